@@ -1,0 +1,397 @@
+//! The canonical JSON of a record: the same value gives the same bytes, wherever it was read.
+//!
+//! Compact; struct fields in the order of their declaration; the keys of maps sorted by their bytes; NaN and infinities
+//! refused, because JSON would turn them into null without a word. Text and numbers are written by `serde_json`.
+
+mod error;
+mod key;
+
+use serde::Serialize;
+use serde::ser::{self, Error as _, Serializer};
+
+pub use error::CanonicalError;
+use key::KeySerializer;
+
+type Result<T = ()> = std::result::Result<T, CanonicalError>;
+
+/// What `serde_json` names the wrapper of a number it keeps as text.
+const NUMBER: &str = "$serde_json::private::Number";
+/// What `serde_json` names the wrapper of JSON that is kept as text.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Appends the canonical JSON of `value` to `out`, without a line feed.
+///
+/// # Errors
+/// A number that JSON cannot hold, a map key that is no text, or the type's own refusal.
+pub fn write_canonical<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result {
+    value.serialize(CanonicalSerializer::new(out))
+}
+
+/// Writes canonical JSON.
+#[derive(Debug)]
+pub struct CanonicalSerializer<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> CanonicalSerializer<'a> {
+    /// Appends to `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    fn json<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        serde_json::to_writer(self.out, value).map_err(|error| CanonicalError::custom(error))
+    }
+
+    fn open(self, bracket: u8) -> &'a mut Vec<u8> {
+        self.out.push(bracket);
+        self.out
+    }
+
+    fn variant(self, name: &str) -> Result<&'a mut Vec<u8>> {
+        self.out.push(b'{');
+        CanonicalSerializer::new(self.out).serialize_str(name)?;
+        self.out.push(b':');
+        Ok(self.out)
+    }
+}
+
+impl<'a> Serializer for CanonicalSerializer<'a> {
+    type Ok = ();
+    type Error = CanonicalError;
+    type SerializeSeq = Sequence<'a>;
+    type SerializeTuple = Sequence<'a>;
+    type SerializeTupleStruct = Sequence<'a>;
+    type SerializeTupleVariant = Sequence<'a>;
+    type SerializeMap = SortedMap<'a>;
+    type SerializeStruct = Fields<'a>;
+    type SerializeStructVariant = Fields<'a>;
+
+    fn serialize_bool(self, v: bool) -> Result {
+        self.out.extend_from_slice(if v { b"true" } else { b"false" });
+        Ok(())
+    }
+    fn serialize_i8(self, v: i8) -> Result {
+        self.json(&v)
+    }
+    fn serialize_i16(self, v: i16) -> Result {
+        self.json(&v)
+    }
+    fn serialize_i32(self, v: i32) -> Result {
+        self.json(&v)
+    }
+    fn serialize_i64(self, v: i64) -> Result {
+        self.json(&v)
+    }
+    fn serialize_i128(self, v: i128) -> Result {
+        self.json(&v)
+    }
+    fn serialize_u8(self, v: u8) -> Result {
+        self.json(&v)
+    }
+    fn serialize_u16(self, v: u16) -> Result {
+        self.json(&v)
+    }
+    fn serialize_u32(self, v: u32) -> Result {
+        self.json(&v)
+    }
+    fn serialize_u64(self, v: u64) -> Result {
+        self.json(&v)
+    }
+    fn serialize_u128(self, v: u128) -> Result {
+        self.json(&v)
+    }
+    fn serialize_f32(self, v: f32) -> Result {
+        if v.is_finite() { self.json(&v) } else { Err(CanonicalError::not_finite()) }
+    }
+    fn serialize_f64(self, v: f64) -> Result {
+        if v.is_finite() { self.json(&v) } else { Err(CanonicalError::not_finite()) }
+    }
+    fn serialize_char(self, v: char) -> Result {
+        self.json(&v)
+    }
+    fn serialize_str(self, v: &str) -> Result {
+        self.json(v)
+    }
+    fn serialize_bytes(self, v: &[u8]) -> Result {
+        self.json(v)
+    }
+    fn serialize_none(self) -> Result {
+        self.serialize_unit()
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        value.serialize(self)
+    }
+    fn serialize_unit(self) -> Result {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+    fn serialize_unit_struct(self, _: &'static str) -> Result {
+        self.serialize_unit()
+    }
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result {
+        self.serialize_str(variant)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
+        value.serialize(self)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result {
+        let out = self.variant(variant)?;
+        value.serialize(CanonicalSerializer::new(out)).map_err(|error| error.within(variant))?;
+        out.push(b'}');
+        Ok(())
+    }
+    fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a>> {
+        Ok(Sequence { out: self.open(b'['), first: true, close: b"]" })
+    }
+    fn serialize_tuple(self, _: usize) -> Result<Sequence<'a>> {
+        self.serialize_seq(None)
+    }
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Sequence<'a>> {
+        self.serialize_seq(None)
+    }
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Sequence<'a>> {
+        let out = self.variant(variant)?;
+        out.push(b'[');
+        Ok(Sequence { out, first: true, close: b"]}" })
+    }
+    fn serialize_map(self, _: Option<usize>) -> Result<SortedMap<'a>> {
+        Ok(SortedMap { out: self.out, entries: Vec::new(), key: None })
+    }
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>> {
+        if name == NUMBER || name == RAW_VALUE {
+            return Ok(Fields { out: self.out, first: true, close: b"", verbatim: true });
+        }
+        Ok(Fields { out: self.open(b'{'), first: true, close: b"}", verbatim: false })
+    }
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Fields<'a>> {
+        let out = self.variant(variant)?;
+        out.push(b'{');
+        Ok(Fields { out, first: true, close: b"}}", verbatim: false })
+    }
+}
+
+/// Writes the elements of a list.
+#[derive(Debug)]
+pub struct Sequence<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+    close: &'static [u8],
+}
+
+impl Sequence<'_> {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        value.serialize(CanonicalSerializer::new(self.out))
+    }
+
+    fn close(self) -> Result {
+        self.out.extend_from_slice(self.close);
+        Ok(())
+    }
+}
+
+macro_rules! sequence {
+    ($($compound:ident :: $method:ident),*) => {
+        $(impl ser::$compound for Sequence<'_> {
+            type Ok = ();
+            type Error = CanonicalError;
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+                self.element(value)
+            }
+            fn end(self) -> Result {
+                self.close()
+            }
+        })*
+    };
+}
+
+sequence!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+
+/// Writes the fields of a struct in their order.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+    close: &'static [u8],
+    /// The single field is JSON text to be taken as it is.
+    verbatim: bool,
+}
+
+impl Fields<'_> {
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+        if self.verbatim {
+            let mut text = Vec::new();
+            value.serialize(CanonicalSerializer::new(&mut text))?;
+            let json: String = serde_json::from_slice(&text).map_err(|error| CanonicalError::custom(error))?;
+            push_compact(&json, self.out);
+            return Ok(());
+        }
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        CanonicalSerializer::new(self.out).serialize_str(key)?;
+        self.out.push(b':');
+        value.serialize(CanonicalSerializer::new(self.out)).map_err(|error| error.within(key))
+    }
+
+    fn close(self) -> Result {
+        self.out.extend_from_slice(self.close);
+        Ok(())
+    }
+}
+
+macro_rules! fields {
+    ($($compound:ident),*) => {
+        $(impl ser::$compound for Fields<'_> {
+            type Ok = ();
+            type Error = CanonicalError;
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+                self.field(key, value)
+            }
+            fn end(self) -> Result {
+                self.close()
+            }
+        })*
+    };
+}
+
+fields!(SerializeStruct, SerializeStructVariant);
+
+/// Collects the entries of a map and writes them sorted by the bytes of their keys.
+#[derive(Debug)]
+pub struct SortedMap<'a> {
+    out: &'a mut Vec<u8>,
+    entries: Vec<(String, Vec<u8>)>,
+    key: Option<String>,
+}
+
+impl ser::SerializeMap for SortedMap<'_> {
+    type Ok = ();
+    type Error = CanonicalError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
+        self.key = Some(key.serialize(KeySerializer)?);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        let key = self.key.take().ok_or_else(|| CanonicalError::custom("a map wrote a value before its key"))?;
+        let mut json = Vec::new();
+        value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within(&key))?;
+        self.entries.push((key, json));
+        Ok(())
+    }
+
+    fn end(mut self) -> Result {
+        self.entries.sort_by(|a, b| a.0.cmp(&b.0));
+        if self.entries.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(CanonicalError::duplicate_key());
+        }
+        self.out.push(b'{');
+        for (index, (key, json)) in self.entries.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            CanonicalSerializer::new(self.out).serialize_str(key)?;
+            self.out.push(b':');
+            self.out.extend_from_slice(json);
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+}
+
+/// Appends JSON text without the white space between its tokens.
+fn push_compact(json: &str, out: &mut Vec<u8>) {
+    let (mut in_string, mut escaped) = (false, false);
+    for &byte in json.as_bytes() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else if byte.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = byte == b'"';
+        }
+        out.push(byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn canonical<T: Serialize>(value: T) -> Result<String> {
+        let mut out = Vec::new();
+        write_canonical(&value, &mut out)?;
+        Ok(String::from_utf8(out).expect("JSON is UTF-8"))
+    }
+
+    #[derive(Serialize)]
+    struct Inner {
+        rate: f64,
+    }
+
+    #[derive(Serialize)]
+    struct Outer {
+        z: i32,
+        inner: Inner,
+    }
+
+    #[test]
+    fn maps_are_sorted_and_structs_keep_their_order() {
+        let map: HashMap<String, i32> = (0..20).map(|n| (format!("k{n:02}"), n)).collect();
+        let text = canonical(&map).expect("text keys");
+        assert!(text.starts_with(r#"{"k00":0,"k01":1,"#), "{text}");
+        assert_eq!(canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("finite"), r#"{"z":1,"inner":{"rate":0.5}}"#);
+    }
+
+    #[test]
+    fn a_number_json_cannot_hold_is_refused_by_the_name_of_its_field() {
+        for rate in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = canonical(Outer { z: 1, inner: Inner { rate } }).expect_err("not finite");
+            assert_eq!(error.path(), "inner.rate");
+        }
+    }
+
+    #[test]
+    fn what_serde_json_writes_is_written_alike() {
+        let value = serde_json::json!({"a": [1, -2, 0.1, 1e300, u64::MAX, null, true, "q\"\n\u{1f600}"], "b": {"c": {}}});
+        assert_eq!(canonical(&value).expect("valid"), value.to_string());
+    }
+
+    #[test]
+    fn white_space_is_taken_out_of_raw_json_but_not_out_of_its_strings() {
+        let mut out = Vec::new();
+        push_compact("{ \"a b\" :\n [1, \"x \\\" y\"] }", &mut out);
+        assert_eq!(out, br#"{"a b":[1,"x \" y"]}"#);
+    }
+}

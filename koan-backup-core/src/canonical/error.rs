@@ -1,0 +1,65 @@
+//! Why a value has no canonical JSON.
+
+use std::fmt;
+
+/// Why a value has no canonical JSON, and where in it. Never holds the value.
+#[derive(Debug)]
+pub struct CanonicalError {
+    path: Vec<String>,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    NotFinite,
+    DuplicateKey,
+    KeyNotText,
+    /// The type's own words are not shown: they may quote the value.
+    Refused,
+}
+
+impl CanonicalError {
+    pub(super) fn not_finite() -> Self {
+        Self { path: Vec::new(), problem: Problem::NotFinite }
+    }
+
+    pub(super) fn duplicate_key() -> Self {
+        Self { path: Vec::new(), problem: Problem::DuplicateKey }
+    }
+
+    pub(super) fn key_not_text() -> Self {
+        Self { path: Vec::new(), problem: Problem::KeyNotText }
+    }
+
+    pub(crate) fn within(mut self, field: &str) -> Self {
+        self.path.insert(0, field.to_owned());
+        self
+    }
+
+    /// The fields that lead to the value, joined by dots.
+    pub fn path(&self) -> String {
+        self.path.join(".")
+    }
+}
+
+impl fmt::Display for CanonicalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "field `{}` ", self.path())?;
+        }
+        f.write_str(match self.problem {
+            Problem::NotFinite => "is NaN or infinite, which JSON cannot hold; store it as text or as no value",
+            Problem::DuplicateKey => "has two entries of one key once keys are text",
+            Problem::KeyNotText => "has a map key that is neither text nor a number; JSON has no other keys",
+            Problem::Refused => "was refused by the type's own `Serialize`",
+        })
+    }
+}
+
+impl std::error::Error for CanonicalError {}
+
+impl serde::ser::Error for CanonicalError {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self { path: Vec::new(), problem: Problem::Refused }
+    }
+}

@@ -1,0 +1,35 @@
+//! Time and ids from one injectable source, so that tests need not sleep.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
+
+use crate::id::BackupId;
+
+/// Where the current time comes from.
+///
+/// Implementers must return UTC instants; they need not be monotonic.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The current instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A new id whose time part is the clock's.
+pub fn new_backup_id(clock: &Arc<dyn Clock>) -> BackupId {
+    let now = clock.now();
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+    BackupId::from_uuid(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos)))
+}

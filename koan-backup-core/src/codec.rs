@@ -1,0 +1,110 @@
+//! The type in the middle: a row becomes a `T`, a `T` becomes a line of canonical JSON, and back.
+//!
+//! Adapters know columns and values, never types. The functions here know one type, never a database; each is
+//! monomorphised once per entity.
+
+mod error;
+mod field_value;
+mod neutral;
+mod record;
+mod row;
+mod value_reader;
+mod wire_text;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::RecordError;
+pub use record::Record;
+pub use row::{Projection, Row, Slot};
+
+use crate::canonical::write_canonical;
+use crate::schema::EntitySchema;
+use crate::value::Value;
+
+/// Reads a `T` from a row and appends its line, with the line feed, to `out`.
+///
+/// # Errors
+/// The row does not decode as `T`, or `T` does not serialise. `out` is then as it was.
+pub fn encode<T: Serialize + DeserializeOwned>(row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    let value: T = row.read()?;
+    write_line(&value, out)
+}
+
+/// Appends the line of `value`, with the line feed, to `out`; on an error `out` is as it was.
+///
+/// # Errors
+/// `T` does not serialise as JSON.
+pub fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    let start = out.len();
+    if let Err(error) = write_canonical(value, out) {
+        out.truncate(start);
+        return Err(error.into());
+    }
+    if out.get(start) != Some(&b'{') {
+        out.truncate(start);
+        return Err(RecordError::not_a_map());
+    }
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Whether a line without its line feed decodes as a `T`.
+///
+/// # Errors
+/// It does not; the error names the field where that is known.
+pub fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError> {
+    read_line::<T>(line).map(drop)
+}
+
+/// Proves that a line decodes as a `T` and that `T` writes this very line again; `again` is scratch space.
+///
+/// # Errors
+/// It does not; the error names the field where that is known.
+pub fn prove<T: Serialize + DeserializeOwned>(line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
+    let value: T = read_line(line)?;
+    again.clear();
+    write_canonical(&value, again)?;
+    if again == line { Ok(()) } else { Err(RecordError::changed()) }
+}
+
+/// Reads a `T` from a line without its line feed.
+///
+/// # Errors
+/// The line does not decode as `T`.
+pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(line).or_else(|_| {
+        // Once more, slower, to learn which field it was.
+        let mut deserializer = serde_json::Deserializer::from_slice(line);
+        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            RecordError::from_json(error.path().to_string(), error.inner())
+        })?;
+        deserializer.end().map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
+        Ok(value)
+    })
+}
+
+/// Reads a `T` from a line and gives its fields as the values adapters speak.
+///
+/// # Errors
+/// The line does not decode as `T`, or a field cannot be told as a value.
+pub fn decode<T: Serialize + DeserializeOwned>(line: &[u8], schema: &EntitySchema) -> Result<Record, RecordError> {
+    let value: T = read_line(line)?;
+    to_record(&value, schema)
+}
+
+/// The fields of `value` as the values adapters speak.
+///
+/// # Errors
+/// A field cannot be told as a value.
+pub fn to_record<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Record, RecordError> {
+    record::collect(value, schema)
+}
+
+/// A key as the values of its fields, in their order.
+///
+/// # Errors
+/// A part of the key cannot be told as a value.
+pub fn key_values<K: Serialize>(key: &K, schema: &EntitySchema) -> Result<Vec<Value<'static>>, RecordError> {
+    record::key(key, schema)
+}

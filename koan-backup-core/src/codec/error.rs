@@ -1,0 +1,132 @@
+//! Why a record was refused.
+
+use std::fmt;
+
+use serde::de::{Expected, Unexpected};
+
+use crate::canonical::CanonicalError;
+
+/// Why a record was refused, and in which field. Never holds content of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordError {
+    field: Option<String>,
+    problem: String,
+}
+
+impl RecordError {
+    /// A problem with one field.
+    pub fn in_field(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), problem: problem.into() }
+    }
+
+    /// A problem with the whole record.
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self { field: None, problem: problem.into() }
+    }
+
+    pub(super) fn not_a_map() -> Self {
+        Self::new("serialises to something other than a JSON object; an entity is a struct or an enum of structs")
+    }
+
+    pub(super) fn changed() -> Self {
+        Self::new(
+            "is not what its type writes after reading it back; `Serialize` and `Deserialize` of the type must be inverse",
+        )
+    }
+
+    pub(super) fn from_json(path: String, error: &serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        let problem = match error.classify() {
+            Category::Syntax => "is not valid JSON",
+            Category::Eof => "ends in the middle of a value",
+            Category::Io | Category::Data => "does not decode as its type",
+        };
+        let field = (path != ".").then_some(path);
+        Self { field, problem: format!("{problem} (byte {})", error.column()) }
+    }
+
+    pub(super) fn within(mut self, outer: &str) -> Self {
+        self.field = Some(match self.field {
+            Some(inner) => format!("{outer}.{inner}"),
+            None => outer.to_owned(),
+        });
+        self
+    }
+
+    /// The field, where the problem is in one.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "field `{field}`: {}", self.problem),
+            None => f.write_str(&self.problem),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+impl From<CanonicalError> for RecordError {
+    fn from(error: CanonicalError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// What serde says of a value is told without the value.
+impl serde::de::Error for RecordError {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::new("its type refuses the value")
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(format!("{} where {expected} is expected", kind(unexpected)))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(format!("{} that is not {expected}", kind(unexpected)))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(format!("a variant that is none of {}", list(expected)))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::in_field(field, format!("is unknown to the type, which knows {}", list(expected)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::in_field(field, "has no column or value; add the column, or `#[serde(default)]` to the field")
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::in_field(field, "is there twice")
+    }
+}
+
+impl serde::ser::Error for RecordError {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::new("was refused by the type's own `Serialize`")
+    }
+}
+
+fn kind(unexpected: Unexpected<'_>) -> &'static str {
+    match unexpected {
+        Unexpected::Bool(_) => "a boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer",
+        Unexpected::Float(_) => "a floating-point number",
+        Unexpected::Char(_) | Unexpected::Str(_) => "text",
+        Unexpected::Bytes(_) => "bytes",
+        Unexpected::Unit | Unexpected::Option => "no value",
+        Unexpected::Seq => "a list",
+        Unexpected::Map => "a map",
+        _ => "another kind of value",
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

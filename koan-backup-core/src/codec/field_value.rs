@@ -1,0 +1,154 @@
+//! One field of a record, as serde writes it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::ser::{Impossible, Serializer};
+
+use crate::canonical::{CanonicalError, write_canonical};
+use crate::value::Value;
+
+/// The value of a field: plain where serde writes something plain, else its canonical JSON.
+pub(super) fn field_value<T: Serialize + ?Sized>(value: &T) -> Result<Value<'static>, CanonicalError> {
+    match value.serialize(Scalar) {
+        Ok(value) => Ok(value),
+        Err(NotScalar) => {
+            let mut json = Vec::new();
+            write_canonical(value, &mut json)?;
+            Ok(Value::Json(Cow::Owned(String::from_utf8(json).expect("JSON is UTF-8"))))
+        }
+    }
+}
+
+/// Takes plain values and refuses the rest.
+struct Scalar;
+
+/// The value is a list, a map or the like, or refuses to be written; writing it as JSON tells.
+#[derive(Debug)]
+struct NotScalar;
+
+impl std::fmt::Display for NotScalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a plain value")
+    }
+}
+
+impl std::error::Error for NotScalar {}
+
+impl serde::ser::Error for NotScalar {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+type Never = Impossible<Value<'static>, NotScalar>;
+type Plain = Result<Value<'static>, NotScalar>;
+
+macro_rules! widen {
+    ($($method:ident($ty:ty) => $variant:ident),*) => {
+        $(fn $method(self, v: $ty) -> Plain {
+            Ok(Value::$variant(v.into()))
+        })*
+    };
+}
+
+macro_rules! compound {
+    ($($method:ident($($ty:ty),*) -> $out:ty),* $(,)?) => {
+        $(fn $method(self, $(_: $ty),*) -> Result<$out, NotScalar> {
+            Err(NotScalar)
+        })*
+    };
+}
+
+impl Serializer for Scalar {
+    type Ok = Value<'static>;
+    type Error = NotScalar;
+    type SerializeSeq = Never;
+    type SerializeTuple = Never;
+    type SerializeTupleStruct = Never;
+    type SerializeTupleVariant = Never;
+    type SerializeMap = Never;
+    type SerializeStruct = Never;
+    type SerializeStructVariant = Never;
+
+    widen!(
+        serialize_bool(bool) => Bool,
+        serialize_i8(i8) => I64,
+        serialize_i16(i16) => I64,
+        serialize_i32(i32) => I64,
+        serialize_i64(i64) => I64,
+        serialize_u8(u8) => I64,
+        serialize_u16(u16) => I64,
+        serialize_u32(u32) => I64
+    );
+
+    fn serialize_u64(self, v: u64) -> Plain {
+        Ok(i64::try_from(v).map_or(Value::U64(v), Value::I64))
+    }
+    fn serialize_i128(self, v: i128) -> Plain {
+        Ok(match (i64::try_from(v), u64::try_from(v)) {
+            (Ok(v), _) => Value::I64(v),
+            (_, Ok(v)) => Value::U64(v),
+            _ => Value::Decimal(Cow::Owned(v.to_string())),
+        })
+    }
+    fn serialize_u128(self, v: u128) -> Plain {
+        Ok(match (i64::try_from(v), u64::try_from(v)) {
+            (Ok(v), _) => Value::I64(v),
+            (_, Ok(v)) => Value::U64(v),
+            _ => Value::Decimal(Cow::Owned(v.to_string())),
+        })
+    }
+    fn serialize_f32(self, v: f32) -> Plain {
+        self.serialize_f64(f64::from(v))
+    }
+    fn serialize_f64(self, v: f64) -> Plain {
+        if v.is_finite() { Ok(Value::F64(v)) } else { Err(NotScalar) }
+    }
+    fn serialize_char(self, v: char) -> Plain {
+        Ok(Value::Str(Cow::Owned(v.to_string())))
+    }
+    fn serialize_str(self, v: &str) -> Plain {
+        Ok(Value::Str(Cow::Owned(v.to_owned())))
+    }
+    fn serialize_bytes(self, v: &[u8]) -> Plain {
+        Ok(Value::Bytes(Cow::Owned(v.to_vec())))
+    }
+    fn serialize_none(self) -> Plain {
+        Ok(Value::Null)
+    }
+    fn serialize_unit(self) -> Plain {
+        Ok(Value::Null)
+    }
+    fn serialize_unit_struct(self, _: &'static str) -> Plain {
+        Ok(Value::Null)
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Plain {
+        value.serialize(self)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Plain {
+        value.serialize(self)
+    }
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Plain {
+        Ok(Value::Str(Cow::Borrowed(variant)))
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Plain {
+        Err(NotScalar)
+    }
+
+    compound! {
+        serialize_seq(Option<usize>) -> Never,
+        serialize_tuple(usize) -> Never,
+        serialize_tuple_struct(&'static str, usize) -> Never,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
+        serialize_map(Option<usize>) -> Never,
+        serialize_struct(&'static str, usize) -> Never,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
+    }
+}

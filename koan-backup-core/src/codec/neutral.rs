@@ -1,0 +1,93 @@
+//! From the form in which serde writes a field to the value adapters speak.
+
+use std::borrow::Cow;
+
+use super::error::RecordError;
+use super::value_reader::parse_time_text;
+use super::wire_text::{self, list};
+use crate::schema::{FieldSchema, LogicalType, WireForm};
+use crate::value::{Date, DateTime, Time, Timestamp, Value};
+
+/// Turns what serde wrote for `field` into the variant of its logical type.
+pub(super) fn neutral(field: &FieldSchema, written: Value<'static>) -> Result<Value<'static>, RecordError> {
+    if written.is_null() || field.wire == WireForm::Own {
+        return Ok(written);
+    }
+    let refused = || RecordError::in_field(&field.name, format!("cannot be told as {:?}", field.logical));
+    let neutral = match (&field.logical, written) {
+        (LogicalType::Bytes, written) => bytes(field.wire, written),
+        (LogicalType::Uuid, Value::Str(text)) => {
+            uuid::Uuid::try_parse(&text).ok().map(|uuid| Value::Uuid(uuid.into_bytes()))
+        }
+        (LogicalType::Decimal, written) => decimal(written),
+        (
+            LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time,
+            written,
+        ) => temporal(field, written),
+        (LogicalType::Float { .. }, Value::I64(number)) => Some(Value::Decimal(Cow::Owned(number.to_string()))),
+        (logical, Value::Str(text)) if matches!(logical, LogicalType::Json) => Some(Value::Json(Cow::Owned(
+            serde_json::to_string(&text).map_err(|_| refused())?,
+        ))),
+        (LogicalType::Json, Value::Bool(v)) => Some(Value::Json(Cow::Borrowed(if v { "true" } else { "false" }))),
+        (LogicalType::Json, Value::I64(v)) => Some(Value::Json(Cow::Owned(v.to_string()))),
+        (LogicalType::Json, Value::U64(v)) => Some(Value::Json(Cow::Owned(v.to_string()))),
+        (LogicalType::Json, Value::F64(v)) => Some(Value::Json(Cow::Owned(
+            serde_json::to_string(&v).map_err(|_| refused())?,
+        ))),
+        (LogicalType::Json, Value::Decimal(v)) => Some(Value::Json(v)),
+        (_, written) => Some(written),
+    };
+    neutral.ok_or_else(refused)
+}
+
+fn bytes(wire: WireForm, written: Value<'static>) -> Option<Value<'static>> {
+    match written {
+        Value::Bytes(_) => Some(written),
+        Value::Str(text) => wire_text::decode_bytes(&text, wire).map(|bytes| Value::Bytes(Cow::Owned(bytes))),
+        Value::Json(text) => {
+            serde_json::from_str::<Vec<u8>>(&text).ok().map(|bytes| Value::Bytes(Cow::Owned(bytes)))
+        }
+        _ => None,
+    }
+}
+
+fn decimal(written: Value<'static>) -> Option<Value<'static>> {
+    Some(Value::Decimal(match written {
+        Value::Decimal(text) | Value::Str(text) | Value::Json(text) => text,
+        Value::I64(number) => Cow::Owned(number.to_string()),
+        Value::U64(number) => Cow::Owned(number.to_string()),
+        Value::F64(number) => Cow::Owned(serde_json::to_string(&number).ok()?),
+        _ => return None,
+    }))
+}
+
+fn temporal(field: &FieldSchema, written: Value<'static>) -> Option<Value<'static>> {
+    match written {
+        Value::Str(text) if field.wire == WireForm::TimeText => parse_time_text(&text, &field.logical),
+        Value::Str(text) => match field.logical {
+            LogicalType::Timestamp => Timestamp::parse(&text).map(|(value, _)| Value::Timestamp(value)),
+            LogicalType::DateTime => DateTime::parse(&text).map(|(value, _)| Value::DateTime(value)),
+            LogicalType::Date => Date::parse(&text).map(|(value, _)| Value::Date(value)),
+            _ => Time::parse(&text).map(|(value, _)| Value::Time(value)),
+        },
+        Value::I64(number) => {
+            let nanos = i128::from(number) * wire_text::unix_unit(field.wire)?;
+            let instant = Timestamp::from_unix_nanos(nanos)?;
+            match field.logical {
+                LogicalType::Timestamp => Some(Value::Timestamp(instant)),
+                LogicalType::DateTime => Some(Value::DateTime(instant.local)),
+                _ => None,
+            }
+        }
+        Value::Json(text) if field.wire == WireForm::TimeList => {
+            let parts: Vec<i32> = serde_json::from_str(&text).ok()?;
+            Some(match field.logical {
+                LogicalType::Timestamp => Value::Timestamp(list::to_timestamp(&parts)?),
+                LogicalType::DateTime => Value::DateTime(list::to_date_time(&parts)?),
+                LogicalType::Date => Value::Date(list::to_date(&parts)?),
+                _ => Value::Time(list::to_time(&parts)?),
+            })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,149 @@
+//! A row of a database, and reading a type from it.
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::value::StrDeserializer;
+
+use super::error::RecordError;
+use super::value_reader::ValueReader;
+use crate::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
+use crate::value::Value;
+
+/// What one place in a row is: made once for a read, shared by all its rows.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    name: String,
+    logical: LogicalType,
+    wire: WireForm,
+    key: bool,
+}
+
+/// The places of a row, in the order of its values.
+#[derive(Clone, Debug, Default)]
+pub struct Projection {
+    slots: Vec<Slot>,
+    /// Rows hold the fields of one variant each, so values that are not there are left out.
+    omit_null: bool,
+}
+
+/// One row: a value for each place of its projection.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// What the values are.
+    pub projection: &'a Projection,
+    /// As many values as the projection has places.
+    pub values: &'a [Value<'a>],
+}
+
+impl Projection {
+    /// No places yet, for rows of `schema`.
+    pub fn new(schema: &EntitySchema) -> Self {
+        Self { slots: Vec::new(), omit_null: schema.variants }
+    }
+
+    /// Adds the place of a field.
+    pub fn field(&mut self, field: &FieldSchema) {
+        self.slots.push(Slot {
+            name: field.name.clone(),
+            logical: field.logical.clone(),
+            wire: field.wire,
+            key: field.key,
+        });
+    }
+
+    /// Adds the place of a column that is in no field and that a flattened map takes up.
+    pub fn extra(&mut self, name: impl Into<String>) {
+        self.slots.push(Slot {
+            name: name.into(),
+            logical: LogicalType::Json,
+            wire: WireForm::Plain,
+            key: false,
+        });
+    }
+
+    /// How many places there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no place.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+impl<'a> Row<'a> {
+    /// Reads a `T`: each value under the serde name of its field.
+    ///
+    /// # Errors
+    /// The row does not decode as `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, RecordError> {
+        T::deserialize(RowReader { row: *self })
+    }
+
+    /// The key as text for an error: `id=7` or `order_id=1, line=2`.
+    pub fn key_text(&self) -> String {
+        let keys = self.projection.slots.iter().zip(self.values).filter(|(slot, _)| slot.key);
+        keys.map(|(slot, value)| format!("{}={}", slot.name, crate::value::KeyText(value)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+struct RowReader<'a> {
+    row: Row<'a>,
+}
+
+impl<'de> Deserializer<'de> for RowReader<'de> {
+    type Error = RecordError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RecordError> {
+        visitor.visit_map(RowMap { row: self.row, next: 0 })
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RecordError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, RecordError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct RowMap<'a> {
+    row: Row<'a>,
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for RowMap<'de> {
+    type Error = RecordError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, RecordError> {
+        let Row { projection, values } = self.row;
+        while projection.omit_null && values.get(self.next).is_some_and(Value::is_null) {
+            self.next += 1;
+        }
+        match projection.slots.get(self.next) {
+            Some(slot) => seed.deserialize(StrDeserializer::new(&slot.name)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, RecordError> {
+        let Row { projection, values } = self.row;
+        let (Some(slot), Some(value)) = (projection.slots.get(self.next), values.get(self.next)) else {
+            return Err(RecordError::new("the row has fewer values than its projection has places"));
+        };
+        self.next += 1;
+        let reader = ValueReader { value, logical: &slot.logical, wire: slot.wire };
+        seed.deserialize(reader).map_err(|error| error.within(&slot.name))
+    }
+}

@@ -1,0 +1,226 @@
+//! One value of a row, as serde asks for it.
+
+use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::error::RecordError;
+use super::wire_text::{self, list};
+use crate::schema::{LogicalType, WireForm};
+use crate::value::{Date, DateTime, Time, Timestamp, Value};
+
+/// Presents a value in the form in which serde writes its field.
+pub(super) struct ValueReader<'v> {
+    pub(super) value: &'v Value<'v>,
+    pub(super) logical: &'v LogicalType,
+    pub(super) wire: WireForm,
+}
+
+type Result<T> = std::result::Result<T, RecordError>;
+
+impl<'v> ValueReader<'v> {
+    /// JSON text is read by `serde_json`, whatever is asked for.
+    fn json(&self) -> Option<&'v str> {
+        match self.value {
+            Value::Json(text) => Some(text),
+            Value::Str(text) if !self.logical.is_scalar() && !matches!(self.logical, LogicalType::Json) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The parts of a time in the list form of the crate `time`.
+    fn parts(&self) -> Option<Vec<i32>> {
+        if self.wire != WireForm::TimeList {
+            return None;
+        }
+        Some(match *self.value {
+            Value::Timestamp(v) => list::timestamp(v),
+            Value::DateTime(v) => list::date_time(v),
+            Value::Date(v) => list::date(v),
+            Value::Time(v) => list::time(v),
+            _ => return None,
+        })
+    }
+
+    fn text_of_time(&self) -> Option<String> {
+        let crate_time = self.wire == WireForm::TimeText;
+        Some(match *self.value {
+            Value::Timestamp(v) if crate_time => wire_text::time_timestamp(v),
+            Value::DateTime(v) if crate_time => wire_text::time_date_time(v),
+            Value::Date(v) if crate_time => wire_text::time_date(v),
+            Value::Time(v) if crate_time => wire_text::time_time(v),
+            Value::Timestamp(v) => v.to_string(),
+            Value::DateTime(v) => v.to_string(),
+            Value::Date(v) => v.to_string(),
+            Value::Time(v) => v.to_string(),
+            _ => return None,
+        })
+    }
+
+    fn unix(&self) -> Option<Result<i64>> {
+        let unit = wire_text::unix_unit(self.wire)?;
+        let nanos = match *self.value {
+            Value::Timestamp(v) => v.unix_nanos(),
+            Value::DateTime(local) => Timestamp { local, offset_seconds: 0 }.unix_nanos(),
+            _ => return None,
+        };
+        let exact = nanos.filter(|nanos| nanos % unit == 0).and_then(|nanos| i64::try_from(nanos / unit).ok());
+        Some(exact.ok_or_else(|| RecordError::new("is finer than the whole units that its serde form can hold")))
+    }
+}
+
+macro_rules! json_or_any {
+    ($($method:ident($($arg:ident: $ty:ty),*)),* $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, $($arg: $ty,)* visitor: V) -> Result<V::Value> {
+            match self.json() {
+                Some(text) => read_json(text, |json| json.$method($($arg,)* visitor)),
+                None => self.deserialize_any(visitor),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for ValueReader<'de> {
+    type Error = RecordError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if let Some(unix) = self.unix() {
+            return visitor.visit_i64(unix?);
+        }
+        if let Some(parts) = self.parts() {
+            return visitor.visit_seq(SeqDeserializer::new(parts.into_iter()));
+        }
+        match self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(v) => visitor.visit_bool(*v),
+            Value::I64(v) => visitor.visit_i64(*v),
+            Value::U64(v) => visitor.visit_u64(*v),
+            Value::F64(v) if !v.is_finite() => {
+                Err(RecordError::new("is NaN or infinite, which JSON cannot hold; store it as text or as no value"))
+            }
+            Value::F64(v) => visitor.visit_f64(*v),
+            Value::Decimal(v) => visitor.visit_str(v),
+            Value::Str(v) => visitor.visit_str(v),
+            Value::Bytes(v) => match wire_text::encode_bytes(v, self.wire) {
+                Some(text) => visitor.visit_string(text),
+                None => visitor.visit_bytes(v),
+            },
+            Value::Uuid(v) => {
+                let mut buffer = uuid::Uuid::encode_buffer();
+                visitor.visit_str(uuid::Uuid::from_bytes(*v).hyphenated().encode_lower(&mut buffer))
+            }
+            Value::Json(text) => read_json(text, |json| json.deserialize_any(visitor)),
+            Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
+                visitor.visit_string(self.text_of_time().unwrap_or_default())
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.value {
+            Value::Decimal(text) => match text.parse::<f64>() {
+                Ok(number) => visitor.visit_f64(number),
+                Err(_) => Err(RecordError::invalid_value(Unexpected::Str(""), &"a number")),
+            },
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.value {
+            Value::Decimal(text) => match text.parse::<i128>() {
+                Ok(number) => visitor.visit_i128(number),
+                Err(_) => Err(RecordError::invalid_value(Unexpected::Str(""), &"an integer of 128 bits")),
+            },
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.value {
+            Value::Decimal(text) => match text.parse::<u128>() {
+                Ok(number) => visitor.visit_u128(number),
+                Err(_) => Err(RecordError::invalid_value(Unexpected::Str(""), &"an unsigned integer of 128 bits")),
+            },
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.value {
+            Value::Bytes(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
+            _ => match self.json() {
+                Some(text) => read_json(text, |json| json.deserialize_seq(visitor)),
+                None => self.deserialize_any(visitor),
+            },
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        match self.value {
+            Value::Str(text) if text.starts_with('{') => {
+                read_json(text, |json| json.deserialize_enum(name, variants, visitor))
+            }
+            Value::Str(text) => visitor.visit_enum(StrDeserializer::new(text)),
+            Value::Json(text) => read_json(text, |json| json.deserialize_enum(name, variants, visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    json_or_any! {
+        deserialize_map(),
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]),
+        deserialize_tuple_struct(name: &'static str, len: usize),
+        deserialize_unit(),
+        deserialize_unit_struct(name: &'static str),
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 char str string bytes byte_buf identifier ignored_any
+    }
+}
+
+fn read_json<'de, T>(
+    text: &'de str,
+    read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>) -> serde_json::Result<T>,
+) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = read(&mut json).map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
+    json.end().map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
+    Ok(value)
+}
+
+/// Reads a value that serde wrote in a form of the crate `time`.
+pub(super) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value<'static>> {
+    Some(match logical {
+        LogicalType::Timestamp => Value::Timestamp(wire_text::parse_time_timestamp(text)?),
+        LogicalType::DateTime => Value::DateTime(DateTime::parse(text)?.0),
+        LogicalType::Date => Value::Date(Date::parse(text)?.0),
+        LogicalType::Time => Value::Time(Time::parse(text)?.0),
+        _ => return None,
+    })
+}

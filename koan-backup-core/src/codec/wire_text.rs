@@ -1,0 +1,149 @@
+//! The forms in which serde writes times and bytes, written and read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+use crate::schema::WireForm;
+use crate::value::{Date, DateTime, Time, Timestamp};
+
+/// Bytes as the text of a form; `None` for forms that are no text.
+pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
+    Some(match wire {
+        WireForm::Base64 => STANDARD.encode(bytes),
+        WireForm::Base64NoPad => STANDARD_NO_PAD.encode(bytes),
+        WireForm::Base64Url => URL_SAFE.encode(bytes),
+        WireForm::Base64UrlNoPad => URL_SAFE_NO_PAD.encode(bytes),
+        WireForm::HexLower => crate::digest::hex(bytes),
+        WireForm::HexUpper => crate::digest::hex(bytes).to_uppercase(),
+        _ => return None,
+    })
+}
+
+/// The bytes behind the text of a form.
+pub(super) fn decode_bytes(text: &str, wire: WireForm) -> Option<Vec<u8>> {
+    match wire {
+        WireForm::Base64 => STANDARD.decode(text).ok(),
+        WireForm::Base64NoPad => STANDARD_NO_PAD.decode(text).ok(),
+        WireForm::Base64Url => URL_SAFE.decode(text).ok(),
+        WireForm::Base64UrlNoPad => URL_SAFE_NO_PAD.decode(text).ok(),
+        WireForm::HexLower | WireForm::HexUpper => {
+            let pairs = text.as_bytes().chunks(2);
+            pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+        }
+        _ => None,
+    }
+}
+
+/// How many nanoseconds one unit of a Unix form is; `None` for other forms.
+pub(super) fn unix_unit(wire: WireForm) -> Option<i128> {
+    match wire {
+        WireForm::UnixSeconds => Some(1_000_000_000),
+        WireForm::UnixMillis => Some(1_000_000),
+        WireForm::UnixMicros => Some(1_000),
+        WireForm::UnixNanos => Some(1),
+        _ => None,
+    }
+}
+
+/// A date as the crate `time` writes it: `2009-08-07`.
+pub(super) fn time_date(date: Date) -> String {
+    date.to_string()
+}
+
+/// A time of day as the crate `time` writes it: at least one fraction digit.
+pub(super) fn time_time(time: Time) -> String {
+    let text = format!("{}:{}", time.hour, rest_of(time));
+    if time.hour < 10 { format!("0{text}") } else { text }
+}
+
+/// A date and time as the crate `time` writes them.
+pub(super) fn time_date_time(value: DateTime) -> String {
+    format!("{} {}", time_date(value.date), time_time(value.time))
+}
+
+/// An instant as the crate `time` writes it: `2009-08-07 06:05:04.0 +00:00:00`.
+pub(super) fn time_timestamp(value: Timestamp) -> String {
+    let sign = if value.offset_seconds < 0 { '-' } else { '+' };
+    let offset = value.offset_seconds.abs();
+    format!(
+        "{} {sign}{:02}:{:02}:{:02}",
+        time_date_time(value.local),
+        offset / 3600,
+        offset / 60 % 60,
+        offset % 60
+    )
+}
+
+/// Reads an instant as the crate `time` writes it.
+pub(super) fn parse_time_timestamp(text: &str) -> Option<Timestamp> {
+    let (local, offset) = text.rsplit_once(' ')?;
+    let (local, _) = DateTime::parse(local)?;
+    let (sign, offset) = match offset.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let mut seconds = 0;
+    for part in offset.split(':') {
+        seconds = seconds * 60 + part.parse::<i32>().ok()?;
+    }
+    Some(Timestamp { local, offset_seconds: sign * seconds })
+}
+
+fn rest_of(time: Time) -> String {
+    let text = time.to_string();
+    let rest = text.split_once(':').map_or("", |(_, rest)| rest).to_owned();
+    if rest.contains('.') { rest } else { format!("{rest}.0") }
+}
+
+/// The parts of the list forms of the crate `time`.
+pub(super) mod list {
+    use super::{Date, DateTime, Time, Timestamp};
+
+    /// Year and day of the year.
+    pub(crate) fn date(value: Date) -> Vec<i32> {
+        vec![i32::from(value.year), i32::from(value.ordinal())]
+    }
+
+    /// Hour, minute, second, nanosecond.
+    pub(crate) fn time(value: Time) -> Vec<i32> {
+        vec![i32::from(value.hour), i32::from(value.minute), i32::from(value.second), value.nanosecond]
+    }
+
+    /// Date, then time.
+    pub(crate) fn date_time(value: DateTime) -> Vec<i32> {
+        [date(value.date), time(value.time)].concat()
+    }
+
+    /// Date, time, then hours, minutes and seconds of the offset.
+    pub(crate) fn timestamp(value: Timestamp) -> Vec<i32> {
+        let offset = value.offset_seconds;
+        [date_time(value.local), vec![offset / 3600, offset / 60 % 60, offset % 60]].concat()
+    }
+
+    pub(crate) fn to_date(parts: &[i32]) -> Option<Date> {
+        let [year, ordinal] = parts else { return None };
+        Date::from_ordinal(i16::try_from(*year).ok()?, i16::try_from(*ordinal).ok()?)
+    }
+
+    pub(crate) fn to_time(parts: &[i32]) -> Option<Time> {
+        let [hour, minute, second, nanosecond] = parts else { return None };
+        Some(Time {
+            hour: i8::try_from(*hour).ok()?,
+            minute: i8::try_from(*minute).ok()?,
+            second: i8::try_from(*second).ok()?,
+            nanosecond: *nanosecond,
+        })
+    }
+
+    pub(crate) fn to_date_time(parts: &[i32]) -> Option<DateTime> {
+        let (date, time) = parts.split_at_checked(2)?;
+        Some(DateTime { date: to_date(date)?, time: to_time(time)? })
+    }
+
+    pub(crate) fn to_timestamp(parts: &[i32]) -> Option<Timestamp> {
+        let (local, offset) = parts.split_at_checked(6)?;
+        let [hours, minutes, seconds] = offset else { return None };
+        Some(Timestamp { local: to_date_time(local)?, offset_seconds: hours * 3600 + minutes * 60 + seconds })
+    }
+}

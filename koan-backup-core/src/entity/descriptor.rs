@@ -1,0 +1,161 @@
+//! A type, erased.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+
+use super::declaration::EntityDeclaration;
+use super::{Entity, PolicyDeclaration};
+use crate::codec::{self, Record, RecordError, Row};
+use crate::schema::EntitySchema;
+
+/// Everything the engine knows of an entity, built in a constant and registered in a distributed slice.
+pub struct EntityDescriptor {
+    declaration: EntityDeclaration,
+    type_id: fn() -> TypeId,
+    encode: fn(&Row<'_>, &mut Vec<u8>) -> Result<(), RecordError>,
+    check: fn(&[u8]) -> Result<(), RecordError>,
+    prove: fn(&[u8], &mut Vec<u8>) -> Result<(), RecordError>,
+    decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
+}
+
+impl EntityDescriptor {
+    /// The descriptor of `T`: the one call of a derive's expansion.
+    pub const fn new<T: Entity>(declaration: EntityDeclaration) -> Self {
+        Self {
+            declaration,
+            type_id: TypeId::of::<T>,
+            encode: codec::encode::<T>,
+            check: codec::check::<T>,
+            prove: codec::prove::<T>,
+            decode: codec::decode::<T>,
+        }
+    }
+
+    /// The name in archives, reports and manifests.
+    pub fn name(&self) -> &'static str {
+        self.declaration.name
+    }
+
+    /// Older names, under which archives may still hold it.
+    pub fn aliases(&self) -> &'static [&'static str] {
+        self.declaration.aliases
+    }
+
+    /// The table, where one was named.
+    pub fn table(&self) -> Option<&'static str> {
+        self.declaration.table
+    }
+
+    /// The provider, where one was named.
+    pub fn provider(&self) -> Option<&'static str> {
+        self.declaration.provider
+    }
+
+    /// The path of the type: `shop::models::User`.
+    pub fn type_path(&self) -> String {
+        format!("{}::{}", self.declaration.module_path, self.declaration.ident)
+    }
+
+    /// The crate the type is in, as paths name it.
+    pub fn crate_name(&self) -> &'static str {
+        crate_of(self.declaration.module_path)
+    }
+
+    /// The place of the declaration: `src/models.rs:12`.
+    pub fn location(&self) -> String {
+        format!("{}:{}", self.declaration.file, self.declaration.line)
+    }
+
+    /// The key's type as the source has it.
+    pub fn key_type(&self) -> &'static str {
+        self.declaration.key_type
+    }
+
+    /// The attribute as it was written.
+    pub fn policy(&self) -> Option<PolicyDeclaration> {
+        self.declaration.policy
+    }
+
+    /// Which type this is.
+    pub fn type_id(&self) -> TypeId {
+        (self.type_id)()
+    }
+
+    /// Its schema, learned afresh at each call; [`EntityCodec`] keeps it.
+    pub fn schema(&self) -> EntitySchema {
+        self.declaration.schema()
+    }
+}
+
+impl fmt::Debug for EntityDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntityDescriptor({} at {})", self.type_path(), self.location())
+    }
+}
+
+/// The first part of a module path.
+pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
+    module_path.split_once("::").map_or(module_path, |(root, _)| root)
+}
+
+/// A descriptor and its schema, shared by all who read or write the entity.
+#[derive(Clone, Debug)]
+pub struct EntityCodec {
+    descriptor: &'static EntityDescriptor,
+    schema: Arc<EntitySchema>,
+}
+
+impl EntityCodec {
+    /// Learns the schema of an entity.
+    pub fn new(descriptor: &'static EntityDescriptor) -> Self {
+        Self { descriptor, schema: Arc::new(descriptor.schema()) }
+    }
+
+    /// What the engine knows of the type.
+    pub fn descriptor(&self) -> &'static EntityDescriptor {
+        self.descriptor
+    }
+
+    /// The name in archives, reports and manifests.
+    pub fn name(&self) -> &'static str {
+        self.descriptor.name()
+    }
+
+    /// Its fields.
+    pub fn schema(&self) -> &EntitySchema {
+        &self.schema
+    }
+
+    /// Appends the line of a row, with its line feed.
+    ///
+    /// # Errors
+    /// The row does not decode as the type; `out` is then as it was.
+    pub fn encode(&self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
+        (self.descriptor.encode)(row, out)
+    }
+
+    /// Whether a line decodes as the type.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check(&self, line: &[u8]) -> Result<(), RecordError> {
+        (self.descriptor.check)(line)
+    }
+
+    /// Proves that a line decodes as the type, and that the type writes it again; `again` is scratch space.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn prove(&self, line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
+        (self.descriptor.prove)(line, again)
+    }
+
+    /// The fields of a line as values.
+    ///
+    /// # Errors
+    /// The line does not decode as the type.
+    pub fn decode(&self, line: &[u8]) -> Result<Record, RecordError> {
+        (self.descriptor.decode)(line, &self.schema)
+    }
+}

@@ -1,0 +1,40 @@
+//! The core of koan-backup.
+//!
+//! Entities, policies, the registry, the archive format, the pipelines and the ports. It knows no database, no HTTP and
+//! no terminal. Applications depend on the crate `koan-backup`, which re-exports what they need.
+
+mod canonical;
+mod clock;
+mod codec;
+mod digest;
+mod entity;
+mod error;
+mod id;
+mod registry;
+mod schema;
+mod value;
+
+pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
+pub use clock::{Clock, SystemClock};
+pub use codec::{Projection, Record, RecordError, Row, Slot};
+pub use digest::RecordSetHash;
+pub use entity::{
+    Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, Policy, PolicyDeclaration,
+    PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use id::{BackupId, BackupName, SetName};
+pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
+pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+
+/// What expansions of the macros name. Not public interface: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use linkme;
+
+    pub use crate::entity::{
+        Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration, ScopeMode,
+        Shape, traced_with, wire_with,
+    };
+    pub use crate::registry::{KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES};
+}

@@ -1,0 +1,52 @@
+//! Types from elsewhere whose meaning serde does not tell.
+//!
+//! serde shows a `Uuid` as a string and a `DateTime<Utc>` as another. The visitor that asks for it is generic over the
+//! value it makes, and the name of that type tells which it is; it is compared with the name the compiler gives the
+//! type here, so no name is written down.
+
+use std::any::type_name;
+
+use super::LogicalType;
+
+/// The logical type of a well-known type by the compiler's name for it.
+pub(super) fn by_type_name(name: &str) -> Option<LogicalType> {
+    macro_rules! known {
+        ($($(#[$cfg:meta])* $ty:ty => $logical:ident),* $(,)?) => {
+            $( $(#[$cfg])* if name == type_name::<$ty>() { return Some(LogicalType::$logical); } )*
+        };
+    }
+    known! {
+        Vec<u8> => Bytes,
+        Box<[u8]> => Bytes,
+        bytes::Bytes => Bytes,
+        uuid::Uuid => Uuid,
+        serde_json::Value => Json,
+        serde_json::Number => Json,
+        #[cfg(feature = "chrono")] chrono::DateTime<chrono::Utc> => Timestamp,
+        #[cfg(feature = "chrono")] chrono::DateTime<chrono::FixedOffset> => Timestamp,
+        #[cfg(feature = "chrono")] chrono::DateTime<chrono::Local> => Timestamp,
+        #[cfg(feature = "chrono")] chrono::NaiveDateTime => DateTime,
+        #[cfg(feature = "chrono")] chrono::NaiveDate => Date,
+        #[cfg(feature = "chrono")] chrono::NaiveTime => Time,
+        #[cfg(feature = "time")] time::OffsetDateTime => Timestamp,
+        #[cfg(feature = "time")] time::UtcDateTime => Timestamp,
+        #[cfg(feature = "time")] time::PrimitiveDateTime => DateTime,
+        #[cfg(feature = "time")] time::Date => Date,
+        #[cfg(feature = "time")] time::Time => Time,
+        #[cfg(feature = "jiff")] jiff::Timestamp => Timestamp,
+        #[cfg(feature = "jiff")] jiff::civil::DateTime => DateTime,
+        #[cfg(feature = "jiff")] jiff::civil::Date => Date,
+        #[cfg(feature = "jiff")] jiff::civil::Time => Time,
+        #[cfg(feature = "rust_decimal")] rust_decimal::Decimal => Decimal,
+    }
+    let is_byte_array = name.strip_prefix("[u8; ").is_some_and(|rest| rest.ends_with(']'));
+    is_byte_array.then_some(LogicalType::Bytes)
+}
+
+/// The well-known type that `T` or the `T` of an `Option<T>` is.
+pub(crate) fn of<T>() -> Option<LogicalType> {
+    let name = type_name::<T>();
+    let option = type_name::<Option<()>>();
+    let prefix = &option[..option.len() - "()>".len()];
+    by_type_name(name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('>')).unwrap_or(name))
+}

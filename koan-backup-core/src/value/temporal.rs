@@ -1,0 +1,479 @@
+//! Dates, times and instants as plain fields, and the ISO 8601 / SQL text they are written in.
+//!
+//! Parsing tells the value and how it was written apart, so that an adapter can write a value back in the very form it
+//! was read in.
+
+use std::fmt;
+
+use jiff::civil;
+
+/// A calendar date in the proleptic Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date {
+    /// −9999 to 9999.
+    pub year: i16,
+    /// 1 to 12.
+    pub month: i8,
+    /// 1 to 31.
+    pub day: i8,
+}
+
+/// A time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time {
+    /// 0 to 23.
+    pub hour: i8,
+    /// 0 to 59.
+    pub minute: i8,
+    /// 0 to 60: a leap second is kept as it was written.
+    pub second: i8,
+    /// 0 to 999 999 999.
+    pub nanosecond: i32,
+}
+
+/// A date and time without offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DateTime {
+    /// The date.
+    pub date: Date,
+    /// The time of day.
+    pub time: Time,
+}
+
+/// An instant: a local date and time and its offset from UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timestamp {
+    /// The date and time on a clock at that offset.
+    pub local: DateTime,
+    /// East of UTC, in seconds.
+    pub offset_seconds: i32,
+}
+
+/// How a date or time was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TemporalStyle {
+    /// What stands between date and time; `None` where there is only one of them.
+    pub separator: Option<char>,
+    /// Whether seconds were written.
+    pub seconds: bool,
+    /// Digits after the decimal point, 0 to 9.
+    pub fraction_digits: u8,
+    /// How the offset was written.
+    pub offset: OffsetStyle,
+}
+
+/// How an offset from UTC was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OffsetStyle {
+    /// Not at all.
+    Absent,
+    /// `Z`
+    Zulu,
+    /// `+02:00`
+    Colon,
+    /// `+0200`
+    Digits,
+    /// `+02`
+    Hours,
+}
+
+impl Date {
+    /// The date of a valid year, month and day.
+    pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
+        civil::Date::new(year, month, day).ok().map(|_| Self { year, month, day })
+    }
+
+    /// Reads `YYYY-MM-DD`, also with a time of exactly midnight behind it.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        let (value, style) = parse(text)?;
+        match value {
+            Parsed::Date(date) => Some((date, style)),
+            Parsed::DateTime(date_time, None) if date_time.time == Time::MIDNIGHT => {
+                Some((date_time.date, style))
+            }
+            _ => None,
+        }
+    }
+
+    /// Days in this date's year up to and with it, from 1.
+    pub fn ordinal(self) -> i16 {
+        self.civil().map_or(1, civil::Date::day_of_year)
+    }
+
+    /// The date of a year and the ordinal of a day in it.
+    pub fn from_ordinal(year: i16, ordinal: i16) -> Option<Self> {
+        let first = civil::Date::new(year, 1, 1).ok()?;
+        let date = first.checked_add(jiff::Span::new().try_days(i64::from(ordinal) - 1).ok()?).ok()?;
+        (date.year() == year).then_some(Self { year, month: date.month(), day: date.day() })
+    }
+
+    fn civil(self) -> Option<civil::Date> {
+        civil::Date::new(self.year, self.month, self.day).ok()
+    }
+}
+
+impl Time {
+    /// 00:00:00
+    pub const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0, nanosecond: 0 };
+
+    /// Reads `HH:MM`, `HH:MM:SS` and `HH:MM:SS.fffffffff`.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        match parse(text)? {
+            (Parsed::Time(time), style) => Some((time, style)),
+            _ => None,
+        }
+    }
+}
+
+impl DateTime {
+    /// Reads a date and time separated by `T`, `t` or a space; a date alone is midnight.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        match parse(text)? {
+            (Parsed::DateTime(value, None), style) => Some((value, style)),
+            (Parsed::Date(date), style) => Some((Self { date, time: Time::MIDNIGHT }, style)),
+            _ => None,
+        }
+    }
+
+    fn civil(self) -> Option<civil::DateTime> {
+        let Time { hour, minute, second, nanosecond } = self.time;
+        civil::DateTime::new(
+            self.date.year,
+            self.date.month,
+            self.date.day,
+            hour,
+            minute,
+            second.min(59),
+            nanosecond,
+        )
+        .ok()
+    }
+
+    fn from_civil(value: civil::DateTime) -> Self {
+        Self {
+            date: Date { year: value.year(), month: value.month(), day: value.day() },
+            time: Time {
+                hour: value.hour(),
+                minute: value.minute(),
+                second: value.second(),
+                nanosecond: value.subsec_nanosecond(),
+            },
+        }
+    }
+}
+
+impl Timestamp {
+    /// Reads a date and time with or without an offset; without one it is UTC.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        match parse(text)? {
+            (Parsed::DateTime(local, offset), style) => {
+                Some((Self { local, offset_seconds: offset.unwrap_or(0) }, style))
+            }
+            (Parsed::Date(date), style) => {
+                Some((Self { local: DateTime { date, time: Time::MIDNIGHT }, offset_seconds: 0 }, style))
+            }
+            _ => None,
+        }
+    }
+
+    /// The instant as nanoseconds since 1970-01-01T00:00:00Z; `None` for a leap second or outside years ±9999.
+    pub fn unix_nanos(self) -> Option<i128> {
+        if self.local.time.second > 59 {
+            return None;
+        }
+        let utc = self.local.civil()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(utc.as_nanosecond() - i128::from(self.offset_seconds) * 1_000_000_000)
+    }
+
+    /// The instant in UTC, that many nanoseconds after 1970-01-01T00:00:00Z.
+    pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
+        let instant = jiff::Timestamp::from_nanosecond(nanos).ok()?;
+        let local = jiff::tz::Offset::UTC.to_datetime(instant);
+        Some(Self { local: DateTime::from_civil(local), offset_seconds: 0 })
+    }
+
+    /// The same instant on a clock at another offset.
+    pub fn at_offset(self, offset_seconds: i32) -> Option<Self> {
+        if offset_seconds == self.offset_seconds {
+            return Some(self);
+        }
+        let shift = i128::from(offset_seconds) * 1_000_000_000;
+        let shifted = Self::from_unix_nanos(self.unix_nanos()? + shift)?;
+        Some(Self { local: shifted.local, offset_seconds })
+    }
+}
+
+impl TemporalStyle {
+    /// `YYYY-MM-DD`
+    pub const DATE: Self =
+        Self { separator: None, seconds: false, fraction_digits: 0, offset: OffsetStyle::Absent };
+    /// `YYYY-MM-DD HH:MM:SS`
+    pub const SQL: Self =
+        Self { separator: Some(' '), seconds: true, fraction_digits: 0, offset: OffsetStyle::Absent };
+    /// `YYYY-MM-DDTHH:MM:SSZ`
+    pub const RFC3339: Self =
+        Self { separator: Some('T'), seconds: true, fraction_digits: 0, offset: OffsetStyle::Zulu };
+
+    /// This style with as many fraction digits as the time needs.
+    #[must_use]
+    pub fn with_fraction_of(mut self, time: Time) -> Self {
+        self.fraction_digits = needed_digits(time.nanosecond);
+        self
+    }
+
+    /// Writes a date and time; `None` where this style cannot hold the value.
+    pub fn write_date_time(self, value: DateTime) -> Option<String> {
+        let mut text = value.date.to_string();
+        match self.separator {
+            Some(separator) => {
+                text.push(separator);
+                self.push_time(&mut text, value.time)?;
+            }
+            None if value.time != Time::MIDNIGHT => return None,
+            None => {}
+        }
+        Some(text)
+    }
+
+    /// Writes an instant with its offset; `None` where this style cannot hold the value.
+    pub fn write_timestamp(self, value: Timestamp) -> Option<String> {
+        let mut text = self.write_date_time(value.local)?;
+        self.push_offset(&mut text, value.offset_seconds)?;
+        Some(text)
+    }
+
+    /// Writes a time of day; `None` where this style cannot hold the value.
+    pub fn write_time(self, value: Time) -> Option<String> {
+        let mut text = String::with_capacity(18);
+        self.push_time(&mut text, value)?;
+        Some(text)
+    }
+
+    fn push_time(self, text: &mut String, time: Time) -> Option<()> {
+        use fmt::Write as _;
+        write!(text, "{:02}:{:02}", time.hour, time.minute).ok()?;
+        if !self.seconds {
+            return (time.second == 0 && time.nanosecond == 0).then_some(());
+        }
+        write!(text, ":{:02}", time.second).ok()?;
+        if needed_digits(time.nanosecond) > self.fraction_digits {
+            return None;
+        }
+        push_fraction(text, time.nanosecond, self.fraction_digits);
+        Some(())
+    }
+
+    fn push_offset(self, text: &mut String, offset: i32) -> Option<()> {
+        use fmt::Write as _;
+        let sign = if offset < 0 { '-' } else { '+' };
+        let (hours, minutes, seconds) = (offset.abs() / 3600, offset.abs() / 60 % 60, offset.abs() % 60);
+        if seconds != 0 {
+            return None;
+        }
+        match self.offset {
+            OffsetStyle::Absent | OffsetStyle::Zulu if offset != 0 => return None,
+            OffsetStyle::Absent => {}
+            OffsetStyle::Zulu => text.push('Z'),
+            OffsetStyle::Colon => write!(text, "{sign}{hours:02}:{minutes:02}").ok()?,
+            OffsetStyle::Digits => write!(text, "{sign}{hours:02}{minutes:02}").ok()?,
+            OffsetStyle::Hours if minutes != 0 => return None,
+            OffsetStyle::Hours => write!(text, "{sign}{hours:02}").ok()?,
+        }
+        Some(())
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.year < 0 {
+            write!(f, "-{:06}-{:02}-{:02}", -i32::from(self.year), self.month, self.day)
+        } else {
+            write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+        }
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fraction = String::new();
+        push_fraction(&mut fraction, self.nanosecond, needed_digits(self.nanosecond));
+        write!(f, "{:02}:{:02}:{:02}{fraction}", self.hour, self.minute, self.second)
+    }
+}
+
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}T{}", self.date, self.time)
+    }
+}
+
+/// RFC 3339, with `Z` for UTC and as few fraction digits as the value needs.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.local.fmt(f)?;
+        if self.offset_seconds == 0 {
+            return f.write_str("Z");
+        }
+        let sign = if self.offset_seconds < 0 { '-' } else { '+' };
+        let minutes = self.offset_seconds.abs() / 60;
+        write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+}
+
+enum Parsed {
+    Date(Date),
+    Time(Time),
+    DateTime(DateTime, Option<i32>),
+}
+
+/// Reads the text forms that SQL databases and ISO 8601 / RFC 3339 share.
+fn parse(text: &str) -> Option<(Parsed, TemporalStyle)> {
+    let bytes = text.as_bytes();
+    if bytes.get(2) == Some(&b':') {
+        let (time, style, rest) = parse_time(bytes)?;
+        return rest.is_empty().then_some((Parsed::Time(time), style));
+    }
+    let (date, rest) = parse_date(bytes)?;
+    let Some((&separator, rest)) = rest.split_first() else {
+        return Some((Parsed::Date(date), TemporalStyle::DATE));
+    };
+    if !matches!(separator, b'T' | b't' | b' ') {
+        return None;
+    }
+    let (time, mut style, rest) = parse_time(rest)?;
+    style.separator = Some(char::from(separator));
+    let (offset, offset_style) = parse_offset(rest)?;
+    style.offset = offset_style;
+    Some((Parsed::DateTime(DateTime { date, time }, offset), style))
+}
+
+fn parse_date(bytes: &[u8]) -> Option<(Date, &[u8])> {
+    if bytes.first() == Some(&b'-') {
+        if bytes.len() < 13 || bytes[7] != b'-' || bytes[10] != b'-' {
+            return None;
+        }
+        let year = -i16::try_from(digits(&bytes[1..7])?).ok()?;
+        return Some((Date::new(year, two(&bytes[8..])?, two(&bytes[11..])?)?, &bytes[13..]));
+    }
+    if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let year = i16::try_from(digits(&bytes[..4])?).ok()?;
+    Some((Date::new(year, two(&bytes[5..])?, two(&bytes[8..])?)?, &bytes[10..]))
+}
+
+fn parse_time(bytes: &[u8]) -> Option<(Time, TemporalStyle, &[u8])> {
+    if bytes.len() < 5 || bytes[2] != b':' {
+        return None;
+    }
+    let mut time = Time { hour: two(bytes)?, minute: two(&bytes[3..])?, second: 0, nanosecond: 0 };
+    let mut style = TemporalStyle::DATE;
+    let mut rest = &bytes[5..];
+    if rest.first() == Some(&b':') {
+        time.second = two(rest.get(1..)?)?;
+        style.seconds = true;
+        rest = &rest[3..];
+        if rest.first() == Some(&b'.') {
+            let count = rest[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+            if count == 0 || count > 9 {
+                return None;
+            }
+            let mut nanos = i32::try_from(digits(&rest[1..=count])?).ok()?;
+            for _ in count..9 {
+                nanos *= 10;
+            }
+            time.nanosecond = nanos;
+            style.fraction_digits = u8::try_from(count).ok()?;
+            rest = &rest[1 + count..];
+        }
+    }
+    let in_range = time.hour < 24 && time.minute < 60 && time.second <= 60;
+    in_range.then_some((time, style, rest))
+}
+
+fn parse_offset(bytes: &[u8]) -> Option<(Option<i32>, OffsetStyle)> {
+    let (sign, rest) = match bytes {
+        [] => return Some((None, OffsetStyle::Absent)),
+        [b'Z'] => return Some((Some(0), OffsetStyle::Zulu)),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes, style) = match rest.len() {
+        2 => (two(rest)?, 0, OffsetStyle::Hours),
+        4 => (two(rest)?, two(&rest[2..])?, OffsetStyle::Digits),
+        5 if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, OffsetStyle::Colon),
+        _ => return None,
+    };
+    if hours > 23 || minutes > 59 || (sign < 0 && hours == 0 && minutes == 0) {
+        return None;
+    }
+    Some((Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60)), style))
+}
+
+fn two(bytes: &[u8]) -> Option<i8> {
+    i8::try_from(digits(bytes.get(..2)?)?).ok()
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0u32, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    })
+}
+
+fn needed_digits(nanosecond: i32) -> u8 {
+    let (mut digits, mut rest) = (9, nanosecond);
+    while digits > 0 && rest % 10 == 0 {
+        rest /= 10;
+        digits -= 1;
+    }
+    digits
+}
+
+fn push_fraction(text: &mut String, nanosecond: i32, digits: u8) {
+    if digits > 0 {
+        let all = format!("{nanosecond:09}");
+        text.push('.');
+        text.push_str(&all[..usize::from(digits.min(9))]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_form_is_written_back_as_it_was_read() {
+        for text in [
+            "2009-01-01 00:00:00",
+            "2009-01-01T13:14:15.120Z",
+            "2009-01-01 13:14:15.123456+02:00",
+            "2009-01-01t13:14",
+            "2009-01-01T13:14:15.000000001-0530",
+            "2009-01-01 13:14:60+05",
+            "2009-01-01",
+        ] {
+            let (value, style) = Timestamp::parse(text).expect(text);
+            assert_eq!(style.write_timestamp(value).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_date_is_not_read_as_one() {
+        for text in ["", "2009", "2009-13-01", "2009-02-30", "2009-01-01X00:00", "2009-01-01 24:00", "1:2:3",
+            "2009-01-01 00:00:00.", "2009-01-01 00:00:00-00:00", "2009-01-01 00:00:00.1234567890"]
+        {
+            assert!(Timestamp::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_convert_to_unix_time_and_back() {
+        let (value, _) = Timestamp::parse("2024-02-29T23:30:00.000000001+05:30").expect("valid");
+        let nanos = value.unix_nanos().expect("in range");
+        assert_eq!(nanos, 1_709_229_600_000_000_001);
+        let utc = Timestamp::from_unix_nanos(nanos).expect("in range");
+        assert_eq!(utc.to_string(), "2024-02-29T18:00:00.000000001Z");
+        assert_eq!(utc.at_offset(19_800), Some(value));
+    }
+}
