@@ -10,6 +10,7 @@ mod digest;
 mod entity;
 mod error;
 mod id;
+mod provider;
 mod registry;
 mod schema;
 mod value;
@@ -24,6 +25,11 @@ pub use entity::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use id::{BackupId, BackupName, SetName};
+pub use provider::{
+    Capabilities, Chunk, ConflictMode, Consistency, EntityCoverage, Finding, Flow, ForeignKey, Provider,
+    ProviderDescription, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,
+    SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
+};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 

@@ -1,0 +1,149 @@
+//! The port to databases. Adapters implement it; the pipelines know nothing else of a database.
+
+mod chunk;
+mod description;
+mod restore;
+mod sink;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use chunk::Chunk;
+pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
+pub use restore::{
+    ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, Severity, SessionIntent, SessionOptions,
+    WriteCounts,
+};
+pub use sink::{Flow, ReadSummary, RecordSink};
+pub(crate) use sink::{SinkOptions, record_channel};
+
+use crate::entity::EntityCodec;
+use crate::error::Result;
+use crate::id::SetName;
+use crate::value::Value;
+
+/// A database that holds entities.
+///
+/// Implementers keep blocking work off the async threads, and every future may be dropped at any time: what it began
+/// then stops or is rolled back.
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync + 'static {
+    /// What sort of database this is: `sqlite`, `postgres`, `json`.
+    fn kind(&self) -> &'static str;
+
+    /// What this provider can do. What is claimed is tried by tests.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What the database holds, and how that maps to `entities`: all those that live in this provider.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription>;
+
+    /// Opens one view of the database that does not change while it is read.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
+
+    /// What would go wrong if `targets` were restored now. Writes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>>;
+
+    /// Begins one restore. Where [`Capabilities::atomic_restore`] is claimed, nothing of it shows before
+    /// [`RestoreSession::commit`], and dropping the session undoes it.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>>;
+}
+
+/// What a provider can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// A restore is all or nothing.
+    pub atomic_restore: bool,
+    /// All entities are read at one point in time.
+    pub snapshot_reads: bool,
+    /// Records of an entity can be in named sets.
+    pub sets: bool,
+    /// Records are read in the order of their keys.
+    pub ordered_reads: bool,
+    /// Indexes are dropped for a restore and put back.
+    pub restore_optimisation: bool,
+}
+
+/// How consistent the records of one provider are with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Consistency {
+    /// All entities were read at one point in time.
+    Snapshot,
+    /// Each entity was read at one point in time, not all at the same.
+    PerEntity,
+    /// Nothing is promised.
+    None,
+}
+
+/// One unchanging view of a database.
+#[async_trait]
+pub trait Snapshot: fmt::Debug + Send + Sync {
+    /// What this view promises.
+    fn consistency(&self) -> Consistency;
+
+    /// How many entities can be read at once. A provider that reads on one connection says 1, and is then never asked
+    /// for the next entity before it has finished the one before.
+    fn concurrent_reads(&self) -> usize {
+        1
+    }
+
+    /// The sets of an entity that hold records or could, [`SetName::root`] first, the others sorted.
+    ///
+    /// # Errors
+    /// The entity is not in this database: the error names it, what was looked for, and the remedy.
+    async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>>;
+
+    /// Reads all the records of a set into `sink`, ordered by key where [`Capabilities::ordered_reads`] is claimed, and
+    /// ends with [`RecordSink::finish`] or its blocking form, whose summary it returns.
+    ///
+    /// # Errors
+    /// The database fails, a record does not decode, or the sink was cancelled. A short read is never a success.
+    async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary>;
+
+    /// How many records a set holds.
+    ///
+    /// # Errors
+    /// The entity is not in this database, or the database fails.
+    async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64>;
+}
+
+/// What to read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReadRequest {
+    /// The entity.
+    pub entity: EntityCodec,
+    /// The set.
+    pub set: SetName,
+    /// Only the record of this key, as the values of the key fields.
+    pub key: Option<Vec<Value<'static>>>,
+}
+
+impl ReadRequest {
+    /// All the records of a set.
+    pub fn all(entity: EntityCodec, set: SetName) -> Self {
+        Self { entity, set, key: None }
+    }
+
+    /// The record of one key.
+    pub fn one(entity: EntityCodec, set: SetName, key: Vec<Value<'static>>) -> Self {
+        Self { entity, set, key: Some(key) }
+    }
+}

@@ -1,0 +1,192 @@
+//! Writing records back.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Record;
+use crate::entity::EntityCodec;
+use crate::error::Result;
+use crate::id::SetName;
+
+/// What happens to a record whose key exists already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ConflictMode {
+    /// The archive wins.
+    #[default]
+    Overwrite,
+    /// The existing record stays.
+    Keep,
+    /// The restore fails and is undone.
+    Fail,
+}
+
+/// How far a provider may go to be fast. Whatever it does is put back before the commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RestoreLevel {
+    /// Secondary indexes are dropped and rebuilt.
+    #[default]
+    Fast,
+    /// Indexes stay; constraints are checked at the end.
+    Balanced,
+    /// Nothing is touched.
+    Safe,
+}
+
+/// Whether a session writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SessionIntent {
+    /// It does.
+    #[default]
+    Apply,
+    /// It compares every record with what is there and writes nothing: the dry run.
+    Compare,
+}
+
+/// How a restore is done.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// What happens to a record whose key exists already.
+    pub conflict: ConflictMode,
+    /// Whether records that are not in the archive go: the set is left with exactly the archive's.
+    pub replace_existing: bool,
+    /// How far to go for speed.
+    pub level: RestoreLevel,
+    /// Whether it writes.
+    pub intent: SessionIntent,
+    /// Whether missing tables are made from the entity's schema.
+    pub create_missing: bool,
+}
+
+/// Where records go.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RestoreTarget {
+    /// The entity.
+    pub entity: EntityCodec,
+    /// The set.
+    pub set: SetName,
+    /// The physical form of the columns as [`ReadSummary`](super::ReadSummary) recorded it, when the archive was read
+    /// from a provider of the same kind.
+    pub physical: Option<serde_json::Value>,
+}
+
+impl RestoreTarget {
+    /// Records of `entity` go to `set`, in the provider's own form.
+    pub fn new(entity: EntityCodec, set: SetName) -> Self {
+        Self { entity, set, physical: None }
+    }
+}
+
+/// What became of the records of one target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct WriteCounts {
+    /// Records that were not there.
+    pub inserted: u64,
+    /// Records that were there and were written again; with [`SessionIntent::Compare`], those that differ.
+    pub updated: u64,
+    /// Records that were there and are equal. Only [`SessionIntent::Compare`] tells them from `updated`.
+    pub unchanged: u64,
+    /// Records that were there and stay, by [`ConflictMode::Keep`].
+    pub kept: u64,
+    /// Records that were there and are not in the archive, by `replace_existing`.
+    pub deleted: u64,
+}
+
+impl WriteCounts {
+    /// The sum of two counts.
+    pub fn add(&mut self, other: &Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.kept += other.kept;
+        self.deleted += other.deleted;
+    }
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// The restore works and something will not be as before.
+    Warning,
+    /// The restore would fail.
+    Error,
+}
+
+/// One thing a viability check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The entity it is about, if it is about one.
+    pub entity: Option<String>,
+    /// What was found and what to do about it.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding about an entity.
+    pub fn new(severity: Severity, entity: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity, entity: Some(entity.into()), message: message.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.entity {
+            Some(entity) => write!(f, "{entity}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+/// One restore into one provider.
+///
+/// The calls are: for each target `begin`, any number of `write`, `end`; then `commit` or `rollback`. A session that is
+/// dropped is rolled back. Foreign keys between targets hold at the commit, not before.
+#[async_trait]
+pub trait RestoreSession: fmt::Debug + Send {
+    /// Turns to a target. With `replace_existing`, what is there goes.
+    ///
+    /// # Errors
+    /// The target does not exist or does not fit; the error names the remedy.
+    async fn begin(&mut self, target: RestoreTarget) -> Result<()>;
+
+    /// Writes records, in the order of the archive.
+    ///
+    /// # Errors
+    /// A record does not fit, exists already ([`ConflictMode::Fail`]), or breaks a constraint: entity and key are named,
+    /// and the session can only be rolled back.
+    async fn write(&mut self, records: Vec<Record>) -> Result<()>;
+
+    /// Ends the target and tells what became of its records.
+    ///
+    /// # Errors
+    /// The database fails.
+    async fn end(&mut self) -> Result<WriteCounts>;
+
+    /// Puts back what was changed for speed, moves sequences on, checks constraints, and commits.
+    ///
+    /// # Errors
+    /// A constraint does not hold: its name and keys are in the error, and everything is undone.
+    async fn commit(self: Box<Self>) -> Result<()>;
+
+    /// Undoes everything.
+    ///
+    /// # Errors
+    /// The database could not confirm it.
+    async fn rollback(self: Box<Self>) -> Result<()>;
+}

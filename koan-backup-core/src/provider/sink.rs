@@ -1,0 +1,191 @@
+//! Where an adapter puts what it reads.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::chunk::Chunk;
+use crate::codec::Row;
+use crate::entity::EntityCodec;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Whether an adapter goes on or hands over first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// Push the next row.
+    Continue,
+    /// Call [`RecordSink::flush`] before the next row.
+    Flush,
+}
+
+/// What a finished read says of itself. Only a sink that delivered everything can make one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ReadSummary {
+    /// The physical form of the columns, in the provider's own terms, for restoring into the same kind of database.
+    pub physical: Option<serde_json::Value>,
+    /// What the reader of the backup's report should know.
+    pub warnings: Vec<String>,
+}
+
+/// How a sink behaves.
+#[derive(Clone)]
+pub(crate) struct SinkOptions {
+    /// Rows between two checks for cancellation and two progress events.
+    pub(crate) batch_size: usize,
+    /// Bytes of lines that are handed over at once.
+    pub(crate) chunk_bytes: usize,
+    /// Chunks that wait at most.
+    pub(crate) chunks_ahead: usize,
+    pub(crate) cancel: CancellationToken,
+    /// Told the number of rows so far, at the end of each batch.
+    pub(crate) on_batch: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+/// Takes the rows of one set of one entity, encodes them on the adapter's thread, and hands them on in chunks.
+pub struct RecordSink {
+    entity: EntityCodec,
+    options: SinkOptions,
+    chunk: Chunk,
+    in_batch: usize,
+    total: u64,
+    chunks: mpsc::Sender<Chunk>,
+}
+
+/// A sink and the chunks that come out of it.
+pub(crate) fn record_channel(entity: EntityCodec, options: SinkOptions) -> (RecordSink, mpsc::Receiver<Chunk>) {
+    let (chunks, receiver) = mpsc::channel(options.chunks_ahead.max(1));
+    let sink = RecordSink {
+        entity,
+        options,
+        chunk: Chunk::default(),
+        in_batch: 0,
+        total: 0,
+        chunks,
+    };
+    (sink, receiver)
+}
+
+impl RecordSink {
+    /// A sink whose chunks come out of the receiver, for trying an adapter on its own.
+    pub fn channel(entity: EntityCodec, batch_size: usize) -> (Self, mpsc::Receiver<Chunk>) {
+        record_channel(
+            entity,
+            SinkOptions {
+                batch_size,
+                chunk_bytes: 1 << 20,
+                chunks_ahead: 4,
+                cancel: CancellationToken::new(),
+                on_batch: Arc::new(|_| {}),
+            },
+        )
+    }
+
+    /// Takes one row, encodes it, and says whether to [flush](Self::flush) before the next.
+    ///
+    /// # Errors
+    /// The row does not decode as the entity: entity, field and key are named.
+    pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
+        if let Err(error) = self.entity.encode(row, &mut self.chunk.lines) {
+            let record = format!("{} `{}`", self.entity.name(), row.key_text());
+            return Err(Error::with_source(
+                ErrorKind::Record,
+                format!("{record} does not decode as its type; correct the row or the type"),
+                error,
+            ));
+        }
+        self.chunk.records += 1;
+        self.total += 1;
+        self.in_batch += 1;
+        let full = self.chunk.lines.len() >= self.options.chunk_bytes;
+        let batch_ends = self.in_batch >= self.options.batch_size;
+        Ok(if full || batch_ends { Flow::Flush } else { Flow::Continue })
+    }
+
+    /// Ends a batch when one is full, and hands the chunk on when that is full. Waits while the archive is behind.
+    ///
+    /// # Errors
+    /// The backup was cancelled.
+    pub async fn flush(&mut self) -> Result<()> {
+        match self.due()? {
+            None => Ok(()),
+            Some(chunk) => {
+                let cancel = self.options.cancel.clone();
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => Err(Error::cancelled()),
+                    sent = self.chunks.send(chunk) => sent.map_err(|_| Error::cancelled()),
+                }
+            }
+        }
+    }
+
+    /// [`flush`](Self::flush) on a thread that may block.
+    ///
+    /// # Errors
+    /// The backup was cancelled.
+    pub fn flush_blocking(&mut self) -> Result<()> {
+        match self.due()? {
+            None => Ok(()),
+            Some(chunk) => self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled()),
+        }
+    }
+
+    /// Hands on what is left and ends the read.
+    ///
+    /// # Errors
+    /// The backup was cancelled.
+    pub async fn finish(mut self) -> Result<ReadSummary> {
+        if let Some(chunk) = self.last()? {
+            self.chunks.send(chunk).await.map_err(|_| Error::cancelled())?;
+        }
+        Ok(ReadSummary { physical: None, warnings: Vec::new() })
+    }
+
+    /// [`finish`](Self::finish) on a thread that may block.
+    ///
+    /// # Errors
+    /// The backup was cancelled.
+    pub fn finish_blocking(mut self) -> Result<ReadSummary> {
+        if let Some(chunk) = self.last()? {
+            self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled())?;
+        }
+        Ok(ReadSummary { physical: None, warnings: Vec::new() })
+    }
+
+    fn due(&mut self) -> Result<Option<Chunk>> {
+        self.check_cancelled()?;
+        if self.in_batch >= self.options.batch_size {
+            self.in_batch = 0;
+            (self.options.on_batch)(self.total);
+            self.check_cancelled()?;
+        }
+        Ok((self.chunk.lines.len() >= self.options.chunk_bytes).then(|| self.take()))
+    }
+
+    fn last(&mut self) -> Result<Option<Chunk>> {
+        self.check_cancelled()?;
+        if self.in_batch > 0 {
+            (self.options.on_batch)(self.total);
+            self.check_cancelled()?;
+        }
+        Ok((self.chunk.records > 0).then(|| self.take()))
+    }
+
+    fn take(&mut self) -> Chunk {
+        let capacity = self.options.chunk_bytes + self.options.chunk_bytes / 8;
+        std::mem::replace(&mut self.chunk, Chunk { lines: Vec::with_capacity(capacity), records: 0 })
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        if self.options.cancel.is_cancelled() || self.chunks.is_closed() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+}
+
+impl std::fmt::Debug for RecordSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordSink").field("entity", &self.entity.name()).field("records", &self.total).finish()
+    }
+}
