@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use declaration::{EntityDeclaration, FieldDeclaration, Presence, Shape, traced_with, wire_with};
+pub(crate) use descriptor::crate_of;
 pub use descriptor::{EntityCodec, EntityDescriptor};
+pub(crate) use policy::{Decision, decide};
 pub use policy::{Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode};
 
 /// A serde type with a name and a key. Implemented by `#[derive(Entity)]` or `register!`.

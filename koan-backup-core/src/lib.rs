@@ -3,34 +3,51 @@
 //! Entities, policies, the registry, the archive format, the pipelines and the ports. It knows no database, no HTTP and
 //! no terminal. Applications depend on the crate `koan-backup`, which re-exports what they need.
 
+mod archive;
 mod canonical;
 mod clock;
 mod codec;
+mod consistency;
 mod digest;
 mod entity;
 mod error;
+mod event;
 mod id;
+mod inventory;
+mod lines;
 mod provider;
 mod registry;
 mod schema;
+mod storage;
 mod value;
 
+pub use archive::{
+    ArchiveFile, BackupStatistics, BackupStatus, Block, BlockTable, Checksums, Compression, CompressionMethod,
+    DiscoveryDocument, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
+    ExcludedEntity, FORMAT_VERSION, Manifest, Producer, ProviderDocument, ProviderInfo, SchemaSnapshots,
+    UncoveredEntity, VerificationSummary, entity_file,
+};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
+pub use consistency::Consistency;
 pub use digest::RecordSetHash;
 pub use entity::{
     Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, Policy, PolicyDeclaration,
     PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
+pub use inventory::{IncludedEntity, Inventory};
+pub use lines::Chunk;
 pub use provider::{
-    Capabilities, Chunk, ConflictMode, Consistency, EntityCoverage, Finding, Flow, ForeignKey, Provider,
+    Capabilities, ConflictMode, EntityCoverage, Finding, Flow, ForeignKey, Provider,
     ProviderDescription, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,
     SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
 };
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
+pub use storage::Storage;
 pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 
 /// What expansions of the macros name. Not public interface: it changes without notice.

@@ -1,6 +1,5 @@
 //! The port to databases. Adapters implement it; the pipelines know nothing else of a database.
 
-mod chunk;
 mod description;
 mod restore;
 mod sink;
@@ -10,7 +9,6 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-pub use chunk::Chunk;
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
 pub use restore::{
     ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, Severity, SessionIntent, SessionOptions,
@@ -19,6 +17,7 @@ pub use restore::{
 pub use sink::{Flow, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};
 
+use crate::consistency::Consistency;
 use crate::entity::EntityCodec;
 use crate::error::Result;
 use crate::id::SetName;
@@ -77,19 +76,6 @@ pub struct Capabilities {
     pub ordered_reads: bool,
     /// Indexes are dropped for a restore and put back.
     pub restore_optimisation: bool,
-}
-
-/// How consistent the records of one provider are with each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum Consistency {
-    /// All entities were read at one point in time.
-    Snapshot,
-    /// Each entity was read at one point in time, not all at the same.
-    PerEntity,
-    /// Nothing is promised.
-    None,
 }
 
 /// One unchanging view of a database.

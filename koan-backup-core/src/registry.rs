@@ -1,8 +1,11 @@
 //! Who declared what: entities and scopes, gathered by the linker or registered by hand.
 
+use std::collections::BTreeMap;
+
 use linkme::distributed_slice;
 
-use crate::entity::{EntityDescriptor, ScopeDeclaration};
+use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
+use crate::error::{Error, ErrorKind, Result};
 
 /// All entities that were linked. The name is part of the name of a linker section, hence its length.
 #[distributed_slice]
@@ -11,3 +14,97 @@ pub static KOAN_BACKUP_0_1_ENTITIES: [&'static EntityDescriptor];
 /// All scopes that were linked.
 #[distributed_slice]
 pub static KOAN_BACKUP_0_1_SCOPES: [&'static ScopeDeclaration];
+
+/// Entities and scopes, before policies are resolved.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry {
+    entities: Vec<&'static EntityDescriptor>,
+    scopes: Vec<&'static ScopeDeclaration>,
+}
+
+impl Registry {
+    /// Everything that was linked into this binary.
+    pub(crate) fn linked() -> Self {
+        Self { entities: KOAN_BACKUP_0_1_ENTITIES.to_vec(), scopes: KOAN_BACKUP_0_1_SCOPES.to_vec() }
+    }
+
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Adds an entity by hand; one that is there already is not added again.
+    pub(crate) fn register(&mut self, descriptor: &'static EntityDescriptor) {
+        if !self.entities.iter().any(|known| known.type_id() == descriptor.type_id()) {
+            self.entities.push(descriptor);
+        }
+    }
+
+    /// Adds a scope by hand.
+    pub(crate) fn register_scope(&mut self, scope: &'static ScopeDeclaration) {
+        if !self.scopes.contains(&scope) {
+            self.scopes.push(scope);
+        }
+    }
+
+    /// The entities sorted by name, no two of which share a name.
+    ///
+    /// # Errors
+    /// There is none, or two types share a name.
+    pub(crate) fn entities(&self) -> Result<Vec<&'static EntityDescriptor>> {
+        if self.entities.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Inventory,
+                "no entity is known: the crate that declares them was not linked; name it with \
+                 `koan_backup::link!(your_models_crate)`, or register each with `Koan::builder().register::<T>()`",
+            ));
+        }
+        let mut by_name = BTreeMap::new();
+        for &entity in &self.entities {
+            for name in std::iter::once(entity.name()).chain(entity.aliases().iter().copied()) {
+                if let Some(other) = by_name.insert(name, entity) {
+                    return Err(same_name(name, other, entity));
+                }
+            }
+        }
+        let mut entities = self.entities.clone();
+        entities.sort_by_key(|entity| entity.name());
+        Ok(entities)
+    }
+
+    /// The scope of each crate.
+    ///
+    /// # Errors
+    /// A crate has two.
+    pub(crate) fn scopes(&self) -> Result<BTreeMap<&'static str, &'static ScopeDeclaration>> {
+        let mut by_crate: BTreeMap<_, &'static ScopeDeclaration> = BTreeMap::new();
+        for &scope in &self.scopes {
+            let name = crate_of(scope.module_path);
+            if let Some(other) = by_crate.insert(name, scope) {
+                return Err(Error::new(
+                    ErrorKind::Inventory,
+                    format!(
+                        "crate `{name}` has two backup scopes, at {}:{} and {}:{}; a scope covers its whole crate, keep one",
+                        other.file, other.line, scope.file, scope.line
+                    ),
+                ));
+            }
+        }
+        Ok(by_crate)
+    }
+}
+
+fn same_name(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Error {
+    let mut places = [
+        format!("`{}` at {}", one.type_path(), one.location()),
+        format!("`{}` at {}", other.type_path(), other.location()),
+    ];
+    places.sort();
+    Error::new(
+        ErrorKind::Inventory,
+        format!(
+            "two entities are called `{name}`: {} and {}; rename one with `#[entity(name = \"…\")]`",
+            places[0], places[1]
+        ),
+    )
+}

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::chunk::Chunk;
 use crate::codec::Row;
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lines::Chunk;
+
+/// The longest line: a reader takes a block of lines as one piece.
+const MAX_LINE_BYTES: usize = 128 << 20;
 
 /// Whether an adapter goes on or hands over first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +91,22 @@ impl RecordSink {
     /// # Errors
     /// The row does not decode as the entity: entity, field and key are named.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
+        let start = self.chunk.lines.len();
         if let Err(error) = self.entity.encode(row, &mut self.chunk.lines) {
             let record = format!("{} `{}`", self.entity.name(), row.key_text());
             return Err(Error::with_source(
                 ErrorKind::Record,
                 format!("{record} does not decode as its type; correct the row or the type"),
                 error,
+            ));
+        }
+        let line = self.chunk.lines.len() - start;
+        if line > MAX_LINE_BYTES {
+            self.chunk.lines.truncate(start);
+            let record = format!("{} `{}`", self.entity.name(), row.key_text());
+            return Err(Error::new(
+                ErrorKind::Record,
+                format!("{record} is a line of {line} bytes; a record can have {MAX_LINE_BYTES}, keep large content in a store of files"),
             ));
         }
         self.chunk.records += 1;

@@ -1,4 +1,4 @@
-//! A piece of an entity on its way to the archive.
+//! Records as lines, and a piece of an entity on its way to the archive.
 
 /// Whole lines of records, in order.
 #[derive(Debug, Default)]
@@ -19,4 +19,9 @@ impl Chunk {
 /// The lines of `bytes` without their line feeds. Bytes behind the last line feed are a line too.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+/// How many line feeds there are.
+pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
 }

@@ -1,0 +1,29 @@
+//! The archive, format version 1: one ZIP file of JSON Lines that any tool can open, and its manifest.
+//!
+//! An entity's lines are compressed as independent blocks that join into one valid stream, so that writing, verifying and
+//! restoring run on every core and `unzip` still reads the entry.
+
+mod blocks;
+mod compression;
+mod documents;
+mod layout;
+mod manifest;
+mod reader;
+mod upload;
+mod writer;
+
+pub use blocks::{Block, BlockTable};
+pub use compression::{Compression, CompressionMethod};
+pub use documents::{
+    BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument, ProviderInfo,
+    SchemaSnapshots, UncoveredEntity,
+};
+pub use layout::entity_file;
+pub(crate) use layout::{archive_path, entry, manifest_path, manifests_prefix};
+pub use manifest::{
+    ArchiveFile, BackupStatus, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatus, FORMAT_VERSION, Manifest,
+    Producer, VerificationSummary,
+};
+pub(crate) use reader::{ArchiveReader, BlockFault, OpenBlock};
+pub(crate) use upload::{FinishedUpload, Upload};
+pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, WrittenEntry};

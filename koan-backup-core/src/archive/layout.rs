@@ -1,0 +1,60 @@
+//! Where things lie in a storage profile and inside an archive.
+
+use jiff::Timestamp;
+use object_store::path::Path;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::id::{BackupId, BackupName, SetName};
+
+/// What stays as it is in the name of an entry; everything else is percent-encoded.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');
+
+/// The entries beside those of the entities.
+pub(crate) mod entry {
+    pub(crate) const CHECKSUMS: &str = "verification/checksums.json";
+    pub(crate) const SCHEMA_SNAPSHOTS: &str = "verification/schema-snapshots.json";
+    pub(crate) const DISCOVERY_INFO: &str = "metadata/discovery-info.json";
+    pub(crate) const PROVIDER_INFO: &str = "metadata/provider-info.json";
+    pub(crate) const BACKUP_STATS: &str = "metadata/backup-stats.json";
+    pub(crate) const BLOCKS: &str = "metadata/blocks.json";
+    pub(crate) const MANIFEST: &str = "manifest.json";
+}
+
+/// The name of the entry that holds an entity's records: `entities/AuditLog#archive.jsonl`.
+pub fn entity_file(entity: &str, set: &SetName) -> String {
+    let entity = utf8_percent_encode(entity, KEPT);
+    if set.is_root() {
+        format!("entities/{entity}.jsonl")
+    } else {
+        format!("entities/{entity}#{}.jsonl", utf8_percent_encode(set.as_str(), KEPT))
+    }
+}
+
+/// Where the archive of a backup lies in its profile.
+pub(crate) fn archive_path(name: &BackupName, created_at: Timestamp, id: &BackupId) -> Path {
+    let time = created_at.strftime("%Y%m%d-%H%M%S");
+    Path::from(format!("archives/backup-{}-{time}-{}.zip", name.safe(), id.short()))
+}
+
+/// Where the manifest of a backup lies in its profile. The backup exists once this is there.
+pub(crate) fn manifest_path(id: &BackupId) -> Path {
+    Path::from(format!("manifests/{id}.json"))
+}
+
+/// Where all manifests lie.
+pub(crate) fn manifests_prefix() -> Path {
+    Path::from("manifests")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths_cannot_leave_their_folder() {
+        let set = |name: &str| SetName::new(name).expect("valid");
+        assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
+        assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
+        assert_eq!(entity_file("../../etc/pass wd", &set("ü/x")), "entities/..%2F..%2Fetc%2Fpass%20wd#%C3%BC%2Fx.jsonl");
+    }
+}

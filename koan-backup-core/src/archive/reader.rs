@@ -1,0 +1,329 @@
+//! Reads an archive, and trusts nothing in it before it is checked.
+//!
+//! What is allocated is bounded by what was read so far, never by what the archive declares. Only the ranges that are
+//! needed are fetched from the store.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use rawzip::{ReaderAt, ZipArchive, ZipLocator};
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+
+use super::blocks::{self, Block, BlockTable};
+use super::compression::CompressionMethod;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+
+/// The most entries an archive can have.
+const MAX_ENTRIES: usize = 1_000_000;
+/// The most bytes a document can have.
+const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
+/// The most bytes the lines of one block can have.
+const MAX_BLOCK_BYTES: u64 = 256 << 20;
+
+/// An archive whose directory was read and checked.
+#[derive(Debug)]
+pub(crate) struct ArchiveReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size_bytes: u64,
+    entries: BTreeMap<String, Entry>,
+}
+
+/// Where one entry lies.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    method: CompressionMethod,
+    crc32: u32,
+    start: u64,
+    compressed: u64,
+    uncompressed: u64,
+}
+
+/// One block as it was fetched, to be opened on a thread that may work.
+#[derive(Debug)]
+pub(crate) struct OpenBlock {
+    block: Block,
+    method: CompressionMethod,
+    bytes: Bytes,
+}
+
+/// What is wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockFault {
+    Undecodable,
+    Crc,
+    Records,
+}
+
+impl ArchiveReader {
+    /// Reads and checks the directory of an archive.
+    pub(crate) async fn open(storage: &Storage, file: &str) -> Result<Self> {
+        let path = Path::parse(file).map_err(|_| corrupt(file, "its path is not one koan-backup writes"))?;
+        let store = Arc::clone(storage.store());
+        let size_bytes = match store.head(&path).await {
+            Ok(meta) => meta.size,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(Error::new(
+                    ErrorKind::Corrupt,
+                    format!("archive `{file}` is missing from storage `{}`", storage.location()),
+                ));
+            }
+            Err(source) => return Err(storage.failed(&path, "read from", source)),
+        };
+        let source = Ranged { store: Arc::clone(&store), path: path.clone(), handle: Handle::current(), size_bytes };
+        let name = file.to_owned();
+        let entries = tokio::task::spawn_blocking(move || read_directory(source, &name)).await.map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
+        })??;
+        Ok(Self { store, path, size_bytes, entries })
+    }
+
+    /// The size of the archive.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// The names of all entries, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Whether there is an entry of that name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// A range of the archive's bytes.
+    pub(crate) async fn range(&self, start: u64, length: u64) -> Result<Bytes> {
+        let range = start..start.saturating_add(length).min(self.size_bytes);
+        let wanted = range.end - range.start;
+        // A read that comes back short or fails is tried once more: the store may have been cut off.
+        for attempt in 0..2 {
+            match self.store.get_range(&self.path, range.clone()).await {
+                Ok(bytes) if u64::try_from(bytes.len()) == Ok(wanted) => return Ok(bytes),
+                Err(source) if attempt == 1 => {
+                    return Err(Error::with_source(
+                        ErrorKind::Storage,
+                        format!("archive `{}` was not read at byte {start}", self.path),
+                        source,
+                    ));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Err(corrupt(self.path.as_ref(), &format!("it ends before byte {}", range.end)))
+    }
+
+    /// The content of a small entry.
+    pub(crate) async fn document(&self, name: &str) -> Result<Vec<u8>> {
+        let broken = |what: &str| corrupt(self.path.as_ref(), &format!("entry `{name}` {what}"));
+        let entry = *self.entries.get(name).ok_or_else(|| broken("is missing"))?;
+        if entry.compressed > MAX_DOCUMENT_BYTES || entry.uncompressed > MAX_DOCUMENT_BYTES {
+            return Err(broken("is larger than any document"));
+        }
+        let bytes = self.range(entry.start, entry.compressed).await?;
+        let content = tokio::task::spawn_blocking(move || unpack(entry, &bytes)).await.map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
+        })?;
+        content.ok_or_else(|| broken("does not decompress to what its checksum says"))
+    }
+
+    /// A small entry as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let content = self.document(name).await?;
+        serde_json::from_slice(&content).map_err(|source| {
+            Error::with_source(
+                ErrorKind::Corrupt,
+                format!("entry `{name}` of archive `{}` is not what the format says", self.path),
+                source,
+            )
+        })
+    }
+
+    /// Checks that the blocks of an entry of records account for all of it.
+    pub(crate) fn check_blocks(&self, name: &str, table: &BlockTable) -> Result<()> {
+        let broken = |what: &str| corrupt(self.path.as_ref(), &format!("entry `{name}`: {what}"));
+        let entry = self.entries.get(name).ok_or_else(|| broken("is missing"))?;
+        let blocks = table.get(name).ok_or_else(|| broken("has no table of blocks"))?;
+        let tail = entry.method.tail().len().try_into().unwrap_or(0);
+        if let Some(problem) = blocks::fault(blocks, entry.compressed, tail, entry.uncompressed) {
+            return Err(broken(problem));
+        }
+        if blocks.iter().any(|block| block.raw_length > MAX_BLOCK_BYTES || block.length > MAX_BLOCK_BYTES) {
+            return Err(broken("it has a block larger than any that is written"));
+        }
+        Ok(())
+    }
+
+    /// The size an entry says it has when extracted, and its checksum.
+    pub(crate) fn declared(&self, name: &str) -> Option<(u64, u32)> {
+        self.entries.get(name).map(|entry| (entry.uncompressed, entry.crc32))
+    }
+
+    /// Whether what ends the stream of an entry is there.
+    pub(crate) async fn tail_is_intact(&self, name: &str) -> Result<bool> {
+        let Some(entry) = self.entries.get(name) else { return Ok(false) };
+        let tail = entry.method.tail();
+        let length = u64::try_from(tail.len()).unwrap_or(0);
+        Ok(self.range(entry.start + entry.compressed - length, length).await? == tail)
+    }
+
+    /// Fetches one block of an entry.
+    pub(crate) async fn block(&self, name: &str, block: Block) -> Result<OpenBlock> {
+        let entry = self.entries.get(name).ok_or_else(|| corrupt(self.path.as_ref(), &format!("entry `{name}` is missing")))?;
+        let bytes = self.range(entry.start + block.offset, block.length).await?;
+        Ok(OpenBlock { block, method: entry.method, bytes })
+    }
+}
+
+impl OpenBlock {
+    /// The lines of the block, whose checksum and count hold.
+    pub(crate) fn lines(&self) -> std::result::Result<Vec<u8>, BlockFault> {
+        let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Undecodable)?;
+        let lines = self.method.decompress(&self.bytes, raw_length).ok_or(BlockFault::Undecodable)?;
+        if crc32fast::hash(&lines) != self.block.crc32 {
+            return Err(BlockFault::Crc);
+        }
+        let whole = lines.last().is_none_or(|&last| last == b'\n');
+        let count = crate::lines::count_lines(&lines);
+        if !whole || count != self.block.records {
+            return Err(BlockFault::Records);
+        }
+        Ok(lines)
+    }
+}
+
+impl BlockFault {
+    /// What is wrong, as the end of a sentence.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Undecodable => "does not decompress",
+            Self::Crc => "holds other bytes than were written",
+            Self::Records => "holds another number of records than was written",
+        }
+    }
+}
+
+fn corrupt(file: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("archive `{file}` is damaged: {what}; restore from another backup"))
+}
+
+fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    let limit = entry.uncompressed.checked_add(1)?;
+    match entry.method {
+        CompressionMethod::Deflate => {
+            flate2::read::DeflateDecoder::new(bytes).take(limit).read_to_end(&mut content).ok()?;
+        }
+        CompressionMethod::Stored => content.extend_from_slice(bytes),
+        CompressionMethod::Zstd => return None,
+    }
+    let intact = u64::try_from(content.len()) == Ok(entry.uncompressed) && crc32fast::hash(&content) == entry.crc32;
+    intact.then_some(content)
+}
+
+fn read_directory(source: Ranged, file: &str) -> Result<BTreeMap<String, Entry>> {
+    let mut buffer = vec![0u8; rawzip::RECOMMENDED_BUFFER_SIZE];
+    let size = source.size_bytes;
+    let zip = ZipLocator::new()
+        .locate_in_reader(source, &mut buffer, size)
+        .map_err(|(_, source)| unreadable(file, source))?;
+    if zip.end_offset() != size {
+        return Err(corrupt(file, "bytes follow its end"));
+    }
+    let mut found = Vec::new();
+    let mut directory = zip.entries(&mut buffer);
+    while let Some(record) = directory.next_entry().map_err(|source| unreadable(file, source))? {
+        if found.len() == MAX_ENTRIES {
+            return Err(corrupt(file, "it has more entries than any archive"));
+        }
+        let name = checked_name(record.file_path().as_ref())
+            .ok_or_else(|| corrupt(file, "an entry has a name that could leave its folder"))?;
+        let method = CompressionMethod::from_zip(record.compression_method())
+            .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed by an unknown method")))?;
+        let place = (record.local_header_offset(), record.wayfinder());
+        let sizes = (record.crc32(), record.compressed_size_hint(), record.uncompressed_size_hint());
+        found.push((name, method, place, sizes));
+    }
+    if u64::try_from(found.len()) != Ok(zip.entries_hint()) {
+        return Err(corrupt(file, "its directory has another number of entries than it says"));
+    }
+    let mut spans = Vec::with_capacity(found.len());
+    let mut entries = BTreeMap::new();
+    for (name, method, (header, wayfinder), (crc32, compressed, uncompressed)) in found {
+        let local = zip.get_entry(wayfinder).map_err(|source| unreadable(file, source))?;
+        let (start, end) = local.compressed_data_range();
+        spans.push((header, end));
+        let entry = Entry { method, crc32, start, compressed, uncompressed };
+        if entries.insert(name.clone(), entry).is_some() {
+            return Err(corrupt(file, &format!("entry `{name}` is there twice")));
+        }
+    }
+    spans.sort_unstable();
+    let directory_start = zip.directory_offset();
+    let overlap = spans.windows(2).any(|pair| pair[0].1 > pair[1].0);
+    if overlap || spans.iter().any(|&(start, end)| start > end || end > directory_start) {
+        return Err(corrupt(file, "its entries overlap"));
+    }
+    Ok(entries)
+}
+
+/// The name of an entry: relative, within its folder, in UTF-8.
+fn checked_name(bytes: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(bytes).ok()?;
+    let safe = !name.is_empty()
+        && !name.contains(['\\', '\0', ':'])
+        && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    safe.then(|| name.to_owned())
+}
+
+fn unreadable(file: &str, source: rawzip::Error) -> Error {
+    Error::with_source(
+        ErrorKind::Corrupt,
+        format!("archive `{file}` is damaged: its directory cannot be read; restore from another backup"),
+        source,
+    )
+}
+
+/// An object in a store as something that is read at any offset, from a thread that may block.
+struct Ranged {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    handle: Handle,
+    size_bytes: u64,
+}
+
+impl ReaderAt for Ranged {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let length = u64::try_from(buffer.len()).map_err(io::Error::other)?;
+        let end = offset.saturating_add(length).min(self.size_bytes);
+        if offset >= end {
+            return Ok(0);
+        }
+        let bytes =
+            self.handle.block_on(self.store.get_range(&self.path, offset..end)).map_err(io::Error::other)?;
+        let taken = bytes.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_leave_their_folder_are_no_names() {
+        for name in ["../a", "/a", "a//b", "a/../b", "a\\b", "c:/a", "", "a/", "./a"] {
+            assert!(checked_name(name.as_bytes()).is_none(), "{name}");
+        }
+        assert!(checked_name(b"entities/AuditLog#archive.jsonl").is_some());
+        assert!(checked_name(b"entities/\xff.jsonl").is_none());
+    }
+}

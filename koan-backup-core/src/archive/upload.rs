@@ -1,0 +1,133 @@
+//! From the thread that writes an archive to the store that keeps it.
+//!
+//! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
+//! archive, and nothing shows in the store before the upload is completed.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes of a part: the least that S3 takes for all but the last.
+const PART_BYTES: usize = 5 << 20;
+/// Parts that wait for the store at most.
+const PARTS_AHEAD: usize = 2;
+
+/// The writing end: takes bytes in order, hashes them, and hands them on in parts.
+#[derive(Debug)]
+pub(crate) struct UploadWriter {
+    parts: mpsc::Sender<Bytes>,
+    part: BytesMut,
+    hasher: Sha256,
+    written: u64,
+}
+
+/// The storing end.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    store_name: String,
+    path: Path,
+    upload: Box<dyn MultipartUpload>,
+    parts: mpsc::Receiver<Bytes>,
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub(crate) struct FinishedUpload {
+    pub(crate) size_bytes: u64,
+    pub(crate) sha256: String,
+}
+
+impl Upload {
+    /// Begins an upload; nothing shows at `path` until [`complete`](Self::complete).
+    pub(crate) async fn begin(
+        store: &dyn ObjectStore,
+        store_name: &str,
+        path: Path,
+    ) -> Result<(UploadWriter, Self)> {
+        let upload = store.put_multipart(&path).await.map_err(|source| failed(store_name, &path, source))?;
+        let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+        let writer = UploadWriter {
+            parts: sender,
+            part: BytesMut::with_capacity(PART_BYTES),
+            hasher: Sha256::new(),
+            written: 0,
+        };
+        Ok((writer, Self { store_name: store_name.to_owned(), path, upload, parts }))
+    }
+
+    /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
+    pub(crate) async fn run(&mut self) -> Result<()> {
+        while let Some(part) = self.parts.recv().await {
+            let stored = self.upload.put_part(PutPayload::from(part)).await;
+            stored.map_err(|source| failed(&self.store_name, &self.path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the archive appear, whole, and compares its size with what was written.
+    pub(crate) async fn complete(mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
+        let completed = self.upload.complete().await;
+        completed.map_err(|source| failed(&self.store_name, &self.path, source))?;
+        let stored = store.head(&self.path).await.map_err(|source| failed(&self.store_name, &self.path, source))?;
+        if stored.size != written.size_bytes {
+            return Err(Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "archive `{}` has {} bytes in storage `{}` and {} were written; nothing is published",
+                    self.path, stored.size, self.store_name, written.size_bytes
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing behind.
+    pub(crate) async fn abort(mut self) {
+        if let Err(error) = self.upload.abort().await {
+            tracing::warn!(target: "koan::backup", path = %self.path, error = %error, "upload was not aborted; the next maintenance removes it");
+        }
+    }
+}
+
+fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
+    Error::with_source(ErrorKind::Storage, format!("archive `{path}` was not written to storage `{store}`"), source)
+}
+
+impl UploadWriter {
+    /// Hands on what is left and tells what was written.
+    pub(crate) fn finish(mut self) -> io::Result<FinishedUpload> {
+        if !self.part.is_empty() {
+            self.send()?;
+        }
+        Ok(FinishedUpload { size_bytes: self.written, sha256: crate::digest::finish(self.hasher) })
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let part = std::mem::replace(&mut self.part, BytesMut::with_capacity(PART_BYTES)).freeze();
+        self.parts.blocking_send(part).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload ended"))
+    }
+}
+
+impl io::Write for UploadWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PART_BYTES - self.part.len());
+        let (now, _) = bytes.split_at(taken);
+        self.part.extend_from_slice(now);
+        self.hasher.update(now);
+        self.written += u64::try_from(taken).map_err(io::Error::other)?;
+        if self.part.len() == PART_BYTES {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

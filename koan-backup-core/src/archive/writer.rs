@@ -1,0 +1,240 @@
+//! Writes an archive, entry by entry, on a thread of its own.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use rawzip::time::UtcDateTime;
+use rawzip::{DataDescriptorOutput, ZipArchiveWriter};
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use super::blocks::Block;
+use super::compression::{Compression, CompressionMethod};
+use super::upload::{FinishedUpload, UploadWriter};
+use crate::digest::RecordSetHash;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Blocks that wait for the writer at most.
+const BLOCKS_AHEAD: usize = 2;
+
+/// A block on its way into the archive.
+#[derive(Debug)]
+pub(crate) struct CompressedBlock {
+    pub(crate) raw: Vec<u8>,
+    pub(crate) compressed: Vec<u8>,
+    pub(crate) records: u64,
+    pub(crate) crc32: u32,
+    pub(crate) set_hash: RecordSetHash,
+}
+
+/// An entry of records that was written.
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenEntry {
+    pub(crate) item_count: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) compressed_bytes: u64,
+    pub(crate) content_hash: String,
+    pub(crate) record_set_hash: RecordSetHash,
+    pub(crate) blocks: Vec<Block>,
+}
+
+enum Command {
+    Records { path: String, blocks: mpsc::Receiver<Part>, written: oneshot::Sender<WrittenEntry> },
+    Document { path: String, content: Vec<u8>, written: oneshot::Sender<()> },
+    Finish,
+}
+
+/// A block, or the word that there are no more: a channel that closes without it means that the reading side gave up.
+enum Part {
+    Block(CompressedBlock),
+    End,
+}
+
+/// The writing thread, seen from the pipeline.
+#[derive(Debug)]
+pub(crate) struct ArchiveWriter {
+    commands: mpsc::Sender<Command>,
+    thread: tokio::task::JoinHandle<Result<FinishedUpload>>,
+}
+
+/// One entry of records that is being written.
+#[derive(Debug)]
+pub(crate) struct EntityEntry {
+    blocks: mpsc::Sender<Part>,
+    written: oneshot::Receiver<WrittenEntry>,
+}
+
+impl ArchiveWriter {
+    /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
+    pub(crate) fn start(sink: UploadWriter, compression: Compression, modified: Timestamp) -> Self {
+        let (commands, receiver) = mpsc::channel(1);
+        let thread = tokio::task::spawn_blocking(move || write_archive(sink, compression, modified, receiver));
+        Self { commands, thread }
+    }
+
+    /// Begins an entry of records.
+    pub(crate) async fn records(&mut self, path: String) -> Result<EntityEntry> {
+        let (blocks, receiver) = mpsc::channel(BLOCKS_AHEAD);
+        let (sender, written) = oneshot::channel();
+        self.send(Command::Records { path, blocks: receiver, written: sender }).await?;
+        Ok(EntityEntry { blocks, written })
+    }
+
+    /// Writes a document.
+    pub(crate) async fn document(&mut self, path: &str, content: Vec<u8>) -> Result<()> {
+        let (sender, written) = oneshot::channel();
+        self.send(Command::Document { path: path.to_owned(), content, written: sender }).await?;
+        written.await.map_err(|_| stopped())
+    }
+
+    /// Writes the central directory and hands on the last part.
+    pub(crate) async fn finish(self) -> Result<FinishedUpload> {
+        // A writer that stopped early tells why when it is joined.
+        let _ = self.commands.send(Command::Finish).await;
+        drop(self.commands);
+        self.thread.await.map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the thread that writes the archive was lost", source)
+        })?
+    }
+
+    async fn send(&mut self, command: Command) -> Result<()> {
+        self.commands.send(command).await.map_err(|_| stopped())
+    }
+}
+
+impl EntityEntry {
+    /// Hands on the next block.
+    pub(crate) async fn block(&mut self, block: CompressedBlock) -> Result<()> {
+        self.blocks.send(Part::Block(block)).await.map_err(|_| stopped())
+    }
+
+    /// Ends the entry and tells what was written.
+    pub(crate) async fn finish(self) -> Result<WrittenEntry> {
+        self.blocks.send(Part::End).await.map_err(|_| stopped())?;
+        self.written.await.map_err(|_| stopped())
+    }
+}
+
+/// The writer is gone; why is told by [`ArchiveWriter::finish`] or by the upload.
+fn stopped() -> Error {
+    Error::new(ErrorKind::Storage, "the archive is no longer being written")
+}
+
+fn write_archive(
+    sink: UploadWriter,
+    compression: Compression,
+    modified: Timestamp,
+    mut commands: mpsc::Receiver<Command>,
+) -> Result<FinishedUpload> {
+    let modified = UtcDateTime::from_unix(modified.as_second());
+    let mut zip = ZipArchiveWriter::new(sink);
+    while let Some(command) = commands.blocking_recv() {
+        match command {
+            Command::Records { path, blocks, written } => {
+                let entry = write_records(&mut zip, &path, compression.method(), modified, blocks)?;
+                // Nobody waits for it if the backup was given up.
+                let _ = written.send(entry);
+            }
+            Command::Document { path, content, written } => {
+                write_document(&mut zip, &path, modified, &content).map_err(|error| zip_failed(&path, error))?;
+                let _ = written.send(());
+            }
+            Command::Finish => {
+                let sink = zip.finish().map_err(|error| zip_failed("the central directory", error))?;
+                return sink.finish().map_err(|source| {
+                    Error::with_source(ErrorKind::Storage, "the end of the archive was not written", source)
+                });
+            }
+        }
+    }
+    Err(Error::cancelled())
+}
+
+fn write_records(
+    zip: &mut ZipArchiveWriter<UploadWriter>,
+    path: &str,
+    method: CompressionMethod,
+    modified: UtcDateTime,
+    mut parts: mpsc::Receiver<Part>,
+) -> Result<WrittenEntry> {
+    let started = zip
+        .new_file(path)
+        .compression_method(method.zip())
+        .last_modified(modified)
+        .unix_permissions(0o644)
+        .crc32(rawzip::Crc32Option::Skip)
+        .start();
+    let (mut entry, _) = started.map_err(|error| zip_failed(path, error))?;
+    let mut hasher = Sha256::new();
+    let mut crc = crc32fast::Hasher::new();
+    let mut written = WrittenEntry {
+        item_count: 0,
+        size_bytes: 0,
+        compressed_bytes: 0,
+        content_hash: String::new(),
+        record_set_hash: RecordSetHash::default(),
+        blocks: Vec::new(),
+    };
+    loop {
+        let block = match parts.blocking_recv() {
+            Some(Part::Block(block)) => block,
+            Some(Part::End) => break,
+            None => return Err(Error::cancelled()),
+        };
+        let (length, raw_length) = (len(&block.compressed), len(&block.raw));
+        entry.write_all(&block.compressed).map_err(|source| write_failed(path, source))?;
+        hasher.update(&block.raw);
+        crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, raw_length));
+        written.blocks.push(Block {
+            offset: written.compressed_bytes,
+            length,
+            raw_length,
+            records: block.records,
+            crc32: block.crc32,
+        });
+        written.item_count += block.records;
+        written.size_bytes += raw_length;
+        written.compressed_bytes += length;
+        written.record_set_hash.merge(&block.set_hash);
+    }
+    entry.write_all(method.tail()).map_err(|source| write_failed(path, source))?;
+    written.compressed_bytes += len(method.tail());
+    written.content_hash = crate::digest::finish(hasher);
+    let descriptor = DataDescriptorOutput::new(crc.finalize(), written.size_bytes);
+    entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
+    Ok(written)
+}
+
+/// Documents are deflated whatever records are, so that every tool can read them.
+fn write_document(
+    zip: &mut ZipArchiveWriter<UploadWriter>,
+    path: &str,
+    modified: UtcDateTime,
+    content: &[u8],
+) -> std::result::Result<(), rawzip::Error> {
+    let (mut entry, config) = zip
+        .new_file(path)
+        .compression_method(rawzip::CompressionMethod::DEFLATE)
+        .last_modified(modified)
+        .unix_permissions(0o644)
+        .start()?;
+    let encoder = flate2::write::DeflateEncoder::new(&mut entry, flate2::Compression::default());
+    let mut writer = config.wrap(encoder);
+    writer.write_all(content)?;
+    let (encoder, descriptor) = writer.finish()?;
+    encoder.finish()?;
+    entry.finish(descriptor)?;
+    Ok(())
+}
+
+fn len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("no slice is longer than 2^64 bytes")
+}
+
+fn zip_failed(path: &str, source: rawzip::Error) -> Error {
+    Error::with_source(ErrorKind::Storage, format!("`{path}` was not written to the archive"), source)
+}
+
+fn write_failed(path: &str, source: std::io::Error) -> Error {
+    Error::with_source(ErrorKind::Storage, format!("`{path}` was not written to the archive"), source)
+}
