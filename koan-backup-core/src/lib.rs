@@ -54,6 +54,7 @@ pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Times
 #[doc(hidden)]
 pub mod __private {
     pub use linkme;
+    pub use serde;
 
     pub use crate::entity::{
         Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration, ScopeMode,

@@ -1,0 +1,43 @@
+//! Collects the mistakes of one item, so that all of them are reported at once.
+
+use std::fmt::Display;
+
+use proc_macro2::{Ident, Span};
+use quote::ToTokens;
+
+/// The mistakes found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Ctxt {
+    errors: Option<syn::Error>,
+}
+
+impl Ctxt {
+    /// A mistake on some tokens.
+    pub(crate) fn error(&mut self, at: impl ToTokens, message: impl Display) {
+        self.push(syn::Error::new_spanned(at, message));
+    }
+
+    /// A mistake at a place.
+    pub(crate) fn error_at(&mut self, at: Span, message: impl Display) {
+        self.push(syn::Error::new(at, message));
+    }
+
+    /// An option that does not exist.
+    pub(crate) fn unknown(&mut self, option: &Ident, of: &str, known: &[&str]) {
+        let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        self.error(option, format!("unknown option `{option}` of {of}; known: {known}"));
+    }
+
+    /// A mistake that a parser found.
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.errors {
+            Some(errors) => errors.combine(error),
+            None => self.errors = Some(error),
+        }
+    }
+
+    /// All mistakes, if there are any.
+    pub(crate) fn finish(self) -> Result<(), syn::Error> {
+        self.errors.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,131 @@
+//! An entity without mistakes, and its expansion: an `impl Entity` and one registration.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::identity::Identity;
+use crate::policy::{Policy, optional};
+
+/// What is registered. Everything in it was checked, so its expansion cannot fail.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    /// The path of what expansions name.
+    pub(crate) private: TokenStream,
+    /// The type.
+    pub(crate) ty: TokenStream,
+    /// The type as the source has it.
+    pub(crate) type_text: String,
+    /// The name, where none was written.
+    pub(crate) default_name: String,
+    pub(crate) identity: Identity,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) key: KeyExpansion,
+    pub(crate) shape: ShapeExpansion,
+}
+
+/// The key as it is expanded.
+#[derive(Debug)]
+pub(crate) struct KeyExpansion {
+    /// `Entity::Key`
+    pub(crate) ty: TokenStream,
+    /// The same as text.
+    pub(crate) text: String,
+    /// The body of `Entity::key`.
+    pub(crate) body: TokenStream,
+}
+
+/// The shape as it is expanded.
+#[derive(Debug)]
+pub(crate) struct ShapeExpansion {
+    /// Constants it refers to.
+    pub(crate) constants: TokenStream,
+    /// A `Shape`.
+    pub(crate) value: TokenStream,
+}
+
+impl Declaration {
+    pub(crate) fn expand(&self) -> TokenStream {
+        let Self { private, ty, type_text, .. } = self;
+        let KeyExpansion { ty: key_type, text: key_text, body } = &self.key;
+        let ShapeExpansion { constants, value: shape } = &self.shape;
+        let name = self.identity.name.as_ref().unwrap_or(&self.default_name);
+        let aliases = &self.identity.aliases;
+        let table = optional(self.identity.table.as_ref());
+        let provider = optional(self.identity.provider.as_ref());
+        let policy = optional(self.policy.as_ref().map(Policy::expand));
+        quote! {
+            const _: () = {
+                use #private as __koan;
+
+                #constants
+
+                static __DESCRIPTOR: __koan::EntityDescriptor =
+                    __koan::EntityDescriptor::new::<#ty>(__koan::EntityDeclaration {
+                        name: #name,
+                        aliases: &[#(#aliases),*],
+                        table: #table,
+                        provider: #provider,
+                        module_path: ::core::module_path!(),
+                        ident: #type_text,
+                        file: ::core::file!(),
+                        line: ::core::line!(),
+                        key_type: #key_text,
+                        policy: #policy,
+                        shape: #shape,
+                    });
+
+                #[__koan::linkme::distributed_slice(__koan::ENTITIES)]
+                #[linkme(crate = __koan::linkme)]
+                static __ENTRY: &'static __koan::EntityDescriptor = &__DESCRIPTOR;
+
+                #[automatically_derived]
+                impl __koan::Entity for #ty {
+                    type Key = #key_type;
+
+                    fn key(&self) -> Self::Key {
+                        #body
+                    }
+
+                    fn descriptor() -> &'static __koan::EntityDescriptor {
+                        &__DESCRIPTOR
+                    }
+                }
+            };
+        }
+    }
+}
+
+/// An impl without content, after mistakes: what uses the type is not reported on top of them.
+pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&syn::Generics>) -> TokenStream {
+    let (params, arguments) = generics.map(|generics| generics.split_for_impl()).map_or_else(
+        || (TokenStream::new(), TokenStream::new()),
+        |(params, arguments, _)| (quote!(#params), quote!(#arguments)),
+    );
+    let bounds = generics.map(|generics| {
+        let own = generics.where_clause.iter().flat_map(|clause| clause.predicates.iter());
+        quote! {
+            where
+                Self: __koan::serde::Serialize + __koan::serde::de::DeserializeOwned
+                    + ::core::marker::Send + ::core::marker::Sync + 'static,
+                #(#own,)*
+        }
+    });
+    quote! {
+        const _: () = {
+            use #private as __koan;
+
+            #[automatically_derived]
+            impl #params __koan::Entity for #ty #arguments #bounds {
+                type Key = ();
+
+                fn key(&self) -> Self::Key {
+                    ::core::unreachable!()
+                }
+
+                fn descriptor() -> &'static __koan::EntityDescriptor {
+                    ::core::unreachable!()
+                }
+            }
+        };
+    }
+}

@@ -1,0 +1,104 @@
+//! `#[entity(…)]` and `#[entity_backup(…)]`.
+
+use syn::{Attribute, LitStr};
+
+use crate::ctxt::Ctxt;
+use crate::identity::IdentityOptions;
+use crate::options;
+use crate::policy::PolicyOptions;
+use crate::setting::Setting;
+
+const ON_TYPE: &[&str] = &["name", "table", "provider", "alias", "key", "crate"];
+const ON_FIELD: &[&str] = &["key", "column"];
+
+/// What the attributes say of a type.
+#[derive(Debug, Default)]
+pub(crate) struct TypeOptions {
+    pub(crate) identity: IdentityOptions,
+    /// `None` without an attribute.
+    pub(crate) policy: Option<PolicyOptions>,
+}
+
+/// What the attributes say of a field.
+#[derive(Debug, Default)]
+pub(crate) struct FieldOptions {
+    pub(crate) key: Setting<()>,
+    pub(crate) column: Setting<LitStr>,
+}
+
+impl TypeOptions {
+    /// Reads the attributes.
+    pub(crate) fn read(attributes: &[Attribute], cx: &mut Ctxt) -> Self {
+        let mut options = Self::default();
+        for attribute in attributes {
+            if attribute.path().is_ident("entity_backup") {
+                let list = options::of_attribute(attribute, cx);
+                options.policy.get_or_insert_default().read(list, "`#[entity_backup]`", cx);
+            } else if attribute.path().is_ident("entity") {
+                for option in options::of_attribute(attribute, cx) {
+                    if option.name == "column" {
+                        cx.error(&option.name, "`column` belongs on a field; for the type there is `table`");
+                    } else if !options.identity.read(&option, cx) {
+                        cx.unknown(&option.name, "`#[entity]` on a type", ON_TYPE);
+                    }
+                }
+            }
+        }
+        options
+    }
+}
+
+impl FieldOptions {
+    /// Reads the attributes.
+    pub(crate) fn read(attributes: &[Attribute], cx: &mut Ctxt) -> Self {
+        let mut options = Self::default();
+        refuse_policy(attributes, cx);
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
+            for option in options::of_attribute(attribute, cx) {
+                match option.name.to_string().as_str() {
+                    "key" => {
+                        option.bare(cx);
+                        options.key.set(&option, Some(()), cx);
+                    }
+                    "column" => options.column.set(&option, option.string(cx), cx),
+                    name if ON_TYPE.contains(&name) => {
+                        cx.error(&option.name, format!("`{name}` belongs on the type, not on a field; move it there"));
+                    }
+                    _ => cx.unknown(&option.name, "`#[entity]` on a field", ON_FIELD),
+                }
+            }
+        }
+        options
+    }
+}
+
+/// Refuses `#[entity_backup]` on a part of a type.
+fn refuse_policy(attributes: &[Attribute], cx: &mut Ctxt) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity_backup")) {
+        cx.error(
+            attribute.path(),
+            "`#[entity_backup]` belongs on the type, for a backup holds whole records; move it there, or leave a field \
+             out with `#[serde(skip)]`",
+        );
+    }
+}
+
+/// Refuses attributes on a variant.
+pub(crate) fn refuse_on_variant(attributes: &[Attribute], cx: &mut Ctxt) {
+    refuse_policy(attributes, cx);
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
+        cx.error(attribute.path(), "`#[entity]` belongs on the type or on a field, not on a variant; move it there");
+    }
+}
+
+/// Refuses attributes on a field that no option can be said of.
+pub(crate) fn refuse_on_unnamed(attributes: &[Attribute], cx: &mut Ctxt) {
+    refuse_policy(attributes, cx);
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
+        cx.error(
+            attribute.path(),
+            "`#[entity]` says nothing of this field, which is none of a record; write the key on the type: \
+             `#[entity(key = \"id: i64\")]`",
+        );
+    }
+}

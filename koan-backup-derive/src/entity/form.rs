@@ -1,0 +1,127 @@
+//! Which types can be entities: those that serde writes as a map whose fields are known.
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::{Data, DeriveInput, Fields, Member};
+
+use super::attr;
+use super::model::{self, Variant};
+use super::serde_attr::{ContainerAttr, Tagging, VariantAttr};
+use crate::ctxt::Ctxt;
+
+/// What an entity is made of.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// Fields of its own.
+    Body(Body),
+    /// Those of the one field of a `#[serde(transparent)]` struct.
+    Transparent(Member),
+}
+
+/// The fields of a struct, or of each variant of an enum.
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// A struct is its own only variant.
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) is_enum: bool,
+    /// The field in which serde writes the name of the variant, or of the struct.
+    pub(crate) tag: Option<String>,
+    /// Serde writes or reads another type in its place.
+    pub(crate) converted: bool,
+}
+
+impl Form {
+    /// What `input` is made of, if it can be an entity.
+    pub(crate) fn of(input: &DeriveInput, serde: &ContainerAttr, cx: &mut Ctxt) -> Option<Self> {
+        check_generics(input, cx);
+        match &input.data {
+            Data::Struct(data) if serde.transparent => transparent(&input.ident, &data.fields, cx),
+            Data::Struct(data) => structure(&input.ident, &data.fields, serde, cx),
+            Data::Enum(data) => {
+                let variants = model::variants(&data.variants, serde, cx);
+                check_tagging(data.enum_token, serde, &variants, cx);
+                if variants.is_empty() {
+                    cx.error(&input.ident, "an enum without variants has no records; remove the derive");
+                    return None;
+                }
+                let tag = match serde.tagging() {
+                    Tagging::Internal(tag) => Some(tag),
+                    _ => None,
+                };
+                Some(Self::Body(Body { variants, is_enum: true, tag, converted: serde.converted }))
+            }
+            Data::Union(data) => {
+                cx.error(data.union_token, "serde cannot write a union; use a struct, or an enum with `#[serde(tag = \"…\")]`");
+                None
+            }
+        }
+    }
+}
+
+fn check_generics(input: &DeriveInput, cx: &mut Ctxt) {
+    if !input.generics.params.is_empty() {
+        let ident = &input.ident;
+        cx.error(
+            &input.generics.params,
+            format!(
+                "a generic type has no name and no schema of its own; derive `Entity` on a concrete newtype instead: \
+                 `#[serde(transparent)] #[entity(key = \"id: i64\")] struct My{ident}({ident}<…>);`"
+            ),
+        );
+    }
+}
+
+fn structure(ident: &Ident, fields: &Fields, serde: &ContainerAttr, cx: &mut Ctxt) -> Option<Form> {
+    let named = model::named_fields(fields, serde.case(), serde.default, cx);
+    let Some(fields) = named else {
+        match fields {
+            Fields::Unit => cx.error(ident, "a unit struct holds no data to back up; give it fields, one of them the key"),
+            _ => cx.error(
+                ident,
+                "serde does not write a tuple struct as a map; give its fields names, or wrap one struct with \
+                 `#[serde(transparent)]`",
+            ),
+        }
+        return None;
+    };
+    let tag = match serde.tagging() {
+        Tagging::Internal(tag) => Some(tag),
+        _ => None,
+    };
+    let variant = Variant { ident: ident.clone(), serde: VariantAttr::default(), fields: Some(fields) };
+    Some(Form::Body(Body { variants: vec![variant], is_enum: false, tag, converted: serde.converted }))
+}
+
+fn transparent(ident: &Ident, fields: &Fields, cx: &mut Ctxt) -> Option<Form> {
+    for field in fields {
+        attr::refuse_on_unnamed(&field.attrs, cx);
+    }
+    let member = model::transparent_field(fields);
+    if member.is_none() {
+        cx.error(ident, "a transparent entity has one field that serde writes; put `#[serde(skip)]` on the others");
+    }
+    member.map(Form::Transparent)
+}
+
+fn check_tagging(enum_token: impl ToTokens, serde: &ContainerAttr, variants: &[Variant], cx: &mut Ctxt) {
+    if serde.converted {
+        return;
+    }
+    match serde.tagging() {
+        Tagging::External => cx.error(
+            enum_token,
+            "serde writes this enum as a map of one variant, so its fields are not at the top; add \
+             `#[serde(tag = \"type\")]`",
+        ),
+        Tagging::Adjacent(content) => cx.error(
+            content,
+            "with `content` the fields are not at the top of a record; remove it, and keep `#[serde(tag = \"…\")]`",
+        ),
+        Tagging::Internal(_) => {
+            for at in variants.iter().filter_map(|variant| variant.serde.untagged.as_ref()) {
+                cx.error(at, "records of this variant would have no tag; put `untagged` on the enum, or remove it");
+            }
+        }
+        Tagging::Untagged => {}
+    }
+}

@@ -1,0 +1,92 @@
+//! `#[serde(…)]` on a type.
+
+use proc_macro2::Ident;
+use syn::Attribute;
+
+use super::{Case, Rename};
+use crate::ctxt::Ctxt;
+
+/// What serde's attributes say of a type.
+#[derive(Debug, Default)]
+pub(crate) struct ContainerAttr {
+    pub(crate) rename_all: Option<Rename>,
+    pub(crate) rename_all_fields: Option<Rename>,
+    pub(crate) default: bool,
+    pub(crate) transparent: bool,
+    /// Serde writes or reads another type in its place: `from`, `try_from`, `into`.
+    pub(crate) converted: bool,
+    pub(crate) remote: Option<Ident>,
+    tag: Option<String>,
+    content: Option<Ident>,
+    untagged: bool,
+}
+
+/// How serde writes which variant it is.
+#[derive(Debug)]
+pub(crate) enum Tagging {
+    External,
+    Internal(String),
+    Adjacent(Ident),
+    Untagged,
+}
+
+impl ContainerAttr {
+    /// Reads the attributes.
+    pub(crate) fn read(attributes: &[Attribute]) -> Self {
+        let mut attr = Self::default();
+        for option in super::options(attributes) {
+            match option.name.to_string().as_str() {
+                "rename_all" => attr.rename_all = Some(Rename::read(&option)),
+                "rename_all_fields" => attr.rename_all_fields = Some(Rename::read(&option)),
+                "default" => attr.default = true,
+                "transparent" => attr.transparent = true,
+                "from" | "try_from" | "into" => attr.converted = true,
+                "remote" => attr.remote = Some(option.name),
+                "tag" => attr.tag = option.as_string().map(|tag| tag.value()),
+                "content" => attr.content = Some(option.name),
+                "untagged" => attr.untagged = true,
+                _ => {}
+            }
+        }
+        attr
+    }
+
+    /// How serde writes which variant it is.
+    pub(crate) fn tagging(&self) -> Tagging {
+        match (&self.tag, &self.content) {
+            _ if self.untagged => Tagging::Untagged,
+            (Some(_), Some(content)) => Tagging::Adjacent(content.clone()),
+            (Some(tag), None) => Tagging::Internal(tag.clone()),
+            (None, _) => Tagging::External,
+        }
+    }
+
+    /// The rule for the fields of a struct.
+    pub(crate) fn case(&self) -> Case {
+        case(self.rename_all.as_ref())
+    }
+
+    /// The rule for the fields of variants.
+    pub(crate) fn case_of_variants(&self) -> Case {
+        case(self.rename_all_fields.as_ref())
+    }
+
+    /// Refuses what would not be read back.
+    pub(crate) fn check(&self, cx: &mut Ctxt) {
+        for rename in [&self.rename_all, &self.rename_all_fields].into_iter().flatten() {
+            rename.check("unchanged names", cx);
+        }
+        if let Some(remote) = &self.remote {
+            cx.error(
+                remote,
+                "with `remote` this type stands for another one and is no serde type itself; derive `Entity` on a \
+                 `#[serde(transparent)]` newtype of the other type",
+            );
+        }
+    }
+}
+
+/// The rule that a `rename_all` names.
+pub(super) fn case(rename: Option<&Rename>) -> Case {
+    rename.and_then(Rename::written).map_or(Case::Unchanged, Case::named)
+}

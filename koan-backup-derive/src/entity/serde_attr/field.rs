@@ -1,0 +1,86 @@
+//! `#[serde(…)]` on a field.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::{Attribute, ExprPath};
+
+use super::Rename;
+use crate::ctxt::Ctxt;
+use crate::options::Opt;
+
+/// What serde's attributes say of a field.
+#[derive(Debug, Default)]
+pub(crate) struct FieldAttr {
+    pub(crate) default: bool,
+    pub(crate) flatten: Option<Ident>,
+    pub(crate) skip_serializing_if: Option<Ident>,
+    /// The function that writes it.
+    pub(crate) serialize_with: Option<TokenStream>,
+    /// The function that reads it.
+    pub(crate) deserialize_with: Option<TokenStream>,
+    rename: Option<Rename>,
+    skip: Option<Ident>,
+    skip_serializing: Option<Ident>,
+    skip_deserializing: Option<Ident>,
+}
+
+impl FieldAttr {
+    /// Reads the attributes.
+    pub(crate) fn read(attributes: &[Attribute]) -> Self {
+        let mut attr = Self::default();
+        for option in super::options(attributes) {
+            match option.name.to_string().as_str() {
+                "default" => attr.default = true,
+                "with" => {
+                    let module = path(&option);
+                    attr.serialize_with = module.as_ref().map(|module| quote!(#module::serialize));
+                    attr.deserialize_with = module.map(|module| quote!(#module::deserialize));
+                }
+                "serialize_with" => attr.serialize_with = path(&option).map(|path| quote!(#path)),
+                "deserialize_with" => attr.deserialize_with = path(&option).map(|path| quote!(#path)),
+                "rename" => attr.rename = Some(Rename::read(&option)),
+                "flatten" => attr.flatten = Some(option.name),
+                "skip" => attr.skip = Some(option.name),
+                "skip_serializing" => attr.skip_serializing = Some(option.name),
+                "skip_deserializing" => attr.skip_deserializing = Some(option.name),
+                "skip_serializing_if" => attr.skip_serializing_if = Some(option.name),
+                _ => {}
+            }
+        }
+        attr
+    }
+
+    /// The name it was given.
+    pub(crate) fn renamed(&self) -> Option<&str> {
+        self.rename.as_ref().and_then(Rename::written)
+    }
+
+    /// Where it is said that serde neither writes nor reads it.
+    pub(crate) fn skipped(&self) -> Option<&Ident> {
+        self.skip.as_ref().or_else(|| self.skip_deserializing.as_ref().and(self.skip_serializing.as_ref()))
+    }
+
+    /// Refuses what would not be read back. `own` is the name without `rename`; `optional` whether serde reads a record
+    /// without the field.
+    pub(crate) fn check(&self, own: &str, optional: bool, cx: &mut Ctxt) {
+        if self.skipped().is_some() {
+            return;
+        }
+        if let Some(rename) = &self.rename {
+            rename.check(own, cx);
+        }
+        if let Some(at) = &self.skip_serializing {
+            cx.error(at, "this field is read but never written, so a backup would lose it; use `skip`, or remove it");
+        }
+        if let Some(at) = &self.skip_deserializing {
+            cx.error(at, "this field is written but never read, so a restore would lose it; use `skip`, or remove it");
+        }
+        if let Some(at) = self.skip_serializing_if.as_ref().filter(|_| !optional) {
+            cx.error(at, "a record written without this field could not be read back; add `default`");
+        }
+    }
+}
+
+fn path(option: &Opt) -> Option<ExprPath> {
+    option.as_string().and_then(|path| path.parse().ok())
+}

@@ -1,0 +1,74 @@
+//! `#[serde(…)]` on a variant.
+
+use proc_macro2::Ident;
+use syn::Attribute;
+
+use super::{Case, Rename};
+use crate::ctxt::Ctxt;
+
+/// What serde's attributes say of a variant.
+#[derive(Debug, Default)]
+pub(crate) struct VariantAttr {
+    pub(crate) untagged: Option<Ident>,
+    rename: Option<Rename>,
+    rename_all: Option<Rename>,
+    skip: bool,
+    skip_serializing: Option<Ident>,
+    skip_deserializing: Option<Ident>,
+    with: Option<Ident>,
+}
+
+impl VariantAttr {
+    /// Reads the attributes.
+    pub(crate) fn read(attributes: &[Attribute]) -> Self {
+        let mut attr = Self::default();
+        for option in super::options(attributes) {
+            match option.name.to_string().as_str() {
+                "rename" => attr.rename = Some(Rename::read(&option)),
+                "rename_all" => attr.rename_all = Some(Rename::read(&option)),
+                "skip" => attr.skip = true,
+                "skip_serializing" => attr.skip_serializing = Some(option.name),
+                "skip_deserializing" => attr.skip_deserializing = Some(option.name),
+                "with" | "serialize_with" | "deserialize_with" => attr.with = Some(option.name),
+                "untagged" => attr.untagged = Some(option.name),
+                _ => {}
+            }
+        }
+        attr
+    }
+
+    /// The rule for its fields.
+    pub(crate) fn case(&self) -> Case {
+        super::container::case(self.rename_all.as_ref())
+    }
+
+    /// Whether serde neither writes nor reads it.
+    pub(crate) fn skipped(&self) -> bool {
+        self.skip || (self.skip_serializing.is_some() && self.skip_deserializing.is_some())
+    }
+
+    /// Refuses what would not be read back.
+    pub(crate) fn check(&self, own: &str, cx: &mut Ctxt) {
+        if self.skipped() {
+            return;
+        }
+        if let Some(rename) = &self.rename {
+            rename.check(own, cx);
+        }
+        if let Some(rename) = &self.rename_all {
+            rename.check("unchanged names", cx);
+        }
+        if let Some(at) = &self.skip_serializing {
+            cx.error(at, "records of this variant could not be written, so no backup could hold them; use `skip`");
+        }
+        if let Some(at) = &self.skip_deserializing {
+            cx.error(at, "records of this variant would be written and never read back; use `skip`, or remove it");
+        }
+        if let Some(at) = &self.with {
+            cx.error(
+                at,
+                format!("the fields that serde writes here are not known; put `{at}` on the fields, not on the variant"),
+            );
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Lists of options as attributes and macros take them: `flag, name = "value", list(…)`.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, LitBool, LitStr, Meta, Path, Token};
+
+use crate::ctxt::Ctxt;
+
+/// One option of a list.
+#[derive(Debug)]
+pub(crate) struct Opt {
+    pub(crate) name: Ident,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    /// `name`
+    Flag,
+    /// `name = …`
+    Assigned(TokenStream),
+    /// `name(…)`
+    List(TokenStream),
+}
+
+/// The options of an attribute. A mistake in one does not hide the others.
+pub(crate) fn of_attribute(attribute: &Attribute, cx: &mut Ctxt) -> Vec<Opt> {
+    match &attribute.meta {
+        Meta::Path(_) => Vec::new(),
+        Meta::List(list) => of_tokens(list.tokens.clone(), cx),
+        Meta::NameValue(pair) => {
+            let name = pair.path.to_token_stream();
+            cx.error(&pair.value, format!("expected a list of options: `#[{name}(…)]`"));
+            Vec::new()
+        }
+    }
+}
+
+/// The options in a list. A mistake in one does not hide the others.
+pub(crate) fn of_tokens(tokens: TokenStream, cx: &mut Ctxt) -> Vec<Opt> {
+    let mut options = Vec::new();
+    for piece in pieces(tokens, cx) {
+        match Opt::parse.parse2(piece) {
+            Ok(option) => options.push(option),
+            Err(error) => cx.push(error),
+        }
+    }
+    options
+}
+
+/// Splits at commas.
+fn pieces(tokens: TokenStream, cx: &mut Ctxt) -> Vec<TokenStream> {
+    let mut pieces = Vec::new();
+    let mut piece = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Punct(comma) if comma.as_char() == ',' => match piece.is_empty() {
+                true => cx.error(comma, "expected an option before the comma; remove the comma"),
+                false => pieces.push(piece.drain(..).collect()),
+            },
+            token => piece.push(token),
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(piece.into_iter().collect());
+    }
+    pieces
+}
+
+impl Parse for Opt {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = Ident::parse_any(input)
+            .map_err(|error| syn::Error::new(error.span(), "expected the name of an option"))?;
+        let value = if input.is_empty() {
+            Value::Flag
+        } else if input.peek(Token![=]) {
+            let eq: Token![=] = input.parse()?;
+            let tokens: TokenStream = input.parse()?;
+            if tokens.is_empty() {
+                return Err(syn::Error::new_spanned(eq, format!("expected a value after `{name} =`")));
+            }
+            Value::Assigned(tokens)
+        } else if input.peek(syn::token::Paren) {
+            let content;
+            syn::parenthesized!(content in input);
+            Value::List(content.parse()?)
+        } else {
+            let rest: TokenStream = input.parse()?;
+            return Err(syn::Error::new_spanned(rest, format!("expected `=` or a comma after `{name}`")));
+        };
+        match input.is_empty() {
+            true => Ok(Self { name, value }),
+            false => Err(input.error(format!("expected a comma after `{name}(…)`"))),
+        }
+    }
+}
+
+impl Opt {
+    /// Where to point for a mistake in the value.
+    fn value_tokens(&self) -> TokenStream {
+        match &self.value {
+            Value::Assigned(tokens) if !tokens.is_empty() => tokens.clone(),
+            _ => self.name.to_token_stream(),
+        }
+    }
+
+    fn assigned<T: Parse>(&self) -> Option<T> {
+        match &self.value {
+            Value::Assigned(tokens) => syn::parse2(tokens.clone()).ok(),
+            _ => None,
+        }
+    }
+
+    /// `name = "…"`
+    pub(crate) fn string(&self, cx: &mut Ctxt) -> Option<LitStr> {
+        let string = self.assigned();
+        if string.is_none() {
+            let name = &self.name;
+            cx.error(self.value_tokens(), format!("expected a string literal: `{name} = \"…\"`"));
+        }
+        string
+    }
+
+    /// `name`, `name = true` or `name = false`
+    pub(crate) fn flag(&self, cx: &mut Ctxt) -> Option<bool> {
+        if matches!(self.value, Value::Flag) {
+            return Some(true);
+        }
+        let flag: Option<LitBool> = self.assigned();
+        if flag.is_none() {
+            let name = &self.name;
+            cx.error(self.value_tokens(), format!("expected `true` or `false`: `{name} = true`, or `{name}` alone"));
+        }
+        flag.map(|flag| flag.value)
+    }
+
+    /// `name`, which takes no value.
+    pub(crate) fn bare(&self, cx: &mut Ctxt) {
+        if !matches!(self.value, Value::Flag) {
+            cx.error(self.value_tokens(), format!("`{0}` takes no value here; write `{0}` alone", self.name));
+        }
+    }
+
+    /// `name = "path"` or `name = path`
+    pub(crate) fn path(&self, cx: &mut Ctxt) -> Option<Path> {
+        let path = match self.assigned::<LitStr>() {
+            Some(string) => string.parse_with(Path::parse_mod_style).ok(),
+            None => match &self.value {
+                Value::Assigned(tokens) => Path::parse_mod_style.parse2(tokens.clone()).ok(),
+                _ => None,
+            },
+        };
+        if path.is_none() {
+            let name = &self.name;
+            cx.error(self.value_tokens(), format!("expected a path: `{name} = \"path::to::koan_backup\"`"));
+        }
+        path
+    }
+
+    /// `name = One` of some identifiers.
+    pub(crate) fn one_of(&self, known: &[&str], cx: &mut Ctxt) -> Option<Ident> {
+        let ident = self.assigned::<Ident>().filter(|ident| known.iter().any(|known| ident == known));
+        if ident.is_none() {
+            let known = known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(" or ");
+            cx.error(self.value_tokens(), format!("expected {known}: `{} = …`", self.name));
+        }
+        ident
+    }
+
+    /// `name = "…"` or `name("…", "…")`
+    pub(crate) fn strings(&self, cx: &mut Ctxt) -> Vec<LitStr> {
+        let Value::List(tokens) = &self.value else { return self.string(cx).into_iter().collect() };
+        let mut strings = Vec::new();
+        for piece in pieces(tokens.clone(), cx) {
+            match syn::parse2(piece.clone()) {
+                Ok(string) => strings.push(string),
+                Err(_) => cx.error(piece, format!("expected a string literal: `{}(\"…\", \"…\")`", self.name)),
+            }
+        }
+        strings
+    }
+
+    /// `name` or `name(…)`: the options inside.
+    pub(crate) fn group(&self, cx: &mut Ctxt) -> Vec<Opt> {
+        match &self.value {
+            Value::Flag => Vec::new(),
+            Value::List(tokens) => of_tokens(tokens.clone(), cx),
+            Value::Assigned(tokens) => {
+                cx.error(tokens, format!("expected a list of options: `{}(…)`", self.name));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The tokens of `name(…)`.
+    pub(crate) fn list(&self) -> Option<&TokenStream> {
+        match &self.value {
+            Value::List(tokens) => Some(tokens),
+            _ => None,
+        }
+    }
+
+    /// The string of `name = "…"`, for lists that another macro checks.
+    pub(crate) fn as_string(&self) -> Option<LitStr> {
+        self.assigned()
+    }
+}

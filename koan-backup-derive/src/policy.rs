@@ -1,0 +1,100 @@
+//! How an entity is backed up: `#[entity_backup(…)]`, and `backup(…)` of `register!`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::LitStr;
+
+use crate::ctxt::Ctxt;
+use crate::options::Opt;
+use crate::setting::Setting;
+
+const KNOWN: &[&str] = &["encrypt", "include_schema", "enabled", "reason"];
+
+/// The options as they were written.
+#[derive(Debug, Default)]
+pub(crate) struct PolicyOptions {
+    enabled: Setting<bool>,
+    reason: Setting<LitStr>,
+    encrypt: Setting<bool>,
+    include_schema: Setting<bool>,
+}
+
+/// A policy without mistakes. An option that was not written is `None`.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    enabled: Option<bool>,
+    reason: Option<String>,
+    encrypt: Option<bool>,
+    include_schema: Option<bool>,
+}
+
+impl PolicyOptions {
+    /// Adds the options of one attribute; `of` is how the attribute is written.
+    pub(crate) fn read(&mut self, options: Vec<Opt>, of: &str, cx: &mut Ctxt) {
+        for option in options {
+            match option.name.to_string().as_str() {
+                "enabled" => self.enabled.set(&option, option.flag(cx), cx),
+                "reason" => self.reason.set(&option, option.string(cx), cx),
+                "encrypt" => self.encrypt.set(&option, option.flag(cx), cx),
+                "include_schema" => self.include_schema.set(&option, option.flag(cx), cx),
+                _ => cx.unknown(&option.name, of, KNOWN),
+            }
+        }
+    }
+
+    /// Finds options that contradict each other.
+    pub(crate) fn check(self, cx: &mut Ctxt) -> Policy {
+        if let Some(reason) = self.reason.get().filter(|reason| reason.value().trim().is_empty()) {
+            cx.error(reason, "the reason is empty; say why this entity is not backed up");
+        }
+        match self.enabled.get() {
+            Some(false) => self.check_excluded(cx),
+            // A value that is a mistake was reported; which it was meant to be is not known.
+            None if self.enabled.name().is_some() => {}
+            _ => {
+                if let Some(name) = self.reason.name() {
+                    cx.error(name, "a reason is for excluded entities only; add `enabled = false`, or remove it");
+                }
+            }
+        }
+        Policy {
+            enabled: self.enabled.take(),
+            reason: self.reason.take().map(|reason| reason.value()),
+            encrypt: self.encrypt.take(),
+            include_schema: self.include_schema.take(),
+        }
+    }
+
+    fn check_excluded(&self, cx: &mut Ctxt) {
+        if let (None, Some(enabled)) = (self.reason.name(), self.enabled.name()) {
+            cx.error(enabled, "an excluded entity needs a reason; add `reason = \"…\"`");
+        }
+        for name in [self.encrypt.name(), self.include_schema.name()].into_iter().flatten() {
+            cx.error(name, format!("`{name}` has no effect on an excluded entity; remove it"));
+        }
+    }
+}
+
+/// `Some(…)` or `None`, as an expression.
+pub(crate) fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+impl Policy {
+    /// The declaration of it.
+    pub(crate) fn expand(&self) -> TokenStream {
+        let [enabled, encrypt, include_schema] = [self.enabled, self.encrypt, self.include_schema].map(optional);
+        let reason = optional(self.reason.as_ref());
+        quote! {
+            __koan::PolicyDeclaration {
+                enabled: #enabled,
+                reason: #reason,
+                encrypt: #encrypt,
+                include_schema: #include_schema,
+            }
+        }
+    }
+}

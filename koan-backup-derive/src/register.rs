@@ -1,0 +1,104 @@
+//! `register!`: an entity whose type cannot carry the derive.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::{PathArguments, Token, Type};
+
+use crate::ctxt::Ctxt;
+use crate::declaration::{Declaration, stub};
+use crate::identity::IdentityOptions;
+use crate::options;
+use crate::policy::PolicyOptions;
+use crate::spelling;
+use crate::typed_key;
+
+const KNOWN: &[&str] = &["name", "table", "provider", "alias", "key", "crate", "backup"];
+
+/// The type and the options, not yet looked at.
+struct Input {
+    ty: Type,
+    options: TokenStream,
+}
+
+impl Parse for Input {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ty = input.parse().map_err(|error| {
+            syn::Error::new(error.span(), "expected a type: `register!(Page<User>, name = \"UserPage\", key = \"id: u64\")`")
+        })?;
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+        Ok(Self { ty, options: input.parse()? })
+    }
+}
+
+/// Expands the macro.
+pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+    let Input { ty, options } = match syn::parse2(tokens) {
+        Ok(input) => input,
+        Err(error) => return error.into_compile_error(),
+    };
+    let mut cx = Ctxt::default();
+    let mut identity = IdentityOptions::default();
+    let mut policy: Option<PolicyOptions> = None;
+    for option in options::of_tokens(options, &mut cx) {
+        if identity.read(&option, &mut cx) {
+            continue;
+        }
+        if option.name == "backup" {
+            let group = option.group(&mut cx);
+            policy.get_or_insert_default().read(group, "`backup(…)`", &mut cx);
+        } else {
+            cx.unknown(&option.name, "`register!`", KNOWN);
+        }
+    }
+    let private = identity.private();
+    let declaration = check(&ty, identity, policy, private.clone(), &mut cx);
+    match (cx.finish(), declaration) {
+        (Ok(()), Some(declaration)) => declaration.expand(),
+        (Err(errors), _) => {
+            let errors = errors.into_compile_error();
+            let stub = stub(&private, &ty.to_token_stream(), None);
+            quote!(#errors #stub)
+        }
+        (Ok(()), None) => unreachable!("a declaration is missing only after a mistake"),
+    }
+}
+
+fn check(
+    ty: &Type,
+    identity: IdentityOptions,
+    policy: Option<PolicyOptions>,
+    private: TokenStream,
+    cx: &mut Ctxt,
+) -> Option<Declaration> {
+    let default_name = own_name(ty);
+    let named = identity.is_named();
+    let identity = identity.check(default_name.as_deref().unwrap_or_default(), cx);
+    let policy = policy.map(|policy| policy.check(cx));
+    if default_name.is_none() && !named {
+        cx.error(ty, "this type has no name of its own; add `name = \"…\"`");
+    }
+    let (key, shape) = typed_key::required(&identity.key, ty, &quote!(self), &ty.to_token_stream(), cx)?;
+    Some(Declaration {
+        private,
+        ty: ty.to_token_stream(),
+        type_text: spelling::of(ty),
+        default_name: default_name.unwrap_or_default(),
+        identity,
+        policy,
+        key,
+        shape,
+    })
+}
+
+/// The identifier of a type without arguments.
+fn own_name(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    let plain = path.qself.is_none()
+        && path.path.segments.iter().all(|segment| matches!(segment.arguments, PathArguments::None));
+    let last = path.path.segments.last().filter(|_| plain)?;
+    Some(last.ident.unraw().to_string())
+}

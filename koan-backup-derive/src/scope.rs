@@ -1,0 +1,64 @@
+//! `entity_backup_scope!`: the default policy of a crate.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::ctxt::Ctxt;
+use crate::identity::private;
+use crate::options;
+use crate::policy::optional;
+use crate::setting::Setting;
+
+const OF: &str = "`entity_backup_scope!`";
+const KNOWN: &[&str] = &["mode", "encrypt_by_default", "include_schema_by_default", "crate"];
+
+/// Expands the macro.
+pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+    let mut cx = Ctxt::default();
+    let mut krate = Setting::default();
+    let mut mode = Setting::default();
+    let mut encrypt = Setting::default();
+    let mut include_schema = Setting::default();
+    for option in options::of_tokens(tokens, &mut cx) {
+        let cx = &mut cx;
+        match option.name.to_string().as_str() {
+            "crate" => krate.set(&option, option.path(cx), cx),
+            "mode" => mode.set(&option, option.one_of(&["All", "None"], cx), cx),
+            "encrypt_by_default" => encrypt.set(&option, option.flag(cx), cx),
+            "include_schema_by_default" => include_schema.set(&option, option.flag(cx), cx),
+            _ => cx.unknown(&option.name, OF, KNOWN),
+        }
+    }
+    if mode.name().is_none() {
+        cx.error_at(
+            proc_macro2::Span::call_site(),
+            "a scope needs a mode; add `mode = All` to cover every entity of the crate, or `mode = None` to cover \
+             those with `#[entity_backup]`",
+        );
+    }
+    if let Err(errors) = cx.finish() {
+        return errors.into_compile_error();
+    }
+    let private = private(krate.get());
+    let mode = mode.take();
+    let [encrypt, include_schema] = [encrypt.take(), include_schema.take()].map(optional);
+    quote! {
+        #[doc(hidden)]
+        const _ENTITY_BACKUP_SCOPE_IS_DECLARED_TWICE_IN_THIS_MODULE: () = {
+            use #private as __koan;
+
+            static __SCOPE: __koan::ScopeDeclaration = __koan::ScopeDeclaration {
+                module_path: ::core::module_path!(),
+                file: ::core::file!(),
+                line: ::core::line!(),
+                mode: __koan::ScopeMode::#mode,
+                encrypt_by_default: #encrypt,
+                include_schema_by_default: #include_schema,
+            };
+
+            #[__koan::linkme::distributed_slice(__koan::SCOPES)]
+            #[linkme(crate = __koan::linkme)]
+            static __ENTRY: &'static __koan::ScopeDeclaration = &__SCOPE;
+        };
+    }
+}
