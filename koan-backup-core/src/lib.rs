@@ -4,22 +4,28 @@
 //! no terminal. Applications depend on the crate `koan-backup`, which re-exports what they need.
 
 mod archive;
+mod backup;
 mod canonical;
+mod catalog;
 mod clock;
 mod codec;
 mod consistency;
 mod digest;
 mod entity;
+mod environment;
 mod error;
 mod event;
 mod id;
 mod inventory;
+mod koan;
 mod lines;
 mod provider;
 mod registry;
+mod restore;
 mod schema;
 mod storage;
 mod value;
+mod verify;
 
 pub use archive::{
     ArchiveFile, BackupStatistics, BackupStatus, Block, BlockTable, Checksums, Compression, CompressionMethod,
@@ -27,7 +33,9 @@ pub use archive::{
     ExcludedEntity, FORMAT_VERSION, Manifest, Producer, ProviderDocument, ProviderInfo, SchemaSnapshots,
     UncoveredEntity, VerificationSummary, entity_file,
 };
+pub use backup::{BackupOptions, BackupReport, Selection};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
+pub use catalog::BackupRef;
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
@@ -40,15 +48,21 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
+pub use koan::{
+    Backup, BackupBuilder, Data, EntityBackup, Koan, KoanBuilder, Restore, RestoreBuilder, VerifyBuilder,
+    ViabilityBuilder,
+};
 pub use lines::Chunk;
 pub use provider::{
     Capabilities, ConflictMode, EntityCoverage, Finding, Flow, ForeignKey, Provider,
     ProviderDescription, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,
     SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
 };
+pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use storage::Storage;
 pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};
 
 /// What expansions of the macros name. Not public interface: it changes without notice.
 #[doc(hidden)]

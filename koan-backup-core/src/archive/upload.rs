@@ -64,8 +64,12 @@ impl Upload {
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
     pub(crate) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
-            let stored = self.upload.put_part(PutPayload::from(part)).await;
-            stored.map_err(|source| failed(&self.store_name, &self.path, source))?;
+            if let Err(source) = self.upload.put_part(PutPayload::from(part)).await {
+                // The writing end must not wait for a store that is gone.
+                self.parts.close();
+                while self.parts.recv().await.is_some() {}
+                return Err(failed(&self.store_name, &self.path, source));
+            }
         }
         Ok(())
     }

@@ -1,0 +1,13 @@
+//! Backing up: options → plan → run → report.
+
+mod encode;
+mod options;
+mod plan;
+mod publish;
+mod reads;
+mod report;
+mod run;
+
+pub use options::{BackupOptions, Selection};
+pub use report::BackupReport;
+pub(crate) use run::run;

@@ -1,0 +1,30 @@
+//! From a chunk of lines to a block of the archive: proven, hashed, compressed. Runs on a thread that may work.
+
+use crate::archive::{CompressedBlock, Compression};
+use crate::digest::RecordSetHash;
+use crate::entity::EntityCodec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lines::Chunk;
+
+/// Proves every line of a chunk, and compresses it.
+///
+/// # Errors
+/// A line is not what its type writes after reading it back: entity and key are named.
+pub(super) fn encode(chunk: Chunk, entity: &EntityCodec, compression: Compression) -> Result<CompressedBlock> {
+    let mut set_hash = RecordSetHash::default();
+    let mut again = Vec::with_capacity(1024);
+    for line in chunk.records() {
+        entity.prove(line, &mut again).map_err(|error| {
+            let key = entity.decode(line).map(|record| record.key_text(entity.schema())).unwrap_or_default();
+            Error::with_source(
+                ErrorKind::Record,
+                format!("{} `{key}` would not come back from its backup", entity.name()),
+                error,
+            )
+        })?;
+        set_hash.add(line);
+    }
+    let compressed = compression.compress(&chunk.lines)?;
+    let crc32 = crc32fast::hash(&chunk.lines);
+    Ok(CompressedBlock { compressed, records: chunk.records, crc32, set_hash, raw: chunk.lines })
+}

@@ -1,0 +1,80 @@
+//! Which entities a backup reads, in which order. Every way of backing up goes through here, and so through the policies.
+
+use super::options::Selection;
+use crate::entity::{EntityCodec, Policy};
+use crate::environment::{Environment, names};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::SetName;
+
+/// A covered entity that a backup reads.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedEntity {
+    pub(super) codec: EntityCodec,
+    pub(super) policy: Policy,
+    pub(super) provider: String,
+}
+
+/// One set of an entity that a backup reads: one entry of the archive.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedPart {
+    pub(super) entity: PlannedEntity,
+    pub(super) set: SetName,
+}
+
+/// The covered entities that `selection` names, sorted by provider and name.
+///
+/// # Errors
+/// Something is named that does not exist or is not covered, or nothing is left.
+pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<Vec<PlannedEntity>> {
+    for name in selection.names.iter().chain(&selection.excluded_names) {
+        environment.require_entity(name)?;
+    }
+    for provider in &selection.providers {
+        environment.provider(provider)?;
+    }
+    let mut planned = Vec::new();
+    for known in &environment.entities {
+        let descriptor = known.codec.descriptor();
+        if !selection.selects(descriptor, &known.provider) {
+            continue;
+        }
+        match known.policy {
+            Some(policy) => planned.push(PlannedEntity {
+                codec: known.codec.clone(),
+                policy,
+                provider: known.provider.clone(),
+            }),
+            None if selection.is_explicit() => return Err(not_covered(environment, known.codec.name())),
+            None => {}
+        }
+    }
+    let missing = selection.types.iter().any(|wanted| {
+        !environment.entities.iter().any(|known| known.codec.descriptor().type_id() == *wanted)
+    });
+    if missing {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "an entity was selected by a type that this context does not know; register it, or link its crate",
+        ));
+    }
+    if planned.is_empty() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "nothing to back up: no covered entity is selected; covered are {}",
+                names(environment.inventory.included.iter().map(|entity| &entity.entity))
+            ),
+        ));
+    }
+    planned.sort_by(|a, b| (&a.provider, a.codec.name()).cmp(&(&b.provider, b.codec.name())));
+    Ok(planned)
+}
+
+fn not_covered(environment: &Environment, entity: &str) -> Error {
+    let excluded = environment.inventory.excluded.iter().find(|excluded| excluded.entity == entity);
+    let why = match excluded {
+        Some(excluded) => format!("is excluded from backups: {:?}", excluded.reason),
+        None => "has no backup policy; add `#[entity_backup]` to it, or a scope to its crate".to_owned(),
+    };
+    Error::new(ErrorKind::Configuration, format!("`{entity}` {why}"))
+}

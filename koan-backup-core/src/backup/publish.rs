@@ -1,0 +1,188 @@
+//! Documents and manifest, and the moment from which a backup exists.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::options::BackupOptions;
+use crate::archive::{
+    ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument, DiscoverySummary,
+    EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, Manifest, ProviderDocument, SchemaSnapshots,
+    VerificationSummary, entry, manifest_path,
+};
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::id::{BackupId, BackupName};
+use crate::inventory::Inventory;
+use crate::storage::Storage;
+
+/// What is known of a backup from its beginning.
+pub(super) struct Header<'a> {
+    pub(super) id: BackupId,
+    pub(super) name: &'a BackupName,
+    pub(super) created_at: Timestamp,
+}
+
+/// What was gathered while records were written.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) entities: Vec<EntityManifest>,
+    pub(super) blocks: BlockTable,
+    pub(super) checksums: Checksums,
+    pub(super) providers: ProviderDocument,
+    pub(super) schemas: SchemaSnapshots,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Contents {
+    fn verification(&self) -> VerificationSummary {
+        let sum = |of: fn(&EntityManifest) -> u64| self.entities.iter().map(of).sum::<u64>();
+        let (raw, compressed) = (sum(|entity| entity.size_bytes), sum(|entity| entity.compressed_bytes));
+        VerificationSummary {
+            overall_checksum: None,
+            total_item_count: sum(|entity| entity.item_count),
+            total_size_bytes: raw,
+            compression_ratio: ratio(compressed, raw),
+        }
+    }
+
+    fn status(&self) -> BackupStatus {
+        if self.entities.iter().any(|entity| entity.status != EntityStatus::Completed) {
+            BackupStatus::Failed
+        } else if self.warnings.is_empty() {
+            BackupStatus::Completed
+        } else {
+            BackupStatus::CompletedWithWarnings
+        }
+    }
+
+    fn statistics(&self, duration_ms: u64) -> BackupStatistics {
+        let sums = self.verification();
+        let per_second = |amount: u64| ratio(amount.saturating_mul(1000), duration_ms.max(1));
+        BackupStatistics {
+            duration_ms,
+            records_per_second: per_second(sums.total_item_count),
+            bytes_per_second: per_second(sums.total_size_bytes),
+            entities: self.entities.iter().filter_map(entity_statistics).collect::<BTreeMap<_, _>>(),
+        }
+    }
+}
+
+/// Writes the documents and the inner manifest; gives the manifest as it will be published, but for the archive.
+pub(super) async fn write_documents(
+    writer: &mut ArchiveWriter,
+    environment: &Environment,
+    header: &Header<'_>,
+    options: &BackupOptions,
+    mut contents: Contents,
+) -> Result<Manifest> {
+    let completed_at = environment.clock.now();
+    let duration_ms = millis_between(header.created_at, completed_at);
+    let documents = [
+        (entry::SCHEMA_SNAPSHOTS, json(&contents.schemas)),
+        (entry::DISCOVERY_INFO, json(&discovery_document(&environment.inventory))),
+        (entry::PROVIDER_INFO, json(&contents.providers)),
+        (entry::BACKUP_STATS, json(&contents.statistics(duration_ms))),
+        (entry::BLOCKS, json(&contents.blocks)),
+    ];
+    for (name, content) in documents {
+        contents.checksums.0.insert(name.to_owned(), crate::digest::sha256(&content));
+        writer.document(name, content).await?;
+    }
+    writer.document(entry::CHECKSUMS, json(&contents.checksums)).await?;
+    let mut manifest = manifest(environment, header, options, &contents, completed_at);
+    manifest.verification.overall_checksum = Some(contents.checksums.overall());
+    writer.document(entry::MANIFEST, manifest.to_json()).await?;
+    Ok(manifest)
+}
+
+/// Makes the backup exist.
+pub(super) async fn publish(storage: &Storage, manifest: &Manifest) -> Result<()> {
+    storage.create(&manifest_path(&manifest.id), manifest.to_json()).await
+}
+
+/// The manifest of what is in `contents`.
+pub(super) fn manifest(
+    environment: &Environment,
+    header: &Header<'_>,
+    options: &BackupOptions,
+    contents: &Contents,
+    completed_at: Timestamp,
+) -> Manifest {
+    Manifest {
+        format_version: FORMAT_VERSION,
+        id: header.id,
+        name: header.name.clone(),
+        description: options.description.clone(),
+        created_at: header.created_at,
+        completed_at,
+        duration_ms: millis_between(header.created_at, completed_at),
+        status: contents.status(),
+        error: None,
+        tags: options.tags.clone(),
+        metadata: options.metadata.clone(),
+        producer: environment.producer.clone(),
+        archive: None,
+        encryption: None,
+        entities: contents.entities.clone(),
+        verification: contents.verification(),
+        discovery: discovery_summary(environment),
+        warnings: contents.warnings.clone(),
+        unknown: serde_json::Map::new(),
+    }
+}
+
+fn discovery_document(inventory: &Inventory) -> DiscoveryDocument {
+    DiscoveryDocument {
+        discovered_at: inventory.discovered_at,
+        included: inventory.included.iter().map(|entity| (entity.entity.clone(), entity.policy)).collect(),
+        excluded: inventory.excluded.clone(),
+        uncovered: inventory.uncovered.clone(),
+    }
+}
+
+fn discovery_summary(environment: &Environment) -> DiscoverySummary {
+    let inventory = &environment.inventory;
+    let mut entities_by_provider = BTreeMap::new();
+    for entity in environment.entities.iter().filter(|entity| entity.policy.is_some()) {
+        *entities_by_provider.entry(entity.provider.clone()).or_default() += 1;
+    }
+    DiscoverySummary {
+        discovered_at: inventory.discovered_at,
+        total_entity_types: environment.entities.len(),
+        total_providers: environment.providers.len(),
+        entities_by_provider,
+        uncovered: inventory.uncovered.clone(),
+        excluded: inventory.excluded.clone(),
+    }
+}
+
+fn entity_statistics(entity: &EntityManifest) -> Option<(String, EntityStatistics)> {
+    let statistics = EntityStatistics {
+        duration_ms: entity.duration_ms,
+        item_count: entity.item_count,
+        size_bytes: entity.size_bytes,
+        compressed_bytes: entity.compressed_bytes,
+        compression_ratio: ratio(entity.compressed_bytes, entity.size_bytes),
+    };
+    Some((entity.storage_file.clone()?, statistics))
+}
+
+fn json<T: serde::Serialize>(document: &T) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(document).expect("documents have text keys and finite numbers");
+    json.push(b'\n');
+    json
+}
+
+/// A ratio for people, to four digits; 0 of nothing.
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    let scaled = u128::from(part) * 10_000 / u128::from(whole);
+    u32::try_from(scaled).map_or(f64::from(u32::MAX), f64::from) / 10_000.0
+}
+
+pub(super) fn millis_between(start: Timestamp, end: Timestamp) -> u64 {
+    u64::try_from(end.as_millisecond() - start.as_millisecond()).unwrap_or(0)
+}

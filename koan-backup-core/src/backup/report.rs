@@ -1,0 +1,73 @@
+//! What a backup did.
+
+use crate::archive::{BackupStatus, Manifest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
+
+/// A backup that was published.
+///
+/// With `continue_on_error` it can be one that failed in part: look at [`status`](Self::status), or call
+/// [`require_complete`](Self::require_complete).
+#[derive(Clone, Debug)]
+#[must_use = "a backup made with `continue_on_error` can have failed in part"]
+#[non_exhaustive]
+pub struct BackupReport {
+    manifest: Manifest,
+}
+
+impl BackupReport {
+    pub(super) fn new(manifest: Manifest) -> Self {
+        Self { manifest }
+    }
+
+    /// The backup's id.
+    pub fn id(&self) -> BackupId {
+        self.manifest.id
+    }
+
+    /// How it ended.
+    pub fn status(&self) -> BackupStatus {
+        self.manifest.status
+    }
+
+    /// Whether everything asked for is in it.
+    pub fn is_complete(&self) -> bool {
+        self.manifest.status.is_complete()
+    }
+
+    /// The report, if everything asked for is in the backup.
+    ///
+    /// # Errors
+    /// An entity failed; the error names it.
+    pub fn require_complete(self) -> Result<Self> {
+        if self.is_complete() {
+            return Ok(self);
+        }
+        let failed = self.manifest.entities.iter().find_map(|entity| {
+            entity.error.as_ref().map(|error| format!("`{}` failed: {error}", entity.entity))
+        });
+        Err(Error::new(
+            ErrorKind::Record,
+            format!(
+                "backup {} is incomplete: {}",
+                self.manifest.id,
+                failed.unwrap_or_else(|| "see its manifest".to_owned())
+            ),
+        ))
+    }
+
+    /// Records in the archive.
+    pub fn item_count(&self) -> u64 {
+        self.manifest.verification.total_item_count
+    }
+
+    /// What whoever restores should know.
+    pub fn warnings(&self) -> &[String] {
+        &self.manifest.warnings
+    }
+
+    /// The manifest as it was published.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+}

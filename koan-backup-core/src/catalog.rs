@@ -1,0 +1,144 @@
+//! Which backups exist.
+
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+
+use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
+use crate::storage::Storage;
+
+/// The most bytes a manifest can have.
+const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+
+/// Which backup is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BackupRef {
+    /// The one of this id.
+    Id(BackupId),
+    /// The newest of this name that was completed, or, where parts are allowed, the newest.
+    Name(String),
+}
+
+impl From<BackupId> for BackupRef {
+    fn from(id: BackupId) -> Self {
+        Self::Id(id)
+    }
+}
+
+/// A UUID is an id, anything else a name.
+impl From<&str> for BackupRef {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
+    }
+}
+
+impl From<String> for BackupRef {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+/// A backup as it lies in a storage profile.
+#[derive(Debug)]
+pub(crate) struct StoredBackup<'a> {
+    pub(crate) storage: &'a Storage,
+    pub(crate) manifest: Manifest,
+    /// The manifest as it was published, which is compared with its copy in the archive.
+    pub(crate) published: serde_json::Value,
+}
+
+/// The manifests of all backups in a profile, newest first.
+///
+/// # Errors
+/// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
+pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
+    let prefix = manifests_prefix();
+    let listed = storage.store().list(Some(&prefix)).try_collect::<Vec<_>>().await;
+    let listed = listed.map_err(|source| {
+        Error::with_source(ErrorKind::Storage, format!("backups in storage `{}` were not listed", storage.location()), source)
+    })?;
+    let mut backups = Vec::with_capacity(listed.len());
+    for meta in listed.into_iter().filter(|meta| meta.location.as_ref().ends_with(".json")) {
+        if let Some(bytes) = storage.read(&meta.location, MAX_MANIFEST_BYTES).await? {
+            backups.push(parse(storage, meta.location.as_ref(), &bytes)?);
+        }
+    }
+    backups.sort_by_key(|backup| std::cmp::Reverse((backup.manifest.created_at, backup.manifest.id)));
+    Ok(backups)
+}
+
+/// The backup that is meant; by name, the newest that `accept`s.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) async fn find<'a>(
+    environment: &'a Environment,
+    profile: Option<&str>,
+    wanted: &BackupRef,
+    accept: impl Fn(&Manifest) -> bool,
+) -> Result<StoredBackup<'a>> {
+    let storage = environment.storage(profile)?;
+    match wanted {
+        BackupRef::Id(id) => {
+            let path = manifest_path(id);
+            match storage.read(&path, MAX_MANIFEST_BYTES).await? {
+                Some(bytes) => parse(storage, path.as_ref(), &bytes),
+                None => Err(not_found(storage, &format!("no backup has the id {id}"))),
+            }
+        }
+        BackupRef::Name(name) => {
+            let mut named = list(storage).await?;
+            named.retain(|backup| backup.manifest.name.as_str() == name);
+            let failed = named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
+            if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
+                return Ok(backup);
+            }
+            Err(match failed {
+                Some(id) => not_found(
+                    storage,
+                    &format!("no backup called `{name}` was completed (the newest, {id}, failed)"),
+                ),
+                None => not_found(storage, &format!("no backup is called `{name}`")),
+            })
+        }
+    }
+}
+
+fn not_found(storage: &Storage, what: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("{what} in storage `{}`; `koan.backups()` lists those that are", storage.location()))
+}
+
+fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {
+    let damaged = |source: serde_json::Error| {
+        Error::with_source(
+            ErrorKind::Corrupt,
+            format!(
+                "manifest `{path}` in storage `{}` is damaged; move it away, other backups can be restored by their ids",
+                storage.location()
+            ),
+            source,
+        )
+    };
+    let published: serde_json::Value = serde_json::from_slice(bytes).map_err(damaged)?;
+    let version = published.get("formatVersion").and_then(serde_json::Value::as_u64);
+    if version.is_some_and(|version| version > u64::from(FORMAT_VERSION)) {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!(
+                "manifest `{path}` has format version {}, this version of koan-backup reads {FORMAT_VERSION}; update it",
+                version.unwrap_or_default()
+            ),
+        ));
+    }
+    let manifest: Manifest = serde_json::from_value(published.clone()).map_err(damaged)?;
+    if manifest_path(&manifest.id).as_ref() != path {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("manifest `{path}` in storage `{}` is that of another backup", storage.location()),
+        ));
+    }
+    Ok(StoredBackup { storage, manifest, published })
+}

@@ -1,0 +1,94 @@
+//! What the pipelines work with: the application's entities, databases and storage, all checked.
+
+use std::sync::Arc;
+
+use crate::archive::Producer;
+use crate::clock::Clock;
+use crate::entity::{EntityCodec, Policy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Listener;
+use crate::inventory::Inventory;
+use crate::provider::Provider;
+use crate::storage::Storage;
+
+/// An application as the pipelines see it.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) inventory: Inventory,
+    pub(crate) entities: Vec<KnownEntity>,
+    /// By name; the first is the default.
+    pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
+    /// By name; the first is the default.
+    pub(crate) storages: Vec<(String, Storage)>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) producer: Producer,
+    pub(crate) listener: Listener,
+}
+
+/// A declared entity.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownEntity {
+    pub(crate) codec: EntityCodec,
+    /// None if it is excluded or uncovered.
+    pub(crate) policy: Option<Policy>,
+    /// The name of the provider it lives in.
+    pub(crate) provider: String,
+}
+
+impl Environment {
+    pub(crate) fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>> {
+        self.providers.iter().find(|(known, _)| known == name).map(|(_, provider)| provider).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("no provider is called `{name}`; known are {}", names(self.providers.iter().map(|(name, _)| name))),
+            )
+        })
+    }
+
+    /// The storage profile of a name, or the default one.
+    pub(crate) fn storage(&self, profile: Option<&str>) -> Result<&Storage> {
+        let found = match profile {
+            None => self.storages.first(),
+            Some(profile) => self.storages.iter().find(|(known, _)| known == profile),
+        };
+        found.map(|(_, storage)| storage).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "no storage profile is called `{}`; known are {}",
+                    profile.unwrap_or("(default)"),
+                    names(self.storages.iter().map(|(name, _)| name))
+                ),
+            )
+        })
+    }
+
+    /// The entity of a name, current or older.
+    pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
+        self.entities.iter().find(|entity| {
+            entity.codec.name() == name || entity.codec.descriptor().aliases().contains(&name)
+        })
+    }
+
+    /// The entity of a name, current or older.
+    ///
+    /// # Errors
+    /// There is none; the error lists those that are known.
+    pub(crate) fn require_entity(&self, name: &str) -> Result<&KnownEntity> {
+        self.entity(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "no entity is called `{name}`; known are {}",
+                    names(self.entities.iter().map(|entity| entity.codec.name()))
+                ),
+            )
+        })
+    }
+}
+
+/// Names in an error text: `a`, `b`.
+pub(crate) fn names<S: AsRef<str>>(names: impl Iterator<Item = S>) -> String {
+    let names: Vec<_> = names.map(|name| format!("`{}`", name.as_ref())).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

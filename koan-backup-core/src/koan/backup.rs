@@ -1,0 +1,149 @@
+//! `koan.backup("nightly").tags(["nightly"]).await?`
+
+use std::any::TypeId;
+use std::future::IntoFuture;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::Koan;
+use crate::archive::Compression;
+use crate::backup::{self, BackupOptions, BackupReport};
+use crate::entity::{Entity, EntityDescriptor};
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::id::{BackupName, SetName};
+
+/// A backup that is made when it is awaited.
+///
+/// # Cancel safety
+/// Dropping the future stops the work, and nothing is published.
+#[derive(Debug)]
+#[must_use = "a backup is made when it is awaited"]
+pub struct BackupBuilder {
+    koan: Result<Koan>,
+    name: String,
+    options: BackupOptions,
+    invalid: Option<crate::error::Error>,
+}
+
+impl BackupBuilder {
+    pub(super) fn new(koan: Result<Koan>, name: String) -> Self {
+        Self { koan, name, options: BackupOptions::default(), invalid: None }
+    }
+
+    /// What a person wants to know about it later.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.options.description = Some(description.into());
+        self
+    }
+
+    /// Words to find it by.
+    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.options.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// Keeps a word of the caller's with it.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Only this entity, and others that are named likewise.
+    pub fn entity<T: Entity>(mut self) -> Self {
+        self.options.selection.types.push(TypeId::of::<T>());
+        self
+    }
+
+    /// Only the entities of these names.
+    pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.selection.names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Not the entities of these names.
+    pub fn exclude<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.selection.excluded_names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Only entities in these providers.
+    pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.selection.providers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Only this set, and others that are named likewise.
+    pub fn set(mut self, name: impl Into<String>) -> Self {
+        match SetName::new(name) {
+            Ok(set) => self.options.selection.sets.push(set),
+            Err(error) => self.invalid = Some(error),
+        }
+        self
+    }
+
+    /// Only entities for which `predicate` holds.
+    pub fn filter(mut self, predicate: impl Fn(&EntityDescriptor) -> bool + Send + Sync + 'static) -> Self {
+        self.options.selection.predicate = Some(std::sync::Arc::new(predicate));
+        self
+    }
+
+    /// The storage profile it goes to.
+    pub fn to_profile(mut self, profile: impl Into<String>) -> Self {
+        self.options.profile = Some(profile.into());
+        self
+    }
+
+    /// How records are compressed.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.options.compression = compression;
+        self
+    }
+
+    /// Backs up what can be read even when an entity cannot. The report's status is `failed` then.
+    pub fn continue_on_error(mut self) -> Self {
+        self.options.continue_on_error = true;
+        self
+    }
+
+    /// Entities read at once, where a provider can; 4 by default.
+    pub fn max_concurrency(mut self, entities: usize) -> Self {
+        self.options.max_concurrency = entities;
+        self
+    }
+
+    /// Rows between two checks for cancellation and two progress events; 1000 by default.
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.options.batch_size = rows;
+        self
+    }
+
+    /// Cancels the backup when the token is cancelled: nothing is published.
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.options.cancel = token;
+        self
+    }
+
+    /// Is told what happens.
+    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.options.listener = Listener::new(listen);
+        self
+    }
+}
+
+impl IntoFuture for BackupBuilder {
+    type Output = Result<BackupReport>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let koan = self.koan?;
+            if let Some(error) = self.invalid {
+                return Err(error);
+            }
+            let name = BackupName::new(self.name)?;
+            backup::run(&koan.environment, &name, &self.options).await
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! Setting a context up: everything that can be wrong is found here, before the first backup.
+
+use std::sync::Arc;
+
+use super::{Koan, coverage};
+use crate::archive::Producer;
+use crate::clock::{Clock, SystemClock};
+use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
+use crate::environment::{Environment, KnownEntity, names};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Listener};
+use crate::inventory::Inventory;
+use crate::provider::Provider;
+use crate::registry::Registry;
+use crate::storage::Storage;
+
+/// Sets a context up.
+#[derive(Debug)]
+#[must_use]
+pub struct KoanBuilder {
+    registry: Registry,
+    providers: Vec<(String, Arc<dyn Provider>)>,
+    storages: Vec<(String, Storage)>,
+    gaps: Gaps,
+    application: Option<String>,
+    clock: Arc<dyn Clock>,
+    listener: Listener,
+}
+
+/// Whether an uncovered entity, table or column fails the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gaps {
+    Warned,
+    Denied,
+}
+
+impl KoanBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            registry: Registry::linked(),
+            providers: Vec::new(),
+            storages: Vec::new(),
+            gaps: Gaps::Warned,
+            application: None,
+            clock: Arc::new(SystemClock),
+            listener: Listener::default(),
+        }
+    }
+
+    /// Adds a database. The first one is the default, for entities that name none.
+    pub fn provider(mut self, name: impl Into<String>, provider: impl Provider) -> Self {
+        self.providers.push((name.into(), Arc::new(provider)));
+        self
+    }
+
+    /// Adds a storage profile. The first one is the default; without any it is the directory
+    /// [`Storage::default_path`].
+    pub fn storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
+        self.storages.push((name.into(), storage));
+        self
+    }
+
+    /// Adds an entity by hand, for platforms on which the linker does not gather them. One that is known already is not
+    /// added again.
+    pub fn register<T: Entity>(mut self) -> Self {
+        self.registry.register(T::descriptor());
+        self
+    }
+
+    /// Adds the scope of a crate by hand.
+    pub fn register_scope(mut self, scope: &'static ScopeDeclaration) -> Self {
+        self.registry.register_scope(scope);
+        self
+    }
+
+    /// Forgets what the linker gathered: only what is registered after this is known.
+    pub fn only_registered(mut self) -> Self {
+        self.registry = Registry::empty();
+        self
+    }
+
+    /// Turns warnings of missing coverage into a failed start.
+    pub fn deny_uncovered(mut self) -> Self {
+        self.gaps = Gaps::Denied;
+        self
+    }
+
+    /// The name of the application, for manifests.
+    pub fn application(mut self, name: impl Into<String>) -> Self {
+        self.application = Some(name.into());
+        self
+    }
+
+    /// Where the time comes from.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Is told what happens in every backup and restore that has no listener of its own.
+    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener = Listener::new(listen);
+        self
+    }
+
+    /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
+    ///
+    /// # Errors
+    /// No entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
+    /// entity must be encrypted and cannot be, or coverage is missing and that is denied.
+    pub async fn build(mut self) -> Result<Koan> {
+        self.check_names()?;
+        if self.storages.is_empty() {
+            self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
+        }
+        let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
+        let entities = self.place(&descriptors, &inventory)?;
+        inventory.warnings = coverage::warnings(&self.providers, &entities).await?;
+        let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
+        let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
+        inventory.log(&sources, &storage);
+        refuse_unencrypted(&inventory)?;
+        if self.gaps == Gaps::Denied {
+            inventory.require_covered()?;
+        }
+        let producer = Producer {
+            name: "koan-backup".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            application: self.application,
+            host: gethostname::gethostname().into_string().ok().filter(|host| !host.is_empty()),
+        };
+        Ok(Koan {
+            environment: Arc::new(Environment {
+                inventory,
+                entities,
+                providers: self.providers,
+                storages: self.storages,
+                clock: self.clock,
+                producer,
+                listener: self.listener,
+            }),
+        })
+    }
+
+    fn check_names(&self) -> Result<()> {
+        if self.providers.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "there is no provider: add the database with `.provider(\"main\", …)`",
+            ));
+        }
+        let providers = self.providers.iter().map(|(name, _)| name);
+        let storages = self.storages.iter().map(|(name, _)| name);
+        for (what, mut all) in [("provider", providers.collect::<Vec<_>>()), ("storage profile", storages.collect())] {
+            all.sort();
+            if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!("two {what}s are called `{}`; give each a name of its own", pair[0]),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every entity with the provider it lives in.
+    fn place(&self, descriptors: &[&'static EntityDescriptor], inventory: &Inventory) -> Result<Vec<KnownEntity>> {
+        let default = self.providers.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+        descriptors
+            .iter()
+            .map(|&descriptor| {
+                let provider = descriptor.provider().unwrap_or(default);
+                if !self.providers.iter().any(|(name, _)| name == provider) {
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        format!(
+                            "`{}` at {} lives in provider `{provider}`, which is not there; there are {}",
+                            descriptor.name(),
+                            descriptor.location(),
+                            names(self.providers.iter().map(|(name, _)| name))
+                        ),
+                    ));
+                }
+                Ok(KnownEntity {
+                    codec: EntityCodec::new(descriptor),
+                    policy: inventory.policy(descriptor.name()),
+                    provider: provider.to_owned(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// This version cannot encrypt, and never writes in clear what must be encrypted.
+fn refuse_unencrypted(inventory: &Inventory) -> Result<()> {
+    let encrypted = inventory.included.iter().filter(|entity| entity.policy.encrypt);
+    let encrypted = encrypted.map(|entity| entity.entity.as_str()).collect::<Vec<_>>();
+    if encrypted.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Encryption,
+        format!(
+            "{} must be encrypted, and this version of koan-backup cannot encrypt yet; it never writes such an entity in \
+             clear. Exclude it with a reason, or declare `encrypt = false` where that is acceptable",
+            names(encrypted.iter())
+        ),
+    ))
+}

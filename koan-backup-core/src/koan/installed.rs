@@ -1,0 +1,77 @@
+//! The one-liners, spoken to the context that was installed.
+
+use std::sync::{PoisonError, RwLock};
+
+use super::{BackupBuilder, Koan, RestoreBuilder};
+use crate::archive::Manifest;
+use crate::catalog::BackupRef;
+use crate::entity::Entity;
+use crate::error::{Error, ErrorKind, Result};
+
+static INSTALLED: RwLock<Option<Koan>> = RwLock::new(None);
+
+pub(super) fn install(koan: Koan) {
+    *INSTALLED.write().unwrap_or_else(PoisonError::into_inner) = Some(koan);
+}
+
+fn installed() -> Result<Koan> {
+    let koan = INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone();
+    koan.ok_or_else(|| {
+        Error::new(ErrorKind::Configuration, "no context is installed; call `koan.install()` after `build().await?`")
+    })
+}
+
+/// Backing up and restoring one entity on the installed context.
+pub trait EntityBackup: Entity {
+    /// Backs this entity up.
+    fn backup_to(name: impl Into<String>) -> BackupBuilder {
+        BackupBuilder::new(installed(), name.into()).entity::<Self>()
+    }
+
+    /// Restores this entity from a backup.
+    fn restore_from(backup: impl Into<BackupRef>) -> RestoreBuilder {
+        RestoreBuilder::new(installed(), backup.into()).entity::<Self>()
+    }
+
+    /// The backups in the default profile that hold this entity, newest first.
+    fn backups() -> impl Future<Output = Result<Vec<Manifest>>> + Send {
+        async {
+            let name = Self::descriptor().name();
+            let mut backups = installed()?.backups().await?;
+            backups.retain(|backup| backup.entities.iter().any(|entity| entity.entity == name));
+            Ok(backups)
+        }
+    }
+}
+
+impl<T: Entity> EntityBackup for T {}
+
+/// Backing up on the installed context.
+#[derive(Clone, Copy, Debug)]
+pub struct Backup;
+
+impl Backup {
+    /// Backs up everything that is covered.
+    pub fn all(name: impl Into<String>) -> BackupBuilder {
+        BackupBuilder::new(installed(), name.into())
+    }
+
+    /// Backs up everything that is covered in these providers.
+    pub fn by_provider<S: Into<String>>(
+        name: impl Into<String>,
+        providers: impl IntoIterator<Item = S>,
+    ) -> BackupBuilder {
+        Self::all(name).providers(providers)
+    }
+}
+
+/// Restoring on the installed context.
+#[derive(Clone, Copy, Debug)]
+pub struct Restore;
+
+impl Restore {
+    /// Restores everything that is in a backup.
+    pub fn all(backup: impl Into<BackupRef>) -> RestoreBuilder {
+        RestoreBuilder::new(installed(), backup.into())
+    }
+}

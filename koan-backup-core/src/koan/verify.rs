@@ -1,0 +1,68 @@
+//! `koan.verify(backup.id()).await?`
+
+use std::future::IntoFuture;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::Koan;
+use crate::catalog::{self, BackupRef};
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::verify::{self, VerifyOptions, VerifyReport, VerifyScope};
+
+/// A verification that is done when it is awaited.
+#[derive(Debug)]
+#[must_use = "a verification is done when it is awaited"]
+pub struct VerifyBuilder {
+    koan: Koan,
+    backup: BackupRef,
+    options: VerifyOptions,
+}
+
+impl VerifyBuilder {
+    pub(super) fn new(koan: Koan, backup: BackupRef) -> Self {
+        Self { koan, backup, options: VerifyOptions::default() }
+    }
+
+    /// Of each entity only so many blocks, spread evenly with the first and the last, instead of every byte.
+    pub fn sample(mut self, blocks_per_entity: usize) -> Self {
+        self.options.scope = VerifyScope::Sample { blocks_per_entity };
+        self
+    }
+
+    /// The storage profile the backup is in.
+    pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
+        self.options.profile = Some(profile.into());
+        self
+    }
+
+    /// Ends the verification when the token is cancelled.
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.options.cancel = token;
+        self
+    }
+
+    /// Is told what happens.
+    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.options.listener = Listener::new(listen);
+        self
+    }
+}
+
+impl IntoFuture for VerifyBuilder {
+    type Output = Result<VerifyReport>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let environment = &self.koan.environment;
+            if !self.options.listener.is_listening() {
+                self.options.listener = environment.listener.clone();
+            }
+            let profile = self.options.profile.as_deref();
+            let backup = catalog::find(environment, profile, &self.backup, |_| true).await?;
+            verify::run(environment, &backup, &self.options).await
+        })
+    }
+}

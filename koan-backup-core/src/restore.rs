@@ -1,0 +1,13 @@
+//! Restoring: verify → viability → plan → one session a provider → report.
+
+mod drift;
+mod options;
+mod plan;
+mod report;
+mod run;
+mod viability;
+
+pub use options::{RestoreOptions, Verification};
+pub use report::{EntityRestore, RestoreReport, ViabilityReport};
+pub(crate) use run::run;
+pub(crate) use viability::assess;

@@ -1,0 +1,64 @@
+//! How the shape of an entity has changed since the backup.
+
+use super::plan::PlannedRestore;
+use crate::archive::SchemaSnapshots;
+use crate::error::ErrorKind;
+use crate::provider::{Finding, Severity};
+use crate::schema::EntitySchema;
+
+/// Whether losing fields was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FieldLoss {
+    Allowed,
+    Refused,
+}
+
+/// What differs between the schema in the archive and the type in this binary.
+pub(super) fn findings(part: &PlannedRestore, schemas: &SchemaSnapshots, loss: FieldLoss) -> Vec<Finding> {
+    let (name, now) = (part.codec.name(), part.codec.schema());
+    if part.entity.schema_fingerprint == now.fingerprint() {
+        return Vec::new();
+    }
+    let Some(then) = schemas.get(&part.entity.entity) else {
+        let message = "its type has changed since the backup, which kept no schema; every record is still checked";
+        return vec![Finding::new(Severity::Warning, name, message)];
+    };
+    let mut findings = lost_fields(name, then, now, loss);
+    for field in &now.fields {
+        match then.position(&field.name) {
+            None => {
+                let message = format!("field `{}` is new: it takes its default, as serde has it", field.name);
+                findings.push(Finding::new(Severity::Note, name, message));
+            }
+            Some(index) if then.fields[index].logical != field.logical => {
+                let (was, is) = (&then.fields[index].logical, &field.logical);
+                let message = format!("field `{}` was {was:?} and is {is:?}", field.name);
+                findings.push(Finding::new(Severity::Warning, name, message));
+            }
+            Some(_) => {}
+        }
+    }
+    findings
+}
+
+fn lost_fields(name: &str, then: &EntitySchema, now: &EntitySchema, loss: FieldLoss) -> Vec<Finding> {
+    if now.open {
+        return Vec::new();
+    }
+    let gone = then.fields.iter().filter(|field| now.position(&field.name).is_none());
+    gone.map(|field| {
+        let (severity, remedy) = match loss {
+            FieldLoss::Allowed => (Severity::Warning, "its values are lost, as allowed"),
+            FieldLoss::Refused => (
+                Severity::Error,
+                "its values would be lost; add the field, name it with `#[serde(alias = \"…\")]`, or accept the loss \
+                 with `.allow_field_loss()`",
+            ),
+        };
+        Finding::new(severity, name, format!("field `{}` of the archive is not in the type: {remedy}", field.name))
+    })
+    .collect()
+}
+
+/// The kind of error that findings of this sort become.
+pub(super) const KIND: ErrorKind = ErrorKind::Incompatible;

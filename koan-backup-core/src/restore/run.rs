@@ -1,0 +1,239 @@
+//! Runs a restore: verified first, one session a provider, all or nothing where the database allows it.
+
+use std::time::Instant;
+
+use futures::stream::TryStreamExt;
+use sha2::{Digest, Sha256};
+
+use super::options::{RestoreOptions, Verification};
+use super::plan::{PlannedRestore, RestorePlan, plan};
+use super::report::{EntityRestore, RestoreReport};
+use super::viability::{archive_of, findings, require_viable};
+use crate::archive::{ArchiveReader, Block, BlockFault};
+use crate::catalog::StoredBackup;
+use crate::codec::Record;
+use crate::entity::EntityCodec;
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Listener};
+use crate::lines::lines;
+use crate::provider::{RestoreSession, SessionIntent};
+use crate::verify::{self, Documents, VerifyOptions, read_blocks};
+
+/// Restores. Dropping the future or cancelling undoes what was written.
+pub(crate) async fn run(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    options: &RestoreOptions,
+) -> Result<RestoreReport> {
+    options.validate()?;
+    let listener =
+        if options.listener.is_listening() { options.listener.clone() } else { environment.listener.clone() };
+    let work = restore(environment, backup, options, &listener);
+    tokio::select! {
+        biased;
+        () = options.cancel.cancelled() => Err(Error::cancelled()),
+        report = work => report,
+    }
+}
+
+async fn restore(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    options: &RestoreOptions,
+    listener: &Listener,
+) -> Result<RestoreReport> {
+    let started = Instant::now();
+    let archive = archive_of(&backup.manifest)?;
+    let (reader, documents) = verify::open(backup, archive).await?;
+    let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
+    let verification = match options.verification {
+        Verification::BeforeCommit => None,
+        Verification::Whole => {
+            let options = VerifyOptions { listener: listener.clone(), ..VerifyOptions::default() };
+            let report = verify::run(environment, backup, &options).await?;
+            Some(if backup.manifest.status.is_complete() { report.require_valid()? } else { require_intact(report)? })
+        }
+    };
+    let findings = findings(environment, &plan, &documents, options).await?;
+    require_viable(&findings)?;
+    let restoring = Restoring { environment, reader: &reader, documents: &documents, options, listener };
+    let entities = restoring.all(&plan).await?;
+    Ok(RestoreReport {
+        id: backup.manifest.id,
+        dry_run: options.intent == SessionIntent::Compare,
+        entities,
+        findings,
+        verification,
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Of a backup that failed in part, what it holds must still be whole: the failure itself is the one issue allowed.
+fn require_intact(report: verify::VerifyReport) -> Result<verify::VerifyReport> {
+    match report.issues().iter().find(|issue| issue.file != "manifest.json") {
+        None => Ok(report),
+        Some(_) => report.require_valid(),
+    }
+}
+
+struct Restoring<'a> {
+    environment: &'a Environment,
+    reader: &'a ArchiveReader,
+    documents: &'a Documents,
+    options: &'a RestoreOptions,
+    listener: &'a Listener,
+}
+
+impl Restoring<'_> {
+    /// Writes to every provider, then commits every session.
+    async fn all(&self, plan: &RestorePlan) -> Result<Vec<EntityRestore>> {
+        let mut sessions = Vec::with_capacity(plan.len());
+        let mut restored = Vec::new();
+        for (name, parts) in plan {
+            let provider = self.environment.provider(name)?;
+            let mut session = provider.begin_restore(&self.options.session()).await?;
+            match self.provider(name, parts, session.as_mut()).await {
+                Ok(entities) => restored.extend(entities),
+                Err(error) => {
+                    sessions.push((name.as_str(), session));
+                    return Err(roll_back(sessions, error).await);
+                }
+            }
+            sessions.push((name.as_str(), session));
+        }
+        if self.options.intent == SessionIntent::Compare {
+            for (_, session) in sessions {
+                session.rollback().await?;
+            }
+            return Ok(restored);
+        }
+        let mut committed = Vec::new();
+        let mut sessions = sessions.into_iter();
+        while let Some((name, session)) = sessions.next() {
+            if let Err(error) = session.commit().await {
+                let error = roll_back(sessions.collect(), error).await;
+                return Err(if committed.is_empty() { error } else { half_committed(name, &committed, error) });
+            }
+            committed.push(name);
+        }
+        Ok(restored)
+    }
+
+    async fn provider(
+        &self,
+        name: &str,
+        parts: &[PlannedRestore],
+        session: &mut dyn RestoreSession,
+    ) -> Result<Vec<EntityRestore>> {
+        let mut restored = Vec::with_capacity(parts.len());
+        for part in parts {
+            self.listener.tell(|| Event::EntityStarted {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                expected: Some(part.entity.item_count),
+            });
+            session.begin(part.target()).await?;
+            self.records(part, session).await?;
+            let counts = session.end().await?;
+            self.listener.tell(|| Event::EntityCompleted {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                records: part.entity.item_count,
+                bytes: part.entity.size_bytes,
+            });
+            restored.push(EntityRestore {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                provider: name.to_owned(),
+                records: part.entity.item_count,
+                counts,
+            });
+        }
+        Ok(restored)
+    }
+
+    /// Writes the records of one entry. Its hash is checked once more: the archive may have changed since it was verified.
+    async fn records(&self, part: &PlannedRestore, session: &mut dyn RestoreSession) -> Result<()> {
+        let changed = |what: &str| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("`{}` in `{}`: {what}; nothing was committed", part.entity.entity, part.file),
+            )
+        };
+        self.reader.check_blocks(&part.file, &self.documents.blocks)?;
+        let blocks: Vec<_> =
+            self.documents.blocks.get(&part.file).into_iter().flatten().copied().enumerate().collect();
+        let codec = part.codec.clone();
+        let open = move |index, block, lines| decode(&codec, index, block, lines);
+        let opened = read_blocks(self.reader, &part.file, blocks, self.options.max_concurrency, open);
+        let mut opened = std::pin::pin!(opened);
+        let (mut hasher, mut written) = (Sha256::new(), 0u64);
+        while let Some(block) = opened.try_next().await? {
+            let (bytes, records) = block?;
+            hasher.update(&bytes);
+            let mut records = records.into_iter();
+            loop {
+                let batch: Vec<_> = records.by_ref().take(self.options.batch_size).collect();
+                if batch.is_empty() {
+                    break;
+                }
+                written += u64::try_from(batch.len()).unwrap_or(0);
+                session.write(batch).await?;
+                self.listener.tell(|| Event::BatchRestored {
+                    entity: part.codec.name().to_owned(),
+                    set: part.target_set.clone(),
+                    records: written,
+                });
+            }
+        }
+        if part.entity.content_hash.as_ref() != Some(&crate::digest::finish(hasher)) {
+            return Err(changed("its content has another hash than the manifest says"));
+        }
+        if written != part.entity.item_count {
+            return Err(changed("it holds another number of records than the manifest says"));
+        }
+        Ok(())
+    }
+}
+
+type Decoded = Result<(Vec<u8>, Vec<Record>)>;
+
+fn decode(
+    codec: &EntityCodec,
+    index: usize,
+    _: Block,
+    bytes: std::result::Result<Vec<u8>, BlockFault>,
+) -> Decoded {
+    let name = codec.name();
+    let bytes = bytes.map_err(|fault| {
+        Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {}; nothing was committed", fault.text()))
+    })?;
+    let mut records = Vec::new();
+    for (number, line) in (0u64..).zip(lines(&bytes)) {
+        records.push(codec.decode(line).map_err(|error| {
+            Error::with_source(
+                ErrorKind::Record,
+                format!("`{name}`, block {index}, record {number} does not decode; nothing was committed"),
+                error,
+            )
+        })?);
+    }
+    Ok((bytes, records))
+}
+
+async fn roll_back(sessions: Vec<(&str, Box<dyn RestoreSession>)>, error: Error) -> Error {
+    for (name, session) in sessions {
+        if let Err(failed) = session.rollback().await {
+            tracing::warn!(target: "koan::backup", provider = name, error = %failed.chain(), "a rollback was not confirmed");
+        }
+    }
+    error
+}
+
+fn half_committed(failed: &str, committed: &[&str], error: Error) -> Error {
+    let committed = crate::environment::names(committed.iter());
+    error.context(format!(
+        "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"
+    ))
+}

@@ -1,0 +1,87 @@
+//! Whether a restore would work. Nothing is written.
+
+use super::drift::{self, FieldLoss};
+use super::options::RestoreOptions;
+use super::plan::{RestorePlan, plan};
+use super::report::ViabilityReport;
+use crate::archive::Manifest;
+use crate::catalog::StoredBackup;
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Finding, Severity};
+use crate::verify::{self, Documents};
+
+/// Opens the archive, plans, and asks every provider. Records are not read.
+///
+/// # Errors
+/// The archive is damaged, or what is selected is not in it.
+pub(crate) async fn assess(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    options: &RestoreOptions,
+) -> Result<ViabilityReport> {
+    options.validate()?;
+    let archive = archive_of(&backup.manifest)?;
+    let (_, documents) = verify::open(backup, archive).await?;
+    let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
+    let findings = findings(environment, &plan, &documents, options).await?;
+    let parts: Vec<_> = plan.values().flatten().collect();
+    Ok(ViabilityReport {
+        id: backup.manifest.id,
+        findings,
+        work: parts
+            .iter()
+            .map(|part| (part.codec.name().to_owned(), part.target_set.clone(), part.entity.item_count))
+            .collect(),
+        record_count: parts.iter().map(|part| part.entity.item_count).sum(),
+        size_bytes: parts.iter().map(|part| part.entity.size_bytes).sum(),
+    })
+}
+
+/// The archive of a backup that has one.
+pub(super) fn archive_of(manifest: &Manifest) -> Result<&crate::archive::ArchiveFile> {
+    manifest.archive.as_ref().ok_or_else(|| {
+        let why = manifest.error.as_deref().unwrap_or("it names no archive");
+        Error::new(ErrorKind::Incompatible, format!("backup {} holds nothing to restore: {why}", manifest.id))
+    })
+}
+
+/// What drift and providers have to say of a plan.
+pub(super) async fn findings(
+    environment: &Environment,
+    plan: &RestorePlan,
+    documents: &Documents,
+    options: &RestoreOptions,
+) -> Result<Vec<Finding>> {
+    let loss = if options.allow_field_loss { FieldLoss::Allowed } else { FieldLoss::Refused };
+    let session = options.session();
+    let mut findings = Vec::new();
+    for (name, parts) in plan {
+        for part in parts {
+            findings.extend(drift::findings(part, &documents.schemas, loss));
+        }
+        let provider = environment.provider(name)?;
+        let targets: Vec<_> = parts.iter().map(super::plan::PlannedRestore::target).collect();
+        findings.extend(provider.assess(&targets, &session).await?);
+        if !provider.capabilities().atomic_restore {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                entity: None,
+                message: format!("provider `{name}` has no transactions: a restore that fails leaves what it wrote"),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+/// Refuses to go on after a finding that would make the restore fail.
+pub(super) fn require_viable(findings: &[Finding]) -> Result<()> {
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    match errors.split_first() {
+        None => Ok(()),
+        Some((first, rest)) => {
+            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            Err(Error::new(drift::KIND, format!("the restore would fail, nothing was written: {first}{more}")))
+        }
+    }
+}

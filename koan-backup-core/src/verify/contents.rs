@@ -1,0 +1,188 @@
+//! The archive as a whole: manifest, directory, documents, then every entry of records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::entity::VerifyEntity;
+use super::report::{Issue, VerifyReport};
+use super::{Documents, VerifyOptions, VerifyScope};
+use crate::archive::{ArchiveFile, ArchiveReader, Checksums, EntityStatus, entry};
+use crate::catalog::StoredBackup;
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes of the archive that are hashed at once.
+const HASH_STEP: u64 = 4 << 20;
+
+pub(super) async fn verify(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    options: &VerifyOptions,
+) -> Result<VerifyReport> {
+    let mut report = VerifyReport::new(backup.manifest.id, options.scope);
+    if !backup.manifest.status.is_complete() {
+        let why = backup.manifest.error.clone().unwrap_or_else(|| "part of what it should hold is missing".to_owned());
+        report.add(Issue::of_file("manifest.json", format!("the backup failed: {why}")));
+    }
+    let Some(archive) = &backup.manifest.archive else {
+        if report.is_valid() {
+            report.add(Issue::of_file("manifest.json", "it names no archive"));
+        }
+        return Ok(report);
+    };
+    let (reader, documents) = match open(backup, archive).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            report.add(Issue::of_file(&archive.file, damage(error)?));
+            return Ok(report);
+        }
+    };
+    if options.scope == VerifyScope::Everything {
+        let hash = hash_of(&reader).await?;
+        if hash != archive.sha256 {
+            report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
+        }
+    }
+    for entity in backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
+        let Some(file) = &entity.storage_file else {
+            report.add(Issue::of_entity(&entity.entity, "manifest.json", "it names no file"));
+            continue;
+        };
+        let known = environment.entity(&entity.entity);
+        if known.is_none() {
+            report.notes.push(format!(
+                "`{}` is unknown to this application: its bytes were checked, its records were not decoded",
+                entity.entity
+            ));
+        }
+        let verified = VerifyEntity {
+            reader: &reader,
+            documents: &documents,
+            entity,
+            file,
+            codec: known.map(|known| &known.codec),
+            listener: &options.listener,
+        };
+        let mut issues = Vec::new();
+        match verified.verify(options.scope, &mut issues).await {
+            Ok(verification) => report.entities.push(verification),
+            Err(error) => issues.push(Issue::of_entity(&entity.entity, file, damage(error)?)),
+        }
+        issues.into_iter().for_each(|issue| report.add(issue));
+    }
+    Ok(report)
+}
+
+/// Opens an archive and checks everything in it but the records.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if it is damaged; another kind if it cannot be read.
+pub(crate) async fn open(backup: &StoredBackup<'_>, archive: &ArchiveFile) -> Result<(ArchiveReader, Documents)> {
+    let reader = ArchiveReader::open(backup.storage, &archive.file).await?;
+    let damaged = |what: String| {
+        Error::new(ErrorKind::Corrupt, format!("archive `{}` is damaged: {what}; restore from another backup", archive.file))
+    };
+    if reader.size_bytes() != archive.size_bytes {
+        let (is, should) = (reader.size_bytes(), archive.size_bytes);
+        return Err(damaged(format!("it has {is} bytes and the manifest says {should}")));
+    }
+    let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
+    if !same_manifest(&inner, &backup.published) {
+        return Err(damaged("the published manifest is not the one in it".to_owned()));
+    }
+    let Checksums(checksums) = reader.json(entry::CHECKSUMS).await?;
+    if backup.manifest.verification.overall_checksum.as_ref() != Some(&Checksums(checksums.clone()).overall()) {
+        return Err(damaged("its checksums are not those of the manifest".to_owned()));
+    }
+    let listed: BTreeSet<_> = checksums.keys().map(String::as_str).collect();
+    let present: BTreeSet<_> =
+        reader.names().filter(|name| ![entry::CHECKSUMS, entry::MANIFEST].contains(name)).collect();
+    if let Some(odd) = listed.symmetric_difference(&present).next() {
+        return Err(damaged(format!("entry `{odd}` is missing or was added")));
+    }
+    for (name, hash) in &checksums {
+        if name.starts_with("entities/") {
+            continue;
+        }
+        if &crate::digest::sha256(&reader.document(name).await?) != hash {
+            return Err(damaged(format!("entry `{name}` has another hash than its checksums say")));
+        }
+    }
+    let documents = Documents {
+        blocks: reader.json(entry::BLOCKS).await?,
+        providers: reader.json(entry::PROVIDER_INFO).await?,
+        schemas: reader.json(entry::SCHEMA_SNAPSHOTS).await?,
+        checksums,
+    };
+    entities_match(&reader, backup).map_err(damaged)?;
+    sums_match(backup).map_err(damaged)?;
+    Ok((reader, documents))
+}
+
+/// What is wrong, if an error tells of damage; another error is passed on.
+fn damage(error: Error) -> Result<String> {
+    match error.kind() {
+        ErrorKind::Corrupt | ErrorKind::Incompatible => Ok(error.chain()),
+        _ => Err(error),
+    }
+}
+
+/// Whether two manifests differ in nothing but `archive`, which the inner one cannot know.
+fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bool {
+    let without_archive = |manifest: &serde_json::Value| {
+        let mut manifest = manifest.clone();
+        if let Some(fields) = manifest.as_object_mut() {
+            fields.insert("archive".to_owned(), serde_json::Value::Null);
+        }
+        manifest
+    };
+    inner.get("archive") == Some(&serde_json::Value::Null) && without_archive(inner) == without_archive(published)
+}
+
+/// Each entry of records belongs to exactly one completed entity, and each of those has its entry.
+fn entities_match(reader: &ArchiveReader, backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
+    let mut files = BTreeMap::new();
+    for entity in backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
+        let Some(file) = entity.storage_file.as_deref() else { continue };
+        if !reader.contains(file) {
+            return Err(format!("entry `{file}` is missing"));
+        }
+        if files.insert(file, &entity.entity).is_some() {
+            return Err(format!("entry `{file}` is named by two entities"));
+        }
+    }
+    match reader.names().find(|name| name.starts_with("entities/") && !files.contains_key(name)) {
+        Some(stray) => Err(format!("entry `{stray}` belongs to no entity")),
+        None => Ok(()),
+    }
+}
+
+/// The sums of the manifest are those of its entities.
+fn sums_match(backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
+    let (entities, sums) = (&backup.manifest.entities, &backup.manifest.verification);
+    let items = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.item_count));
+    let bytes = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.size_bytes));
+    if items == Some(sums.total_item_count) && bytes == Some(sums.total_size_bytes) {
+        Ok(())
+    } else {
+        Err("the sums of its manifest are not those of its entities".to_owned())
+    }
+}
+
+async fn hash_of(reader: &ArchiveReader) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut offset = 0;
+    while offset < reader.size_bytes() {
+        let length = HASH_STEP.min(reader.size_bytes() - offset);
+        let bytes = reader.range(offset, length).await?;
+        hasher = tokio::task::spawn_blocking(move || {
+            hasher.update(&bytes);
+            hasher
+        })
+        .await
+        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source))?;
+        offset += length;
+    }
+    Ok(crate::digest::finish(hasher))
+}

@@ -1,0 +1,178 @@
+//! One entry of records, block by block: fetched in order, opened on all cores, hashed in order.
+
+use futures::Stream;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
+
+use super::report::{EntityVerification, Issue};
+use super::{Documents, VerifyScope};
+use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest};
+use crate::digest::RecordSetHash;
+use crate::entity::EntityCodec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Listener};
+use crate::lines::lines;
+
+/// One entry to verify.
+#[derive(Debug)]
+pub(crate) struct VerifyEntity<'a> {
+    pub(crate) reader: &'a ArchiveReader,
+    pub(crate) documents: &'a Documents,
+    pub(crate) entity: &'a EntityManifest,
+    pub(crate) file: &'a str,
+    pub(crate) codec: Option<&'a EntityCodec>,
+    pub(crate) listener: &'a Listener,
+}
+
+/// What one block turned out to hold.
+struct Opened {
+    index: usize,
+    records: u64,
+    lines: std::result::Result<Vec<u8>, BlockFault>,
+    set_hash: RecordSetHash,
+    refused: Option<(u64, String)>,
+}
+
+/// The blocks of an entry in order, each worked on by `open` on a thread that may work.
+pub(crate) fn read_blocks<'a, T: Send + 'static>(
+    reader: &'a ArchiveReader,
+    file: &'a str,
+    blocks: Vec<(usize, Block)>,
+    max_concurrency: usize,
+    open: impl Fn(usize, Block, std::result::Result<Vec<u8>, BlockFault>) -> T + Clone + Send + 'static,
+) -> impl Stream<Item = Result<T>> + 'a {
+    // More than one a core does not help, and each holds a block.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    let opening = stream::iter(blocks).map(move |(index, block)| {
+        let open = open.clone();
+        async move {
+            let fetched = reader.block(file, block).await?;
+            let opened = tokio::task::spawn_blocking(move || open(index, block, fetched.lines()));
+            opened.await.map_err(|source| {
+                Error::with_source(ErrorKind::Internal, "a thread that reads the archive was lost", source)
+            })
+        }
+    });
+    opening.buffered(workers.min(max_concurrency.max(1)))
+}
+
+impl VerifyEntity<'_> {
+    /// Verifies the entry; what is wrong goes to `issues`.
+    pub(crate) async fn verify(&self, scope: VerifyScope, issues: &mut Vec<Issue>) -> Result<EntityVerification> {
+        let name = &self.entity.entity;
+        let mut verification = EntityVerification {
+            entity: name.clone(),
+            set: self.entity.set.clone(),
+            records_checked: 0,
+            records: self.entity.item_count,
+            decoded: self.codec.is_some(),
+        };
+        let mut fail = |issue: Issue| issues.push(issue);
+        if let Err(error) = self.reader.check_blocks(self.file, &self.documents.blocks) {
+            fail(Issue::of_entity(name, self.file, error.to_string()));
+            return Ok(verification);
+        }
+        let all: Vec<_> = self.documents.blocks.get(self.file).into_iter().flatten().copied().enumerate().collect();
+        let chosen = choose(&all, scope);
+        let complete = chosen.len() == all.len();
+        let codec = self.codec.cloned();
+        let opened = read_blocks(self.reader, self.file, chosen, usize::MAX, move |index, block, lines| {
+            inspect(index, block, lines, codec.as_ref())
+        });
+        let mut opened = std::pin::pin!(opened);
+        let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
+        let mut intact = true;
+        while let Some(block) = opened.try_next().await? {
+            match block.lines {
+                Err(fault) => {
+                    intact = false;
+                    fail(Issue { block: Some(block.index), ..Issue::of_entity(name, self.file, fault.text()) });
+                }
+                Ok(lines) => {
+                    hasher.update(&lines);
+                    set_hash.merge(&block.set_hash);
+                }
+            }
+            if let Some((record, problem)) = block.refused {
+                let record = Some(verification.records_checked + record);
+                fail(Issue { block: Some(block.index), record, ..Issue::of_entity(name, self.file, problem) });
+            }
+            verification.records_checked += block.records;
+            let records = verification.records_checked;
+            self.listener.tell(|| Event::BlockVerified { entity: name.clone(), set: self.entity.set.clone(), records });
+        }
+        if !self.reader.tail_is_intact(self.file).await? {
+            fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
+        }
+        if intact && complete {
+            self.compare(hasher, set_hash, &verification, &mut fail);
+        }
+        Ok(verification)
+    }
+
+    /// Compares what was read with what the manifest and the checksums say.
+    fn compare(
+        &self,
+        hasher: Sha256,
+        set_hash: RecordSetHash,
+        verification: &EntityVerification,
+        fail: &mut impl FnMut(Issue),
+    ) {
+        let (name, file) = (&self.entity.entity, self.file);
+        let mut wrong = |problem: &str| fail(Issue::of_entity(name, file, problem));
+        let content_hash = crate::digest::finish(hasher);
+        if self.entity.content_hash.as_ref() != Some(&content_hash) {
+            wrong("its content has another hash than the manifest says");
+        }
+        if self.documents.checksums.get(file) != Some(&content_hash) {
+            wrong("its content has another hash than `verification/checksums.json` says");
+        }
+        if self.entity.record_set_hash != Some(set_hash) {
+            wrong("its records have another set hash than the manifest says");
+        }
+        if verification.records_checked != self.entity.item_count {
+            wrong("it holds another number of records than the manifest says");
+        }
+        let declared = self.reader.declared(file).map(|(size, _)| size);
+        if declared != Some(self.entity.size_bytes) {
+            wrong("it has another size than the manifest says");
+        }
+        let blocks = self.documents.blocks.get(file).into_iter().flatten();
+        let mut crc = crc32fast::Hasher::new();
+        blocks.for_each(|block| crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length)));
+        if self.reader.declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
+            wrong("its checksum in the directory of the archive is not that of its content");
+        }
+    }
+}
+
+/// The blocks of a scope: all, or so many spread evenly.
+fn choose(all: &[(usize, Block)], scope: VerifyScope) -> Vec<(usize, Block)> {
+    match scope {
+        VerifyScope::Sample { blocks_per_entity } if blocks_per_entity < all.len() => {
+            let wanted = blocks_per_entity.max(1);
+            let last = all.len() - 1;
+            let spread = wanted.saturating_sub(1).max(1);
+            (0..wanted).map(|n| all[n * last / spread]).collect()
+        }
+        _ => all.to_vec(),
+    }
+}
+
+fn inspect(
+    index: usize,
+    block: Block,
+    lines: std::result::Result<Vec<u8>, BlockFault>,
+    codec: Option<&EntityCodec>,
+) -> Opened {
+    let mut opened = Opened { index, records: block.records, lines, set_hash: RecordSetHash::default(), refused: None };
+    if let Ok(bytes) = &opened.lines {
+        for (record, line) in (0..).zip(self::lines(bytes)) {
+            opened.set_hash.add(line);
+            if let (Some(codec), None) = (codec, &opened.refused) {
+                opened.refused = codec.check(line).err().map(|error| (record, error.to_string()));
+            }
+        }
+    }
+    opened
+}
