@@ -15,15 +15,15 @@ mod writer;
 pub use blocks::{Block, BlockTable};
 pub use compression::{Compression, CompressionMethod};
 pub use documents::{
-    BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument, ProviderInfo,
-    SchemaSnapshots, UncoveredEntity,
+    BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,
+    ProviderInfo, SchemaSnapshots, UncoveredEntity,
 };
 pub use layout::entity_file;
 pub(crate) use layout::{archive_path, entry, manifest_path, manifests_prefix};
 pub use manifest::{
-    ArchiveFile, BackupStatus, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatus, FORMAT_VERSION, Manifest,
-    Producer, VerificationSummary,
+    ArchiveFile, BackupStatus, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatus,
+    FORMAT_VERSION, Manifest, Producer, VerificationSummary,
 };
-pub(crate) use reader::{ArchiveReader, BlockFault, OpenBlock};
+pub(crate) use reader::{ArchiveReader, BlockFault};
 pub(crate) use upload::{FinishedUpload, Upload};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, WrittenEntry};

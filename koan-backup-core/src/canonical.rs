@@ -40,7 +40,7 @@ impl<'a> CanonicalSerializer<'a> {
     }
 
     fn json<T: Serialize + ?Sized>(self, value: &T) -> Result {
-        serde_json::to_writer(self.out, value).map_err(|error| CanonicalError::custom(error))
+        serde_json::to_writer(self.out, value).map_err(CanonicalError::custom)
     }
 
     fn open(self, bracket: u8) -> &'a mut Vec<u8> {
@@ -248,7 +248,7 @@ impl Fields<'_> {
         if self.verbatim {
             let mut text = Vec::new();
             value.serialize(CanonicalSerializer::new(&mut text))?;
-            let json: String = serde_json::from_slice(&text).map_err(|error| CanonicalError::custom(error))?;
+            let json: String = serde_json::from_slice(&text).map_err(CanonicalError::custom)?;
             push_compact(&json, self.out);
             return Ok(());
         }
@@ -301,7 +301,8 @@ impl ser::SerializeMap for SortedMap<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let key = self.key.take().ok_or_else(|| CanonicalError::custom("a map wrote a value before its key"))?;
+        let key =
+            self.key.take().ok_or_else(|| CanonicalError::custom("a map wrote a value before its key"))?;
         let mut json = Vec::new();
         value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within(&key))?;
         self.entries.push((key, json));
@@ -371,7 +372,10 @@ mod tests {
         let map: HashMap<String, i32> = (0..20).map(|n| (format!("k{n:02}"), n)).collect();
         let text = canonical(&map).expect("text keys");
         assert!(text.starts_with(r#"{"k00":0,"k01":1,"#), "{text}");
-        assert_eq!(canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("finite"), r#"{"z":1,"inner":{"rate":0.5}}"#);
+        assert_eq!(
+            canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("finite"),
+            r#"{"z":1,"inner":{"rate":0.5}}"#
+        );
     }
 
     #[test]

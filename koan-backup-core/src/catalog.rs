@@ -58,7 +58,11 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
     let prefix = manifests_prefix();
     let listed = storage.store().list(Some(&prefix)).try_collect::<Vec<_>>().await;
     let listed = listed.map_err(|source| {
-        Error::with_source(ErrorKind::Storage, format!("backups in storage `{}` were not listed", storage.location()), source)
+        Error::with_source(
+            ErrorKind::Storage,
+            format!("backups in storage `{}` were not listed", storage.location()),
+            source,
+        )
     })?;
     let mut backups = Vec::with_capacity(listed.len());
     for meta in listed.into_iter().filter(|meta| meta.location.as_ref().ends_with(".json")) {
@@ -92,7 +96,8 @@ pub(crate) async fn find<'a>(
         BackupRef::Name(name) => {
             let mut named = list(storage).await?;
             named.retain(|backup| backup.manifest.name.as_str() == name);
-            let failed = named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
+            let failed =
+                named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
             if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
                 return Ok(backup);
             }
@@ -108,7 +113,10 @@ pub(crate) async fn find<'a>(
 }
 
 fn not_found(storage: &Storage, what: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("{what} in storage `{}`; `koan.backups()` lists those that are", storage.location()))
+    Error::new(
+        ErrorKind::NotFound,
+        format!("{what} in storage `{}`; `koan.backups()` lists those that are", storage.location()),
+    )
 }
 
 fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {

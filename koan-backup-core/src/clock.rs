@@ -27,7 +27,7 @@ impl Clock for SystemClock {
 }
 
 /// A new id whose time part is the clock's.
-pub fn new_backup_id(clock: &Arc<dyn Clock>) -> BackupId {
+pub(crate) fn new_backup_id(clock: &Arc<dyn Clock>) -> BackupId {
     let now = clock.now();
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();

@@ -26,7 +26,10 @@ use crate::value::Value;
 ///
 /// # Errors
 /// The row does not decode as `T`, or `T` does not serialise. `out` is then as it was.
-pub fn encode<T: Serialize + DeserializeOwned>(row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
+pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+    row: &Row<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RecordError> {
     let value: T = row.read()?;
     write_line(&value, out)
 }
@@ -35,7 +38,7 @@ pub fn encode<T: Serialize + DeserializeOwned>(row: &Row<'_>, out: &mut Vec<u8>)
 ///
 /// # Errors
 /// `T` does not serialise as JSON.
-pub fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), RecordError> {
+pub(crate) fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), RecordError> {
     let start = out.len();
     if let Err(error) = write_canonical(value, out) {
         out.truncate(start);
@@ -53,7 +56,7 @@ pub fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Reco
 ///
 /// # Errors
 /// It does not; the error names the field where that is known.
-pub fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError> {
+pub(crate) fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError> {
     read_line::<T>(line).map(drop)
 }
 
@@ -61,7 +64,10 @@ pub fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError> {
 ///
 /// # Errors
 /// It does not; the error names the field where that is known.
-pub fn prove<T: Serialize + DeserializeOwned>(line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
+pub(crate) fn prove<T: Serialize + DeserializeOwned>(
+    line: &[u8],
+    again: &mut Vec<u8>,
+) -> Result<(), RecordError> {
     let value: T = read_line(line)?;
     again.clear();
     write_canonical(&value, again)?;
@@ -72,13 +78,12 @@ pub fn prove<T: Serialize + DeserializeOwned>(line: &[u8], again: &mut Vec<u8>) 
 ///
 /// # Errors
 /// The line does not decode as `T`.
-pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
+pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
     serde_json::from_slice(line).or_else(|_| {
         // Once more, slower, to learn which field it was.
         let mut deserializer = serde_json::Deserializer::from_slice(line);
-        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            RecordError::from_json(error.path().to_string(), error.inner())
-        })?;
+        let value = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| RecordError::from_json(error.path().to_string(), error.inner()))?;
         deserializer.end().map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
         Ok(value)
     })
@@ -88,7 +93,10 @@ pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
 ///
 /// # Errors
 /// The line does not decode as `T`, or a field cannot be told as a value.
-pub fn decode<T: Serialize + DeserializeOwned>(line: &[u8], schema: &EntitySchema) -> Result<Record, RecordError> {
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(
+    line: &[u8],
+    schema: &EntitySchema,
+) -> Result<Record, RecordError> {
     let value: T = read_line(line)?;
     to_record(&value, schema)
 }
@@ -97,7 +105,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(line: &[u8], schema: &EntitySchem
 ///
 /// # Errors
 /// A field cannot be told as a value.
-pub fn to_record<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Record, RecordError> {
+pub(crate) fn to_record<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Record, RecordError> {
     record::collect(value, schema)
 }
 
@@ -105,6 +113,9 @@ pub fn to_record<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Recor
 ///
 /// # Errors
 /// A part of the key cannot be told as a value.
-pub fn key_values<K: Serialize>(key: &K, schema: &EntitySchema) -> Result<Vec<Value<'static>>, RecordError> {
+pub(crate) fn key_values<K: Serialize>(
+    key: &K,
+    schema: &EntitySchema,
+) -> Result<Vec<Value<'static>>, RecordError> {
     record::key(key, schema)
 }

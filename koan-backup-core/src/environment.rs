@@ -37,12 +37,17 @@ pub(crate) struct KnownEntity {
 
 impl Environment {
     pub(crate) fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>> {
-        self.providers.iter().find(|(known, _)| known == name).map(|(_, provider)| provider).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("no provider is called `{name}`; known are {}", names(self.providers.iter().map(|(name, _)| name))),
-            )
-        })
+        self.providers.iter().find(|(known, _)| known == name).map(|(_, provider)| provider).ok_or_else(
+            || {
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!(
+                        "no provider is called `{name}`; known are {}",
+                        names(self.providers.iter().map(|(name, _)| name))
+                    ),
+                )
+            },
+        )
     }
 
     /// The storage profile of a name, or the default one.
@@ -65,9 +70,9 @@ impl Environment {
 
     /// The entity of a name, current or older.
     pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
-        self.entities.iter().find(|entity| {
-            entity.codec.name() == name || entity.codec.descriptor().aliases().contains(&name)
-        })
+        self.entities
+            .iter()
+            .find(|entity| entity.codec.name() == name || entity.codec.descriptor().aliases().contains(&name))
     }
 
     /// The entity of a name, current or older.

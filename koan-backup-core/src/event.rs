@@ -97,7 +97,9 @@ pub enum Event {
 
 /// Who is told. Called on the threads that do the work: it must return at once.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(&Event) + Send + Sync>>);
+pub struct Listener(Option<Arc<Listen>>);
+
+type Listen = dyn Fn(&Event) + Send + Sync;
 
 impl Listener {
     /// Calls `listen` with every event.

@@ -42,7 +42,11 @@ impl FromStr for BackupId {
 
     fn from_str(text: &str) -> Result<Self> {
         Uuid::try_parse(text).map(Self).map_err(|source| {
-            Error::with_source(ErrorKind::InvalidName, "a backup id is a UUID as `koan.backups()` lists it", source)
+            Error::with_source(
+                ErrorKind::InvalidName,
+                "a backup id is a UUID as `koan.backups()` lists it",
+                source,
+            )
         })
     }
 }

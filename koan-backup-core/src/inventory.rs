@@ -67,11 +67,16 @@ impl Inventory {
         for descriptor in &entities {
             let entity = descriptor.name().to_owned();
             let scope = scopes.get(descriptor.crate_name()).copied();
-            let decision = decide(descriptor.policy(), scope)
-                .map_err(|error| error.context(format!("`{}` at {}", descriptor.type_path(), descriptor.location())))?;
+            let decision = decide(descriptor.policy(), scope).map_err(|error| {
+                error.context(format!("`{}` at {}", descriptor.type_path(), descriptor.location()))
+            })?;
             match decision {
                 Decision::Included(policy) => {
-                    inventory.included.push(IncludedEntity { entity, type_path: descriptor.type_path(), policy });
+                    inventory.included.push(IncludedEntity {
+                        entity,
+                        type_path: descriptor.type_path(),
+                        policy,
+                    });
                 }
                 Decision::Excluded { reason } => {
                     inventory.excluded.push(ExcludedEntity { entity, reason: reason.to_owned() });
@@ -108,7 +113,8 @@ impl Inventory {
     }
 
     fn gaps(&self) -> String {
-        let uncovered = self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
+        let uncovered =
+            self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
         let gaps: Vec<_> = uncovered.chain(self.warnings.iter().cloned()).collect();
         format!(
             "{} not covered by backups: {}; add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`",
@@ -119,7 +125,8 @@ impl Inventory {
 
     /// Logs the boot report, one event a line.
     pub(crate) fn log(&self, sources: &[&str], storage: &[&str]) {
-        let (included, uncovered, excluded) = (self.included.len(), self.uncovered.len(), self.excluded.len());
+        let (included, uncovered, excluded) =
+            (self.included.len(), self.uncovered.len(), self.excluded.len());
         tracing::info!(
             target: "koan::backup",
             "inventory: {included} included, {uncovered} uncovered, {excluded} excluded"

@@ -28,10 +28,10 @@ mod value;
 mod verify;
 
 pub use archive::{
-    ArchiveFile, BackupStatistics, BackupStatus, Block, BlockTable, Checksums, Compression, CompressionMethod,
-    DiscoveryDocument, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
-    ExcludedEntity, FORMAT_VERSION, Manifest, Producer, ProviderDocument, ProviderInfo, SchemaSnapshots,
-    UncoveredEntity, VerificationSummary, entity_file,
+    ArchiveFile, BackupStatistics, BackupStatus, Block, BlockTable, Checksums, Compression,
+    CompressionMethod, DiscoveryDocument, DiscoverySummary, EncryptionSummary, EntityManifest,
+    EntityStatistics, EntityStatus, ExcludedEntity, FORMAT_VERSION, Manifest, Producer, ProviderDocument,
+    ProviderInfo, SchemaSnapshots, UncoveredEntity, VerificationSummary, entity_file,
 };
 pub use backup::{BackupOptions, BackupReport, Selection};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
@@ -54,9 +54,9 @@ pub use koan::{
 };
 pub use lines::Chunk;
 pub use provider::{
-    Capabilities, ConflictMode, EntityCoverage, Finding, Flow, ForeignKey, Provider,
-    ProviderDescription, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,
-    SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
+    Capabilities, ConflictMode, EntityCoverage, Finding, Flow, ForeignKey, Provider, ProviderDescription,
+    ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent,
+    SessionOptions, Severity, Snapshot, WriteCounts,
 };
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
@@ -71,8 +71,8 @@ pub mod __private {
     pub use serde;
 
     pub use crate::entity::{
-        Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration, ScopeMode,
-        Shape, traced_with, wire_with,
+        Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration,
+        ScopeMode, Shape, traced_with, wire_with,
     };
     pub use crate::registry::{KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES};
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
 pub use restore::{
-    ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, Severity, SessionIntent, SessionOptions,
-    WriteCounts,
+    ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
+    Severity, WriteCounts,
 };
 pub use sink::{Flow, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};

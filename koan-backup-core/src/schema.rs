@@ -7,10 +7,11 @@ mod trace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use sample::{WireForm, wire_form, wire_form_with};
 pub(crate) use known::of as known_type;
-pub use trace::{TraceError, Traced, Tracer, trace, trace_with};
-pub(crate) use trace::{trace_field, trace_names};
+pub use sample::WireForm;
+pub(crate) use sample::{wire_form, wire_form_with};
+pub use trace::{TraceError, Traced, Tracer};
+pub(crate) use trace::{trace, trace_field, trace_names, trace_with};
 
 /// What a field means, whatever database holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,7 +28,10 @@ impl Storage {
         let failed = |source: std::io::Error| {
             Error::with_source(
                 ErrorKind::Storage,
-                format!("storage directory `{}` cannot be used; name a directory that can be written", path.display()),
+                format!(
+                    "storage directory `{}` cannot be used; name a directory that can be written",
+                    path.display()
+                ),
                 source,
             )
         };
@@ -82,7 +85,10 @@ impl Storage {
         if found.meta.size > limit {
             return Err(Error::new(
                 ErrorKind::Corrupt,
-                format!("`{path}` in storage `{}` is larger than the {limit} bytes it can have", self.location),
+                format!(
+                    "`{path}` in storage `{}` is larger than the {limit} bytes it can have",
+                    self.location
+                ),
             ));
         }
         let bytes = found.bytes().await.map_err(|source| self.failed(path, "read from", source))?;
@@ -90,7 +96,11 @@ impl Storage {
     }
 
     pub(crate) fn failed(&self, path: &ObjectPath, what: &str, source: object_store::Error) -> Error {
-        Error::with_source(ErrorKind::Storage, format!("`{path}` was not {what} storage `{}`", self.location), source)
+        Error::with_source(
+            ErrorKind::Storage,
+            format!("`{path}` was not {what} storage `{}`", self.location),
+            source,
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{BlockTable, ProviderDocument, SchemaSnapshots};
 pub(crate) use contents::open;
-pub(crate) use entity::{VerifyEntity, read_blocks};
+pub(crate) use entity::read_blocks;
 pub use report::{EntityVerification, Issue, VerifyReport};
 
 use crate::catalog::StoredBackup;

@@ -1,7 +1,74 @@
-//! koan-backup.
+//! Declarative, verified, provider-neutral backup of a Rust application's entities.
+//!
+//! Structs say how they are protected, the application says at boot what is covered and what is not, and one line backs
+//! everything up into an archive that `unzip`, `jq` and `sha256sum` can open.
+//!
+//! ```no_run
+//! use koan_backup::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! koan_backup::entity_backup_scope!(mode = All);
+//!
+//! #[derive(Serialize, Deserialize, Entity)]
+//! struct User {
+//!     id: i64,
+//!     email: String,
+//! }
+//!
+//! # async fn run() -> Result<(), Error> {
+//! let koan = Koan::builder()
+//!     .provider("main", Sqlite::open("shop.db")?)
+//!     .storage("local", Storage::local(".koan/backups")?)
+//!     .build()
+//!     .await?;
+//! let backup = koan.backup("nightly").tags(["nightly"]).await?;
+//! koan.verify(backup.id()).await?.require_valid()?;
+//! koan.restore("nightly").replace_existing().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The format of an archive is described in [`archive_format`].
 
-pub use koan_backup_core::*;
+pub mod prelude;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use koan_backup_core::{
+    ArchiveFile, Backup, BackupBuilder, BackupId, BackupName, BackupRef, BackupReport, BackupStatistics, BackupStatus,
+    Block, BlockTable, Capabilities, Checksums, Chunk, Clock, Compression, CompressionMethod, ConflictMode,
+    Consistency, Data, Date, DateTime, DiscoveryDocument, DiscoverySummary, EncryptionSummary, Entity, EntityBackup,
+    EntityCodec, EntityCoverage, EntityDeclaration, EntityDescriptor, EntityManifest, EntityRestore, EntitySchema,
+    EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event, ExcludedEntity, FORMAT_VERSION,
+    FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey, IncludedEntity, Inventory, Issue, KeyText, Koan,
+    KoanBuilder, Listener, LogicalType, Manifest, OffsetStyle, Policy, PolicyDeclaration, PolicySource, Presence,
+    Producer, Projection, Provider, ProviderDescription, ProviderDocument, ProviderInfo, ReadRequest, ReadSummary,
+    Record, RecordError, RecordSetHash, RecordSink, Restore, RestoreBuilder, RestoreLevel, RestoreReport,
+    RestoreSession, RestoreTarget, Result, Row, SchemaSnapshots, ScopeDeclaration, ScopeMode, SessionIntent,
+    SessionOptions, SetName, Severity, Shape, Slot, Snapshot, Storage, SystemClock, TemporalStyle, Time, Timestamp,
+    UncoveredEntity, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder, ViabilityReport,
+    WireForm, WriteCounts, entity_file,
+};
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Sqlite, SqliteOptions};
+pub use tokio_util::sync::CancellationToken;
 
 #[doc(hidden)]
 pub use koan_backup_core::__private;
+
+/// Links crates whose entities are declared there and named nowhere else, so that the inventory finds them.
+///
+/// A crate that nothing refers to is left out by the linker, and its entities with it.
+///
+/// ```ignore
+/// koan_backup::link!(shop_models, shop_audit);
+/// ```
+#[macro_export]
+macro_rules! link {
+    ($($krate:ident),+ $(,)?) => {
+        const _: () = {
+            $(use $krate as _;)+
+        };
+    };
+}

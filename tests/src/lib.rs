@@ -1,1 +1,4 @@
-//! x
+//! What the behaviour suites share.
+
+pub mod log;
+pub mod scripted;

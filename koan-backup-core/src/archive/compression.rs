@@ -72,7 +72,11 @@ impl Compression {
         }
         Err(Error::new(
             ErrorKind::Configuration,
-            format!("compression level {level} does not exist for {method:?}; use {} to {}", range.start(), range.end()),
+            format!(
+                "compression level {level} does not exist for {method:?}; use {} to {}",
+                range.start(),
+                range.end()
+            ),
         ))
     }
 
@@ -80,8 +84,9 @@ impl Compression {
     pub(crate) fn compress(self, raw: &[u8]) -> Result<Vec<u8>> {
         match self.method {
             CompressionMethod::Stored => Ok(raw.to_vec()),
-            CompressionMethod::Zstd => zstd::bulk::compress(raw, self.level)
-                .map_err(|source| Error::with_source(ErrorKind::Internal, "a block was not compressed", source)),
+            CompressionMethod::Zstd => zstd::bulk::compress(raw, self.level).map_err(|source| {
+                Error::with_source(ErrorKind::Internal, "a block was not compressed", source)
+            }),
             CompressionMethod::Deflate => deflate(raw, self.level),
         }
     }
@@ -164,7 +169,9 @@ fn inflate(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
         if out.len() == raw_length && usize::try_from(decompress.total_in()).ok()? == block.len() {
             return Some(out);
         }
-        if out.len() > raw_length || (decompress.total_in() == taken && out.len() == made && out.len() < out.capacity()) {
+        if out.len() > raw_length
+            || (decompress.total_in() == taken && out.len() == made && out.len() < out.capacity())
+        {
             return None;
         }
         if out.len() == out.capacity() {
@@ -191,7 +198,12 @@ mod tests {
     use super::*;
 
     fn sample(len: usize) -> Vec<u8> {
-        (0..).flat_map(|n: u64| format!("{{\"id\":{n},\"hash\":{}}}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes()).take(len).collect()
+        (0..)
+            .flat_map(|n: u64| {
+                format!("{{\"id\":{n},\"hash\":{}}}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes()
+            })
+            .take(len)
+            .collect()
     }
 
     #[test]
@@ -215,7 +227,9 @@ mod tests {
     #[test]
     fn a_block_that_holds_more_or_less_than_declared_is_refused() {
         let raw = sample(5000);
-        for compression in [Compression::default(), Compression::zstd(3).expect("valid"), Compression::stored()] {
+        for compression in
+            [Compression::default(), Compression::zstd(3).expect("valid"), Compression::stored()]
+        {
             let block = compression.compress(&raw).expect("compresses");
             let method = compression.method();
             assert_eq!(method.decompress(&block, raw.len()).as_ref(), Some(&raw));

@@ -55,6 +55,9 @@ mod tests {
         let set = |name: &str| SetName::new(name).expect("valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
-        assert_eq!(entity_file("../../etc/pass wd", &set("ü/x")), "entities/..%2F..%2Fetc%2Fpass%20wd#%C3%BC%2Fx.jsonl");
+        assert_eq!(
+            entity_file("../../etc/pass wd", &set("ü/x")),
+            "entities/..%2F..%2Fetc%2Fpass%20wd#%C3%BC%2Fx.jsonl"
+        );
     }
 }

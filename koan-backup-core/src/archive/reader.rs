@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use rawzip::{ReaderAt, ZipArchive, ZipLocator};
+use rawzip::{ReaderAt, ZipLocator};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
@@ -76,11 +76,14 @@ impl ArchiveReader {
             }
             Err(source) => return Err(storage.failed(&path, "read from", source)),
         };
-        let source = Ranged { store: Arc::clone(&store), path: path.clone(), handle: Handle::current(), size_bytes };
+        let source =
+            Ranged { store: Arc::clone(&store), path: path.clone(), handle: Handle::current(), size_bytes };
         let name = file.to_owned();
-        let entries = tokio::task::spawn_blocking(move || read_directory(source, &name)).await.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
-        })??;
+        let entries = tokio::task::spawn_blocking(move || read_directory(source, &name)).await.map_err(
+            |source| {
+                Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
+            },
+        )??;
         Ok(Self { store, path, size_bytes, entries })
     }
 
@@ -176,7 +179,10 @@ impl ArchiveReader {
 
     /// Fetches one block of an entry.
     pub(crate) async fn block(&self, name: &str, block: Block) -> Result<OpenBlock> {
-        let entry = self.entries.get(name).ok_or_else(|| corrupt(self.path.as_ref(), &format!("entry `{name}` is missing")))?;
+        let entry = self
+            .entries
+            .get(name)
+            .ok_or_else(|| corrupt(self.path.as_ref(), &format!("entry `{name}` is missing")))?;
         let bytes = self.range(entry.start + block.offset, block.length).await?;
         Ok(OpenBlock { block, method: entry.method, bytes })
     }
@@ -211,7 +217,10 @@ impl BlockFault {
 }
 
 fn corrupt(file: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("archive `{file}` is damaged: {what}; restore from another backup"))
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("archive `{file}` is damaged: {what}; restore from another backup"),
+    )
 }
 
 fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
@@ -224,7 +233,8 @@ fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
         CompressionMethod::Stored => content.extend_from_slice(bytes),
         CompressionMethod::Zstd => return None,
     }
-    let intact = u64::try_from(content.len()) == Ok(entry.uncompressed) && crc32fast::hash(&content) == entry.crc32;
+    let intact =
+        u64::try_from(content.len()) == Ok(entry.uncompressed) && crc32fast::hash(&content) == entry.crc32;
     intact.then_some(content)
 }
 

@@ -78,7 +78,8 @@ impl Upload {
     pub(crate) async fn complete(mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
         let completed = self.upload.complete().await;
         completed.map_err(|source| failed(&self.store_name, &self.path, source))?;
-        let stored = store.head(&self.path).await.map_err(|source| failed(&self.store_name, &self.path, source))?;
+        let stored =
+            store.head(&self.path).await.map_err(|source| failed(&self.store_name, &self.path, source))?;
         if stored.size != written.size_bytes {
             return Err(Error::new(
                 ErrorKind::Storage,
@@ -100,7 +101,11 @@ impl Upload {
 }
 
 fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, format!("archive `{path}` was not written to storage `{store}`"), source)
+    Error::with_source(
+        ErrorKind::Storage,
+        format!("archive `{path}` was not written to storage `{store}`"),
+        source,
+    )
 }
 
 impl UploadWriter {
@@ -114,7 +119,9 @@ impl UploadWriter {
 
     fn send(&mut self) -> io::Result<()> {
         let part = std::mem::replace(&mut self.part, BytesMut::with_capacity(PART_BYTES)).freeze();
-        self.parts.blocking_send(part).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload ended"))
+        self.parts
+            .blocking_send(part)
+            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload ended"))
     }
 }
 

@@ -68,7 +68,8 @@ impl ArchiveWriter {
     /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
     pub(crate) fn start(sink: UploadWriter, compression: Compression, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
-        let thread = tokio::task::spawn_blocking(move || write_archive(sink, compression, modified, receiver));
+        let thread =
+            tokio::task::spawn_blocking(move || write_archive(sink, compression, modified, receiver));
         Self { commands, thread }
     }
 
@@ -136,7 +137,8 @@ fn write_archive(
                 let _ = written.send(entry);
             }
             Command::Document { path, content, written } => {
-                write_document(&mut zip, &path, modified, &content).map_err(|error| zip_failed(&path, error))?;
+                write_document(&mut zip, &path, modified, &content)
+                    .map_err(|error| zip_failed(&path, error))?;
                 let _ = written.send(());
             }
             Command::Finish => {

@@ -10,7 +10,11 @@ use crate::lines::Chunk;
 ///
 /// # Errors
 /// A line is not what its type writes after reading it back: entity and key are named.
-pub(super) fn encode(chunk: Chunk, entity: &EntityCodec, compression: Compression) -> Result<CompressedBlock> {
+pub(super) fn encode(
+    chunk: Chunk,
+    entity: &EntityCodec,
+    compression: Compression,
+) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
     let mut again = Vec::with_capacity(1024);
     for line in chunk.records() {

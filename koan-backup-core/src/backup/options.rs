@@ -96,7 +96,9 @@ impl Selection {
     /// Whether an entity is named, by type or name; nothing named means all.
     pub(crate) fn names_entity(&self, descriptor: &EntityDescriptor) -> bool {
         let named = |names: &[String]| {
-            names.iter().any(|name| name == descriptor.name() || descriptor.aliases().contains(&name.as_str()))
+            names
+                .iter()
+                .any(|name| name == descriptor.name() || descriptor.aliases().contains(&name.as_str()))
         };
         let chosen = (self.types.is_empty() && self.names.is_empty())
             || self.types.contains(&descriptor.type_id())

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::options::BackupOptions;
 use crate::archive::{
-    ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument, DiscoverySummary,
-    EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, Manifest, ProviderDocument, SchemaSnapshots,
-    VerificationSummary, entry, manifest_path,
+    ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
+    DiscoverySummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, Manifest,
+    ProviderDocument, SchemaSnapshots, VerificationSummary, entry, manifest_path,
 };
 use crate::environment::Environment;
 use crate::error::Result;

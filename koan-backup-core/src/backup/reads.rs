@@ -113,7 +113,9 @@ impl<'a> Reads<'a> {
             let provider = part.entity.provider.as_str();
             let Some(snapshot) = self.snapshots.get(provider) else { return };
             let active = self.active_by_provider.entry(provider).or_default();
-            if self.active.len() >= self.options.max_concurrency || *active >= snapshot.concurrent_reads().max(1) {
+            if self.active.len() >= self.options.max_concurrency
+                || *active >= snapshot.concurrent_reads().max(1)
+            {
                 return;
             }
             *active += 1;

@@ -9,7 +9,6 @@ use crate::id::BackupId;
 /// With `continue_on_error` it can be one that failed in part: look at [`status`](Self::status), or call
 /// [`require_complete`](Self::require_complete).
 #[derive(Clone, Debug)]
-#[must_use = "a backup made with `continue_on_error` can have failed in part"]
 #[non_exhaustive]
 pub struct BackupReport {
     manifest: Manifest,

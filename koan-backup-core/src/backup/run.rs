@@ -13,8 +13,8 @@ use super::publish::{Contents, Header, manifest, publish, write_documents};
 use super::reads::Reads;
 use super::report::BackupReport;
 use crate::archive::{
-    ArchiveFile, ArchiveWriter, BackupStatus, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, Manifest, ProviderInfo, Upload,
-    WrittenEntry, archive_path, entity_file,
+    ArchiveFile, ArchiveWriter, BackupStatus, CompressedBlock, EntityEntry, EntityManifest, EntityStatus,
+    Manifest, ProviderInfo, Upload, WrittenEntry, archive_path, entity_file,
 };
 use crate::clock::new_backup_id;
 use crate::environment::Environment;
@@ -29,7 +29,11 @@ type Snapshots = BTreeMap<String, Box<dyn Snapshot>>;
 type Failures = BTreeMap<usize, Error>;
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
-pub(crate) async fn run(environment: &Environment, name: &BackupName, options: &BackupOptions) -> Result<BackupReport> {
+pub(crate) async fn run(
+    environment: &Environment,
+    name: &BackupName,
+    options: &BackupOptions,
+) -> Result<BackupReport> {
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
     let planned = plan(environment, &options.selection)?;
@@ -61,7 +65,10 @@ fn refuse_unencrypted(planned: &[PlannedEntity]) -> Result<()> {
         None => Ok(()),
         Some(entity) => Err(Error::new(
             ErrorKind::Encryption,
-            format!("`{}` must be encrypted and this version cannot encrypt; nothing was read", entity.codec.name()),
+            format!(
+                "`{}` must be encrypted and this version cannot encrypt; nothing was read",
+                entity.codec.name()
+            ),
         )),
     }
 }
@@ -89,7 +96,8 @@ async fn back_up(
     listener.tell(|| Event::BackupStarted { id: header.id, name: header.name.clone(), parts: parts.len() });
     loop {
         let known = failures.len();
-        let attempt = Attempt { environment, storage, header, options, listener, parts: &parts, snapshots: &snapshots };
+        let attempt =
+            Attempt { environment, storage, header, options, listener, parts: &parts, snapshots: &snapshots };
         match attempt.write(&mut failures).await {
             Ok(manifest) => {
                 publish(storage, &manifest).await?;
@@ -158,8 +166,11 @@ impl Attempt<'_> {
             }
         };
         upload.complete(store.as_ref(), &written).await?;
-        manifest.archive =
-            Some(ArchiveFile { file: path.to_string(), size_bytes: written.size_bytes, sha256: written.sha256 });
+        manifest.archive = Some(ArchiveFile {
+            file: path.to_string(),
+            size_bytes: written.size_bytes,
+            sha256: written.sha256,
+        });
         Ok(manifest)
     }
 
@@ -201,7 +212,10 @@ impl Attempt<'_> {
                     self.tell_failed(part, &error);
                     if began {
                         failures.insert(index, error);
-                        return Err(Error::new(ErrorKind::Record, "an entity failed after part of it was written"));
+                        return Err(Error::new(
+                            ErrorKind::Record,
+                            "an entity failed after part of it was written",
+                        ));
                     }
                     contents.entities.push(self.failed(part, &error));
                 }
@@ -273,14 +287,22 @@ impl Attempt<'_> {
             None => writer.records(file.clone()).await.map_err(failed(false))?,
         };
         let written = entry.finish().await.map_err(failed(true))?;
-        if let (Some(physical), Some(info)) = (summary.physical, contents.providers.get_mut(&part.entity.provider)) {
+        if let (Some(physical), Some(info)) =
+            (summary.physical, contents.providers.get_mut(&part.entity.provider))
+        {
             info.physical.insert(file, physical);
         }
         contents.warnings.extend(summary.warnings);
         Ok(written)
     }
 
-    fn completed(&self, part: &PlannedPart, written: WrittenEntry, started: Instant, contents: &mut Contents) {
+    fn completed(
+        &self,
+        part: &PlannedPart,
+        written: WrittenEntry,
+        started: Instant,
+        contents: &mut Contents,
+    ) {
         let file = entity_file(part.entity.codec.name(), &part.set);
         let (records, bytes) = (written.item_count, written.size_bytes);
         contents.checksums.0.insert(file.clone(), written.content_hash.clone());

@@ -48,7 +48,9 @@ impl fmt::Display for CanonicalError {
             write!(f, "field `{}` ", self.path())?;
         }
         f.write_str(match self.problem {
-            Problem::NotFinite => "is NaN or infinite, which JSON cannot hold; store it as text or as no value",
+            Problem::NotFinite => {
+                "is NaN or infinite, which JSON cannot hold; store it as text or as no value"
+            }
             Problem::DuplicateKey => "has two entries of one key once keys are text",
             Problem::KeyNotText => "has a map key that is neither text nor a number; JSON has no other keys",
             Problem::Refused => "was refused by the type's own `Serialize`",

@@ -25,7 +25,9 @@ impl RecordError {
     }
 
     pub(super) fn not_a_map() -> Self {
-        Self::new("serialises to something other than a JSON object; an entity is a struct or an enum of structs")
+        Self::new(
+            "serialises to something other than a JSON object; an entity is a struct or an enum of structs",
+        )
     }
 
     pub(super) fn changed() -> Self {

@@ -20,20 +20,23 @@ pub(super) fn neutral(field: &FieldSchema, written: Value<'static>) -> Result<Va
             uuid::Uuid::try_parse(&text).ok().map(|uuid| Value::Uuid(uuid.into_bytes()))
         }
         (LogicalType::Decimal, written) => decimal(written),
-        (
-            LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time,
-            written,
-        ) => temporal(field, written),
-        (LogicalType::Float { .. }, Value::I64(number)) => Some(Value::Decimal(Cow::Owned(number.to_string()))),
-        (logical, Value::Str(text)) if matches!(logical, LogicalType::Json) => Some(Value::Json(Cow::Owned(
-            serde_json::to_string(&text).map_err(|_| refused())?,
-        ))),
-        (LogicalType::Json, Value::Bool(v)) => Some(Value::Json(Cow::Borrowed(if v { "true" } else { "false" }))),
+        (LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time, written) => {
+            temporal(field, written)
+        }
+        (LogicalType::Float { .. }, Value::I64(number)) => {
+            Some(Value::Decimal(Cow::Owned(number.to_string())))
+        }
+        (LogicalType::Json, Value::Str(text)) => {
+            Some(Value::Json(Cow::Owned(serde_json::to_string(&text).map_err(|_| refused())?)))
+        }
+        (LogicalType::Json, Value::Bool(v)) => {
+            Some(Value::Json(Cow::Borrowed(if v { "true" } else { "false" })))
+        }
         (LogicalType::Json, Value::I64(v)) => Some(Value::Json(Cow::Owned(v.to_string()))),
         (LogicalType::Json, Value::U64(v)) => Some(Value::Json(Cow::Owned(v.to_string()))),
-        (LogicalType::Json, Value::F64(v)) => Some(Value::Json(Cow::Owned(
-            serde_json::to_string(&v).map_err(|_| refused())?,
-        ))),
+        (LogicalType::Json, Value::F64(v)) => {
+            Some(Value::Json(Cow::Owned(serde_json::to_string(&v).map_err(|_| refused())?)))
+        }
         (LogicalType::Json, Value::Decimal(v)) => Some(Value::Json(v)),
         (_, written) => Some(written),
     };

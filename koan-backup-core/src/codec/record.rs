@@ -91,7 +91,11 @@ impl ser::SerializeStruct for RecordWriter<'_> {
     type Ok = Record;
     type Error = RecordError;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), RecordError> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), RecordError> {
         self.field(key, value)
     }
 

@@ -1,7 +1,7 @@
 //! A row of a database, and reading a type from it.
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::error::RecordError;
 use super::value_reader::ValueReader;

@@ -23,7 +23,9 @@ impl<'v> ValueReader<'v> {
     fn json(&self) -> Option<&'v str> {
         match self.value {
             Value::Json(text) => Some(text),
-            Value::Str(text) if !self.logical.is_scalar() && !matches!(self.logical, LogicalType::Json) => Some(text),
+            Value::Str(text) if !self.logical.is_scalar() && !matches!(self.logical, LogicalType::Json) => {
+                Some(text)
+            }
             _ => None,
         }
     }
@@ -64,8 +66,13 @@ impl<'v> ValueReader<'v> {
             Value::DateTime(local) => Timestamp { local, offset_seconds: 0 }.unix_nanos(),
             _ => return None,
         };
-        let exact = nanos.filter(|nanos| nanos % unit == 0).and_then(|nanos| i64::try_from(nanos / unit).ok());
-        Some(exact.ok_or_else(|| RecordError::new("is finer than the whole units that its serde form can hold")))
+        let exact =
+            nanos.filter(|nanos| nanos % unit == 0).and_then(|nanos| i64::try_from(nanos / unit).ok());
+        Some(
+            exact.ok_or_else(|| {
+                RecordError::new("is finer than the whole units that its serde form can hold")
+            }),
+        )
     }
 }
 
@@ -95,9 +102,9 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
             Value::Bool(v) => visitor.visit_bool(*v),
             Value::I64(v) => visitor.visit_i64(*v),
             Value::U64(v) => visitor.visit_u64(*v),
-            Value::F64(v) if !v.is_finite() => {
-                Err(RecordError::new("is NaN or infinite, which JSON cannot hold; store it as text or as no value"))
-            }
+            Value::F64(v) if !v.is_finite() => Err(RecordError::new(
+                "is NaN or infinite, which JSON cannot hold; store it as text or as no value",
+            )),
             Value::F64(v) => visitor.visit_f64(*v),
             Value::Decimal(v) => visitor.visit_str(v),
             Value::Str(v) => visitor.visit_str(v),
@@ -155,7 +162,9 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
         match self.value {
             Value::Decimal(text) => match text.parse::<u128>() {
                 Ok(number) => visitor.visit_u128(number),
-                Err(_) => Err(RecordError::invalid_value(Unexpected::Str(""), &"an unsigned integer of 128 bits")),
+                Err(_) => {
+                    Err(RecordError::invalid_value(Unexpected::Str(""), &"an unsigned integer of 128 bits"))
+                }
             },
             _ => self.deserialize_any(visitor),
         }

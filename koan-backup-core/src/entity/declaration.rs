@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::policy::PolicyDeclaration;
 use crate::canonical::{CanonicalError, CanonicalSerializer};
 use crate::schema::{
-    EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm, trace, trace_field, trace_names,
-    trace_with, wire_form, wire_form_with,
+    EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm, trace, trace_field,
+    trace_names, trace_with, wire_form, wire_form_with,
 };
 
 /// What a derive or a registration says of a type. Every part is constant.
@@ -118,7 +118,11 @@ impl FieldDeclaration {
     where
         T: for<'de> Deserialize<'de>,
     {
-        Self::of(name, rust_type, Kind::Flattened { names: trace_names::<'static, T>, field: trace_field::<'static, T> })
+        Self::of(
+            name,
+            rust_type,
+            Kind::Flattened { names: trace_names::<'static, T>, field: trace_field::<'static, T> },
+        )
     }
 
     const fn of(name: &'static str, rust_type: &'static str, kind: Kind) -> Self {

@@ -78,7 +78,10 @@ pub(crate) enum Decision {
 ///
 /// # Errors
 /// The type is excluded and no reason is given; the derive refuses that at compile time, a registration by hand here.
-pub(crate) fn decide(attribute: Option<PolicyDeclaration>, scope: Option<&ScopeDeclaration>) -> Result<Decision> {
+pub(crate) fn decide(
+    attribute: Option<PolicyDeclaration>,
+    scope: Option<&ScopeDeclaration>,
+) -> Result<Decision> {
     let encrypt_by_default = scope.and_then(|scope| scope.encrypt_by_default);
     let schema_by_default = scope.and_then(|scope| scope.include_schema_by_default);
     let policy = |encrypt: Option<bool>, include_schema: Option<bool>, source| {
@@ -91,7 +94,10 @@ pub(crate) fn decide(attribute: Option<PolicyDeclaration>, scope: Option<&ScopeD
     Ok(match (attribute, scope.map(|scope| scope.mode)) {
         (Some(PolicyDeclaration { enabled: Some(false), reason, .. }), _) => {
             let reason = reason.filter(|reason| !reason.trim().is_empty()).ok_or_else(|| {
-                Error::new(ErrorKind::Configuration, "an excluded entity needs a reason; add `reason = \"…\"`")
+                Error::new(
+                    ErrorKind::Configuration,
+                    "an excluded entity needs a reason; add `reason = \"…\"`",
+                )
             })?;
             Decision::Excluded { reason }
         }

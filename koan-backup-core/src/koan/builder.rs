@@ -151,7 +151,9 @@ impl KoanBuilder {
         }
         let providers = self.providers.iter().map(|(name, _)| name);
         let storages = self.storages.iter().map(|(name, _)| name);
-        for (what, mut all) in [("provider", providers.collect::<Vec<_>>()), ("storage profile", storages.collect())] {
+        for (what, mut all) in
+            [("provider", providers.collect::<Vec<_>>()), ("storage profile", storages.collect())]
+        {
             all.sort();
             if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
                 return Err(Error::new(
@@ -164,7 +166,11 @@ impl KoanBuilder {
     }
 
     /// Every entity with the provider it lives in.
-    fn place(&self, descriptors: &[&'static EntityDescriptor], inventory: &Inventory) -> Result<Vec<KnownEntity>> {
+    fn place(
+        &self,
+        descriptors: &[&'static EntityDescriptor],
+        inventory: &Inventory,
+    ) -> Result<Vec<KnownEntity>> {
         let default = self.providers.first().map(|(name, _)| name.as_str()).unwrap_or_default();
         descriptors
             .iter()

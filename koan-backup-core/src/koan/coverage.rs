@@ -14,12 +14,17 @@ pub(super) async fn warnings(
 ) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for (name, provider) in providers {
-        let here: Vec<EntityCodec> =
-            entities.iter().filter(|entity| &entity.provider == name).map(|entity| entity.codec.clone()).collect();
+        let here: Vec<EntityCodec> = entities
+            .iter()
+            .filter(|entity| &entity.provider == name)
+            .map(|entity| entity.codec.clone())
+            .collect();
         let described = provider.describe(&here).await;
-        let described = described.map_err(|error| error.context(format!("provider `{name}` cannot be read")))?;
+        let described =
+            described.map_err(|error| error.context(format!("provider `{name}` cannot be read")))?;
         for coverage in &described.entities {
-            let included = entities.iter().any(|known| known.codec.name() == coverage.entity && known.policy.is_some());
+            let included =
+                entities.iter().any(|known| known.codec.name() == coverage.entity && known.policy.is_some());
             if included {
                 of_entity(name, coverage, &mut warnings);
             }

@@ -54,7 +54,11 @@ impl<T: Entity> Data<T> {
     pub async fn get(&self, key: &T::Key) -> Result<Option<T>> {
         let (codec, _) = self.place()?;
         let key = codec::key_values(key, codec.schema()).map_err(|error| {
-            Error::with_source(ErrorKind::Record, format!("the key given for {} is none", codec.name()), error)
+            Error::with_source(
+                ErrorKind::Record,
+                format!("the key given for {} is none", codec.name()),
+                error,
+            )
         })?;
         let mut records = std::pin::pin!(self.clone_handle().read(Some(key)).await?);
         records.try_next().await
@@ -81,7 +85,11 @@ impl<T: Entity> Data<T> {
         let mut batch = Vec::new();
         for record in records {
             batch.push(codec::to_record(&record, codec.schema()).map_err(|error| {
-                Error::with_source(ErrorKind::Record, format!("a record of {} cannot be written", codec.name()), error)
+                Error::with_source(
+                    ErrorKind::Record,
+                    format!("a record of {} cannot be written", codec.name()),
+                    error,
+                )
             })?);
             if batch.len() == BATCH {
                 session.write(std::mem::take(&mut batch)).await?;

@@ -17,7 +17,10 @@ pub(super) fn install(koan: Koan) {
 fn installed() -> Result<Koan> {
     let koan = INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone();
     koan.ok_or_else(|| {
-        Error::new(ErrorKind::Configuration, "no context is installed; call `koan.install()` after `build().await?`")
+        Error::new(
+            ErrorKind::Configuration,
+            "no context is installed; call `koan.install()` after `build().await?`",
+        )
     })
 }
 

@@ -58,16 +58,12 @@ pub struct RecordSink {
 }
 
 /// A sink and the chunks that come out of it.
-pub(crate) fn record_channel(entity: EntityCodec, options: SinkOptions) -> (RecordSink, mpsc::Receiver<Chunk>) {
+pub(crate) fn record_channel(
+    entity: EntityCodec,
+    options: SinkOptions,
+) -> (RecordSink, mpsc::Receiver<Chunk>) {
     let (chunks, receiver) = mpsc::channel(options.chunks_ahead.max(1));
-    let sink = RecordSink {
-        entity,
-        options,
-        chunk: Chunk::default(),
-        in_batch: 0,
-        total: 0,
-        chunks,
-    };
+    let sink = RecordSink { entity, options, chunk: Chunk::default(), in_batch: 0, total: 0, chunks };
     (sink, receiver)
 }
 
@@ -106,7 +102,9 @@ impl RecordSink {
             let record = format!("{} `{}`", self.entity.name(), row.key_text());
             return Err(Error::new(
                 ErrorKind::Record,
-                format!("{record} is a line of {line} bytes; a record can have {MAX_LINE_BYTES}, keep large content in a store of files"),
+                format!(
+                    "{record} is a line of {line} bytes; a record can have {MAX_LINE_BYTES}, keep large content in a store of files"
+                ),
             ));
         }
         self.chunk.records += 1;
@@ -193,12 +191,19 @@ impl RecordSink {
     }
 
     fn check_cancelled(&self) -> Result<()> {
-        if self.options.cancel.is_cancelled() || self.chunks.is_closed() { Err(Error::cancelled()) } else { Ok(()) }
+        if self.options.cancel.is_cancelled() || self.chunks.is_closed() {
+            Err(Error::cancelled())
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl std::fmt::Debug for RecordSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordSink").field("entity", &self.entity.name()).field("records", &self.total).finish()
+        f.debug_struct("RecordSink")
+            .field("entity", &self.entity.name())
+            .field("records", &self.total)
+            .finish()
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn findings(part: &PlannedRestore, schemas: &SchemaSnapshots, loss: F
         return Vec::new();
     }
     let Some(then) = schemas.get(&part.entity.entity) else {
-        let message = "its type has changed since the backup, which kept no schema; every record is still checked";
+        let message =
+            "its type has changed since the backup, which kept no schema; every record is still checked";
         return vec![Finding::new(Severity::Warning, name, message)];
     };
     let mut findings = lost_fields(name, then, now, loss);

@@ -115,16 +115,22 @@ fn check_selected(
         let known = environment.entities.iter().find(|known| known.codec.descriptor().type_id() == *wanted);
         known.map_or("(a type this context does not know)", |known| known.codec.name())
     });
-    let by_name = options.selection.names.iter().map(|name| {
-        environment.entity(name).map_or(name.as_str(), |known| known.codec.name())
-    });
+    let by_name = options
+        .selection
+        .names
+        .iter()
+        .map(|name| environment.entity(name).map_or(name.as_str(), |known| known.codec.name()));
     let missing: Vec<_> = by_type.chain(by_name).filter(|name| !planned(name)).collect();
     if missing.is_empty() && !plan.is_empty() {
         return Ok(());
     }
     let held = names(manifest.entities.iter().map(|entity| &entity.entity));
-    let what = if missing.is_empty() { "anything that is selected".to_owned() } else { names(missing.into_iter()) };
-    Err(Error::new(ErrorKind::NotFound, format!("backup {} does not hold {what}; it holds {held}", manifest.id)))
+    let what =
+        if missing.is_empty() { "anything that is selected".to_owned() } else { names(missing.into_iter()) };
+    Err(Error::new(
+        ErrorKind::NotFound,
+        format!("backup {} does not hold {what}; it holds {held}", manifest.id),
+    ))
 }
 
 /// No two entries go to the same set of an entity.

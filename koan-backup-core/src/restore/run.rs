@@ -52,7 +52,11 @@ async fn restore(
         Verification::Whole => {
             let options = VerifyOptions { listener: listener.clone(), ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options).await?;
-            Some(if backup.manifest.status.is_complete() { report.require_valid()? } else { require_intact(report)? })
+            Some(if backup.manifest.status.is_complete() {
+                report.require_valid()?
+            } else {
+                require_intact(report)?
+            })
         }
     };
     let findings = findings(environment, &plan, &documents, options).await?;
@@ -113,7 +117,11 @@ impl Restoring<'_> {
         while let Some((name, session)) = sessions.next() {
             if let Err(error) = session.commit().await {
                 let error = roll_back(sessions.collect(), error).await;
-                return Err(if committed.is_empty() { error } else { half_committed(name, &committed, error) });
+                return Err(if committed.is_empty() {
+                    error
+                } else {
+                    half_committed(name, &committed, error)
+                });
             }
             committed.push(name);
         }
@@ -207,7 +215,10 @@ fn decode(
 ) -> Decoded {
     let name = codec.name();
     let bytes = bytes.map_err(|fault| {
-        Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {}; nothing was committed", fault.text()))
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("`{name}`, block {index}: it {}; nothing was committed", fault.text()),
+        )
     })?;
     let mut records = Vec::new();
     for (number, line) in (0u64..).zip(lines(&bytes)) {

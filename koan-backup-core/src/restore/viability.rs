@@ -67,7 +67,9 @@ pub(super) async fn findings(
             findings.push(Finding {
                 severity: Severity::Warning,
                 entity: None,
-                message: format!("provider `{name}` has no transactions: a restore that fails leaves what it wrote"),
+                message: format!(
+                    "provider `{name}` has no transactions: a restore that fails leaves what it wrote"
+                ),
             });
         }
     }
@@ -81,7 +83,10 @@ pub(super) fn require_viable(findings: &[Finding]) -> Result<()> {
         None => Ok(()),
         Some((first, rest)) => {
             let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-            Err(Error::new(drift::KIND, format!("the restore would fail, nothing was written: {first}{more}")))
+            Err(Error::new(
+                drift::KIND,
+                format!("the restore would fail, nothing was written: {first}{more}"),
+            ))
         }
     }
 }

@@ -61,7 +61,7 @@ const SAMPLE_BYTES: [u8; 4] = [0xfb, 0xef, 0xff, 0xab];
 const SAMPLE_SECONDS: i64 = 1_249_625_104;
 
 /// The form in which `T` itself is written.
-pub fn wire_form<T: Serialize + 'static>(logical: &LogicalType) -> WireForm {
+pub(crate) fn wire_form<T: Serialize + 'static>(logical: &LogicalType) -> WireForm {
     match sample::<T>() {
         Some(value) => recognise(logical, write(|out| value.serialize(out))),
         None => WireForm::Plain,
@@ -69,7 +69,7 @@ pub fn wire_form<T: Serialize + 'static>(logical: &LogicalType) -> WireForm {
 }
 
 /// The form in which `serialize` writes a `T`: the way into `#[serde(with = "…")]`.
-pub fn wire_form_with<T: 'static>(
+pub(crate) fn wire_form_with<T: 'static>(
     logical: &LogicalType,
     serialize: impl FnOnce(&T, CanonicalSerializer<'_>) -> Result<(), crate::canonical::CanonicalError>,
 ) -> WireForm {
@@ -115,9 +115,11 @@ fn bytes_form(text: &str) -> WireForm {
 
 fn temporal_form(text: &str) -> WireForm {
     match text {
-        "2009-08-07T06:05:04Z" | "2009-08-07T06:05:04+00:00" | "2009-08-07T06:05:04" | "2009-08-07" | "06:05:04" => {
-            WireForm::Plain
-        }
+        "2009-08-07T06:05:04Z"
+        | "2009-08-07T06:05:04+00:00"
+        | "2009-08-07T06:05:04"
+        | "2009-08-07"
+        | "06:05:04" => WireForm::Plain,
         "1249625104" => WireForm::UnixSeconds,
         "1249625104000" => WireForm::UnixMillis,
         "1249625104000000" => WireForm::UnixMicros,

@@ -6,8 +6,8 @@
 use std::any::type_name;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{LogicalType, known};
 
@@ -22,7 +22,7 @@ pub struct Traced {
 }
 
 /// Learns the shape of `T`.
-pub fn trace<'de, T: Deserialize<'de>>() -> Traced {
+pub(crate) fn trace<'de, T: Deserialize<'de>>() -> Traced {
     let mut traced = trace_with(|tracer| T::deserialize(tracer).map(drop));
     if let Some(logical) = known::of::<T>() {
         traced.logical = logical;
@@ -31,7 +31,7 @@ pub fn trace<'de, T: Deserialize<'de>>() -> Traced {
 }
 
 /// Learns the shape of what `deserialize` reads: the way into `#[serde(with = "…")]`.
-pub fn trace_with(deserialize: impl FnOnce(Tracer<'_>) -> Result<(), TraceError>) -> Traced {
+pub(crate) fn trace_with(deserialize: impl FnOnce(Tracer<'_>) -> Result<(), TraceError>) -> Traced {
     let mut traced = Traced { logical: LogicalType::Json, nullable: false };
     // The tracer always fails; what it noted is the answer.
     let _ = deserialize(Tracer { traced: &mut traced, field: None });
@@ -49,7 +49,8 @@ pub(crate) fn trace_field<'de, T: Deserialize<'de>>(field: &'static str) -> Trac
 pub(crate) fn trace_names<'de, T: Deserialize<'de>>() -> Option<&'static [&'static str]> {
     let mut names = None;
     let mut traced = Traced { logical: LogicalType::Json, nullable: false };
-    let _ = T::deserialize(NameTracer { names: &mut names, inner: Tracer { traced: &mut traced, field: None } });
+    let _ =
+        T::deserialize(NameTracer { names: &mut names, inner: Tracer { traced: &mut traced, field: None } });
     names
 }
 

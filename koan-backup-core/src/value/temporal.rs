@@ -416,9 +416,9 @@ fn two(bytes: &[u8]) -> Option<i8> {
 }
 
 fn digits(bytes: &[u8]) -> Option<u32> {
-    bytes.iter().try_fold(0u32, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
-    })
+    bytes
+        .iter()
+        .try_fold(0u32, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
 }
 
 fn needed_digits(nanosecond: i32) -> u8 {
@@ -460,9 +460,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_date_is_not_read_as_one() {
-        for text in ["", "2009", "2009-13-01", "2009-02-30", "2009-01-01X00:00", "2009-01-01 24:00", "1:2:3",
-            "2009-01-01 00:00:00.", "2009-01-01 00:00:00-00:00", "2009-01-01 00:00:00.1234567890"]
-        {
+        for text in [
+            "",
+            "2009",
+            "2009-13-01",
+            "2009-02-30",
+            "2009-01-01X00:00",
+            "2009-01-01 24:00",
+            "1:2:3",
+            "2009-01-01 00:00:00.",
+            "2009-01-01 00:00:00-00:00",
+            "2009-01-01 00:00:00.1234567890",
+        ] {
             assert!(Timestamp::parse(text).is_none(), "{text}");
         }
     }

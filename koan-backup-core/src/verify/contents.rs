@@ -22,7 +22,11 @@ pub(super) async fn verify(
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::new(backup.manifest.id, options.scope);
     if !backup.manifest.status.is_complete() {
-        let why = backup.manifest.error.clone().unwrap_or_else(|| "part of what it should hold is missing".to_owned());
+        let why = backup
+            .manifest
+            .error
+            .clone()
+            .unwrap_or_else(|| "part of what it should hold is missing".to_owned());
         report.add(Issue::of_file("manifest.json", format!("the backup failed: {why}")));
     }
     let Some(archive) = &backup.manifest.archive else {
@@ -78,10 +82,16 @@ pub(super) async fn verify(
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if it is damaged; another kind if it cannot be read.
-pub(crate) async fn open(backup: &StoredBackup<'_>, archive: &ArchiveFile) -> Result<(ArchiveReader, Documents)> {
+pub(crate) async fn open(
+    backup: &StoredBackup<'_>,
+    archive: &ArchiveFile,
+) -> Result<(ArchiveReader, Documents)> {
     let reader = ArchiveReader::open(backup.storage, &archive.file).await?;
     let damaged = |what: String| {
-        Error::new(ErrorKind::Corrupt, format!("archive `{}` is damaged: {what}; restore from another backup", archive.file))
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("archive `{}` is damaged: {what}; restore from another backup", archive.file),
+        )
     };
     if reader.size_bytes() != archive.size_bytes {
         let (is, should) = (reader.size_bytes(), archive.size_bytes);
@@ -92,7 +102,8 @@ pub(crate) async fn open(backup: &StoredBackup<'_>, archive: &ArchiveFile) -> Re
         return Err(damaged("the published manifest is not the one in it".to_owned()));
     }
     let Checksums(checksums) = reader.json(entry::CHECKSUMS).await?;
-    if backup.manifest.verification.overall_checksum.as_ref() != Some(&Checksums(checksums.clone()).overall()) {
+    if backup.manifest.verification.overall_checksum.as_ref() != Some(&Checksums(checksums.clone()).overall())
+    {
         return Err(damaged("its checksums are not those of the manifest".to_owned()));
     }
     let listed: BTreeSet<_> = checksums.keys().map(String::as_str).collect();
@@ -137,7 +148,8 @@ fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bo
         }
         manifest
     };
-    inner.get("archive") == Some(&serde_json::Value::Null) && without_archive(inner) == without_archive(published)
+    inner.get("archive") == Some(&serde_json::Value::Null)
+        && without_archive(inner) == without_archive(published)
 }
 
 /// Each entry of records belongs to exactly one completed entity, and each of those has its entry.
@@ -181,7 +193,9 @@ async fn hash_of(reader: &ArchiveReader) -> Result<String> {
             hasher
         })
         .await
-        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source))?;
+        .map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source)
+        })?;
         offset += length;
     }
     Ok(crate::digest::finish(hasher))

@@ -58,7 +58,11 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
 
 impl VerifyEntity<'_> {
     /// Verifies the entry; what is wrong goes to `issues`.
-    pub(crate) async fn verify(&self, scope: VerifyScope, issues: &mut Vec<Issue>) -> Result<EntityVerification> {
+    pub(crate) async fn verify(
+        &self,
+        scope: VerifyScope,
+        issues: &mut Vec<Issue>,
+    ) -> Result<EntityVerification> {
         let name = &self.entity.entity;
         let mut verification = EntityVerification {
             entity: name.clone(),
@@ -72,7 +76,8 @@ impl VerifyEntity<'_> {
             fail(Issue::of_entity(name, self.file, error.to_string()));
             return Ok(verification);
         }
-        let all: Vec<_> = self.documents.blocks.get(self.file).into_iter().flatten().copied().enumerate().collect();
+        let all: Vec<_> =
+            self.documents.blocks.get(self.file).into_iter().flatten().copied().enumerate().collect();
         let chosen = choose(&all, scope);
         let complete = chosen.len() == all.len();
         let codec = self.codec.cloned();
@@ -86,7 +91,10 @@ impl VerifyEntity<'_> {
             match block.lines {
                 Err(fault) => {
                     intact = false;
-                    fail(Issue { block: Some(block.index), ..Issue::of_entity(name, self.file, fault.text()) });
+                    fail(Issue {
+                        block: Some(block.index),
+                        ..Issue::of_entity(name, self.file, fault.text())
+                    });
                 }
                 Ok(lines) => {
                     hasher.update(&lines);
@@ -95,11 +103,19 @@ impl VerifyEntity<'_> {
             }
             if let Some((record, problem)) = block.refused {
                 let record = Some(verification.records_checked + record);
-                fail(Issue { block: Some(block.index), record, ..Issue::of_entity(name, self.file, problem) });
+                fail(Issue {
+                    block: Some(block.index),
+                    record,
+                    ..Issue::of_entity(name, self.file, problem)
+                });
             }
             verification.records_checked += block.records;
             let records = verification.records_checked;
-            self.listener.tell(|| Event::BlockVerified { entity: name.clone(), set: self.entity.set.clone(), records });
+            self.listener.tell(|| Event::BlockVerified {
+                entity: name.clone(),
+                set: self.entity.set.clone(),
+                records,
+            });
         }
         if !self.reader.tail_is_intact(self.file).await? {
             fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
@@ -139,7 +155,9 @@ impl VerifyEntity<'_> {
         }
         let blocks = self.documents.blocks.get(file).into_iter().flatten();
         let mut crc = crc32fast::Hasher::new();
-        blocks.for_each(|block| crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length)));
+        blocks.for_each(|block| {
+            crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length))
+        });
         if self.reader.declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
             wrong("its checksum in the directory of the archive is not that of its content");
         }
@@ -165,7 +183,8 @@ fn inspect(
     lines: std::result::Result<Vec<u8>, BlockFault>,
     codec: Option<&EntityCodec>,
 ) -> Opened {
-    let mut opened = Opened { index, records: block.records, lines, set_hash: RecordSetHash::default(), refused: None };
+    let mut opened =
+        Opened { index, records: block.records, lines, set_hash: RecordSetHash::default(), refused: None };
     if let Ok(bytes) = &opened.lines {
         for (record, line) in (0..).zip(self::lines(bytes)) {
             opened.set_hash.add(line);

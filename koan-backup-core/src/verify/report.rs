@@ -88,7 +88,8 @@ impl VerifyReport {
         match self.issues.split_first() {
             None => Ok(self),
             Some((first, rest)) => {
-                let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+                let more =
+                    if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
                 Err(Error::new(ErrorKind::Corrupt, format!("backup {} is not valid: {first}{more}", self.id)))
             }
         }

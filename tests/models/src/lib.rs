@@ -1,1 +1,1 @@
-//! x
+//! Entities in a crate of their own, found through the linker.

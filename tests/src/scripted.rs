@@ -1,0 +1,214 @@
+//! A provider in memory that does what a test tells it: fails at a record, waits, or reads several entities at once.
+//!
+//! It stands for the databases of others: it is written against the public port alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use koan_backup::{
+    Capabilities, Consistency, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Flow, Projection,
+    Provider, ProviderDescription, ReadRequest, ReadSummary, Record, RecordSink, RestoreSession,
+    RestoreTarget, Result, Row, SessionOptions, SetName, Snapshot, Value, WriteCounts,
+};
+
+type Table = Vec<Record>;
+type Tables = BTreeMap<(String, SetName), Table>;
+
+/// A provider in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Scripted {
+    tables: Arc<Mutex<Tables>>,
+    script: Script,
+}
+
+/// What goes wrong or slow.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// The connection dies when this record of this entity is read, counted from 0.
+    pub dies_at: Option<(String, usize)>,
+    /// How long one record takes.
+    pub per_record: Duration,
+    /// How many entities can be read at once; 0 counts as 1.
+    pub concurrent_reads: usize,
+}
+
+impl Scripted {
+    /// An empty database that keeps to a script.
+    pub fn new(script: Script) -> Self {
+        Self { tables: Arc::default(), script }
+    }
+
+    /// Puts a record there, as the JSON of its type.
+    ///
+    /// # Panics
+    /// The JSON does not decode as the entity.
+    pub fn put<T: koan_backup::Entity>(&self, set: &SetName, record: &T) {
+        let codec = EntityCodec::new(T::descriptor());
+        let line = serde_json::to_vec(record).expect("a record serialises");
+        let record = codec.decode(&line).expect("a record decodes");
+        self.lock().entry((codec.name().to_owned(), set.clone())).or_default().push(record);
+    }
+
+    /// How many records a set holds.
+    pub fn len(&self, entity: &str, set: &SetName) -> usize {
+        self.lock().get(&(entity.to_owned(), set.clone())).map_or(0, Vec::len)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl Provider for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.atomic_restore = true;
+        capabilities.snapshot_reads = true;
+        capabilities.sets = true;
+        capabilities
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let mut description = ProviderDescription::default();
+        description.version = "scripted 1".to_owned();
+        description.entities = entities.iter().map(|entity| EntityCoverage::new(entity.name())).collect();
+        Ok(description)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        let tables = self.lock().clone();
+        Ok(Box::new(View { tables, script: self.script.clone() }))
+    }
+
+    async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        let staged = self.lock().clone();
+        Ok(Box::new(Session {
+            database: self.clone(),
+            staged,
+            options: options.clone(),
+            target: None,
+            counts: WriteCounts::default(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct View {
+    tables: Tables,
+    script: Script,
+}
+
+#[async_trait::async_trait]
+impl Snapshot for View {
+    fn consistency(&self) -> Consistency {
+        Consistency::Snapshot
+    }
+
+    fn concurrent_reads(&self) -> usize {
+        self.script.concurrent_reads.max(1)
+    }
+
+    async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
+        let mut sets = vec![SetName::root()];
+        let named = self.tables.keys().filter(|(name, set)| name == entity.name() && !set.is_root());
+        sets.extend(named.map(|(_, set)| set.clone()));
+        Ok(sets)
+    }
+
+    async fn read(&self, request: ReadRequest, mut sink: RecordSink) -> Result<ReadSummary> {
+        let schema = request.entity.schema();
+        let mut projection = Projection::new(schema);
+        schema.fields.iter().for_each(|field| projection.field(field));
+        let records = self.tables.get(&(request.entity.name().to_owned(), request.set.clone()));
+        for (index, record) in records.into_iter().flatten().enumerate() {
+            if request.key.as_ref().is_some_and(|key| *key != record.key(schema)) {
+                continue;
+            }
+            if self
+                .script
+                .dies_at
+                .as_ref()
+                .is_some_and(|(name, at)| name == request.entity.name() && *at == index)
+            {
+                return Err(Error::new(ErrorKind::Provider, "the connection was lost"));
+            }
+            if !self.script.per_record.is_zero() {
+                tokio::time::sleep(self.script.per_record).await;
+            }
+            let values: &[Value<'_>] = &record.values;
+            if sink.push(&Row { projection: &projection, values })? == Flow::Flush {
+                sink.flush().await?;
+            }
+        }
+        sink.finish().await
+    }
+
+    async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
+        let records = self.tables.get(&(entity.name().to_owned(), set.clone())).map_or(0, Vec::len);
+        Ok(u64::try_from(records).expect("a count fits"))
+    }
+}
+
+#[derive(Debug)]
+struct Session {
+    database: Scripted,
+    staged: Tables,
+    options: SessionOptions,
+    target: Option<RestoreTarget>,
+    counts: WriteCounts,
+}
+
+#[async_trait::async_trait]
+impl RestoreSession for Session {
+    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
+        self.counts = WriteCounts::default();
+        if self.options.replace_existing {
+            self.staged.remove(&(target.entity.name().to_owned(), target.set.clone()));
+        }
+        self.target = Some(target);
+        Ok(())
+    }
+
+    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
+        let target = self.target.as_ref().expect("begin comes first");
+        let schema = target.entity.schema();
+        let table = self.staged.entry((target.entity.name().to_owned(), target.set.clone())).or_default();
+        for record in records {
+            let key = record.key(schema);
+            match table.iter_mut().find(|known| known.key(schema) == key) {
+                Some(known) => {
+                    *known = record;
+                    self.counts.updated += 1;
+                }
+                None => {
+                    table.push(record);
+                    self.counts.inserted += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<WriteCounts> {
+        Ok(self.counts)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        *self.database.lock() = self.staged;
+        Ok(())
+    }
+
+    async fn rollback(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}

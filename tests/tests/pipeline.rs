@@ -1,0 +1,235 @@
+//! Backups and restores of a provider in memory that fails, waits and reads at once as it is told.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, CancellationToken, EntityStatus, Event, SetName};
+use koan_backup_tests::scripted::{Script, Scripted};
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct User {
+    id: i64,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Order {
+    id: i64,
+    total: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Address {
+    id: i64,
+    city: String,
+}
+
+struct Shop {
+    koan: Koan,
+    database: Scripted,
+    _directory: tempfile::TempDir,
+}
+
+async fn shop(script: Script) -> Shop {
+    let database = Scripted::new(script);
+    let root = SetName::root();
+    for id in 0..5 {
+        database.put(&root, &User { id, name: format!("user {id}") });
+        database.put(&root, &Order { id, total: 0.5 });
+        database.put(&root, &Address { id, city: "Zürich".into() });
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let koan = Koan::builder()
+        .provider("main", database.clone())
+        .storage("local", Storage::local(directory.path()).expect("a directory"))
+        .build()
+        .await
+        .expect("a context");
+    Shop { koan, database, _directory: directory }
+}
+
+#[tokio::test]
+async fn what_was_backed_up_verifies_and_comes_back() {
+    let shop = shop(Script::default()).await;
+    let backup = shop.koan.backup("nightly").tags(["nightly"]).await.expect("a backup");
+    assert_eq!(backup.status(), BackupStatus::Completed);
+    assert_eq!(backup.item_count(), 15);
+    let verified = shop.koan.verify(backup.id()).await.expect("verified");
+    assert!(verified.is_valid(), "{:?}", verified.issues());
+    shop.koan.data::<User>().clear().await.expect("cleared");
+    assert_eq!(shop.database.len("User", &SetName::root()), 0);
+    let restored = shop.koan.restore("nightly").await.expect("restored");
+    assert_eq!(restored.record_count(), 15);
+    assert_eq!(shop.database.len("User", &SetName::root()), 5);
+    assert_eq!(
+        shop.koan.data::<User>().get(&3).await.expect("read"),
+        Some(User { id: 3, name: "user 3".into() })
+    );
+}
+
+#[tokio::test]
+async fn five_records_in_batches_of_two_are_read_three_times_in_order() {
+    let shop = shop(Script::default()).await;
+    let batches = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&batches);
+    shop.koan
+        .backup("small")
+        .entity::<User>()
+        .batch_size(2)
+        .on_event(move |event| {
+            if let Event::BatchRead { records, .. } = event {
+                seen.lock().expect("no test panics here").push(*records);
+            }
+        })
+        .await
+        .expect("a backup");
+    assert_eq!(*batches.lock().expect("no test panics here"), [2, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
+    let shop = shop(Script::default()).await;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let ended = shop
+        .koan
+        .backup("cancelled")
+        .batch_size(2)
+        .cancel_on(token)
+        .on_event(move |event| {
+            if matches!(event, Event::BatchRead { records: 4, .. }) {
+                cancel.cancel();
+            }
+        })
+        .await;
+    let error = ended.expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(shop.koan.backups().await.expect("listed").is_empty());
+    assert_eq!(files(&shop), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_dropped_backup_publishes_nothing() {
+    let shop = shop(Script { per_record: Duration::from_millis(20), ..Script::default() }).await;
+    let backup = shop.koan.backup("dropped").into_future();
+    assert!(tokio::time::timeout(Duration::from_millis(50), backup).await.is_err());
+    // The file under the temporary name goes on a thread of its own.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(files(&shop), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_a_failed_backup_and_never_a_short_one() {
+    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let error = shop.koan.backup("nightly").await.expect_err("lost");
+    assert_eq!(error.kind(), ErrorKind::Provider);
+    let backups = shop.koan.backups().await.expect("listed");
+    assert_eq!(backups.len(), 1);
+    assert_eq!(backups[0].status, BackupStatus::Failed);
+    assert_eq!(backups[0].archive, None);
+    let error = shop.koan.restore("nightly").await.expect_err("nothing to restore");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = shop.koan.restore(backups[0].id).allow_partial().await.expect_err("nothing to restore");
+    assert_eq!(error.kind(), ErrorKind::Incompatible);
+}
+
+#[tokio::test]
+async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restored() {
+    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let backup = shop
+        .koan
+        .backup("partial")
+        .continue_on_error()
+        .on_event(move |event| match event {
+            Event::EntityFailed { entity, .. } => {
+                seen.lock().expect("sound").push(format!("failed {entity}"))
+            }
+            Event::BackupFinished { status, .. } => seen.lock().expect("sound").push(format!("{status:?}")),
+            _ => {}
+        })
+        .await
+        .expect("a report");
+    assert_eq!(*events.lock().expect("sound"), ["failed Order", "Failed"]);
+    assert_eq!(backup.status(), BackupStatus::Failed);
+    let statuses: Vec<_> =
+        backup.manifest().entities.iter().map(|entity| (entity.entity.as_str(), entity.status)).collect();
+    assert_eq!(
+        statuses,
+        [
+            ("Address", EntityStatus::Completed),
+            ("Order", EntityStatus::Failed),
+            ("User", EntityStatus::Completed)
+        ]
+    );
+    let id = backup.id();
+    assert!(backup.require_complete().expect_err("incomplete").to_string().contains("`Order` failed"));
+    assert!(!shop.koan.verify(id).await.expect("verified").is_valid());
+    shop.koan.restore(id).await.expect_err("a part is not restored unasked");
+    let restored = shop.koan.restore(id).allow_partial().await.expect("restored");
+    assert_eq!(restored.entities.len(), 2);
+}
+
+#[tokio::test]
+async fn entities_are_read_at_once_and_written_in_order() {
+    let script = Script { per_record: Duration::from_millis(20), concurrent_reads: 3, ..Script::default() };
+    let shop = shop(script).await;
+    let started = std::time::Instant::now();
+    let backup = shop.koan.backup("parallel").await.expect("a backup");
+    assert!(
+        started.elapsed() < Duration::from_millis(280),
+        "{:?} for 15 records of 20 ms",
+        started.elapsed()
+    );
+    let names: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
+    assert_eq!(names, ["Address", "Order", "User"]);
+    let started = std::time::Instant::now();
+    shop.koan.backup("serial").max_concurrency(1).await.expect("a backup");
+    assert!(started.elapsed() >= Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn a_set_is_restored_without_touching_another() {
+    let shop = shop(Script::default()).await;
+    let (a, b) = (SetName::new("tenant-a").expect("valid"), SetName::new("tenant-b").expect("valid"));
+    shop.database.put(&a, &User { id: 1, name: "a".into() });
+    shop.database.put(&b, &User { id: 1, name: "b".into() });
+    let backup = shop.koan.backup("tenants").entity::<User>().set("tenant-a").await.expect("a backup");
+    assert_eq!(backup.item_count(), 1);
+    shop.koan.data::<User>().set(a.clone()).clear().await.expect("cleared");
+    shop.koan.restore("tenants").replace_existing().await.expect("restored");
+    assert_eq!(shop.database.len("User", &a), 1);
+    let record = shop.koan.data::<User>().set(b).get(&1).await.expect("read").expect("there");
+    assert_eq!(record.name, "b");
+    assert_eq!(shop.database.len("User", &SetName::root()), 5);
+}
+
+#[tokio::test]
+async fn the_same_name_twice_is_two_backups_and_the_newest_is_found() {
+    let shop = shop(Script::default()).await;
+    let first = shop.koan.backup("daily").await.expect("a backup");
+    shop.database.put(&SetName::root(), &User { id: 9, name: "late".into() });
+    let second = shop.koan.backup("daily").await.expect("a backup");
+    assert_ne!(first.id(), second.id());
+    assert_ne!(first.manifest().archive, second.manifest().archive);
+    let restored = shop.koan.restore("daily").dry_run().await.expect("compared");
+    assert_eq!(restored.id, second.id());
+}
+
+/// All files in the storage directory.
+fn files(shop: &Shop) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut directories = vec![shop._directory.path().to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() { directories.push(path) } else { files.push(path.display().to_string()) }
+        }
+    }
+    files
+}
