@@ -54,6 +54,7 @@ impl Declaration {
         let provider = optional(self.identity.provider.as_ref());
         let policy = optional(self.policy.as_ref().map(Policy::expand));
         quote! {
+            #[allow(deprecated)]
             const _: () = {
                 use #private as __koan;
 
@@ -101,21 +102,23 @@ pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&sy
         || (TokenStream::new(), TokenStream::new()),
         |(params, arguments, _)| (quote!(#params), quote!(#arguments)),
     );
-    let bounds = generics.map(|generics| {
-        let own = generics.where_clause.iter().flat_map(|clause| clause.predicates.iter());
-        quote! {
-            where
-                Self: __koan::serde::Serialize + __koan::serde::de::DeserializeOwned
-                    + ::core::marker::Send + ::core::marker::Sync + 'static,
-                #(#own,)*
-        }
-    });
+    let own =
+        generics.iter().flat_map(|generics| &generics.where_clause).flat_map(|clause| &clause.predicates);
     quote! {
         const _: () = {
             use #private as __koan;
 
             #[automatically_derived]
-            impl #params __koan::Entity for #ty #arguments #bounds {
+            impl #params __koan::Entity for #ty #arguments
+            where
+                // A bound over any lifetime may be false: a type that serde refused as well is not reported again.
+                for<'__any> Self: __koan::serde::Serialize
+                    + __koan::serde::Deserialize<'__any>
+                    + ::core::marker::Send
+                    + ::core::marker::Sync
+                    + 'static,
+                #(#own,)*
+            {
                 type Key = ();
 
                 fn key(&self) -> Self::Key {

@@ -38,7 +38,12 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     }
 }
 
-fn check(input: &DeriveInput, options: TypeOptions, private: TokenStream, cx: &mut Ctxt) -> Option<Declaration> {
+fn check(
+    input: &DeriveInput,
+    options: TypeOptions,
+    private: TokenStream,
+    cx: &mut Ctxt,
+) -> Option<Declaration> {
     let name = input.ident.unraw().to_string();
     let serde = ContainerAttr::read(&input.attrs);
     serde.check(cx);
@@ -46,9 +51,13 @@ fn check(input: &DeriveInput, options: TypeOptions, private: TokenStream, cx: &m
     let policy = options.policy.map(|policy| policy.check(cx));
     let (key, shape) = match Form::of(input, &serde, cx)? {
         Form::Body(body) => own_fields(input, &body, &identity, cx)?,
-        Form::Transparent(member) => {
-            typed_key::required(&identity.key, &input.ident, &quote!(self.#member), &input.ident.to_token_stream(), cx)?
-        }
+        Form::Transparent(member) => typed_key::required(
+            &identity.key,
+            &input.ident,
+            &quote!(self.#member),
+            &input.ident.to_token_stream(),
+            cx,
+        )?,
     };
     Some(Declaration {
         private,

@@ -131,7 +131,10 @@ impl Opt {
         let flag: Option<LitBool> = self.assigned();
         if flag.is_none() {
             let name = &self.name;
-            cx.error(self.value_tokens(), format!("expected `true` or `false`: `{name} = true`, or `{name}` alone"));
+            cx.error(
+                self.value_tokens(),
+                format!("expected `true` or `false`: `{name} = true`, or `{name}` alone"),
+            );
         }
         flag.map(|flag| flag.value)
     }
@@ -163,8 +166,8 @@ impl Opt {
     pub(crate) fn one_of(&self, known: &[&str], cx: &mut Ctxt) -> Option<Ident> {
         let ident = self.assigned::<Ident>().filter(|ident| known.iter().any(|known| ident == known));
         if ident.is_none() {
-            let known = known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(" or ");
-            cx.error(self.value_tokens(), format!("expected {known}: `{} = …`", self.name));
+            let known = known.iter().map(|known| format!("`{} = {known}`", self.name)).collect::<Vec<_>>();
+            cx.error(self.value_tokens(), format!("expected {}", known.join(" or ")));
         }
         ident
     }
@@ -176,7 +179,9 @@ impl Opt {
         for piece in pieces(tokens.clone(), cx) {
             match syn::parse2(piece.clone()) {
                 Ok(string) => strings.push(string),
-                Err(_) => cx.error(piece, format!("expected a string literal: `{}(\"…\", \"…\")`", self.name)),
+                Err(_) => {
+                    cx.error(piece, format!("expected a string literal: `{}(\"…\", \"…\")`", self.name))
+                }
             }
         }
         strings

@@ -53,7 +53,10 @@ impl PolicyOptions {
             None if self.enabled.name().is_some() => {}
             _ => {
                 if let Some(name) = self.reason.name() {
-                    cx.error(name, "a reason is for excluded entities only; add `enabled = false`, or remove it");
+                    cx.error(
+                        name,
+                        "a reason is for excluded entities only; add `enabled = false`, or remove it",
+                    );
                 }
             }
         }
@@ -86,7 +89,8 @@ pub(crate) fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
 impl Policy {
     /// The declaration of it.
     pub(crate) fn expand(&self) -> TokenStream {
-        let [enabled, encrypt, include_schema] = [self.enabled, self.encrypt, self.include_schema].map(optional);
+        let [enabled, encrypt, include_schema] =
+            [self.enabled, self.encrypt, self.include_schema].map(optional);
         let reason = optional(self.reason.as_ref());
         quote! {
             __koan::PolicyDeclaration {

@@ -25,10 +25,14 @@ struct Input {
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let ty = input.parse().map_err(|error| {
-            syn::Error::new(error.span(), "expected a type: `register!(Page<User>, name = \"UserPage\", key = \"id: u64\")`")
+            syn::Error::new(
+                error.span(),
+                "expected a type: `register!(Page<User>, name = \"UserPage\", key = \"id: u64\")`",
+            )
         })?;
         if !input.is_empty() {
-            input.parse::<Token![,]>()?;
+            let comma: syn::Result<Token![,]> = input.parse();
+            comma.map_err(|error| syn::Error::new(error.span(), "expected a comma after the type"))?;
         }
         Ok(Self { ty, options: input.parse()? })
     }

@@ -113,3 +113,30 @@ fn space(text: &mut String, last: Last, wanted: bool) {
         text.push(' ');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn types_are_spelled_as_they_are_written() {
+        for text in [
+            "i64",
+            "Option<Vec<u8>>",
+            "std::collections::BTreeMap<String, Vec<Option<uuid::Uuid>>>",
+            "::std::string::String",
+            "(i64, &'static str)",
+            "(i64,)",
+            "()",
+            "[u8; 16]",
+            "Box<dyn Fn(&mut [u8], u8) -> Result<(), Error> + Send + 'static>",
+            "<T as Iterator>::Item",
+            "*const u8",
+            "&'a mut (u8, u8)",
+            "Array<{1}, -1, r#type>",
+            "Map<Key = u8, Value = [u8; 4]>",
+            "for<'a> fn(&'a u8) -> !",
+        ] {
+            let ty: proc_macro2::TokenStream = text.parse().expect("tokens");
+            assert_eq!(super::of(ty), text);
+        }
+    }
+}

@@ -62,7 +62,10 @@ impl FieldOptions {
                     }
                     "column" => options.column.set(&option, option.string(cx), cx),
                     name if ON_TYPE.contains(&name) => {
-                        cx.error(&option.name, format!("`{name}` belongs on the type, not on a field; move it there"));
+                        cx.error(
+                            &option.name,
+                            format!("`{name}` belongs on the type, not on a field; move it there"),
+                        );
                     }
                     _ => cx.unknown(&option.name, "`#[entity]` on a field", ON_FIELD),
                 }
@@ -87,7 +90,10 @@ fn refuse_policy(attributes: &[Attribute], cx: &mut Ctxt) {
 pub(crate) fn refuse_on_variant(attributes: &[Attribute], cx: &mut Ctxt) {
     refuse_policy(attributes, cx);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
-        cx.error(attribute.path(), "`#[entity]` belongs on the type or on a field, not on a variant; move it there");
+        cx.error(
+            attribute.path(),
+            "`#[entity]` belongs on the type or on a field, not on a variant; move it there",
+        );
     }
 }
 

@@ -24,7 +24,10 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
             let known = columns.entry(field.serde_name().to_owned()).or_insert_with(|| column.clone());
             if *known != column {
                 let name = field.name();
-                cx.error(literal, format!("`{name}` is in column `{known}` in another variant; use one column"));
+                cx.error(
+                    literal,
+                    format!("`{name}` is in column `{known}` in another variant; use one column"),
+                );
             }
         }
     }
@@ -40,7 +43,9 @@ fn no_column(field: &Field, body: &Body) -> Option<&'static str> {
     } else if field.serde.skipped().is_some() {
         Some("serde skips this field, so it has no column; remove `column`")
     } else if field.serde.flatten.is_some() {
-        Some("a flattened field has no column of its own; put `column` on the fields of its type, or remove it")
+        Some(
+            "a flattened field has no column of its own; put `column` on the fields of its type, or remove it",
+        )
     } else {
         None
     }
@@ -54,12 +59,16 @@ fn check_distinct(variant: &Variant, columns: &Columns, cx: &mut Ctxt) {
     for field in variant.fields.iter().flatten().filter(written) {
         let name = field.serde_name();
         if let Some(other) = names.insert(name, field.name()) {
-            cx.error(&field.ident, format!("serde calls this field and `{other}` both `{name}`; rename one of them"));
+            cx.error(
+                &field.ident,
+                format!("serde calls this field and `{other}` both `{name}`; rename one of them"),
+            );
             continue;
         }
         let column = columns.get(name).map_or(name, String::as_str);
         if let Some(other) = taken.insert(column, field.name()) {
-            let message = format!("this field and `{other}` are both in column `{column}`; give each its own");
+            let message =
+                format!("this field and `{other}` are both in column `{column}`; give each its own");
             match field.options.column.get() {
                 Some(literal) => cx.error(literal, message),
                 None => cx.error(&field.ident, message),

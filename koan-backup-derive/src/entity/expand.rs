@@ -24,9 +24,9 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
         let fields = variant.fields.iter().flatten().filter(|field| field.serde.skipped().is_none());
         let fields = fields.map(|field| declaration(ident, field, key, columns));
         // Serde writes the name of a struct that has a tag, and reads a record without it.
-        let tag = body.tag.iter().filter(|_| !body.is_enum).map(|tag| {
-            quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted())
-        });
+        let tag = body.tag.iter().filter(|_| !body.is_enum).map(
+            |tag| quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted()),
+        );
         let all = tag.chain(fields);
         quote!(&[#(#all),*])
     });
@@ -79,7 +79,8 @@ fn adapters(ty: &TokenStream, field: &Field) -> Option<TokenStream> {
         return None;
     }
     let serialize = serialize.clone().unwrap_or_else(|| quote!(<#ty as __koan::serde::Serialize>::serialize));
-    let deserialize = deserialize.clone().unwrap_or_else(|| quote!(<#ty as __koan::serde::Deserialize>::deserialize));
+    let deserialize =
+        deserialize.clone().unwrap_or_else(|| quote!(<#ty as __koan::serde::Deserialize>::deserialize));
     Some(quote! {
         || __koan::traced_with::<#ty>(|__deserializer| #deserialize(__deserializer)),
         |__logical| __koan::wire_with::<#ty>(__logical, |__value, __serializer| #serialize(__value, __serializer))
@@ -101,7 +102,7 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
         let parts = fields.iter().enumerate().map(|(index, (field, ty))| {
             let place = match body.is_enum {
                 true => format_ident!("__key_{index}").to_token_stream(),
-                false => quote!(&self.#field),
+                false => quote_spanned!(ty.span()=> &self.#field),
             };
             let value = quote_spanned!(ty.span()=> ::core::clone::Clone::clone(#place));
             (without_self(ty.to_token_stream(), ident), value)
@@ -113,10 +114,13 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
         let (variant, value) = (&variant.ident, &expansion.body);
         let names = fields.iter().map(|(field, _)| field);
         let bindings = (0..fields.len()).map(|index| format_ident!("__key_{index}"));
-        (expansion.ty, match body.is_enum {
-            true => quote!(Self::#variant { #(#names: #bindings,)* .. } => #value,),
-            false => quote!(#value),
-        })
+        (
+            expansion.ty,
+            match body.is_enum {
+                true => quote!(Self::#variant { #(#names: #bindings,)* .. } => #value,),
+                false => quote!(#value),
+            },
+        )
     });
     let (ty, first) = arms.next().unwrap_or_default();
     let rest = arms.map(|(_, arm)| arm).collect::<TokenStream>();

@@ -51,7 +51,10 @@ impl Form {
                 Some(Self::Body(Body { variants, is_enum: true, tag, converted: serde.converted }))
             }
             Data::Union(data) => {
-                cx.error(data.union_token, "serde cannot write a union; use a struct, or an enum with `#[serde(tag = \"…\")]`");
+                cx.error(
+                    data.union_token,
+                    "serde cannot write a union; use a struct, or an enum with `#[serde(tag = \"…\")]`",
+                );
                 None
             }
         }
@@ -98,7 +101,10 @@ fn transparent(ident: &Ident, fields: &Fields, cx: &mut Ctxt) -> Option<Form> {
     }
     let member = model::transparent_field(fields);
     if member.is_none() {
-        cx.error(ident, "a transparent entity has one field that serde writes; put `#[serde(skip)]` on the others");
+        cx.error(
+            ident,
+            "a transparent entity has one field that serde writes; put `#[serde(skip)]` on the others",
+        );
     }
     member.map(Form::Transparent)
 }

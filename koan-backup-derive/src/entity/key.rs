@@ -40,9 +40,7 @@ pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt)
         None if !marks.is_empty() => marks.iter().map(|(field, _)| field.name()).collect(),
         None if fields().any(|field| field.name() == "id") => BTreeSet::from(["id".to_owned()]),
         None => {
-            let name = fields().next().map_or_else(|| "id".to_owned(), Field::name);
-            let known = format!("add `#[entity(key)]` to a field, or a field called `id`, or `#[entity(key = \"{name}\")]`");
-            cx.error(ident, format!("no key; {known}"));
+            cx.error(ident, "no key; add `#[entity(key)]` to a field, or a field called `id`");
             return None;
         }
     };
@@ -78,10 +76,16 @@ fn check_list<'a, I: Iterator<Item = &'a Field>>(
             cx.error(&list.literal, format!("no field `{name}`; the fields are {}", known.join(", ")));
         }
         if part.ty.is_some() {
-            cx.error(&list.literal, format!("the type of `{name}` is known from the field; write `{name}` alone"));
+            cx.error(
+                &list.literal,
+                format!("the type of `{name}` is known from the field; write `{name}` alone"),
+            );
         }
         if part.serde_name.is_some() && !body.converted {
-            cx.error(&list.literal, format!("what serde calls `{name}` is known from the field; write `{name}` alone"));
+            cx.error(
+                &list.literal,
+                format!("what serde calls `{name}` is known from the field; write `{name}` alone"),
+            );
         }
     }
     fine.then(|| list.parts.iter().map(crate::key_list::KeyPart::name).collect())
@@ -111,27 +115,45 @@ fn check_variants(body: &Body, chosen: &BTreeSet<String>, cx: &mut Ctxt) -> Opti
 
 fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
     let name = field.name();
-    let first = body.variants.first().and_then(|first| first.fields.iter().flatten().find(|other| other.name() == name));
+    let first = body
+        .variants
+        .first()
+        .and_then(|first| first.fields.iter().flatten().find(|other| other.name() == name));
     if let Some(first) = first.filter(|first| !std::ptr::eq(*first, field)) {
         let (wanted, found) = (spelling::of(&first.ty), spelling::of(&field.ty));
         if wanted != found {
-            cx.error(&field.ty, format!("the key field `{name}` is `{wanted}` in another variant; use one type"));
+            cx.error(
+                &field.ty,
+                format!("the key field `{name}` is `{wanted}` in another variant; use one type"),
+            );
         }
         if first.serde_name() != field.serde_name() && !body.converted {
             let wanted = first.serde_name();
-            cx.error(&field.ident, format!("serde calls the key field `{wanted}` in another variant; use one name"));
+            cx.error(
+                &field.ident,
+                format!("serde calls the key field `{wanted}` in another variant; use one name"),
+            );
         }
     }
     if body.converted || variant.serde.skipped() {
         return;
     }
     if let Some(at) = field.serde.skipped() {
-        cx.error(at, format!("the key field `{name}` would be in no record; remove this, or choose another key"));
+        cx.error(
+            at,
+            format!("the key field `{name}` would be in no record; remove this, or choose another key"),
+        );
     }
     if let Some(at) = &field.serde.flatten {
-        cx.error(at, format!("the key field `{name}` is flattened, so it is no field of a record; choose another key"));
+        cx.error(
+            at,
+            format!("the key field `{name}` is flattened, so it is no field of a record; choose another key"),
+        );
     }
     if let Some(at) = &field.serde.skip_serializing_if {
-        cx.error(at, format!("the key field `{name}` has to be in every record; remove this, or choose another key"));
+        cx.error(
+            at,
+            format!("the key field `{name}` has to be in every record; remove this, or choose another key"),
+        );
     }
 }

@@ -95,7 +95,8 @@ pub(crate) fn variants(
 /// The one field that serde writes of a transparent struct.
 pub(crate) fn transparent_field(fields: &Fields) -> Option<Member> {
     let written = |field: &syn::Field| {
-        FieldAttr::read(&field.attrs).skipped().is_none() && last_segment(&field.ty).is_none_or(|ty| ty != "PhantomData")
+        FieldAttr::read(&field.attrs).skipped().is_none()
+            && last_segment(&field.ty).is_none_or(|ty| ty != "PhantomData")
     };
     let mut written = fields.members().zip(fields).filter(|(_, field)| written(field));
     match (written.next(), written.next()) {

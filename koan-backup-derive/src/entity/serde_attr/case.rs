@@ -45,7 +45,8 @@ impl Case {
             Self::Camel => {
                 let pascal = pascal(field);
                 let mut rest = pascal.chars();
-                rest.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + rest.as_str())
+                rest.next()
+                    .map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + rest.as_str())
             }
             Self::Kebab => field.replace('_', "-"),
             Self::ScreamingKebab => field.to_ascii_uppercase().replace('_', "-"),

@@ -74,7 +74,7 @@ impl ContainerAttr {
     /// Refuses what would not be read back.
     pub(crate) fn check(&self, cx: &mut Ctxt) {
         for rename in [&self.rename_all, &self.rename_all_fields].into_iter().flatten() {
-            rename.check("unchanged names", cx);
+            rename.check_rule(cx);
         }
         if let Some(remote) = &self.remote {
             cx.error(

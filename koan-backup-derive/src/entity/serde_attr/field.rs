@@ -70,10 +70,16 @@ impl FieldAttr {
             rename.check(own, cx);
         }
         if let Some(at) = &self.skip_serializing {
-            cx.error(at, "this field is read but never written, so a backup would lose it; use `skip`, or remove it");
+            cx.error(
+                at,
+                "this field is read but never written, so a backup would lose it; use `skip`, or remove it",
+            );
         }
         if let Some(at) = &self.skip_deserializing {
-            cx.error(at, "this field is written but never read, so a restore would lose it; use `skip`, or remove it");
+            cx.error(
+                at,
+                "this field is written but never read, so a restore would lose it; use `skip`, or remove it",
+            );
         }
         if let Some(at) = self.skip_serializing_if.as_ref().filter(|_| !optional) {
             cx.error(at, "a record written without this field could not be read back; add `default`");

@@ -39,10 +39,29 @@ impl Rename {
         self.written.as_deref()
     }
 
+    /// Refuses two rules of `rename_all`.
+    pub(crate) fn check_rule(&self, cx: &mut Ctxt) {
+        if self.read.first() != self.written.as_ref() {
+            let rule = |rule: Option<&str>| {
+                rule.map_or_else(|| "as they are".to_owned(), |rule| format!("in `{rule}`"))
+            };
+            let (written, read) = (rule(self.written()), rule(self.read.first().map(String::as_str)));
+            cx.error(
+                &self.at,
+                format!(
+                    "serde writes names {written} and reads them {read}, so an archive could not be read back; use one \
+                     rule for both: `{} = \"…\"`",
+                    self.at
+                ),
+            );
+        }
+    }
+
     /// Refuses two names; `own` is the one without `rename`.
     pub(crate) fn check(&self, own: &str, cx: &mut Ctxt) {
         let written = self.written.as_deref().unwrap_or(own);
-        let read = if self.read.is_empty() { vec![own] } else { self.read.iter().map(String::as_str).collect() };
+        let read =
+            if self.read.is_empty() { vec![own] } else { self.read.iter().map(String::as_str).collect() };
         if !read.contains(&written) {
             cx.error(
                 &self.at,

@@ -56,13 +56,19 @@ impl VariantAttr {
             rename.check(own, cx);
         }
         if let Some(rename) = &self.rename_all {
-            rename.check("unchanged names", cx);
+            rename.check_rule(cx);
         }
         if let Some(at) = &self.skip_serializing {
-            cx.error(at, "records of this variant could not be written, so no backup could hold them; use `skip`");
+            cx.error(
+                at,
+                "records of this variant could not be written, so no backup could hold them; use `skip`",
+            );
         }
         if let Some(at) = &self.skip_deserializing {
-            cx.error(at, "records of this variant would be written and never read back; use `skip`, or remove it");
+            cx.error(
+                at,
+                "records of this variant would be written and never read back; use `skip`, or remove it",
+            );
         }
         if let Some(at) = &self.with {
             cx.error(
