@@ -1,0 +1,38 @@
+//! Names that cannot be names.
+
+use koan_backup::Entity;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "", table = " ", provider = "")]
+struct Empty {
+    #[entity(column = "")]
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "a/b", alias = "a\\b", alias = "AuditLog#archive", alias = "")]
+struct NotAllowed {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "a\nb", table = "a\0b", provider = "a\tb")]
+struct Control {
+    #[entity(column = "\u{7f}")]
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(alias = "Old", alias("Old", "Aliased"))]
+struct Aliased {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "New", alias = "New")]
+struct Renamed {
+    id: i64,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! Two scopes in one module.
+
+koan_backup::entity_backup_scope!(mode = All);
+koan_backup::entity_backup_scope!(mode = None);
+
+fn main() {}

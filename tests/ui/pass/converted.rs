@@ -1,0 +1,71 @@
+//! Types that serde writes and reads as another one.
+
+use koan_backup::{Entity, EntityCodec};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(rename = "accountId")]
+    account: u64,
+    cents: i64,
+}
+
+#[derive(Clone, Serialize, Deserialize, Entity)]
+#[serde(from = "Stored", into = "Stored")]
+#[entity(key = "account as accountId")]
+struct Account {
+    account: u64,
+    euros: f64,
+}
+
+impl From<Stored> for Account {
+    fn from(stored: Stored) -> Self {
+        Self { account: stored.account, euros: stored.cents as f64 / 100.0 }
+    }
+}
+
+impl From<Account> for Stored {
+    fn from(account: Account) -> Self {
+        Self { account: account.account, cents: (account.euros * 100.0) as i64 }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Entity)]
+#[serde(try_from = "Stored", into = "Stored")]
+struct Checked {
+    #[entity(key)]
+    #[serde(rename = "accountId")]
+    account: u64,
+}
+
+impl TryFrom<Stored> for Checked {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> Result<Self, String> {
+        Ok(Self { account: stored.account })
+    }
+}
+
+impl From<Checked> for Stored {
+    fn from(checked: Checked) -> Self {
+        Self { account: checked.account, cents: 0 }
+    }
+}
+
+fn names<T: Entity>() -> Vec<(String, bool)> {
+    T::descriptor().schema().fields.into_iter().map(|field| (field.name, field.key)).collect()
+}
+
+/// A line decodes as the type, and the type writes it again.
+fn prove<T: Entity>(line: &str) {
+    EntityCodec::new(T::descriptor()).prove(line.as_bytes(), &mut Vec::new()).unwrap();
+}
+
+fn main() {
+    prove::<Account>(r#"{"accountId":7,"cents":150}"#);
+
+    let wanted = [("accountId".to_owned(), true), ("cents".to_owned(), false)];
+    assert_eq!(names::<Account>(), wanted);
+    assert_eq!(names::<Checked>(), wanted);
+    assert_eq!(Account { account: 7, euros: 0.0 }.key(), 7);
+}

@@ -1,0 +1,73 @@
+//! The crate under another name, and re-exported by another crate or module.
+
+extern crate koan_backup as kb;
+
+mod platform {
+    pub mod backup {
+        pub use koan_backup::*;
+
+        pub use koan_backup::__private;
+    }
+}
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, kb::Entity)]
+#[entity(crate = "kb")]
+struct User {
+    id: i64,
+    #[serde(with = "same")]
+    name: String,
+}
+
+mod same {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        value.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        String::deserialize(deserializer)
+    }
+}
+
+mod nested {
+    use super::platform::backup as koan;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize, koan::Entity)]
+    #[entity(crate = "crate::platform::backup")]
+    pub struct Order {
+        id: i64,
+    }
+
+    #[derive(Serialize, Deserialize, koan::Entity)]
+    #[entity(crate = koan)]
+    pub struct Line {
+        id: i64,
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Registered {
+    id: i64,
+}
+
+kb::register!(Registered, crate = "kb", key = "id: i64");
+kb::entity_backup_scope!(crate = crate::platform::backup, mode = All);
+
+fn main() {
+    use kb::Entity;
+    let mut names = [
+        User::descriptor().name(),
+        nested::Order::descriptor().name(),
+        nested::Line::descriptor().name(),
+        Registered::descriptor().name(),
+    ];
+    names.sort_unstable();
+    let mut linked: Vec<_> = kb::__private::ENTITIES.iter().map(|entity| entity.name()).collect();
+    linked.sort_unstable();
+    assert_eq!(names.as_slice(), linked);
+    assert_eq!(kb::__private::SCOPES.len(), 1);
+}

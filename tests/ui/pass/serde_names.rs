@@ -1,0 +1,111 @@
+//! Serde's attributes decide what the fields are called and which of them there are.
+
+use koan_backup::Entity;
+use serde::{Deserialize, Serialize};
+
+macro_rules! cases {
+    ($($name:ident = $case:literal),* $(,)?) => {
+        $(
+            #[derive(Serialize, Deserialize, Entity)]
+            #[serde(rename_all = $case)]
+            #[entity(key = "first_name_2")]
+            struct $name { first_name_2: String }
+        )*
+        /// The names in the schema, and those that serde reads.
+        fn cases() -> Vec<(Vec<String>, String)> {
+            vec![$((names::<$name>(), written(&$name { first_name_2: String::new() }))),*]
+        }
+    };
+}
+
+cases! {
+    Lower = "lowercase", Upper = "UPPERCASE", Pascal = "PascalCase", Camel = "camelCase", Snake = "snake_case",
+    ScreamingSnake = "SCREAMING_SNAKE_CASE", Kebab = "kebab-case", ScreamingKebab = "SCREAMING-KEBAB-CASE",
+}
+
+/// The name that serde writes.
+fn written<T: Serialize>(value: &T) -> String {
+    let mut line = Vec::new();
+    koan_backup::write_canonical(value, &mut line).unwrap();
+    String::from_utf8(line).unwrap().split('"').nth(1).unwrap().to_owned()
+}
+
+#[derive(Serialize, Deserialize)]
+struct Address {
+    street: String,
+    #[serde(rename = "zip")]
+    code: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(rename_all(serialize = "camelCase", deserialize = "camelCase"), deny_unknown_fields)]
+struct User {
+    user_id: i64,
+    #[serde(rename = "ID")]
+    id: i64,
+    #[serde(rename(serialize = "mail", deserialize = "mail"), alias = "email")]
+    e_mail: String,
+    #[serde(skip)]
+    cached: u8,
+    #[serde(skip_serializing, skip_deserializing)]
+    also_cached: u8,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    count: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn is_one(value: &u8) -> bool {
+    *value == 1
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct Flat {
+    id: i64,
+    #[serde(flatten)]
+    address: Address,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct Open {
+    id: i64,
+    #[serde(flatten)]
+    rest: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Default, Serialize, Deserialize, Entity)]
+#[serde(default)]
+struct AllDefault {
+    id: i64,
+    name: String,
+}
+
+fn names<T: Entity>() -> Vec<String> {
+    T::descriptor().schema().fields.into_iter().map(|field| field.name).collect()
+}
+
+fn required<T: Entity>() -> Vec<bool> {
+    T::descriptor().schema().fields.into_iter().map(|field| field.required).collect()
+}
+
+fn main() {
+    for (names, written) in cases() {
+        assert_eq!(names, [written]);
+    }
+    assert_eq!(names::<User>(), ["userId", "ID", "mail", "tags", "count", "note"]);
+    assert_eq!(required::<User>(), [true, true, true, false, false, false]);
+    let key: Vec<_> = User::descriptor().schema().key_fields().map(|(_, field)| field.name.clone()).collect();
+    assert_eq!(key, ["ID"]);
+
+    assert_eq!(names::<Flat>(), ["id", "street", "zip"]);
+    assert!(!Flat::descriptor().schema().open);
+    assert_eq!(names::<Open>(), ["id"]);
+    assert!(Open::descriptor().schema().open);
+    assert_eq!(required::<AllDefault>(), [false, false]);
+}
