@@ -1,0 +1,452 @@
+//! The type in the middle: every supported field type, from a row to a line and back, bit for bit.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use koan_backup::prelude::*;
+use koan_backup::{EntityCodec, LogicalType, Projection, Row, Value, WireForm};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+mod base64_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::new();
+        for chunk in bytes.chunks(3) {
+            let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+            for place in 0..4 {
+                if place > chunk.len() {
+                    text.push('=');
+                } else {
+                    let digit = usize::try_from(word >> (18 - 6 * place) & 63).expect("six bits");
+                    text.push(char::from(DIGITS[digit]));
+                }
+            }
+        }
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = Vec::new();
+        for chunk in text.as_bytes().chunks(4) {
+            let mut word = 0;
+            for byte in chunk {
+                let digit = DIGITS.iter().position(|digit| digit == byte).unwrap_or(0);
+                word = word << 6 | u32::try_from(digit).expect("six bits");
+            }
+            let padding = chunk.iter().filter(|byte| **byte == b'=').count();
+            bytes.extend(&word.to_be_bytes()[1..4 - padding]);
+        }
+        Ok(bytes)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Status {
+    Active,
+    #[serde(rename = "on hold")]
+    OnHold,
+    Closed {
+        reason: String,
+    },
+    Moved(i64),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Shape {
+    Circle { radius: f64 },
+    Square { side: f64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", content = "c")]
+enum Adjacent {
+    Number(i32),
+    Text(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Number(i64),
+    Text(String),
+    List(Vec<i64>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Address {
+    street: String,
+    zip: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct UserId(Uuid);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Everything {
+    id: i64,
+    flag: bool,
+    small: i8,
+    medium: u16,
+    unsigned: u64,
+    huge: i128,
+    single: f32,
+    double: f64,
+    letter: char,
+    text: String,
+    maybe: Option<String>,
+    uuid: Uuid,
+    user: UserId,
+    instant: DateTime<Utc>,
+    local_instant: DateTime<FixedOffset>,
+    naive: NaiveDateTime,
+    date: NaiveDate,
+    time_of_day: NaiveTime,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    millis: DateTime<Utc>,
+    offset: time::OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    rfc: time::OffsetDateTime,
+    time_date: time::Date,
+    zoned_instant: jiff::Timestamp,
+    civil: jiff::civil::DateTime,
+    price: Decimal,
+    #[serde(with = "rust_decimal::serde::float")]
+    rate: Decimal,
+    bytes: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    blob: Vec<u8>,
+    #[serde(with = "base64_text")]
+    encoded: Vec<u8>,
+    fixed: [u8; 4],
+    status: Status,
+    shape: Shape,
+    adjacent: Adjacent,
+    untagged: Untagged,
+    address: Address,
+    list: Vec<String>,
+    map: HashMap<String, i64>,
+    tree: BTreeMap<u8, bool>,
+    json: serde_json::Value,
+    #[serde(rename = "renamed")]
+    original: String,
+    #[serde(skip)]
+    cached: u32,
+    #[serde(default)]
+    defaulted: i32,
+}
+
+fn everything() -> Everything {
+    let instant = Utc.timestamp_opt(1_700_000_000, 123_456_000).single().expect("an instant");
+    Everything {
+        id: i64::MIN,
+        flag: true,
+        small: -8,
+        medium: 65_535,
+        unsigned: u64::MAX,
+        huge: i128::MIN,
+        single: 0.1,
+        double: f64::MIN_POSITIVE,
+        letter: '\u{1f600}',
+        text: "'; drop table users; --\n\r\t\0\u{202e}\"".into(),
+        maybe: None,
+        uuid: Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        user: UserId(Uuid::max()),
+        instant,
+        local_instant: instant.with_timezone(&FixedOffset::east_opt(19_800).expect("an offset")),
+        naive: instant.naive_utc(),
+        date: instant.date_naive(),
+        time_of_day: NaiveTime::from_hms_nano_opt(23, 59, 59, 999_999_999).expect("a time"),
+        millis: Utc.timestamp_millis_opt(1_700_000_000_123).single().expect("an instant"),
+        offset: time::OffsetDateTime::from_unix_timestamp(1_700_000_000).expect("an instant")
+            + time::Duration::nanoseconds(1),
+        rfc: time::OffsetDateTime::from_unix_timestamp(-1).expect("an instant"),
+        time_date: time::Date::from_ordinal_date(2024, 366).expect("a date"),
+        zoned_instant: jiff::Timestamp::from_second(-62_135_596_800).expect("an instant"),
+        civil: jiff::civil::datetime(2024, 2, 29, 1, 2, 3, 4),
+        price: "79228162514264337593543950335".parse().expect("a decimal"),
+        rate: "0.25".parse().expect("a decimal"),
+        bytes: (0..=255).collect(),
+        blob: vec![0, 255],
+        encoded: vec![251, 239, 255, 171],
+        fixed: [1, 2, 3, 4],
+        status: Status::Closed { reason: "gone".into() },
+        shape: Shape::Circle { radius: 0.1 },
+        adjacent: Adjacent::Text("x".into()),
+        untagged: Untagged::Text("{not json".into()),
+        address: Address { street: "Hauptstraße".into(), zip: None },
+        list: vec![String::new(), "b".into()],
+        map: (0..20).map(|n| (format!("k{n}"), n)).collect(),
+        tree: [(3, true), (20, false)].into(),
+        json: serde_json::json!({"b": [1, 2.5, null], "a": {"c": "d"}}),
+        original: "kept".into(),
+        cached: 0,
+        defaulted: 7,
+    }
+}
+
+/// Through the archive and an adapter: line → values → row → line.
+fn round_trip<T: Entity>(value: &T) -> (String, String) {
+    let codec = EntityCodec::new(T::descriptor());
+    let mut projection = Projection::new(codec.schema());
+    codec.schema().fields.iter().for_each(|field| projection.field(field));
+    let json = serde_json::to_vec(value).expect("serialises");
+    let record = codec.decode(&json).expect("decodes");
+    let mut line = Vec::new();
+    let row = Row { projection: &projection, values: &record.values };
+    codec.encode(&row, &mut line).expect("encodes");
+    assert_eq!(line.pop(), Some(b'\n'));
+    codec.prove(&line, &mut Vec::new()).expect("proven");
+    let again = codec.decode(&line).expect("decodes");
+    assert_eq!(record, again);
+    let mut second = Vec::new();
+    codec.encode(&Row { projection: &projection, values: &again.values }, &mut second).expect("encodes");
+    second.pop();
+    (String::from_utf8(line).expect("text"), String::from_utf8(second).expect("text"))
+}
+
+#[test]
+fn every_field_type_comes_back_bit_for_bit() {
+    let value = everything();
+    let (line, second) = round_trip(&value);
+    assert_eq!(line, second);
+    assert_eq!(serde_json::from_str::<Everything>(&line).expect("decodes"), value);
+}
+
+#[test]
+fn the_schema_tells_what_each_field_means() {
+    let codec = EntityCodec::new(Everything::descriptor());
+    let of = |name: &str| {
+        let index = codec.schema().position(name).expect(name);
+        let field = &codec.schema().fields[index];
+        (field.logical.clone(), field.wire, field.nullable)
+    };
+    use LogicalType::{Bool, Bytes, Date, DateTime, Decimal, Integer, Json, List, Map, Text, Time, Timestamp, Uuid};
+    let plain = |logical| (logical, WireForm::Plain, false);
+    assert_eq!(of("flag"), plain(Bool));
+    assert_eq!(of("medium"), plain(Integer { bits: 16, signed: false }));
+    assert_eq!(of("single"), plain(LogicalType::Float { bits: 32 }));
+    assert_eq!(of("letter"), plain(Text));
+    assert_eq!(of("maybe"), (Text, WireForm::Plain, true));
+    assert_eq!(of("uuid"), plain(Uuid));
+    assert_eq!(of("user"), plain(Uuid));
+    assert_eq!(of("instant"), plain(Timestamp));
+    assert_eq!(of("local_instant"), plain(Timestamp));
+    assert_eq!(of("naive"), plain(DateTime));
+    assert_eq!(of("date"), plain(Date));
+    assert_eq!(of("time_of_day"), plain(Time));
+    assert_eq!(of("millis"), (Timestamp, WireForm::UnixMillis, false));
+    assert!(matches!(of("offset"), (Timestamp, WireForm::TimeText | WireForm::TimeList, false)));
+    assert_eq!(of("rfc"), plain(Timestamp));
+    assert_eq!(of("zoned_instant"), plain(Timestamp));
+    assert_eq!(of("civil"), plain(DateTime));
+    assert_eq!(of("price"), plain(Decimal));
+    assert_eq!(of("bytes"), plain(Bytes));
+    assert_eq!(of("blob"), plain(Bytes));
+    assert_eq!(of("encoded"), (Bytes, WireForm::Base64, false));
+    assert_eq!(of("fixed"), plain(Bytes));
+    let variants = ["Active", "on hold", "Closed", "Moved"].map(String::from).into();
+    assert_eq!(of("status"), plain(LogicalType::Enum { variants }));
+    assert_eq!(of("list"), plain(List));
+    assert_eq!(of("map"), plain(Map));
+    assert_eq!(of("json"), plain(Json));
+    assert_eq!(of("renamed"), plain(Text));
+    assert_eq!(codec.schema().position("cached"), None);
+    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("there")].required);
+}
+
+#[test]
+fn maps_are_written_sorted_so_that_equal_records_have_equal_lines() {
+    let one = everything();
+    let two = Everything { map: one.map.clone().into_iter().collect(), ..one.clone() };
+    assert_eq!(round_trip(&one).0, round_trip(&two).0);
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Reading {
+    id: i64,
+    value: Option<f64>,
+    nested: Vec<f64>,
+}
+
+#[test]
+fn a_number_json_cannot_hold_is_refused_by_the_name_of_its_field() {
+    let codec = EntityCodec::new(Reading::descriptor());
+    let mut projection = Projection::new(codec.schema());
+    codec.schema().fields.iter().for_each(|field| projection.field(field));
+    for bad in [f64::NAN, f64::INFINITY] {
+        let values = [Value::I64(1), Value::F64(bad), Value::Json("[]".into())];
+        let mut out = b"before".to_vec();
+        let error = codec.encode(&Row { projection: &projection, values: &values }, &mut out).expect_err("not finite");
+        assert!(error.to_string().starts_with("field `value`: is NaN or infinite"), "{error}");
+        assert_eq!(out, b"before");
+    }
+}
+
+#[test]
+fn errors_name_the_field_and_never_quote_its_content() {
+    let codec = EntityCodec::new(Everything::descriptor());
+    let mut json = serde_json::to_value(Everything { huge: 1, ..everything() }).expect("serialises");
+    for (field, bad) in [
+        ("small", serde_json::json!("s3cret")),
+        ("uuid", serde_json::json!("s3cret")),
+        ("status", serde_json::json!("s3cret")),
+        ("instant", serde_json::json!("s3cret")),
+        ("address", serde_json::json!({"street": {"s3cret": 1}})),
+    ] {
+        let good = json[field].replace_with(bad);
+        let line = serde_json::to_vec(&json).expect("serialises");
+        let error = codec.check(&line).expect_err(field);
+        assert!(error.field().is_some_and(|path| path.starts_with(field)), "{field}: {error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+        json[field] = good;
+    }
+}
+
+trait ReplaceWith {
+    fn replace_with(&mut self, other: Self) -> Self;
+}
+
+impl ReplaceWith for serde_json::Value {
+    fn replace_with(&mut self, other: Self) -> Self {
+        std::mem::replace(self, other)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Lossy {
+    id: i64,
+    #[serde(serialize_with = "truncated")]
+    text: String,
+}
+
+fn truncated<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text.get(..text.len().saturating_sub(1)).unwrap_or(""))
+}
+
+#[test]
+fn a_type_that_does_not_write_what_it_reads_is_refused() {
+    let codec = EntityCodec::new(Lossy::descriptor());
+    let error = codec.prove(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
+    assert!(error.to_string().contains("must be inverse"), "{error}");
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Flattened {
+    id: i64,
+    #[serde(flatten)]
+    address: Address,
+    #[serde(flatten)]
+    rest: BTreeMap<String, serde_json::Value>,
+}
+
+#[test]
+fn flattened_fields_are_fields_and_a_flattened_map_takes_the_rest() {
+    let codec = EntityCodec::new(Flattened::descriptor());
+    let names: Vec<_> = codec.schema().fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names, ["id", "street", "zip"]);
+    assert!(codec.schema().open);
+    let line = br#"{"colour":"red","id":1,"street":"a","zip":null}"#;
+    let record = codec.decode(line).expect("decodes");
+    assert_eq!(record.extra, [("colour".to_owned(), Value::Str("red".into()))]);
+    let mut projection = Projection::new(codec.schema());
+    codec.schema().fields.iter().for_each(|field| projection.field(field));
+    projection.extra("colour");
+    let mut values = record.values.clone();
+    values.push(record.extra[0].1.clone());
+    let mut out = Vec::new();
+    codec.encode(&Row { projection: &projection, values: &values }, &mut out).expect("encodes");
+    assert_eq!(out.strip_suffix(b"\n"), Some(&line[..]));
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[entity_backup]
+enum Payment {
+    Card { id: i64, last4: String },
+    Transfer { id: i64, iban: String, note: Option<String> },
+}
+
+#[test]
+fn an_enum_of_structs_is_an_entity() {
+    for payment in [
+        Payment::Card { id: 1, last4: "4242".into() },
+        Payment::Transfer { id: 2, iban: "CH93".into(), note: Some("rent".into()) },
+    ] {
+        let (line, second) = round_trip(&payment);
+        assert_eq!(line, second);
+        assert_eq!(serde_json::from_str::<Payment>(&line).expect("decodes"), payment);
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Page<T> {
+    id: u64,
+    content: T,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[serde(transparent)]
+#[entity(name = "AddressPage", key = "id: u64")]
+#[entity_backup]
+struct AddressPage(Page<Address>);
+
+#[test]
+fn a_transparent_newtype_makes_a_generic_type_an_entity() {
+    let page = AddressPage(Page { id: 7, content: Address { street: "a".into(), zip: Some("8000".into()) } });
+    assert_eq!(page.key(), 7);
+    let (line, second) = round_trip(&page);
+    assert_eq!(line, second);
+    let codec = EntityCodec::new(AddressPage::descriptor());
+    let keys: Vec<_> = codec.schema().key_fields().map(|(_, field)| field.name.as_str()).collect();
+    assert_eq!(keys, ["id"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_record_comes_back_bit_for_bit(
+        (id, flag, unsigned, huge) in any::<(i64, bool, u64, i128)>(),
+        single in any::<f32>().prop_filter("finite", |v| v.is_finite()),
+        double in any::<f64>().prop_filter("finite", |v| v.is_finite()),
+        (text, letter, maybe) in any::<(String, char, Option<String>)>(),
+        (uuid, bytes, encoded) in any::<(u128, Vec<u8>, Vec<u8>)>(),
+        seconds in -62_135_596_800i64..253_402_300_799,
+        nanos in 0u32..1_000_000_000,
+        offset in -86_340i32 / 60..86_340 / 60,
+        mantissa in any::<i64>(),
+        scale in 0u32..28,
+        map in any::<HashMap<String, i64>>(),
+    ) {
+        let instant = Utc.timestamp_opt(seconds, nanos).single().expect("an instant");
+        let seconds_only = time::OffsetDateTime::from_unix_timestamp(seconds).expect("an instant");
+        let value = Everything {
+            id, flag, unsigned, huge, single, double, letter, text, maybe, bytes, encoded, map,
+            uuid: Uuid::from_u128(uuid),
+            instant,
+            local_instant: instant.with_timezone(&FixedOffset::east_opt(offset * 60).expect("an offset")),
+            naive: instant.naive_utc(),
+            date: instant.date_naive(),
+            millis: Utc.timestamp_opt(seconds, nanos / 1_000_000 * 1_000_000).single().expect("an instant"),
+            offset: seconds_only + time::Duration::nanoseconds(i64::from(nanos)),
+            rfc: seconds_only,
+            price: Decimal::new(mantissa, scale),
+            ..everything()
+        };
+        let (line, second) = round_trip(&value);
+        prop_assert_eq!(&line, &second);
+        prop_assert_eq!(serde_json::from_str::<Everything>(&line).expect("decodes"), value);
+    }
+}

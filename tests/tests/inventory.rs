@@ -1,0 +1,362 @@
+//! Policies, scopes, the inventory and the boot report.
+
+use koan_backup::prelude::*;
+use koan_backup::{FieldDeclaration, Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode, Shape};
+use koan_backup::{EntityDeclaration, EntityDescriptor};
+use koan_backup_tests::log::Log;
+use koan_backup_tests::scripted::{Script, Scripted};
+use serde::{Deserialize, Serialize};
+
+koan_backup::link!(koan_backup_test_models);
+koan_backup::entity_backup_scope!(mode = All, encrypt_by_default = false);
+
+#[derive(Serialize, Deserialize, Entity)]
+struct Media {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity_backup(include_schema = false)]
+struct LogEntry {
+    id: i64,
+}
+
+fn linked() -> Inventory {
+    Inventory::linked().expect("an inventory")
+}
+
+#[test]
+fn entities_of_a_linked_crate_are_found_and_keep_to_its_scope() {
+    let inventory = linked();
+    let included: Vec<_> = inventory.included.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        included,
+        [
+            "Invoice → encrypt=false, schema=false (via #[entity_backup])",
+            "LogEntry → encrypt=false, schema=false (via #[entity_backup])",
+            "Media → encrypt=false, schema=true (via scope)",
+        ]
+    );
+    assert_eq!(inventory.included[0].type_path, "koan_backup_test_models::Invoice");
+}
+
+#[test]
+fn included_excluded_and_uncovered_are_three_different_things() {
+    let inventory = linked();
+    let uncovered: Vec<_> = inventory.uncovered.iter().map(|gap| (gap.entity.as_str(), gap.why.as_str())).collect();
+    assert_eq!(uncovered, [("Draft", "scope: None")]);
+    let excluded: Vec<_> = inventory.excluded.iter().map(|out| (out.entity.as_str(), out.reason.as_str())).collect();
+    assert_eq!(excluded, [("InvoiceIndex", "rebuilt from invoices")]);
+    assert!(!inventory.is_covered());
+}
+
+#[test]
+#[should_panic(expected = "Draft → no backup coverage (scope: None)")]
+fn a_unit_test_can_assert_full_coverage() {
+    linked().assert_covered();
+}
+
+#[test]
+fn the_inventory_is_a_value_that_serialises() {
+    let json = serde_json::to_value(linked()).expect("JSON");
+    assert_eq!(json["included"][0]["policy"]["source"], "attribute");
+    assert_eq!(json["uncovered"][0]["entity"], "Draft");
+}
+
+async fn context(builder: koan_backup::KoanBuilder) -> Result<Koan, Error> {
+    builder.provider("data", Scripted::new(Script::default())).storage("local", Storage::memory()).build().await
+}
+
+#[tokio::test]
+async fn the_boot_report_has_one_event_a_line() {
+    let (log, guard) = Log::capture();
+    context(Koan::builder()).await.expect("a context");
+    drop(guard);
+    assert_eq!(
+        log.lines(),
+        [
+            " INFO koan::backup: inventory: 3 included, 1 uncovered, 1 excluded",
+            " INFO koan::backup:   Invoice → encrypt=false, schema=false (via #[entity_backup])",
+            " INFO koan::backup:   LogEntry → encrypt=false, schema=false (via #[entity_backup])",
+            " INFO koan::backup:   Media → encrypt=false, schema=true (via scope)",
+            " WARN koan::backup:   Draft → no backup coverage (scope: None)",
+            " INFO koan::backup:   InvoiceIndex → excluded: \"rebuilt from invoices\"",
+            " INFO koan::backup: sources: data; storage: memory",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn deny_uncovered_fails_the_start() {
+    let error = context(Koan::builder().deny_uncovered()).await.expect_err("uncovered");
+    assert_eq!(error.kind(), ErrorKind::Inventory);
+    assert!(error.to_string().contains("Draft → no backup coverage"), "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_inventory_is_an_error_that_says_what_to_do() {
+    let error = context(Koan::builder().only_registered()).await.expect_err("empty");
+    assert_eq!(error.kind(), ErrorKind::Inventory);
+    assert!(error.to_string().contains("koan_backup::link!"), "{error}");
+}
+
+#[tokio::test]
+async fn an_uncovered_or_excluded_entity_is_never_backed_up_even_when_it_is_named() {
+    let koan = context(Koan::builder()).await.expect("a context");
+    let error = koan.backup("drafts").entities(["Draft"]).await.expect_err("uncovered");
+    assert!(error.to_string().contains("`Draft` has no backup policy"), "{error}");
+    let error = koan.backup("index").entities(["InvoiceIndex"]).await.expect_err("excluded");
+    assert!(error.to_string().contains("rebuilt from invoices"), "{error}");
+    let error = koan.backup("typo").entities(["Invocie"]).await.expect_err("unknown");
+    assert!(error.to_string().contains("no entity is called `Invocie`"), "{error}");
+}
+
+/// Entities made by hand, one for each row of the table of policies.
+fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static EntityDescriptor {
+    const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
+    Box::leak(Box::new(EntityDescriptor::new::<Media>(EntityDeclaration {
+        name,
+        aliases: &[],
+        table: None,
+        provider: None,
+        module_path: "table_of_policies::entities",
+        ident: name,
+        file: "policies.rs",
+        line: 1,
+        key_type: "i64",
+        policy,
+        shape: Shape::Struct(FIELDS),
+    })))
+}
+
+/// What a scope and an attribute come to, in the words of the boot report.
+async fn resolved(scope: Option<ScopeDeclaration>, policy: Option<PolicyDeclaration>) -> Result<String, Error> {
+    struct Declared;
+    thread_local!(static DECLARED: std::cell::Cell<Option<&'static EntityDescriptor>> = const { std::cell::Cell::new(None) });
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        id: i64,
+    }
+    impl Entity for Row {
+        type Key = i64;
+        fn key(&self) -> i64 {
+            self.id
+        }
+        fn descriptor() -> &'static EntityDescriptor {
+            DECLARED.get().expect("declared")
+        }
+    }
+    let _ = Declared;
+    DECLARED.set(Some(declared("Row", policy)));
+    let mut builder = Koan::builder().only_registered().register::<Row>();
+    if let Some(scope) = scope {
+        builder = builder.register_scope(Box::leak(Box::new(scope)));
+    }
+    let (log, guard) = Log::capture();
+    let built = context(builder).await;
+    drop(guard);
+    built?;
+    let line = log.lines().into_iter().nth(1).expect("a line for the entity");
+    Ok(line.replace(" INFO koan::backup:   ", "").replace(" WARN koan::backup:   ", "WARN "))
+}
+
+fn scope(mode: ScopeMode, encrypt: Option<bool>, schema: Option<bool>) -> Option<ScopeDeclaration> {
+    Some(ScopeDeclaration {
+        module_path: "table_of_policies",
+        file: "policies.rs",
+        line: 1,
+        mode,
+        encrypt_by_default: encrypt,
+        include_schema_by_default: schema,
+    })
+}
+
+const BARE: PolicyDeclaration =
+    PolicyDeclaration { enabled: None, reason: None, encrypt: None, include_schema: None };
+
+#[tokio::test]
+async fn the_table_of_policies() {
+    let out = PolicyDeclaration { enabled: Some(false), reason: Some("derived"), ..BARE };
+    let in_clear = PolicyDeclaration { encrypt: Some(false), ..BARE };
+    let no_schema = PolicyDeclaration { include_schema: Some(false), ..BARE };
+    let with_schema = PolicyDeclaration { include_schema: Some(true), ..BARE };
+    let all = |encrypt, schema| scope(ScopeMode::All, encrypt, schema);
+    let none = |encrypt, schema| scope(ScopeMode::None, encrypt, schema);
+    let attribute = "Row → encrypt=false, schema=true (via #[entity_backup])";
+    let cases = [
+        (None, Some(out), "Row → excluded: \"derived\""),
+        (all(Some(true), None), Some(out), "Row → excluded: \"derived\""),
+        (none(None, None), Some(out), "Row → excluded: \"derived\""),
+        (None, Some(BARE), attribute),
+        (all(None, None), Some(BARE), attribute),
+        (none(None, None), Some(BARE), attribute),
+        (all(Some(true), None), Some(in_clear), attribute),
+        (all(None, Some(false)), Some(BARE), "Row → encrypt=false, schema=false (via #[entity_backup])"),
+        (all(None, Some(false)), Some(with_schema), attribute),
+        (none(None, None), Some(no_schema), "Row → encrypt=false, schema=false (via #[entity_backup])"),
+        (all(None, None), None, "Row → encrypt=false, schema=true (via scope)"),
+        (all(None, Some(false)), None, "Row → encrypt=false, schema=false (via scope)"),
+        (none(None, None), None, "WARN Row → no backup coverage (scope: None)"),
+        (none(Some(true), None), None, "WARN Row → no backup coverage (scope: None)"),
+        (None, None, "WARN Row → no backup coverage (no scope declared)"),
+    ];
+    for (scope, policy, expected) in cases {
+        let line = resolved(scope, policy).await.expect(expected);
+        assert_eq!(line, expected, "{scope:?} {policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_entity_that_must_be_encrypted_fails_the_start_and_is_never_written_in_clear() {
+    let encrypted = PolicyDeclaration { encrypt: Some(true), ..BARE };
+    // A bare attribute under `encrypt_by_default` stays encrypted.
+    let cases = [
+        (scope(ScopeMode::All, Some(true), None), None),
+        (scope(ScopeMode::All, Some(true), None), Some(BARE)),
+        (scope(ScopeMode::None, Some(true), None), Some(BARE)),
+        (None, Some(encrypted)),
+    ];
+    for (scope, policy) in cases {
+        let error = resolved(scope, policy).await.expect_err("encrypted");
+        assert_eq!(error.kind(), ErrorKind::Encryption, "{scope:?} {policy:?}");
+        assert!(error.to_string().contains("`Row`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_registration_by_hand_needs_a_reason_too() {
+    let out = PolicyDeclaration { enabled: Some(false), ..BARE };
+    let error = resolved(None, Some(out)).await.expect_err("no reason");
+    assert!(error.chain().contains("reason"), "{error:?}");
+}
+
+#[test]
+fn a_policy_says_where_it_comes_from() {
+    let Policy { source, .. } = linked().policy("Media").expect("included");
+    assert_eq!(source, PolicySource::Scope);
+}
+
+mod same_name {
+    use super::*;
+
+    mod one {
+        use super::*;
+
+        #[derive(Serialize, Deserialize)]
+        pub(super) struct Part {
+            pub(super) id: i64,
+        }
+    }
+
+    fn part(module_path: &'static str, line: u32) -> &'static EntityDescriptor {
+        const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
+        Box::leak(Box::new(EntityDescriptor::new::<one::Part>(EntityDeclaration {
+            name: "Part",
+            aliases: &[],
+            table: None,
+            provider: None,
+            module_path,
+            ident: "Part",
+            file: "src/parts.rs",
+            line,
+            key_type: "i64",
+            policy: None,
+            shape: Shape::Struct(FIELDS),
+        })))
+    }
+
+    impl Entity for one::Part {
+        type Key = i64;
+        fn key(&self) -> i64 {
+            self.id
+        }
+        fn descriptor() -> &'static EntityDescriptor {
+            part("shop::bikes", 3)
+        }
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Other {
+        id: i64,
+    }
+
+    impl Entity for Other {
+        type Key = i64;
+        fn key(&self) -> i64 {
+            self.id
+        }
+        fn descriptor() -> &'static EntityDescriptor {
+            const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
+            static OTHER: EntityDescriptor = EntityDescriptor::new::<Other>(EntityDeclaration {
+                name: "Part",
+                aliases: &[],
+                table: None,
+                provider: None,
+                module_path: "shop::cars",
+                ident: "Part",
+                file: "src/cars.rs",
+                line: 8,
+                key_type: "i64",
+                policy: None,
+                shape: Shape::Struct(FIELDS),
+            });
+            &OTHER
+        }
+    }
+
+    #[tokio::test]
+    async fn two_types_of_one_name_are_an_error_that_names_both() {
+        let builder = Koan::builder().only_registered().register::<one::Part>().register::<Other>();
+        let error = context(builder).await.expect_err("the same name");
+        assert_eq!(
+            error.to_string(),
+            "two entities are called `Part`: `shop::bikes::Part` at src/parts.rs:3 and `shop::cars::Part` at \
+             src/cars.rs:8; rename one with `#[entity(name = \"…\")]`"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_scopes_in_one_crate_are_an_error_that_names_both() {
+    let first = Box::leak(Box::new(scope(ScopeMode::All, None, None).expect("a scope")));
+    let second = Box::leak(Box::new(ScopeDeclaration { line: 9, mode: ScopeMode::None, ..*first }));
+    let builder =
+        Koan::builder().only_registered().register::<Media>().register_scope(first).register_scope(second);
+    let error = context(builder).await.expect_err("two scopes");
+    assert!(error.to_string().contains("policies.rs:1 and policies.rs:9"), "{error}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_is_named_with_those_that_are() {
+    #[derive(Serialize, Deserialize)]
+    struct Elsewhere {
+        id: i64,
+    }
+    impl Entity for Elsewhere {
+        type Key = i64;
+        fn key(&self) -> i64 {
+            self.id
+        }
+        fn descriptor() -> &'static EntityDescriptor {
+            const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
+            static ELSEWHERE: EntityDescriptor = EntityDescriptor::new::<Elsewhere>(EntityDeclaration {
+                name: "Elsewhere",
+                aliases: &[],
+                table: None,
+                provider: Some("warehouse"),
+                module_path: "shop",
+                ident: "Elsewhere",
+                file: "src/lib.rs",
+                line: 1,
+                key_type: "i64",
+                policy: None,
+                shape: Shape::Struct(FIELDS),
+            });
+            &ELSEWHERE
+        }
+    }
+    let error = context(Koan::builder().only_registered().register::<Elsewhere>()).await.expect_err("no provider");
+    assert!(error.to_string().contains("provider `warehouse`, which is not there; there are `data`"), "{error}");
+    let error = Koan::builder().storage("local", Storage::memory()).build().await.expect_err("no provider at all");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+}
