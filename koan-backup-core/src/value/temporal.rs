@@ -181,14 +181,14 @@ impl Timestamp {
         if self.local.time.second > 59 {
             return None;
         }
-        let utc = self.local.civil()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-        Some(utc.as_nanosecond() - i128::from(self.offset_seconds) * 1_000_000_000)
+        // Not by `jiff::Timestamp`, which ends a day before the last date, and 9999-12-31 is what many write for "never".
+        let since = self.local.civil()?.duration_since(UNIX_EPOCH);
+        Some(since.as_nanos() - i128::from(self.offset_seconds) * 1_000_000_000)
     }
 
     /// The instant in UTC, that many nanoseconds after 1970-01-01T00:00:00Z.
     pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
-        let instant = jiff::Timestamp::from_nanosecond(nanos).ok()?;
-        let local = jiff::tz::Offset::UTC.to_datetime(instant);
+        let local = UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from_nanos_i128(nanos)?).ok()?;
         Some(Self { local: DateTime::from_civil(local), offset_seconds: 0 })
     }
 
@@ -319,6 +319,8 @@ impl fmt::Display for Timestamp {
         write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
+
+const UNIX_EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 enum Parsed {
     Date(Date),

@@ -1,0 +1,145 @@
+//! SQLite as a provider, by the bundled `rusqlite`.
+//!
+//! - **Tables and columns** are matched by name: the entity's `table` or name, a field's `column` or serde name; exactly,
+//!   else ignoring case and underscores. What is ambiguous is refused. A set `x` of an entity in table `T` is the table
+//!   `T#x`.
+//! - **Snapshots**: all entities are read in one read transaction, each in the order of its key. In WAL mode writers go on
+//!   meanwhile; with a rollback journal they wait until the snapshot is dropped.
+//! - **Types**: values are read as their field means them, whatever storage class they are in. Dates and times are text, a
+//!   whole number of seconds since 1970 (or of the unit that the field's serde form counts), or a Julian day as REAL.
+//! - **Physical form**: an archive records in which form each column holds its values, so that a restored row equals the
+//!   lost one byte for byte. White space and the order of keys inside JSON text are not kept.
+//! - **Restores** are one transaction. Foreign keys may be broken until the commit, deleting cascades nowhere, and triggers
+//!   do not fire: what they did is in the archive already.
+
+mod bind;
+mod catalog;
+mod column_type;
+mod connection;
+mod coverage;
+mod ddl;
+mod error;
+mod form;
+mod habit;
+mod identifier;
+mod mapping;
+mod number;
+mod options;
+mod read;
+mod references;
+mod session;
+mod snapshot;
+mod thread;
+mod viability;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use koan_backup_core::{
+    Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
+    SessionOptions, Snapshot,
+};
+
+pub use options::SqliteOptions;
+
+use connection::Location;
+use session::SqliteSession;
+use snapshot::{Reader, SqliteSnapshot};
+use thread::ConnectionThread;
+
+/// An SQLite database whose tables are entities.
+///
+/// ```no_run
+/// # fn main() -> Result<(), koan_backup::Error> {
+/// use koan_backup::Sqlite;
+///
+/// let shop = Sqlite::open("shop.db")?;
+/// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "kept by sqlx").open()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Sqlite {
+    location: Location,
+    ignored: Arc<BTreeMap<String, String>>,
+}
+
+impl Sqlite {
+    /// Opens the database at `path`, or makes an empty one where there is none.
+    ///
+    /// # Errors
+    /// The path is a directory, its directory does not exist, or the file is not an SQLite database.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::options(path).open()
+    }
+
+    /// How to open the database at `path`.
+    pub fn options(path: impl Into<PathBuf>) -> SqliteOptions {
+        SqliteOptions::new(path.into())
+    }
+
+    /// The path of the database file.
+    pub fn path(&self) -> &Path {
+        &self.location.path
+    }
+
+    fn established(location: Location, ignored: BTreeMap<String, String>) -> Self {
+        Self { location, ignored: Arc::new(ignored) }
+    }
+
+    /// A connection of its own for one question.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let location = self.location.clone();
+        let thread = ConnectionThread::start(move || Reader::begin(location.reading()?, &location)).await?;
+        thread.run(move |reader, _| question(reader)).await
+    }
+}
+
+#[async_trait]
+impl Provider for Sqlite {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.atomic_restore = true;
+        capabilities.snapshot_reads = true;
+        capabilities.sets = true;
+        capabilities.ordered_reads = true;
+        capabilities.restore_optimisation = true;
+        capabilities
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
+        self.ask(move |reader| coverage::describe(reader, &entities, &ignored)).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(SqliteSnapshot::open(self.location.clone()).await?))
+    }
+
+    async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
+        let (targets, options, access) = (targets.to_vec(), options.clone(), self.location.access);
+        self.ask(move |reader| viability::assess(reader, &targets, &options, access)).await
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        Ok(Box::new(SqliteSession::begin(self.location.clone(), options.clone()).await?))
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.location.path).finish_non_exhaustive()
+    }
+}

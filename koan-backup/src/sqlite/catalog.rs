@@ -1,0 +1,207 @@
+//! The tables of a database and their columns, as SQLite tells them.
+
+use rusqlite::{Connection, OptionalExtension as _, Result};
+
+/// Everything in the schema that is called a table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Catalog {
+    pub(super) tables: Vec<Table>,
+}
+
+/// A table, or what looks like one.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) kind: TableKind,
+    pub(super) columns: Vec<Column>,
+}
+
+/// What `PRAGMA table_list` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableKind {
+    Table,
+    View,
+    Virtual,
+    /// Where a virtual table keeps what it holds.
+    Shadow,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) declared: String,
+    pub(super) affinity: Affinity,
+    pub(super) not_null: bool,
+    pub(super) has_default: bool,
+    /// The place in the primary key, from 1; 0 outside it.
+    pub(super) primary_key: i64,
+    pub(super) generated: bool,
+}
+
+/// What SQLite turns values into that are put in a column: <https://sqlite.org/datatype3.html#affname>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Affinity {
+    Integer,
+    Text,
+    Blob,
+    Real,
+    Numeric,
+}
+
+impl Affinity {
+    /// By SQLite's five rules, in their order.
+    pub(super) fn of(declared: &str) -> Self {
+        let declared = declared.to_ascii_uppercase();
+        let has = |part: &str| declared.contains(part);
+        if has("INT") {
+            Self::Integer
+        } else if has("CHAR") || has("CLOB") || has("TEXT") {
+            Self::Text
+        } else if has("BLOB") || declared.is_empty() {
+            Self::Blob
+        } else if has("REAL") || has("FLOA") || has("DOUB") {
+            Self::Real
+        } else {
+            Self::Numeric
+        }
+    }
+
+    /// Whether text that looks like a number becomes one.
+    pub(super) fn is_numeric(self) -> bool {
+        matches!(self, Self::Integer | Self::Real | Self::Numeric)
+    }
+}
+
+/// An index.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    pub(super) name: String,
+    pub(super) unique: bool,
+    /// Its columns; `None` for an expression or the rowid.
+    pub(super) columns: Vec<Option<String>>,
+    /// The text it was made by; `None` when a constraint of the table made it.
+    pub(super) sql: Option<String>,
+    pub(super) partial: bool,
+}
+
+impl Catalog {
+    /// Reads the names of all tables and their columns.
+    pub(super) fn read(connection: &Connection) -> Result<Self> {
+        let mut statement = connection.prepare(
+            "SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut tables = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            if name.to_ascii_lowercase().starts_with("sqlite_") {
+                continue;
+            }
+            let kind = match row.get::<_, String>(1)?.as_str() {
+                "view" => TableKind::View,
+                "virtual" => TableKind::Virtual,
+                "shadow" => TableKind::Shadow,
+                _ => TableKind::Table,
+            };
+            let columns = match kind {
+                TableKind::Table => columns(connection, &name, row.get(2)?)?,
+                _ => Vec::new(),
+            };
+            tables.push(Table { name, kind, columns });
+        }
+        Ok(Self { tables })
+    }
+
+    /// The table of exactly that name.
+    pub(super) fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+}
+
+impl Table {
+    /// The columns of the primary key, in its order.
+    pub(super) fn primary_key(&self) -> Vec<&Column> {
+        let mut key: Vec<_> = self.columns.iter().filter(|column| column.primary_key > 0).collect();
+        key.sort_by_key(|column| column.primary_key);
+        key
+    }
+
+    /// The column that is another name of the rowid, if there is one.
+    pub(super) fn rowid_alias(&self) -> Option<&Column> {
+        match self.primary_key().as_slice() {
+            [column] if column.declared.eq_ignore_ascii_case("INTEGER") => Some(column),
+            _ => None,
+        }
+    }
+}
+
+fn columns(connection: &Connection, table: &str, strict: bool) -> Result<Vec<Column>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid",
+    )?;
+    let columns = statement.query_map([table], |row| {
+        let declared: String = row.get(1)?;
+        // ANY keeps what it is given in a strict table; elsewhere it is a word like any other.
+        let keeps_all = strict && declared.eq_ignore_ascii_case("ANY");
+        Ok(Column {
+            name: row.get(0)?,
+            affinity: if keeps_all { Affinity::Blob } else { Affinity::of(&declared) },
+            declared,
+            not_null: row.get(2)?,
+            has_default: row.get(3)?,
+            primary_key: row.get(4)?,
+            generated: row.get::<_, i64>(5)? >= 2,
+        })
+    })?;
+    columns.collect()
+}
+
+/// The indexes of a table.
+pub(super) fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT l.name, l.\"unique\", l.partial, s.sql FROM pragma_index_list(?1) l \
+         LEFT JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = l.name ORDER BY l.seq",
+    )?;
+    let mut indexes: Vec<Index> = statement
+        .query_map([table], |row| {
+            Ok(Index {
+                name: row.get(0)?,
+                unique: row.get(1)?,
+                partial: row.get(2)?,
+                sql: row.get(3)?,
+                columns: Vec::new(),
+            })
+        })?
+        .collect::<Result<_>>()?;
+    let mut statement = connection.prepare_cached("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
+    for index in &mut indexes {
+        index.columns = statement.query_map([&index.name], |row| row.get(0))?.collect::<Result<_>>()?;
+    }
+    Ok(indexes)
+}
+
+/// The names of the triggers of a table.
+pub(super) fn triggers(connection: &Connection, table: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 ORDER BY name",
+    )?;
+    statement.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// The foreign keys between tables, each pair once: who refers, and to whom.
+pub(super) fn references(connection: &Connection) -> Result<Vec<(String, String)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT l.name, coalesce(p.name, k.\"table\") \
+         FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) k \
+         LEFT JOIN pragma_table_list p ON p.schema = 'main' AND p.name = k.\"table\" COLLATE NOCASE \
+         WHERE l.schema = 'main' AND l.type = 'table' ORDER BY 1, 2",
+    )?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// The text a table was made by.
+pub(super) fn table_sql(connection: &Connection, table: &str) -> Result<Option<String>> {
+    let query = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
+    connection.query_row(query, [table], |row| row.get(0)).optional()
+}

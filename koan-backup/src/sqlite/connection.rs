@@ -1,0 +1,108 @@
+//! Opening the database file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use koan_backup_core::{Error, ErrorKind, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::failed;
+
+/// Where the database is and how it is opened.
+#[derive(Clone, Debug)]
+pub(super) struct Location {
+    pub(super) path: PathBuf,
+    pub(super) access: Access,
+    pub(super) busy_timeout: Duration,
+}
+
+/// What may be done with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Full,
+    ReadOnly,
+}
+
+impl Location {
+    /// Checks that there is a database at the path, or makes an empty one.
+    pub(super) fn establish(&self) -> Result<()> {
+        self.check_path()?;
+        let connection = match self.access {
+            Access::Full => {
+                self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?
+            }
+            Access::ReadOnly => self.reading()?,
+        };
+        let version = connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
+        version.map(drop).map_err(|error| failed(&self.path, "opening", error))
+    }
+
+    /// A connection that only reads.
+    ///
+    /// The file is opened for writing all the same where that is allowed: only then can SQLite finish what a crashed
+    /// process left in the journal.
+    pub(super) fn reading(&self) -> Result<Connection> {
+        let connection = self.connect(match self.access {
+            Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        })?;
+        connection
+            .execute_batch("PRAGMA query_only = ON")
+            .map_err(|error| failed(&self.path, "opening", error))?;
+        Ok(connection)
+    }
+
+    /// A connection that reads, and writes to tables of its own that vanish with it.
+    pub(super) fn comparing(&self) -> Result<Connection> {
+        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// A connection that writes.
+    pub(super) fn writing(&self) -> Result<Connection> {
+        if self.access == Access::ReadOnly {
+            return Err(Error::new(
+                ErrorKind::Provider,
+                format!(
+                    "`{}` was opened read-only; open it without `read_only` to restore",
+                    self.path.display()
+                ),
+            ));
+        }
+        self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn connect(&self, flags: OpenFlags) -> Result<Connection> {
+        let opened = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let prepared = opened.and_then(|connection| {
+            connection.busy_timeout(self.busy_timeout)?;
+            // A quoted name that is no column must be an error, not a string.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+            Ok(connection)
+        });
+        prepared.map_err(|error| failed(&self.path, "opening", error))
+    }
+
+    fn check_path(&self) -> Result<()> {
+        let path = &self.path;
+        let problem = if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
+            "names no file; each connection would see a database of its own"
+        } else if path.is_dir() {
+            "is a directory; give the path of a file in it"
+        } else if !parent_exists(path) {
+            "is in a directory that does not exist; make the directory first"
+        } else if self.access == Access::ReadOnly && !path.exists() {
+            "does not exist, and nothing is made when it is opened read-only"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Configuration, format!("SQLite database `{}` {problem}", path.display())))
+    }
+}
+
+fn parent_exists(path: &Path) -> bool {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.is_dir(),
+        _ => true,
+    }
+}

@@ -1,0 +1,55 @@
+//! What SQLite's errors mean to whoever backs up or restores.
+
+use std::path::Path;
+
+use koan_backup_core::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+
+/// An error of SQLite while doing `what` with the database at `path`.
+///
+/// SQLite names tables and columns in its messages, never what is in them.
+pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
+    let path = path.display();
+    let Some(code) = error.sqlite_error_code() else {
+        return Error::with_source(ErrorKind::Provider, format!("{what} in `{path}` failed"), error);
+    };
+    let (kind, remedy) = match code {
+        ErrorCode::OperationInterrupted => return Error::cancelled(),
+        ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full; make room and try again"),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
+            ErrorKind::Provider,
+            "another process holds it locked; try again, or give `busy_timeout` more time",
+        ),
+        ErrorCode::NotADatabase => {
+            (ErrorKind::Provider, "the file is not an SQLite database, or it is encrypted")
+        }
+        ErrorCode::DatabaseCorrupt => {
+            (ErrorKind::Provider, "the database file is damaged; see what `PRAGMA integrity_check` says")
+        }
+        ErrorCode::ReadOnly => {
+            (ErrorKind::Provider, "the database cannot be written; check the file's permissions")
+        }
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+            (ErrorKind::Provider, "the file cannot be opened; check that it exists and its permissions")
+        }
+        ErrorCode::SystemIoFailure => {
+            (ErrorKind::Provider, "reading or writing the file failed; check the disk")
+        }
+        ErrorCode::OutOfMemory => (ErrorKind::Provider, "there is not enough memory"),
+        ErrorCode::SchemaChanged => (ErrorKind::Provider, "the tables were altered meanwhile; try again"),
+        ErrorCode::ConstraintViolation => (ErrorKind::Constraint, "a constraint does not hold"),
+        _ => (ErrorKind::Provider, "SQLite refused"),
+    };
+    Error::with_source(kind, format!("{what} in `{path}` failed: {remedy}"), error)
+}
+
+/// Whether a constraint was broken.
+pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// Whether a statement did not compile.
+pub(super) fn is_refused_statement(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqlInputError { .. })
+        || matches!(error.sqlite_error(), Some(failure) if failure.extended_code == rusqlite::ffi::SQLITE_ERROR)
+}

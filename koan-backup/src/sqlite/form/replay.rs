@@ -1,0 +1,84 @@
+//! Gives back the forms of a column, record by record.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::Form;
+use super::text::UnknownForm;
+
+/// The forms of one column in the order of the records.
+#[derive(Debug)]
+pub(in super::super) struct FormReplay {
+    forms: Vec<Form>,
+    runs: std::vec::IntoIter<(usize, u64)>,
+    current: Form,
+    left: u64,
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    forms: Vec<String>,
+    #[serde(default)]
+    runs: Vec<(usize, u64)>,
+}
+
+impl FormReplay {
+    /// One form for all records.
+    pub(in super::super) fn constant(form: Form) -> Self {
+        Self { forms: Vec::new(), runs: Vec::new().into_iter(), current: form, left: u64::MAX }
+    }
+
+    /// What was recorded of a column.
+    pub(in super::super) fn recorded(json: &Json) -> Result<Self, UnknownForm> {
+        let recorded = Recorded::deserialize(json).map_err(|_| UnknownForm)?;
+        let forms = recorded.forms.iter().map(|form| form.parse()).collect::<Result<Vec<Form>, _>>()?;
+        let known = |&(form, _): &(usize, u64)| form < forms.len();
+        if !recorded.runs.iter().all(known) {
+            return Err(UnknownForm);
+        }
+        let current = *forms.first().ok_or(UnknownForm)?;
+        let left = if recorded.runs.is_empty() { u64::MAX } else { 0 };
+        Ok(Self { forms, runs: recorded.runs.into_iter(), current, left })
+    }
+
+    /// The form of the next record.
+    pub(in super::super) fn next(&mut self) -> Form {
+        while self.left == 0 {
+            match self.runs.next() {
+                Some((form, count)) => (self.current, self.left) = (self.forms[form], count),
+                // More records than were recorded: the last form goes on.
+                None => self.left = u64::MAX,
+            }
+        }
+        self.left -= 1;
+        self.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{NATIVE, TEXT};
+    use super::*;
+
+    #[test]
+    fn forms_come_back_in_the_order_they_were_recorded() {
+        let json = json!({ "forms": ["native", "text"], "runs": [[1, 2], [0, 1]] });
+        let mut replay = FormReplay::recorded(&json).expect("valid");
+        let ways: Vec<u32> = (0..5).map(|_| replay.next().ways).collect();
+        assert_eq!(ways, [TEXT, TEXT, NATIVE, NATIVE, NATIVE]);
+    }
+
+    #[test]
+    fn forms_that_do_not_fit_together_are_refused() {
+        for json in [
+            json!({}),
+            json!({ "forms": [] }),
+            json!({ "forms": ["new"] }),
+            json!({ "forms": ["text"], "runs": [[1, 1]] }),
+        ] {
+            assert!(FormReplay::recorded(&json).is_err(), "{json}");
+        }
+    }
+}

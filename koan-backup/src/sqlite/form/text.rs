@@ -1,0 +1,216 @@
+//! Forms as the stable text that archives hold: `integer`, `text:TRUE/FALSE`, `text:YYYY-MM-DD HH:MM:SS+02:00`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use koan_backup_core::OffsetStyle;
+
+use super::{
+    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, Moment, NATIVE, Parts, REAL,
+    REAL_SHORT, Seconds, Shape, TEXT, TEXT_POINT, UnixUnit, UuidStyle, WORDS,
+};
+
+const PLAIN: [(&str, u32); 7] = [
+    ("native", NATIVE),
+    ("integer", INTEGER),
+    ("real", REAL),
+    ("text", TEXT),
+    ("blob", BLOB),
+    ("real:f32", REAL_SHORT),
+    ("text:1.0", TEXT_POINT),
+];
+const UUIDS: [(&str, UuidStyle); 7] = [
+    ("uuid", UuidStyle::Hyphenated),
+    ("UUID", UuidStyle::HyphenatedUpper),
+    ("uuid-simple", UuidStyle::Simple),
+    ("UUID-SIMPLE", UuidStyle::SimpleUpper),
+    ("{uuid}", UuidStyle::Braced),
+    ("{UUID}", UuidStyle::BracedUpper),
+    ("urn:uuid", UuidStyle::Urn),
+];
+const UNITS: [(&str, UnixUnit); 4] = [
+    ("unix-seconds", UnixUnit::Seconds),
+    ("unix-milliseconds", UnixUnit::Millis),
+    ("unix-microseconds", UnixUnit::Micros),
+    ("unix-nanoseconds", UnixUnit::Nanos),
+];
+
+/// Writes a form that is one.
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let storage = if self.has(REAL) { "real" } else { "integer" };
+        match self.shape {
+            Shape::Plain => f.write_str(name(&PLAIN, &self.ways)),
+            Shape::Words(pair) => {
+                let (yes, no) = WORDS[pair];
+                write!(f, "text:{yes}/{no}")
+            }
+            Shape::Uuid(style) => write!(f, "text:{}", name(&UUIDS, &style)),
+            Shape::Unix(unit) => write!(f, "{storage}:{}", name(&UNITS, &unit)),
+            Shape::Julian => f.write_str("real:julian-day"),
+            Shape::Moment(moment) => {
+                f.write_str("text:")?;
+                moment_text(f, moment, self.ways)
+            }
+        }
+    }
+}
+
+/// A form that this version does not know.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct UnknownForm;
+
+impl FromStr for Form {
+    type Err = UnknownForm;
+
+    fn from_str(text: &str) -> Result<Self, UnknownForm> {
+        if let Some((_, way)) = PLAIN.iter().find(|(name, _)| *name == text) {
+            return Ok(Self::plain(*way));
+        }
+        let (storage, rest) = text.split_once(':').ok_or(UnknownForm)?;
+        let storage = match storage {
+            "text" => TEXT,
+            "integer" => INTEGER,
+            "real" => REAL,
+            _ => return Err(UnknownForm),
+        };
+        let shape = if let Some((_, unit)) = UNITS.iter().find(|(name, _)| *name == rest) {
+            Shape::Unix(*unit)
+        } else if rest == "julian-day" {
+            Shape::Julian
+        } else if let Some((_, style)) = UUIDS.iter().find(|(name, _)| *name == rest) {
+            Shape::Uuid(*style)
+        } else if let Some(pair) = WORDS.iter().position(|(yes, no)| rest.split_once('/') == Some((yes, no)))
+        {
+            Shape::Words(pair)
+        } else {
+            return parse_moment(rest).filter(|_| storage == TEXT).ok_or(UnknownForm);
+        };
+        Ok(Self::new(shape, storage))
+    }
+}
+
+fn name<'n, T: PartialEq>(names: &[(&'n str, T)], wanted: &T) -> &'n str {
+    names.iter().find(|(_, known)| known == wanted).map_or("native", |(name, _)| name)
+}
+
+fn moment_text(f: &mut fmt::Formatter<'_>, moment: Moment, ways: u32) -> fmt::Result {
+    match moment.parts {
+        Parts::Date => return f.write_str("YYYY-MM-DD"),
+        Parts::Time => {}
+        Parts::Both(separator) => write!(f, "YYYY-MM-DD{separator}")?,
+    }
+    f.write_str("HH:MM")?;
+    if moment.seconds == Seconds::Written {
+        f.write_str(":SS")?;
+        match (0..=9u8).find(|&digits| ways & (FRACTION_0 << u32::from(digits)) != 0) {
+            Some(0) => {}
+            Some(digits) => write!(f, ".{}", "f".repeat(usize::from(digits)))?,
+            None if ways & FRACTION_THREES != 0 => f.write_str("[.fff]")?,
+            None => f.write_str("[.f]")?,
+        }
+    }
+    let sign = if moment.offset_seconds < 0 { '-' } else { '+' };
+    let (hours, minutes) = (moment.offset_seconds.abs() / 3600, moment.offset_seconds.abs() / 60 % 60);
+    match moment.offset {
+        OffsetStyle::Absent => Ok(()),
+        OffsetStyle::Zulu => f.write_str("Z"),
+        OffsetStyle::Colon => write!(f, "{sign}{hours:02}:{minutes:02}"),
+        OffsetStyle::Digits => write!(f, "{sign}{hours:02}{minutes:02}"),
+        OffsetStyle::Hours => write!(f, "{sign}{hours:02}"),
+    }
+}
+
+fn parse_moment(text: &str) -> Option<Form> {
+    let moment = |parts, seconds, (offset, offset_seconds)| {
+        Shape::Moment(Moment { parts, seconds, offset, offset_seconds })
+    };
+    let absent = (OffsetStyle::Absent, 0);
+    let (parts, rest) = match text.strip_prefix("YYYY-MM-DD") {
+        Some("") => return Some(Form::new(moment(Parts::Date, Seconds::Left, absent), FRACTION_0)),
+        Some(rest) => {
+            let separator = rest.chars().next()?;
+            (Parts::Both(separator), &rest[separator.len_utf8()..])
+        }
+        None => (Parts::Time, text),
+    };
+    let rest = rest.strip_prefix("HH:MM")?;
+    let Some(rest) = rest.strip_prefix(":SS") else {
+        return Some(Form::new(moment(parts, Seconds::Left, parse_offset(rest)?), FRACTION_0));
+    };
+    let (ways, rest) = if let Some(rest) = rest.strip_prefix("[.fff]") {
+        (FRACTION_THREES, rest)
+    } else if let Some(rest) = rest.strip_prefix("[.f]") {
+        (FRACTION_MINIMAL, rest)
+    } else if let Some(digits) = rest.strip_prefix('.') {
+        let rest = digits.trim_start_matches('f');
+        let count = u32::try_from(digits.len() - rest.len()).ok().filter(|count| (1..=9).contains(count))?;
+        (FRACTION_0 << count, rest)
+    } else {
+        (FRACTION_0, rest)
+    };
+    Some(Form::new(moment(parts, Seconds::Written, parse_offset(rest)?), ways))
+}
+
+fn parse_offset(text: &str) -> Option<(OffsetStyle, i32)> {
+    let (sign, digits) = match text.split_at_checked(1) {
+        None => return Some((OffsetStyle::Absent, 0)),
+        Some(("Z", "")) => return Some((OffsetStyle::Zulu, 0)),
+        Some(("+", digits)) => (1, digits),
+        Some(("-", digits)) => (-1, digits),
+        Some(_) => return None,
+    };
+    let number =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<i32>().ok())?;
+    let (style, hours, minutes) = match (digits.len(), digits.split_once(':')) {
+        (5, Some((hours, minutes))) => (OffsetStyle::Colon, number(hours)?, number(minutes)?),
+        (4, None) => (OffsetStyle::Digits, number(digits.get(..2)?)?, number(digits.get(2..)?)?),
+        (2, None) => (OffsetStyle::Hours, number(digits)?, 0),
+        _ => return None,
+    };
+    Some((style, sign * (hours * 3600 + minutes * 60)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read_back_from_its_text() {
+        for text in [
+            "native",
+            "integer",
+            "real",
+            "text",
+            "blob",
+            "real:f32",
+            "text:1.0",
+            "text:TRUE/FALSE",
+            "text:1/0",
+            "text:UUID",
+            "text:{uuid}",
+            "text:urn:uuid",
+            "integer:unix-milliseconds",
+            "real:unix-seconds",
+            "real:julian-day",
+            "text:YYYY-MM-DD",
+            "text:HH:MM",
+            "text:HH:MM:SS[.f]",
+            "text:YYYY-MM-DD HH:MM:SS",
+            "text:YYYY-MM-DDTHH:MM:SS.fffZ",
+            "text:YYYY-MM-DD HH:MM:SS[.fff]+00:00",
+            "text:YYYY-MM-DDtHH:MM-0530",
+            "text:YYYY-MM-DD HH:MM:SS.fffffffff+05",
+        ] {
+            let form: Form = text.parse().expect(text);
+            assert_eq!(form.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_form_of_a_newer_version_is_unknown() {
+        for text in ["", "json", "text:", "text:YYYY", "integer:YYYY-MM-DD", "text:HH:MM:SS.", "blob:x"] {
+            assert_eq!(text.parse::<Form>(), Err(UnknownForm), "{text}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The dry run: compares the records of one target with what is there, and writes nothing.
+
+use koan_backup_core::{ConflictMode, Error, ErrorKind, Record, Result, WriteCounts};
+use rusqlite::{CachedStatement, params_from_iter};
+
+use super::super::error::{failed, is_constraint};
+use super::super::identifier::{quoted, quoted_list};
+use super::super::snapshot::key_condition;
+use super::apply::count;
+use super::target::Target;
+use super::writer::Writer;
+
+/// A target that is being compared.
+#[derive(Debug)]
+pub(super) struct Comparing {
+    target: Target,
+    select: String,
+    rows: u64,
+    matched: u64,
+    counts: WriteCounts,
+}
+
+/// Remembers keys in a temporary table, which is not in the database's file.
+const SEEN: &str = "INSERT INTO temp.koan_seen VALUES";
+
+impl Comparing {
+    pub(super) fn begin(writer: &Writer, target: Target) -> Result<Self> {
+        let columns = quoted_list(target.columns.iter().map(|column| column.name.as_str()));
+        let table = quoted(&target.mapping.table.name);
+        let condition = key_condition(target.key_names(), 1);
+        let select = format!("SELECT {columns} FROM main.{table} WHERE {condition}");
+        if writer.options.replace_existing {
+            let keys: Vec<String> = (0..target.key.len()).map(|index| format!("k{index}")).collect();
+            let keys = keys.join(", ");
+            writer
+                .connection
+                .execute_batch(&format!("CREATE TEMP TABLE koan_seen ({keys}, UNIQUE ({keys}))"))
+                .map_err(|error| failed(&writer.path, "comparing", error))?;
+        }
+        let rows = count(writer, &target)?;
+        Ok(Self { target, select, rows, matched: 0, counts: WriteCounts::default() })
+    }
+
+    pub(super) fn write(&mut self, writer: &Writer, records: &[Record]) -> Result<()> {
+        let what = format!("comparing {}", self.target.entity.name());
+        let lost = |error| failed(&writer.path, &what, error);
+        let mut select = writer.connection.prepare_cached(&self.select).map_err(lost)?;
+        let mut seen = self.remembering(writer)?;
+        for record in records {
+            let stored = self.target.fill(record)?;
+            let key = || self.target.key.iter().map(|&column| &stored[column]);
+            if let Some(seen) = &mut seen {
+                match seen.execute(params_from_iter(key())) {
+                    Err(error) if is_constraint(&error) => return Err(self.twice(record)),
+                    executed => executed.map_err(lost)?,
+                };
+            }
+            let mut rows = select.query(params_from_iter(key())).map_err(lost)?;
+            let Some(row) = rows.next().map_err(lost)? else {
+                self.counts.inserted += 1;
+                continue;
+            };
+            self.matched += 1;
+            let mut equal = true;
+            for (index, value) in stored.iter().enumerate() {
+                equal &= value.equals(row.get_ref(index).map_err(lost)?);
+            }
+            match writer.options.conflict {
+                ConflictMode::Fail if !writer.options.replace_existing => return Err(self.taken(record)),
+                ConflictMode::Keep if !writer.options.replace_existing => self.counts.kept += 1,
+                _ if equal => self.counts.unchanged += 1,
+                _ => self.counts.updated += 1,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(mut self, writer: &Writer) -> Result<WriteCounts> {
+        if writer.options.replace_existing {
+            self.counts.deleted = self.rows.saturating_sub(self.matched);
+            writer
+                .connection
+                .execute_batch("DROP TABLE temp.koan_seen")
+                .map_err(|error| failed(&writer.path, "comparing", error))?;
+        }
+        Ok(self.counts)
+    }
+
+    fn remembering<'w>(&self, writer: &'w Writer) -> Result<Option<CachedStatement<'w>>> {
+        if !writer.options.replace_existing {
+            return Ok(None);
+        }
+        let parameters: Vec<String> = (1..=self.target.key.len()).map(|index| format!("?{index}")).collect();
+        let sql = format!("{SEEN} ({})", parameters.join(", "));
+        let statement = writer.connection.prepare_cached(&sql);
+        statement.map(Some).map_err(|error| failed(&writer.path, "comparing", error))
+    }
+
+    fn twice(&self, record: &Record) -> Error {
+        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
+        let text = format!("{name} `{key}` is in the archive twice, which `replace_existing` cannot restore");
+        Error::new(ErrorKind::Constraint, text)
+    }
+
+    fn taken(&self, record: &Record) -> Error {
+        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
+        let text =
+            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
+        Error::new(ErrorKind::Conflict, text)
+    }
+}

@@ -1,0 +1,91 @@
+//! Indexes that wait while a table is filled, and one that helps to find its keys.
+
+use koan_backup_core::{Error, ErrorKind, Result};
+
+use super::super::catalog::{Index, indexes};
+use super::super::error::{failed, is_constraint};
+use super::super::identifier::{quoted, quoted_list};
+use super::target::Target;
+use super::writer::Writer;
+
+/// Indexes that were dropped, to be made again by the very text they were made by.
+///
+/// All of it happens within the transaction: whatever ends the process, the indexes are there.
+#[derive(Debug, Default)]
+pub(super) struct WaitingIndexes {
+    dropped: Vec<String>,
+    helper: Option<String>,
+}
+
+/// Whether a key can be there twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    Unique,
+    Any,
+}
+
+impl WaitingIndexes {
+    /// Drops the indexes that the key does not need.
+    pub(super) fn drop_all(&mut self, writer: &Writer, target: &Target) -> Result<()> {
+        let table = &target.mapping.table.name;
+        let lost = |error| failed(&writer.path, &format!("dropping the indexes of table `{table}`"), error);
+        for index in indexes(&writer.connection, table).map_err(lost)? {
+            let Some(sql) = index.sql.clone() else { continue };
+            if !serves_key(&index, target) {
+                writer
+                    .connection
+                    .execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name)))
+                    .map_err(lost)?;
+                self.dropped.push(sql);
+            }
+        }
+        // The order in which they were made.
+        self.dropped.reverse();
+        Ok(())
+    }
+
+    /// Makes an index over a key that has none.
+    pub(super) fn help(&mut self, writer: &Writer, target: &Target, keys: Keys) -> Result<()> {
+        let table = &target.mapping.table.name;
+        let name = format!("koan_restore_key of {table}");
+        let unique = if keys == Keys::Unique { "UNIQUE " } else { "" };
+        let columns = quoted_list(target.key_names());
+        let sql = format!("CREATE {unique}INDEX main.{} ON {} ({columns})", quoted(&name), quoted(table));
+        writer
+            .connection
+            .execute_batch(&sql)
+            .map_err(|error| failed(&writer.path, &format!("indexing the key of table `{table}`"), error))?;
+        self.helper = Some(name);
+        Ok(())
+    }
+
+    /// Puts everything back as it was.
+    pub(super) fn put_back(self, writer: &Writer, target: &Target) -> Result<()> {
+        let table = &target.mapping.table.name;
+        let what = format!("rebuilding the indexes of table `{table}`");
+        if let Some(helper) = self.helper {
+            let dropped = writer.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&helper)));
+            dropped.map_err(|error| failed(&writer.path, &what, error))?;
+        }
+        for sql in self.dropped {
+            writer.connection.execute_batch(&sql).map_err(|error| {
+                if is_constraint(&error) {
+                    return Error::new(
+                        ErrorKind::Constraint,
+                        format!("records of {} break a unique index: {error}", target.entity.name()),
+                    );
+                }
+                failed(&writer.path, &what, error)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn serves_key(index: &Index, target: &Target) -> bool {
+    let mut columns: Vec<Option<&str>> = index.columns.iter().map(Option::as_deref).collect();
+    let mut key: Vec<Option<&str>> = target.key_names().map(Some).collect();
+    columns.sort_unstable();
+    key.sort_unstable();
+    index.unique && !index.partial && columns == key
+}

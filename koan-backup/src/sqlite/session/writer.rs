@@ -1,0 +1,233 @@
+//! The transaction of a restore, on its thread.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use koan_backup_core::{
+    Error, ErrorKind, Record, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
+};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::super::catalog::{Catalog, references};
+use super::super::connection::Location;
+use super::super::ddl;
+use super::super::error::failed;
+use super::super::mapping::Mapping;
+use super::super::references::{dangling, examples};
+use super::super::thread::Work;
+use super::apply::Applying;
+use super::compare::Comparing;
+use super::target::Target;
+
+/// A connection in a transaction, and how far the restore is.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) options: SessionOptions,
+    catalog: Catalog,
+    /// References that pointed nowhere before, by child and parent table, and those the archives brought along.
+    allowed: BTreeMap<String, BTreeMap<String, u64>>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+enum Open {
+    Applying(Applying),
+    Comparing(Comparing),
+    /// The dry run of a restore into a table that would be made.
+    Absent(u64),
+}
+
+impl Work for Writer {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Writer {
+    /// Begins a transaction that writes.
+    pub(super) fn begin(
+        connection: Connection,
+        location: &Location,
+        options: SessionOptions,
+    ) -> Result<Self> {
+        let begun = || {
+            // Outside the transaction, where alone it has effect: deleting must not cascade into other tables.
+            connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16384;")?;
+            // What triggers did is in the archive already.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            Catalog::read(&connection)
+        };
+        let catalog = begun().map_err(|error| failed(&location.path, "beginning to restore", error))?;
+        Ok(Self::new(connection, location, options, catalog))
+    }
+
+    /// Begins a transaction that only reads.
+    pub(super) fn begin_comparing(
+        connection: Connection,
+        location: &Location,
+        options: SessionOptions,
+    ) -> Result<Self> {
+        let begun = connection.execute_batch("BEGIN").and_then(|()| Catalog::read(&connection));
+        let catalog = begun.map_err(|error| failed(&location.path, "beginning to compare", error))?;
+        Ok(Self::new(connection, location, options, catalog))
+    }
+
+    fn new(connection: Connection, location: &Location, options: SessionOptions, catalog: Catalog) -> Self {
+        Self {
+            connection,
+            path: location.path.clone(),
+            options,
+            catalog,
+            allowed: BTreeMap::new(),
+            open: None,
+        }
+    }
+
+    pub(super) fn turn_to(&mut self, request: RestoreTarget) -> Result<()> {
+        if self.open.is_some() {
+            return Err(out_of_order("a target was begun before the one before it ended"));
+        }
+        let found = Mapping::find(&self.catalog, &request.entity, &request.set);
+        let mapping = match found {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
+                if self.options.intent == SessionIntent::Compare {
+                    self.open = Some(Open::Absent(0));
+                    return Ok(());
+                }
+                self.create(&request)?
+            }
+            found => found?,
+        };
+        let target = Target::new(&self.connection, &self.path, request, mapping)?;
+        self.open = Some(match self.options.intent {
+            SessionIntent::Compare => Open::Comparing(Comparing::begin(self, target)?),
+            SessionIntent::Apply => {
+                self.note_references(&target)?;
+                Open::Applying(Applying::begin(self, target)?)
+            }
+        });
+        Ok(())
+    }
+
+    fn create(&mut self, request: &RestoreTarget) -> Result<Mapping> {
+        let sql = ddl::create(&self.connection, &self.catalog, &request.entity, &request.set, &self.path)?;
+        let made = self.connection.execute_batch(&sql).and_then(|()| Catalog::read(&self.connection));
+        self.catalog = made.map_err(|error| {
+            failed(&self.path, &format!("making the table of {}", request.entity.name()), error)
+        })?;
+        Mapping::find(&self.catalog, &request.entity, &request.set)
+    }
+
+    /// Counts the references that point nowhere before this target changes anything.
+    fn note_references(&mut self, target: &Target) -> Result<()> {
+        let table = &target.mapping.table.name;
+        let lost =
+            |error| failed(&self.path, &format!("checking the foreign keys of table `{table}`"), error);
+        let pairs = references(&self.connection).map_err(lost)?;
+        let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
+        for (child, _) in children {
+            if !self.allowed.contains_key(&child) {
+                let before = dangling(&self.connection, &child).map_err(lost)?;
+                self.allowed.insert(child, before);
+            }
+        }
+        if let Some(allowed) = self.allowed.get_mut(table) {
+            for (parent, &recorded) in &target.physical.dangling_references {
+                let allowed = allowed.entry(parent.clone()).or_default();
+                *allowed =
+                    if self.options.replace_existing { recorded.max(*allowed) } else { recorded + *allowed };
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, records: &[Record]) -> Result<()> {
+        match self.open.take() {
+            None => Err(out_of_order("records were written before a target was begun")),
+            Some(Open::Absent(count)) => {
+                self.open = Some(Open::Absent(count + u64::try_from(records.len()).unwrap_or(u64::MAX)));
+                Ok(())
+            }
+            Some(Open::Applying(mut applying)) => {
+                applying.write(self, records)?;
+                self.open = Some(Open::Applying(applying));
+                Ok(())
+            }
+            Some(Open::Comparing(mut comparing)) => {
+                comparing.write(self, records)?;
+                self.open = Some(Open::Comparing(comparing));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self) -> Result<WriteCounts> {
+        match self.open.take() {
+            None => Err(out_of_order("a target was ended before it was begun")),
+            Some(Open::Absent(inserted)) => {
+                let mut counts = WriteCounts::default();
+                counts.inserted = inserted;
+                Ok(counts)
+            }
+            Some(Open::Applying(applying)) => applying.end(self),
+            Some(Open::Comparing(comparing)) => comparing.end(self),
+        }
+    }
+
+    pub(super) fn commit(&mut self) -> Result<()> {
+        if self.open.is_some() {
+            return Err(out_of_order("a restore was committed before its last target ended"));
+        }
+        let finished = self.check_references().and_then(|()| {
+            self.connection
+                .execute_batch("COMMIT")
+                .map_err(|error| failed(&self.path, "committing the restore", error))
+        });
+        if finished.is_err() {
+            // The error that counts is the one that led here.
+            let _ = self.rollback();
+        }
+        finished
+    }
+
+    fn check_references(&self) -> Result<()> {
+        for (child, allowed) in &self.allowed {
+            let lost =
+                |error| failed(&self.path, &format!("checking the foreign keys of table `{child}`"), error);
+            for (parent, count) in dangling(&self.connection, child).map_err(lost)? {
+                let before = allowed.get(&parent).copied().unwrap_or(0);
+                if count > before {
+                    let examples = examples(&self.connection, child, &parent).map_err(lost)?;
+                    let new = count - before;
+                    return Err(Error::new(
+                        ErrorKind::Constraint,
+                        format!(
+                            "{new} rows of table `{child}` would refer to rows of `{parent}` that do not exist, among \
+                             them {examples}; restore `{parent}` as well"
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rollback(&mut self) -> Result<()> {
+        self.open = None;
+        if self.connection.is_autocommit() {
+            // SQLite has rolled back by itself, as it does when a disk is full.
+            return Ok(());
+        }
+        self.connection
+            .execute_batch("ROLLBACK")
+            .map_err(|error| failed(&self.path, "rolling back the restore", error))
+    }
+}
+
+fn out_of_order(what: &'static str) -> Error {
+    Error::new(ErrorKind::Internal, what)
+}

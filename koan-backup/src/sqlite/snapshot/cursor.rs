@@ -1,0 +1,203 @@
+//! Reads the rows of one table, in the order of their keys.
+
+use std::borrow::Cow;
+
+use koan_backup_core::{
+    EntityCodec, Error, ErrorKind, Flow, KeyText, Projection, ReadRequest, ReadSummary, RecordSink, Result,
+    Row, Value,
+};
+use rusqlite::types::ValueRef;
+
+use super::super::bind::Stored;
+use super::super::column_type::{ColumnType, Misfit};
+use super::super::error::failed;
+use super::super::form::FormRecorder;
+use super::super::habit::habits;
+use super::super::identifier::{quoted, quoted_list};
+use super::super::mapping::{Content, Mapping, Place};
+use super::super::thread::Wanted;
+use super::Reader;
+use super::physical::{self, ColumnReport};
+
+/// A column on its way into a row.
+struct Source {
+    column_type: ColumnType,
+    forms: FormRecorder,
+    /// Values that no form writes back byte for byte.
+    unfaithful: u64,
+}
+
+impl Source {
+    #[inline]
+    fn read<'a>(&mut self, stored: ValueRef<'a>) -> Result<Value<'a>, Misfit> {
+        if stored == ValueRef::Null {
+            self.forms.null();
+            return Ok(Value::Null);
+        }
+        let (value, form) = self.column_type.read(stored)?;
+        match form {
+            Some(form) => self.forms.note(form),
+            None => {
+                self.unfaithful += 1;
+                self.forms.null();
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// Reads what is asked for into the sink.
+pub(super) fn read(
+    reader: &Reader,
+    request: &ReadRequest,
+    mut sink: RecordSink,
+    wanted: &Wanted,
+) -> Result<ReadSummary> {
+    let entity = &request.entity;
+    let mapping = Mapping::find(&reader.catalog, entity, &request.set)?;
+    mapping.check(entity)?;
+    let (condition, parameters) = match &request.key {
+        Some(key) => wanted_key(reader, entity, &mapping, key)?,
+        None => ("1".to_owned(), Vec::new()),
+    };
+    let query = select(&mapping, &condition);
+    let (projection, mut sources) = prepare(entity, &mapping);
+    let lost = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
+    let mut statement = reader.connection.prepare(&query).map_err(lost)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(lost)?;
+    let mut spare: Vec<Value<'static>> = Vec::with_capacity(sources.len());
+    while let Some(row) = rows.next().map_err(lost)? {
+        let mut values = recycled(spare);
+        for (index, source) in sources.iter_mut().enumerate() {
+            let stored = row.get_ref(index).map_err(lost)?;
+            match source.read(stored) {
+                Ok(value) => values.push(value),
+                Err(misfit) => {
+                    let key = stored_key_text(&mapping, |place| row.get_ref(place));
+                    return Err(unreadable(entity, &mapping.places[index], &key, &misfit));
+                }
+            }
+        }
+        let flow = sink.push(&Row { projection: &projection, values: &values })?;
+        spare = recycled(values);
+        if flow == Flow::Flush {
+            wanted.check()?;
+            sink.flush_blocking()?;
+        }
+    }
+    drop(rows);
+    let mut summary = sink.finish_blocking()?;
+    let columns = mapping.places.iter().zip(sources).map(|(place, source)| ColumnReport {
+        name: &place.column.name,
+        forms: source.forms.finish(),
+        unfaithful: source.unfaithful,
+    });
+    if request.key.is_none() {
+        physical::describe(reader, entity, &mapping, columns.collect(), &mut summary)?;
+    }
+    Ok(summary)
+}
+
+fn select(mapping: &Mapping, condition: &str) -> String {
+    let columns = quoted_list(mapping.places.iter().map(|place| place.column.name.as_str()));
+    let order = quoted_list(mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()));
+    format!("SELECT {columns} FROM main.{} WHERE {condition} ORDER BY {order}", quoted(&mapping.table.name))
+}
+
+fn prepare(entity: &EntityCodec, mapping: &Mapping) -> (Projection, Vec<Source>) {
+    let mut projection = Projection::new(entity.schema());
+    let mut sources = Vec::with_capacity(mapping.places.len());
+    for place in &mapping.places {
+        match place.content {
+            Content::Field(index) => projection.field(&entity.schema().fields[index]),
+            Content::Extra => projection.extra(&place.column.name),
+        }
+        let column_type = place.column_type(entity);
+        sources.push(Source { column_type, forms: FormRecorder::new(column_type.default), unfaithful: 0 });
+    }
+    (projection, sources)
+}
+
+/// The same allocation for values of another lifetime: collecting an emptied vector keeps it.
+fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
+    values.clear();
+    values.into_iter().map(|_| Value::Null).collect()
+}
+
+/// The condition that finds the record of a key, in whichever form the table's habits may have written it.
+fn wanted_key(
+    reader: &Reader,
+    entity: &EntityCodec,
+    mapping: &Mapping,
+    key: &[Value<'static>],
+) -> Result<(String, Vec<Stored<'static>>)> {
+    if mapping.key.len() != key.len() {
+        return Err(Error::new(
+            ErrorKind::Record,
+            format!("the key of {} has {} parts, not {}", entity.name(), mapping.key.len(), key.len()),
+        ));
+    }
+    let lost = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
+    let habits = habits(&reader.connection, entity, mapping).map_err(lost)?;
+    let mut conditions = Vec::new();
+    let mut parameters = Vec::new();
+    for (&place, value) in mapping.key.iter().zip(key) {
+        let column = quoted(&mapping.places[place].column.name);
+        let column_type = mapping.places[place].column_type(entity);
+        let forms = habits[place].iter().copied().chain([column_type.default]);
+        let mut stored: Vec<Stored<'static>> = Vec::new();
+        for form in forms {
+            match column_type.store(value, form) {
+                Ok(one) if !stored.contains(&one) => stored.push(one.into_owned()),
+                // What cannot be in the column is not found in it.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let options: Vec<_> = stored.iter().map(|_| format!("{column} IS ?")).collect();
+        conditions.push(if options.is_empty() {
+            "0".to_owned()
+        } else {
+            format!("({})", options.join(" OR "))
+        });
+        parameters.extend(stored);
+    }
+    Ok((conditions.join(" AND "), parameters))
+}
+
+/// The condition that finds a record by its key columns, the first of whose parameters has that number.
+pub(in super::super) fn key_condition<'a>(
+    columns: impl IntoIterator<Item = &'a str>,
+    first: usize,
+) -> String {
+    let terms = columns
+        .into_iter()
+        .enumerate()
+        .map(|(index, column)| format!("{} IS ?{}", quoted(column), first + index));
+    terms.collect::<Vec<_>>().join(" AND ")
+}
+
+/// The key of a stored row as text: `id=7`.
+fn stored_key_text<'r>(mapping: &Mapping, get: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>) -> String {
+    let part = |&place: &usize| {
+        let value = match get(place) {
+            Ok(ValueRef::Integer(integer)) => Value::I64(integer),
+            Ok(ValueRef::Real(real)) => Value::F64(real),
+            Ok(ValueRef::Text(text)) => Value::Str(String::from_utf8_lossy(text)),
+            Ok(ValueRef::Blob(blob)) => Value::Bytes(Cow::Borrowed(blob)),
+            Ok(ValueRef::Null) | Err(_) => Value::Null,
+        };
+        format!("{}={}", mapping.places[place].column.name, KeyText(&value))
+    };
+    mapping.key.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -> Error {
+    let column = &place.column.name;
+    let what = match place.content {
+        Content::Field(index) if entity.schema().fields[index].name != *column => {
+            format!("field `{}`: column `{column}`", entity.schema().fields[index].name)
+        }
+        _ => format!("column `{column}`"),
+    };
+    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {misfit}", entity.name()))
+}

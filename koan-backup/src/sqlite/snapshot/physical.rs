@@ -1,0 +1,92 @@
+//! What an archive records of a table beside its records, so that a restored row equals the lost one.
+
+use std::collections::BTreeMap;
+
+use koan_backup_core::{EntityCodec, ReadSummary, Result};
+use rusqlite::OptionalExtension as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::super::error::failed;
+use super::super::form::Recorded;
+use super::super::mapping::Mapping;
+use super::super::references::dangling;
+use super::Reader;
+
+/// What is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in super::super) struct Physical {
+    /// The forms of the columns that are not in their default form throughout.
+    pub(in super::super) columns: BTreeMap<String, Json>,
+    /// Fields that had no column: what records hold there is what serde filled in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in super::super) fields_without_column: Vec<String>,
+    /// How many rows referred to a row that did not exist, by the table referred to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in super::super) dangling_references: BTreeMap<String, u64>,
+    /// The last number that AUTOINCREMENT gave out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) sequence: Option<i64>,
+}
+
+/// What was seen of a column.
+pub(super) struct ColumnReport<'m> {
+    pub(super) name: &'m str,
+    pub(super) forms: Recorded,
+    pub(super) unfaithful: u64,
+}
+
+/// Adds to the summary of a read what it recorded, and warnings of what could not be.
+pub(super) fn describe(
+    reader: &Reader,
+    entity: &EntityCodec,
+    mapping: &Mapping,
+    columns: Vec<ColumnReport<'_>>,
+    summary: &mut ReadSummary,
+) -> Result<()> {
+    let table = &mapping.table.name;
+    let mut physical = Physical::default();
+    for column in columns {
+        let name = column.name;
+        if let Some(forms) = column.forms.mixed {
+            summary.warnings.push(format!(
+                "column `{name}` of table `{table}` mixes {forms} physical forms more often than is recorded; its values \
+                 are restored, all in the most frequent form"
+            ));
+        }
+        if column.unfaithful > 0 {
+            let (count, are) =
+                (column.unfaithful, if column.unfaithful == 1 { "value is" } else { "values are" });
+            summary.warnings.push(format!(
+                "column `{name}` of table `{table}`: {count} {are} kept in meaning but cannot be written back byte for \
+                 byte, because of white space, superfluous digits or letter case"
+            ));
+        }
+        if let Some(forms) = column.forms.json {
+            physical.columns.insert(name.to_owned(), forms);
+        }
+    }
+    let lost = |error| failed(&reader.path, &format!("reading about table `{table}`"), error);
+    physical.dangling_references = dangling(&reader.connection, table).map_err(lost)?;
+    for (parent, count) in &physical.dangling_references {
+        summary.warnings.push(format!(
+            "{count} rows of table `{table}` refer to rows of `{parent}` that do not exist; they are backed up as they are"
+        ));
+    }
+    physical.sequence = sequence(reader, table).map_err(lost)?;
+    let fields = &entity.schema().fields;
+    physical.fields_without_column =
+        mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
+    summary.physical = serde_json::to_value(physical).ok();
+    Ok(())
+}
+
+fn sequence(reader: &Reader, table: &str) -> rusqlite::Result<Option<i64>> {
+    let exists = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
+    if reader.connection.query_row(exists, [], |_| Ok(())).optional()?.is_none() {
+        return Ok(None);
+    }
+    let query = "SELECT seq FROM main.sqlite_sequence WHERE name = ?1";
+    reader.connection.query_row(query, [table], |row| row.get(0)).optional()
+}

@@ -1,0 +1,4 @@
+//! Behaviour of the adapter, on real files.
+
+mod fixture;
+mod restoring;

@@ -1,0 +1,178 @@
+//! A database in a temporary directory, and the shortest way to back up and restore one table of it.
+
+use koan_backup_core::{
+    ConflictMode, Entity, EntityCodec, Finding, Provider as _, ReadRequest, Record, RecordSink,
+    RestoreTarget, Result, SessionIntent, SessionOptions, SetName, Snapshot, WriteCounts,
+};
+use rusqlite::Connection;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::Sqlite;
+
+/// A database file and a connection to look at it with.
+pub(super) struct Database {
+    _directory: TempDir,
+    pub(super) sql: Connection,
+    pub(super) provider: Sqlite,
+}
+
+/// What a read gave.
+#[derive(Clone, Debug)]
+pub(super) struct Copy {
+    pub(super) lines: Vec<String>,
+    pub(super) physical: Option<Json>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Database {
+    /// A database made by `sql`.
+    pub(super) fn new(sql: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("test.db");
+        let connection = Connection::open(&path).expect("a database");
+        connection.execute_batch("PRAGMA foreign_keys = OFF").expect("a setting");
+        connection.execute_batch(sql).expect("valid SQL");
+        let provider = Sqlite::open(&path).expect("a database");
+        Self { _directory: directory, sql: connection, provider }
+    }
+
+    pub(super) fn run(&self, sql: &str) {
+        self.sql.execute_batch(sql).expect("valid SQL");
+    }
+
+    /// One value of a query.
+    pub(super) fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+        self.sql.query_row(query, [], |row| row.get(0)).expect("one row")
+    }
+
+    /// Storage class and literal of every value of a table, row by row.
+    pub(super) fn dump(&self, table: &str) -> Vec<String> {
+        let table = table.replace('"', "\"\"");
+        let statement = self.sql.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table");
+        let columns = statement.column_names().into_iter().map(|column| column.replace('"', "\"\""));
+        let columns: Vec<String> = columns.map(|column| format!("\"{column}\"")).collect();
+        let terms: Vec<String> =
+            columns.iter().map(|column| format!("typeof({column}) || ' ' || quote({column})")).collect();
+        let query =
+            format!("SELECT {} FROM \"{table}\" ORDER BY {}", terms.join(" || ', ' || "), columns.join(", "));
+        let mut statement = self.sql.prepare(&query).expect("a table");
+        statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("text")
+    }
+
+    /// Everything in the schema, as SQLite keeps it.
+    pub(super) fn schema(&self) -> Vec<(String, Option<String>)> {
+        let mut statement =
+            self.sql.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").expect("a schema");
+        statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("rows")
+            .collect::<Result<_, _>>()
+            .expect("text")
+    }
+
+    pub(super) async fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.provider.snapshot().await.expect("a snapshot")
+    }
+
+    /// Reads the default set of an entity.
+    pub(super) async fn copy<T: Entity>(&self) -> Result<Copy> {
+        copy_of::<T>(self.snapshot().await.as_ref(), SetName::root()).await
+    }
+
+    /// Restores a copy of an entity.
+    pub(super) async fn restore<T: Entity>(
+        &self,
+        copy: &Copy,
+        options: &SessionOptions,
+    ) -> Result<WriteCounts> {
+        self.restore_set::<T>(copy, SetName::root(), options).await
+    }
+
+    pub(super) async fn restore_set<T: Entity>(
+        &self,
+        copy: &Copy,
+        set: SetName,
+        options: &SessionOptions,
+    ) -> Result<WriteCounts> {
+        let mut session = self.provider.begin_restore(options).await?;
+        session.begin(target::<T>(copy, set)).await?;
+        for records in records::<T>(copy).chunks(2) {
+            session.write(records.to_vec()).await?;
+        }
+        let counts = session.end().await?;
+        session.commit().await?;
+        Ok(counts)
+    }
+
+    pub(super) async fn assess<T: Entity>(&self, copy: &Copy, options: &SessionOptions) -> Vec<Finding> {
+        self.provider.assess(&[target::<T>(copy, SetName::root())], options).await.expect("an assessment")
+    }
+}
+
+/// Reads a set of an entity.
+pub(super) async fn copy_of<T: Entity>(snapshot: &dyn Snapshot, set: SetName) -> Result<Copy> {
+    read(snapshot, ReadRequest::all(codec::<T>(), set)).await
+}
+
+pub(super) async fn read(snapshot: &dyn Snapshot, request: ReadRequest) -> Result<Copy> {
+    let (sink, mut chunks) = RecordSink::channel(request.entity.clone(), 2);
+    let collect = async {
+        let mut lines = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            lines
+                .extend(chunk.records().map(|line| String::from_utf8(line.to_vec()).expect("JSON is UTF-8")));
+        }
+        lines
+    };
+    let (summary, lines) = tokio::join!(snapshot.read(request, sink), collect);
+    let summary = summary?;
+    Ok(Copy { lines, physical: summary.physical, warnings: summary.warnings })
+}
+
+pub(super) fn codec<T: Entity>() -> EntityCodec {
+    EntityCodec::new(T::descriptor())
+}
+
+pub(super) fn target<T: Entity>(copy: &Copy, set: SetName) -> RestoreTarget {
+    let mut target = RestoreTarget::new(codec::<T>(), set);
+    target.physical = copy.physical.clone();
+    target
+}
+
+pub(super) fn records<T: Entity>(copy: &Copy) -> Vec<Record> {
+    let codec = codec::<T>();
+    copy.lines.iter().map(|line| codec.decode(line.as_bytes()).expect("a record")).collect()
+}
+
+/// A copy that comes from elsewhere.
+pub(super) fn foreign(lines: &[&str]) -> Copy {
+    Copy { lines: lines.iter().map(|&line| line.to_owned()).collect(), physical: None, warnings: Vec::new() }
+}
+
+pub(super) fn overwrite() -> SessionOptions {
+    SessionOptions::default()
+}
+
+pub(super) fn replace() -> SessionOptions {
+    let mut options = SessionOptions::default();
+    options.replace_existing = true;
+    options
+}
+
+pub(super) fn conflict(mode: ConflictMode) -> SessionOptions {
+    let mut options = SessionOptions::default();
+    options.conflict = mode;
+    options
+}
+
+pub(super) fn dry(mut options: SessionOptions) -> SessionOptions {
+    options.intent = SessionIntent::Compare;
+    options
+}
+
+pub(super) fn creating() -> SessionOptions {
+    let mut options = SessionOptions::default();
+    options.create_missing = true;
+    options
+}

@@ -1,0 +1,160 @@
+//! What would go wrong in a restore, told before anything is written.
+
+use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use serde::Deserialize as _;
+
+use super::catalog::{indexes, references, triggers};
+use super::connection::Access;
+use super::error::failed;
+use super::identifier::listed;
+use super::mapping::Mapping;
+use super::snapshot::{Physical, Reader};
+
+/// Looks at each target without writing.
+pub(super) fn assess(
+    reader: &Reader,
+    targets: &[RestoreTarget],
+    options: &SessionOptions,
+    access: Access,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut mappings = Vec::new();
+    for target in targets {
+        let name = target.entity.name();
+        match Mapping::find(&reader.catalog, &target.entity, &target.set) {
+            Ok(mapping) => {
+                look_at(target, &mapping, options, &mut findings);
+                mappings.push((name, mapping));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && options.create_missing => {
+                findings.push(Finding::new(
+                    Severity::Note,
+                    name,
+                    format!("its table for set `{}` does not exist and will be made", target.set),
+                ))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => findings.push(Finding::new(
+                Severity::Error,
+                name,
+                format!("{error}; or let the restore make the table with `create_missing`"),
+            )),
+            Err(error) => findings.push(Finding::new(Severity::Error, name, error.to_string())),
+        }
+    }
+    let looked = look_at_schema(reader, &mappings, &mut findings);
+    looked.map_err(|error| failed(&reader.path, "reading the tables", error))?;
+    let read_only = access == Access::ReadOnly || reader.connection.is_readonly("main").unwrap_or(false);
+    if let (true, SessionIntent::Apply, Some(target)) = (read_only, options.intent, targets.first()) {
+        findings.push(Finding::new(
+            Severity::Error,
+            target.entity.name(),
+            format!(
+                "the database `{}` is read-only; check its permissions and how it is opened",
+                reader.path.display()
+            ),
+        ));
+    }
+    Ok(findings)
+}
+
+/// The columns of one target.
+fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
+    let (entity, table) = (&target.entity, &mapping.table.name);
+    let mut add = |severity, message: String| findings.push(Finding::new(severity, entity.name(), message));
+    if let Some(problem) = mapping.problem(entity) {
+        add(Severity::Error, problem);
+    }
+    for column in &mapping.unmapped_columns {
+        let name = &column.name;
+        let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == *name);
+        if column.not_null && !column.has_default && !is_rowid {
+            add(
+                Severity::Error,
+                format!(
+                    "column `{name}` of table `{table}` is in no field, is NOT NULL and has no default, so no record can \
+                     be inserted; add the field, or give the column a default"
+                ),
+            );
+        } else if options.replace_existing {
+            add(
+                Severity::Warning,
+                format!(
+                    "column `{name}` of table `{table}` is in no field: what it holds is lost, and its default comes in"
+                ),
+            );
+        } else {
+            add(
+                Severity::Note,
+                format!(
+                    "column `{name}` of table `{table}` is in no field: it keeps its value, new rows get its default"
+                ),
+            );
+        }
+    }
+    let physical =
+        target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
+    for &index in &mapping.unmapped_fields {
+        let field = &entity.schema().fields[index];
+        let was_absent = physical.fields_without_column.contains(&field.name);
+        if !was_absent && !field.required && !field.key {
+            add(
+                Severity::Error,
+                format!(
+                    "field `{}` has no column in table `{table}`, so what it holds cannot be restored; add the column",
+                    field.name
+                ),
+            );
+        }
+    }
+}
+
+/// Triggers, keys and foreign keys.
+fn look_at_schema(
+    reader: &Reader,
+    mappings: &[(&'static str, Mapping)],
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    let pairs = references(&reader.connection)?;
+    for (name, mapping) in mappings {
+        let table = &mapping.table.name;
+        let mut add = |message: String| findings.push(Finding::new(Severity::Note, *name, message));
+        let silenced = triggers(&reader.connection, table)?;
+        if !silenced.is_empty() {
+            let list = listed(silenced.iter().map(String::as_str));
+            add(format!(
+                "triggers {list} of table `{table}` do not fire; what they did is restored only if it is in the archive"
+            ));
+        }
+        let parents = pairs.iter().filter(|(child, _)| child == table).map(|(_, parent)| parent);
+        for parent in parents.filter(|parent| !mappings.iter().any(|(_, other)| other.table.name == **parent))
+        {
+            add(format!(
+                "table `{table}` refers to `{parent}`, which is not restored; rows it refers to must be there"
+            ));
+        }
+        if !has_unique_key(reader, mapping)? {
+            add(format!(
+                "nothing in table `{table}` makes its key unique; records are matched one by one, which is slower"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn has_unique_key(reader: &Reader, mapping: &Mapping) -> rusqlite::Result<bool> {
+    let mut key: Vec<&str> =
+        mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()).collect();
+    key.sort_unstable();
+    let mut primary: Vec<&str> =
+        mapping.table.primary_key().iter().map(|column| column.name.as_str()).collect();
+    primary.sort_unstable();
+    if primary == key {
+        return Ok(true);
+    }
+    let indexes = indexes(&reader.connection, &mapping.table.name)?;
+    Ok(indexes.iter().any(|index| {
+        let mut columns: Vec<&str> = index.columns.iter().filter_map(Option::as_deref).collect();
+        columns.sort_unstable();
+        index.unique && !index.partial && columns.len() == index.columns.len() && columns == key
+    }))
+}
