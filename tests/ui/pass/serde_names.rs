@@ -1,6 +1,6 @@
 //! Serde's attributes decide what the fields are called and which of them there are.
 
-use koan_backup::Entity;
+use koan_backup::{Entity, EntityCodec};
 use serde::{Deserialize, Serialize};
 
 macro_rules! cases {
@@ -11,9 +11,8 @@ macro_rules! cases {
             #[entity(key = "first_name_2")]
             struct $name { first_name_2: String }
         )*
-        /// The names in the schema, and those that serde reads.
-        fn cases() -> Vec<(Vec<String>, String)> {
-            vec![$((names::<$name>(), written(&$name { first_name_2: String::new() }))),*]
+        fn cases() {
+            $(prove::<$name>();)*
         }
     };
 }
@@ -23,11 +22,12 @@ cases! {
     ScreamingSnake = "SCREAMING_SNAKE_CASE", Kebab = "kebab-case", ScreamingKebab = "SCREAMING-KEBAB-CASE",
 }
 
-/// The name that serde writes.
-fn written<T: Serialize>(value: &T) -> String {
-    let mut line = Vec::new();
-    koan_backup::write_canonical(value, &mut line).unwrap();
-    String::from_utf8(line).unwrap().split('"').nth(1).unwrap().to_owned()
+/// The name in the schema is the one that serde reads and writes.
+fn prove<T: Entity>() {
+    let name = names::<T>().join(" ");
+    EntityCodec::new(T::descriptor())
+        .prove(format!("{{\"{name}\":\"\"}}").as_bytes(), &mut Vec::new())
+        .unwrap();
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,9 +95,8 @@ fn required<T: Entity>() -> Vec<bool> {
 }
 
 fn main() {
-    for (names, written) in cases() {
-        assert_eq!(names, [written]);
-    }
+    cases();
+    assert_eq!(names::<Camel>(), ["firstName2"]);
     assert_eq!(names::<User>(), ["userId", "ID", "mail", "tags", "count", "note"]);
     assert_eq!(required::<User>(), [true, true, true, false, false, false]);
     let key: Vec<_> = User::descriptor().schema().key_fields().map(|(_, field)| field.name.clone()).collect();
