@@ -51,7 +51,7 @@ pub(super) fn is_decimal(text: &str) -> bool {
 
 /// What SQLite's numeric affinities make of a decimal text, if that is the very same number.
 pub(super) fn number_of(text: &str) -> Option<Number> {
-    if let Some(integer) = trimmed(text).parse::<i64>().ok() {
+    if let Ok(integer) = trimmed(text).parse::<i64>() {
         return Some(Number::Integer(integer));
     }
     let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;

@@ -1,4 +1,12 @@
 //! Behaviour of the adapter, on real files.
 
+mod covering;
 mod fixture;
+mod forms;
+mod mapping;
+mod opening;
+mod reading;
 mod restoring;
+mod schema;
+mod sets;
+mod snapshots;

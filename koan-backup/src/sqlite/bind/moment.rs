@@ -69,26 +69,25 @@ fn instant(value: &Value<'_>) -> Option<Timestamp> {
     })
 }
 
-fn text(value: &Value<'_>, moment: Moment, ways: u32) -> Option<String> {
+fn text(value: &Value<'_>, mut moment: Moment, ways: u32) -> Option<String> {
     if let Value::Time(time) = *value {
         return style(moment, ways, time).write_time(time);
     }
     let mut instant = instant(value)?;
     if matches!(value, Value::Timestamp(_)) {
+        if moment.offset == OffsetStyle::Zulu && instant.offset_seconds != 0 {
+            moment.offset = OffsetStyle::Colon;
+        }
         instant = at_offset_of(moment, instant)?;
     }
     style(moment, ways, instant.local.time).write_timestamp(instant)
 }
 
 /// An instant that was read at an offset, by a type that turned it into UTC, goes back to that offset. One that still
-/// has an offset keeps it where the form can say it.
+/// has an offset keeps it, but where offsets are not written at all.
 fn at_offset_of(moment: Moment, instant: Timestamp) -> Option<Timestamp> {
-    let can_say = !matches!(moment.offset, OffsetStyle::Absent | OffsetStyle::Zulu);
-    if instant.offset_seconds != 0 && can_say {
-        Some(instant)
-    } else {
-        instant.at_offset(moment.offset_seconds)
-    }
+    let keeps = instant.offset_seconds != 0 && moment.offset != OffsetStyle::Absent;
+    if keeps { Some(instant) } else { instant.at_offset(moment.offset_seconds) }
 }
 
 fn style(moment: Moment, ways: u32, time: Time) -> TemporalStyle {

@@ -131,15 +131,7 @@ impl Applying {
     }
 
     fn taken(&self, writer: &Writer, record: &Record) -> Error {
-        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
-        if writer.options.replace_existing {
-            let text =
-                format!("{name} `{key}` is in the archive twice, which `replace_existing` cannot restore");
-            return Error::new(ErrorKind::Constraint, text);
-        }
-        let text =
-            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
-        Error::new(ErrorKind::Conflict, text)
+        if writer.options.replace_existing { self.target.twice(record) } else { self.target.taken(record) }
     }
 
     fn several(&self, record: &Record) -> Error {

@@ -1,6 +1,6 @@
 //! The dry run: compares the records of one target with what is there, and writes nothing.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, Record, Result, WriteCounts};
+use koan_backup_core::{ConflictMode, Record, Result, WriteCounts};
 use rusqlite::{CachedStatement, params_from_iter};
 
 use super::super::error::{failed, is_constraint};
@@ -51,7 +51,7 @@ impl Comparing {
             let key = || self.target.key.iter().map(|&column| &stored[column]);
             if let Some(seen) = &mut seen {
                 match seen.execute(params_from_iter(key())) {
-                    Err(error) if is_constraint(&error) => return Err(self.twice(record)),
+                    Err(error) if is_constraint(&error) => return Err(self.target.twice(record)),
                     executed => executed.map_err(lost)?,
                 };
             }
@@ -66,7 +66,9 @@ impl Comparing {
                 equal &= value.equals(row.get_ref(index).map_err(lost)?);
             }
             match writer.options.conflict {
-                ConflictMode::Fail if !writer.options.replace_existing => return Err(self.taken(record)),
+                ConflictMode::Fail if !writer.options.replace_existing => {
+                    return Err(self.target.taken(record));
+                }
                 ConflictMode::Keep if !writer.options.replace_existing => self.counts.kept += 1,
                 _ if equal => self.counts.unchanged += 1,
                 _ => self.counts.updated += 1,
@@ -94,18 +96,5 @@ impl Comparing {
         let sql = format!("{SEEN} ({})", parameters.join(", "));
         let statement = writer.connection.prepare_cached(&sql);
         statement.map(Some).map_err(|error| failed(&writer.path, "comparing", error))
-    }
-
-    fn twice(&self, record: &Record) -> Error {
-        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
-        let text = format!("{name} `{key}` is in the archive twice, which `replace_existing` cannot restore");
-        Error::new(ErrorKind::Constraint, text)
-    }
-
-    fn taken(&self, record: &Record) -> Error {
-        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
-        let text =
-            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
-        Error::new(ErrorKind::Conflict, text)
     }
 }

@@ -138,6 +138,21 @@ impl Target {
         Ok(stored)
     }
 
+    /// The error of a record whose key exists already.
+    pub(super) fn taken(&self, record: &Record) -> Error {
+        let (name, key) = (self.entity.name(), self.key_text(record));
+        let text =
+            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
+        Error::new(ErrorKind::Conflict, text)
+    }
+
+    /// The error of a record whose key came before.
+    pub(super) fn twice(&self, record: &Record) -> Error {
+        let (name, key) = (self.entity.name(), self.key_text(record));
+        let text = format!("{name} `{key}` is in the archive twice, which `replace_existing` cannot restore");
+        Error::new(ErrorKind::Constraint, text)
+    }
+
     fn no_column(&self, record: &Record, field: &str) -> Error {
         let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
         Error::new(

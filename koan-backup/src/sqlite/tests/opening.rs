@@ -1,0 +1,66 @@
+//! Paths that are no database are refused clearly.
+
+use koan_backup_core::{ErrorKind, Provider as _, SessionOptions};
+
+use crate::Sqlite;
+
+#[test]
+fn a_path_that_cannot_be_a_database_is_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let text = directory.path().join("notes.txt");
+    std::fs::write(&text, "these are notes, long enough to be no header of a database".repeat(40))
+        .expect("written");
+    for (path, hint) in [
+        (directory.path().to_owned(), "is a directory"),
+        (directory.path().join("missing/shop.db"), "does not exist"),
+        (text, "not an SQLite database"),
+        (":memory:".into(), "names no file"),
+        ("".into(), "names no file"),
+    ] {
+        let error = Sqlite::open(&path).expect_err(hint).to_string();
+        assert!(error.contains(hint) && error.contains(&path.display().to_string()), "{error}");
+    }
+}
+
+#[test]
+fn a_new_file_is_an_empty_database() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("new.db");
+    assert_eq!(Sqlite::open(&path).expect("made").path(), path);
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_read_only_database_is_read_and_never_written() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("shop.db");
+    let error = Sqlite::options(&path).read_only().open().expect_err("missing");
+    assert!(error.to_string().contains("does not exist"), "{error}");
+    assert!(!path.exists());
+    Sqlite::open(&path).expect("made");
+    let provider = Sqlite::options(&path).read_only().open().expect("opened");
+    provider.snapshot().await.expect("a snapshot");
+    let error = provider.begin_restore(&SessionOptions::default()).await.expect_err("read-only");
+    assert_eq!(error.kind(), ErrorKind::Provider);
+    assert!(error.to_string().contains("read-only"), "{error}");
+}
+
+#[test]
+fn a_table_is_not_ignored_without_a_reason() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let options = Sqlite::options(directory.path().join("shop.db")).ignore_table("migrations", " ");
+    let error = options.open().expect_err("no reason");
+    assert!(error.to_string().contains("`migrations`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_locked_database_is_an_error_that_names_the_remedy() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("shop.db");
+    let other = rusqlite::Connection::open(&path).expect("a database");
+    other.execute_batch("CREATE TABLE t (id); BEGIN IMMEDIATE; INSERT INTO t VALUES (1)").expect("valid SQL");
+    let provider =
+        Sqlite::options(&path).busy_timeout(std::time::Duration::from_millis(10)).open().expect("opened");
+    let error = provider.begin_restore(&SessionOptions::default()).await.expect_err("locked");
+    assert!(error.to_string().contains("busy_timeout") && error.to_string().contains("shop.db"), "{error}");
+}
