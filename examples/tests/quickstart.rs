@@ -1,0 +1,44 @@
+//! The quickstart does what it prints.
+
+use koan_backup::BackupStatus;
+
+#[path = "../quickstart.rs"]
+#[expect(dead_code, reason = "its `main` is not called here")]
+mod quickstart;
+
+#[tokio::test]
+async fn the_shop_is_backed_up_verified_broken_and_restored() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let outcome = quickstart::run(folder.path()).await.expect("the quickstart runs");
+
+    assert_eq!(outcome.warnings, ["table `page_views` of `main` → in no entity"]);
+
+    let manifest = outcome.backup.manifest();
+    assert_eq!(outcome.backup.status(), BackupStatus::Completed);
+    let counts: Vec<_> =
+        manifest.entities.iter().map(|entity| (entity.entity.as_str(), entity.item_count)).collect();
+    assert_eq!(counts, [("Customer", 300), ("Order", 2000), ("OrderLine", 5000)]);
+    assert_eq!(manifest.discovery.excluded.len(), 1);
+    assert_eq!(manifest.discovery.excluded[0].reason, "search index, rebuilt from the orders");
+
+    assert!(outcome.verified.is_valid());
+    assert!(
+        outcome
+            .verified
+            .entities
+            .iter()
+            .all(|entity| entity.decoded && entity.records_checked == entity.records)
+    );
+
+    let broken = outcome.dry_run.counts();
+    assert!(outcome.dry_run.dry_run);
+    assert_eq!((broken.inserted, broken.deleted), (30, 1), "30 customers are gone, one order is made up");
+    assert!(broken.updated > 200, "{broken:?}");
+    assert_eq!(broken.inserted + broken.updated + broken.unchanged, 7300);
+    assert_eq!(outcome.damaged_after_dry_run, outcome.damaged, "a dry run writes nothing");
+
+    assert_eq!(outcome.restored.record_count(), 7300);
+    assert_eq!(outcome.restored.counts().deleted, 1);
+    assert!(outcome.damaged > 0);
+    assert_eq!(outcome.left, 0, "every row is as it was");
+}

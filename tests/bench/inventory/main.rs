@@ -1,0 +1,46 @@
+//! A program with a thousand entities: prints what it costs to start.
+#![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
+
+mod entities;
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use koan_backup::prelude::*;
+use rusqlite::Connection;
+use serde::Serialize;
+
+/// One start, in a process in which nothing was done before.
+#[derive(Serialize)]
+struct Boot {
+    /// Every policy resolved.
+    inventory: Duration,
+    /// A context, with every field compared with its column in the database.
+    context: Duration,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("many.db");
+    let database = Connection::open(&path)?;
+    let tables = entities::NAMES
+        .iter()
+        .map(|name| format!("CREATE TABLE {name} (id INTEGER PRIMARY KEY, name TEXT, rank INTEGER);"));
+    database.execute_batch(&format!("BEGIN; {} COMMIT;", tables.collect::<String>()))?;
+
+    let started = Instant::now();
+    let inventory = Inventory::linked()?;
+    let inventory_took = started.elapsed();
+    if inventory.included.len() != entities::NAMES.len() {
+        return Err(format!("{} entities are included", inventory.included.len()).into());
+    }
+
+    let started = Instant::now();
+    let builder = Koan::builder().provider("main", Sqlite::open(&path)?).storage("memory", Storage::memory());
+    let koan = builder.deny_uncovered().build().await?;
+    let boot = Boot { inventory: inventory_took, context: started.elapsed() };
+    println!("{}", serde_json::to_string(&boot)?);
+    drop(koan);
+    Ok(())
+}

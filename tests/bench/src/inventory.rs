@@ -1,0 +1,67 @@
+//! A thousand entities: what their derives cost to compile, and what an inventory of them costs at boot.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Deserialize;
+
+use crate::Result;
+use crate::table::{Table, seconds};
+
+const PROGRAM: &str = "koan-backup-bench-inventory";
+
+/// What the program with a thousand entities says of one start.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Boot {
+    inventory: Duration,
+    context: Duration,
+}
+
+/// Compiles and runs the program with a thousand entities.
+pub(crate) fn measure(table: &mut Table, runs: usize) -> Result<()> {
+    table.heading("1,000 entities of three fields");
+    let compile = compile()?;
+    let program = std::env::current_exe()?.with_file_name(PROGRAM);
+    let mut boots = Vec::new();
+    for _ in 0..runs {
+        let output = Command::new(&program).output()?;
+        if !output.status.success() {
+            return Err(format!("{PROGRAM} failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        boots.push(serde_json::from_slice::<Boot>(&output.stdout)?);
+    }
+    let median = |of: fn(&Boot) -> Duration| {
+        let mut all: Vec<_> = boots.iter().map(of).collect();
+        all.sort();
+        all[all.len() / 2]
+    };
+    table.row("inventory at boot", &milliseconds(median(|boot| boot.inventory)), "", "", "< 10 ms");
+    let context = milliseconds(median(|boot| boot.context));
+    table.row("whole start, with 1,000 tables compared", &context, "", "", "");
+    table.row("compiling them, optimised", &seconds(compile), "", "", "");
+    Ok(())
+}
+
+/// Compiles the program anew; what it depends on is there already.
+fn compile() -> Result<Duration> {
+    let build = || -> Result<Duration> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let started = Instant::now();
+        let arguments = ["build", "--release", "--quiet", "--package", "koan-backup-bench", "--bin", PROGRAM];
+        let status = Command::new(cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
+        if status.success() {
+            Ok(started.elapsed())
+        } else {
+            Err(format!("{PROGRAM} does not compile").into())
+        }
+    };
+    build()?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventory/main.rs");
+    std::fs::File::options().append(true).open(source)?.set_modified(SystemTime::now())?;
+    build()
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}

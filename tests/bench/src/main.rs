@@ -1,0 +1,156 @@
+//! Measures koan-backup beside the tools people use today, in one run, and prints a table.
+//!
+//! ```sh
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3]
+//! ```
+//!
+//! Each of our figures is that of a process of its own, from its start to its end, so that it compares with the peer's
+//! and so that its peak memory is its own.
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+mod inventory;
+mod measured;
+mod orders;
+mod peer;
+mod table;
+mod work;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use measured::median;
+use table::{Table, count, megabytes, rate, ratio, seconds};
+use work::Work;
+
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((work, folder)) = Work::asked_for(&arguments)? {
+        return work.perform(&folder);
+    }
+    if cfg!(debug_assertions) {
+        return Err("figures of an unoptimised build say nothing; run it with `--release`".into());
+    }
+    let settings = Settings::parse(&arguments)?;
+    let mut table = Table::default();
+    let small = orders(&mut table, settings.scale / 10.0, settings.runs, Extent::BackupOnly)?;
+    let large = orders(&mut table, settings.scale, settings.runs, Extent::Everything)?;
+    let growth = ratio(large, small);
+    table.row("peak memory, large against small", &format!("{growth:.2} ×"), "", "", "within 1.10 ×");
+    inventory::measure(&mut table, settings.runs)?;
+    println!("{table}");
+    Ok(())
+}
+
+/// What the command line asks for.
+struct Settings {
+    scale: f64,
+    runs: usize,
+}
+
+impl Settings {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut settings = Self { scale: 1.0, runs: 3 };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("`{argument}` needs a value"))?;
+            match argument.as_str() {
+                "--scale" => settings.scale = value.parse()?,
+                "--runs" => settings.runs = value.parse()?,
+                unknown => return Err(format!("`{unknown}` is unknown; there are --scale and --runs").into()),
+            }
+        }
+        if settings.scale > 0.0 && settings.runs > 0 {
+            Ok(settings)
+        } else {
+            Err("both must be above zero".into())
+        }
+    }
+}
+
+/// How much is measured at one size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    BackupOnly,
+    Everything,
+}
+
+/// Measures at one size, and gives the peak memory of a backup.
+fn orders(table: &mut Table, scale: f64, runs: usize, extent: Extent) -> Result<u64> {
+    let folder = tempfile::tempdir()?;
+    let database = folder.path().join(work::DATABASE);
+    let records = orders::load(&database, scale)?;
+    table.heading(&format!("SQLite, {} TPC-H orders (scale {scale})", count(records)));
+
+    let (mut ours, mut gzip, mut gzip_1) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        remove(&folder.path().join(work::STORAGE))?;
+        ours.push(Work::Backup.in_a_process(folder.path())?);
+        gzip.push(peer::dump(folder.path(), "gzip")?);
+        gzip_1.push(peer::dump(folder.path(), "gzip -1")?);
+    }
+    let backup = median(&ours);
+    for (name, peers) in [("gzip", &gzip), ("gzip -1", &gzip_1)] {
+        let peer = median(peers);
+        let share = ratio(backup.wall, peer.wall);
+        table.row(
+            &format!("backup, against `sqlite3 .dump \\| {name}`"),
+            &seconds(backup.wall),
+            &seconds(peer.wall),
+            &format!("{share:.2} ×"),
+            if name == "gzip" { "≤ 0.50 ×" } else { "" },
+        );
+        table.row("  size", &megabytes(backup.output_bytes), &megabytes(peer.output_bytes), "", "");
+    }
+    table.row("  rate", &rate(&backup), "", "", "");
+    table.row("  peak memory", &megabytes(backup.peak_memory_bytes), "", "", "< 100 MB");
+    if extent == Extent::Everything {
+        verify_and_restore(table, folder.path(), runs)?;
+    }
+    Ok(backup.peak_memory_bytes)
+}
+
+fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
+    let database = folder.join(work::DATABASE);
+    let full = folder.join("full.db");
+    std::fs::rename(&database, &full)?;
+    let (mut verified, mut restored, mut trusted, mut loaded) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        orders::create(&database)?;
+        verified.push(Work::Verify.in_a_process(folder)?);
+        restored.push(Work::Restore.in_a_process(folder)?);
+        remove(&database)?;
+        orders::create(&database)?;
+        trusted.push(Work::RestoreUnverified.in_a_process(folder)?);
+        remove(&database)?;
+        loaded.push(peer::load(folder)?);
+    }
+    let peer = median(&loaded);
+    for (name, measured) in [
+        ("verify", &verified),
+        ("restore, verified first", &restored),
+        ("restore, verified before", &trusted),
+    ] {
+        let ours = median(measured);
+        if name == "verify" {
+            table.row(name, &seconds(ours.wall), "", "", "");
+        } else {
+            let share = ratio(ours.wall, peer.wall);
+            let against = format!("{name}, against `gunzip \\| sqlite3`");
+            table.row(&against, &seconds(ours.wall), &seconds(peer.wall), &format!("{share:.2} ×"), "");
+        }
+        table.row("  rate", &rate(&ours), "", "", "");
+        table.row("  peak memory", &megabytes(ours.peak_memory_bytes), "", "", "");
+    }
+    Ok(())
+}
+
+fn remove(path: &PathBuf) -> Result<()> {
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,68 @@
+//! The orders of TPC-H, in SQLite as an application would keep them.
+
+use std::path::Path;
+
+use chrono::NaiveDate;
+use koan_backup::prelude::*;
+use rusqlite::Connection;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use tpchgen::generators::OrderGenerator;
+
+use crate::Result;
+
+entity_backup_scope!(mode = All);
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(table = "orders", key = "o_orderkey")]
+struct Order {
+    o_orderkey: i64,
+    o_custkey: i64,
+    o_orderstatus: String,
+    o_totalprice: Decimal,
+    o_orderdate: NaiveDate,
+    o_orderpriority: String,
+    o_clerk: String,
+    o_shippriority: i32,
+    o_comment: String,
+}
+
+/// Makes an empty database with a rollback journal.
+pub(crate) fn create(path: &Path) -> Result<Connection> {
+    let database = Connection::open(path)?;
+    database.execute_batch(
+        "CREATE TABLE orders (
+             o_orderkey INTEGER PRIMARY KEY, o_custkey INTEGER NOT NULL, o_orderstatus TEXT NOT NULL,
+             o_totalprice DECIMAL(15, 2) NOT NULL, o_orderdate DATE NOT NULL, o_orderpriority TEXT NOT NULL,
+             o_clerk TEXT NOT NULL, o_shippriority INTEGER NOT NULL, o_comment TEXT NOT NULL);
+         CREATE INDEX orders_of_customer ON orders (o_custkey);",
+    )?;
+    Ok(database)
+}
+
+/// Makes a database of all orders of a scale factor, and tells how many there are.
+pub(crate) fn load(path: &Path, scale: f64) -> Result<u64> {
+    let mut database = create(path)?;
+    let transaction = database.transaction()?;
+    let mut records = 0;
+    {
+        let mut insert =
+            transaction.prepare("INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        for order in OrderGenerator::new(scale, 1, 1).iter() {
+            insert.execute((
+                order.o_orderkey,
+                order.o_custkey,
+                order.o_orderstatus.to_string(),
+                order.o_totalprice.to_string(),
+                order.o_orderdate.to_string(),
+                order.o_orderpriority,
+                order.o_clerk.to_string(),
+                order.o_shippriority,
+                order.o_comment,
+            ))?;
+            records += 1;
+        }
+    }
+    transaction.commit()?;
+    Ok(records)
+}

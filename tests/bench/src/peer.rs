@@ -1,0 +1,35 @@
+//! The tools people use today.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::Result;
+use crate::measured::Measured;
+use crate::work::DATABASE;
+
+const DUMP: &str = "dump.sql.gz";
+
+/// `sqlite3 .dump`, compressed by `compress`.
+pub(crate) fn dump(folder: &Path, compress: &str) -> Result<Measured> {
+    let measured = shell(folder, &format!("sqlite3 {DATABASE} .dump | {compress} > {DUMP}"))?;
+    Ok(Measured { output_bytes: std::fs::metadata(folder.join(DUMP))?.len(), ..measured })
+}
+
+/// The dump, loaded into a new database.
+pub(crate) fn load(folder: &Path) -> Result<Measured> {
+    let measured = shell(folder, &format!("gunzip -c {DUMP} | sqlite3 loaded.db"));
+    std::fs::remove_file(folder.join("loaded.db"))?;
+    measured
+}
+
+fn shell(folder: &Path, command: &str) -> Result<Measured> {
+    let started = Instant::now();
+    let status = Command::new("sh").args(["-ec", command]).current_dir(folder).status()?;
+    let wall = started.elapsed();
+    if status.success() {
+        Ok(Measured { wall, ..Measured::default() })
+    } else {
+        Err(format!("`{command}` failed; tests/setup installs what it needs").into())
+    }
+}

@@ -1,0 +1,96 @@
+//! What is measured of ours, each in a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use koan_backup::prelude::*;
+
+use crate::Result;
+use crate::measured::Measured;
+
+/// The database, in the folder of a run.
+pub(crate) const DATABASE: &str = "orders.db";
+/// The storage profile, in the folder of a run.
+pub(crate) const STORAGE: &str = "backups";
+
+/// One piece of work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    Backup,
+    Verify,
+    Restore,
+    RestoreUnverified,
+}
+
+impl Work {
+    const ALL: [(Self, &str); 4] = [
+        (Self::Backup, "backup"),
+        (Self::Verify, "verify"),
+        (Self::Restore, "restore"),
+        (Self::RestoreUnverified, "restore-unverified"),
+    ];
+
+    /// The work that this process was started for, if it was started by another of this program.
+    pub(crate) fn asked_for(arguments: &[String]) -> Result<Option<(Self, PathBuf)>> {
+        let [flag, name, folder] = arguments else { return Ok(None) };
+        if flag != "--work" {
+            return Ok(None);
+        }
+        let known = Self::ALL.iter().find(|(_, known)| known == name);
+        let (work, _) = known.ok_or_else(|| format!("there is no work called `{name}`"))?;
+        Ok(Some((*work, folder.into())))
+    }
+
+    /// Does it in a new process, and measures that.
+    pub(crate) fn in_a_process(self, folder: &Path) -> Result<Measured> {
+        let name = Self::ALL.iter().find(|(work, _)| *work as u8 == self as u8).map_or("", |(_, name)| name);
+        let started = Instant::now();
+        let output = Command::new(std::env::current_exe()?).args(["--work", name]).arg(folder).output()?;
+        let wall = started.elapsed();
+        if !output.status.success() {
+            return Err(format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        Ok(Measured { wall, ..serde_json::from_slice(&output.stdout)? })
+    }
+
+    /// Does it in this process, and prints what it took.
+    pub(crate) fn perform(self, folder: &Path) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let measured = runtime.block_on(self.run(folder))?;
+        let measured = Measured { peak_memory_bytes: peak_memory_bytes()?, ..measured };
+        println!("{}", serde_json::to_string(&measured)?);
+        Ok(())
+    }
+
+    async fn run(self, folder: &Path) -> Result<Measured> {
+        let koan = Koan::builder()
+            .provider("main", Sqlite::open(folder.join(DATABASE))?)
+            .storage("local", Storage::local(folder.join(STORAGE))?)
+            .build()
+            .await?;
+        match self {
+            Self::Backup => drop(koan.backup("orders").await?),
+            Self::Verify => drop(koan.verify("orders").await?.require_valid()?),
+            Self::Restore => drop(koan.restore("orders").await?),
+            Self::RestoreUnverified => drop(koan.restore("orders").without_verification().await?),
+        }
+        let manifests = koan.backups().await?;
+        let manifest = manifests.first().ok_or("there is no backup")?;
+        Ok(Measured {
+            records: manifest.verification.total_item_count,
+            json_bytes: manifest.verification.total_size_bytes,
+            output_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
+            ..Measured::default()
+        })
+    }
+}
+
+/// The most memory that this process held at once, as Linux counts it.
+fn peak_memory_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("this system does not count it")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes * 1024)
+}
