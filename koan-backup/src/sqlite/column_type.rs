@@ -20,6 +20,9 @@ pub(super) struct ColumnType {
     pub(super) unit: UnixUnit,
     /// Whether the field's own form of times counts units since 1970.
     pub(super) counts_time: bool,
+    /// Whether the field's own form of times is ISO 8601 text, so that such text need not be taken apart and put
+    /// together again.
+    pub(super) takes_iso: bool,
     /// How a value is written when nothing else is known.
     pub(super) default: Form,
 }
@@ -81,7 +84,14 @@ impl ColumnType {
             WireForm::UnixNanos => (UnixUnit::Nanos, true),
             _ => (UnixUnit::Seconds, false),
         };
-        Self { kind, affinity: column.affinity, unit, counts_time, default: default_form(kind, unit, column) }
+        Self {
+            kind,
+            affinity: column.affinity,
+            unit,
+            counts_time,
+            takes_iso: wire == WireForm::Plain,
+            default: default_form(kind, unit, column),
+        }
     }
 }
 

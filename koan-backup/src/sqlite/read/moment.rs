@@ -3,12 +3,16 @@
 //! SQLite has no type for them; the numbers are read as its own functions read them:
 //! <https://sqlite.org/datatype3.html#date_and_time_datatype>
 
+use std::borrow::Cow;
+
 use koan_backup_core::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 use rusqlite::types::ValueRef;
 
 use super::super::bind::julian_of;
 use super::super::column_type::{ColumnType, Kind, Misfit};
-use super::super::form::{Form, INTEGER, Moment, Parts, REAL, Seconds, Shape, UnixUnit, fraction_ways};
+use super::super::form::{
+    FRACTION_MINIMAL, Form, INTEGER, Moment, Parts, REAL, Seconds, Shape, UnixUnit, fraction_ways,
+};
 use super::super::number;
 use super::{Reading, unexpected, utf8};
 
@@ -18,6 +22,9 @@ impl ColumnType {
             ValueRef::Text(text) => {
                 let text = utf8(text)?;
                 match moment_text(self.kind, text) {
+                    Some((_, form)) if self.takes_iso && is_iso(self.kind, form) => {
+                        Ok((Value::Str(Cow::Borrowed(text)), Some(form)))
+                    }
                     Some((value, form)) => Ok((value, Some(form))),
                     // White space around it is not kept.
                     None => match moment_text(self.kind, text.trim_ascii()) {
@@ -89,6 +96,18 @@ fn unit_name(unit: UnixUnit) -> &'static str {
         UnixUnit::Millis => "milliseconds",
         UnixUnit::Micros => "microseconds",
         UnixUnit::Nanos => "nanoseconds",
+    }
+}
+
+/// Whether a form is the one in which a value of its type is told to serde.
+fn is_iso(kind: Kind, form: Form) -> bool {
+    let Shape::Moment(Moment { parts, seconds, offset, .. }) = form.shape else { return false };
+    let exact = seconds == Seconds::Written && form.has(FRACTION_MINIMAL);
+    match kind {
+        Kind::Timestamp => parts == Parts::Both('T') && exact && offset == OffsetStyle::Zulu,
+        Kind::DateTime => parts == Parts::Both('T') && exact && offset == OffsetStyle::Absent,
+        Kind::Date => parts == Parts::Date,
+        _ => exact,
     }
 }
 
