@@ -79,14 +79,26 @@ pub(crate) fn prove<T: Serialize + DeserializeOwned>(
 /// # Errors
 /// The line does not decode as `T`.
 pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
-    serde_json::from_slice(line).or_else(|_| {
-        // Once more, slower, to learn which field it was.
-        let mut deserializer = serde_json::Deserializer::from_slice(line);
-        let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| RecordError::from_json(error.path().to_string(), error.inner()))?;
-        deserializer.end().map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
-        Ok(value)
-    })
+    // Serde would read a struct from a list as well, field after field.
+    if line.first() != Some(&b'{') {
+        return Err(RecordError::new("is not a JSON object"));
+    }
+    serde_json::from_slice(line).map_err(|error| explain::<T>(line, &error))
+}
+
+/// Which field of a line was refused: the line is read once more, as a row of JSON values.
+fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
+    let unexplained = || RecordError::from_json(error);
+    let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {
+        return unexplained();
+    };
+    let mut projection = Projection::default();
+    let mut values = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        projection.extra(name);
+        values.push(if value.is_null() { Value::Null } else { Value::Json(value.to_string().into()) });
+    }
+    Row { projection: &projection, values: &values }.read::<T>().err().unwrap_or_else(unexplained)
 }
 
 /// Reads a `T` from a line and gives its fields as the values adapters speak.

@@ -36,15 +36,14 @@ impl RecordError {
         )
     }
 
-    pub(super) fn from_json(path: String, error: &serde_json::Error) -> Self {
+    pub(super) fn from_json(error: &serde_json::Error) -> Self {
         use serde_json::error::Category;
         let problem = match error.classify() {
             Category::Syntax => "is not valid JSON",
             Category::Eof => "ends in the middle of a value",
             Category::Io | Category::Data => "does not decode as its type",
         };
-        let field = (path != ".").then_some(path);
-        Self { field, problem: format!("{problem} (byte {})", error.column()) }
+        Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
     pub(super) fn within(mut self, outer: &str) -> Self {

@@ -58,7 +58,7 @@ pub(super) fn key<K: Serialize>(key: &K, schema: &EntitySchema) -> Result<Vec<Va
 
 fn composite(text: &str) -> Result<Vec<Value<'static>>, RecordError> {
     let parts: Vec<serde_json::Value> =
-        serde_json::from_str(text).map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
+        serde_json::from_str(text).map_err(|error| RecordError::from_json(&error))?;
     parts.iter().map(|part| field_value(part).map_err(RecordError::from)).collect()
 }
 

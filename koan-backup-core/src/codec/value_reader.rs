@@ -218,8 +218,8 @@ fn read_json<'de, T>(
     read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>) -> serde_json::Result<T>,
 ) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = read(&mut json).map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
-    json.end().map_err(|error| RecordError::from_json(".".to_owned(), &error))?;
+    let value = read(&mut json).map_err(|error| RecordError::from_json(&error))?;
+    json.end().map_err(|error| RecordError::from_json(&error))?;
     Ok(value)
 }
 

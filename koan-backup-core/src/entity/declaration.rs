@@ -203,6 +203,23 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
+    /// What is wrong with the key, seen from the schema: what only a traced shape can get wrong.
+    pub(super) fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
+        let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
+        match self.shape {
+            Shape::Traced { key, .. } if found != key && !schema.open => {
+                let fields: Vec<_> = schema.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+                Some(format!(
+                    "its key is declared as {key:?}, and its type is read from the fields {}; name key fields as serde \
+                     does and in that order",
+                    fields.join(", ")
+                ))
+            }
+            _ if found.is_empty() && !schema.open => Some("it has no key field".to_owned()),
+            _ => None,
+        }
+    }
+
     /// The schema, learned afresh at each call.
     pub(super) fn schema(&self) -> EntitySchema {
         let mut schema = EntitySchema { fields: Vec::new(), open: false, variants: false };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::declaration::EntityDeclaration;
 use super::{Entity, PolicyDeclaration};
 use crate::codec::{self, Record, RecordError, Row};
+use crate::error::{Error, ErrorKind, Result};
 use crate::schema::EntitySchema;
 
 /// Everything the engine knows of an entity, built in a constant and registered in a distributed slice.
@@ -115,6 +116,17 @@ impl EntityCodec {
     /// What the engine knows of the type.
     pub fn descriptor(&self) -> &'static EntityDescriptor {
         self.descriptor
+    }
+
+    /// Refuses an entity whose key its type does not have.
+    pub(crate) fn check_key(&self) -> Result<()> {
+        match self.descriptor.declaration.key_fault(&self.schema) {
+            None => Ok(()),
+            Some(fault) => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("entity `{}` at {}: {fault}", self.name(), self.descriptor.location()),
+            )),
+        }
     }
 
     /// The name in archives, reports and manifests.

@@ -187,8 +187,10 @@ impl KoanBuilder {
                         ),
                     ));
                 }
+                let codec = EntityCodec::new(descriptor);
+                codec.check_key()?;
                 Ok(KnownEntity {
-                    codec: EntityCodec::new(descriptor),
+                    codec,
                     policy: inventory.policy(descriptor.name()),
                     provider: provider.to_owned(),
                 })

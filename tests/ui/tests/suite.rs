@@ -3,11 +3,11 @@
 #[test]
 fn accepted_forms_compile_and_declare_what_was_written() {
     let cases = trybuild::TestCases::new();
-    cases.pass("ui/pass/*.rs");
+    cases.pass("pass/*.rs");
 }
 
 #[test]
 fn mistakes_are_reported_on_their_token_with_a_remedy() {
     let cases = trybuild::TestCases::new();
-    cases.compile_fail("ui/fail/*.rs");
+    cases.compile_fail("fail/*.rs");
 }

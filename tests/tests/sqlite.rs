@@ -1,0 +1,328 @@
+//! The whole job on SQLite and the local disk: what a team types, and what it fears.
+
+use std::path::PathBuf;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, Severity};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(table = "users")]
+struct User {
+    id: i64,
+    email: String,
+    active: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Purchase {
+    id: i64,
+    user_id: i64,
+    note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(key = "purchase_id, line")]
+struct PurchaseLine {
+    purchase_id: i64,
+    line: i64,
+    amount: f64,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL UNIQUE, active BOOLEAN NOT NULL);
+    CREATE TABLE Purchase (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE, note TEXT);
+    CREATE INDEX purchase_of_user ON Purchase (user_id);
+    CREATE TABLE purchase_line (purchase_id INTEGER NOT NULL REFERENCES Purchase(id), line INTEGER NOT NULL,
+        amount REAL NOT NULL, PRIMARY KEY (purchase_id, line)) WITHOUT ROWID;
+    CREATE TABLE log (entry TEXT);
+    CREATE TRIGGER users_are_logged AFTER INSERT ON users BEGIN INSERT INTO log VALUES ('user'); END;
+    INSERT INTO users (id, email, active) VALUES (1, 'a@example.org', 1), (2, 'b@example.org', 0), (7, 'c@example.org', 1);
+    INSERT INTO Purchase VALUES (1, 1, NULL), (2, 7, 'gift');
+    INSERT INTO purchase_line VALUES (1, 1, 0.1), (1, 2, 1e300), (2, 1, -5.0);
+    DELETE FROM log;";
+
+struct Shop {
+    directory: tempfile::TempDir,
+    koan: Koan,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Connection::open(directory.path().join("shop.db")).expect("a database").execute_batch(SCHEMA).expect("a schema");
+        let koan = context(directory.path().join("shop.db"), directory.path().join("backups")).await;
+        Self { directory, koan }
+    }
+
+    fn sql(&self, sql: &str) {
+        self.connection().execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).expect(sql);
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.directory.path().join("shop.db")).expect("a database")
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        self.connection().query_row(&sql, [], |row| row.get(0)).expect("a count")
+    }
+
+    /// Every value of every table with its storage class, so that equal dumps are equal databases.
+    fn dump(&self) -> Vec<String> {
+        let connection = self.connection();
+        let mut lines = Vec::new();
+        for (table, columns) in [
+            ("users", "id, email, active"),
+            ("Purchase", "id, user_id, note"),
+            ("purchase_line", "purchase_id, line, amount"),
+            ("log", "entry"),
+            ("sqlite_master", "type, name, sql"),
+        ] {
+            let quoted: Vec<_> =
+                columns.split(", ").map(|column| format!("typeof({column}) || quote({column})")).collect();
+            let sql = format!("SELECT {} FROM {table} ORDER BY {columns}", quoted.join(" || "));
+            let mut statement = connection.prepare(&sql).expect("a statement");
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+            lines.extend(rows.map(|row| format!("{table} {}", row.expect("a row"))));
+        }
+        lines
+    }
+}
+
+async fn context(database: PathBuf, storage: PathBuf) -> Koan {
+    Koan::builder()
+        .provider("main", Sqlite::open(database).expect("opened"))
+        .storage("local", Storage::local(storage).expect("a directory"))
+        .build()
+        .await
+        .expect("a context")
+}
+
+#[tokio::test]
+async fn the_boot_report_names_tables_and_columns_in_no_entity() {
+    let shop = Shop::open().await;
+    shop.sql("ALTER TABLE users ADD COLUMN phone TEXT");
+    let koan = context(shop.directory.path().join("shop.db"), shop.directory.path().join("backups")).await;
+    let warnings = &koan.inventory().warnings;
+    assert!(warnings.iter().any(|warning| warning == "table `log` of `main` → in no entity"), "{warnings:?}");
+    let phone = "column `phone` of `main.users` → in no field of User";
+    assert!(warnings.iter().any(|warning| warning == phone), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn everything_comes_back_as_it_was() {
+    let shop = Shop::open().await;
+    let before = shop.dump();
+    let backup = shop.koan.backup("nightly").description("every night").tags(["nightly"]).await.expect("a backup");
+    assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
+    assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
+    shop.sql("PRAGMA foreign_keys = ON; DELETE FROM purchase_line; DELETE FROM users WHERE id = 1;
+              UPDATE users SET email = 'x@example.org' WHERE id = 2; INSERT INTO users VALUES (9, 'new@example.org', 1);
+              DELETE FROM log;");
+    let report = shop.koan.restore("nightly").replace_existing().await.expect("restored");
+    assert_eq!(report.record_count(), 8);
+    assert_eq!(shop.dump(), before);
+    let again = shop.koan.backup("again").await.expect("a backup");
+    for (one, other) in backup.manifest().entities.iter().zip(&again.manifest().entities) {
+        assert_eq!(one.content_hash, other.content_hash, "{}", one.entity);
+        assert_eq!(one.record_set_hash, other.record_set_hash, "{}", one.entity);
+    }
+}
+
+#[tokio::test]
+async fn the_one_liners_speak_to_the_installed_context() {
+    let shop = Shop::open().await;
+    shop.koan.install();
+    User::backup_to("daily-users").await.expect("a backup");
+    shop.sql("UPDATE users SET active = 0");
+    User::restore_from("daily-users").await.expect("restored");
+    assert_eq!(shop.koan.data::<User>().get(&7).await.expect("read").map(|user| user.active), Some(true));
+    assert_eq!(User::backups().await.expect("listed").len(), 1);
+    assert!(Purchase::backups().await.expect("listed").is_empty());
+    Backup::all("system").await.expect("a backup");
+    Backup::by_provider("main-only", ["main"]).await.expect("a backup");
+    Restore::all("system").await.expect("restored");
+    let error = Backup::by_provider("other", ["other"]).await.expect_err("no such provider");
+    assert!(error.to_string().contains("no provider is called `other`; known are `main`"), "{error}");
+}
+
+#[tokio::test]
+async fn by_default_the_archive_wins_and_other_rows_stay() {
+    let shop = Shop::open().await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.sql("UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;
+              INSERT INTO users VALUES (9, 'new@example.org', 1); DELETE FROM log;");
+    let plan = shop.koan.restore("nightly").entity::<User>().dry_run().await.expect("compared");
+    let dry = plan.counts();
+    assert_eq!((dry.inserted, dry.updated, dry.unchanged, dry.deleted), (1, 1, 1, 0));
+    assert_eq!(shop.count("users WHERE email = 'changed@example.org'"), 1, "a dry run writes nothing");
+    let counts = shop.koan.restore("nightly").entity::<User>().await.expect("restored").counts();
+    assert_eq!((counts.inserted, counts.updated), (1, 2));
+    assert_eq!(shop.count("users"), 4);
+    assert_eq!(shop.count("users WHERE email = 'changed@example.org'"), 0);
+    assert_eq!(shop.count("log"), 0, "triggers of the user do not fire");
+}
+
+#[tokio::test]
+async fn keep_leaves_existing_rows_alone_and_fail_undoes_everything() {
+    let shop = Shop::open().await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.sql("UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;");
+    let restore = || shop.koan.restore("nightly").entity::<User>();
+    let before = shop.dump();
+    let error = restore().on_conflict(ConflictMode::Fail).await.expect_err("exists");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("User") && error.to_string().contains("id=1"), "{error}");
+    assert_eq!(shop.dump(), before);
+    let counts = restore().on_conflict(ConflictMode::Keep).await.expect("restored").counts();
+    assert_eq!((counts.inserted, counts.kept), (1, 2));
+    assert_eq!(shop.count("users WHERE email = 'changed@example.org'"), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_decode_fails_the_backup_and_names_entity_and_key() {
+    let shop = Shop::open().await;
+    shop.sql("UPDATE users SET active = 'perhaps' WHERE id = 7");
+    let error = shop.koan.backup("nightly").await.expect_err("not a boolean");
+    assert_eq!(error.kind(), ErrorKind::Record);
+    let text = error.chain();
+    assert!(text.contains("User") && text.contains("id=7") && text.contains("active"), "{text}");
+    assert!(!text.contains("perhaps"), "content of a record in an error: {text}");
+    let partial = shop.koan.backup("partial").continue_on_error().await.expect("a report");
+    assert_eq!(partial.status(), BackupStatus::Failed);
+    assert_eq!(shop.koan.restore(partial.id()).allow_partial().await.expect("restored").entities.len(), 2);
+}
+
+#[tokio::test]
+async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
+    let shop = Shop::open().await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.sql("DELETE FROM users WHERE id = 2; INSERT INTO users VALUES (20, 'b@example.org', 1);");
+    let before = shop.dump();
+    let error = shop.koan.restore("nightly").entity::<User>().await.expect_err("the address is taken");
+    assert_eq!(error.kind(), ErrorKind::Constraint);
+    let text = error.chain();
+    assert!(text.contains("users.email") && text.contains("id=2"), "{text}");
+    assert!(!text.contains("b@example.org"), "content of a record in an error: {text}");
+    assert_eq!(shop.dump(), before);
+
+    shop.sql("DELETE FROM users; DELETE FROM purchase_line; DELETE FROM Purchase;");
+    let before = shop.dump();
+    let error = shop.koan.restore("nightly").entity::<Purchase>().await.expect_err("users are missing");
+    assert_eq!(error.kind(), ErrorKind::Constraint);
+    assert!(error.chain().contains("Purchase") && error.chain().contains("users"), "{error:?}");
+    assert_eq!(shop.dump(), before);
+}
+
+#[tokio::test]
+async fn a_restore_that_is_dropped_half_way_leaves_the_database_as_it_was() {
+    let shop = Shop::open().await;
+    shop.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO users SELECT i, i || '@example.org', 1 FROM n",
+    );
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.sql("UPDATE users SET active = 0");
+    let before = shop.dump();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = std::sync::Mutex::new(Some(sender));
+    let restore = shop.koan.restore("nightly").batch_size(100).on_event(move |event| {
+        if matches!(event, koan_backup::Event::BatchRestored { records: 5000.., .. })
+            && let Some(sender) = sender.lock().expect("sound").take()
+        {
+            let _ = sender.send(());
+        }
+    });
+    tokio::select! {
+        _ = receiver => {}
+        ended = restore.into_future() => panic!("it ended first: {ended:?}"),
+    }
+    for _ in 0..50 {
+        if shop.connection().execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(shop.dump(), before);
+}
+
+#[tokio::test]
+async fn viability_tells_what_would_go_wrong_without_writing() {
+    let shop = Shop::open().await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    assert!(shop.koan.restore("nightly").viability().await.expect("assessed").is_viable());
+    shop.sql("ALTER TABLE purchase_line RENAME TO lines");
+    let before = shop.dump_of_master();
+    let check = shop.koan.restore("nightly").viability().await.expect("assessed");
+    assert!(!check.is_viable());
+    let finding = check.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+    assert_eq!(finding.entity.as_deref(), Some("PurchaseLine"));
+    assert_eq!(check.record_count, 8);
+    let error = shop.koan.restore("nightly").await.expect_err("not viable");
+    assert!(error.to_string().contains("nothing was written"), "{error}");
+    assert_eq!(shop.dump_of_master(), before);
+    shop.koan.restore("nightly").create_missing().await.expect("made");
+    assert_eq!(shop.count("PurchaseLine"), 3);
+}
+
+impl Shop {
+    fn dump_of_master(&self) -> Vec<String> {
+        let connection = self.connection();
+        let mut statement = connection.prepare("SELECT name || sql FROM sqlite_master WHERE sql NOT NULL ORDER BY 1").expect("a statement");
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+        rows.map(|row| row.expect("a row")).collect()
+    }
+}
+
+#[tokio::test]
+async fn inserting_through_the_application_works_after_a_restore() {
+    let shop = Shop::open().await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.sql("DELETE FROM users; DELETE FROM sqlite_sequence;");
+    shop.koan.restore("nightly").entity::<User>().await.expect("restored");
+    shop.sql("INSERT INTO users (email, active) VALUES ('next@example.org', 1)");
+    assert_eq!(shop.count("users WHERE id > 7 AND email = 'next@example.org'"), 1);
+}
+
+#[tokio::test]
+async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
+    let shop = Shop::open().await;
+    shop.sql(
+        "PRAGMA journal_mode = WAL; CREATE TABLE Balance (id INTEGER PRIMARY KEY, cents INTEGER NOT NULL);
+         DELETE FROM purchase_line; DELETE FROM Purchase;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+         INSERT INTO Purchase SELECT i, 1, NULL FROM n;
+         INSERT INTO purchase_line SELECT id, 1, 1.0 FROM Purchase;",
+    );
+    let path = shop.directory.path().join("shop.db");
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = std::sync::Arc::clone(&stop);
+    let writer = std::thread::spawn(move || {
+        let connection = Connection::open(path).expect("a database");
+        connection.busy_timeout(std::time::Duration::from_secs(10)).expect("set");
+        let mut moved = 0;
+        // A purchase and its line go together.
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            moved += 1;
+            let id = 3000 + moved;
+            connection
+                .execute_batch(&format!(
+                    "BEGIN; INSERT INTO Purchase VALUES ({id}, 1, NULL); INSERT INTO purchase_line VALUES ({id}, 1, 1.0);
+                     DELETE FROM purchase_line WHERE purchase_id = {moved}; DELETE FROM Purchase WHERE id = {moved}; COMMIT"
+                ))
+                .expect("written");
+        }
+        moved
+    });
+    for _ in 0..5 {
+        let backup = shop.koan.backup("busy").entity::<Purchase>().entity::<PurchaseLine>().await.expect("a backup");
+        let counts: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.item_count).collect();
+        assert_eq!(counts, [3000, 3000]);
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(writer.join().expect("joined") > 0, "nothing was written meanwhile");
+}
