@@ -1,5 +1,6 @@
 //! Backing up: options → plan → run → report.
 
+mod attempt;
 mod encode;
 mod options;
 mod plan;

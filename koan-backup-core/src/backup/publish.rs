@@ -96,9 +96,26 @@ pub(super) async fn write_documents(
     Ok(manifest)
 }
 
-/// Makes the backup exist.
+/// Makes the backup exist. If that fails, no archive stays that no manifest names.
 pub(super) async fn publish(storage: &Storage, manifest: &Manifest) -> Result<()> {
-    storage.create(&manifest_path(&manifest.id), manifest.to_json()).await
+    let (path, content) = (manifest_path(&manifest.id), manifest.to_json());
+    let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let Err(error) = storage.create(&path, content.clone()).await else { return Ok(()) };
+    // It may have been written all the same, and the answer was lost.
+    match storage.read(&path, limit).await {
+        Ok(Some(published)) if published == content => Ok(()),
+        Ok(None) => {
+            if let Some(archive) = &manifest.archive {
+                storage.discard(&archive.file.as_str().into()).await;
+            }
+            Err(error)
+        }
+        Ok(Some(_)) => Err(error),
+        Err(_) => Err(error.context(format!(
+            "whether backup {} was published is not known, `{path}` cannot be read either; if it is there later, it is whole",
+            manifest.id
+        ))),
+    }
 }
 
 /// The manifest of what is in `contents`.

@@ -3,9 +3,16 @@
 //! Parsing tells the value and how it was written apart, so that an adapter can write a value back in the very form it
 //! was read in.
 
+mod parse;
+mod style;
+
 use std::fmt;
 
 use jiff::civil;
+
+use parse::{Parsed, parse};
+pub use style::{OffsetStyle, TemporalStyle};
+use style::{needed_digits, push_fraction};
 
 /// A calendar date in the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,34 +54,6 @@ pub struct Timestamp {
     pub local: DateTime,
     /// East of UTC, in seconds.
     pub offset_seconds: i32,
-}
-
-/// How a date or time was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TemporalStyle {
-    /// What stands between date and time; `None` where there is only one of them.
-    pub separator: Option<char>,
-    /// Whether seconds were written.
-    pub seconds: bool,
-    /// Digits after the decimal point, 0 to 9.
-    pub fraction_digits: u8,
-    /// How the offset was written.
-    pub offset: OffsetStyle,
-}
-
-/// How an offset from UTC was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OffsetStyle {
-    /// Not at all.
-    Absent,
-    /// `Z`
-    Zulu,
-    /// `+02:00`
-    Colon,
-    /// `+0200`
-    Digits,
-    /// `+02`
-    Hours,
 }
 
 impl Date {
@@ -203,86 +182,6 @@ impl Timestamp {
     }
 }
 
-impl TemporalStyle {
-    /// `YYYY-MM-DD`
-    pub const DATE: Self =
-        Self { separator: None, seconds: false, fraction_digits: 0, offset: OffsetStyle::Absent };
-    /// `YYYY-MM-DD HH:MM:SS`
-    pub const SQL: Self =
-        Self { separator: Some(' '), seconds: true, fraction_digits: 0, offset: OffsetStyle::Absent };
-    /// `YYYY-MM-DDTHH:MM:SSZ`
-    pub const RFC3339: Self =
-        Self { separator: Some('T'), seconds: true, fraction_digits: 0, offset: OffsetStyle::Zulu };
-
-    /// This style with as many fraction digits as the time needs.
-    #[must_use]
-    pub fn with_fraction_of(mut self, time: Time) -> Self {
-        self.fraction_digits = needed_digits(time.nanosecond);
-        self
-    }
-
-    /// Writes a date and time; `None` where this style cannot hold the value.
-    pub fn write_date_time(self, value: DateTime) -> Option<String> {
-        let mut text = value.date.to_string();
-        match self.separator {
-            Some(separator) => {
-                text.push(separator);
-                self.push_time(&mut text, value.time)?;
-            }
-            None if value.time != Time::MIDNIGHT => return None,
-            None => {}
-        }
-        Some(text)
-    }
-
-    /// Writes an instant with its offset; `None` where this style cannot hold the value.
-    pub fn write_timestamp(self, value: Timestamp) -> Option<String> {
-        let mut text = self.write_date_time(value.local)?;
-        self.push_offset(&mut text, value.offset_seconds)?;
-        Some(text)
-    }
-
-    /// Writes a time of day; `None` where this style cannot hold the value.
-    pub fn write_time(self, value: Time) -> Option<String> {
-        let mut text = String::with_capacity(18);
-        self.push_time(&mut text, value)?;
-        Some(text)
-    }
-
-    fn push_time(self, text: &mut String, time: Time) -> Option<()> {
-        use fmt::Write as _;
-        write!(text, "{:02}:{:02}", time.hour, time.minute).ok()?;
-        if !self.seconds {
-            return (time.second == 0 && time.nanosecond == 0).then_some(());
-        }
-        write!(text, ":{:02}", time.second).ok()?;
-        if needed_digits(time.nanosecond) > self.fraction_digits {
-            return None;
-        }
-        push_fraction(text, time.nanosecond, self.fraction_digits);
-        Some(())
-    }
-
-    fn push_offset(self, text: &mut String, offset: i32) -> Option<()> {
-        use fmt::Write as _;
-        let sign = if offset < 0 { '-' } else { '+' };
-        let (hours, minutes, seconds) = (offset.abs() / 3600, offset.abs() / 60 % 60, offset.abs() % 60);
-        if seconds != 0 {
-            return None;
-        }
-        match self.offset {
-            OffsetStyle::Absent | OffsetStyle::Zulu if offset != 0 => return None,
-            OffsetStyle::Absent => {}
-            OffsetStyle::Zulu => text.push('Z'),
-            OffsetStyle::Colon => write!(text, "{sign}{hours:02}:{minutes:02}").ok()?,
-            OffsetStyle::Digits => write!(text, "{sign}{hours:02}{minutes:02}").ok()?,
-            OffsetStyle::Hours if minutes != 0 => return None,
-            OffsetStyle::Hours => write!(text, "{sign}{hours:02}").ok()?,
-        }
-        Some(())
-    }
-}
-
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.year < 0 {
@@ -321,124 +220,6 @@ impl fmt::Display for Timestamp {
 }
 
 const UNIX_EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
-
-enum Parsed {
-    Date(Date),
-    Time(Time),
-    DateTime(DateTime, Option<i32>),
-}
-
-/// Reads the text forms that SQL databases and ISO 8601 / RFC 3339 share.
-fn parse(text: &str) -> Option<(Parsed, TemporalStyle)> {
-    let bytes = text.as_bytes();
-    if bytes.get(2) == Some(&b':') {
-        let (time, style, rest) = parse_time(bytes)?;
-        return rest.is_empty().then_some((Parsed::Time(time), style));
-    }
-    let (date, rest) = parse_date(bytes)?;
-    let Some((&separator, rest)) = rest.split_first() else {
-        return Some((Parsed::Date(date), TemporalStyle::DATE));
-    };
-    if !matches!(separator, b'T' | b't' | b' ') {
-        return None;
-    }
-    let (time, mut style, rest) = parse_time(rest)?;
-    style.separator = Some(char::from(separator));
-    let (offset, offset_style) = parse_offset(rest)?;
-    style.offset = offset_style;
-    Some((Parsed::DateTime(DateTime { date, time }, offset), style))
-}
-
-fn parse_date(bytes: &[u8]) -> Option<(Date, &[u8])> {
-    if bytes.first() == Some(&b'-') {
-        if bytes.len() < 13 || bytes[7] != b'-' || bytes[10] != b'-' {
-            return None;
-        }
-        let year = -i16::try_from(digits(&bytes[1..7])?).ok()?;
-        return Some((Date::new(year, two(&bytes[8..])?, two(&bytes[11..])?)?, &bytes[13..]));
-    }
-    if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
-        return None;
-    }
-    let year = i16::try_from(digits(&bytes[..4])?).ok()?;
-    Some((Date::new(year, two(&bytes[5..])?, two(&bytes[8..])?)?, &bytes[10..]))
-}
-
-fn parse_time(bytes: &[u8]) -> Option<(Time, TemporalStyle, &[u8])> {
-    if bytes.len() < 5 || bytes[2] != b':' {
-        return None;
-    }
-    let mut time = Time { hour: two(bytes)?, minute: two(&bytes[3..])?, second: 0, nanosecond: 0 };
-    let mut style = TemporalStyle::DATE;
-    let mut rest = &bytes[5..];
-    if rest.first() == Some(&b':') {
-        time.second = two(rest.get(1..)?)?;
-        style.seconds = true;
-        rest = &rest[3..];
-        if rest.first() == Some(&b'.') {
-            let count = rest[1..].iter().take_while(|b| b.is_ascii_digit()).count();
-            if count == 0 || count > 9 {
-                return None;
-            }
-            let mut nanos = i32::try_from(digits(&rest[1..=count])?).ok()?;
-            for _ in count..9 {
-                nanos *= 10;
-            }
-            time.nanosecond = nanos;
-            style.fraction_digits = u8::try_from(count).ok()?;
-            rest = &rest[1 + count..];
-        }
-    }
-    let in_range = time.hour < 24 && time.minute < 60 && time.second <= 60;
-    in_range.then_some((time, style, rest))
-}
-
-fn parse_offset(bytes: &[u8]) -> Option<(Option<i32>, OffsetStyle)> {
-    let (sign, rest) = match bytes {
-        [] => return Some((None, OffsetStyle::Absent)),
-        [b'Z'] => return Some((Some(0), OffsetStyle::Zulu)),
-        [b'+', rest @ ..] => (1, rest),
-        [b'-', rest @ ..] => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes, style) = match rest.len() {
-        2 => (two(rest)?, 0, OffsetStyle::Hours),
-        4 => (two(rest)?, two(&rest[2..])?, OffsetStyle::Digits),
-        5 if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, OffsetStyle::Colon),
-        _ => return None,
-    };
-    if hours > 23 || minutes > 59 || (sign < 0 && hours == 0 && minutes == 0) {
-        return None;
-    }
-    Some((Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60)), style))
-}
-
-fn two(bytes: &[u8]) -> Option<i8> {
-    i8::try_from(digits(bytes.get(..2)?)?).ok()
-}
-
-fn digits(bytes: &[u8]) -> Option<u32> {
-    bytes
-        .iter()
-        .try_fold(0u32, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
-}
-
-fn needed_digits(nanosecond: i32) -> u8 {
-    let (mut digits, mut rest) = (9, nanosecond);
-    while digits > 0 && rest % 10 == 0 {
-        rest /= 10;
-        digits -= 1;
-    }
-    digits
-}
-
-fn push_fraction(text: &mut String, nanosecond: i32, digits: u8) {
-    if digits > 0 {
-        let all = format!("{nanosecond:09}");
-        text.push('.');
-        text.push_str(&all[..usize::from(digits.min(9))]);
-    }
-}
 
 #[cfg(test)]
 mod tests {

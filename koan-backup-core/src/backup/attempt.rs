@@ -1,0 +1,281 @@
+//! One attempt to write an archive: entities in order, each through all cores.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use futures::stream::{FuturesOrdered, StreamExt};
+use tokio::task::JoinHandle;
+
+use super::encode::encode;
+use super::options::BackupOptions;
+use super::plan::PlannedPart;
+use super::publish::{Contents, Header, write_documents};
+use super::reads::Reads;
+use super::run::{Failures, Snapshots};
+use crate::archive::{
+    ArchiveFile, ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
+    Manifest, ProviderInfo, Upload, WrittenEntry, archive_path, entity_file,
+};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Listener};
+use crate::storage::Storage;
+
+/// One attempt to write the archive.
+pub(super) struct Attempt<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) storage: &'a Storage,
+    pub(super) header: &'a Header<'a>,
+    pub(super) options: &'a BackupOptions,
+    pub(super) listener: &'a Listener,
+    pub(super) parts: &'a [PlannedPart],
+    pub(super) snapshots: &'a Snapshots,
+}
+
+impl Attempt<'_> {
+    /// Writes the archive, whole, and gives its manifest; nothing shows before that.
+    pub(super) async fn write(&self, failures: &mut Failures) -> Result<Manifest> {
+        let Header { id, name, created_at } = *self.header;
+        let path = archive_path(name, created_at, &id);
+        let store = self.storage.store();
+        let (sink, mut upload) = Upload::begin(store.as_ref(), self.storage.location(), path.clone()).await?;
+        let writer = ArchiveWriter::start(sink, self.options.compression, created_at);
+        let (produced, stored) = tokio::join!(self.produce(writer, failures), upload.run());
+        let (mut manifest, written) = match (produced, stored) {
+            (Ok(produced), Ok(())) => produced,
+            (_, Err(error)) | (Err(error), _) => {
+                upload.abort().await;
+                return Err(error);
+            }
+        };
+        upload.complete(store.as_ref(), &written).await?;
+        manifest.archive = Some(ArchiveFile {
+            file: path.to_string(),
+            size_bytes: written.size_bytes,
+            sha256: written.sha256,
+        });
+        Ok(manifest)
+    }
+
+    async fn produce(
+        &self,
+        mut writer: ArchiveWriter,
+        failures: &mut Failures,
+    ) -> Result<(Manifest, FinishedUpload)> {
+        let mut contents = Contents::default();
+        self.describe_providers(&mut contents).await?;
+        let readable: Vec<_> = self
+            .parts
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !failures.contains_key(index))
+            .map(|(_, part)| part.clone())
+            .collect();
+        let mut reads = Reads::new(&readable, self.snapshots, self.options, self.listener);
+        let mut next = 0;
+        for (index, part) in self.parts.iter().enumerate() {
+            if let Some(error) = failures.get(&index) {
+                contents.entities.push(self.failed(part, error));
+                continue;
+            }
+            let started = Instant::now();
+            self.tell_started(part).await;
+            let written = self.write_part(&mut writer, &mut reads, next, part, &mut contents).await;
+            if written.is_err() {
+                reads.give_up(next).await;
+            }
+            next += 1;
+            match written {
+                Ok(written) => self.completed(part, written, started, &mut contents),
+                Err(PartFailed { error, .. }) if !self.options.continue_on_error || is_fatal(&error) => {
+                    self.tell_failed(part, &error);
+                    return Err(error);
+                }
+                Err(PartFailed { error, began }) => {
+                    self.tell_failed(part, &error);
+                    if began {
+                        failures.insert(index, error);
+                        return Err(Error::new(
+                            ErrorKind::Record,
+                            "an entity failed after part of it was written",
+                        ));
+                    }
+                    contents.entities.push(self.failed(part, &error));
+                }
+            }
+        }
+        let manifest =
+            write_documents(&mut writer, self.environment, self.header, self.options, contents).await?;
+        let finished = writer.finish().await?;
+        Ok((manifest, finished))
+    }
+
+    async fn describe_providers(&self, contents: &mut Contents) -> Result<()> {
+        for (name, snapshot) in self.snapshots {
+            let provider = self.environment.provider(name)?;
+            let info = ProviderInfo {
+                kind: provider.kind().to_owned(),
+                version: provider.describe(&[]).await?.version,
+                consistency: snapshot.consistency(),
+                physical: BTreeMap::new(),
+            };
+            contents.providers.insert(name.clone(), info);
+        }
+        Ok(())
+    }
+
+    /// Writes one entry: chunks are proven and compressed on all cores and written in order.
+    async fn write_part(
+        &self,
+        writer: &mut ArchiveWriter,
+        reads: &mut Reads<'_>,
+        index: usize,
+        part: &PlannedPart,
+        contents: &mut Contents,
+    ) -> Result<WrittenEntry, PartFailed> {
+        let file = entity_file(part.entity.codec.name(), &part.set);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut entry: Option<EntityEntry> = None;
+        let failed = |began: bool| move |error| PartFailed { error, began };
+        let mut working: FuturesOrdered<JoinHandle<Result<CompressedBlock>>> = FuturesOrdered::new();
+        let (mut open, mut records, mut bytes) = (true, 0, 0);
+        while open || !working.is_empty() {
+            tokio::select! {
+                biased;
+                Some(block) = working.next(), if !working.is_empty() => {
+                    let block = block.map_err(lost).and_then(|block| block).map_err(failed(entry.is_some()))?;
+                    records += block.records;
+                    bytes += u64::try_from(block.raw.len()).unwrap_or(u64::MAX);
+                    let entry = match &mut entry {
+                        Some(entry) => entry,
+                        none => none.insert(writer.records(file.clone()).await.map_err(failed(false))?),
+                    };
+                    entry.block(block).await.map_err(failed(true))?;
+                    self.listener.tell(|| Event::BlockWritten {
+                        entity: part.entity.codec.name().to_owned(), set: part.set.clone(), records, bytes,
+                    });
+                }
+                chunk = reads.chunk(index), if open && working.len() < workers => match chunk {
+                    Some(chunk) => {
+                        let (codec, compression) = (part.entity.codec.clone(), self.options.compression);
+                        working.push_back(tokio::task::spawn_blocking(move || encode(chunk, &codec, compression)));
+                    }
+                    None => open = false,
+                },
+            }
+        }
+        let summary = reads.summary(index).await.map_err(failed(entry.is_some()))?;
+        let entry = match entry {
+            Some(entry) => entry,
+            None => writer.records(file.clone()).await.map_err(failed(false))?,
+        };
+        let written = entry.finish().await.map_err(failed(true))?;
+        if let (Some(physical), Some(info)) =
+            (summary.physical, contents.providers.get_mut(&part.entity.provider))
+        {
+            info.physical.insert(file, physical);
+        }
+        contents.warnings.extend(summary.warnings);
+        Ok(written)
+    }
+
+    fn completed(
+        &self,
+        part: &PlannedPart,
+        written: WrittenEntry,
+        started: Instant,
+        contents: &mut Contents,
+    ) {
+        let file = entity_file(part.entity.codec.name(), &part.set);
+        let (records, bytes) = (written.item_count, written.size_bytes);
+        contents.checksums.0.insert(file.clone(), written.content_hash.clone());
+        if part.entity.policy.include_schema {
+            contents.schemas.insert(part.entity.codec.name().to_owned(), part.entity.codec.schema().clone());
+        }
+        contents.entities.push(EntityManifest {
+            status: EntityStatus::Completed,
+            item_count: written.item_count,
+            size_bytes: written.size_bytes,
+            compressed_bytes: written.compressed_bytes,
+            content_hash: Some(written.content_hash),
+            record_set_hash: Some(written.record_set_hash),
+            storage_file: Some(file.clone()),
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..self.blank(part)
+        });
+        contents.blocks.insert(file, written.blocks);
+        self.listener.tell(|| Event::EntityCompleted {
+            entity: part.entity.codec.name().to_owned(),
+            set: part.set.clone(),
+            records,
+            bytes,
+        });
+    }
+
+    fn failed(&self, part: &PlannedPart, error: &Error) -> EntityManifest {
+        EntityManifest { status: EntityStatus::Failed, error: Some(error.chain()), ..self.blank(part) }
+    }
+
+    fn blank(&self, part: &PlannedPart) -> EntityManifest {
+        let (codec, descriptor) = (&part.entity.codec, part.entity.codec.descriptor());
+        let provider = self.environment.provider(&part.entity.provider);
+        EntityManifest {
+            entity: codec.name().to_owned(),
+            type_path: descriptor.type_path(),
+            key_type: descriptor.key_type().to_owned(),
+            set: part.set.clone(),
+            provider: part.entity.provider.clone(),
+            provider_kind: provider.map(|provider| provider.kind().to_owned()).unwrap_or_default(),
+            policy: part.entity.policy,
+            status: EntityStatus::Failed,
+            error: None,
+            item_count: 0,
+            size_bytes: 0,
+            compressed_bytes: 0,
+            content_hash: None,
+            record_set_hash: None,
+            storage_file: None,
+            schema_fingerprint: codec.schema().fingerprint(),
+            duration_ms: 0,
+        }
+    }
+
+    async fn tell_started(&self, part: &PlannedPart) {
+        if !self.listener.is_listening() {
+            return;
+        }
+        let snapshot = self.snapshots.get(&part.entity.provider);
+        let expected = match snapshot.filter(|snapshot| snapshot.concurrent_reads() > 1) {
+            Some(snapshot) => snapshot.count(&part.entity.codec, &part.set).await.ok(),
+            None => None,
+        };
+        self.listener.tell(|| Event::EntityStarted {
+            entity: part.entity.codec.name().to_owned(),
+            set: part.set.clone(),
+            expected,
+        });
+    }
+
+    fn tell_failed(&self, part: &PlannedPart, error: &Error) {
+        self.listener.tell(|| Event::EntityFailed {
+            entity: part.entity.codec.name().to_owned(),
+            set: part.set.clone(),
+            error: error.chain(),
+        });
+    }
+}
+
+/// Why an entry was not written, and whether part of it is in the archive.
+struct PartFailed {
+    error: Error,
+    began: bool,
+}
+
+/// Whether no other entity could be written either.
+fn is_fatal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Storage | ErrorKind::Internal)
+}
+
+fn lost(source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, "a thread that compresses records was lost", source)
+}

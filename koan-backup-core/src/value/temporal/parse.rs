@@ -1,0 +1,105 @@
+//! Reads the text that dates and times are written in.
+
+use super::{Date, DateTime, OffsetStyle, TemporalStyle, Time};
+
+/// What a text turned out to be.
+pub(super) enum Parsed {
+    Date(Date),
+    Time(Time),
+    DateTime(DateTime, Option<i32>),
+}
+
+/// Reads the text forms that SQL databases and ISO 8601 / RFC 3339 share.
+pub(super) fn parse(text: &str) -> Option<(Parsed, TemporalStyle)> {
+    let bytes = text.as_bytes();
+    if bytes.get(2) == Some(&b':') {
+        let (time, style, rest) = parse_time(bytes)?;
+        return rest.is_empty().then_some((Parsed::Time(time), style));
+    }
+    let (date, rest) = parse_date(bytes)?;
+    let Some((&separator, rest)) = rest.split_first() else {
+        return Some((Parsed::Date(date), TemporalStyle::DATE));
+    };
+    if !matches!(separator, b'T' | b't' | b' ') {
+        return None;
+    }
+    let (time, mut style, rest) = parse_time(rest)?;
+    style.separator = Some(char::from(separator));
+    let (offset, offset_style) = parse_offset(rest)?;
+    style.offset = offset_style;
+    Some((Parsed::DateTime(DateTime { date, time }, offset), style))
+}
+
+fn parse_date(bytes: &[u8]) -> Option<(Date, &[u8])> {
+    if bytes.first() == Some(&b'-') {
+        if bytes.len() < 13 || bytes[7] != b'-' || bytes[10] != b'-' {
+            return None;
+        }
+        let year = -i16::try_from(digits(&bytes[1..7])?).ok()?;
+        return Some((Date::new(year, two(&bytes[8..])?, two(&bytes[11..])?)?, &bytes[13..]));
+    }
+    if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let year = i16::try_from(digits(&bytes[..4])?).ok()?;
+    Some((Date::new(year, two(&bytes[5..])?, two(&bytes[8..])?)?, &bytes[10..]))
+}
+
+fn parse_time(bytes: &[u8]) -> Option<(Time, TemporalStyle, &[u8])> {
+    if bytes.len() < 5 || bytes[2] != b':' {
+        return None;
+    }
+    let mut time = Time { hour: two(bytes)?, minute: two(&bytes[3..])?, second: 0, nanosecond: 0 };
+    let mut style = TemporalStyle::DATE;
+    let mut rest = &bytes[5..];
+    if rest.first() == Some(&b':') {
+        time.second = two(rest.get(1..)?)?;
+        style.seconds = true;
+        rest = &rest[3..];
+        if rest.first() == Some(&b'.') {
+            let count = rest[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+            if count == 0 || count > 9 {
+                return None;
+            }
+            let mut nanos = i32::try_from(digits(&rest[1..=count])?).ok()?;
+            for _ in count..9 {
+                nanos *= 10;
+            }
+            time.nanosecond = nanos;
+            style.fraction_digits = u8::try_from(count).ok()?;
+            rest = &rest[1 + count..];
+        }
+    }
+    let in_range = time.hour < 24 && time.minute < 60 && time.second <= 60;
+    in_range.then_some((time, style, rest))
+}
+
+fn parse_offset(bytes: &[u8]) -> Option<(Option<i32>, OffsetStyle)> {
+    let (sign, rest) = match bytes {
+        [] => return Some((None, OffsetStyle::Absent)),
+        [b'Z'] => return Some((Some(0), OffsetStyle::Zulu)),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes, style) = match rest.len() {
+        2 => (two(rest)?, 0, OffsetStyle::Hours),
+        4 => (two(rest)?, two(&rest[2..])?, OffsetStyle::Digits),
+        5 if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, OffsetStyle::Colon),
+        _ => return None,
+    };
+    if hours > 23 || minutes > 59 || (sign < 0 && hours == 0 && minutes == 0) {
+        return None;
+    }
+    Some((Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60)), style))
+}
+
+fn two(bytes: &[u8]) -> Option<i8> {
+    i8::try_from(digits(bytes.get(..2)?)?).ok()
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes
+        .iter()
+        .try_fold(0u32, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
+}
