@@ -4,6 +4,7 @@
 //! restoring run on every core and `unzip` still reads the entry.
 
 mod blocks;
+mod bounds;
 mod compression;
 mod documents;
 mod layout;
@@ -13,6 +14,7 @@ mod upload;
 mod writer;
 
 pub use blocks::{Block, BlockTable};
+pub(crate) use bounds::tree_fits;
 pub use compression::{Compression, CompressionMethod};
 pub use documents::{
     BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,

@@ -9,6 +9,6 @@ mod reads;
 mod report;
 mod run;
 
-pub use options::{BackupOptions, Selection};
+pub use options::BackupOptions;
 pub use report::BackupReport;
 pub(crate) use run::run;

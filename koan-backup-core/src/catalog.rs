@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 
-use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix};
+use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix, tree_fits};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
@@ -130,6 +130,15 @@ fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBac
             source,
         )
     };
+    if !tree_fits(bytes) {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "manifest `{path}` in storage `{}` holds more than any that is written",
+                storage.location()
+            ),
+        ));
+    }
     let published: serde_json::Value = serde_json::from_slice(bytes).map_err(damaged)?;
     let version = published.get("formatVersion").and_then(serde_json::Value::as_u64);
     if version.is_some_and(|version| version > u64::from(FORMAT_VERSION)) {
@@ -142,6 +151,15 @@ fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBac
         ));
     }
     let manifest: Manifest = serde_json::from_value(published.clone()).map_err(damaged)?;
+    if manifest.format_version == 0 {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "manifest `{path}` in storage `{}` has format version 0, which never was",
+                storage.location()
+            ),
+        ));
+    }
     if manifest_path(&manifest.id).as_ref() != path {
         return Err(Error::new(
             ErrorKind::Corrupt,

@@ -23,6 +23,7 @@ mod provider;
 mod registry;
 mod restore;
 mod schema;
+mod selection;
 mod storage;
 mod value;
 mod verify;
@@ -33,7 +34,7 @@ pub use archive::{
     EntityStatistics, EntityStatus, ExcludedEntity, FORMAT_VERSION, Manifest, Producer, ProviderDocument,
     ProviderInfo, SchemaSnapshots, UncoveredEntity, VerificationSummary, entity_file,
 };
-pub use backup::{BackupOptions, BackupReport, Selection};
+pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use catalog::BackupRef;
 pub use clock::{Clock, SystemClock};
@@ -60,6 +61,7 @@ pub use provider::{
 };
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
+pub use selection::Selection;
 pub use storage::Storage;
 pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};

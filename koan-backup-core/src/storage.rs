@@ -77,12 +77,38 @@ impl Storage {
 
     /// Reads a small file of at most `limit` bytes; `None` if it does not exist.
     pub(crate) async fn read(&self, path: &ObjectPath, limit: u64) -> Result<Option<Vec<u8>>> {
+        // A read that comes back short or fails is tried once more: the store may have been cut off.
+        for attempt in 0..2 {
+            let source = match self.read_once(path, limit).await? {
+                Ok(Some(bytes)) => return Ok(Some(bytes.to_vec())),
+                Ok(None) => None,
+                Err(object_store::Error::NotFound { .. }) => return Ok(None),
+                Err(source) => Some(source),
+            };
+            if let Some(source) = source
+                && (attempt == 1 || is_refusal(&source))
+            {
+                return Err(self.failed(path, "read from", source));
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Storage,
+            format!("`{path}` comes back short from storage `{}`; nothing in it is trusted", self.location),
+        ))
+    }
+
+    /// One read; nothing if it came back short.
+    async fn read_once(
+        &self,
+        path: &ObjectPath,
+        limit: u64,
+    ) -> Result<object_store::Result<Option<bytes::Bytes>>> {
         let found = match self.store.get(path).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(source) => return Err(self.failed(path, "read from", source)),
+            Err(source) => return Ok(Err(source)),
         };
-        if found.meta.size > limit {
+        let size = found.meta.size;
+        if size > limit {
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
@@ -91,8 +117,12 @@ impl Storage {
                 ),
             ));
         }
-        let bytes = found.bytes().await.map_err(|source| self.failed(path, "read from", source))?;
-        Ok(Some(bytes.to_vec()))
+        Ok(found.bytes().await.map(|bytes| (u64::try_from(bytes.len()) == Ok(size)).then_some(bytes)))
+    }
+
+    /// Removes what must not stay. That it stays all the same is logged: nothing refers to it.
+    pub(crate) async fn discard(&self, path: &ObjectPath) {
+        discard(self.store.as_ref(), path).await;
     }
 
     pub(crate) fn failed(&self, path: &ObjectPath, what: &str, source: object_store::Error) -> Error {
@@ -101,6 +131,22 @@ impl Storage {
             format!("`{path}` was not {what} storage `{}`", self.location),
             source,
         )
+    }
+}
+
+/// Whether a store refused, so that asking again would not help.
+pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
+    use object_store::Error;
+    matches!(error, Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+}
+
+/// Removes what must not stay, if it is there.
+pub(crate) async fn discard(store: &dyn ObjectStore, path: &ObjectPath) {
+    match store.delete(path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+        Err(error) => {
+            tracing::warn!(target: "koan::backup", path = %path, error = %error, "a file that belongs to no backup was not removed; the next maintenance removes it");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ pub use temporal::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp};
 /// A value of a column or field, borrowed from the database's buffer where it can be.
 ///
 /// An adapter gives the variant of the field's [logical type](crate::LogicalType); a decimal stays text, so that no
-/// digit is lost on the way.
+/// digit is lost on the way. A date or time that is text in ISO 8601 already may be given as [`Value::Str`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -15,7 +16,9 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::blocks::{self, Block, BlockTable};
+use super::bounds;
 use super::compression::CompressionMethod;
+use super::layout::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
@@ -76,15 +79,24 @@ impl ArchiveReader {
             }
             Err(source) => return Err(storage.failed(&path, "read from", source)),
         };
-        let source =
-            Ranged { store: Arc::clone(&store), path: path.clone(), handle: Handle::current(), size_bytes };
+        let failure = Failure::default();
+        let source = Ranged {
+            store: Arc::clone(&store),
+            path: path.clone(),
+            handle: Handle::current(),
+            size_bytes,
+            failure: Arc::clone(&failure),
+        };
         let name = file.to_owned();
-        let entries = tokio::task::spawn_blocking(move || read_directory(source, &name)).await.map_err(
-            |source| {
+        let entries =
+            tokio::task::spawn_blocking(move || read_directory(source, &name)).await.map_err(|source| {
                 Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
-            },
-        )??;
-        Ok(Self { store, path, size_bytes, entries })
+            })?;
+        // An archive that was not read is not a damaged one.
+        match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(failure) => Err(failure),
+            None => Ok(Self { store, path, size_bytes, entries: entries? }),
+        }
     }
 
     /// The size of the archive.
@@ -105,22 +117,7 @@ impl ArchiveReader {
     /// A range of the archive's bytes.
     pub(crate) async fn range(&self, start: u64, length: u64) -> Result<Bytes> {
         let range = start..start.saturating_add(length).min(self.size_bytes);
-        let wanted = range.end - range.start;
-        // A read that comes back short or fails is tried once more: the store may have been cut off.
-        for attempt in 0..2 {
-            match self.store.get_range(&self.path, range.clone()).await {
-                Ok(bytes) if u64::try_from(bytes.len()) == Ok(wanted) => return Ok(bytes),
-                Err(source) if attempt == 1 => {
-                    return Err(Error::with_source(
-                        ErrorKind::Storage,
-                        format!("archive `{}` was not read at byte {start}", self.path),
-                        source,
-                    ));
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
-        Err(corrupt(self.path.as_ref(), &format!("it ends before byte {}", range.end)))
+        fetch(self.store.as_ref(), &self.path, range).await
     }
 
     /// The content of a small entry.
@@ -140,6 +137,17 @@ impl ArchiveReader {
     /// A small entry as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let content = self.document(name).await?;
+        let bounded = match name {
+            entry::BLOCKS => bounds::lists_fit(&content, self.entries.len()),
+            entry::MANIFEST | entry::PROVIDER_INFO => bounds::tree_fits(&content),
+            _ => bounds::values_fit(&content),
+        };
+        if !bounded {
+            return Err(corrupt(
+                self.path.as_ref(),
+                &format!("entry `{name}` holds more than any that is written"),
+            ));
+        }
         serde_json::from_slice(&content).map_err(|source| {
             Error::with_source(
                 ErrorKind::Corrupt,
@@ -214,6 +222,30 @@ impl BlockFault {
             Self::Records => "holds another number of records than was written",
         }
     }
+}
+
+/// A range of an archive's bytes. A read that comes back short or fails is tried once more: the store may have been cut
+/// off.
+async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Result<Bytes> {
+    // Stores refuse a range without bytes.
+    let wanted = range.end.saturating_sub(range.start);
+    if wanted == 0 {
+        return Ok(Bytes::new());
+    }
+    for attempt in 0..2 {
+        match store.get_range(path, range.clone()).await {
+            Ok(bytes) if u64::try_from(bytes.len()) == Ok(wanted) => return Ok(bytes),
+            Err(source) if attempt == 1 || crate::storage::is_refusal(&source) => {
+                return Err(Error::with_source(
+                    ErrorKind::Storage,
+                    format!("archive `{path}` was not read at byte {}", range.start),
+                    source,
+                ));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Err(corrupt(path.as_ref(), &format!("it ends before byte {}", range.end)))
 }
 
 fn corrupt(file: &str, what: &str) -> Error {
@@ -307,7 +339,11 @@ struct Ranged {
     path: Path,
     handle: Handle,
     size_bytes: u64,
+    failure: Failure,
 }
+
+/// Why the store could not be read, which must not pass for damage.
+type Failure = Arc<Mutex<Option<Error>>>;
 
 impl ReaderAt for Ranged {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -316,8 +352,11 @@ impl ReaderAt for Ranged {
         if offset >= end {
             return Ok(0);
         }
-        let bytes =
-            self.handle.block_on(self.store.get_range(&self.path, offset..end)).map_err(io::Error::other)?;
+        let fetched = self.handle.block_on(fetch(self.store.as_ref(), &self.path, offset..end));
+        let bytes = fetched.map_err(|error| {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            io::Error::other("the archive was not read")
+        })?;
         let taken = bytes.len().min(buffer.len());
         buffer[..taken].copy_from_slice(&bytes[..taken]);
         Ok(taken)

@@ -77,7 +77,21 @@ impl Upload {
     /// Makes the archive appear, whole, and compares its size with what was written.
     pub(crate) async fn complete(mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
         let completed = self.upload.complete().await;
-        completed.map_err(|source| failed(&self.store_name, &self.path, source))?;
+        let checked = match completed.map_err(|source| failed(&self.store_name, &self.path, source)) {
+            Ok(_) => self.check_size(store, written).await,
+            Err(error) => {
+                self.abort().await;
+                Err(error)
+            }
+        };
+        if checked.is_err() {
+            // It may have been completed all the same, and the answer was lost.
+            crate::storage::discard(store, &self.path).await;
+        }
+        checked
+    }
+
+    async fn check_size(&mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
         let stored =
             store.head(&self.path).await.map_err(|source| failed(&self.store_name, &self.path, source))?;
         if stored.size != written.size_bytes {
@@ -93,7 +107,7 @@ impl Upload {
     }
 
     /// Leaves nothing behind.
-    pub(crate) async fn abort(mut self) {
+    pub(crate) async fn abort(&mut self) {
         if let Err(error) = self.upload.abort().await {
             tracing::warn!(target: "koan::backup", path = %self.path, error = %error, "upload was not aborted; the next maintenance removes it");
         }

@@ -11,7 +11,6 @@ use super::options::BackupOptions;
 use super::plan::PlannedPart;
 use super::publish::{Contents, Header, write_documents};
 use super::reads::Reads;
-use super::run::{Failures, Snapshots};
 use crate::archive::{
     ArchiveFile, ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
     Manifest, ProviderInfo, Upload, WrittenEntry, archive_path, entity_file,
@@ -19,7 +18,13 @@ use crate::archive::{
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
+use crate::provider::Snapshot;
 use crate::storage::Storage;
+
+/// The open snapshots by provider.
+pub(super) type Snapshots = BTreeMap<String, Box<dyn Snapshot>>;
+/// Parts of the plan that failed, and why: they are left out when the archive is written anew.
+pub(super) type Failures = BTreeMap<usize, Error>;
 
 /// One attempt to write the archive.
 pub(super) struct Attempt<'a> {

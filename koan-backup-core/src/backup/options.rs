@@ -1,17 +1,13 @@
 //! What to back up, and how.
 
-use std::any::TypeId;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::Compression;
-use crate::entity::EntityDescriptor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
-use crate::id::SetName;
+use crate::selection::Selection;
 
 /// How a backup is made.
 #[derive(Clone, Debug)]
@@ -69,70 +65,5 @@ impl BackupOptions {
             None
         };
         problem.map_or(Ok(()), |problem| Err(Error::new(ErrorKind::Configuration, problem)))
-    }
-}
-
-type Predicate = Arc<dyn Fn(&EntityDescriptor) -> bool + Send + Sync>;
-
-/// What is backed up or restored: everything covered, unless narrowed. Each narrowing applies.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct Selection {
-    /// Only these types.
-    pub types: Vec<TypeId>,
-    /// Only entities of these names.
-    pub names: Vec<String>,
-    /// Not the entities of these names.
-    pub excluded_names: Vec<String>,
-    /// Only entities in these providers.
-    pub providers: Vec<String>,
-    /// Only these sets.
-    pub sets: Vec<SetName>,
-    /// Only entities for which this holds.
-    pub predicate: Option<Predicate>,
-}
-
-impl Selection {
-    /// Whether an entity is named, by type or name; nothing named means all.
-    pub(crate) fn names_entity(&self, descriptor: &EntityDescriptor) -> bool {
-        let named = |names: &[String]| {
-            names
-                .iter()
-                .any(|name| name == descriptor.name() || descriptor.aliases().contains(&name.as_str()))
-        };
-        let chosen = (self.types.is_empty() && self.names.is_empty())
-            || self.types.contains(&descriptor.type_id())
-            || named(&self.names);
-        chosen && !named(&self.excluded_names)
-    }
-
-    /// Whether entities are named one by one, so that each of them must be there.
-    pub(crate) fn is_explicit(&self) -> bool {
-        !self.types.is_empty() || !self.names.is_empty()
-    }
-
-    /// Whether an entity in a provider is selected.
-    pub(crate) fn selects(&self, descriptor: &EntityDescriptor, provider: &str) -> bool {
-        self.names_entity(descriptor)
-            && (self.providers.is_empty() || self.providers.iter().any(|name| name == provider))
-            && self.predicate.as_ref().is_none_or(|predicate| predicate(descriptor))
-    }
-
-    /// Whether a set is selected.
-    pub(crate) fn selects_set(&self, set: &SetName) -> bool {
-        self.sets.is_empty() || self.sets.contains(set)
-    }
-}
-
-impl fmt::Debug for Selection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Selection")
-            .field("types", &self.types.len())
-            .field("names", &self.names)
-            .field("excluded_names", &self.excluded_names)
-            .field("providers", &self.providers)
-            .field("sets", &self.sets)
-            .field("predicate", &self.predicate.is_some())
-            .finish()
     }
 }

@@ -1,10 +1,10 @@
 //! Which entities a backup reads, in which order. Every way of backing up goes through here, and so through the policies.
 
-use super::options::Selection;
 use crate::entity::{EntityCodec, Policy};
 use crate::environment::{Environment, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SetName;
+use crate::selection::Selection;
 
 /// A covered entity that a backup reads.
 #[derive(Clone, Debug)]

@@ -8,10 +8,10 @@ use super::options::BackupOptions;
 use crate::archive::{
     ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
     DiscoverySummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, Manifest,
-    ProviderDocument, SchemaSnapshots, VerificationSummary, entry, manifest_path,
+    ProviderDocument, SchemaSnapshots, VerificationSummary, entry, manifest_path, tree_fits,
 };
 use crate::environment::Environment;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BackupId, BackupName};
 use crate::inventory::Inventory;
 use crate::storage::Storage;
@@ -92,7 +92,15 @@ pub(super) async fn write_documents(
     writer.document(entry::CHECKSUMS, json(&contents.checksums)).await?;
     let mut manifest = manifest(environment, header, options, &contents, completed_at);
     manifest.verification.overall_checksum = Some(contents.checksums.overall());
-    writer.document(entry::MANIFEST, manifest.to_json()).await?;
+    let copy = manifest.to_json();
+    if !tree_fits(&copy) {
+        let parts = manifest.entities.len();
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{parts} entities and sets are more than one backup can hold; back up fewer at once"),
+        ));
+    }
+    writer.document(entry::MANIFEST, copy).await?;
     Ok(manifest)
 }
 

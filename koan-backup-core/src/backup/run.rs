@@ -1,8 +1,6 @@
 //! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
 
-use std::collections::BTreeMap;
-
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Failures, Snapshots};
 use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, Header, manifest, publish};
@@ -13,12 +11,7 @@ use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
-use crate::provider::Snapshot;
 use crate::storage::Storage;
-
-pub(super) type Snapshots = BTreeMap<String, Box<dyn Snapshot>>;
-/// Parts of the plan that failed, and why: they are left out when the archive is written anew.
-pub(super) type Failures = BTreeMap<usize, Error>;
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
 pub(crate) async fn run(

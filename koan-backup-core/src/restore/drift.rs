@@ -25,8 +25,18 @@ pub(super) fn findings(part: &PlannedRestore, schemas: &SchemaSnapshots, loss: F
         return vec![Finding::new(Severity::Warning, name, message)];
     };
     let mut findings = lost_fields(name, then, now, loss);
+    let may_be_renamed = then.fields.iter().any(|field| now.position(&field.name).is_none());
     for field in &now.fields {
         match then.position(&field.name) {
+            // In an enum it may belong to a variant that no record is of.
+            None if field.required && !now.variants && part.entity.item_count > 0 => {
+                let severity = if may_be_renamed { Severity::Warning } else { Severity::Error };
+                let message = format!(
+                    "field `{}` is new and has no default, so that records without it do not decode; give it `#[serde(default)]`",
+                    field.name
+                );
+                findings.push(Finding::new(severity, name, message));
+            }
             None => {
                 let message = format!("field `{}` is new: it takes its default, as serde has it", field.name);
                 findings.push(Finding::new(Severity::Note, name, message));

@@ -2,11 +2,11 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backup::Selection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
 use crate::id::SetName;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent, SessionOptions};
+use crate::selection::Selection;
 
 /// How a restore is done.
 #[derive(Clone, Debug)]

@@ -47,6 +47,9 @@ async fn restore(
     let archive = archive_of(&backup.manifest)?;
     let (reader, documents) = verify::open(backup, archive).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
+    // What has changed since is told by name, before records of another shape are refused one by one.
+    let findings = findings(environment, &plan, &documents, options).await?;
+    require_viable(&findings)?;
     let verification = match options.verification {
         Verification::BeforeCommit => None,
         Verification::Whole => {
@@ -59,8 +62,6 @@ async fn restore(
             })
         }
     };
-    let findings = findings(environment, &plan, &documents, options).await?;
-    require_viable(&findings)?;
     let restoring = Restoring { environment, reader: &reader, documents: &documents, options, listener };
     let entities = restoring.all(&plan).await?;
     Ok(RestoreReport {

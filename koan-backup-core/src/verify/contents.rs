@@ -141,22 +141,21 @@ fn damage(error: Error) -> Result<String> {
 
 /// Whether two manifests differ in nothing but `archive`, which the inner one cannot know.
 fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bool {
-    let without_archive = |manifest: &serde_json::Value| {
-        let mut manifest = manifest.clone();
-        if let Some(fields) = manifest.as_object_mut() {
-            fields.insert("archive".to_owned(), serde_json::Value::Null);
-        }
-        manifest
+    let (Some(inner), Some(published)) = (inner.as_object(), published.as_object()) else { return false };
+    let same = |(name, value): (&String, &serde_json::Value)| match name.as_str() {
+        "archive" => value.is_null(),
+        name => published.get(name) == Some(value),
     };
-    inner.get("archive") == Some(&serde_json::Value::Null)
-        && without_archive(inner) == without_archive(published)
+    inner.contains_key("archive") && inner.keys().eq(published.keys()) && inner.iter().all(same)
 }
 
 /// Each entry of records belongs to exactly one completed entity, and each of those has its entry.
 fn entities_match(reader: &ArchiveReader, backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
     let mut files = BTreeMap::new();
     for entity in backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
-        let Some(file) = entity.storage_file.as_deref() else { continue };
+        let Some(file) = entity.storage_file.as_deref() else {
+            return Err(format!("its manifest names no file for `{}`", entity.entity));
+        };
         if !reader.contains(file) {
             return Err(format!("entry `{file}` is missing"));
         }

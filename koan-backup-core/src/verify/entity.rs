@@ -109,7 +109,7 @@ impl VerifyEntity<'_> {
                     ..Issue::of_entity(name, self.file, problem)
                 });
             }
-            verification.records_checked += block.records;
+            verification.records_checked = verification.records_checked.saturating_add(block.records);
             let records = verification.records_checked;
             self.listener.tell(|| Event::BlockVerified {
                 entity: name.clone(),

@@ -6,6 +6,7 @@ mod indexes;
 mod previous;
 mod statement;
 mod target;
+mod transaction;
 mod writer;
 
 use async_trait::async_trait;

@@ -10,7 +10,7 @@ use super::indexes::{Keys, WaitingIndexes};
 use super::previous::PreviousKeys;
 use super::statement::Statements;
 use super::target::Target;
-use super::writer::Writer;
+use super::transaction::Transaction;
 
 /// A target that is being written.
 #[derive(Debug)]
@@ -24,25 +24,27 @@ pub(super) struct Applying {
 }
 
 impl Applying {
-    pub(super) fn begin(writer: &Writer, target: Target) -> Result<Self> {
-        let options = &writer.options;
-        let rows_before = count(writer, &target)?;
+    pub(super) fn begin(transaction: &Transaction, target: Target) -> Result<Self> {
+        let options = &transaction.options;
+        let rows_before = count(transaction, &target)?;
         let previous = match options.replace_existing {
-            true => Some(PreviousKeys::take(writer, &target, rows_before)?),
+            true => Some(PreviousKeys::take(transaction, &target, rows_before)?),
             false => None,
         };
         let empty = options.replace_existing || rows_before == 0;
         let mut indexes = WaitingIndexes::default();
         // Rebuilding an index costs more than keeping it up when a few records join many.
         if empty && options.level == RestoreLevel::Fast {
-            indexes.drop_all(writer, &target)?;
+            indexes.drop_all(transaction, &target)?;
         }
-        let statements = Statements::new(&writer.connection, &target, options.conflict)
-            .map_err(|error| failed(&writer.path, &format!("writing {}", target.entity.name()), error))?;
+        let statements =
+            Statements::new(&transaction.connection, &target, options.conflict).map_err(|error| {
+                failed(&transaction.path, &format!("writing {}", target.entity.name()), error)
+            })?;
         let has_unique_key = statements.direct.is_some();
         if !has_unique_key && options.level != RestoreLevel::Safe {
             let keys = if options.replace_existing { Keys::Unique } else { Keys::Any };
-            indexes.help(writer, &target, keys)?;
+            indexes.help(transaction, &target, keys)?;
         }
         let is_guarded = has_unique_key || options.level != RestoreLevel::Safe;
         let statements = match options.replace_existing && is_guarded {
@@ -52,11 +54,14 @@ impl Applying {
         Ok(Self { target, statements, indexes, previous, rows_before, written: 0 })
     }
 
-    pub(super) fn write(&mut self, writer: &Writer, records: &[Record]) -> Result<()> {
+    pub(super) fn write(&mut self, transaction: &Transaction, records: &[Record]) -> Result<()> {
         let Statements { direct, insert, update, exists } = self.statements.clone();
         let what = format!("writing {}", self.target.entity.name());
         let prepare = |sql: &str| {
-            writer.connection.prepare_cached(sql).map_err(|error| failed(&writer.path, &what, error))
+            transaction
+                .connection
+                .prepare_cached(sql)
+                .map_err(|error| failed(&transaction.path, &what, error))
         };
         let mut direct = direct.as_deref().map(prepare).transpose()?;
         let mut by_key =
@@ -67,28 +72,28 @@ impl Applying {
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
             let result = match &mut direct {
                 Some(statement) if !has_null => execute(statement, &stored).map(|_| Outcome::Written),
-                _ => by_key.write(&self.target, &stored, self.conflict(writer)),
+                _ => by_key.write(&self.target, &stored, self.conflict(transaction)),
             };
             match result {
                 Ok(Outcome::Written) => self.written += 1,
-                Ok(Outcome::Taken) => return Err(self.taken(writer, record)),
+                Ok(Outcome::Taken) => return Err(self.taken(transaction, record)),
                 Ok(Outcome::Several) => return Err(self.several(record)),
                 Err(error) if is_constraint(&error) => {
-                    return Err(self.refused(writer, record, &stored, &mut by_key, &error));
+                    return Err(self.refused(transaction, record, &stored, &mut by_key, &error));
                 }
-                Err(error) => return Err(failed(&writer.path, &what, error)),
+                Err(error) => return Err(failed(&transaction.path, &what, error)),
             }
         }
         Ok(())
     }
 
-    pub(super) fn end(self, writer: &Writer) -> Result<WriteCounts> {
+    pub(super) fn end(self, transaction: &Transaction) -> Result<WriteCounts> {
         let Self { target, indexes, previous, rows_before, written, .. } = self;
-        let rows_after = count(writer, &target)?;
+        let rows_after = count(transaction, &target)?;
         let mut counts = WriteCounts::default();
         match previous {
             Some(previous) => {
-                let returned = previous.compare(writer, &target)?;
+                let returned = previous.compare(transaction, &target)?;
                 counts.updated = returned.again;
                 counts.inserted = written.saturating_sub(returned.again);
                 counts.deleted = returned.gone;
@@ -96,42 +101,46 @@ impl Applying {
             None => {
                 counts.inserted = rows_after.saturating_sub(rows_before);
                 let matched = written.saturating_sub(counts.inserted);
-                match writer.options.conflict {
+                match transaction.options.conflict {
                     ConflictMode::Keep => counts.kept = matched,
                     _ => counts.updated = matched,
                 }
             }
         }
-        indexes.put_back(writer, &target)?;
-        move_sequence_on(writer, &target)?;
+        indexes.put_back(transaction, &target)?;
+        move_sequence_on(transaction, &target)?;
         Ok(counts)
     }
 
     /// With `replace_existing` a key can only be in the way because the archive has it twice.
-    fn conflict(&self, writer: &Writer) -> ConflictMode {
-        if self.previous.is_some() { ConflictMode::Fail } else { writer.options.conflict }
+    fn conflict(&self, transaction: &Transaction) -> ConflictMode {
+        if self.previous.is_some() { ConflictMode::Fail } else { transaction.options.conflict }
     }
 
     fn refused(
         &self,
-        writer: &Writer,
+        transaction: &Transaction,
         record: &Record,
         stored: &[Stored<'_>],
         by_key: &mut ByKey<'_>,
         error: &rusqlite::Error,
     ) -> Error {
-        if self.conflict(writer) == ConflictMode::Fail
+        if self.conflict(transaction) == ConflictMode::Fail
             && by_key.is_taken(&self.target, stored).unwrap_or(false)
         {
-            return self.taken(writer, record);
+            return self.taken(transaction, record);
         }
         let (name, key) = (self.target.entity.name(), self.target.key_text(record));
         let table = &self.target.mapping.table.name;
         Error::new(ErrorKind::Constraint, format!("{name} `{key}` was refused by table `{table}`: {error}"))
     }
 
-    fn taken(&self, writer: &Writer, record: &Record) -> Error {
-        if writer.options.replace_existing { self.target.twice(record) } else { self.target.taken(record) }
+    fn taken(&self, transaction: &Transaction, record: &Record) -> Error {
+        if transaction.options.replace_existing {
+            self.target.twice(record)
+        } else {
+            self.target.taken(record)
+        }
     }
 
     fn several(&self, record: &Record) -> Error {
@@ -197,34 +206,37 @@ fn execute(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Re
 }
 
 /// How many rows the table of a target has.
-pub(super) fn count(writer: &Writer, target: &Target) -> Result<u64> {
+pub(super) fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
     let table = &target.mapping.table.name;
     let query = format!("SELECT count(*) FROM main.{}", quoted(table));
-    let count = writer.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
-    let count = count
-        .map_err(|error| failed(&writer.path, &format!("counting the rows of table `{table}`"), error))?;
+    let count = transaction.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
+    let count = count.map_err(|error| {
+        failed(&transaction.path, &format!("counting the rows of table `{table}`"), error)
+    })?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// SQLite moves AUTOINCREMENT on by itself as rows come in; what it had given out beyond them is in the archive.
-fn move_sequence_on(writer: &Writer, target: &Target) -> Result<()> {
+fn move_sequence_on(transaction: &Transaction, target: &Target) -> Result<()> {
     let (Some(sequence), table) = (target.physical.sequence, &target.mapping.table.name) else {
         return Ok(());
     };
     let moved = || -> rusqlite::Result<()> {
         let made =
             "SELECT sql LIKE '%AUTOINCREMENT%' FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
-        let counts: Option<bool> = writer.connection.query_row(made, [table], |row| row.get(0)).optional()?;
+        let counts: Option<bool> =
+            transaction.connection.query_row(made, [table], |row| row.get(0)).optional()?;
         if counts != Some(true) {
             return Ok(());
         }
         let update = "UPDATE main.sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
-        if writer.connection.execute(update, (table, sequence))? == 0 {
+        if transaction.connection.execute(update, (table, sequence))? == 0 {
             let insert = "INSERT INTO main.sqlite_sequence (name, seq) VALUES (?1, ?2)";
-            writer.connection.execute(insert, (table, sequence))?;
+            transaction.connection.execute(insert, (table, sequence))?;
         }
         Ok(())
     };
-    moved()
-        .map_err(|error| failed(&writer.path, &format!("moving the sequence of table `{table}` on"), error))
+    moved().map_err(|error| {
+        failed(&transaction.path, &format!("moving the sequence of table `{table}` on"), error)
+    })
 }

@@ -6,7 +6,7 @@ use super::super::catalog::{Index, indexes};
 use super::super::error::{failed, is_constraint};
 use super::super::identifier::{quoted, quoted_list};
 use super::target::Target;
-use super::writer::Writer;
+use super::transaction::Transaction;
 
 /// Indexes that were dropped, to be made again by the very text they were made by.
 ///
@@ -26,13 +26,14 @@ pub(super) enum Keys {
 
 impl WaitingIndexes {
     /// Drops the indexes that the key does not need.
-    pub(super) fn drop_all(&mut self, writer: &Writer, target: &Target) -> Result<()> {
+    pub(super) fn drop_all(&mut self, transaction: &Transaction, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
-        let lost = |error| failed(&writer.path, &format!("dropping the indexes of table `{table}`"), error);
-        for index in indexes(&writer.connection, table).map_err(lost)? {
+        let lost =
+            |error| failed(&transaction.path, &format!("dropping the indexes of table `{table}`"), error);
+        for index in indexes(&transaction.connection, table).map_err(lost)? {
             let Some(sql) = index.sql.clone() else { continue };
             if !serves_key(&index, target) {
-                writer
+                transaction
                     .connection
                     .execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name)))
                     .map_err(lost)?;
@@ -45,37 +46,37 @@ impl WaitingIndexes {
     }
 
     /// Makes an index over a key that has none.
-    pub(super) fn help(&mut self, writer: &Writer, target: &Target, keys: Keys) -> Result<()> {
+    pub(super) fn help(&mut self, transaction: &Transaction, target: &Target, keys: Keys) -> Result<()> {
         let table = &target.mapping.table.name;
         let name = format!("koan_restore_key of {table}");
         let unique = if keys == Keys::Unique { "UNIQUE " } else { "" };
         let columns = quoted_list(target.key_names());
         let sql = format!("CREATE {unique}INDEX main.{} ON {} ({columns})", quoted(&name), quoted(table));
-        writer
-            .connection
-            .execute_batch(&sql)
-            .map_err(|error| failed(&writer.path, &format!("indexing the key of table `{table}`"), error))?;
+        transaction.connection.execute_batch(&sql).map_err(|error| {
+            failed(&transaction.path, &format!("indexing the key of table `{table}`"), error)
+        })?;
         self.helper = Some(name);
         Ok(())
     }
 
     /// Puts everything back as it was.
-    pub(super) fn put_back(self, writer: &Writer, target: &Target) -> Result<()> {
+    pub(super) fn put_back(self, transaction: &Transaction, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
         let what = format!("rebuilding the indexes of table `{table}`");
         if let Some(helper) = self.helper {
-            let dropped = writer.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&helper)));
-            dropped.map_err(|error| failed(&writer.path, &what, error))?;
+            let dropped =
+                transaction.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&helper)));
+            dropped.map_err(|error| failed(&transaction.path, &what, error))?;
         }
         for sql in self.dropped {
-            writer.connection.execute_batch(&sql).map_err(|error| {
+            transaction.connection.execute_batch(&sql).map_err(|error| {
                 if is_constraint(&error) {
                     return Error::new(
                         ErrorKind::Constraint,
                         format!("records of {} break a unique index: {error}", target.entity.name()),
                     );
                 }
-                failed(&writer.path, &what, error)
+                failed(&transaction.path, &what, error)
             })?;
         }
         Ok(())

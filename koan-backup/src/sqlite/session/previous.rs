@@ -5,7 +5,7 @@ use koan_backup_core::Result;
 use super::super::error::failed;
 use super::super::identifier::{quoted, quoted_list};
 use super::target::Target;
-use super::writer::Writer;
+use super::transaction::Transaction;
 
 /// Keys of rows that are gone, kept in a temporary table until it is known which of them came back.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Returned {
 
 impl PreviousKeys {
     /// Empties the table and keeps the keys of its rows.
-    pub(super) fn take(writer: &Writer, target: &Target, count: u64) -> Result<Self> {
+    pub(super) fn take(transaction: &Transaction, target: &Target, count: u64) -> Result<Self> {
         let table = quoted(&target.mapping.table.name);
         if count > 0 {
             let keys: Vec<String> = target
@@ -37,15 +37,15 @@ impl PreviousKeys {
                  DELETE FROM main.{table};",
                 keys.join(", ")
             );
-            writer.connection.execute_batch(&sql).map_err(|error| {
-                failed(&writer.path, &format!("emptying table `{}`", target.mapping.table.name), error)
+            transaction.connection.execute_batch(&sql).map_err(|error| {
+                failed(&transaction.path, &format!("emptying table `{}`", target.mapping.table.name), error)
             })?;
         }
         Ok(Self { count })
     }
 
     /// Compares with what is there now.
-    pub(super) fn compare(self, writer: &Writer, target: &Target) -> Result<Returned> {
+    pub(super) fn compare(self, transaction: &Transaction, target: &Target) -> Result<Returned> {
         if self.count == 0 {
             return Ok(Returned { again: 0, gone: 0 });
         }
@@ -59,13 +59,14 @@ impl PreviousKeys {
             quoted(&target.mapping.table.name),
             terms.join(" AND ")
         );
-        let counted = writer.connection.query_row(&query, [], |row| row.get::<_, i64>(0)).and_then(|count| {
-            writer.connection.execute_batch("DROP TABLE temp.koan_previous")?;
-            Ok(u64::try_from(count).unwrap_or(0))
-        });
+        let counted =
+            transaction.connection.query_row(&query, [], |row| row.get::<_, i64>(0)).and_then(|count| {
+                transaction.connection.execute_batch("DROP TABLE temp.koan_previous")?;
+                Ok(u64::try_from(count).unwrap_or(0))
+            });
         let again = counted.map_err(|error| {
             failed(
-                &writer.path,
+                &transaction.path,
                 &format!("counting the rows of table `{}`", target.mapping.table.name),
                 error,
             )

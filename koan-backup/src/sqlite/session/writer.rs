@@ -1,7 +1,6 @@
 //! The transaction of a restore, on its thread.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use koan_backup_core::{
     Error, ErrorKind, Record, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
@@ -19,17 +18,25 @@ use super::super::thread::Work;
 use super::apply::Applying;
 use super::compare::Comparing;
 use super::target::Target;
+use super::transaction::Transaction;
 
 /// A connection in a transaction, and how far the restore is.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) connection: Connection,
-    pub(super) path: PathBuf,
-    pub(super) options: SessionOptions,
+    transaction: Transaction,
     catalog: Catalog,
     /// References that pointed nowhere before, by child and parent table, and those the archives brought along.
     allowed: BTreeMap<String, BTreeMap<String, u64>>,
     open: Option<Open>,
+    state: State,
+}
+
+/// Whether what was written so far can be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Sound,
+    /// A target failed: the transaction can only be rolled back.
+    Failed,
 }
 
 #[derive(Debug)]
@@ -42,7 +49,7 @@ enum Open {
 
 impl Work for Writer {
     fn connection(&self) -> &Connection {
-        &self.connection
+        &self.transaction.connection
     }
 }
 
@@ -78,23 +85,27 @@ impl Writer {
 
     fn new(connection: Connection, location: &Location, options: SessionOptions, catalog: Catalog) -> Self {
         Self {
-            connection,
-            path: location.path.clone(),
-            options,
+            transaction: Transaction { connection, path: location.path.clone(), options },
             catalog,
             allowed: BTreeMap::new(),
             open: None,
+            state: State::Sound,
         }
     }
 
     pub(super) fn turn_to(&mut self, request: RestoreTarget) -> Result<()> {
+        let turned = self.begin_target(request);
+        self.note(turned)
+    }
+
+    fn begin_target(&mut self, request: RestoreTarget) -> Result<()> {
         if self.open.is_some() {
             return Err(out_of_order("a target was begun before the one before it ended"));
         }
         let found = Mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
-            Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
-                if self.options.intent == SessionIntent::Compare {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.transaction.options.create_missing => {
+                if self.transaction.options.intent == SessionIntent::Compare {
                     self.open = Some(Open::Absent(0));
                     return Ok(());
                 }
@@ -102,22 +113,32 @@ impl Writer {
             }
             found => found?,
         };
-        let target = Target::new(&self.connection, &self.path, request, mapping)?;
-        self.open = Some(match self.options.intent {
-            SessionIntent::Compare => Open::Comparing(Comparing::begin(self, target)?),
+        let target = Target::new(&self.transaction.connection, &self.transaction.path, request, mapping)?;
+        self.open = Some(match self.transaction.options.intent {
+            SessionIntent::Compare => Open::Comparing(Comparing::begin(&self.transaction, target)?),
             SessionIntent::Apply => {
                 self.note_references(&target)?;
-                Open::Applying(Applying::begin(self, target)?)
+                Open::Applying(Applying::begin(&self.transaction, target)?)
             }
         });
         Ok(())
     }
 
     fn create(&mut self, request: &RestoreTarget) -> Result<Mapping> {
-        let sql = ddl::create(&self.connection, &self.catalog, &request.entity, &request.set, &self.path)?;
-        let made = self.connection.execute_batch(&sql).and_then(|()| Catalog::read(&self.connection));
+        let sql = ddl::create(
+            &self.transaction.connection,
+            &self.catalog,
+            &request.entity,
+            &request.set,
+            &self.transaction.path,
+        )?;
+        let made = self
+            .transaction
+            .connection
+            .execute_batch(&sql)
+            .and_then(|()| Catalog::read(&self.transaction.connection));
         self.catalog = made.map_err(|error| {
-            failed(&self.path, &format!("making the table of {}", request.entity.name()), error)
+            failed(&self.transaction.path, &format!("making the table of {}", request.entity.name()), error)
         })?;
         Mapping::find(&self.catalog, &request.entity, &request.set)
     }
@@ -125,67 +146,73 @@ impl Writer {
     /// Counts the references that point nowhere before this target changes anything.
     fn note_references(&mut self, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
-        let lost =
-            |error| failed(&self.path, &format!("checking the foreign keys of table `{table}`"), error);
-        let pairs = references(&self.connection).map_err(lost)?;
+        let lost = |error| {
+            failed(&self.transaction.path, &format!("checking the foreign keys of table `{table}`"), error)
+        };
+        let pairs = references(&self.transaction.connection).map_err(lost)?;
         let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
         for (child, _) in children {
             if !self.allowed.contains_key(&child) {
-                let before = dangling(&self.connection, &child).map_err(lost)?;
+                let before = dangling(&self.transaction.connection, &child).map_err(lost)?;
                 self.allowed.insert(child, before);
             }
         }
         if let Some(allowed) = self.allowed.get_mut(table) {
             for (parent, &recorded) in &target.physical.dangling_references {
                 let allowed = allowed.entry(parent.clone()).or_default();
-                *allowed =
-                    if self.options.replace_existing { recorded.max(*allowed) } else { recorded + *allowed };
+                *allowed = if self.transaction.options.replace_existing {
+                    recorded.max(*allowed)
+                } else {
+                    recorded + *allowed
+                };
             }
         }
         Ok(())
     }
 
     pub(super) fn write(&mut self, records: &[Record]) -> Result<()> {
-        match self.open.take() {
+        let written = match &mut self.open {
             None => Err(out_of_order("records were written before a target was begun")),
             Some(Open::Absent(count)) => {
-                self.open = Some(Open::Absent(count + u64::try_from(records.len()).unwrap_or(u64::MAX)));
+                *count += u64::try_from(records.len()).unwrap_or(u64::MAX);
                 Ok(())
             }
-            Some(Open::Applying(mut applying)) => {
-                applying.write(self, records)?;
-                self.open = Some(Open::Applying(applying));
-                Ok(())
-            }
-            Some(Open::Comparing(mut comparing)) => {
-                comparing.write(self, records)?;
-                self.open = Some(Open::Comparing(comparing));
-                Ok(())
-            }
-        }
+            Some(Open::Applying(applying)) => applying.write(&self.transaction, records),
+            Some(Open::Comparing(comparing)) => comparing.write(&self.transaction, records),
+        };
+        self.note(written)
     }
 
     pub(super) fn end(&mut self) -> Result<WriteCounts> {
-        match self.open.take() {
+        let ended = match self.open.take() {
             None => Err(out_of_order("a target was ended before it was begun")),
             Some(Open::Absent(inserted)) => {
                 let mut counts = WriteCounts::default();
                 counts.inserted = inserted;
                 Ok(counts)
             }
-            Some(Open::Applying(applying)) => applying.end(self),
-            Some(Open::Comparing(comparing)) => comparing.end(self),
+            Some(Open::Applying(applying)) => applying.end(&self.transaction),
+            Some(Open::Comparing(comparing)) => comparing.end(&self.transaction),
+        };
+        self.note(ended)
+    }
+
+    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.state = State::Failed;
         }
+        result
     }
 
     pub(super) fn commit(&mut self) -> Result<()> {
-        if self.open.is_some() {
-            return Err(out_of_order("a restore was committed before its last target ended"));
+        if self.open.is_some() || self.state == State::Failed {
+            return Err(out_of_order("a restore was committed though its last target did not end well"));
         }
         let finished = self.check_references().and_then(|()| {
-            self.connection
+            self.transaction
+                .connection
                 .execute_batch("COMMIT")
-                .map_err(|error| failed(&self.path, "committing the restore", error))
+                .map_err(|error| failed(&self.transaction.path, "committing the restore", error))
         });
         if finished.is_err() {
             // The error that counts is the one that led here.
@@ -196,12 +223,17 @@ impl Writer {
 
     fn check_references(&self) -> Result<()> {
         for (child, allowed) in &self.allowed {
-            let lost =
-                |error| failed(&self.path, &format!("checking the foreign keys of table `{child}`"), error);
-            for (parent, count) in dangling(&self.connection, child).map_err(lost)? {
+            let lost = |error| {
+                failed(
+                    &self.transaction.path,
+                    &format!("checking the foreign keys of table `{child}`"),
+                    error,
+                )
+            };
+            for (parent, count) in dangling(&self.transaction.connection, child).map_err(lost)? {
                 let before = allowed.get(&parent).copied().unwrap_or(0);
                 if count > before {
-                    let examples = examples(&self.connection, child, &parent).map_err(lost)?;
+                    let examples = examples(&self.transaction.connection, child, &parent).map_err(lost)?;
                     let new = count - before;
                     return Err(Error::new(
                         ErrorKind::Constraint,
@@ -218,13 +250,14 @@ impl Writer {
 
     pub(super) fn rollback(&mut self) -> Result<()> {
         self.open = None;
-        if self.connection.is_autocommit() {
+        if self.transaction.connection.is_autocommit() {
             // SQLite has rolled back by itself, as it does when a disk is full.
             return Ok(());
         }
-        self.connection
+        self.transaction
+            .connection
             .execute_batch("ROLLBACK")
-            .map_err(|error| failed(&self.path, "rolling back the restore", error))
+            .map_err(|error| failed(&self.transaction.path, "rolling back the restore", error))
     }
 }
 

@@ -1,0 +1,25 @@
+//! How much a JSON document may hold: what is small as text can be large in memory.
+
+/// The most values of a document that is parsed whole: some twenty for each entity and set of a manifest.
+const MAX_VALUES: usize = 1_000_000;
+/// The most maps of a document that is parsed into a tree, where each takes hundreds of bytes however small its text.
+const MAX_MAPS: usize = 100_000;
+
+/// Whether the tree of a document fits in some 100 MiB. Punctuation in text counts too, which no document has much of.
+pub(crate) fn tree_fits(json: &[u8]) -> bool {
+    values_fit(json) && count(json, b"{") <= MAX_MAPS
+}
+
+/// Whether a document that is parsed into a type of its own fits in some 200 MiB.
+pub(super) fn values_fit(json: &[u8]) -> bool {
+    count(json, b",[{") <= MAX_VALUES
+}
+
+/// Whether a document has at most so many lists.
+pub(super) fn lists_fit(json: &[u8], lists: usize) -> bool {
+    count(json, b"[") <= lists
+}
+
+fn count(json: &[u8], punctuation: &[u8]) -> usize {
+    json.iter().filter(|byte| punctuation.contains(byte)).count()
+}
