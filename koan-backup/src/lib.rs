@@ -30,9 +30,16 @@
 //!
 //! The format of an archive is described in [`archive_format`].
 
+#[doc = include_str!("../docs/archive-format.md")]
+pub mod archive_format {}
 pub mod prelude;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+
+/// The README's examples are tests.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 pub use koan_backup_core::{
     ArchiveFile, Backup, BackupBuilder, BackupId, BackupName, BackupRef, BackupReport, BackupStatistics, BackupStatus,
@@ -61,8 +68,10 @@ pub use koan_backup_core::__private;
 ///
 /// A crate that nothing refers to is left out by the linker, and its entities with it.
 ///
-/// ```ignore
-/// koan_backup::link!(shop_models, shop_audit);
+/// ```
+/// # extern crate serde_json as shop_models;
+/// koan_backup::link!(shop_models);
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! link {
