@@ -1,4 +1,6 @@
 //! What the behaviour suites share.
 
+pub mod archive_surgery;
+pub mod faulty_store;
 pub mod log;
 pub mod scripted;

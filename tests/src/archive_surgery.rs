@@ -1,0 +1,487 @@
+//! Taking a backup apart, altering it, and putting it together again: as decay does, or as an attacker would who may
+//! write to the storage and recomputes as many hashes as he can.
+
+use std::io::{Cursor, Read, Write};
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use koan_backup::{RecordSetHash, Storage};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// The entries every archive has beside those of its entities.
+pub mod document {
+    /// The hashes of all entries.
+    pub const CHECKSUMS: &str = "verification/checksums.json";
+    /// The shapes of the entities.
+    pub const SCHEMAS: &str = "verification/schema-snapshots.json";
+    /// The databases that were read.
+    pub const PROVIDERS: &str = "metadata/provider-info.json";
+    /// The inventory.
+    pub const DISCOVERY: &str = "metadata/discovery-info.json";
+    /// The blocks of each entry of records.
+    pub const BLOCKS: &str = "metadata/blocks.json";
+    /// The manifest's copy.
+    pub const MANIFEST: &str = "manifest.json";
+}
+
+/// A place for backups in memory, whose files can be read and altered.
+#[derive(Clone, Debug, Default)]
+pub struct Vault(Arc<InMemory>);
+
+/// A manifest and its archive as they are stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Where the manifest lies.
+    pub manifest_path: String,
+    /// The manifest.
+    pub manifest: Vec<u8>,
+    /// Where the archive lies.
+    pub archive_path: String,
+    /// The archive.
+    pub archive: Vec<u8>,
+}
+
+impl Vault {
+    /// The vault as a storage profile.
+    pub fn storage(&self) -> Storage {
+        Storage::object_store(Arc::clone(&self.0) as Arc<dyn ObjectStore>, "vault")
+    }
+
+    /// The vault as an object store.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.0) as Arc<dyn ObjectStore>
+    }
+
+    /// The content of a file.
+    pub async fn read(&self, path: &str) -> Vec<u8> {
+        let found = self.0.get(&Path::from(path)).await.expect("the file is there");
+        found.bytes().await.expect("memory is readable").to_vec()
+    }
+
+    /// Writes a file, over what is there.
+    pub async fn write(&self, path: &str, content: &[u8]) {
+        let content = PutPayload::from(content.to_vec());
+        self.0.put(&Path::from(path), content).await.expect("memory is writable");
+    }
+
+    /// Removes a file.
+    pub async fn remove(&self, path: &str) {
+        self.0.delete(&Path::from(path)).await.expect("the file is there");
+    }
+
+    /// The paths of all files, sorted.
+    pub async fn files(&self) -> Vec<String> {
+        let files = self.0.list(None).map_ok(|meta| meta.location.to_string());
+        let mut files: Vec<_> = files.try_collect().await.expect("memory is readable");
+        files.sort();
+        files
+    }
+
+    /// The backup of an id.
+    pub async fn stored(&self, id: impl std::fmt::Display) -> Stored {
+        let manifest_path = format!("manifests/{id}.json");
+        let manifest = self.read(&manifest_path).await;
+        let parsed: Value = serde_json::from_slice(&manifest).expect("a manifest is JSON");
+        let archive_path = parsed["archive"]["file"].as_str().expect("it has an archive").to_owned();
+        let archive = self.read(&archive_path).await;
+        Stored { manifest_path, manifest, archive_path, archive }
+    }
+
+    /// Puts a backup where it belongs, over what is there.
+    pub async fn keep(&self, stored: &Stored) {
+        self.write(&stored.manifest_path, &stored.manifest).await;
+        self.write(&stored.archive_path, &stored.archive).await;
+    }
+}
+
+/// How much of a backup a forger makes consistent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seal {
+    /// Nothing: the published manifest still has the old hash.
+    Broken,
+    /// Size and hash of the archive in the published manifest.
+    Archive,
+    /// That, the checksums of the documents, and the manifest's copy in the archive.
+    Documents,
+    /// That, and counts, sizes and hashes of the records: only what the records say can still be wrong.
+    Records,
+}
+
+/// A backup that was taken apart.
+#[derive(Clone, Debug)]
+pub struct Forgery {
+    /// The published manifest.
+    pub manifest: Value,
+    /// The entries of the archive.
+    pub zip: Zip,
+    stored: Stored,
+}
+
+impl Forgery {
+    /// Takes a backup apart.
+    pub fn of(stored: &Stored) -> Self {
+        Self {
+            manifest: serde_json::from_slice(&stored.manifest).expect("a manifest is JSON"),
+            zip: Zip::read(&stored.archive),
+            stored: stored.clone(),
+        }
+    }
+
+    /// A document of the archive.
+    pub fn document(&self, name: &str) -> Value {
+        serde_json::from_slice(&self.zip.entry(name).content()).expect("a document is JSON")
+    }
+
+    /// Replaces a document of the archive.
+    pub fn set_document(&mut self, name: &str, content: &Value) {
+        let content = serde_json::to_vec_pretty(content).expect("JSON");
+        *self.zip.entry_mut(name) = ZipEntry::deflated(name, &content);
+    }
+
+    /// Alters a document of the archive.
+    pub fn alter_document(&mut self, name: &str, alter: impl FnOnce(&mut Value)) {
+        let mut content = self.document(name);
+        alter(&mut content);
+        self.set_document(name, &content);
+    }
+
+    /// What the manifest says of an entity.
+    pub fn entity(&mut self, name: &str) -> &mut Value {
+        let entities = self.manifest["entities"].as_array_mut().expect("a list");
+        entities.iter_mut().find(|entity| entity["entity"] == name).expect("the entity is there")
+    }
+
+    /// Replaces the records of an entry by these blocks of lines, with checksums and a table of blocks that are right.
+    pub fn set_blocks<B: AsRef<[u8]>>(&mut self, file: &str, blocks: &[B]) {
+        let (mut data, mut content, mut table) = (Vec::new(), Vec::new(), Vec::new());
+        for block in blocks {
+            let (raw, packed) = (block.as_ref(), deflate_block(block.as_ref()));
+            table.push(json!({
+                "offset": data.len(), "length": packed.len(), "rawLength": raw.len(),
+                "records": count_lines(raw), "crc32": crc32fast::hash(raw),
+            }));
+            data.extend(packed);
+            content.extend_from_slice(raw);
+        }
+        data.extend(DEFLATE_END);
+        *self.zip.entry_mut(file) = ZipEntry {
+            crc32: crc32fast::hash(&content),
+            size: len64(&content),
+            data,
+            ..ZipEntry::deflated(file, b"")
+        };
+        self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
+    }
+
+    /// Puts the backup together again, as consistent as `seal` says.
+    #[must_use]
+    pub fn seal(mut self, seal: Seal) -> Stored {
+        if seal >= Seal::Records {
+            self.seal_records();
+        }
+        if seal >= Seal::Documents {
+            self.seal_documents(seal);
+        }
+        self.seal_archive(seal)
+    }
+
+    fn seal_records(&mut self) {
+        let (mut items, mut bytes) = (0, 0);
+        let mut entities = self.manifest["entities"].take();
+        for entity in entities.as_array_mut().expect("a list") {
+            let Some(file) = entity["storageFile"].as_str().map(str::to_owned) else { continue };
+            let Some(entry) = self.zip.entries.iter().find(|entry| entry.name == file) else { continue };
+            let content = entry.content();
+            let mut set_hash = RecordSetHash::default();
+            content.split_inclusive(|&byte| byte == b'\n').for_each(|line| {
+                set_hash.add(line.strip_suffix(b"\n").unwrap_or(line));
+            });
+            items += count_lines(&content);
+            bytes += len64(&content);
+            entity["itemCount"] = count_lines(&content).into();
+            entity["sizeBytes"] = content.len().into();
+            entity["compressedBytes"] = entry.data.len().into();
+            entity["contentHash"] = sha256(&content).into();
+            entity["recordSetHash"] = json!(set_hash);
+        }
+        self.manifest["entities"] = entities;
+        self.manifest["verification"]["totalItemCount"] = items.into();
+        self.manifest["verification"]["totalSizeBytes"] = bytes.into();
+    }
+
+    fn seal_documents(&mut self, seal: Seal) {
+        let known = self.document(document::CHECKSUMS);
+        let sums: Map<String, Value> = self
+            .zip
+            .entries
+            .iter()
+            .filter(|entry| ![document::CHECKSUMS, document::MANIFEST].contains(&entry.name.as_str()))
+            .map(|entry| {
+                let kept = entry.name.starts_with("entities/") && seal < Seal::Records;
+                let sum = match known.get(&entry.name) {
+                    Some(sum) if kept => sum.clone(),
+                    _ => sha256(&entry.content()).into(),
+                };
+                (entry.name.clone(), sum)
+            })
+            .collect();
+        self.set_document(document::CHECKSUMS, &sums.into());
+        self.seal_overall();
+    }
+
+    /// Makes the manifest's hash of the checksums, and its copy in the archive, right.
+    fn seal_overall(&mut self) {
+        let sums = self.document(document::CHECKSUMS);
+        let mut lines: Vec<_> = sums.as_object().expect("a map").iter().collect();
+        lines.sort_by_key(|(name, _)| *name);
+        let text: String = lines
+            .into_iter()
+            .map(|(name, sum)| format!("{name} {}\n", sum.as_str().expect("text")))
+            .collect();
+        self.manifest["verification"]["overallChecksum"] = sha256(text.as_bytes()).into();
+        let inner = inner_copy(&self.manifest);
+        self.set_document(document::MANIFEST, &inner);
+    }
+
+    fn seal_archive(mut self, seal: Seal) -> Stored {
+        let archive = self.zip.write();
+        if seal >= Seal::Archive {
+            self.manifest["archive"]["sizeBytes"] = archive.len().into();
+            self.manifest["archive"]["sha256"] = sha256(&archive).into();
+        }
+        let manifest = serde_json::to_vec_pretty(&self.manifest).expect("JSON");
+        Stored { manifest, archive, ..self.stored }
+    }
+}
+
+/// The published manifest of an archive with these bytes: what a forger does who may write to the storage.
+#[must_use]
+pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
+    let mut manifest: Value = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
+    manifest["archive"]["sizeBytes"] = archive.len().into();
+    manifest["archive"]["sha256"] = sha256(&archive).into();
+    let manifest = serde_json::to_vec_pretty(&manifest).expect("JSON");
+    Stored { manifest, archive, ..stored.clone() }
+}
+
+/// A manifest as its archive holds it.
+#[must_use]
+pub fn inner_copy(manifest: &Value) -> Value {
+    let mut inner = manifest.clone();
+    inner["archive"] = Value::Null;
+    inner
+}
+
+/// A ZIP file, entry by entry. Written without regard to whether it makes sense.
+#[derive(Clone, Debug, Default)]
+pub struct Zip {
+    /// Its entries, in the order of the file.
+    pub entries: Vec<ZipEntry>,
+    /// How many entries it claims to have, where that is not the truth.
+    pub claimed: Option<u16>,
+}
+
+/// One entry, as it is stored.
+#[derive(Clone, Debug)]
+pub struct ZipEntry {
+    /// Its name, whatever it is.
+    pub name: String,
+    /// 0 stored, 8 deflated.
+    pub method: u16,
+    /// Its claimed checksum.
+    pub crc32: u32,
+    /// Its data as they are stored.
+    pub data: Vec<u8>,
+    /// The size it claims to have when extracted.
+    pub size: u64,
+    /// Where the directory says it begins.
+    pub place: Place,
+}
+
+/// Where the directory says that an entry begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where it is.
+    Own,
+    /// So many bytes behind the beginning of the entry of this index; it is not written itself.
+    Within(usize, usize),
+}
+
+const DEFLATE_END: [u8; 2] = [3, 0];
+const LOCAL_HEADER: usize = 30;
+
+impl Zip {
+    /// The entries of a file.
+    ///
+    /// # Panics
+    /// It is not a ZIP file.
+    pub fn read(bytes: &[u8]) -> Self {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).expect("a ZIP file");
+        let mut entries = Vec::new();
+        for index in 0..archive.len() {
+            let mut file = archive.by_index_raw(index).expect("an entry");
+            let mut data = Vec::new();
+            file.read_to_end(&mut data).expect("its data");
+            let method = if file.compression() == zip::CompressionMethod::Stored { 0 } else { 8 };
+            let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
+            let (crc32, size) = (file.crc32(), file.size());
+            entries.push(ZipEntry { name, method, crc32, data, size, place: Place::Own });
+        }
+        Self { entries, claimed: None }
+    }
+
+    /// Where the data of each entry lie in a file.
+    ///
+    /// # Panics
+    /// It is not a ZIP file.
+    pub fn ranges(bytes: &[u8]) -> Vec<(String, std::ops::Range<usize>)> {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).expect("a ZIP file");
+        let count = archive.len();
+        let place = |index| {
+            let file = archive.by_index_raw(index).expect("an entry");
+            let start = usize::try_from(file.data_start().expect("it was found")).expect("fits");
+            let length = usize::try_from(file.compressed_size()).expect("fits");
+            let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
+            (name, start..start + length)
+        };
+        (0..count).map(place).collect()
+    }
+
+    /// The entry of a name.
+    pub fn entry(&self, name: &str) -> &ZipEntry {
+        self.entries.iter().find(|entry| entry.name == name).expect("the entry is there")
+    }
+
+    /// The entry of a name, to alter it.
+    pub fn entry_mut(&mut self, name: &str) -> &mut ZipEntry {
+        self.entries.iter_mut().find(|entry| entry.name == name).expect("the entry is there")
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, name: &str) -> ZipEntry {
+        let index = self.entries.iter().position(|entry| entry.name == name).expect("the entry is there");
+        self.entries.remove(index)
+    }
+
+    /// The file.
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut offsets: Vec<usize> = Vec::new();
+        for entry in &self.entries {
+            match entry.place {
+                Place::Own => {
+                    offsets.push(out.len());
+                    out.extend(entry.local_header());
+                    out.extend_from_slice(&entry.data);
+                }
+                Place::Within(index, distance) => offsets.push(offsets[index] + distance),
+            }
+        }
+        let directory = out.len();
+        for (entry, offset) in self.entries.iter().zip(offsets) {
+            out.extend(entry.directory_record(offset));
+        }
+        let directory_length = len32(out.len() - directory);
+        let count = self.claimed.unwrap_or_else(|| u16::try_from(self.entries.len()).expect("few entries"));
+        out.extend(b"PK\x05\x06\0\0\0\0");
+        out.extend(count.to_le_bytes());
+        out.extend(count.to_le_bytes());
+        out.extend(directory_length.to_le_bytes());
+        out.extend(len32(directory).to_le_bytes());
+        out.extend([0, 0]);
+        out
+    }
+}
+
+impl ZipEntry {
+    /// An entry with this content.
+    pub fn deflated(name: &str, content: &[u8]) -> Self {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).expect("memory");
+        let data = encoder.finish().expect("memory");
+        let (crc32, size) = (crc32fast::hash(content), len64(content));
+        Self { name: name.to_owned(), method: 8, crc32, data, size, place: Place::Own }
+    }
+
+    /// An entry that says it is `claimed` bytes long and inflates to `inflated` zeros.
+    pub fn bomb(name: &str, claimed: u64, inflated: u64) -> Self {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory");
+        let data = encoder.finish().expect("memory");
+        Self { data, size: claimed, ..Self::deflated(name, b"") }
+    }
+
+    /// The content as it is extracted.
+    pub fn content(&self) -> Vec<u8> {
+        if self.method == 0 {
+            return self.data.clone();
+        }
+        let mut content = Vec::new();
+        // A damaged stream gives what there is.
+        let _ = flate2::read::DeflateDecoder::new(&self.data[..]).read_to_end(&mut content);
+        content
+    }
+
+    /// What stands before the data.
+    pub fn local_header(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(LOCAL_HEADER + self.name.len());
+        out.extend(b"PK\x03\x04");
+        out.extend(self.common());
+        out.extend(self.name.as_bytes());
+        out
+    }
+
+    fn directory_record(&self, offset: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(46 + self.name.len());
+        out.extend(b"PK\x01\x02\x14\0");
+        out.extend(self.common());
+        out.extend([0; 10]);
+        out.extend(len32(offset).to_le_bytes());
+        out.extend(self.name.as_bytes());
+        out
+    }
+
+    /// From the version that is needed to the length of the extra field.
+    fn common(&self) -> Vec<u8> {
+        let mut out = vec![20, 0, 0, 8];
+        out.extend(self.method.to_le_bytes());
+        out.extend([0; 4]);
+        out.extend(self.crc32.to_le_bytes());
+        out.extend(len32(self.data.len()).to_le_bytes());
+        out.extend(u32::try_from(self.size).expect("less than 4 GiB").to_le_bytes());
+        out.extend(u16::try_from(self.name.len()).expect("a short name").to_le_bytes());
+        out.extend([0, 0]);
+        out
+    }
+}
+
+/// `sha256:` and the hash in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Lines as one block that decompresses without others.
+pub fn deflate_block(raw: &[u8]) -> Vec<u8> {
+    let mut block = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
+    let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);
+    compress.compress_vec(raw, &mut block, flate2::FlushCompress::Sync).expect("there is room");
+    assert_eq!(usize::try_from(compress.total_in()), Ok(raw.len()), "all of it is in the block");
+    block
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+}
+
+fn len64(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("fits")
+}
+
+fn len32(length: usize) -> u32 {
+    u32::try_from(length).expect("less than 4 GiB")
+}

@@ -1,0 +1,282 @@
+//! An object store that fails where a test tells it to.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use koan_backup::Storage;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+};
+
+/// What is asked of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// An upload in parts begins.
+    Begin,
+    /// A part is uploaded.
+    Part,
+    /// An upload is completed.
+    Complete,
+    /// An upload is given up.
+    Abort,
+    /// A small file is written.
+    Put,
+    /// The size of a file is asked.
+    Head,
+    /// A file, or a range of it, is read.
+    Get,
+    /// A file is removed.
+    Delete,
+    /// Files are listed.
+    List,
+}
+
+/// How it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Answers 403.
+    Forbidden,
+    /// Answers 404.
+    Missing,
+    /// The connection is lost before anything is done.
+    Lost,
+    /// It is done, and the answer is lost.
+    AnswerLost,
+    /// Gives only so many bytes, or says that there are only so many.
+    Short(u64),
+    /// Gives zeros for the bytes there are.
+    Zeros,
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Where.
+    pub operation: Operation,
+    /// What the path must contain.
+    pub path: &'static str,
+    /// How.
+    pub failure: Failure,
+    /// So many matching operations go well before.
+    pub after: usize,
+    /// So many times.
+    pub times: usize,
+}
+
+impl Fault {
+    /// Every such operation on such a path fails.
+    pub fn always(operation: Operation, path: &'static str, failure: Failure) -> Self {
+        Self { operation, path, failure, after: 0, times: usize::MAX }
+    }
+
+    /// The first such operation on such a path fails.
+    pub fn once(operation: Operation, path: &'static str, failure: Failure) -> Self {
+        Self { times: 1, ..Self::always(operation, path, failure) }
+    }
+
+    /// So many go well first.
+    #[must_use]
+    pub fn after(self, after: usize) -> Self {
+        Self { after, ..self }
+    }
+}
+
+/// An object store that fails where a test tells it to.
+#[derive(Clone, Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn ObjectStore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Vec<Fault>,
+    asked: VecDeque<(Operation, String)>,
+}
+
+impl FaultyStore {
+    /// A store that works, until it is told otherwise.
+    pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    /// The store as a storage profile.
+    pub fn storage(&self) -> Storage {
+        Storage::object_store(Arc::new(self.clone()), "faulty")
+    }
+
+    /// Goes wrong like this from now on; what was asked before is forgotten.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        *self.lock() = State { faults: faults.into_iter().collect(), asked: VecDeque::new() };
+    }
+
+    /// How often an operation was asked for on paths that contain `path`.
+    pub fn asked(&self, operation: Operation, path: &str) -> usize {
+        self.lock().asked.iter().filter(|(asked, of)| *asked == operation && of.contains(path)).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fault(&self, operation: Operation, path: &Path) -> Option<Failure> {
+        let mut state = self.lock();
+        state.asked.push_back((operation, path.to_string()));
+        let mut matching = state
+            .faults
+            .iter_mut()
+            .filter(|fault| fault.operation == operation && path.as_ref().contains(fault.path));
+        let fault = matching.find(|fault| fault.times > 0)?;
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(fault.failure)
+    }
+}
+
+fn error(failure: Failure, path: &Path) -> Error {
+    let path = path.to_string();
+    match failure {
+        Failure::Forbidden => Error::PermissionDenied { path, source: "403 Forbidden".into() },
+        Failure::Missing => Error::NotFound { path, source: "404 Not Found".into() },
+        _ => Error::Generic { store: "faulty", source: "connection reset".into() },
+    }
+}
+
+/// Does it, unless it fails before; fails after, if only the answer is lost.
+macro_rules! attempt {
+    ($fault:expr, $path:expr, $work:expr) => {
+        match $fault {
+            None => $work,
+            Some(Failure::AnswerLost) => {
+                let _ = $work?;
+                Err(error(Failure::AnswerLost, $path))
+            }
+            Some(failure) => Err(error(failure, $path)),
+        }
+    };
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyStore({})", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let fault = self.fault(Operation::Put, path);
+        attempt!(fault, path, self.inner.put_opts(path, payload, options).await)
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let fault = self.fault(Operation::Begin, path);
+        let inner = attempt!(fault, path, self.inner.put_multipart_opts(path, options).await)?;
+        Ok(Box::new(FaultyUpload { inner, store: self.clone(), path: path.clone() }))
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let head = options.head;
+        let fault = self.fault(if head { Operation::Head } else { Operation::Get }, path);
+        match fault {
+            Some(Failure::Short(length)) => {
+                let mut found = self.inner.get_opts(path, options).await?;
+                if head {
+                    found.meta.size = length;
+                    return Ok(found);
+                }
+                let kept = usize::try_from(length).unwrap_or(usize::MAX);
+                with_bytes(found, |bytes| bytes.slice(..kept.min(bytes.len()))).await
+            }
+            Some(Failure::Zeros) => {
+                let found = self.inner.get_opts(path, options).await?;
+                with_bytes(found, |bytes| vec![0; bytes.len()].into()).await
+            }
+            fault => attempt!(fault, path, self.inner.get_opts(path, options).await),
+        }
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let store = self.clone();
+        let checked = paths.map(move |path| {
+            let path = path?;
+            match store.fault(Operation::Delete, &path) {
+                None => Ok(path),
+                Some(failure) => Err(error(failure, &path)),
+            }
+        });
+        self.inner.delete_stream(checked.boxed())
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let path = prefix.cloned().unwrap_or_default();
+        match self.fault(Operation::List, &path) {
+            None => self.inner.list(prefix),
+            // What was listed before is no comfort: the list is not whole.
+            Some(failure) => {
+                let listed = self.inner.list(prefix).take(1);
+                listed.chain(stream::once(async move { Err(error(failure, &path)) })).boxed()
+            }
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+async fn with_bytes(found: GetResult, alter: impl FnOnce(Bytes) -> Bytes) -> Result<GetResult> {
+    let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
+    let extensions = found.extensions.clone();
+    let bytes = alter(found.bytes().await?);
+    let payload = GetResultPayload::Stream(stream::once(async move { Ok(bytes) }).boxed());
+    Ok(GetResult { payload, meta, range, attributes, extensions })
+}
+
+#[derive(Debug)]
+struct FaultyUpload {
+    inner: Box<dyn MultipartUpload>,
+    store: FaultyStore,
+    path: Path,
+}
+
+#[async_trait]
+impl MultipartUpload for FaultyUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        match self.store.fault(Operation::Part, &self.path) {
+            None => self.inner.put_part(data),
+            Some(failure) => {
+                let path = self.path.clone();
+                Box::pin(async move { Err(error(failure, &path)) })
+            }
+        }
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let fault = self.store.fault(Operation::Complete, &self.path);
+        attempt!(fault, &self.path, self.inner.complete().await)
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let fault = self.store.fault(Operation::Abort, &self.path);
+        attempt!(fault, &self.path, self.inner.abort().await)
+    }
+}

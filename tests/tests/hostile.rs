@@ -1,0 +1,367 @@
+//! Archives and manifests made to harm whoever reads them: each is refused, and memory stays bounded.
+//!
+//! Every case is read in a process of its own, whose address space is limited.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupId, SetName};
+use koan_backup_tests::archive_surgery::{
+    Forgery, Place, Seal, Stored, Vault, ZipEntry, deflate_block, document, resigned,
+};
+use koan_backup_tests::scripted::Scripted;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+koan_backup::entity_backup_scope!(mode = All);
+
+const USERS: &str = "entities/User.jsonl";
+/// More than there is room for.
+const BOMB: u64 = 640 << 20;
+
+/// What a process that reads a hostile archive may have, in KiB: everything the process maps counts, not only the heap.
+const ROOM_KIB: u64 = 512 << 10;
+const CASE: &str = "KOAN_BACKUP_HOSTILE_CASE";
+const ID: &str = "KOAN_BACKUP_HOSTILE_ID";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct User {
+    id: i64,
+    name: String,
+    #[serde(default)]
+    notes: serde_json::Value,
+}
+
+fn user(id: i64, name: &str) -> User {
+    User { id, name: name.to_owned(), notes: serde_json::Value::Null }
+}
+
+async fn context(storage: Storage, row: &User) -> Koan {
+    let database = Scripted::default();
+    database.put(&SetName::root(), row);
+    Koan::builder().provider("main", database).storage("main", storage).build().await.expect("a context")
+}
+
+async fn archived() -> (BackupId, Stored) {
+    let vault = Vault::default();
+    let koan = context(vault.storage(), &user(1, "archived")).await;
+    let id = koan.backup("nightly").await.expect("a backup").id();
+    (id, vault.stored(id).await)
+}
+
+/// What happened to a case in a process with little room: its last words.
+fn read_in_a_small_room(id: BackupId, case: &Stored) -> String {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = |path: &str, content: &[u8]| {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("writable");
+        std::fs::write(path, content).expect("writable");
+    };
+    place(&case.manifest_path, &case.manifest);
+    place(&case.archive_path, &case.archive);
+    let child = Command::new("sh")
+        .args(["-c", &format!("ulimit -v {ROOM_KIB} && exec \"$@\""), "sh"])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "what_a_process_with_little_room_says", "--nocapture", "--test-threads", "1"])
+        .env(CASE, directory.path())
+        .env(ID, id.to_string())
+        // Address space that is reserved for each thread and never used would count as well.
+        .env("MALLOC_ARENA_MAX", "1")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("a process");
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{}: {said}{complaint}", child.status);
+    let words = said.lines().find_map(|line| line.split_once("refused: ").map(|(_, words)| words.to_owned()));
+    words.unwrap_or_else(|| panic!("nothing was refused: {said}{complaint}"))
+}
+
+/// Not a case of its own: what the others run in another process. Without their word it does nothing.
+#[tokio::test]
+async fn what_a_process_with_little_room_says() {
+    let (Some(directory), Some(id)) = (std::env::var_os(CASE), std::env::var(ID).ok()) else { return };
+    let id: BackupId = id.parse().expect("an id");
+    let storage = Storage::local(Path::new(&directory)).expect("a directory");
+    let koan = context(storage, &user(1, "sentinel")).await;
+    let verified = koan.verify(id).await;
+    let words = match &verified {
+        Ok(report) => {
+            assert!(!report.is_valid(), "it was called valid");
+            report.issues().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+        Err(error) => error.chain(),
+    };
+    // Whatever it says, it must come back.
+    drop(koan.restore(id).viability().await);
+    koan.restore(id).replace_existing().await.expect_err("it was restored");
+    koan.restore(id).replace_existing().without_verification().await.expect_err("it was restored unverified");
+    let users = koan.data::<User>();
+    let row = users.get(&1).await.expect("readable").expect("the row that was there is gone");
+    assert_eq!((row.name.as_str(), users.count().await.expect("readable")), ("sentinel", 1));
+    say(&format!("refused: {} (peak {})", words.replace('\n', " "), peak()));
+}
+
+/// The most memory this process had.
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("unknown".to_owned(), |line| line.trim().to_owned())
+}
+
+/// For whoever reads the output of the run.
+#[expect(clippy::print_stdout, reason = "what the processes say is read by the tests")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+fn expect_refusal(id: BackupId, what: &str, case: &Stored, parts: &[&str]) {
+    let words = read_in_a_small_room(id, case);
+    say(&format!("{what}: {words}"));
+    for part in parts {
+        assert!(words.contains(part), "{what}: {part:?} is not in {words:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_healthy_archive_fits_in_the_little_room() {
+    let (id, stored) = archived().await;
+    let mut broken = Forgery::of(&stored);
+    broken.set_blocks(USERS, &["{}\n"]);
+    // The room is no reason to refuse: a small fault is still told as what it is.
+    expect_refusal(id, "a small fault", &broken.seal(Seal::Records), &["User", "block 0, record 0"]);
+}
+
+#[tokio::test]
+async fn records_that_inflate_beyond_what_they_declare_are_refused() {
+    let (id, stored) = archived().await;
+    let bomb = ZipEntry::bomb(USERS, 0, BOMB);
+    for (declared, parts) in [
+        (100, &["User", USERS, "block 0"][..]),
+        (100 << 20, &["User", USERS, "block 0"]),
+        (BOMB, &["User", USERS, "block"]),
+        (u64::MAX, &["User", USERS]),
+    ] {
+        let mut forgery = Forgery::of(&stored);
+        // The block is all of the stream but the two bytes that end it.
+        let mut data = deflate_block(b"");
+        data.splice(0..0, bomb.data.iter().copied());
+        let length = data.len();
+        data.extend([3, 0]);
+        let size = declared.min(u64::from(u32::MAX));
+        *forgery.zip.entry_mut(USERS) = ZipEntry { data, size, ..bomb.clone() };
+        forgery.set_document(
+            document::BLOCKS,
+            &json!({ USERS: [
+                { "offset": 0, "length": length, "rawLength": declared, "records": 1, "crc32": 0 },
+            ] }),
+        );
+        expect_refusal(id, &format!("a block of {declared}"), &forgery.seal(Seal::Documents), parts);
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_inflates_without_end_is_refused() {
+    let (id, stored) = archived().await;
+    let bomb = ZipEntry::bomb("", 0, BOMB);
+    for name in [document::MANIFEST, document::CHECKSUMS, document::BLOCKS, document::DISCOVERY] {
+        for claimed in [100, BOMB] {
+            let mut forgery = Forgery::of(&stored);
+            *forgery.zip.entry_mut(name) = ZipEntry { name: name.into(), size: claimed, ..bomb.clone() };
+            let case = forgery.seal(Seal::Archive);
+            expect_refusal(id, &format!("{name} that inflates and says {claimed}"), &case, &[name]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_document_of_very_many_small_values_is_refused() {
+    let (id, stored) = archived().await;
+    // Each value takes two bytes of text and many times that in memory.
+    let zeros = format!("{{\"physical\":[{}0]}}", "0,".repeat(18 << 20));
+    let mut entries = String::from("{");
+    for number in 0..4_000_000u32 {
+        write!(entries, "\"{number:x}\":\"\",").expect("text");
+    }
+    entries.push_str("\"last\":\"\"}");
+    for (name, content) in
+        [(document::MANIFEST, &zeros), (document::PROVIDERS, &zeros), (document::CHECKSUMS, &entries)]
+    {
+        let mut forgery = Forgery::of(&stored);
+        *forgery.zip.entry_mut(name) = ZipEntry::deflated(name, content.as_bytes());
+        if name == document::PROVIDERS {
+            // Its hash is made to match, so that it is parsed.
+            forgery = Forgery::of(&forgery.seal(Seal::Documents));
+        }
+        expect_refusal(id, &format!("{name} of many values"), &forgery.seal(Seal::Archive), &[]);
+    }
+}
+
+#[tokio::test]
+async fn declared_counts_and_lengths_are_not_believed() {
+    let (id, stored) = archived().await;
+    for field in ["offset", "length", "rawLength", "records"] {
+        for value in [u64::MAX, 1 << 40, u64::from(u32::MAX)] {
+            let mut forgery = Forgery::of(&stored);
+            forgery.alter_document(document::BLOCKS, |blocks| blocks[USERS][0][field] = json!(value));
+            let case = forgery.seal(Seal::Documents);
+            expect_refusal(id, &format!("{field} of {value}"), &case, &["User", USERS]);
+        }
+    }
+    let mut forgery = Forgery::of(&stored);
+    forgery.alter_document(document::BLOCKS, |blocks| {
+        let block = blocks[USERS][0].clone();
+        blocks[USERS] = vec![block; 300_000].into();
+    });
+    expect_refusal(id, "300 000 blocks", &forgery.seal(Seal::Documents), &["User", USERS]);
+    for claimed in [0, 1, 7, u16::MAX] {
+        let mut forgery = Forgery::of(&stored);
+        forgery.zip.claimed = Some(claimed);
+        expect_refusal(id, &format!("{claimed} entries"), &forgery.seal(Seal::Archive), &["damaged"]);
+    }
+}
+
+#[tokio::test]
+async fn names_that_leave_their_folder_are_refused() {
+    let (id, stored) = archived().await;
+    for name in [
+        "../outside.json",
+        "entities/../../outside.jsonl",
+        "/etc/passwd",
+        "..\\outside.json",
+        "C:\\outside.json",
+        "entities/./User.jsonl",
+        "entities//User.jsonl",
+        "metadata/",
+        "",
+        "a\0b",
+    ] {
+        let mut forgery = Forgery::of(&stored);
+        forgery.zip.entries.push(ZipEntry::deflated(name, b"{}\n"));
+        expect_refusal(id, &format!("{name:?}"), &forgery.seal(Seal::Records), &["leave its folder"]);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_cannot_name_an_archive_elsewhere() {
+    let (id, stored) = archived().await;
+    for path in ["../secret.zip", "/etc/passwd", "archives/../../secret.zip", "archives//a.zip", ""] {
+        let mut forgery = Forgery::of(&stored);
+        forgery.manifest["archive"]["file"] = json!(path);
+        expect_refusal(id, &format!("{path:?}"), &forgery.seal(Seal::Archive), &[]);
+    }
+}
+
+#[tokio::test]
+async fn entries_that_are_doubled_or_overlap_are_refused() {
+    let (id, stored) = archived().await;
+    let whole = Forgery::of(&stored);
+    let users = whole.zip.entries.iter().position(|entry| entry.name == USERS).expect("there");
+    let twice = ZipEntry { ..whole.zip.entry(USERS).clone() };
+    let same =
+        ZipEntry { name: "entities/Other.jsonl".into(), place: Place::Within(users, 0), ..twice.clone() };
+    // A whole entry within the data of another, as bombs do it that quote themselves.
+    let inside = ZipEntry { name: "entities/Inside.jsonl".into(), ..ZipEntry::deflated("", b"{}\n") };
+    let mut around = inside.local_header();
+    around.extend_from_slice(&inside.data);
+    let header = ZipEntry::deflated("entities/Around.jsonl", b"").local_header().len();
+    let around = ZipEntry {
+        method: 0,
+        crc32: 0,
+        size: u64::try_from(around.len()).expect("fits"),
+        data: around,
+        ..ZipEntry::deflated("entities/Around.jsonl", b"")
+    };
+    let mut cases = Vec::new();
+    let mut forgery = whole.clone();
+    forgery.zip.entries.push(twice);
+    cases.push(("twice", forgery, "there twice"));
+    let mut forgery = whole.clone();
+    forgery.zip.entries.push(same);
+    cases.push(("the same place", forgery, "overlap"));
+    let mut forgery = whole;
+    let index = forgery.zip.entries.len();
+    forgery.zip.entries.push(around);
+    forgery.zip.entries.push(ZipEntry { place: Place::Within(index, header), ..inside });
+    cases.push(("one in another", forgery, "overlap"));
+    for (what, forgery, part) in cases {
+        expect_refusal(id, what, &forgery.seal(Seal::Records), &[part]);
+    }
+}
+
+#[tokio::test]
+async fn very_many_entries_are_refused() {
+    let (id, stored) = archived().await;
+    let header = ZipEntry { data: vec![3, 0], ..ZipEntry::deflated("x", b"") };
+    let local = [header.local_header(), header.data.clone()].concat();
+    let mut archive = Vec::new();
+    archive.extend_from_slice(&local);
+    let start = archive.len();
+    let record: Vec<u8> = {
+        let mut zip = koan_backup_tests::archive_surgery::Zip::default();
+        zip.entries.push(header);
+        let file = zip.write();
+        file[start..file.len() - 22].to_vec()
+    };
+    let count = 1_000_001u64;
+    for _ in 0..count {
+        archive.extend_from_slice(&record);
+    }
+    // The 64-bit end of the directory, its locator, and the old end that points to them.
+    let end = archive.len();
+    let length = u64::try_from(end - start).expect("fits");
+    archive.extend(b"PK\x06\x06");
+    archive.extend(44u64.to_le_bytes());
+    archive.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for number in [count, count, length, u64::try_from(start).expect("fits")] {
+        archive.extend(number.to_le_bytes());
+    }
+    archive.extend(b"PK\x06\x07\0\0\0\0");
+    archive.extend(u64::try_from(end).expect("fits").to_le_bytes());
+    archive.extend(1u32.to_le_bytes());
+    archive.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+    expect_refusal(id, "a million entries", &resigned(&stored, archive), &["more entries"]);
+}
+
+#[tokio::test]
+async fn json_nested_without_end_is_refused() {
+    let (id, stored) = archived().await;
+    for depth in [128, 1_000_000] {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for name in [document::MANIFEST, document::CHECKSUMS, document::BLOCKS, document::PROVIDERS] {
+            let mut forgery = Forgery::of(&stored);
+            *forgery.zip.entry_mut(name) = ZipEntry::deflated(name, nested.as_bytes());
+            let case = forgery.seal(Seal::Archive);
+            expect_refusal(id, &format!("{name}, {depth} deep"), &case, &[name]);
+        }
+        let mut forgery = Forgery::of(&stored);
+        let record = format!("{{\"id\":1,\"name\":\"x\",\"notes\":{nested}}}\n");
+        forgery.set_blocks(USERS, &[record]);
+        let case = forgery.seal(Seal::Records);
+        expect_refusal(id, &format!("a record, {depth} deep"), &case, &["User", "block 0, record 0"]);
+        let published = Stored { manifest: nested.into(), ..stored.clone() };
+        expect_refusal(id, &format!("a manifest, {depth} deep"), &published, &["manifests/"]);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_of_any_size_is_refused_within_the_room() {
+    let (id, stored) = archived().await;
+    let manifest = String::from_utf8(stored.manifest.clone()).expect("text");
+    let with = |more: String| Stored {
+        manifest: manifest.replacen('{', &format!("{{\"more\":{more},"), 1).into(),
+        ..stored.clone()
+    };
+    let long = with(format!("\"{}\"", "x".repeat(100 << 20)));
+    expect_refusal(id, "a manifest of 100 MiB", &long, &["manifests/", "larger"]);
+    let many = with(format!("[{}0]", "0,".repeat(50 << 20)));
+    expect_refusal(id, "a manifest of 100 MiB of values", &many, &["manifests/", "larger"]);
+    for bytes in [60 << 20, 12 << 20] {
+        let many = with(format!("[{}0]", "0,".repeat(bytes / 2)));
+        expect_refusal(id, &format!("a manifest of {bytes} bytes of values"), &many, &[]);
+        let maps = with(format!("[{}{{}}]", "{\"\":0},".repeat(bytes / 7)));
+        expect_refusal(id, &format!("a manifest of {bytes} bytes of maps"), &maps, &[]);
+    }
+}

@@ -1,0 +1,395 @@
+//! A store that fails, lies or is full: nothing is published that is not whole, and nothing is hidden.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, SetName};
+use koan_backup_tests::archive_surgery::Vault;
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use koan_backup_tests::scripted::Scripted;
+use object_store::local::LocalFileSystem;
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct User {
+    id: i64,
+    name: String,
+}
+
+struct Shop {
+    vault: Vault,
+    store: FaultyStore,
+    koan: Koan,
+}
+
+async fn context(storage: Storage, name_length: usize) -> Koan {
+    let database = Scripted::default();
+    for id in 0..4 {
+        database.put(&SetName::root(), &User { id, name: "x".repeat(name_length) });
+    }
+    Koan::builder().provider("main", database).storage("faulty", storage).build().await.expect("a context")
+}
+
+async fn shop() -> Shop {
+    shop_of(10).await
+}
+
+/// A shop whose archives are larger than one part of an upload.
+async fn large_shop() -> Shop {
+    shop_of(3 << 19).await
+}
+
+async fn shop_of(name_length: usize) -> Shop {
+    let vault = Vault::default();
+    let store = FaultyStore::over(vault.store());
+    Shop { koan: context(store.storage(), name_length).await, store, vault }
+}
+
+impl Shop {
+    /// A backup that fails; nothing but the record of its failure may be left.
+    async fn failed_backup(&self, faults: impl IntoIterator<Item = Fault>) -> Error {
+        self.store.fail(faults);
+        let backup = self.koan.backup("nightly").compression(Compression::stored());
+        let error = backup.await.expect_err("the store failed");
+        self.store.fail([]);
+        self.nothing_is_published().await;
+        error
+    }
+
+    async fn nothing_is_published(&self) {
+        let files = self.vault.files().await;
+        assert!(!files.iter().any(|file| file.starts_with("archives/")), "{files:?}");
+        for manifest in self.koan.backups().await.expect("listed") {
+            assert_eq!(manifest.status, BackupStatus::Failed);
+            assert_eq!(manifest.archive, None);
+            assert!(manifest.error.is_some_and(|error| !error.is_empty()));
+        }
+        assert_eq!(self.koan.restore("nightly").await.expect_err("none").kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn the_store_that_fails_here_works_before() {
+    let shop = large_shop().await;
+    let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
+    assert!(shop.store.asked(Operation::Part, "archives/") >= 2, "it has one part");
+    assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
+    shop.koan.restore("nightly").await.expect("restored");
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_anywhere_publishes_nothing_and_names_the_archive() {
+    let shop = large_shop().await;
+    for failure in [Failure::Lost, Failure::Forbidden, Failure::Missing] {
+        for (operation, after) in
+            [(Operation::Begin, 0), (Operation::Part, 0), (Operation::Part, 1), (Operation::Complete, 0)]
+        {
+            let fault = Fault::always(operation, "archives/", failure).after(after);
+            let error = shop.failed_backup([fault]).await;
+            assert_eq!(error.kind(), ErrorKind::Storage, "{operation:?} {failure:?}");
+            assert!(error.to_string().contains("archives/backup-nightly-"), "{operation:?}: {error}");
+            let told = match failure {
+                Failure::Forbidden => "403",
+                Failure::Missing => "404",
+                _ => "connection reset",
+            };
+            assert!(error.chain().contains(told), "{operation:?}: {}", error.chain());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_was_begun_and_failed_is_aborted() {
+    let shop = large_shop().await;
+    for operation in [Operation::Part, Operation::Complete] {
+        shop.store.fail([Fault::always(operation, "archives/", Failure::Lost)]);
+        shop.koan.backup("nightly").compression(Compression::stored()).await.expect_err("failed");
+        assert_eq!(shop.store.asked(Operation::Abort, "archives/"), 1, "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_completion_was_not_answered_leaves_no_archive() {
+    let shop = shop().await;
+    shop.failed_backup([Fault::always(Operation::Complete, "archives/", Failure::AnswerLost)]).await;
+}
+
+#[tokio::test]
+async fn every_compression_can_be_verified_on_a_store_that_refuses_empty_ranges() {
+    let shop = shop().await;
+    for compression in [Compression::stored(), Compression::zstd(3).expect("valid"), Compression::default()] {
+        let backup = shop.koan.backup("nightly").compression(compression).await.expect("a backup");
+        assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid(), "{compression:?}");
+        shop.koan.data::<User>().clear().await.expect("cleared");
+        let empty = shop.koan.backup("empty").compression(compression).await.expect("a backup");
+        assert!(shop.koan.verify(empty.id()).await.expect("a report").is_valid(), "{compression:?}, empty");
+        shop.koan.restore(backup.id()).await.expect("restored");
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_arrived_short_is_not_published_and_does_not_stay() {
+    let shop = shop().await;
+    for length in [0, 1, u64::MAX] {
+        let error =
+            shop.failed_backup([Fault::always(Operation::Head, "archives/", Failure::Short(length))]).await;
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(error.to_string().contains("archives/backup-nightly-"), "{error}");
+        assert!(error.to_string().contains(&length.to_string()), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_archive_whose_size_cannot_be_asked_is_not_published() {
+    let shop = shop().await;
+    for failure in [Failure::Lost, Failure::Forbidden, Failure::Missing] {
+        let error = shop.failed_backup([Fault::always(Operation::Head, "archives/", failure)]).await;
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(error.to_string().contains("archives/backup-nightly-"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_written_is_no_backup_and_its_archive_does_not_stay() {
+    let shop = shop().await;
+    for failure in [Failure::Lost, Failure::Forbidden] {
+        let error = shop.failed_backup([Fault::once(Operation::Put, "manifests/", failure)]).await;
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(error.to_string().contains("manifests/"), "{error}");
+        let error = shop.failed_backup([Fault::always(Operation::Put, "manifests/", failure)]).await;
+        assert!(error.to_string().contains("manifests/"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_whose_answer_was_lost_is_one_backup_that_succeeded() {
+    let shop = shop().await;
+    shop.store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
+    let backup = shop.koan.backup("nightly").await.expect("it is there, whole");
+    shop.store.fail([]);
+    let listed = shop.koan.backups().await.expect("listed");
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].id, listed[0].status), (backup.id(), BackupStatus::Completed));
+    assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
+}
+
+#[tokio::test]
+async fn a_manifest_of_which_nothing_is_known_leaves_its_archive() {
+    let shop = shop().await;
+    shop.store.fail([
+        Fault::once(Operation::Put, "manifests/", Failure::AnswerLost),
+        Fault::always(Operation::Get, "manifests/", Failure::Lost),
+    ]);
+    let error = shop.koan.backup("nightly").await.expect_err("nobody knows");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    shop.store.fail([]);
+    // It was published after all: what is there must be whole.
+    let listed = shop.koan.backups().await.expect("listed");
+    assert!(shop.koan.verify(listed[0].id).await.expect("a report").is_valid());
+}
+
+#[tokio::test]
+async fn a_manifest_is_never_written_over() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let local = Arc::new(LocalFileSystem::new_with_prefix(directory.path()).expect("a store"));
+    for store in [Vault::default().store(), local] {
+        let store = FaultyStore::over(store);
+        let koan = context(store.storage(), 10).await;
+        store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
+        let backup = koan.backup("nightly").await.expect("a backup");
+        // A second backup whose failure is recorded does not touch the first.
+        store.fail([Fault::always(Operation::Begin, "archives/", Failure::Lost)]);
+        koan.backup("nightly").await.expect_err("failed");
+        store.fail([]);
+        let listed = koan.backups().await.expect("listed");
+        assert_eq!(listed.len(), 2);
+        assert!(koan.verify(backup.id()).await.expect("a report").is_valid());
+        assert_eq!(koan.restore("nightly").dry_run().await.expect("compared").id, backup.id());
+    }
+}
+
+#[tokio::test]
+async fn a_read_cut_short_once_is_tried_again() {
+    let shop = shop().await;
+    let backup = shop.koan.backup("nightly").await.expect("a backup");
+    for failure in [Failure::Short(3), Failure::Lost] {
+        for path in ["archives/", "manifests/"] {
+            for after in 0..12 {
+                shop.store.fail([Fault::once(Operation::Get, path, failure).after(after)]);
+                let report = shop.koan.verify(backup.id()).await.expect("it was read again");
+                assert!(report.is_valid(), "{path} {failure:?} after {after}: {:?}", report.issues());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_is_always_cut_short_is_never_healthy() {
+    let shop = shop().await;
+    let backup = shop.koan.backup("nightly").await.expect("a backup");
+    for failure in [Failure::Short(3), Failure::Lost, Failure::Forbidden, Failure::Zeros] {
+        for path in ["archives/", "manifests/"] {
+            for after in 0..12 {
+                let fault = Fault::always(Operation::Get, path, failure).after(after);
+                shop.store.fail([fault]);
+                let verified = shop.koan.verify(backup.id()).await;
+                let tried = shop.store.asked(Operation::Get, path) > after;
+                assert_eq!(
+                    verified.as_ref().is_ok_and(|report| report.is_valid()),
+                    !tried,
+                    "{path} {failure:?} after {after}: {verified:?}"
+                );
+                if tried && matches!(failure, Failure::Lost | Failure::Forbidden) {
+                    // A store that cannot be read says nothing of the backup.
+                    let error = verified.expect_err("nothing is known");
+                    assert_eq!(error.kind(), ErrorKind::Storage, "{path} after {after}: {}", error.chain());
+                    assert!(error.to_string().contains(path), "{error}");
+                }
+                shop.store.fail([fault]);
+                shop.koan.data::<User>().clear().await.expect("cleared");
+                let restored = shop.koan.restore(backup.id()).await;
+                if shop.store.asked(Operation::Get, path) > after {
+                    restored.expect_err("refused");
+                    assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_tried_again_and_is_told() {
+    let shop = shop().await;
+    let backup = shop.koan.backup("nightly").await.expect("a backup");
+    for (failure, told) in [(Failure::Forbidden, "403"), (Failure::Missing, "404")] {
+        shop.store.fail([Fault::always(Operation::Get, "archives/", failure)]);
+        let error = shop.koan.verify(backup.id()).await.expect_err("nothing is known");
+        assert_eq!(shop.store.asked(Operation::Get, "archives/"), 1, "{failure:?} was tried again");
+        assert!(error.chain().contains(told), "{}", error.chain());
+        shop.store.fail([Fault::always(Operation::Head, "archives/", failure)]);
+        let verified = shop.koan.verify(backup.id()).await;
+        assert_eq!(shop.store.asked(Operation::Head, "archives/"), 1);
+        match failure {
+            Failure::Missing => assert!(!verified.expect("a report").is_valid()),
+            _ => assert!(verified.expect_err("nothing is known").chain().contains(told)),
+        }
+    }
+    shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden)]);
+    let error = shop.koan.verify(backup.id()).await.expect_err("nothing is known");
+    assert!(error.to_string().contains("manifests/") && error.chain().contains("403"), "{}", error.chain());
+    assert_eq!(shop.store.asked(Operation::Get, "manifests/"), 1);
+}
+
+#[tokio::test]
+async fn an_archive_that_changes_after_it_was_verified_is_undone() {
+    let shop = shop().await;
+    let backup = shop.koan.backup("nightly").await.expect("a backup");
+    shop.koan.data::<User>().clear().await.expect("cleared");
+    shop.store.fail([]);
+    assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
+    let opened_and_verified = shop.store.asked(Operation::Get, "archives/");
+    shop.store.fail([]);
+    shop.koan.restore(backup.id()).dry_run().await.expect("compared");
+    let reads = shop.store.asked(Operation::Get, "archives/");
+    assert!(reads > opened_and_verified, "{reads} reads, {opened_and_verified} of them to verify");
+    shop.store.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros).after(reads - 1)]);
+    let error = shop.koan.restore(backup.id()).await.expect_err("it changed");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("nothing was committed"), "{error}");
+    assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
+}
+
+#[tokio::test]
+async fn a_list_that_fails_is_an_error_and_never_a_short_list() {
+    let shop = shop().await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.koan.backup("nightly").await.expect("a backup");
+    for failure in [Failure::Lost, Failure::Forbidden] {
+        shop.store.fail([Fault::always(Operation::List, "manifests", failure)]);
+        for error in [
+            shop.koan.backups().await.expect_err("not listed"),
+            shop.koan.restore("nightly").await.expect_err("not listed"),
+            shop.koan.verify("nightly").await.expect_err("not listed"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Storage);
+            assert!(error.to_string().contains("faulty"), "{error}");
+        }
+        shop.store.fail([Fault::always(Operation::Get, "manifests/", failure)]);
+        assert_eq!(shop.koan.backups().await.expect_err("not read").kind(), ErrorKind::Storage);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_with_the_path_and_nothing_stays() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let koan = context(Storage::local(disk.path()).expect("a directory"), 1 << 20).await;
+    let error = koan.backup("large").compression(Compression::stored()).await.expect_err("the disk is full");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.to_string().contains("archives/backup-large-"), "{error}");
+    assert!(error.to_string().contains(&disk.path().display().to_string()), "{error}");
+    assert!(error.chain().to_lowercase().contains("no space"), "{}", error.chain());
+    let left: Vec<_> = std::fs::read_dir(disk.path().join("archives"))
+        .map(|files| files.map(|file| file.expect("readable").path()).collect())
+        .unwrap_or_default();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+    let listed = koan.backups().await.expect("listed");
+    assert!(listed.iter().all(|manifest| manifest.status == BackupStatus::Failed));
+    let small = context(Storage::local(disk.path()).expect("a directory"), 100).await;
+    let backup = small.backup("small").await.expect("there is room again");
+    assert!(small.verify(backup.id()).await.expect("a report").is_valid());
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_from_the_start_takes_no_manifest_either() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let koan = context(Storage::local(disk.path()).expect("a directory"), 100).await;
+    let backup = koan.backup("before").await.expect("a backup");
+    let filler = disk.path().join("filler");
+    std::fs::write(&filler, vec![0; 4 << 20]).expect_err("the disk is filled");
+    let error = koan.backup("after").await.expect_err("the disk is full");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    let files = |folder: &str| std::fs::read_dir(disk.path().join(folder)).expect("readable").count();
+    assert_eq!((files("archives"), files("manifests")), (1, 1));
+    assert!(koan.verify(backup.id()).await.expect("a report").is_valid());
+}
+
+/// A disk of 2 MiB in memory, which only root can mount.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None`, told aloud, where it cannot be mounted; in CI that is a failure.
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .arg(directory.path())
+            .output()
+            .is_ok_and(|done| done.status.success());
+        if mounted {
+            return Some(Self(directory));
+        }
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must be able to mount a tmpfs");
+        say("NOT RUN: a full disk needs the right to mount a tmpfs; run the tests as root");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+/// For whoever reads the output of the run.
+#[expect(clippy::print_stderr, reason = "a test says that it did not run")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
