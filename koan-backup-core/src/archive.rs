@@ -10,11 +10,12 @@ mod documents;
 mod layout;
 mod manifest;
 mod reader;
+mod thread;
 mod upload;
 mod writer;
 
 pub use blocks::{Block, BlockTable};
-pub(crate) use bounds::tree_fits;
+pub(crate) use bounds::{document_fits, tree_fits};
 pub use compression::{Compression, CompressionMethod};
 pub use documents::{
     BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,

@@ -1,11 +1,11 @@
 //! What an application names: `use koan_backup::prelude::*;`
 
+pub use koan_backup_core::Entity;
 pub use koan_backup_core::{
     Backup, BackupRef, Compression, ConflictMode, EntityBackup, Error, ErrorKind, Inventory, Koan, Restore,
     RestoreLevel, Storage,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
-pub use koan_backup_core::Entity;
 
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;

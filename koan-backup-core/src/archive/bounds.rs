@@ -1,5 +1,9 @@
 //! How much a JSON document may hold: what is small as text can be large in memory.
 
+use super::layout::entry;
+
+/// The most bytes a document can have.
+pub(super) const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
 /// The most values of a document that is parsed whole: some twenty for each entity and set of a manifest.
 const MAX_VALUES: usize = 1_000_000;
 /// The most maps of a document that is parsed into a tree, where each takes hundreds of bytes however small its text.
@@ -10,13 +14,24 @@ pub(crate) fn tree_fits(json: &[u8]) -> bool {
     values_fit(json) && count(json, b"{") <= MAX_MAPS
 }
 
+/// Whether the document of an entry is one that a reader takes, in an archive of so many entries. Writers ask as well: an
+/// archive that could not be read must not be published.
+pub(crate) fn document_fits(name: &str, content: &[u8], entries: usize) -> bool {
+    let parsed = match name {
+        entry::BLOCKS => lists_fit(content, entries),
+        entry::MANIFEST | entry::PROVIDER_INFO => tree_fits(content),
+        _ => values_fit(content),
+    };
+    parsed && u64::try_from(content.len()).is_ok_and(|len| len <= MAX_DOCUMENT_BYTES)
+}
+
 /// Whether a document that is parsed into a type of its own fits in some 200 MiB.
-pub(super) fn values_fit(json: &[u8]) -> bool {
+fn values_fit(json: &[u8]) -> bool {
     count(json, b",[{") <= MAX_VALUES
 }
 
 /// Whether a document has at most so many lists.
-pub(super) fn lists_fit(json: &[u8], lists: usize) -> bool {
+fn lists_fit(json: &[u8], lists: usize) -> bool {
     count(json, b"[") <= lists
 }
 

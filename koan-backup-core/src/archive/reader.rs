@@ -18,14 +18,11 @@ use tokio::runtime::Handle;
 use super::blocks::{self, Block, BlockTable};
 use super::bounds;
 use super::compression::CompressionMethod;
-use super::layout::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// The most entries an archive can have.
 const MAX_ENTRIES: usize = 1_000_000;
-/// The most bytes a document can have.
-const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
 /// The most bytes the lines of one block can have.
 const MAX_BLOCK_BYTES: u64 = 256 << 20;
 
@@ -124,7 +121,7 @@ impl ArchiveReader {
     pub(crate) async fn document(&self, name: &str) -> Result<Vec<u8>> {
         let broken = |what: &str| corrupt(self.path.as_ref(), &format!("entry `{name}` {what}"));
         let entry = *self.entries.get(name).ok_or_else(|| broken("is missing"))?;
-        if entry.compressed > MAX_DOCUMENT_BYTES || entry.uncompressed > MAX_DOCUMENT_BYTES {
+        if entry.compressed > bounds::MAX_DOCUMENT_BYTES || entry.uncompressed > bounds::MAX_DOCUMENT_BYTES {
             return Err(broken("is larger than any document"));
         }
         let bytes = self.range(entry.start, entry.compressed).await?;
@@ -137,12 +134,7 @@ impl ArchiveReader {
     /// A small entry as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let content = self.document(name).await?;
-        let bounded = match name {
-            entry::BLOCKS => bounds::lists_fit(&content, self.entries.len()),
-            entry::MANIFEST | entry::PROVIDER_INFO => bounds::tree_fits(&content),
-            _ => bounds::values_fit(&content),
-        };
-        if !bounded {
+        if !bounds::document_fits(name, &content, self.entries.len()) {
             return Err(corrupt(
                 self.path.as_ref(),
                 &format!("entry `{name}` holds more than any that is written"),

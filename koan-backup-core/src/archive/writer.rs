@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::blocks::Block;
 use super::compression::{Compression, CompressionMethod};
+use super::thread::OwnThread;
 use super::upload::{FinishedUpload, UploadWriter};
 use crate::digest::RecordSetHash;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +55,7 @@ enum Part {
 #[derive(Debug)]
 pub(crate) struct ArchiveWriter {
     commands: mpsc::Sender<Command>,
-    thread: tokio::task::JoinHandle<Result<FinishedUpload>>,
+    finished: OwnThread<Result<FinishedUpload>>,
 }
 
 /// One entry of records that is being written.
@@ -68,9 +69,8 @@ impl ArchiveWriter {
     /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
     pub(crate) fn start(sink: UploadWriter, compression: Compression, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
-        let thread =
-            tokio::task::spawn_blocking(move || write_archive(sink, compression, modified, receiver));
-        Self { commands, thread }
+        let finished = OwnThread::start(move || write_archive(sink, compression, modified, receiver));
+        Self { commands, finished }
     }
 
     /// Begins an entry of records.
@@ -93,9 +93,7 @@ impl ArchiveWriter {
         // A writer that stopped early tells why when it is joined.
         let _ = self.commands.send(Command::Finish).await;
         drop(self.commands);
-        self.thread.await.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that writes the archive was lost", source)
-        })?
+        self.finished.join("writes the archive").await?
     }
 
     async fn send(&mut self, command: Command) -> Result<()> {

@@ -8,7 +8,7 @@ use super::options::BackupOptions;
 use crate::archive::{
     ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
     DiscoverySummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, Manifest,
-    ProviderDocument, SchemaSnapshots, VerificationSummary, entry, manifest_path, tree_fits,
+    ProviderDocument, SchemaSnapshots, VerificationSummary, document_fits, entry, manifest_path,
 };
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -85,23 +85,29 @@ pub(super) async fn write_documents(
         (entry::BACKUP_STATS, json(&contents.statistics(duration_ms))),
         (entry::BLOCKS, json(&contents.blocks)),
     ];
+    let entries = contents.entities.len() + documents.len() + 2;
     for (name, content) in documents {
         contents.checksums.0.insert(name.to_owned(), crate::digest::sha256(&content));
-        writer.document(name, content).await?;
+        write(writer, name, content, entries).await?;
     }
-    writer.document(entry::CHECKSUMS, json(&contents.checksums)).await?;
+    write(writer, entry::CHECKSUMS, json(&contents.checksums), entries).await?;
     let mut manifest = manifest(environment, header, options, &contents, completed_at);
     manifest.verification.overall_checksum = Some(contents.checksums.overall());
-    let copy = manifest.to_json();
-    if !tree_fits(&copy) {
-        let parts = manifest.entities.len();
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{parts} entities and sets are more than one backup can hold; back up fewer at once"),
-        ));
-    }
-    writer.document(entry::MANIFEST, copy).await?;
+    write(writer, entry::MANIFEST, manifest.to_json(), entries).await?;
     Ok(manifest)
+}
+
+/// Writes a document that a reader will take.
+async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries: usize) -> Result<()> {
+    if document_fits(name, &content, entries) {
+        return writer.document(name, content).await;
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "`{name}` would be larger than any that is read, with {entries} entries; back up fewer entities at once"
+        ),
+    ))
 }
 
 /// Makes the backup exist. If that fails, no archive stays that no manifest names.

@@ -19,7 +19,16 @@ pub(in super::super) struct FormReplay {
 struct Recorded {
     forms: Vec<String>,
     #[serde(default)]
-    runs: Vec<(usize, u64)>,
+    runs: String,
+}
+
+/// Runs as they were recorded: `form*count`, separated by spaces.
+fn runs(text: &str) -> Option<Vec<(usize, u64)>> {
+    let run = |run: &str| {
+        let (form, count) = run.split_once('*')?;
+        Some((form.parse().ok()?, count.parse().ok()?))
+    };
+    text.split_ascii_whitespace().map(run).collect()
 }
 
 impl FormReplay {
@@ -33,12 +42,13 @@ impl FormReplay {
         let recorded = Recorded::deserialize(json).map_err(|_| UnknownForm)?;
         let forms = recorded.forms.iter().map(|form| form.parse()).collect::<Result<Vec<Form>, _>>()?;
         let known = |&(form, _): &(usize, u64)| form < forms.len();
-        if !recorded.runs.iter().all(known) {
+        let runs = runs(&recorded.runs).ok_or(UnknownForm)?;
+        if !runs.iter().all(known) {
             return Err(UnknownForm);
         }
         let current = *forms.first().ok_or(UnknownForm)?;
-        let left = if recorded.runs.is_empty() { u64::MAX } else { 0 };
-        Ok(Self { forms, runs: recorded.runs.into_iter(), current, left })
+        let left = if runs.is_empty() { u64::MAX } else { 0 };
+        Ok(Self { forms, runs: runs.into_iter(), current, left })
     }
 
     /// The form of the next record.
@@ -64,7 +74,7 @@ mod tests {
 
     #[test]
     fn forms_come_back_in_the_order_they_were_recorded() {
-        let json = json!({ "forms": ["native", "text"], "runs": [[1, 2], [0, 1]] });
+        let json = json!({ "forms": ["native", "text"], "runs": "1*2 0*1" });
         let mut replay = FormReplay::recorded(&json).expect("valid");
         let ways: Vec<u32> = (0..5).map(|_| replay.next().ways).collect();
         assert_eq!(ways, [TEXT, TEXT, NATIVE, NATIVE, NATIVE]);
@@ -76,7 +86,8 @@ mod tests {
             json!({}),
             json!({ "forms": [] }),
             json!({ "forms": ["new"] }),
-            json!({ "forms": ["text"], "runs": [[1, 1]] }),
+            json!({ "forms": ["text"], "runs": "1*1" }),
+            json!({ "forms": ["text"], "runs": "0*" }),
         ] {
             assert!(FormReplay::recorded(&json).is_err(), "{json}");
         }
