@@ -1,7 +1,7 @@
 //! Measures koan-backup beside the tools people use today, in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--compile]
 //! ```
 //!
 //! Each of our figures is that of a process of its own, from its start to its end, so that it compares with the peer's
@@ -18,6 +18,7 @@ mod work;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use inventory::Compiling;
 use measured::median;
 use table::{Table, count, megabytes, rate, ratio, seconds};
 use work::Work;
@@ -38,7 +39,7 @@ fn main() -> Result<()> {
     let large = orders(&mut table, settings.scale, settings.runs, Extent::Everything)?;
     let growth = ratio(large, small);
     table.row("peak memory, large against small", &format!("{growth:.2} ×"), "", "", "within 1.10 ×");
-    inventory::measure(&mut table, settings.runs)?;
+    inventory::measure(&mut table, settings.runs, settings.compiling)?;
     println!("{table}");
     Ok(())
 }
@@ -47,18 +48,24 @@ fn main() -> Result<()> {
 struct Settings {
     scale: f64,
     runs: usize,
+    compiling: Compiling,
 }
 
 impl Settings {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut settings = Self { scale: 1.0, runs: 3 };
+        let mut settings = Self { scale: 1.0, runs: 3, compiling: Compiling::IfNeeded };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("`{argument}` needs a value"))?;
+            let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
             match argument.as_str() {
-                "--scale" => settings.scale = value.parse()?,
-                "--runs" => settings.runs = value.parse()?,
-                unknown => return Err(format!("`{unknown}` is unknown; there are --scale and --runs").into()),
+                "--scale" => settings.scale = value()?.parse()?,
+                "--runs" => settings.runs = value()?.parse()?,
+                "--compile" => settings.compiling = Compiling::Measured,
+                unknown => {
+                    return Err(
+                        format!("`{unknown}` is unknown; there are --scale, --runs and --compile").into()
+                    );
+                }
             }
         }
         if settings.scale > 0.0 && settings.runs > 0 {
