@@ -233,3 +233,19 @@ fn files(shop: &Shop) -> Vec<String> {
     }
     files
 }
+
+/// One thread for everything but blocking work, and one for that.
+#[test]
+fn the_smallest_runtime_is_enough() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let shop = shop(Script { concurrent_reads: 3, ..Script::default() }).await;
+        let work = async {
+            let backup = shop.koan.backup("small").await.expect("a backup");
+            assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
+            shop.koan.restore("small").replace_existing().await.expect("restored");
+        };
+        tokio::time::timeout(Duration::from_secs(20), work).await.expect("it does not wait for itself");
+    });
+}

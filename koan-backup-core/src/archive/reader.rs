@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use super::blocks::{self, Block, BlockTable};
 use super::bounds;
 use super::compression::CompressionMethod;
+use super::thread::OwnThread;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
@@ -86,9 +87,7 @@ impl ArchiveReader {
         };
         let name = file.to_owned();
         let entries =
-            tokio::task::spawn_blocking(move || read_directory(source, &name)).await.map_err(|source| {
-                Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
-            })?;
+            OwnThread::start(move || read_directory(source, &name)).join("reads the archive").await?;
         // An archive that was not read is not a damaged one.
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(failure) => Err(failure),
