@@ -1,0 +1,181 @@
+//! Decay: bits that flip, files that are cut, a manifest that is not what it was.
+
+use koan_backup::prelude::*;
+use koan_backup_tests::archive_surgery::{Forgery, Stored, Zip, document, resigned};
+use serde_json::{Value, json};
+
+use super::shop::{USERS, shop, try_all, with_archive};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_flipped_bit_in_any_byte_of_the_archive_is_found() {
+    let shop = shop().await;
+    let flip = |at: usize| {
+        let altered = with_archive(&shop, |archive| archive[at] ^= 1 << (at % 8));
+        (format!("byte {at}"), altered)
+    };
+    try_all(&shop, (0..shop.stored.archive.len()).map(flip).collect(), "flipped bytes of an archive").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_flipped_bit_in_any_entry_is_found_though_the_hash_of_the_archive_was_made_to_match() {
+    let shop = shop().await.in_blocks().await;
+    let mut alterations = Vec::new();
+    let whole = Zip::read(&shop.stored.archive);
+    for (name, range) in Zip::ranges(&shop.stored.archive) {
+        for at in range {
+            let mut archive = shop.stored.archive.clone();
+            archive[at] ^= 1 << (at % 8);
+            // The last byte of a compressed document has bits that mean nothing.
+            let extracted = Zip::read(&archive).entry(&name).content();
+            if !name.starts_with("entities/") && extracted == whole.entry(&name).content() {
+                continue;
+            }
+            alterations.push((format!("{name}, byte {at}"), resigned(&shop.stored, archive)));
+        }
+    }
+    try_all(&shop, alterations, "flipped bytes of re-signed entries").await;
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_records_is_told_with_entity_file_and_block() {
+    let shop = shop().await.in_blocks().await;
+    let blocks = Forgery::of(&shop.stored).document(document::BLOCKS);
+    let ranges = Zip::ranges(&shop.stored.archive);
+    let start = ranges.into_iter().find(|(name, _)| name == USERS).expect("there").1.start;
+    let number = |value: &Value| usize::try_from(value.as_u64().expect("a number")).expect("fits");
+    for (index, block) in blocks[USERS].as_array().expect("a list").iter().enumerate() {
+        let (offset, length) = (number(&block["offset"]), number(&block["length"]));
+        for at in [offset, offset + length / 2, offset + length - 1] {
+            let altered = with_archive(&shop, |archive| archive[start + at] ^= 0x10);
+            let issues = shop.issues(&altered).await;
+            let named = issues.iter().find(|issue| issue.block == Some(index));
+            let named = named.unwrap_or_else(|| panic!("byte {at} of block {index}: {issues:?}"));
+            assert_eq!((named.entity.as_deref(), named.file.as_str()), (Some("User"), USERS));
+            assert!(issues.iter().all(|issue| issue.entity.as_deref() != Some("Order")), "{issues:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_any_other_length_is_found() {
+    let shop = shop().await;
+    let length = shop.stored.archive.len();
+    let cut =
+        (0..length).map(|to| (format!("cut to {to}"), with_archive(&shop, |archive| archive.truncate(to))));
+    let mut alterations: Vec<_> = cut.collect();
+    for more in [1, 2, 22, 4096] {
+        let longer = with_archive(&shop, |archive| archive.extend(vec![0; more]));
+        alterations.push((format!("{more} zeros behind"), longer));
+    }
+    let twice = with_archive(&shop, |archive| archive.extend(archive.clone()));
+    alterations.push(("twice".to_owned(), twice));
+    try_all(&shop, alterations, "lengths of an archive").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_cut_or_prolonged_is_found_though_its_hash_was_made_to_match() {
+    let shop = shop().await;
+    let length = shop.stored.archive.len();
+    let mut alterations: Vec<_> = (0..length)
+        .step_by(3)
+        .map(|to| (format!("cut to {to}"), resigned(&shop.stored, shop.stored.archive[..to].to_vec())))
+        .collect();
+    for more in [1, 22, 4096] {
+        let longer = [shop.stored.archive.clone(), vec![0; more]].concat();
+        alterations.push((format!("{more} zeros behind"), resigned(&shop.stored, longer)));
+    }
+    try_all(&shop, alterations, "lengths of a re-signed archive").await;
+}
+
+#[tokio::test]
+async fn a_torn_archive_is_an_issue_that_names_it() {
+    let shop = shop().await;
+    let torn = with_archive(&shop, |archive| archive.truncate(archive.len() - 30));
+    let issues = shop.issues(&torn).await;
+    assert_eq!(issues[0].file, shop.stored.archive_path);
+    let error = shop.restore_refused().await.expect("refused");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains(&shop.stored.archive_path), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_flipped_bit_of_the_published_manifest_is_found() {
+    let shop = shop().await;
+    let mut alterations = Vec::new();
+    for at in 0..shop.stored.manifest.len() {
+        for bit in 0..8 {
+            let mut altered = shop.stored.clone();
+            altered.manifest[at] ^= 1 << bit;
+            alterations.push((format!("byte {at}, bit {bit}"), altered));
+        }
+    }
+    try_all(&shop, alterations, "flipped bits of a manifest").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_altered_field_of_the_published_manifest_is_found() {
+    let shop = shop().await;
+    let manifest: Value = serde_json::from_slice(&shop.stored.manifest).expect("JSON");
+    let mut alterations = Vec::new();
+    alter_everywhere(&manifest, "", &mut |path, altered| {
+        let manifest = serde_json::to_vec_pretty(&altered).expect("JSON");
+        alterations.push((path, Stored { manifest, ..shop.stored.clone() }));
+    });
+    try_all(&shop, alterations, "altered fields of a manifest").await;
+}
+
+/// Calls `found` with every copy of `root` in which one thing differs.
+fn alter_everywhere(root: &Value, pointer: &str, found: &mut impl FnMut(String, Value)) {
+    let here = root.pointer(pointer).expect("it exists");
+    let mut with = |what: &str, new: Value| {
+        let mut altered = root.clone();
+        *altered.pointer_mut(pointer).expect("it exists") = new;
+        found(format!("{pointer} {what}"), altered);
+    };
+    match here {
+        Value::Null => with("set", json!("x")),
+        Value::Bool(value) => with("negated", json!(!value)),
+        Value::Number(number) => {
+            with("of another type", json!(number.to_string()));
+            match number.as_u64() {
+                Some(value) => with("one more", json!(value + 1)),
+                None => with("a half more", json!(number.as_f64().expect("a number") + 0.5)),
+            }
+        }
+        Value::String(text) => {
+            with("longer", json!(format!("{text}x")));
+            with("empty", json!(""));
+            with("null", Value::Null);
+        }
+        Value::Array(items) => {
+            with(
+                "with one item more",
+                json!([&items[..], &[items.first().cloned().unwrap_or(json!("x"))]].concat()),
+            );
+            if !items.is_empty() {
+                with("without its first item", json!(items[1..]));
+                with("without items", json!([]));
+            }
+        }
+        Value::Object(fields) => {
+            let mut more = fields.clone();
+            more.insert("added".to_owned(), json!("x"));
+            with("with a field more", more.into());
+            for name in fields.keys() {
+                let mut less = fields.clone();
+                less.remove(name);
+                with(&format!("without {name}"), less.into());
+            }
+        }
+    }
+    let inner: Vec<String> = match here {
+        Value::Array(items) => (0..items.len()).map(|index| index.to_string()).collect(),
+        Value::Object(fields) => {
+            fields.keys().map(|name| name.replace('~', "~0").replace('/', "~1")).collect()
+        }
+        _ => Vec::new(),
+    };
+    for name in inner {
+        alter_everywhere(root, &format!("{pointer}/{name}"), found);
+    }
+}

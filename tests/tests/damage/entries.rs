@@ -1,0 +1,236 @@
+//! Entries, documents and manifests that are missing, exchanged, added, or those of another backup.
+
+use koan_backup::prelude::*;
+use koan_backup_tests::archive_surgery::{
+    Forgery, Seal, Stored, Vault, Zip, ZipEntry, document, inner_copy, resigned,
+};
+use koan_backup_tests::scripted::Script;
+use serde_json::{Value, json};
+
+use super::shop::{ORDERS, Shop, USERS, sentinel, shop, source, with_archive};
+
+#[tokio::test]
+async fn a_completed_entity_without_a_file_is_never_left_out_in_silence() {
+    let shop = shop().await;
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.entity("User")["storageFile"] = Value::Null;
+    forgery.zip.remove(USERS);
+    let altered = forgery.seal(Seal::Documents);
+    assert_eq!(shop.trusted(&altered).await, None);
+    assert_eq!(shop.committed_unverified(&altered).await, None);
+}
+
+#[tokio::test]
+async fn entries_exchanged_renamed_doubled_removed_or_added_are_found() {
+    let shop = shop().await;
+    type Alter = fn(&mut Zip);
+    let alterations: [(&str, Alter); 9] = [
+        ("records exchanged", |zip| {
+            let (users, orders) = (zip.entry(USERS).clone(), zip.entry(ORDERS).clone());
+            *zip.entry_mut(USERS) = ZipEntry { name: USERS.into(), ..orders };
+            *zip.entry_mut(ORDERS) = ZipEntry { name: ORDERS.into(), ..users };
+        }),
+        ("records renamed", |zip| zip.entry_mut(USERS).name = "entities/Users.jsonl".into()),
+        ("records twice", |zip| {
+            let again = zip.entry(USERS).clone();
+            zip.entries.push(again);
+        }),
+        ("other records of the same name", |zip| zip.entries.push(ZipEntry::deflated(USERS, b""))),
+        ("records removed", |zip| drop(zip.remove(USERS))),
+        ("records added", |zip| zip.entries.push(ZipEntry::deflated("entities/Stray.jsonl", b"{}\n"))),
+        ("a document added", |zip| zip.entries.push(ZipEntry::deflated("metadata/stray.json", b"{}\n"))),
+        ("the manifest twice", |zip| {
+            let again = zip.entry(document::MANIFEST).clone();
+            zip.entries.push(again);
+        }),
+        ("the checksums removed", |zip| drop(zip.remove(document::CHECKSUMS))),
+    ];
+    for (what, alter) in alterations {
+        let mut forgery = Forgery::of(&shop.stored);
+        alter(&mut forgery.zip);
+        let altered = forgery.seal(Seal::Archive);
+        assert_eq!(shop.trusted(&altered).await, None, "{what}");
+        assert_eq!(shop.committed_unverified(&altered).await, None, "{what}");
+    }
+    for name in [
+        document::SCHEMAS,
+        document::PROVIDERS,
+        document::DISCOVERY,
+        document::BLOCKS,
+        document::MANIFEST,
+        "metadata/backup-stats.json",
+    ] {
+        for seal in [Seal::Broken, Seal::Archive] {
+            let mut forgery = Forgery::of(&shop.stored);
+            forgery.zip.remove(name);
+            assert_eq!(shop.trusted(&forgery.seal(seal)).await, None, "{name} removed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn entries_that_belong_to_no_entity_or_to_two_are_found_though_every_hash_was_made_to_match() {
+    let shop = shop().await;
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.zip.entries.push(ZipEntry::deflated("entities/Stray.jsonl", b"{}\n"));
+    let issues = shop.issues(&forgery.seal(Seal::Records)).await;
+    assert!(issues[0].problem.contains("entities/Stray.jsonl"), "{issues:?}");
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.entity("User")["storageFile"] = json!(ORDERS);
+    forgery.zip.remove(USERS);
+    assert_eq!(shop.trusted(&forgery.seal(Seal::Records)).await, None);
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.zip.remove(USERS);
+    assert_eq!(shop.trusted(&forgery.seal(Seal::Documents)).await, None);
+}
+
+#[tokio::test]
+async fn a_document_that_was_altered_with_its_checksum_is_found_by_its_hash() {
+    let shop = shop().await;
+    let manifest = Forgery::of(&shop.stored).manifest;
+    for name in [
+        document::SCHEMAS,
+        document::PROVIDERS,
+        document::DISCOVERY,
+        document::BLOCKS,
+        document::CHECKSUMS,
+        document::MANIFEST,
+        "metadata/backup-stats.json",
+    ] {
+        let mut forgery = Forgery::of(&shop.stored);
+        let added = match name {
+            document::SCHEMAS => forgery.document(name)["User"].clone(),
+            document::PROVIDERS => forgery.document(name)["main"].clone(),
+            document::BLOCKS => json!([]),
+            _ => json!("x"),
+        };
+        forgery.alter_document(name, |content| content["added"] = added);
+        let issues = shop.issues(&forgery.seal(Seal::Archive)).await;
+        assert!(issues.iter().all(|issue| issue.file == shop.stored.archive_path), "{name}: {issues:?}");
+    }
+    // The hash of the records, in the checksums alone.
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.alter_document(document::CHECKSUMS, |sums| sums[USERS] = json!("sha256:0"));
+    let altered = forgery.seal(Seal::Documents);
+    assert_ne!(serde_json::from_slice::<Value>(&altered.manifest).expect("JSON"), manifest);
+    let issues = shop.issues(&altered).await;
+    assert_eq!((issues[0].entity.as_deref(), issues[0].file.as_str()), (Some("User"), USERS), "{issues:?}");
+    // The hash of the checksums, in both manifests.
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.manifest["verification"]["overallChecksum"] = json!("sha256:0");
+    let inner = inner_copy(&forgery.manifest);
+    forgery.set_document(document::MANIFEST, &inner);
+    let issues = shop.issues(&forgery.seal(Seal::Archive)).await;
+    assert!(issues[0].problem.contains("checksums"), "{issues:?}");
+}
+
+#[tokio::test]
+async fn a_checksum_in_the_directory_that_is_not_that_of_the_records_is_found() {
+    let shop = shop().await;
+    let mut forgery = Forgery::of(&shop.stored);
+    forgery.zip.entry_mut(USERS).crc32 ^= 1;
+    let issues = shop.issues(&forgery.seal(Seal::Records)).await;
+    assert_eq!((issues[0].entity.as_deref(), issues[0].file.as_str()), (Some("User"), USERS), "{issues:?}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_stream_of_records_is_checked() {
+    let shop = shop().await;
+    let mut forgery = Forgery::of(&shop.stored);
+    *forgery.zip.entry_mut(USERS).data.last_mut().expect("not empty") ^= 1;
+    let issues = shop.issues(&forgery.seal(Seal::Archive)).await;
+    assert_eq!((issues[0].entity.as_deref(), issues[0].file.as_str()), (Some("User"), USERS), "{issues:?}");
+}
+
+#[tokio::test]
+async fn an_archive_that_is_missing_is_an_issue_and_not_a_backup_of_nothing() {
+    let shop = shop().await;
+    shop.vault.remove(&shop.stored.archive_path).await;
+    let report = shop.verify().await.expect("a report");
+    assert!(report.issues()[0].problem.contains("missing"), "{:?}", report.issues());
+    let error = shop.restore_refused().await.expect("refused");
+    assert!(error.to_string().contains(&shop.stored.archive_path), "{error}");
+}
+
+#[tokio::test]
+async fn an_archive_without_its_manifest_is_no_backup() {
+    let shop = shop().await;
+    shop.vault.remove(&shop.stored.manifest_path).await;
+    assert_eq!(shop.verify().await.expect_err("not found").kind(), ErrorKind::NotFound);
+    assert_eq!(shop.restore_refused().await.expect("refused").kind(), ErrorKind::NotFound);
+    assert_eq!(shop.koan.restore("nightly").await.expect_err("not found").kind(), ErrorKind::NotFound);
+    assert!(shop.koan.backups().await.expect("listed").is_empty());
+}
+
+#[tokio::test]
+async fn the_manifest_of_another_backup_is_not_taken_for_this_one() {
+    let shop = shop().await;
+    let other = source(&shop.vault, Script::default()).await.backup("other").await.expect("a backup").id();
+    let theirs = shop.vault.stored(other).await;
+    shop.vault.write(&shop.stored.manifest_path, &theirs.manifest).await;
+    assert_eq!(shop.verify().await.expect_err("refused").kind(), ErrorKind::Corrupt);
+    assert_eq!(shop.restore_refused().await.expect("refused").kind(), ErrorKind::Corrupt);
+    let error = shop.koan.backups().await.expect_err("no list is given that is not true");
+    assert!(error.to_string().contains(&shop.stored.manifest_path), "{error}");
+    let mut renamed: Value = serde_json::from_slice(&theirs.manifest).expect("JSON");
+    renamed["id"] = json!(shop.id);
+    let renamed = Stored { manifest: renamed.to_string().into(), ..shop.stored.clone() };
+    assert_eq!(shop.trusted(&renamed).await, None);
+    let mut moved: Value = serde_json::from_slice(&shop.stored.manifest).expect("JSON");
+    moved["archive"] = serde_json::from_slice::<Value>(&theirs.manifest).expect("JSON")["archive"].clone();
+    let moved = Stored { manifest: moved.to_string().into(), ..shop.stored.clone() };
+    assert_eq!(shop.trusted(&moved).await, None);
+}
+
+#[tokio::test]
+async fn a_failed_backup_cannot_be_made_to_look_complete() {
+    let vault = Vault::default();
+    let script = Script { dies_at: Some(("Order".into(), 3)), ..Script::default() };
+    let failing = source(&vault, script).await;
+    failing.backup("nightly").await.expect_err("failed");
+    let manifests = failing.backups().await.expect("listed");
+    let id = manifests[0].id;
+    let path = format!("manifests/{id}.json");
+    let good = source(&vault, Script::default()).await.backup("good").await.expect("a backup").id();
+    let theirs = vault.stored(good).await;
+    let koan = sentinel(&vault).await;
+    assert!(!koan.verify(id).await.expect("a report").is_valid());
+    let mut manifest: Value = serde_json::from_slice(&vault.read(&path).await).expect("JSON");
+    manifest["status"] = json!("completed");
+    manifest["error"] = Value::Null;
+    let claim = Stored { manifest_path: path, manifest: manifest.to_string().into(), ..theirs.clone() };
+    let shop = Shop { vault, koan, id, stored: claim.clone() };
+    assert_eq!(shop.trusted(&claim).await, None, "no archive");
+    manifest["archive"] = serde_json::from_slice::<Value>(&theirs.manifest).expect("JSON")["archive"].clone();
+    let claim = Stored { manifest: manifest.to_string().into(), ..claim };
+    assert_eq!(shop.trusted(&claim).await, None, "the archive of another");
+}
+
+#[tokio::test]
+async fn damage_in_a_backup_that_failed_in_part_is_found_before_the_rest_is_restored() {
+    let vault = Vault::default();
+    let script = Script { dies_at: Some(("Order".into(), 3)), ..Script::default() };
+    let partial = source(&vault, script).await.backup("partial").continue_on_error().await.expect("a report");
+    let shop = Shop {
+        koan: sentinel(&vault).await,
+        id: partial.id(),
+        stored: vault.stored(partial.id()).await,
+        vault,
+    };
+    let range =
+        Zip::ranges(&shop.stored.archive).into_iter().find(|(name, _)| name == USERS).expect("there").1;
+    let mut archive = shop.stored.archive.clone();
+    archive[range.start + 5] ^= 1;
+    for altered in [with_archive(&shop, |old| *old = archive.clone()), resigned(&shop.stored, archive)] {
+        shop.vault.keep(&altered).await;
+        shop.koan.restore(shop.id).allow_partial().await.expect_err("refused");
+        assert_eq!(shop.untouched().await, Ok(()));
+    }
+    shop.vault.keep(&shop.stored).await;
+    let report = shop.verify().await.expect("a report");
+    assert!(report.issues()[0].problem.contains("failed"), "{:?}", report.issues());
+    let error = shop.restore_refused().await.expect("refused");
+    assert!(error.to_string().contains(".allow_partial()"), "{error}");
+    let restored = shop.koan.restore(shop.id).allow_partial().replace_existing().await.expect("restored");
+    assert_eq!(restored.record_count(), 6);
+}

@@ -1,0 +1,193 @@
+//! A backup in a vault that is damaged, and a database that must not notice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupId, Event, SetName, VerifyReport};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault};
+use koan_backup_tests::scripted::{Script, Scripted};
+use serde::{Deserialize, Serialize};
+
+pub(super) const USERS: &str = "entities/User.jsonl";
+pub(super) const ORDERS: &str = "entities/Order.jsonl";
+/// In every record: no message may quote it.
+pub(super) const SECRET: &str = "do-not-quote-me";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+pub(super) struct User {
+    pub(super) id: i64,
+    pub(super) name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+pub(super) struct Order {
+    pub(super) id: i64,
+    pub(super) total: f64,
+}
+
+/// A backup in a vault, and a database with a row of its own that no refused restore may touch.
+pub(super) struct Shop {
+    pub(super) vault: Vault,
+    pub(super) koan: Koan,
+    pub(super) id: BackupId,
+    pub(super) stored: Stored,
+}
+
+pub(super) fn user(id: i64) -> User {
+    User { id, name: format!("{SECRET} {id}") }
+}
+
+pub(super) async fn context(vault: &Vault, database: Scripted) -> Koan {
+    Koan::builder()
+        .provider("main", database)
+        .storage("vault", vault.storage())
+        .build()
+        .await
+        .expect("a context")
+}
+
+pub(super) async fn source(vault: &Vault, script: Script) -> Koan {
+    let database = Scripted::new(script);
+    for id in 0..6 {
+        database.put(&SetName::root(), &user(id));
+        database.put(&SetName::root(), &Order { id, total: 0.5 });
+    }
+    context(vault, database).await
+}
+
+pub(super) async fn shop() -> Shop {
+    let vault = Vault::default();
+    let id = source(&vault, Script::default()).await.backup("nightly").await.expect("a backup").id();
+    let stored = vault.stored(id).await;
+    Shop { koan: sentinel(&vault).await, vault, id, stored }
+}
+
+/// A context whose database holds one row that is in no backup.
+pub(super) async fn sentinel(vault: &Vault) -> Koan {
+    let database = Scripted::new(Script::default());
+    database.put(&SetName::root(), &User { id: 3, name: "sentinel".into() });
+    context(vault, database).await
+}
+
+impl Shop {
+    /// The same backup, with the users in three blocks of two.
+    pub(super) async fn in_blocks(mut self) -> Self {
+        let mut forgery = Forgery::of(&self.stored);
+        forgery.set_blocks(USERS, &[lines(0..2), lines(2..4), lines(4..6)]);
+        self.stored = forgery.seal(Seal::Records);
+        self.vault.keep(&self.stored).await;
+        self
+    }
+
+    /// The same backup in a vault of its own, for another task.
+    pub(super) async fn copy(&self) -> Self {
+        let vault = Vault::default();
+        vault.keep(&self.stored).await;
+        Self { koan: sentinel(&vault).await, vault, id: self.id, stored: self.stored.clone() }
+    }
+
+    /// What verification says, or its error.
+    pub(super) async fn verify(&self) -> Result<VerifyReport, Error> {
+        self.koan.verify(self.id).await
+    }
+
+    /// The error of a restore; nothing may have been written, not even to be undone.
+    pub(super) async fn restore_refused(&self) -> Result<Error, String> {
+        let written = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&written);
+        let restored = self
+            .koan
+            .restore(self.id)
+            .replace_existing()
+            .on_event(move |event| {
+                if matches!(event, Event::BatchRestored { .. }) {
+                    seen.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .await;
+        if written.load(Ordering::Relaxed) > 0 {
+            return Err("records were written before it was refused".to_owned());
+        }
+        self.untouched().await?;
+        restored.err().ok_or_else(|| "it was restored".to_owned())
+    }
+
+    pub(super) async fn untouched(&self) -> Result<(), String> {
+        let users = self.koan.data::<User>();
+        let row = users.get(&3).await.expect("readable");
+        let alone = users.count().await.expect("readable") == 1;
+        let intact = alone && row.is_some_and(|row| row.name == "sentinel");
+        let orders = self.koan.data::<Order>().count().await.expect("readable");
+        if intact && orders == 0 { Ok(()) } else { Err("the database was changed".to_owned()) }
+    }
+
+    /// What is wrong with how an altered backup was received; nothing if it was refused all along.
+    pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
+        self.vault.keep(altered).await;
+        if self.verify().await.is_ok_and(|report| report.is_valid()) {
+            return Some("verify calls it valid".to_owned());
+        }
+        self.restore_refused().await.err()
+    }
+
+    /// Like [`trusted`](Self::trusted), where the restore is told not to verify: nothing may be committed all the same.
+    pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
+        self.vault.keep(altered).await;
+        let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
+        if let Err(problem) = self.untouched().await {
+            return Some(problem);
+        }
+        restored.is_ok().then(|| "it was restored".to_owned())
+    }
+
+    /// The issues of an altered backup, which must be refused.
+    pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::Issue> {
+        assert_eq!(self.trusted(altered).await, None);
+        self.verify().await.expect("a report").issues().to_vec()
+    }
+}
+
+pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
+    ids.flat_map(|id| {
+        let mut line = serde_json::to_vec(&user(id)).expect("JSON");
+        line.push(b'\n');
+        line
+    })
+    .collect()
+}
+
+/// Tries every alteration on both cores, and names those that were trusted.
+pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, what: &str) {
+    let tried = alterations.len();
+    let mut tasks = Vec::new();
+    for part in alterations.chunks(tried.div_ceil(2).max(1)) {
+        let (part, shop) = (part.to_vec(), shop.copy().await);
+        tasks.push(tokio::spawn(async move {
+            let mut trusted = Vec::new();
+            for (name, altered) in part {
+                trusted.extend(shop.trusted(&altered).await.map(|problem| format!("{name}: {problem}")));
+            }
+            trusted
+        }));
+    }
+    let mut trusted = Vec::new();
+    for task in tasks {
+        trusted.extend(task.await.expect("no task panics"));
+    }
+    say(&format!("{what}: tried {tried}, found {}", tried - trusted.len()));
+    assert!(tried > 0, "{what}: nothing was tried");
+    assert_eq!(trusted, Vec::<String>::new(), "{what}");
+}
+
+/// For whoever reads the output of the run.
+#[expect(clippy::print_stdout, reason = "a test says what it tried")]
+pub(super) fn say(text: &str) {
+    println!("{text}");
+}
+
+pub(super) fn with_archive(shop: &Shop, alter: impl FnOnce(&mut Vec<u8>)) -> Stored {
+    let mut altered = shop.stored.clone();
+    alter(&mut altered.archive);
+    altered
+}
