@@ -90,7 +90,7 @@ pub(crate) async fn run(pristine: &Path, folder: &Path) -> Result<Outcome, Box<d
     let tables = destroyed
         .into_iter()
         .zip(restored)
-        .map(|((table, rows, destroyed), (_, _, differing))| Comparison { table, rows, destroyed, differing })
+        .map(|(before, after)| Comparison { destroyed: before.differing, ..after })
         .collect();
     let file = backup.manifest().archive.as_ref().ok_or("a completed backup has an archive")?.file.clone();
     let archive = folder.join("backups").join(file);
@@ -117,7 +117,7 @@ fn destroy(database: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Each table of the pristine copy: its rows, and how many are in one database and not in the other.
-fn compare(database: &Path, pristine: &Path) -> Result<Vec<(String, i64, i64)>, Box<dyn Error>> {
+fn compare(database: &Path, pristine: &Path) -> Result<Vec<Comparison>, Box<dyn Error>> {
     let database = Connection::open(database)?;
     let pristine = format!("file:{}?mode=ro", pristine.to_str().ok_or("a path in UTF-8")?);
     database.execute("ATTACH ?1 AS pristine", [pristine])?;
@@ -132,7 +132,8 @@ fn compare(database: &Path, pristine: &Path) -> Result<Vec<(String, i64, i64)>, 
             "SELECT (SELECT count(*) FROM (SELECT * FROM pristine.[{table}] EXCEPT SELECT * FROM main.[{table}]))
                   + (SELECT count(*) FROM (SELECT * FROM main.[{table}] EXCEPT SELECT * FROM pristine.[{table}]))"
         );
-        compared.push((table, rows, database.query_row(&differing, [], |row| row.get(0))?));
+        let differing = database.query_row(&differing, [], |row| row.get(0))?;
+        compared.push(Comparison { table, rows, destroyed: 0, differing });
     }
     Ok(compared)
 }
