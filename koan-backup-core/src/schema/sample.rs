@@ -58,6 +58,7 @@ impl WireForm {
 /// Bytes whose encodings all differ: they need padding and both special letters of either alphabet.
 const SAMPLE_BYTES: [u8; 4] = [0xfb, 0xef, 0xff, 0xab];
 /// 2009-08-07T06:05:04Z
+#[cfg(any(feature = "chrono", feature = "time", feature = "jiff"))]
 const SAMPLE_SECONDS: i64 = 1_249_625_104;
 
 /// The form in which `T` itself is written.
