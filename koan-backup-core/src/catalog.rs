@@ -48,6 +48,8 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) manifest: Manifest,
     /// The manifest as it was published, which is compared with its copy in the archive.
     pub(crate) published: serde_json::Value,
+    /// A newer backup of the same name that was passed over, because it failed.
+    pub(crate) passed_over: Option<BackupId>,
 }
 
 /// The manifests of all backups in a profile, newest first.
@@ -99,7 +101,7 @@ pub(crate) async fn find<'a>(
             let failed =
                 named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
             if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
-                return Ok(backup);
+                return Ok(StoredBackup { passed_over: failed, ..backup });
             }
             Err(match failed {
                 Some(id) => not_found(
@@ -166,5 +168,5 @@ fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBac
             format!("manifest `{path}` in storage `{}` is that of another backup", storage.location()),
         ));
     }
-    Ok(StoredBackup { storage, manifest, published })
+    Ok(StoredBackup { storage, manifest, published, passed_over: None })
 }

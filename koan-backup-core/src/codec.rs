@@ -4,6 +4,7 @@
 //! monomorphised once per entity.
 
 mod error;
+mod faithful;
 mod field_value;
 mod neutral;
 mod record;
@@ -22,16 +23,26 @@ use crate::canonical::write_canonical;
 use crate::schema::EntitySchema;
 use crate::value::Value;
 
-/// Reads a `T` from a row and appends its line, with the line feed, to `out`.
+/// Reads a `T` from a row and appends its line, with the line feed, to `out`; gives the names of the values that `T` does
+/// not keep as they are.
 ///
 /// # Errors
 /// The row does not decode as `T`, or `T` does not serialise. `out` is then as it was.
-pub(crate) fn encode<T: Serialize + DeserializeOwned>(
-    row: &Row<'_>,
+pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
+    row: &'r Row<'_>,
+    schema: &EntitySchema,
     out: &mut Vec<u8>,
-) -> Result<(), RecordError> {
+) -> Result<Vec<&'r str>, RecordError> {
+    let start = out.len();
     let value: T = row.read()?;
-    write_line(&value, out)
+    write_line(&value, out)?;
+    match to_record(&value, schema) {
+        Ok(record) => Ok(faithful::changed(row, &record, schema)),
+        Err(error) => {
+            out.truncate(start);
+            Err(error)
+        }
+    }
 }
 
 /// Appends the line of `value`, with the line feed, to `out`; on an error `out` is as it was.

@@ -68,6 +68,11 @@ impl Environment {
         })
     }
 
+    /// Who is told: the listener of a piece of work, else that of the context.
+    pub(crate) fn listener(&self, own: &Listener) -> Listener {
+        if own.is_listening() { own.clone() } else { self.listener.clone() }
+    }
+
     /// The entity of a name, current or older.
     pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
         self.entities
@@ -90,6 +95,25 @@ impl Environment {
             )
         })
     }
+}
+
+/// This version cannot encrypt, and never writes in clear what must be encrypted.
+///
+/// # Errors
+/// One of the entities must be encrypted.
+pub(crate) fn refuse_unencrypted<'a>(entities: impl Iterator<Item = (&'a str, Policy)>) -> Result<()> {
+    let encrypted: Vec<_> = entities.filter(|(_, policy)| policy.encrypt).map(|(name, _)| name).collect();
+    if encrypted.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Encryption,
+        format!(
+            "{} must be encrypted, and this version of koan-backup cannot encrypt yet; it never writes such an entity in \
+             clear. Exclude it with a reason, or declare `encrypt = false` where that is acceptable",
+            names(encrypted.iter())
+        ),
+    ))
 }
 
 /// Names in an error text: `a`, `b`.

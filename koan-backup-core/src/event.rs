@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::archive::BackupStatus;
 use crate::id::{BackupId, BackupName, SetName};
+use crate::provider::SessionIntent;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub enum Event {
         /// Records of this entity and set so far.
         records: u64,
     },
-    /// An entity is done.
+    /// All records of an entity were written; a restore is not committed yet.
     EntityCompleted {
         /// The entity.
         entity: String,
@@ -85,6 +86,20 @@ pub enum Event {
         set: SetName,
         /// Why.
         error: String,
+    },
+    /// A restore began.
+    RestoreStarted {
+        /// The backup.
+        id: BackupId,
+        /// Whether it writes.
+        intent: SessionIntent,
+    },
+    /// A restore ended: committed, or, with an error, undone.
+    RestoreFinished {
+        /// The backup.
+        id: BackupId,
+        /// Why it failed.
+        error: Option<String>,
     },
     /// A backup ended, and how.
     BackupFinished {

@@ -1,6 +1,7 @@
 //! The port to databases. Adapters implement it; the pipelines know nothing else of a database.
 
 mod description;
+mod observed;
 mod restore;
 mod sink;
 

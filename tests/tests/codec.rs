@@ -18,7 +18,8 @@ mod base64_text {
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = String::new();
         for chunk in bytes.chunks(3) {
-            let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+            let word =
+                chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
             for place in 0..4 {
                 if place > chunk.len() {
                     text.push('=');
@@ -229,7 +230,9 @@ fn the_schema_tells_what_each_field_means() {
         let field = &codec.schema().fields[index];
         (field.logical.clone(), field.wire, field.nullable)
     };
-    use LogicalType::{Bool, Bytes, Date, DateTime, Decimal, Integer, Json, List, Map, Text, Time, Timestamp, Uuid};
+    use LogicalType::{
+        Bool, Bytes, Date, DateTime, Decimal, Integer, Json, List, Map, Text, Time, Timestamp, Uuid,
+    };
     let plain = |logical| (logical, WireForm::Plain, false);
     assert_eq!(of("flag"), plain(Bool));
     assert_eq!(of("medium"), plain(Integer { bits: 16, signed: false }));
@@ -286,7 +289,9 @@ fn a_number_json_cannot_hold_is_refused_by_the_name_of_its_field() {
     for bad in [f64::NAN, f64::INFINITY] {
         let values = [Value::I64(1), Value::F64(bad), Value::Json("[]".into())];
         let mut out = b"before".to_vec();
-        let error = codec.encode(&Row { projection: &projection, values: &values }, &mut out).expect_err("not finite");
+        let error = codec
+            .encode(&Row { projection: &projection, values: &values }, &mut out)
+            .expect_err("not finite");
         assert!(error.to_string().starts_with("field `value`: is NaN or infinite"), "{error}");
         assert_eq!(out, b"before");
     }

@@ -9,10 +9,30 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How records are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Declared")]
 pub struct Compression {
     method: CompressionMethod,
     level: i32,
+}
+
+/// A method and level that were read from somewhere, before they are checked.
+#[derive(Deserialize)]
+struct Declared {
+    method: CompressionMethod,
+    #[serde(default)]
+    level: i32,
+}
+
+impl TryFrom<Declared> for Compression {
+    type Error = Error;
+
+    fn try_from(declared: Declared) -> Result<Self> {
+        match declared.method {
+            CompressionMethod::Deflate => Self::deflate(declared.level),
+            CompressionMethod::Zstd => Self::zstd(declared.level),
+            CompressionMethod::Stored => Ok(Self::stored()),
+        }
+    }
 }
 
 /// The ZIP method.
@@ -245,5 +265,8 @@ mod tests {
         assert!(Compression::deflate(0).is_err());
         assert!(Compression::deflate(10).is_err());
         assert!(Compression::zstd(23).is_err());
+        let read = |json: &str| serde_json::from_str::<Compression>(json);
+        assert_eq!(read(r#"{"method":"deflate","level":6}"#).ok(), Compression::deflate(6).ok());
+        assert!(read(r#"{"method":"deflate","level":99}"#).is_err());
     }
 }

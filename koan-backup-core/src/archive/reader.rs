@@ -55,10 +55,13 @@ pub(crate) struct OpenBlock {
 }
 
 /// What is wrong with a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlockFault {
+    #[error("does not decompress")]
     Undecodable,
+    #[error("holds other bytes than were written")]
     Crc,
+    #[error("holds another number of records than was written")]
     Records,
 }
 
@@ -201,17 +204,6 @@ impl OpenBlock {
             return Err(BlockFault::Records);
         }
         Ok(lines)
-    }
-}
-
-impl BlockFault {
-    /// What is wrong, as the end of a sentence.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Undecodable => "does not decompress",
-            Self::Crc => "holds other bytes than were written",
-            Self::Records => "holds another number of records than was written",
-        }
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) struct UploadWriter {
 pub(crate) struct Upload {
     store_name: String,
     path: Path,
-    upload: Box<dyn MultipartUpload>,
+    /// Gone once it is completed or aborted.
+    upload: Option<Box<dyn MultipartUpload>>,
     parts: mpsc::Receiver<Bytes>,
 }
 
@@ -58,13 +59,14 @@ impl Upload {
             hasher: Sha256::new(),
             written: 0,
         };
-        Ok((writer, Self { store_name: store_name.to_owned(), path, upload, parts }))
+        Ok((writer, Self { store_name: store_name.to_owned(), path, upload: Some(upload), parts }))
     }
 
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
     pub(crate) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
-            if let Err(source) = self.upload.put_part(PutPayload::from(part)).await {
+            let Some(upload) = &mut self.upload else { break };
+            if let Err(source) = upload.put_part(PutPayload::from(part)).await {
                 // The writing end must not wait for a store that is gone.
                 self.parts.close();
                 while self.parts.recv().await.is_some() {}
@@ -76,9 +78,15 @@ impl Upload {
 
     /// Makes the archive appear, whole, and compares its size with what was written.
     pub(crate) async fn complete(mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
-        let completed = self.upload.complete().await;
+        let completed = match &mut self.upload {
+            Some(upload) => upload.complete().await.map(drop),
+            None => Ok(()),
+        };
         let checked = match completed.map_err(|source| failed(&self.store_name, &self.path, source)) {
-            Ok(_) => self.check_size(store, written).await,
+            Ok(()) => {
+                self.upload = None;
+                self.check_size(store, written).await
+            }
             Err(error) => {
                 self.abort().await;
                 Err(error)
@@ -108,8 +116,21 @@ impl Upload {
 
     /// Leaves nothing behind.
     pub(crate) async fn abort(&mut self) {
-        if let Err(error) = self.upload.abort().await {
+        let Some(mut upload) = self.upload.take() else { return };
+        if let Err(error) = upload.abort().await {
             tracing::warn!(target: "koan::backup", path = %self.path, error = %error, "upload was not aborted; the next maintenance removes it");
+        }
+    }
+}
+
+/// A backup that is dropped leaves no parts in a store that keeps them until they are aborted.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                // Whoever dropped the backup does not wait; the next maintenance removes what stays.
+                let _ = upload.abort().await;
+            });
         }
     }
 }

@@ -84,7 +84,7 @@ impl Attempt<'_> {
                 continue;
             }
             let started = Instant::now();
-            self.tell_started(part).await;
+            self.tell_started(part);
             let written = self.write_part(&mut writer, &mut reads, next, part, &mut contents).await;
             if written.is_err() {
                 reads.give_up(next).await;
@@ -245,19 +245,11 @@ impl Attempt<'_> {
         }
     }
 
-    async fn tell_started(&self, part: &PlannedPart) {
-        if !self.listener.is_listening() {
-            return;
-        }
-        let snapshot = self.snapshots.get(&part.entity.provider);
-        let expected = match snapshot.filter(|snapshot| snapshot.concurrent_reads() > 1) {
-            Some(snapshot) => snapshot.count(&part.entity.codec, &part.set).await.ok(),
-            None => None,
-        };
+    fn tell_started(&self, part: &PlannedPart) {
         self.listener.tell(|| Event::EntityStarted {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
-            expected,
+            expected: part.expected,
         });
     }
 

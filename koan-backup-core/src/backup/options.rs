@@ -55,12 +55,23 @@ impl Default for BackupOptions {
     }
 }
 
+/// Bytes of description, tags and metadata at most: every listing of backups reads them.
+const MAX_WORDS: usize = 64 << 10;
+
 impl BackupOptions {
+    fn words(&self) -> usize {
+        let metadata = self.metadata.iter().map(|(key, value)| key.len() + value.len());
+        let tags = self.tags.iter().map(String::len);
+        metadata.chain(tags).sum::<usize>() + self.description.as_ref().map_or(0, String::len)
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let problem = if self.batch_size == 0 {
             Some("batch_size must be at least 1")
         } else if self.max_concurrency == 0 {
             Some("max_concurrency must be at least 1")
+        } else if self.words() > MAX_WORDS {
+            Some("description, tags and metadata are longer than 64 KiB together; keep long texts elsewhere")
         } else {
             None
         };

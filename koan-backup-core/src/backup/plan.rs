@@ -19,6 +19,8 @@ pub(super) struct PlannedEntity {
 pub(super) struct PlannedPart {
     pub(super) entity: PlannedEntity,
     pub(super) set: SetName,
+    /// Its records, where somebody wants to know.
+    pub(super) expected: Option<u64>,
 }
 
 /// The covered entities that `selection` names, sorted by provider and name.
@@ -48,14 +50,31 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
             None => {}
         }
     }
-    let missing = selection.types.iter().any(|wanted| {
+    let unknown = selection.types.iter().any(|wanted| {
         !environment.entities.iter().any(|known| known.codec.descriptor().type_id() == *wanted)
     });
-    if missing {
+    if unknown {
         return Err(Error::new(
             ErrorKind::NotFound,
             "an entity was selected by a type that this context does not know; register it, or link its crate",
         ));
+    }
+    // What is named one by one must all be there: a filter or a provider must not take one of them out unseen.
+    let named = environment
+        .entities
+        .iter()
+        .filter(|known| selection.is_explicit() && selection.names_entity(known.codec.descriptor()));
+    for known in named {
+        if !planned.iter().any(|entity: &PlannedEntity| entity.codec.name() == known.codec.name()) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "`{}` is named, and taken out again by a provider or filter; it lives in provider `{}`",
+                    known.codec.name(),
+                    known.provider
+                ),
+            ));
+        }
     }
     if planned.is_empty() {
         return Err(Error::new(

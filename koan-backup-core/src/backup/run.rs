@@ -5,9 +5,9 @@ use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, Header, manifest, publish};
 use super::report::BackupReport;
-use crate::archive::{BackupStatus, Manifest};
+use crate::archive::{BackupStatus, Manifest, archive_path};
 use crate::clock::new_backup_id;
-use crate::environment::Environment;
+use crate::environment::{Environment, names, refuse_unencrypted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
@@ -22,16 +22,25 @@ pub(crate) async fn run(
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
     let planned = plan(environment, &options.selection)?;
-    refuse_unencrypted(&planned)?;
+    refuse_unencrypted(planned.iter().map(|entity| (entity.codec.name(), entity.policy)))?;
     let created_at = environment.clock.now();
     let header = Header { id: new_backup_id(&environment.clock), name, created_at };
-    let listener = listener(environment, options);
-    let work = back_up(environment, storage, &planned, &header, options, &listener);
-    let ended = tokio::select! {
+    let listener = environment.listener(&options.listener);
+    let work = write(environment, storage, &planned, &header, options, &listener);
+    let written = tokio::select! {
         biased;
         () = options.cancel.cancelled() => Err(Error::cancelled()),
-        ended = work => ended,
+        written = work => written,
     };
+    // From here on nothing is cancelled: a backup that was published must not be called cancelled.
+    let ended = match written {
+        Ok(_) if options.cancel.is_cancelled() => Err(Error::cancelled()),
+        Ok(manifest) => publish(storage, &manifest).await.map(|()| BackupReport::new(manifest)),
+        Err(error) => Err(error),
+    };
+    if ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
+        storage.discard(&archive_path(name, created_at, &header.id)).await;
+    }
     let status = match &ended {
         Ok(report) => report.status(),
         Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
@@ -44,32 +53,15 @@ pub(crate) async fn run(
     ended
 }
 
-/// An entity whose records must be encrypted is never written in clear.
-fn refuse_unencrypted(planned: &[PlannedEntity]) -> Result<()> {
-    match planned.iter().find(|entity| entity.policy.encrypt) {
-        None => Ok(()),
-        Some(entity) => Err(Error::new(
-            ErrorKind::Encryption,
-            format!(
-                "`{}` must be encrypted and this version cannot encrypt; nothing was read",
-                entity.codec.name()
-            ),
-        )),
-    }
-}
-
-fn listener(environment: &Environment, options: &BackupOptions) -> Listener {
-    if options.listener.is_listening() { options.listener.clone() } else { environment.listener.clone() }
-}
-
-async fn back_up(
+/// Writes the archive, whole, and gives its manifest, which is not published yet.
+async fn write(
     environment: &Environment,
     storage: &Storage,
     planned: &[PlannedEntity],
     header: &Header<'_>,
     options: &BackupOptions,
     listener: &Listener,
-) -> Result<BackupReport> {
+) -> Result<Manifest> {
     let mut snapshots = Snapshots::new();
     for entity in planned {
         if !snapshots.contains_key(&entity.provider) {
@@ -77,17 +69,14 @@ async fn back_up(
             snapshots.insert(entity.provider.clone(), snapshot);
         }
     }
-    let (parts, mut failures) = parts(planned, &snapshots, options).await?;
+    let (parts, mut failures) = parts(planned, &snapshots, options, listener).await?;
     listener.tell(|| Event::BackupStarted { id: header.id, name: header.name.clone(), parts: parts.len() });
     loop {
         let known = failures.len();
         let attempt =
             Attempt { environment, storage, header, options, listener, parts: &parts, snapshots: &snapshots };
         match attempt.write(&mut failures).await {
-            Ok(manifest) => {
-                publish(storage, &manifest).await?;
-                return Ok(BackupReport::new(manifest));
-            }
+            Ok(manifest) => return Ok(manifest),
             // An entity failed after some of its records were in the archive: it is written anew without that entity,
             // from the same snapshots, so that no archive holds a part of an entity.
             Err(_) if options.continue_on_error && failures.len() > known => {}
@@ -101,26 +90,46 @@ async fn parts(
     planned: &[PlannedEntity],
     snapshots: &Snapshots,
     options: &BackupOptions,
+    listener: &Listener,
 ) -> Result<(Vec<PlannedPart>, Failures)> {
-    let (mut parts, mut failures) = (Vec::new(), Failures::new());
+    let (mut parts, mut failures) = (Vec::<PlannedPart>::new(), Failures::new());
     for entity in planned {
         let Some(snapshot) = snapshots.get(&entity.provider) else { continue };
-        match snapshot.sets(&entity.codec).await {
-            Ok(sets) => {
-                let selected = sets.into_iter().filter(|set| options.selection.selects_set(set));
-                parts.extend(selected.map(|set| PlannedPart { entity: entity.clone(), set }));
-            }
+        let sets = match snapshot.sets(&entity.codec).await {
+            Ok(sets) => sets,
             Err(error) if options.continue_on_error => {
                 failures.insert(parts.len(), error);
-                parts.push(PlannedPart { entity: entity.clone(), set: SetName::root() });
+                parts.push(PlannedPart { entity: entity.clone(), set: SetName::root(), expected: None });
+                continue;
             }
             Err(error) => return Err(error),
+        };
+        let before = parts.len();
+        for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
+            // Counted before any read begins, because a provider that reads one entity at a time is busy then.
+            let expected = match listener.is_listening() {
+                true => snapshot.count(&entity.codec, &set).await.ok(),
+                false => None,
+            };
+            parts.push(PlannedPart { entity: entity.clone(), set, expected });
+        }
+        if parts.len() == before && options.selection.is_explicit() {
+            return Err(no_such_set(&format!("`{}` has none", entity.codec.name()), options));
         }
     }
-    if parts.is_empty() {
-        return Err(Error::new(ErrorKind::NotFound, "nothing to back up: no entity has a set of that name"));
+    let unmatched = options.selection.sets.iter().find(|set| !parts.iter().any(|part| &&part.set == set));
+    match unmatched {
+        Some(set) => Err(no_such_set(&format!("no entity has a set `{set}`"), options)),
+        None => Ok((parts, failures)),
     }
-    Ok((parts, failures))
+}
+
+fn no_such_set(what: &str, options: &BackupOptions) -> Error {
+    let asked = names(options.selection.sets.iter().map(SetName::as_str));
+    Error::new(
+        ErrorKind::NotFound,
+        format!("of the sets {asked} that were asked for, {what}; nothing was backed up"),
+    )
 }
 
 /// Leaves a manifest that says that the backup failed. That it could not be left changes nothing: without a manifest the

@@ -9,12 +9,16 @@ pub struct CanonicalError {
     problem: Problem,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Problem {
+    #[error("is NaN or infinite, which JSON cannot hold; store it as text or as no value")]
     NotFinite,
+    #[error("has two entries of one key once keys are text")]
     DuplicateKey,
+    #[error("has a map key that is neither text nor a number; JSON has no other keys")]
     KeyNotText,
     /// The type's own words are not shown: they may quote the value.
+    #[error("was refused by the type's own `Serialize`")]
     Refused,
 }
 
@@ -47,14 +51,7 @@ impl fmt::Display for CanonicalError {
         if !self.path.is_empty() {
             write!(f, "field `{}` ", self.path())?;
         }
-        f.write_str(match self.problem {
-            Problem::NotFinite => {
-                "is NaN or infinite, which JSON cannot hold; store it as text or as no value"
-            }
-            Problem::DuplicateKey => "has two entries of one key once keys are text",
-            Problem::KeyNotText => "has a map key that is neither text nor a number; JSON has no other keys",
-            Problem::Refused => "was refused by the type's own `Serialize`",
-        })
+        self.problem.fmt(f)
     }
 }
 

@@ -24,16 +24,9 @@ pub(super) fn field_value<T: Serialize + ?Sized>(value: &T) -> Result<Value<'sta
 struct Scalar;
 
 /// The value is a list, a map or the like, or refuses to be written; writing it as JSON tells.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("not a plain value")]
 struct NotScalar;
-
-impl std::fmt::Display for NotScalar {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not a plain value")
-    }
-}
-
-impl std::error::Error for NotScalar {}
 
 impl serde::ser::Error for NotScalar {
     fn custom<T: std::fmt::Display>(_: T) -> Self {

@@ -34,6 +34,13 @@ pub struct Row<'a> {
     pub values: &'a [Value<'a>],
 }
 
+impl Slot {
+    /// The serde name of its field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Projection {
     /// No places yet, for rows of `schema`.
     pub fn new(schema: &EntitySchema) -> Self {
@@ -60,6 +67,11 @@ impl Projection {
         });
     }
 
+    /// The places.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
     /// How many places there are.
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -78,6 +90,11 @@ impl<'a> Row<'a> {
     /// The row does not decode as `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, RecordError> {
         T::deserialize(RowReader { row: *self })
+    }
+
+    /// The values of the key.
+    pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
+        self.projection.slots.iter().zip(self.values).filter(|(slot, _)| slot.key).map(|(_, value)| value)
     }
 
     /// The key as text for an error: `id=7` or `order_id=1, line=2`.

@@ -10,11 +10,13 @@ use crate::codec::{self, Record, RecordError, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::EntitySchema;
 
+type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
+
 /// Everything the engine knows of an entity, built in a constant and registered in a distributed slice.
 pub struct EntityDescriptor {
     declaration: EntityDeclaration,
     type_id: fn() -> TypeId,
-    encode: fn(&Row<'_>, &mut Vec<u8>) -> Result<(), RecordError>,
+    encode: Encode,
     check: fn(&[u8]) -> Result<(), RecordError>,
     prove: fn(&[u8], &mut Vec<u8>) -> Result<(), RecordError>,
     decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
@@ -139,12 +141,13 @@ impl EntityCodec {
         &self.schema
     }
 
-    /// Appends the line of a row, with its line feed.
+    /// Appends the line of a row, with its line feed. Gives the names of the values that the type does not keep as they
+    /// are: a digit, a nested field or a name that it does not know.
     ///
     /// # Errors
     /// The row does not decode as the type; `out` is then as it was.
-    pub fn encode(&self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
-        (self.descriptor.encode)(row, out)
+    pub fn encode<'r>(&self, row: &'r Row<'_>, out: &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError> {
+        guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
     /// Whether a line decodes as the type.
@@ -152,7 +155,7 @@ impl EntityCodec {
     /// # Errors
     /// It does not.
     pub fn check(&self, line: &[u8]) -> Result<(), RecordError> {
-        (self.descriptor.check)(line)
+        guarded(|| (self.descriptor.check)(line))
     }
 
     /// Proves that a line decodes as the type, and that the type writes it again; `again` is scratch space.
@@ -160,7 +163,7 @@ impl EntityCodec {
     /// # Errors
     /// It does not.
     pub fn prove(&self, line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
-        (self.descriptor.prove)(line, again)
+        guarded(|| (self.descriptor.prove)(line, again))
     }
 
     /// The fields of a line as values.
@@ -168,6 +171,12 @@ impl EntityCodec {
     /// # Errors
     /// The line does not decode as the type.
     pub fn decode(&self, line: &[u8]) -> Result<Record, RecordError> {
-        (self.descriptor.decode)(line, &self.schema)
+        guarded(|| (self.descriptor.decode)(line, &self.schema))
     }
+}
+
+/// Runs the application's `Serialize` and `Deserialize`: a panic in them is a refusal of the record.
+fn guarded<T>(codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
+    ended.unwrap_or_else(|_| Err(RecordError::new("its type's `Serialize` or `Deserialize` panicked")))
 }

@@ -6,7 +6,7 @@ use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::clock::{Clock, SystemClock};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
-use crate::environment::{Environment, KnownEntity, names};
+use crate::environment::{Environment, KnownEntity, names, refuse_unencrypted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::inventory::Inventory;
@@ -119,7 +119,7 @@ impl KoanBuilder {
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
-        refuse_unencrypted(&inventory)?;
+        refuse_unencrypted(inventory.included.iter().map(|entity| (entity.entity.as_str(), entity.policy)))?;
         if self.gaps == Gaps::Denied {
             inventory.require_covered()?;
         }
@@ -197,21 +197,4 @@ impl KoanBuilder {
             })
             .collect()
     }
-}
-
-/// This version cannot encrypt, and never writes in clear what must be encrypted.
-fn refuse_unencrypted(inventory: &Inventory) -> Result<()> {
-    let encrypted = inventory.included.iter().filter(|entity| entity.policy.encrypt);
-    let encrypted = encrypted.map(|entity| entity.entity.as_str()).collect::<Vec<_>>();
-    if encrypted.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Encryption,
-        format!(
-            "{} must be encrypted, and this version of koan-backup cannot encrypt yet; it never writes such an entity in \
-             clear. Exclude it with a reason, or declare `encrypt = false` where that is acceptable",
-            names(encrypted.iter())
-        ),
-    ))
 }

@@ -57,9 +57,7 @@ impl IntoFuture for VerifyBuilder {
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
             let environment = &self.koan.environment;
-            if !self.options.listener.is_listening() {
-                self.options.listener = environment.listener.clone();
-            }
+            self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
             let backup = catalog::find(environment, profile, &self.backup, |_| true).await?;
             verify::run(environment, &backup, &self.options).await

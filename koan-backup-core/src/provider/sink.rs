@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::observed::Observed;
 use crate::codec::Row;
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
@@ -52,6 +53,7 @@ pub struct RecordSink {
     entity: EntityCodec,
     options: SinkOptions,
     chunk: Chunk,
+    observed: Observed,
     in_batch: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
@@ -63,7 +65,15 @@ pub(crate) fn record_channel(
     options: SinkOptions,
 ) -> (RecordSink, mpsc::Receiver<Chunk>) {
     let (chunks, receiver) = mpsc::channel(options.chunks_ahead.max(1));
-    let sink = RecordSink { entity, options, chunk: Chunk::default(), in_batch: 0, total: 0, chunks };
+    let sink = RecordSink {
+        entity,
+        options,
+        chunk: Chunk::default(),
+        observed: Observed::default(),
+        in_batch: 0,
+        total: 0,
+        chunks,
+    };
     (sink, receiver)
 }
 
@@ -85,16 +95,29 @@ impl RecordSink {
     /// Takes one row, encodes it, and says whether to [flush](Self::flush) before the next.
     ///
     /// # Errors
-    /// The row does not decode as the entity: entity, field and key are named.
+    /// The row does not decode as the entity, or has the key of the row before it: entity, field and key are named.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.chunk.lines.len();
-        if let Err(error) = self.entity.encode(row, &mut self.chunk.lines) {
+        if self.observed.repeats_key(row) {
             let record = format!("{} `{}`", self.entity.name(), row.key_text());
-            return Err(Error::with_source(
+            return Err(Error::new(
                 ErrorKind::Record,
-                format!("{record} does not decode as its type; correct the row or the type"),
-                error,
+                format!(
+                    "{record} is there twice: one would be lost in a restore; declare a key that tells records apart"
+                ),
             ));
+        }
+        match self.entity.encode(row, &mut self.chunk.lines) {
+            Ok(changed) => self.observed.note_changed(row, &changed),
+            Err(error) => {
+                self.chunk.lines.truncate(start);
+                let record = format!("{} `{}`", self.entity.name(), row.key_text());
+                return Err(Error::with_source(
+                    ErrorKind::Record,
+                    format!("{record} does not decode as its type; correct the row or the type"),
+                    error,
+                ));
+            }
         }
         let line = self.chunk.lines.len() - start;
         if line > MAX_LINE_BYTES {
@@ -152,7 +175,7 @@ impl RecordSink {
         if let Some(chunk) = self.last()? {
             self.chunks.send(chunk).await.map_err(|_| Error::cancelled())?;
         }
-        Ok(ReadSummary { physical: None, warnings: Vec::new() })
+        Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
     }
 
     /// [`finish`](Self::finish) on a thread that may block.
@@ -163,7 +186,7 @@ impl RecordSink {
         if let Some(chunk) = self.last()? {
             self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled())?;
         }
-        Ok(ReadSummary { physical: None, warnings: Vec::new() })
+        Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
     }
 
     fn due(&mut self) -> Result<Option<Chunk>> {

@@ -55,6 +55,12 @@ pub(super) fn plan(
     for provider in &options.selection.providers {
         environment.provider(provider)?;
     }
+    // A name that was mistyped must not leave an entity unprotected.
+    for name in &options.selection.excluded_names {
+        if !manifest.entities.iter().any(|entity| &entity.entity == name) {
+            environment.require_entity(name)?;
+        }
+    }
     let mut plan = RestorePlan::new();
     for entity in &manifest.entities {
         let (EntityStatus::Completed, Some(file)) = (entity.status, &entity.storage_file) else { continue };
@@ -120,6 +126,17 @@ fn check_selected(
         .names
         .iter()
         .map(|name| environment.entity(name).map_or(name.as_str(), |known| known.codec.name()));
+    if let Some(set) = options
+        .selection
+        .sets
+        .iter()
+        .find(|set| !plan.values().flatten().any(|part| &&part.entity.set == set))
+    {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("backup {} holds no set `{set}` of what is selected", manifest.id),
+        ));
+    }
     let missing: Vec<_> = by_type.chain(by_name).filter(|name| !planned(name)).collect();
     if missing.is_empty() && !plan.is_empty() {
         return Ok(());

@@ -27,28 +27,45 @@ pub(crate) async fn run(
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
     options.validate()?;
-    let listener =
-        if options.listener.is_listening() { options.listener.clone() } else { environment.listener.clone() };
-    let work = restore(environment, backup, options, &listener);
-    tokio::select! {
+    let listener = environment.listener(&options.listener);
+    listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
+    let work = write(environment, backup, options, &listener);
+    let written = tokio::select! {
         biased;
         () = options.cancel.cancelled() => Err(Error::cancelled()),
-        report = work => report,
-    }
+        written = work => written,
+    };
+    // From here on nothing is cancelled: a restore that was committed must not be called cancelled.
+    let ended = match written {
+        Ok((_, sessions)) if options.cancel.is_cancelled() => {
+            Err(roll_back(sessions, Error::cancelled()).await)
+        }
+        Ok((report, sessions)) => commit(sessions, options.intent).await.map(|()| report),
+        Err(error) => Err(error),
+    };
+    listener.tell(|| Event::RestoreFinished {
+        id: backup.manifest.id,
+        error: ended.as_ref().err().map(Error::chain),
+    });
+    ended
 }
 
-async fn restore(
+/// Open sessions by the names of their providers.
+type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
+
+/// Writes everything, and commits nothing yet.
+async fn write(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     options: &RestoreOptions,
     listener: &Listener,
-) -> Result<RestoreReport> {
+) -> Result<(RestoreReport, Sessions)> {
     let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
     let (reader, documents) = verify::open(backup, archive).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     // What has changed since is told by name, before records of another shape are refused one by one.
-    let findings = findings(environment, &plan, &documents, options).await?;
+    let findings = findings(environment, backup, &plan, &documents, options).await?;
     require_viable(&findings)?;
     let verification = match options.verification {
         Verification::BeforeCommit => None,
@@ -63,15 +80,16 @@ async fn restore(
         }
     };
     let restoring = Restoring { environment, reader: &reader, documents: &documents, options, listener };
-    let entities = restoring.all(&plan).await?;
-    Ok(RestoreReport {
+    let (entities, sessions) = restoring.all(&plan).await?;
+    let report = RestoreReport {
         id: backup.manifest.id,
         dry_run: options.intent == SessionIntent::Compare,
         entities,
         findings,
         verification,
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    })
+    };
+    Ok((report, sessions))
 }
 
 /// Of a backup that failed in part, what it holds must still be whole: the failure itself is the one issue allowed.
@@ -91,42 +109,21 @@ struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    /// Writes to every provider, then commits every session.
-    async fn all(&self, plan: &RestorePlan) -> Result<Vec<EntityRestore>> {
-        let mut sessions = Vec::with_capacity(plan.len());
+    /// Writes to every provider.
+    async fn all(&self, plan: &RestorePlan) -> Result<(Vec<EntityRestore>, Sessions)> {
+        let mut sessions = Sessions::with_capacity(plan.len());
         let mut restored = Vec::new();
         for (name, parts) in plan {
             let provider = self.environment.provider(name)?;
             let mut session = provider.begin_restore(&self.options.session()).await?;
-            match self.provider(name, parts, session.as_mut()).await {
+            let written = self.provider(name, parts, session.as_mut()).await;
+            sessions.push((name.clone(), session));
+            match written {
                 Ok(entities) => restored.extend(entities),
-                Err(error) => {
-                    sessions.push((name.as_str(), session));
-                    return Err(roll_back(sessions, error).await);
-                }
+                Err(error) => return Err(roll_back(sessions, error).await),
             }
-            sessions.push((name.as_str(), session));
         }
-        if self.options.intent == SessionIntent::Compare {
-            for (_, session) in sessions {
-                session.rollback().await?;
-            }
-            return Ok(restored);
-        }
-        let mut committed = Vec::new();
-        let mut sessions = sessions.into_iter();
-        while let Some((name, session)) = sessions.next() {
-            if let Err(error) = session.commit().await {
-                let error = roll_back(sessions.collect(), error).await;
-                return Err(if committed.is_empty() {
-                    error
-                } else {
-                    half_committed(name, &committed, error)
-                });
-            }
-            committed.push(name);
-        }
-        Ok(restored)
+        Ok((restored, sessions))
     }
 
     async fn provider(
@@ -216,10 +213,7 @@ fn decode(
 ) -> Decoded {
     let name = codec.name();
     let bytes = bytes.map_err(|fault| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("`{name}`, block {index}: it {}; nothing was committed", fault.text()),
-        )
+        Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {fault}; nothing was committed"))
     })?;
     let mut records = Vec::new();
     for (number, line) in (0u64..).zip(lines(&bytes)) {
@@ -234,7 +228,25 @@ fn decode(
     Ok((bytes, records))
 }
 
-async fn roll_back(sessions: Vec<(&str, Box<dyn RestoreSession>)>, error: Error) -> Error {
+/// Commits every session; of a dry run, ends it.
+async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
+    let mut committed: Vec<String> = Vec::new();
+    let mut sessions = sessions.into_iter();
+    while let Some((name, session)) = sessions.next() {
+        let ended = match intent {
+            SessionIntent::Apply => session.commit().await,
+            SessionIntent::Compare => session.rollback().await,
+        };
+        if let Err(error) = ended {
+            let error = roll_back(sessions.collect(), error).await;
+            return Err(if committed.is_empty() { error } else { half_committed(&name, &committed, error) });
+        }
+        committed.push(name);
+    }
+    Ok(())
+}
+
+async fn roll_back(sessions: Sessions, error: Error) -> Error {
     for (name, session) in sessions {
         if let Err(failed) = session.rollback().await {
             tracing::warn!(target: "koan::backup", provider = name, error = %failed.chain(), "a rollback was not confirmed");
@@ -243,7 +255,7 @@ async fn roll_back(sessions: Vec<(&str, Box<dyn RestoreSession>)>, error: Error)
     error
 }
 
-fn half_committed(failed: &str, committed: &[&str], error: Error) -> Error {
+fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
     let committed = crate::environment::names(committed.iter());
     error.context(format!(
         "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"

@@ -24,7 +24,7 @@ pub(crate) async fn assess(
     let archive = archive_of(&backup.manifest)?;
     let (_, documents) = verify::open(backup, archive).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    let findings = findings(environment, &plan, &documents, options).await?;
+    let findings = findings(environment, backup, &plan, &documents, options).await?;
     let parts: Vec<_> = plan.values().flatten().collect();
     Ok(ViabilityReport {
         id: backup.manifest.id,
@@ -49,6 +49,7 @@ pub(super) fn archive_of(manifest: &Manifest) -> Result<&crate::archive::Archive
 /// What drift and providers have to say of a plan.
 pub(super) async fn findings(
     environment: &Environment,
+    backup: &StoredBackup<'_>,
     plan: &RestorePlan,
     documents: &Documents,
     options: &RestoreOptions,
@@ -56,6 +57,16 @@ pub(super) async fn findings(
     let loss = if options.allow_field_loss { FieldLoss::Allowed } else { FieldLoss::Refused };
     let session = options.session();
     let mut findings = Vec::new();
+    if let Some(failed) = backup.passed_over {
+        let (id, name) = (backup.manifest.id, &backup.manifest.name);
+        findings.push(Finding {
+            severity: Severity::Warning,
+            entity: None,
+            message: format!(
+                "the newest backup called `{name}`, {failed}, failed: this is an older one, {id}"
+            ),
+        });
+    }
     for (name, parts) in plan {
         for part in parts {
             findings.extend(drift::findings(part, &documents.schemas, loss));

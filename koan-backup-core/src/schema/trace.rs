@@ -62,16 +62,9 @@ pub struct Tracer<'a> {
 }
 
 /// How tracing ends: always with this error.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("traced")]
 pub struct TraceError;
-
-impl fmt::Display for TraceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("traced")
-    }
-}
-
-impl std::error::Error for TraceError {}
 
 impl serde::de::Error for TraceError {
     fn custom<T: fmt::Display>(_: T) -> Self {

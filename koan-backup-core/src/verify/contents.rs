@@ -29,6 +29,17 @@ pub(super) async fn verify(
             .unwrap_or_else(|| "part of what it should hold is missing".to_owned());
         report.add(Issue::of_file("manifest.json", format!("the backup failed: {why}")));
     }
+    if backup.manifest.status.is_complete() {
+        for entity in
+            backup.manifest.entities.iter().filter(|entity| entity.status != EntityStatus::Completed)
+        {
+            report.add(Issue::of_entity(
+                &entity.entity,
+                "manifest.json",
+                "it failed, and the backup is called complete",
+            ));
+        }
+    }
     let Some(archive) = &backup.manifest.archive else {
         if report.is_valid() {
             report.add(Issue::of_file("manifest.json", "it names no archive"));

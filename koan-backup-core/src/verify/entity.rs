@@ -93,7 +93,7 @@ impl VerifyEntity<'_> {
                     intact = false;
                     fail(Issue {
                         block: Some(block.index),
-                        ..Issue::of_entity(name, self.file, fault.text())
+                        ..Issue::of_entity(name, self.file, fault.to_string())
                     });
                 }
                 Ok(lines) => {

@@ -1,0 +1,223 @@
+//! Whether a type keeps what a row holds.
+//!
+//! A type may know fewer variants, fewer digits or fewer nested fields than a column holds. The archive has what the type
+//! writes, so what it drops would be lost without a word.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::neutral::neutral;
+use super::record::Record;
+use super::row::Row;
+use crate::schema::EntitySchema;
+use crate::value::{Timestamp, Value};
+
+/// The names of the values of `row` that `record`, which was made from it, does not keep.
+pub(super) fn changed<'r>(row: &'r Row<'_>, record: &Record, schema: &EntitySchema) -> Vec<&'r str> {
+    let mut changed = Vec::new();
+    let mut expected = 0;
+    for (slot, value) in row.projection.slots().iter().zip(row.values) {
+        let in_order = schema.fields.get(expected).is_some_and(|field| field.name == slot.name());
+        let kept = match if in_order { Some(expected) } else { schema.position(slot.name()) } {
+            Some(index) => {
+                expected = index + 1;
+                same(value, &record.values[index]) || {
+                    let plain = neutral(&schema.fields[index], value.clone().into_owned());
+                    plain.is_ok_and(|plain| same(&plain, &record.values[index]))
+                }
+            }
+            None => record.extra.iter().any(|(name, kept)| name == slot.name() && same(value, kept)),
+        };
+        if !kept {
+            changed.push(slot.name());
+        }
+    }
+    changed
+}
+
+/// Whether two values are one: instants by their time, numbers by their worth, JSON by its content.
+fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
+    use Value::{Bytes, Decimal, F64, I64, Json, Str, U64};
+    match (one, other) {
+        (F64(a), F64(b)) => a.to_bits() == b.to_bits(),
+        (I64(a), F64(b)) | (F64(b), I64(a)) => integer_is(i128::from(*a), *b),
+        (U64(a), F64(b)) | (F64(b), U64(a)) => integer_is(i128::from(*a), *b),
+        (Value::Timestamp(a), Value::Timestamp(b)) => a == b || instants_equal(*a, *b),
+        (Str(a), Str(b)) => a == b,
+        (Bytes(a), Bytes(b)) => a == b,
+        (Json(a) | Str(a), Json(b)) | (Json(b), Str(a)) => a == b || json_equal(a, b),
+        (Decimal(_) | I64(_) | U64(_) | F64(_) | Str(_), Decimal(_)) | (Decimal(_), _) => {
+            match (number_text(one), number_text(other)) {
+                (Some(a), Some(b)) => a == b || numbers_equal(&a, &b),
+                _ => false,
+            }
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn integer_is(integer: i128, float: f64) -> bool {
+    // Shortest text, so that 2^53 + 1 is not the 2^53 it would be rounded to.
+    numbers_equal(&integer.to_string(), &format!("{float:?}"))
+}
+
+fn instants_equal(one: Timestamp, other: Timestamp) -> bool {
+    matches!((one.unix_nanos(), other.unix_nanos()), (Some(a), Some(b)) if a == b)
+}
+
+fn number_text(value: &Value<'_>) -> Option<String> {
+    Some(match value {
+        Value::Decimal(text) | Value::Str(text) | Value::Json(text) => text.trim().to_owned(),
+        Value::I64(number) => number.to_string(),
+        Value::U64(number) => number.to_string(),
+        Value::F64(number) => format!("{number:?}"),
+        _ => return None,
+    })
+}
+
+/// Whether two decimal texts are one number, digit for digit.
+fn numbers_equal(one: &str, other: &str) -> bool {
+    match (Digits::of(one), Digits::of(other)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// A number as its significant digits and the power of ten behind them.
+#[derive(PartialEq)]
+struct Digits {
+    negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Digits {
+    fn of(text: &str) -> Option<Self> {
+        let (negative, rest) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let (mantissa, exponent) = match rest.find(['e', 'E']) {
+            Some(at) => (&rest[..at], rest[at + 1..].parse::<i64>().ok()?),
+            None => (rest, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = [whole, fraction].concat();
+        if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let mut exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+        let digits = all.trim_start_matches('0');
+        let significant = digits.trim_end_matches('0');
+        exponent = exponent.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
+        let zero = significant.is_empty();
+        Some(Self {
+            negative: negative && !zero,
+            digits: significant.to_owned(),
+            exponent: if zero { 0 } else { exponent },
+        })
+    }
+}
+
+/// Whether two JSON texts have the same content: white space, the order of keys and the way numbers are written aside.
+fn json_equal(one: &str, other: &str) -> bool {
+    let (Ok(one), Ok(other)) =
+        (serde_json::from_str::<&RawValue>(one), serde_json::from_str::<&RawValue>(other))
+    else {
+        return false;
+    };
+    raw_equal(one, other, 0)
+}
+
+/// Nested deeper than any record that is read.
+const MAX_DEPTH: usize = 128;
+
+fn raw_equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
+    let (a, b) = (one.get(), other.get());
+    if a == b {
+        return true;
+    }
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    match (a.as_bytes().first(), b.as_bytes().first()) {
+        (Some(b'{'), Some(b'{')) => {
+            let (Ok(Entries(mut a)), Ok(Entries(mut b))) = (serde_json::from_str(a), serde_json::from_str(b))
+            else {
+                return false;
+            };
+            let by_key = |x: &(String, &RawValue), y: &(String, &RawValue)| -> Ordering { x.0.cmp(&y.0) };
+            a.sort_by(by_key);
+            b.sort_by(by_key);
+            a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, depth + 1))
+        }
+        (Some(b'['), Some(b'[')) => {
+            match (serde_json::from_str::<Vec<&RawValue>>(a), serde_json::from_str::<Vec<&RawValue>>(b)) {
+                (Ok(a), Ok(b)) => {
+                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, depth + 1))
+                }
+                _ => false,
+            }
+        }
+        (Some(b'"'), Some(b'"')) => {
+            matches!((serde_json::from_str::<String>(a), serde_json::from_str::<String>(b)), (Ok(a), Ok(b)) if a == b)
+        }
+        _ => numbers_equal(a, b),
+    }
+}
+
+/// The entries of a JSON object, those of one key as well.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry::<String, &'de RawValue>()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_equal_by_their_worth_and_not_by_their_rounding() {
+        for (a, b) in [("1.50", "15e-1"), ("0", "-0.0"), ("100", "1e2"), ("+7", "7"), ("0.990", "0.99")] {
+            assert!(numbers_equal(a, b), "{a} {b}");
+        }
+        assert!(!numbers_equal("1.5e-30", "0"));
+        assert!(!integer_is(9_007_199_254_740_993, 9_007_199_254_740_992.0));
+        assert!(integer_is(9_007_199_254_740_992, 9_007_199_254_740_992.0));
+    }
+
+    #[test]
+    fn json_is_compared_by_content() {
+        assert!(json_equal(r#"{"a": 1, "b": [1.0, "ü"]}"#, r#"{"b":[1,"\u00fc"],"a":1}"#));
+        for (stored, kept) in [
+            (r#"{"a":1,"zip":"8000"}"#, r#"{"a":1}"#),
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            ("12345678901234567890123", "1.2345678901234568e22"),
+        ] {
+            assert!(!json_equal(stored, kept), "{stored}");
+        }
+    }
+}

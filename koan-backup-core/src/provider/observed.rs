@@ -1,0 +1,65 @@
+//! What a sink notices of the rows that pass through it: keys that are there twice, and values that types do not keep.
+
+use std::collections::BTreeMap;
+
+use crate::codec::Row;
+use crate::value::Value;
+
+/// What was noticed so far. Its size is bounded by the fields of the entity.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    last_key: Vec<Value<'static>>,
+    /// By field: in how many records its value was not kept, and the key of the first.
+    changed: BTreeMap<String, (u64, String)>,
+}
+
+impl Observed {
+    /// Whether a row has the key of the row before it. Rows in the order of their keys have equal keys side by side.
+    pub(super) fn repeats_key(&mut self, row: &Row<'_>) -> bool {
+        let mut keys = 0;
+        let mut repeated = true;
+        for (index, value) in row.key().enumerate() {
+            keys += 1;
+            match self.last_key.get_mut(index) {
+                Some(last) => {
+                    if !equal(last, value) {
+                        *last = value.clone().into_owned();
+                        repeated = false;
+                    }
+                }
+                None => {
+                    self.last_key.push(value.clone().into_owned());
+                    repeated = false;
+                }
+            }
+        }
+        keys > 0 && repeated
+    }
+
+    /// Notes the values of a row that its type does not keep.
+    pub(super) fn note_changed(&mut self, row: &Row<'_>, fields: &[&str]) {
+        for &field in fields {
+            match self.changed.get_mut(field) {
+                Some((count, _)) => *count += 1,
+                None => {
+                    self.changed.insert(field.to_owned(), (1, row.key_text()));
+                }
+            }
+        }
+    }
+
+    /// What whoever restores should know.
+    pub(super) fn warnings(&self, entity: &str) -> Vec<String> {
+        let tell = |(field, (count, key)): (&String, &(u64, String))| {
+            format!(
+                "{entity}: {count} records, the first `{key}`, hold more in `{field}` than its type keeps; the archive has \
+                 what the type keeps, and a restore writes that"
+            )
+        };
+        self.changed.iter().map(tell).collect()
+    }
+}
+
+fn equal<'v>(one: &Value<'v>, other: &Value<'v>) -> bool {
+    one == other
+}
