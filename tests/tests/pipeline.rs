@@ -237,8 +237,11 @@ fn files(shop: &Shop) -> Vec<String> {
 /// One thread for everything but blocking work, and one for that.
 #[test]
 fn the_smallest_runtime_is_enough() {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let shop = shop(Script { concurrent_reads: 3, ..Script::default() }).await;
         let work = async {
@@ -248,4 +251,49 @@ fn the_smallest_runtime_is_enough() {
         };
         tokio::time::timeout(Duration::from_secs(20), work).await.expect("it does not wait for itself");
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_called_cancelled_was_neither_published_nor_committed() {
+    for round in 0..40 {
+        let shop = shop(Script::default()).await;
+        let (token, done) = (CancellationToken::new(), Arc::new(Mutex::new(0)));
+        let (cancel, completed) = (token.clone(), Arc::clone(&done));
+        let last = move |event: &Event| {
+            if matches!(event, Event::EntityCompleted { .. }) {
+                let mut completed = completed.lock().expect("sound");
+                *completed += 1;
+                if *completed == 3 {
+                    cancel.cancel();
+                }
+            }
+        };
+        match shop.koan.backup("late").cancel_on(token).on_event(last.clone()).await {
+            Ok(_) => assert_eq!(shop.koan.backups().await.expect("listed").len(), 1, "round {round}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Cancelled);
+                assert!(shop.koan.backups().await.expect("listed").is_empty(), "round {round}");
+            }
+        }
+        shop.koan.backup("whole").await.expect("a backup");
+        shop.koan.data::<User>().clear().await.expect("cleared");
+        *done.lock().expect("sound") = 0;
+        let token = CancellationToken::new();
+        let (cancel, completed) = (token.clone(), Arc::new(Mutex::new(0)));
+        let restored = shop.koan.restore("whole").cancel_on(token).on_event(move |event| {
+            if matches!(event, Event::EntityCompleted { .. }) {
+                *completed.lock().expect("sound") += 1;
+                if *completed.lock().expect("sound") == 3 {
+                    cancel.cancel();
+                }
+            }
+        });
+        match restored.await {
+            Ok(_) => assert_eq!(shop.database.len("User", &SetName::root()), 5, "round {round}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Cancelled);
+                assert_eq!(shop.database.len("User", &SetName::root()), 0, "round {round}");
+            }
+        }
+    }
 }

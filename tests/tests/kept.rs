@@ -1,0 +1,167 @@
+//! A backup says what it does not hold: values that a type does not keep, keys that do not tell records apart, names that
+//! were mistyped.
+
+use koan_backup::BackupStatus;
+use koan_backup::prelude::*;
+use rusqlite::Connection;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Address {
+    street: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Active,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, Serialize, Deserialize, Entity)]
+struct Member {
+    id: i64,
+    address: Address,
+    status: Status,
+    fee: Decimal,
+    extra: serde_json::Value,
+}
+
+#[derive(Debug, Serialize, Deserialize, Entity)]
+#[entity(key = "word")]
+struct Word {
+    word: Option<String>,
+    meaning: String,
+}
+
+async fn open(sql: &str) -> (tempfile::TempDir, Koan) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("club.db");
+    Connection::open(&path)
+        .expect("a database")
+        .execute_batch(&format!(
+            "CREATE TABLE member (id INTEGER PRIMARY KEY, address TEXT NOT NULL, status TEXT NOT NULL, fee NOT NULL, extra TEXT NOT NULL);
+             CREATE TABLE word (word TEXT, meaning TEXT NOT NULL); {sql}"
+        ))
+        .expect("a schema");
+    let koan = Koan::builder()
+        .provider("main", Sqlite::open(&path).expect("opened"))
+        .storage("local", Storage::memory())
+        .build()
+        .await
+        .expect("a context");
+    (directory, koan)
+}
+
+#[tokio::test]
+async fn values_that_a_type_keeps_make_no_warning() {
+    let (_directory, koan) = open(
+        r#"INSERT INTO member VALUES (1, '{ "street": "a" }', 'active', '1.50', '{"b": 1, "a": [1.0, null]}');"#,
+    )
+    .await;
+    let backup = koan.backup("kept").await.expect("a backup");
+    assert_eq!(backup.warnings(), [] as [String; 0]);
+    assert_eq!(backup.status(), BackupStatus::Completed);
+}
+
+#[tokio::test]
+async fn values_that_a_type_does_not_keep_are_counted_and_named_by_field_and_key() {
+    let (_directory, koan) = open(
+        r#"INSERT INTO member VALUES (1, '{"street":"a"}', 'active', '1', '1');
+           INSERT INTO member VALUES (2, '{"street":"a","zip":"s3cret"}', 'suspended', 1.5e-30, '12345678901234567890123');
+           INSERT INTO member VALUES (3, '{"street":"a","zip":"s3cret"}', 'active', '0.12345678901234567890123456789012345', '{"a":1,"a":2}');"#,
+    )
+    .await;
+    let backup = koan.backup("lossy").await.expect("a backup");
+    assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
+    let told = |field: &str, count: u64| {
+        let start =
+            format!("Member: {count} records, the first `id=2`, hold more in `{field}` than its type keeps");
+        assert!(
+            backup.warnings().iter().any(|warning| warning.starts_with(&start)),
+            "{:?}",
+            backup.warnings()
+        );
+    };
+    told("address", 2);
+    told("status", 1);
+    told("fee", 2);
+    told("extra", 2);
+    assert!(!format!("{:?}", backup.manifest()).contains("s3cret"), "content of a record in the manifest");
+}
+
+#[tokio::test]
+async fn two_records_of_one_key_fail_the_backup_because_one_would_be_lost() {
+    for rows in ["('x', 'one'), ('y', 'two'), ('x', 'three')", "(NULL, 'one'), (NULL, 'two')"] {
+        let (_directory, koan) = open(&format!("INSERT INTO word VALUES {rows}")).await;
+        let error = koan.backup("words").await.expect_err("one would be lost");
+        assert_eq!(error.kind(), ErrorKind::Record);
+        assert!(error.to_string().contains("is there twice"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_selection_that_names_what_is_not_there_is_refused() {
+    let (_directory, koan) = open("").await;
+    koan.backup("all").await.expect("a backup");
+    let error = koan.backup("typo").set("archvie").await.expect_err("no such set");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = koan.backup("both").set("root").set("archvie").await.expect_err("one of them is not there");
+    assert!(error.to_string().contains("archvie"), "{error}");
+    let only_words = koan.backup("filtered").entity::<Member>().entity::<Word>();
+    let error = only_words.filter(|entity| entity.name() == "Word").await.expect_err("one is filtered out");
+    assert!(error.to_string().contains("`Member` is named"), "{error}");
+    let error = koan.restore("all").exclude(["Memebr"]).replace_existing().await.expect_err("mistyped");
+    assert!(error.to_string().contains("no entity is called `Memebr`"), "{error}");
+    let error = koan.restore("all").set("archvie").await.expect_err("no such set");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn words_that_every_listing_would_carry_are_bounded() {
+    let (_directory, koan) = open("").await;
+    let error = koan.backup("long").description("x".repeat(70_000)).await.expect_err("too long");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(koan.backups().await.expect("listed").is_empty());
+}
+
+#[derive(Debug)]
+struct Fragile(i64);
+
+impl Serialize for Fragile {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fragile {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        assert_ne!(number, 13, "this type has a defect");
+        Ok(Self(number))
+    }
+}
+
+mod fragile {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, Entity)]
+    #[entity_backup(enabled = false, reason = "only in the test of panics")]
+    pub(super) struct Panicky {
+        pub(super) id: i64,
+        pub(super) number: Fragile,
+    }
+}
+
+#[test]
+fn a_type_that_panics_refuses_the_record() {
+    use koan_backup::EntityCodec;
+    let codec = EntityCodec::new(fragile::Panicky::descriptor());
+    assert!(codec.check(br#"{"id":1,"number":12}"#).is_ok());
+    let error = codec.check(br#"{"id":1,"number":13}"#).expect_err("it panics");
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
