@@ -23,6 +23,8 @@ const BOMB: u64 = 640 << 20;
 
 /// What a process that reads a hostile archive may have, in KiB: everything the process maps counts, not only the heap.
 const ROOM_KIB: u64 = 512 << 10;
+/// What it may use of that.
+const PEAK_KIB: u64 = 200 << 10;
 const CASE: &str = "KOAN_BACKUP_HOSTILE_CASE";
 const ID: &str = "KOAN_BACKUP_HOSTILE_ID";
 
@@ -120,6 +122,9 @@ fn say(text: &str) {
 fn expect_refusal(id: BackupId, what: &str, case: &Stored, parts: &[&str]) {
     let words = read_in_a_small_room(id, case);
     say(&format!("{what}: {words}"));
+    let peak = words.rsplit_once("(peak ").and_then(|(_, peak)| peak.split_once(' '));
+    let peak = peak.and_then(|(kib, _)| kib.parse::<u64>().ok()).expect("it says what it used");
+    assert!(peak < PEAK_KIB, "{what}: {words}");
     for part in parts {
         assert!(words.contains(part), "{what}: {part:?} is not in {words:?}");
     }
@@ -171,7 +176,8 @@ async fn a_document_that_inflates_without_end_is_refused() {
             let mut forgery = Forgery::of(&stored);
             *forgery.zip.entry_mut(name) = ZipEntry { name: name.into(), size: claimed, ..bomb.clone() };
             let case = forgery.seal(Seal::Archive);
-            expect_refusal(id, &format!("{name} that inflates and says {claimed}"), &case, &[name]);
+            let told = if claimed == BOMB { "larger than any document" } else { "does not decompress" };
+            expect_refusal(id, &format!("{name} that inflates and says {claimed}"), &case, &[name, told]);
         }
     }
 }
