@@ -112,11 +112,6 @@ impl Catalog {
         }
         Ok(Self { tables })
     }
-
-    /// The table of exactly that name.
-    pub(super) fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.iter().find(|table| table.name == name)
-    }
 }
 
 impl Table {

@@ -7,7 +7,9 @@ use koan_backup_core::EntityCodec;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
 
-use super::form::Form;
+use super::catalog::Affinity;
+use super::column_type::{ColumnType, Kind};
+use super::form::{Form, INTEGER, NATIVE, REAL, Shape};
 use super::identifier::{quoted, quoted_list};
 use super::mapping::Mapping;
 
@@ -57,4 +59,118 @@ fn count(seen: &mut Vec<(Form, usize)>, form: Form) {
         }
     }
     seen.push((form, 1));
+}
+
+/// The forms of all values of one key column.
+#[derive(Debug)]
+pub(super) struct KeyForms {
+    column_type: ColumnType,
+    groups: Vec<Group>,
+    /// Whether there are values that no form writes, such as a UUID of both upper and lower case.
+    pub(super) has_loose: bool,
+}
+
+/// Values that have a form in common.
+#[derive(Debug)]
+struct Group {
+    form: Form,
+    /// Whether SQLite compares all of them as numbers, whatever their storage class.
+    numeric: bool,
+}
+
+impl KeyForms {
+    /// Whether no single form writes every value as it is, so that a key may be there in another form than expected.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.has_loose || (self.groups.len() > 1 && !self.are_numbers())
+    }
+
+    /// Whether a key in that form is found where it is.
+    pub(super) fn matches(&self, form: Form) -> bool {
+        self.groups.is_empty()
+            || self.groups.iter().any(|group| group.form.common(form).is_some())
+            || (self.are_numbers() && is_number(&self.column_type, form))
+    }
+
+    /// One form of each group.
+    pub(super) fn forms(&self) -> impl Iterator<Item = Form> {
+        self.groups.iter().map(|group| group.form.single(self.column_type.default))
+    }
+
+    fn are_numbers(&self) -> bool {
+        self.groups.iter().all(|group| group.numeric)
+    }
+
+    fn note(&mut self, stored: ValueRef<'_>) {
+        // What cannot be read is no key that a record could have.
+        let Ok((_, form)) = self.column_type.read(stored) else { return };
+        let is_stored_number = matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_));
+        let Some(form) = form else {
+            self.has_loose |= !is_stored_number;
+            return;
+        };
+        let numeric = is_stored_number && is_number(&self.column_type, form);
+        for group in &mut self.groups {
+            if let Some(common) = group.form.common(form) {
+                group.form = common;
+                group.numeric &= numeric;
+                return;
+            }
+        }
+        self.groups.push(Group { form, numeric });
+    }
+}
+
+/// Whether what is written in the form is a number to SQLite, which compares INTEGER and REAL by their value.
+fn is_number(column_type: &ColumnType, form: Form) -> bool {
+    let native = match column_type.kind {
+        Kind::Integer | Kind::Float64 | Kind::Bool => column_type.affinity != Affinity::Text,
+        _ => column_type.affinity.is_numeric(),
+    };
+    match form.shape {
+        Shape::Plain => form.has(INTEGER | REAL) || (native && form.has(NATIVE)),
+        Shape::Unix(unit) => unit == column_type.unit,
+        _ => false,
+    }
+}
+
+/// The forms of each part of the key, over all rows; `None` where a value has one form only.
+pub(super) fn key_forms(
+    connection: &Connection,
+    entity: &EntityCodec,
+    mapping: &Mapping,
+) -> Result<Vec<Option<KeyForms>>> {
+    let mut forms: Vec<Option<KeyForms>> = mapping
+        .key
+        .iter()
+        .map(|&place| {
+            let column_type = mapping.places[place].column_type(entity);
+            has_forms(&column_type).then(|| KeyForms { column_type, groups: Vec::new(), has_loose: false })
+        })
+        .collect();
+    if forms.iter().all(Option::is_none) {
+        return Ok(forms);
+    }
+    let columns = quoted_list(mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()));
+    let query = format!("SELECT {columns} FROM main.{}", quoted(&mapping.table.name));
+    let mut statement = connection.prepare(&query)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for (index, forms) in forms.iter_mut().enumerate() {
+            match (forms, row.get_ref(index)?) {
+                (None, _) | (_, ValueRef::Null) => {}
+                (Some(forms), stored) => forms.note(stored),
+            }
+        }
+    }
+    Ok(forms)
+}
+
+/// Whether one value can be stored in several ways that SQLite tells apart.
+fn has_forms(column_type: &ColumnType) -> bool {
+    match column_type.kind {
+        // The type of the value is the form.
+        Kind::Own | Kind::Extra => false,
+        Kind::Integer => !matches!(column_type.affinity, Affinity::Integer | Affinity::Numeric),
+        _ => true,
+    }
 }

@@ -1,10 +1,14 @@
 //! Which table an entity is in, and which column each field.
 
+mod sets;
+
 use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result, SetName};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;
 use super::identifier::{folded, listed};
+
+pub(super) use sets::{named_sets, root_twin};
 
 /// An entity and its table, side by side.
 #[derive(Clone, Debug)]
@@ -50,21 +54,7 @@ impl Mapping {
     /// Finds the table of a set of an entity and matches its columns.
     pub(super) fn find(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<Self> {
         let root = find_table(catalog, entity)?;
-        let table = if set.is_root() {
-            root
-        } else {
-            let name = set_table(&root.name, set);
-            catalog.table(&name).filter(|table| table.kind == TableKind::Table).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::NotFound,
-                    format!(
-                        "set `{set}` of {} would be in a table `{name}`, which does not exist; restore it with \
-                         `create_missing`, or make the table",
-                        entity.name()
-                    ),
-                )
-            })?
-        };
+        let table = if set.is_root() { root } else { sets::find(catalog, entity, root, set)? };
         Self::of_table(table, entity)
     }
 
@@ -191,16 +181,6 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
 /// The table that a set of the entity in `root` is in.
 pub(super) fn set_table(root: &str, set: &SetName) -> String {
     if set.is_root() { root.to_owned() } else { format!("{root}#{set}") }
-}
-
-/// The sets of the entity in `root` that have a table, without the default one.
-pub(super) fn named_sets(catalog: &Catalog, root: &str) -> Vec<SetName> {
-    let tables = catalog.tables.iter().filter(|table| table.kind == TableKind::Table);
-    let names = tables.filter_map(|table| table.name.strip_prefix(root)?.strip_prefix('#'));
-    let mut sets: Vec<_> =
-        names.filter_map(|name| SetName::new(name).ok()).filter(|set| !set.is_root()).collect();
-    sets.sort();
-    sets
 }
 
 fn exact(table: &Table, entity: &EntityCodec, field: &FieldSchema) -> Result<Option<usize>> {

@@ -90,11 +90,14 @@ impl ColumnType {
             }
             ValueRef::Integer(integer) => {
                 let native = matches!(self.affinity, Affinity::Integer | Affinity::Numeric);
-                let exact = number::float_of(integer).filter(|&real| self.holds(real));
-                Ok((
-                    Value::F64(number::nearest_float(integer)),
-                    exact.and_then(|_| self.plain(INTEGER, native)),
-                ))
+                Ok(match number::float_of(integer) {
+                    Some(real) => {
+                        let form = self.plain(INTEGER, native).filter(|_| self.holds(real));
+                        (Value::F64(real), form)
+                    }
+                    // Whoever takes it must see that its field rounds it.
+                    None => (Value::I64(integer), None),
+                })
             }
             ValueRef::Text(text) => {
                 let text = utf8(text)?;

@@ -30,6 +30,8 @@ pub(super) struct Reader {
 }
 
 impl Work for Reader {
+    const LOST: &'static str = "what was being read is incomplete";
+
     fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -60,7 +62,8 @@ impl Reader {
     fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
         let root = find_table(&self.catalog, entity)?;
         let mut sets = vec![SetName::root()];
-        sets.extend(named_sets(&self.catalog, &root.name));
+        sets.extend(named_sets(&self.catalog, entity, root).into_iter().map(|(set, _)| set));
+        sets.dedup();
         Ok(sets)
     }
 }

@@ -3,6 +3,7 @@
 mod covering;
 mod fixture;
 mod forms;
+mod keys;
 mod mapping;
 mod opening;
 mod reading;

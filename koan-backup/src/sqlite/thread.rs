@@ -11,11 +11,16 @@ use tokio::sync::oneshot;
 
 /// What a thread works on.
 pub(super) trait Work: Sized + 'static {
+    /// What is lost when the thread ends before its work is done.
+    const LOST: &'static str = "the restore it was part of is rolled back";
+
     /// The connection that is interrupted when the work is no longer wanted.
     fn connection(&self) -> &Connection;
 }
 
 impl Work for Connection {
+    const LOST: &'static str = "what was asked for was not done";
+
     fn connection(&self) -> &Connection {
         self
     }
@@ -68,7 +73,7 @@ impl<W: Work> ConnectionThread<W> {
         thread::Builder::new().name("koan-sqlite".to_owned()).spawn(body).map_err(|error| {
             Error::with_source(ErrorKind::Provider, "no thread could be started for SQLite", error)
         })?;
-        let current = ready.await.map_err(|_| ended())??;
+        let current = ready.await.map_err(|_| ended::<W>())??;
         Ok(Self { jobs, current })
     }
 
@@ -89,8 +94,8 @@ impl<W: Work> ConnectionThread<W> {
             let _ = reply.send(result);
         });
         let mut guard = InterruptOnDrop { unwanted: Some(unwanted), current: &self.current };
-        self.jobs.send(boxed).map_err(|_| ended())?;
-        let result = answer.await.map_err(|_| ended());
+        self.jobs.send(boxed).map_err(|_| ended::<W>())?;
+        let result = answer.await.map_err(|_| ended::<W>());
         guard.unwanted = None;
         result?
     }
@@ -124,9 +129,30 @@ impl<W> fmt::Debug for ConnectionThread<W> {
     }
 }
 
-fn ended() -> Error {
+/// Code that the job called has panicked, and took the thread with it.
+fn ended<W: Work>() -> Error {
     Error::new(
-        ErrorKind::Internal,
-        "the thread of an SQLite connection ended early; this is a defect of koan-backup",
+        ErrorKind::Provider,
+        format!(
+            "the work on an SQLite connection ended in a panic, whose message is in the program's error output: {}",
+            W::LOST
+        ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_says_what_is_lost_and_blames_nobody() {
+        let built = || Ok(Connection::open_in_memory().expect("a database"));
+        let thread = ConnectionThread::start(built).await.expect("a thread");
+        for _ in 0..2 {
+            let error =
+                thread.run(|_, _| -> Result<()> { panic!("of the test") }).await.expect_err("a panic");
+            assert!(error.to_string().contains("was not done"), "{error}");
+            assert!(!error.to_string().contains("defect"), "{error}");
+        }
+    }
 }

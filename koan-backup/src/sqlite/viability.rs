@@ -5,7 +5,10 @@ use serde::Deserialize as _;
 
 use super::catalog::{indexes, references, triggers};
 use super::connection::Access;
+use super::coverage::shared;
 use super::error::failed;
+use super::form::FormReplay;
+use super::habit::key_forms;
 use super::identifier::listed;
 use super::mapping::Mapping;
 use super::snapshot::{Physical, Reader};
@@ -24,6 +27,10 @@ pub(super) fn assess(
         match Mapping::find(&reader.catalog, &target.entity, &target.set) {
             Ok(mapping) => {
                 look_at(target, &mapping, options, &mut findings);
+                if !options.replace_existing {
+                    look_at_key(reader, target, &mapping, &mut findings)
+                        .map_err(|error| failed(&reader.path, "reading the keys", error))?;
+                }
                 mappings.push((name, mapping));
             }
             Err(error) if error.kind() == ErrorKind::NotFound && options.create_missing => {
@@ -41,6 +48,7 @@ pub(super) fn assess(
             Err(error) => findings.push(Finding::new(Severity::Error, name, error.to_string())),
         }
     }
+    look_at_sharing(&mappings, &mut findings);
     let looked = look_at_schema(reader, &mappings, &mut findings);
     looked.map_err(|error| failed(&reader.path, "reading the tables", error))?;
     let read_only = access == Access::ReadOnly || reader.connection.is_readonly("main").unwrap_or(false);
@@ -104,6 +112,63 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
                     field.name
                 ),
             );
+        }
+    }
+}
+
+/// The forms of the key: a key that is there in another form would not be found, and come in a second time.
+fn look_at_key(
+    reader: &Reader,
+    target: &RestoreTarget,
+    mapping: &Mapping,
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    let entity = &target.entity;
+    let recorded = target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok());
+    let forms = key_forms(&reader.connection, entity, mapping)?;
+    for (&place, forms) in mapping.key.iter().zip(&forms) {
+        let Some(forms) = forms else { continue };
+        let place = &mapping.places[place];
+        let default = place.column_type(entity).default;
+        let comes = recorded.as_ref().map(|physical| match physical.columns.get(&place.column.name) {
+            // A form that is not known is told of when the target is begun.
+            Some(json) => FormReplay::recorded(json).unwrap_or_else(|_| FormReplay::constant(default)),
+            None => FormReplay::constant(default),
+        });
+        let comes = comes.as_ref().map_or(&[][..], FormReplay::forms);
+        let differs = comes.iter().find(|form| !forms.matches(**form));
+        let why = if forms.is_mixed() {
+            "holds its values in several forms".to_owned()
+        } else if let Some(form) = differs {
+            let there = forms.forms().map(|form| form.to_string()).collect::<Vec<_>>();
+            format!("holds {}, the archive {form}", there.join(", "))
+        } else {
+            continue;
+        };
+        findings.push(Finding::new(
+            Severity::Error,
+            entity.name(),
+            format!(
+                "key column `{}` of table `{}` {why}: a record might not find its row and be inserted beside it; bring \
+                 the column into one form, that of the archive, or restore with `replace_existing`",
+                place.column.name, mapping.table.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Targets that are in one table.
+fn look_at_sharing(mappings: &[(&'static str, Mapping)], findings: &mut Vec<Finding>) {
+    for (index, (name, mapping)) in mappings.iter().enumerate() {
+        let table = &mapping.table.name;
+        let others = mappings
+            .iter()
+            .enumerate()
+            .filter(|(other, (_, mapping))| *other != index && mapping.table.name == *table);
+        let others: Vec<&str> = others.map(|(_, (name, _))| *name).collect();
+        if !others.is_empty() {
+            findings.push(Finding::new(Severity::Error, *name, shared(table, others)));
         }
     }
 }

@@ -34,7 +34,7 @@ fn runs(text: &str) -> Option<Vec<(usize, u64)>> {
 impl FormReplay {
     /// One form for all records.
     pub(in super::super) fn constant(form: Form) -> Self {
-        Self { forms: Vec::new(), runs: Vec::new().into_iter(), current: form, left: u64::MAX }
+        Self { forms: vec![form], runs: Vec::new().into_iter(), current: form, left: u64::MAX }
     }
 
     /// What was recorded of a column.
@@ -49,6 +49,11 @@ impl FormReplay {
         let current = *forms.first().ok_or(UnknownForm)?;
         let left = if runs.is_empty() { u64::MAX } else { 0 };
         Ok(Self { forms, runs: runs.into_iter(), current, left })
+    }
+
+    /// Every form that comes.
+    pub(in super::super) fn forms(&self) -> &[Form] {
+        &self.forms
     }
 
     /// The form of the next record.

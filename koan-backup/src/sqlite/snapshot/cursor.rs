@@ -9,12 +9,13 @@ use koan_backup_core::{
 use rusqlite::types::ValueRef;
 
 use super::super::bind::Stored;
-use super::super::column_type::{ColumnType, Misfit};
+use super::super::column_type::{ColumnType, Kind, Misfit};
 use super::super::error::failed;
-use super::super::form::FormRecorder;
-use super::super::habit::habits;
+use super::super::form::{Form, FormRecorder, UuidStyle};
+use super::super::habit::{KeyForms, habits, key_forms};
 use super::super::identifier::{quoted, quoted_list};
 use super::super::mapping::{Content, Mapping, Place};
+use super::super::read::words::write_uuid;
 use super::super::thread::Wanted;
 use super::Reader;
 use super::physical::{self, ColumnReport};
@@ -25,6 +26,10 @@ struct Source {
     forms: FormRecorder,
     /// Values that no form writes back byte for byte.
     unfaithful: u64,
+    /// Integers that the field cannot hold but rounded.
+    rounded: u64,
+    /// Whether another form of a value would be another row.
+    is_strict: bool,
 }
 
 impl Source {
@@ -37,8 +42,19 @@ impl Source {
         let (value, form) = self.column_type.read(stored)?;
         match form {
             Some(form) => self.forms.note(form),
+            None if self.is_strict && !matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_)) => {
+                return Err(Misfit::new(
+                    "holds a value of the key in a form that cannot be written back as it is, because of white space, \
+                     superfluous digits or letter case, so a restored record would not find its row; write it in the \
+                     usual form",
+                ));
+            }
             None => {
-                self.unfaithful += 1;
+                let is_float = matches!(self.column_type.kind, Kind::Float32 | Kind::Float64);
+                match value {
+                    Value::I64(_) if is_float => self.rounded += 1,
+                    _ => self.unfaithful += 1,
+                }
                 self.forms.null();
             }
         }
@@ -57,11 +73,11 @@ pub(super) fn read(
     let mapping = Mapping::find(&reader.catalog, entity, &request.set)?;
     mapping.check(entity)?;
     let (condition, parameters) = match &request.key {
-        Some(key) => wanted_key(reader, entity, &mapping, key)?,
+        Some(key) => find_key(reader, entity, &mapping, key)?,
         None => ("1".to_owned(), Vec::new()),
     };
     let query = select(&mapping, &condition);
-    let (projection, mut sources) = prepare(entity, &mapping);
+    let (projection, mut sources) = prepare(entity, &mapping, request.key.is_none());
     let lost = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
     let mut statement = reader.connection.prepare(&query).map_err(lost)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(lost)?;
@@ -91,6 +107,7 @@ pub(super) fn read(
         name: &place.column.name,
         forms: source.forms.finish(),
         unfaithful: source.unfaithful,
+        rounded: source.rounded,
     });
     if request.key.is_none() {
         physical::describe(reader, entity, &mapping, columns.collect(), &mut summary)?;
@@ -104,16 +121,22 @@ fn select(mapping: &Mapping, condition: &str) -> String {
     format!("SELECT {columns} FROM main.{} WHERE {condition} ORDER BY {order}", quoted(&mapping.table.name))
 }
 
-fn prepare(entity: &EntityCodec, mapping: &Mapping) -> (Projection, Vec<Source>) {
+fn prepare(entity: &EntityCodec, mapping: &Mapping, is_backup: bool) -> (Projection, Vec<Source>) {
     let mut projection = Projection::new(entity.schema());
     let mut sources = Vec::with_capacity(mapping.places.len());
-    for place in &mapping.places {
+    for (index, place) in mapping.places.iter().enumerate() {
         match place.content {
             Content::Field(index) => projection.field(&entity.schema().fields[index]),
             Content::Extra => projection.extra(&place.column.name),
         }
         let column_type = place.column_type(entity);
-        sources.push(Source { column_type, forms: FormRecorder::new(column_type.default), unfaithful: 0 });
+        sources.push(Source {
+            column_type,
+            forms: FormRecorder::new(column_type.default),
+            unfaithful: 0,
+            rounded: 0,
+            is_strict: is_backup && mapping.key.contains(&index),
+        });
     }
     (projection, sources)
 }
@@ -124,13 +147,23 @@ fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.into_iter().map(|_| Value::Null).collect()
 }
 
-/// The condition that finds the record of a key, in whichever form the table's habits may have written it.
-fn wanted_key(
+/// What finds rows: a condition and its parameters.
+type Condition = (String, Vec<Stored<'static>>);
+
+/// How the letters of a UUID are compared.
+#[derive(Clone, Copy)]
+enum Letters {
+    AsWritten,
+    OfAnyCase,
+}
+
+/// The condition that finds the record of a key, in whichever form it is.
+fn find_key(
     reader: &Reader,
     entity: &EntityCodec,
     mapping: &Mapping,
     key: &[Value<'static>],
-) -> Result<(String, Vec<Stored<'static>>)> {
+) -> Result<Condition> {
     if mapping.key.len() != key.len() {
         return Err(Error::new(
             ErrorKind::Record,
@@ -139,6 +172,39 @@ fn wanted_key(
     }
     let lost = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
     let habits = habits(&reader.connection, entity, mapping).map_err(lost)?;
+    let usual = wanted_key(entity, mapping, key, &habits, Letters::AsWritten);
+    let query = format!("SELECT 1 FROM main.{} WHERE {}", quoted(&mapping.table.name), usual.0);
+    let found = reader
+        .connection
+        .prepare(&query)
+        .and_then(|mut statement| statement.exists(rusqlite::params_from_iter(&usual.1)));
+    if found.map_err(lost)? {
+        return Ok(usual);
+    }
+    // The first rows told nothing of its form: all rows do.
+    let forms = key_forms(&reader.connection, entity, mapping).map_err(lost)?;
+    if forms.iter().all(Option::is_none) {
+        return Ok(usual);
+    }
+    let mut habits: Vec<Vec<Form>> = vec![Vec::new(); mapping.places.len()];
+    for (&place, forms) in mapping.key.iter().zip(&forms) {
+        habits[place].extend(forms.iter().flat_map(KeyForms::forms));
+    }
+    let letters = match forms.iter().flatten().any(|forms| forms.has_loose) {
+        true => Letters::OfAnyCase,
+        false => Letters::AsWritten,
+    };
+    Ok(wanted_key(entity, mapping, key, &habits, letters))
+}
+
+/// The condition that finds the record of a key in one of these forms or the default one.
+fn wanted_key(
+    entity: &EntityCodec,
+    mapping: &Mapping,
+    key: &[Value<'static>],
+    habits: &[Vec<Form>],
+    letters: Letters,
+) -> Condition {
     let mut conditions = Vec::new();
     let mut parameters = Vec::new();
     for (&place, value) in mapping.key.iter().zip(key) {
@@ -153,7 +219,14 @@ fn wanted_key(
                 Ok(_) | Err(_) => {}
             }
         }
-        let options: Vec<_> = stored.iter().map(|_| format!("{column} IS ?")).collect();
+        let mut options: Vec<_> = stored.iter().map(|_| format!("{column} IS ?")).collect();
+        if let (Letters::OfAnyCase, Value::Uuid(bytes)) = (letters, value) {
+            options.push(format!(
+                "(typeof({column}) = 'text' AND replace(replace(replace(replace(lower({column}), 'urn:uuid:', ''), \
+                 '-', ''), '{{', ''), '}}', '') = ?)"
+            ));
+            stored.push(Stored::Text(Cow::Owned(write_uuid(*bytes, UuidStyle::Simple))));
+        }
         conditions.push(if options.is_empty() {
             "0".to_owned()
         } else {
@@ -161,7 +234,7 @@ fn wanted_key(
         });
         parameters.extend(stored);
     }
-    Ok((conditions.join(" AND "), parameters))
+    (conditions.join(" AND "), parameters)
 }
 
 /// The condition that finds a record by its key columns, the first of whose parameters has that number.

@@ -1,9 +1,9 @@
 //! What is in no entity is named, and what would go wrong is told beforehand.
 
-use koan_backup_core::{Provider as _, Severity};
+use koan_backup_core::{Provider as _, SetName, Severity};
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, codec, creating, foreign, overwrite, replace};
+use super::fixture::{Database, codec, creating, foreign, overwrite, replace, target};
 use crate::{Entity, Sqlite};
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -86,4 +86,74 @@ async fn a_field_without_a_column_goes_back_where_it_came_from_and_nowhere_else(
     let elsewhere = foreign(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
     let error = database.restore::<User>(&elsewhere, &replace()).await.expect_err("no column");
     assert!(error.to_string().contains("`nick`") && error.to_string().contains("`id=1`"), "{error}");
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPersonName", table = "person", crate = "crate")]
+struct PersonName {
+    id: i64,
+    name: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPersonPhone", table = "person", crate = "crate")]
+struct PersonPhone {
+    id: i64,
+    phone: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPersonOld", table = "person#old", crate = "crate")]
+struct PersonOld {
+    id: i64,
+    name: String,
+    phone: String,
+}
+
+#[tokio::test]
+async fn entities_that_share_a_table_are_told_and_not_restored() {
+    let database = Database::new(
+        "CREATE TABLE person (id INTEGER PRIMARY KEY, name DEFAULT '', phone DEFAULT '', mail);
+         CREATE TABLE \"person#old\" (id INTEGER PRIMARY KEY, name, phone);",
+    );
+    let (name, phone, old) = (codec::<PersonName>(), codec::<PersonPhone>(), codec::<PersonOld>());
+    let described = database.provider.describe(&[name.clone(), phone]).await.expect("a description");
+    let shared = |index: usize, with: &str| {
+        let problem = described.entities[index].problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("shares table `person`") && problem.contains(with), "{problem}");
+    };
+    shared(0, "`SqliteTestPersonPhone`");
+    shared(1, "`SqliteTestPersonName`");
+    assert_eq!(described.entities[0].unmapped_columns, ["mail"]);
+    let described = database.provider.describe(&[name, old]).await.expect("a description");
+    for coverage in &described.entities {
+        let problem = coverage.problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("shares table `person#old`"), "{problem}");
+    }
+    let copy = foreign(&[]);
+    let set = SetName::new("old").expect("a name");
+    for targets in [
+        [target::<PersonName>(&copy, SetName::root()), target::<PersonPhone>(&copy, SetName::root())],
+        [target::<PersonName>(&copy, set), target::<PersonOld>(&copy, SetName::root())],
+    ] {
+        let found = database.provider.assess(&targets, &overwrite()).await.expect("an assessment");
+        let shared =
+            found.iter().filter(|f| f.severity == Severity::Error && f.message.contains("shares table"));
+        assert_eq!(shared.count(), 2, "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_sets_are_covered_like_those_of_the_default_set() {
+    let database = Database::new(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name, nick); CREATE TABLE \"Users#archive\" (id, name, phone);
+         CREATE TABLE \"users#root\" (id); CREATE TABLE \"users#bad\" (name, nick)",
+    );
+    let described = database.provider.describe(&[codec::<User>()]).await.expect("a description");
+    let coverage = &described.entities[0];
+    assert_eq!(coverage.unmapped_columns, ["phone (in table `Users#archive`)"]);
+    assert_eq!(coverage.unmapped_fields[0], "nick (in table `Users#archive`)");
+    assert!(coverage.problem.as_deref().is_some_and(|problem| problem.contains("`users#bad`")));
+    assert_eq!(described.unmapped_tables.len(), 1, "{:?}", described.unmapped_tables);
+    assert!(described.unmapped_tables[0].contains("`root` is table `users` itself"));
 }

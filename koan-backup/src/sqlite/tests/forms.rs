@@ -195,6 +195,19 @@ async fn what_cannot_be_written_back_byte_for_byte_is_counted_in_a_warning() {
 }
 
 #[tokio::test]
+async fn an_integer_that_a_float_cannot_hold_is_told_as_rounded() {
+    let database = Database::new(&rows("ratio", &["9007199254740993", "1.5"]));
+    let copy = database.copy::<Forms>().await.expect("a copy");
+    assert!(copy.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", copy.lines[0]);
+    assert_eq!(copy.warnings.len(), 1, "{:?}", copy.warnings);
+    assert!(
+        copy.warnings[0].contains("`ratio`") && copy.warnings[0].contains("rounded"),
+        "{:?}",
+        copy.warnings
+    );
+}
+
+#[tokio::test]
 async fn records_from_elsewhere_take_the_default_form_or_the_one_the_table_uses() {
     let line = r#"{"id":1,"flag":true,"count":5,"ratio":1.5,"narrow":0.5,"price":"0.990","name":"x","data":[1],"uid":"67e55044-10b1-426f-9247-bb680e5fe0c8","at":"2009-01-01T00:00:00Z","local_at":"2009-01-01T02:00:00+02:00","naive":"2009-01-01T00:00:00","day":"2009-01-01","hour":"13:14:15","tags":["a"]}"#;
     let database = Database::new(UNTYPED);

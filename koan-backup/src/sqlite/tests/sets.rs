@@ -62,3 +62,27 @@ async fn a_missing_set_is_refused_or_made_like_the_default_one() {
     let sql: String = database.value("SELECT sql FROM sqlite_schema WHERE name LIKE '%#new'");
     assert!(sql.contains("TEXT PRIMARY KEY"), "{sql}");
 }
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "TestNoteOfSets", crate = "crate")]
+struct Note {
+    id: i64,
+}
+
+#[tokio::test]
+async fn the_table_of_a_set_is_found_whatever_case_it_is_written_in() {
+    let database = Database::new(
+        "CREATE TABLE test_note_of_sets (id INTEGER PRIMARY KEY); CREATE TABLE \"TestNoteOfSets#archive\" (id INTEGER PRIMARY KEY);
+         CREATE TABLE \"Test_NoteOfSets#Old\" (id INTEGER PRIMARY KEY);
+         INSERT INTO \"TestNoteOfSets#archive\" VALUES (7)",
+    );
+    let snapshot = database.snapshot().await;
+    let sets = snapshot.sets(&codec::<Note>()).await.expect("sets");
+    assert_eq!(sets, [SetName::root(), set("Old"), set("archive")]);
+    let copy = copy_of::<Note>(snapshot.as_ref(), set("archive")).await.expect("a copy");
+    drop(snapshot);
+    assert_eq!(copy.lines, [r#"{"id":7}"#]);
+    database.restore_set::<Note>(&copy, set("archive"), &creating()).await.expect("restored");
+    database.restore_set::<Note>(&copy, set("old"), &creating()).await.expect("restored");
+    assert_eq!(database.dump("Test_NoteOfSets#Old"), ["integer 7"]);
+}
