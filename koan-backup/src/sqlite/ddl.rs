@@ -70,7 +70,8 @@ fn declared_type(field: &FieldSchema) -> &'static str {
         // A column without a type keeps whatever it is given.
         (_, WireForm::Own) => "",
         (LogicalType::Bool, _) => "BOOLEAN",
-        (LogicalType::Integer { bits, .. }, _) if *bits <= 64 => "INTEGER",
+        // What is beyond 64 bits with a sign is kept as text.
+        (LogicalType::Integer { bits, signed }, _) if *bits < 64 || (*bits == 64 && *signed) => "INTEGER",
         (LogicalType::Float { .. }, _) => "REAL",
         (LogicalType::Bytes, _) => "BLOB",
         (

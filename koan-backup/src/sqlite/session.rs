@@ -3,6 +3,7 @@
 mod apply;
 mod compare;
 mod indexes;
+mod keys;
 mod previous;
 mod statement;
 mod target;

@@ -7,6 +7,7 @@ use super::super::bind::Stored;
 use super::super::error::{failed, is_constraint};
 use super::super::identifier::quoted;
 use super::indexes::{Keys, WaitingIndexes};
+use super::keys::{SameKey, WrittenKeys};
 use super::previous::PreviousKeys;
 use super::statement::Statements;
 use super::target::Target;
@@ -19,12 +20,28 @@ pub(super) struct Applying {
     statements: Statements,
     indexes: WaitingIndexes,
     previous: Option<PreviousKeys>,
+    /// Whether the table was empty when the first record came.
+    empty: bool,
+    keys: WrittenKeys,
+    same_key: SameKey,
+    /// The key of the record before, as the unique index has it.
+    last_key: Vec<Stored<'static>>,
     rows_before: u64,
     written: u64,
+    /// Records that changed a row or added one.
+    changed: u64,
+}
+
+/// What came of a target.
+#[derive(Debug)]
+pub(super) struct Applied {
+    pub(super) counts: WriteCounts,
+    /// Where the keys of the records are, if the archive brought references along that point nowhere.
+    pub(super) keys: Option<(Vec<String>, String)>,
 }
 
 impl Applying {
-    pub(super) fn begin(transaction: &Transaction, target: Target) -> Result<Self> {
+    pub(super) fn begin(transaction: &Transaction, target: Target, number: usize) -> Result<Self> {
         let options = &transaction.options;
         let rows_before = count(transaction, &target)?;
         let previous = match options.replace_existing {
@@ -43,19 +60,39 @@ impl Applying {
             })?;
         let has_unique_key = statements.direct.is_some();
         if !has_unique_key && options.level != RestoreLevel::Safe {
-            let keys = if options.replace_existing { Keys::Unique } else { Keys::Any };
+            let keys = if empty { Keys::Unique } else { Keys::Any };
             indexes.help(transaction, &target, keys)?;
         }
         let is_guarded = has_unique_key || options.level != RestoreLevel::Safe;
-        let statements = match options.replace_existing && is_guarded {
+        let statements = match empty && is_guarded {
             true => statements.insert_only(),
             false => statements,
         };
-        Ok(Self { target, statements, indexes, previous, rows_before, written: 0 })
+        let same_key = SameKey::new(&transaction.connection, &target).map_err(|error| {
+            failed(&transaction.path, &format!("reading the indexes of {}", target.entity.name()), error)
+        })?;
+        Ok(Self {
+            target,
+            statements,
+            indexes,
+            previous,
+            empty,
+            keys: WrittenKeys::new(number),
+            same_key,
+            last_key: Vec::new(),
+            rows_before,
+            written: 0,
+            changed: 0,
+        })
+    }
+
+    /// The table that is written.
+    pub(super) fn table(&self) -> &str {
+        &self.target.mapping.table.name
     }
 
     pub(super) fn write(&mut self, transaction: &Transaction, records: &[Record]) -> Result<()> {
-        let Statements { direct, insert, update, exists } = self.statements.clone();
+        let Statements { direct, may_keep, insert, update, exists } = self.statements.clone();
         let what = format!("writing {}", self.target.entity.name());
         let prepare = |sql: &str| {
             transaction
@@ -66,16 +103,51 @@ impl Applying {
         let mut direct = direct.as_deref().map(prepare).transpose()?;
         let mut by_key =
             ByKey { insert: prepare(&insert)?, update: prepare(&update)?, exists: prepare(&exists)? };
+        let conflict = self.conflict(transaction);
+        let brings = self.brings_along(transaction);
+        let mut last = std::mem::take(&mut self.last_key);
+        let mut last_stored: Option<Vec<Stored<'_>>> = None;
         for record in records {
             let stored = self.target.fill(record)?;
             // NULL is unlike any other NULL to a unique index, but the key of this one record.
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
+            let is_direct = direct.is_some() && !has_null;
+            // Where nothing keeps keys apart they are remembered. To a unique index, equal keys follow on one another:
+            // archives are in the order of their keys.
+            if conflict != ConflictMode::Fail {
+                let key = self.target.key.iter().map(|&column| &stored[column]);
+                let is_twice = if brings || !is_direct {
+                    !self.keys.remember(transaction, &self.target, &stored)?
+                } else {
+                    match &last_stored {
+                        Some(last) => {
+                            self.same_key.same(key, self.target.key.iter().map(|&column| &last[column]))
+                        }
+                        None => !last.is_empty() && self.same_key.same(key, last.iter()),
+                    }
+                };
+                if is_twice {
+                    return Err(self.twice(transaction, record));
+                }
+            } else if brings {
+                self.keys.remember(transaction, &self.target, &stored)?;
+            }
             let result = match &mut direct {
-                Some(statement) if !has_null => execute(statement, &stored).map(|_| Outcome::Written),
-                _ => by_key.write(&self.target, &stored, self.conflict(transaction)),
+                Some(statement) if !has_null => match execute(statement, &stored) {
+                    Ok(1) => Ok(Outcome::Written),
+                    Ok(0) if may_keep => Ok(Outcome::Kept),
+                    Ok(count) => Ok(Outcome::Unexpected(count)),
+                    Err(error) => Err(error),
+                },
+                _ => by_key.write(&self.target, &stored, conflict),
             };
             match result {
-                Ok(Outcome::Written) => self.written += 1,
+                Ok(Outcome::Written) => {
+                    self.written += 1;
+                    self.changed += 1;
+                }
+                Ok(Outcome::Kept) => self.written += 1,
+                Ok(Outcome::Unexpected(count)) => return Err(self.unexpected(record, count)),
                 Ok(Outcome::Taken) => return Err(self.taken(transaction, record)),
                 Ok(Outcome::Several) => return Err(self.several(record)),
                 Err(error) if is_constraint(&error) => {
@@ -83,13 +155,37 @@ impl Applying {
                 }
                 Err(error) => return Err(failed(&transaction.path, &what, error)),
             }
+            last_stored = Some(stored);
         }
+        if let Some(mut stored) = last_stored {
+            let key = self.target.key.iter();
+            last = key
+                .map(|&column| std::mem::replace(&mut stored[column], Stored::Null).into_owned())
+                .collect();
+        }
+        self.last_key = last;
         Ok(())
     }
 
-    pub(super) fn end(self, transaction: &Transaction) -> Result<WriteCounts> {
-        let Self { target, indexes, previous, rows_before, written, .. } = self;
+    pub(super) fn end(self, transaction: &Transaction) -> Result<Applied> {
+        let brings = self.brings_along(transaction);
+        let Self { target, indexes, previous, empty, keys, rows_before, written, changed, .. } = self;
         let rows_after = count(transaction, &target)?;
+        let adds_up = match transaction.options.conflict {
+            _ if empty => rows_after == written,
+            ConflictMode::Overwrite => (rows_before..=rows_before + written).contains(&rows_after),
+            _ => rows_after == rows_before + changed,
+        };
+        if !adds_up {
+            let (name, table) = (target.entity.name(), &target.mapping.table.name);
+            return Err(Error::new(
+                ErrorKind::Constraint,
+                format!(
+                    "{written} records of {name} were written to table `{table}`, which had {rows_before} rows and has \
+                     {rows_after}: the table drops rows or merges them"
+                ),
+            ));
+        }
         let mut counts = WriteCounts::default();
         match previous {
             Some(previous) => {
@@ -109,12 +205,24 @@ impl Applying {
         }
         indexes.put_back(transaction, &target)?;
         move_sequence_on(transaction, &target)?;
-        Ok(counts)
+        let keys = if brings {
+            let names: Vec<String> = target.key_names().map(str::to_owned).collect();
+            keys.keep(transaction, &target)?.map(|table| (names, table))
+        } else {
+            keys.forget(transaction)?;
+            None
+        };
+        Ok(Applied { counts, keys })
     }
 
-    /// With `replace_existing` a key can only be in the way because the archive has it twice.
+    /// In a table that was empty a key can only be in the way because the archive has it twice.
     fn conflict(&self, transaction: &Transaction) -> ConflictMode {
-        if self.previous.is_some() { ConflictMode::Fail } else { transaction.options.conflict }
+        if self.empty { ConflictMode::Fail } else { transaction.options.conflict }
+    }
+
+    /// Whether it must be known later which rows these were, because some of them point nowhere.
+    fn brings_along(&self, transaction: &Transaction) -> bool {
+        !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
 
     fn refused(
@@ -136,11 +244,28 @@ impl Applying {
     }
 
     fn taken(&self, transaction: &Transaction, record: &Record) -> Error {
+        if self.empty { self.twice(transaction, record) } else { self.target.taken(record) }
+    }
+
+    fn twice(&self, transaction: &Transaction, record: &Record) -> Error {
         if transaction.options.replace_existing {
-            self.target.twice(record)
-        } else {
-            self.target.taken(record)
+            return self.target.twice(record);
         }
+        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
+        let table = &self.target.mapping.table.name;
+        Error::new(
+            ErrorKind::Record,
+            format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key"),
+        )
+    }
+
+    fn unexpected(&self, record: &Record, count: usize) -> Error {
+        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
+        let table = &self.target.mapping.table.name;
+        Error::new(
+            ErrorKind::Constraint,
+            format!("{name} `{key}` changed {count} rows of table `{table}` instead of one"),
+        )
     }
 
     fn several(&self, record: &Record) -> Error {
@@ -157,12 +282,16 @@ impl Applying {
 
 /// What became of one record.
 enum Outcome {
-    /// It is there now, or another was and stays.
+    /// It is there now.
     Written,
+    /// Another was there and stays.
+    Kept,
     /// Another is there.
     Taken,
     /// Several are there.
     Several,
+    /// So many rows changed, which is not one.
+    Unexpected(usize),
 }
 
 /// Statements for a table that does not keep keys apart by itself.
@@ -185,12 +314,15 @@ impl ByKey<'_> {
                 1 => return Ok(Outcome::Written),
                 _ => return Ok(Outcome::Several),
             },
-            ConflictMode::Keep if self.is_taken(target, stored)? => return Ok(Outcome::Written),
+            ConflictMode::Keep if self.is_taken(target, stored)? => return Ok(Outcome::Kept),
             ConflictMode::Keep => {}
             _ if self.is_taken(target, stored)? => return Ok(Outcome::Taken),
             _ => {}
         }
-        execute(&mut self.insert, stored).map(|_| Outcome::Written)
+        Ok(match execute(&mut self.insert, stored)? {
+            1 => Outcome::Written,
+            count => Outcome::Unexpected(count),
+        })
     }
 
     fn is_taken(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<bool> {

@@ -1,6 +1,7 @@
 //! Indexes that wait while a table is filled, and one that helps to find its keys.
 
 use koan_backup_core::{Error, ErrorKind, Result};
+use rusqlite::Connection;
 
 use super::super::catalog::{Index, indexes};
 use super::super::error::{failed, is_constraint};
@@ -14,6 +15,8 @@ use super::transaction::Transaction;
 #[derive(Debug, Default)]
 pub(super) struct WaitingIndexes {
     dropped: Vec<String>,
+    /// What ANALYZE found out about them, which goes with them.
+    statistics: Vec<(String, Option<String>)>,
     helper: Option<String>,
 }
 
@@ -33,6 +36,8 @@ impl WaitingIndexes {
         for index in indexes(&transaction.connection, table).map_err(lost)? {
             let Some(sql) = index.sql.clone() else { continue };
             if !serves_key(&index, target) {
+                let statistics = statistics(&transaction.connection, table, &index.name).map_err(lost)?;
+                self.statistics.extend(statistics.into_iter().map(|text| (index.name.clone(), text)));
                 transaction
                     .connection
                     .execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name)))
@@ -79,8 +84,24 @@ impl WaitingIndexes {
                 failed(&transaction.path, &what, error)
             })?;
         }
+        for (index, text) in self.statistics {
+            let insert = "INSERT OR ABORT INTO main.sqlite_stat1 (tbl, idx, stat) VALUES (?1, ?2, ?3)";
+            let inserted = transaction.connection.execute(insert, (table, index, text));
+            inserted.map_err(|error| failed(&transaction.path, &what, error))?;
+        }
         Ok(())
     }
+}
+
+/// What ANALYZE noted of an index.
+fn statistics(connection: &Connection, table: &str, index: &str) -> rusqlite::Result<Vec<Option<String>>> {
+    let exists = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_stat1'";
+    if !connection.prepare_cached(exists)?.exists([])? {
+        return Ok(Vec::new());
+    }
+    let mut statement =
+        connection.prepare_cached("SELECT stat FROM main.sqlite_stat1 WHERE tbl = ?1 AND idx = ?2")?;
+    statement.query_map([table, index], |row| row.get(0))?.collect()
 }
 
 fn serves_key(index: &Index, target: &Target) -> bool {

@@ -13,6 +13,8 @@ use super::target::Target;
 pub(super) struct Statements {
     /// One statement for a record, where the table has a unique key or nothing can be there.
     pub(super) direct: Option<String>,
+    /// Whether the one statement may leave what is there.
+    pub(super) may_keep: bool,
     pub(super) insert: String,
     pub(super) update: String,
     pub(super) exists: String,
@@ -28,7 +30,9 @@ impl Statements {
         let names: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
         let columns = quoted_list(names.iter().copied());
         let parameters: Vec<String> = (1..=names.len()).map(|index| format!("?{index}")).collect();
-        let insert = format!("INSERT INTO main.{table} ({columns}) VALUES ({})", parameters.join(", "));
+        // The table may name another way to meet a conflict, which would drop records or delete rows in silence.
+        let insert =
+            format!("INSERT OR ABORT INTO main.{table} ({columns}) VALUES ({})", parameters.join(", "));
         let is_key = |column: &usize| target.key.contains(column);
         let set = |columns: &mut dyn Iterator<Item = usize>, value: &dyn Fn(usize) -> String| {
             columns
@@ -43,7 +47,7 @@ impl Statements {
             .collect();
         let key = key.join(" AND ");
         let all = set(&mut (0..names.len()), &|column| format!("?{}", column + 1));
-        let update = format!("UPDATE main.{table} SET {all} WHERE {key}");
+        let update = format!("UPDATE OR ABORT main.{table} SET {all} WHERE {key}");
         let exists = format!("SELECT 1 FROM main.{table} WHERE {}", key_condition(target.key_names(), 1));
         // An integer key that matched is the same number; any other may match and yet be written differently.
         let skips_key = target
@@ -58,6 +62,7 @@ impl Statements {
             _ if excluded.is_empty() => "NOTHING".to_owned(),
             _ => format!("UPDATE SET {excluded}"),
         };
+        let may_keep = action == "NOTHING" && conflict != ConflictMode::Fail;
         let on_conflict = quoted_list(target.key_names());
         let upsert = format!("{insert} ON CONFLICT ({on_conflict}) DO {action}");
         // SQLite itself knows best whether one of its indexes makes the key unique.
@@ -67,12 +72,13 @@ impl Statements {
             Err(error) if is_refused_statement(&error) => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { direct, insert, update, exists })
+        Ok(Self { direct, may_keep, insert, update, exists })
     }
 
     /// Nothing is there: whatever is in the way is in the archive twice.
     pub(super) fn insert_only(mut self) -> Self {
         self.direct = Some(self.insert.clone());
+        self.may_keep = false;
         self
     }
 }

@@ -1,6 +1,6 @@
 //! The transaction of a restore, on its thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::{
     Error, ErrorKind, Record, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
@@ -13,9 +13,9 @@ use super::super::connection::Location;
 use super::super::ddl;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
-use super::super::references::{dangling, examples};
+use super::super::references::{Broken, Brought, Rowids, Rows, newly_broken, remember};
 use super::super::thread::Work;
-use super::apply::Applying;
+use super::apply::{Applied, Applying};
 use super::compare::Comparing;
 use super::target::Target;
 use super::transaction::Transaction;
@@ -25,8 +25,12 @@ use super::transaction::Transaction;
 pub(super) struct Writer {
     transaction: Transaction,
     catalog: Catalog,
-    /// References that pointed nowhere before, by child and parent table, and those the archives brought along.
-    allowed: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Tables of which it is remembered which rows pointed nowhere before.
+    children: BTreeSet<String>,
+    /// What archives brought along that points nowhere, by table.
+    brought: BTreeMap<String, Brought>,
+    /// How many targets were begun.
+    targets: usize,
     open: Option<Open>,
     state: State,
 }
@@ -87,7 +91,9 @@ impl Writer {
         Self {
             transaction: Transaction { connection, path: location.path.clone(), options },
             catalog,
-            allowed: BTreeMap::new(),
+            children: BTreeSet::new(),
+            brought: BTreeMap::new(),
+            targets: 0,
             open: None,
             state: State::Sound,
         }
@@ -118,7 +124,8 @@ impl Writer {
             SessionIntent::Compare => Open::Comparing(Comparing::begin(&self.transaction, target)?),
             SessionIntent::Apply => {
                 self.note_references(&target)?;
-                Open::Applying(Applying::begin(&self.transaction, target)?)
+                self.targets += 1;
+                Open::Applying(Applying::begin(&self.transaction, target, self.targets)?)
             }
         });
         Ok(())
@@ -143,7 +150,7 @@ impl Writer {
         Mapping::find(&self.catalog, &request.entity, &request.set)
     }
 
-    /// Counts the references that point nowhere before this target changes anything.
+    /// Remembers the references that point nowhere before this target changes anything.
     fn note_references(&mut self, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
         let lost = |error| {
@@ -152,22 +159,37 @@ impl Writer {
         let pairs = references(&self.transaction.connection).map_err(lost)?;
         let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
         for (child, _) in children {
-            if !self.allowed.contains_key(&child) {
-                let before = dangling(&self.transaction.connection, &child).map_err(lost)?;
-                self.allowed.insert(child, before);
+            if !self.children.contains(&child) {
+                remember(&self.transaction.connection, &child, self.rowids()).map_err(lost)?;
+                self.children.insert(child);
             }
         }
-        if let Some(allowed) = self.allowed.get_mut(table) {
-            for (parent, &recorded) in &target.physical.dangling_references {
-                let allowed = allowed.entry(parent.clone()).or_default();
-                *allowed = if self.transaction.options.replace_existing {
-                    recorded.max(*allowed)
-                } else {
-                    recorded + *allowed
-                };
+        let recorded = &target.physical.dangling_references;
+        if !recorded.is_empty() {
+            let brought = self.brought.entry(table.clone()).or_default();
+            for (parent, &count) in recorded {
+                *brought.recorded.entry(parent.clone()).or_default() += count;
+            }
+            if !self.transaction.options.replace_existing && matches!(brought.rows, Rows::All) {
+                brought.rows = Rows::Keyed(Vec::new());
             }
         }
         Ok(())
+    }
+
+    fn rowids(&self) -> Rowids {
+        if self.transaction.options.replace_existing { Rowids::Change } else { Rowids::Stay }
+    }
+
+    fn end_applying(&mut self, applying: Applying) -> Result<WriteCounts> {
+        let table = applying.table().to_owned();
+        let Applied { counts, keys } = applying.end(&self.transaction)?;
+        if let (Some(keys), Some(brought)) = (keys, self.brought.get_mut(&table))
+            && let Rows::Keyed(tables) = &mut brought.rows
+        {
+            tables.push(keys);
+        }
+        Ok(counts)
     }
 
     pub(super) fn write(&mut self, records: &[Record]) -> Result<()> {
@@ -191,7 +213,7 @@ impl Writer {
                 counts.inserted = inserted;
                 Ok(counts)
             }
-            Some(Open::Applying(applying)) => applying.end(&self.transaction),
+            Some(Open::Applying(applying)) => self.end_applying(applying),
             Some(Open::Comparing(comparing)) => comparing.end(&self.transaction),
         };
         self.note(ended)
@@ -222,27 +244,24 @@ impl Writer {
     }
 
     fn check_references(&self) -> Result<()> {
-        for (child, allowed) in &self.allowed {
-            let lost = |error| {
+        for child in &self.children {
+            let brought = self.brought.get(child);
+            let broken = newly_broken(&self.transaction.connection, child, self.rowids(), brought);
+            let broken = broken.map_err(|error| {
                 failed(
                     &self.transaction.path,
                     &format!("checking the foreign keys of table `{child}`"),
                     error,
                 )
-            };
-            for (parent, count) in dangling(&self.transaction.connection, child).map_err(lost)? {
-                let before = allowed.get(&parent).copied().unwrap_or(0);
-                if count > before {
-                    let examples = examples(&self.transaction.connection, child, &parent).map_err(lost)?;
-                    let new = count - before;
-                    return Err(Error::new(
-                        ErrorKind::Constraint,
-                        format!(
-                            "{new} rows of table `{child}` would refer to rows of `{parent}` that do not exist, among \
-                             them {examples}; restore `{parent}` as well"
-                        ),
-                    ));
-                }
+            })?;
+            if let Some(Broken { parent, count, examples }) = broken {
+                return Err(Error::new(
+                    ErrorKind::Constraint,
+                    format!(
+                        "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist, among them \
+                         {examples}; restore `{parent}` as well"
+                    ),
+                ));
             }
         }
         Ok(())
