@@ -45,7 +45,7 @@ enum State {
 
 #[derive(Debug)]
 enum Open {
-    Applying(Applying),
+    Applying(Box<Applying>),
     Comparing(Comparing),
     /// The dry run of a restore into a table that would be made.
     Absent(u64),
@@ -125,7 +125,7 @@ impl Writer {
             SessionIntent::Apply => {
                 self.note_references(&target)?;
                 self.targets += 1;
-                Open::Applying(Applying::begin(&self.transaction, target, self.targets)?)
+                Open::Applying(Box::new(Applying::begin(&self.transaction, target, self.targets)?))
             }
         });
         Ok(())
@@ -213,7 +213,7 @@ impl Writer {
                 counts.inserted = inserted;
                 Ok(counts)
             }
-            Some(Open::Applying(applying)) => self.end_applying(applying),
+            Some(Open::Applying(applying)) => self.end_applying(*applying),
             Some(Open::Comparing(comparing)) => comparing.end(&self.transaction),
         };
         self.note(ended)

@@ -103,3 +103,74 @@ async fn a_key_that_is_in_the_archive_twice_cannot_replace() {
     }
     assert_eq!(database.dump("users"), before);
 }
+
+#[tokio::test]
+async fn what_a_table_says_about_conflicts_does_not_count() {
+    let table = |key: &str, email: &str| {
+        format!(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY {key}, email TEXT NOT NULL UNIQUE {email}, score REAL); INSERT INTO users VALUES (1, 'a@x', 1), (2, 'b@x', 2)"
+        )
+    };
+    for email in ["ON CONFLICT IGNORE", "ON CONFLICT REPLACE"] {
+        let database = Database::new(&table("", email));
+        let before = database.dump("users");
+        for id in [2, 7] {
+            let copy = foreign(&[&format!(r#"{{"id":{id},"email":"a@x","score":null}}"#)]);
+            let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a clash");
+            assert_eq!(error.kind(), ErrorKind::Constraint);
+            assert_eq!(database.dump("users"), before);
+        }
+        let copy =
+            foreign(&[r#"{"id":3,"email":"a@x","score":null}"#, r#"{"id":4,"email":"a@x","score":null}"#]);
+        database.restore::<User>(&copy, &replace()).await.expect_err("a clash");
+        assert_eq!(database.dump("users"), before);
+    }
+    let database = Database::new(&table("ON CONFLICT REPLACE", ""));
+    let before = database.dump("users");
+    let copy = foreign(&[r#"{"id":2,"email":"new@x","score":null}"#]);
+    let error = database.restore::<User>(&copy, &conflict(ConflictMode::Fail)).await.expect_err("taken");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(database.dump("users"), before);
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestTwice", table = "t", crate = "crate")]
+struct Twice {
+    #[entity(key)]
+    k: Option<String>,
+    n: i64,
+}
+
+#[tokio::test]
+async fn a_key_is_not_written_twice_however_the_table_compares_it() {
+    let same = [r#"{"k":"a","n":1}"#, r#"{"k":"a","n":2}"#];
+    let folded = [r#"{"k":"a","n":1}"#, r#"{"k":"A","n":2}"#];
+    let null = [r#"{"k":null,"n":1}"#, r#"{"k":null,"n":2}"#];
+    let apart = [r#"{"k":"a","n":1}"#, r#"{"k":"b","n":1}"#, r#"{"k":"a","n":2}"#];
+    for (column, lines) in [
+        ("k TEXT", same.as_slice()),
+        ("k TEXT", apart.as_slice()),
+        ("k TEXT COLLATE NOCASE", folded.as_slice()),
+        ("k TEXT PRIMARY KEY", same.as_slice()),
+        ("k TEXT COLLATE NOCASE PRIMARY KEY", folded.as_slice()),
+        ("k TEXT PRIMARY KEY", null.as_slice()),
+    ] {
+        for rows in ["", "INSERT INTO t VALUES ('z', 0)", "INSERT INTO t VALUES ('a', 0)"] {
+            let database = Database::new(&format!("CREATE TABLE t ({column}, n); {rows}"));
+            let before = (database.dump("t"), database.schema());
+            for mode in [ConflictMode::Overwrite, ConflictMode::Keep] {
+                let error = database
+                    .restore::<Twice>(&foreign(lines), &conflict(mode))
+                    .await
+                    .expect_err("a key that comes twice");
+                assert_eq!(error.kind(), ErrorKind::Record, "{column} {rows} {error}");
+                assert!(error.to_string().contains("`k="), "{error}");
+                assert_eq!((database.dump("t"), database.schema()), before);
+            }
+        }
+    }
+    let database = Database::new("CREATE TABLE t (k TEXT, n); INSERT INTO t VALUES ('z', 0)");
+    let schema = database.schema();
+    let counts = database.restore::<Twice>(&foreign(&folded), &overwrite()).await.expect("two keys");
+    assert_eq!((counts.inserted, database.schema()), (2, schema));
+}

@@ -223,3 +223,75 @@ async fn a_missing_table_is_made_from_the_entity() {
     );
     assert_eq!(empty.copy::<Leaf>().await.expect("a copy").lines, copy.lines);
 }
+
+#[tokio::test]
+async fn a_broken_reference_does_not_make_room_for_another() {
+    let one = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id)); INSERT INTO nodes VALUES (1, NULL), (50, 49)";
+    // The old one is mended and a new one comes.
+    let database = Database::new(one);
+    let before = database.dump("nodes");
+    let swapped = foreign(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
+    for options in [overwrite(), replace()] {
+        let error = database.restore::<Node>(&swapped, &options).await.expect_err("a new one");
+        assert_eq!(error.kind(), ErrorKind::Constraint);
+        assert!(error.to_string().contains("`id=60"), "{error}");
+        assert_eq!(database.dump("nodes"), before);
+    }
+    // The archive's one is the one that is there: it does not count twice.
+    let mut copy = database.copy::<Node>().await.expect("a copy");
+    for options in [overwrite(), replace()] {
+        database.restore::<Node>(&copy, &options).await.expect("its own database");
+    }
+    copy.lines.push(r#"{"id":60,"parent":59}"#.to_owned());
+    for options in [overwrite(), replace()] {
+        database.restore::<Node>(&copy, &options).await.expect_err("one more than was recorded");
+    }
+    assert_eq!(database.dump("nodes"), before);
+    database.run("DELETE FROM nodes");
+    copy.lines.pop();
+    database.restore::<Node>(&copy, &overwrite()).await.expect("as it was");
+    assert_eq!(database.dump("nodes"), before);
+}
+
+#[tokio::test]
+async fn references_are_checked_beside_one_that_cannot_be_and_without_a_rowid() {
+    let database = Database::new(
+        "CREATE TABLE other (x); CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id) REFERENCES other(x)); \
+         CREATE TABLE leaves (node INTEGER REFERENCES nodes(id), name TEXT, size REFERENCES other(x), PRIMARY KEY (node, name)) WITHOUT ROWID; \
+         INSERT INTO nodes VALUES (1, NULL)",
+    );
+    let copy = foreign(&[r#"{"id":8,"parent":77}"#]);
+    let error = database.restore::<Node>(&copy, &overwrite()).await.expect_err("a violation");
+    assert!(error.to_string().contains("`id=8"), "{error}");
+    let copy = foreign(&[r#"{"node":9,"name":"x","size":5}"#]);
+    let error = database.restore::<Leaf>(&copy, &overwrite()).await.expect_err("a violation");
+    assert!(error.to_string().contains("node=9, name=\"x\""), "{error}");
+}
+
+#[tokio::test]
+async fn what_analyze_found_out_outlives_the_indexes() {
+    let database = Database::new(&format!("{FOREST} ANALYZE"));
+    let before = database.dump("sqlite_stat1");
+    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let mut options = replace();
+    options.level = RestoreLevel::Fast;
+    database.restore::<Leaf>(&copy, &options).await.expect("restored");
+    assert_eq!(database.dump("sqlite_stat1"), before);
+}
+
+#[tokio::test]
+async fn a_table_that_is_made_holds_the_largest_numbers() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestLarge", table = "large", crate = "crate")]
+    struct Large {
+        id: u64,
+        signed: i64,
+    }
+    let database = Database::new("");
+    let copy = foreign(&[r#"{"id":7,"signed":-5}"#, r#"{"id":18446744073709551615,"signed":5}"#]);
+    database.restore::<Large>(&copy, &creating()).await.expect("restored");
+    let mut lines = database.copy::<Large>().await.expect("a copy").lines;
+    lines.sort();
+    assert_eq!(lines, [copy.lines[1].clone(), copy.lines[0].clone()]);
+    assert_eq!(database.value::<String>("SELECT typeof(signed) FROM large"), "integer");
+}
