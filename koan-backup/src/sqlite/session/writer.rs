@@ -46,7 +46,7 @@ enum State {
 #[derive(Debug)]
 enum Open {
     Applying(Box<Applying>),
-    Comparing(Comparing),
+    Comparing(Box<Comparing>),
     /// The dry run of a restore into a table that would be made.
     Absent(u64),
 }
@@ -121,7 +121,7 @@ impl Writer {
         };
         let target = Target::new(&self.transaction.connection, &self.transaction.path, request, mapping)?;
         self.open = Some(match self.transaction.options.intent {
-            SessionIntent::Compare => Open::Comparing(Comparing::begin(&self.transaction, target)?),
+            SessionIntent::Compare => Open::Comparing(Box::new(Comparing::begin(&self.transaction, target)?)),
             SessionIntent::Apply => {
                 self.note_references(&target)?;
                 self.targets += 1;
