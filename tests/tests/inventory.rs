@@ -1,8 +1,10 @@
 //! Policies, scopes, the inventory and the boot report.
 
 use koan_backup::prelude::*;
-use koan_backup::{FieldDeclaration, Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode, Shape};
 use koan_backup::{EntityDeclaration, EntityDescriptor};
+use koan_backup::{
+    FieldDeclaration, Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode, Shape,
+};
 use koan_backup_tests::log::Log;
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
@@ -43,9 +45,11 @@ fn entities_of_a_linked_crate_are_found_and_keep_to_its_scope() {
 #[test]
 fn included_excluded_and_uncovered_are_three_different_things() {
     let inventory = linked();
-    let uncovered: Vec<_> = inventory.uncovered.iter().map(|gap| (gap.entity.as_str(), gap.why.as_str())).collect();
+    let uncovered: Vec<_> =
+        inventory.uncovered.iter().map(|gap| (gap.entity.as_str(), gap.why.as_str())).collect();
     assert_eq!(uncovered, [("Draft", "scope: None")]);
-    let excluded: Vec<_> = inventory.excluded.iter().map(|out| (out.entity.as_str(), out.reason.as_str())).collect();
+    let excluded: Vec<_> =
+        inventory.excluded.iter().map(|out| (out.entity.as_str(), out.reason.as_str())).collect();
     assert_eq!(excluded, [("InvoiceIndex", "rebuilt from invoices")]);
     assert!(!inventory.is_covered());
 }
@@ -64,7 +68,11 @@ fn the_inventory_is_a_value_that_serialises() {
 }
 
 async fn context(builder: koan_backup::KoanBuilder) -> Result<Koan, Error> {
-    builder.provider("data", Scripted::new(Script::default())).storage("local", Storage::memory()).build().await
+    builder
+        .provider("data", Scripted::new(Script::default()))
+        .storage("local", Storage::memory())
+        .build()
+        .await
 }
 
 #[tokio::test]
@@ -130,7 +138,10 @@ fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static E
 }
 
 /// What a scope and an attribute come to, in the words of the boot report.
-async fn resolved(scope: Option<ScopeDeclaration>, policy: Option<PolicyDeclaration>) -> Result<String, Error> {
+async fn resolved(
+    scope: Option<ScopeDeclaration>,
+    policy: Option<PolicyDeclaration>,
+) -> Result<String, Error> {
     struct Declared;
     thread_local!(static DECLARED: std::cell::Cell<Option<&'static EntityDescriptor>> = const { std::cell::Cell::new(None) });
     #[derive(Serialize, Deserialize)]
@@ -355,8 +366,13 @@ async fn a_provider_that_is_not_there_is_named_with_those_that_are() {
             &ELSEWHERE
         }
     }
-    let error = context(Koan::builder().only_registered().register::<Elsewhere>()).await.expect_err("no provider");
-    assert!(error.to_string().contains("provider `warehouse`, which is not there; there are `data`"), "{error}");
-    let error = Koan::builder().storage("local", Storage::memory()).build().await.expect_err("no provider at all");
+    let error =
+        context(Koan::builder().only_registered().register::<Elsewhere>()).await.expect_err("no provider");
+    assert!(
+        error.to_string().contains("provider `warehouse`, which is not there; there are `data`"),
+        "{error}"
+    );
+    let error =
+        Koan::builder().storage("local", Storage::memory()).build().await.expect_err("no provider at all");
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }

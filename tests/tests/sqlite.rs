@@ -53,7 +53,10 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        Connection::open(directory.path().join("shop.db")).expect("a database").execute_batch(SCHEMA).expect("a schema");
+        Connection::open(directory.path().join("shop.db"))
+            .expect("a database")
+            .execute_batch(SCHEMA)
+            .expect("a schema");
         let koan = context(directory.path().join("shop.db"), directory.path().join("backups")).await;
         Self { directory, koan }
     }
@@ -117,7 +120,8 @@ async fn the_boot_report_names_tables_and_columns_in_no_entity() {
 async fn everything_comes_back_as_it_was() {
     let shop = Shop::open().await;
     let before = shop.dump();
-    let backup = shop.koan.backup("nightly").description("every night").tags(["nightly"]).await.expect("a backup");
+    let backup =
+        shop.koan.backup("nightly").description("every night").tags(["nightly"]).await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
     assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
     shop.sql("PRAGMA foreign_keys = ON; DELETE FROM purchase_line; DELETE FROM users WHERE id = 1;
@@ -154,8 +158,10 @@ async fn the_one_liners_speak_to_the_installed_context() {
 async fn by_default_the_archive_wins_and_other_rows_stay() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
-    shop.sql("UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;
-              INSERT INTO users VALUES (9, 'new@example.org', 1); DELETE FROM log;");
+    shop.sql(
+        "UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;
+              INSERT INTO users VALUES (9, 'new@example.org', 1); DELETE FROM log;",
+    );
     let plan = shop.koan.restore("nightly").entity::<User>().dry_run().await.expect("compared");
     let dry = plan.counts();
     assert_eq!((dry.inserted, dry.updated, dry.unchanged, dry.deleted), (1, 1, 1, 0));
@@ -259,7 +265,8 @@ async fn viability_tells_what_would_go_wrong_without_writing() {
     let before = shop.dump_of_master();
     let check = shop.koan.restore("nightly").viability().await.expect("assessed");
     assert!(!check.is_viable());
-    let finding = check.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+    let finding =
+        check.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
     assert_eq!(finding.entity.as_deref(), Some("PurchaseLine"));
     assert_eq!(check.record_count, 8);
     let error = shop.koan.restore("nightly").await.expect_err("not viable");
@@ -272,7 +279,9 @@ async fn viability_tells_what_would_go_wrong_without_writing() {
 impl Shop {
     fn dump_of_master(&self) -> Vec<String> {
         let connection = self.connection();
-        let mut statement = connection.prepare("SELECT name || sql FROM sqlite_master WHERE sql NOT NULL ORDER BY 1").expect("a statement");
+        let mut statement = connection
+            .prepare("SELECT name || sql FROM sqlite_master WHERE sql NOT NULL ORDER BY 1")
+            .expect("a statement");
         let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
         rows.map(|row| row.expect("a row")).collect()
     }
@@ -319,7 +328,8 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
         moved
     });
     for _ in 0..5 {
-        let backup = shop.koan.backup("busy").entity::<Purchase>().entity::<PurchaseLine>().await.expect("a backup");
+        let backup =
+            shop.koan.backup("busy").entity::<Purchase>().entity::<PurchaseLine>().await.expect("a backup");
         let counts: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.item_count).collect();
         assert_eq!(counts, [3000, 3000]);
     }

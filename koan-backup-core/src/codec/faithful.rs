@@ -43,7 +43,7 @@ pub(super) fn changed<'r>(row: &'r Row<'_>, record: &Record, schema: &EntitySche
 fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
     use Value::{Bytes, Decimal, F64, I64, Json, Str, U64};
     match (one, other) {
-        (F64(a), F64(b)) => a.to_bits() == b.to_bits(),
+        (F64(a), F64(b)) => a.to_bits() == b.to_bits() || is_single(*a, *b),
         (I64(a), F64(b)) | (F64(b), I64(a)) => integer_is(i128::from(*a), *b),
         (U64(a), F64(b)) | (F64(b), U64(a)) => integer_is(i128::from(*a), *b),
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b || instants_equal(*a, *b),
@@ -58,6 +58,14 @@ fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
         }
         (one, other) => one == other,
     }
+}
+
+/// Whether `single` is the `f32` whose shortest text is that of `stored`: 0.1 in a column is 0.1 in an `f32` field.
+fn is_single(stored: f64, single: f64) -> bool {
+    let narrow = format!("{single:?}").parse::<f32>();
+    narrow.is_ok_and(|narrow| {
+        f64::from(narrow).to_bits() == single.to_bits() && format!("{narrow:?}").parse() == Ok(stored)
+    })
 }
 
 fn integer_is(integer: i128, float: f64) -> bool {
@@ -205,6 +213,8 @@ mod tests {
             assert!(numbers_equal(a, b), "{a} {b}");
         }
         assert!(!numbers_equal("1.5e-30", "0"));
+        assert!(same(&Value::F64(0.1), &Value::F64(f64::from(0.1f32))));
+        assert!(!same(&Value::F64(0.123_456_789), &Value::F64(f64::from(0.123_456_79f32))));
         assert!(!integer_is(9_007_199_254_740_993, 9_007_199_254_740_992.0));
         assert!(integer_is(9_007_199_254_740_992, 9_007_199_254_740_992.0));
     }

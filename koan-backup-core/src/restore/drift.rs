@@ -62,8 +62,8 @@ fn lost_fields(name: &str, then: &EntitySchema, now: &EntitySchema, loss: FieldL
             FieldLoss::Allowed => (Severity::Warning, "its values are lost, as allowed"),
             FieldLoss::Refused => (
                 Severity::Error,
-                "its values would be lost; add the field, name it with `#[serde(alias = \"…\")]`, or accept the loss \
-                 with `.allow_field_loss()`",
+                "its values would be lost; add the field, or, if the type reads it under another name or it may go, say so with \
+                 `.allow_field_loss()`",
             ),
         };
         Finding::new(severity, name, format!("field `{}` of the archive is not in the type: {remedy}", field.name))

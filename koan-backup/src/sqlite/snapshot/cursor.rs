@@ -26,8 +26,6 @@ struct Source {
     forms: FormRecorder,
     /// Values that no form writes back byte for byte.
     unfaithful: u64,
-    /// Integers that the field cannot hold but rounded.
-    rounded: u64,
     /// Whether another form of a value would be another row.
     is_strict: bool,
 }
@@ -50,10 +48,10 @@ impl Source {
                 ));
             }
             None => {
+                // An integer that a float cannot hold is told by the sink, which sees what the type makes of it.
                 let is_float = matches!(self.column_type.kind, Kind::Float32 | Kind::Float64);
-                match value {
-                    Value::I64(_) if is_float => self.rounded += 1,
-                    _ => self.unfaithful += 1,
+                if !(is_float && matches!(value, Value::I64(_))) {
+                    self.unfaithful += 1;
                 }
                 self.forms.null();
             }
@@ -107,7 +105,6 @@ pub(super) fn read(
         name: &place.column.name,
         forms: source.forms.finish(),
         unfaithful: source.unfaithful,
-        rounded: source.rounded,
     });
     if request.key.is_none() {
         physical::describe(reader, entity, &mapping, columns.collect(), &mut summary)?;
@@ -134,7 +131,6 @@ fn prepare(entity: &EntityCodec, mapping: &Mapping, is_backup: bool) -> (Project
             column_type,
             forms: FormRecorder::new(column_type.default),
             unfaithful: 0,
-            rounded: 0,
             is_strict: is_backup && mapping.key.contains(&index),
         });
     }

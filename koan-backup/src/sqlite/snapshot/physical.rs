@@ -35,8 +35,6 @@ pub(super) struct ColumnReport<'m> {
     pub(super) name: &'m str,
     pub(super) forms: Recorded,
     pub(super) unfaithful: u64,
-    /// Integers in a field of floating-point numbers that are longer than those hold.
-    pub(super) rounded: u64,
 }
 
 /// Adds to the summary of a read what it recorded, and warnings of what could not be.
@@ -63,13 +61,6 @@ pub(super) fn describe(
             summary.warnings.push(format!(
                 "column `{name}` of table `{table}`: {count} {are} kept in meaning but cannot be written back byte for \
                  byte, because of white space, superfluous digits or letter case"
-            ));
-        }
-        if column.rounded > 0 {
-            summary.warnings.push(format!(
-                "column `{name}` of table `{table}`: {} too long for the floating-point numbers of the field and \
-                 rounded; make the field an integer",
-                if column.rounded == 1 { "1 integer is".to_owned() } else { format!("{} integers are", column.rounded) }
             ));
         }
         if let Some(forms) = column.forms.json {
