@@ -17,7 +17,8 @@ use crate::id::{BackupName, SetName};
 /// A backup that is made when it is awaited.
 ///
 /// # Cancel safety
-/// Dropping the future stops the work, and nothing is published.
+/// Until the manifest is written, dropping the future or cancelling stops the work, and nothing is published. Writing the
+/// manifest is not cancelled; if the future is dropped meanwhile, the backup is published whole or not at all.
 #[derive(Debug)]
 #[must_use = "a backup is made when it is awaited"]
 pub struct BackupBuilder {

@@ -19,7 +19,8 @@ use crate::restore::{self, RestoreOptions, RestoreReport, Verification, Viabilit
 /// A restore that is done when it is awaited. The archive is verified whole before the first write.
 ///
 /// # Cancel safety
-/// Dropping the future undoes what was written, where the provider has transactions.
+/// Until the commit begins, dropping the future or cancelling undoes what was written, where the provider has transactions.
+/// The commit is not cancelled; a future that is dropped while it runs leaves it to the database which of the two it is.
 #[derive(Debug)]
 #[must_use = "a restore is done when it is awaited"]
 pub struct RestoreBuilder {
