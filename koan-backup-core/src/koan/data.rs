@@ -17,6 +17,8 @@ use crate::provider::{
 };
 
 /// The records of one set of an entity, where they live.
+///
+/// Writing goes the way of a restore: triggers of the database do not fire, and foreign keys must hold at the end.
 #[derive(Debug)]
 pub struct Data<T> {
     koan: Koan,

@@ -101,7 +101,8 @@ impl RestoreBuilder {
         self
     }
 
-    /// Compares every record with what is there and writes nothing.
+    /// Compares every record with what is there and writes nothing. Constraints beyond the key are tried by the restore
+    /// itself only.
     pub fn dry_run(mut self) -> Self {
         self.options.intent = SessionIntent::Compare;
         self
