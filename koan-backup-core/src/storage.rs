@@ -16,7 +16,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     location: String,
+    part_bytes: usize,
 }
+
+/// Bytes of a part of an upload: the least that S3 takes for all but the last.
+const STORE_PART_BYTES: usize = 5 << 20;
+/// Bytes of a part that goes to a disk or to memory, where small parts cost nothing and hold less memory.
+const LOCAL_PART_BYTES: usize = 1 << 20;
 
 impl Storage {
     /// A directory, made if it does not exist. Files are written under a temporary name, synced to the disk and renamed.
@@ -39,7 +45,11 @@ impl Storage {
         let store = LocalFileSystem::new_with_prefix(path)
             .map_err(|source| failed(std::io::Error::other(source)))?
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store), location: path.display().to_string() })
+        Ok(Self {
+            store: Arc::new(store),
+            location: path.display().to_string(),
+            part_bytes: LOCAL_PART_BYTES,
+        })
     }
 
     /// The directory for an application that names none: `.koan/backups`, or `/var/koan/backups` where the environment
@@ -51,17 +61,22 @@ impl Storage {
 
     /// Memory of this process: gone when it ends.
     pub fn memory() -> Self {
-        Self { store: Arc::new(InMemory::new()), location: "memory".to_owned() }
+        Self { store: Arc::new(InMemory::new()), location: "memory".to_owned(), part_bytes: LOCAL_PART_BYTES }
     }
 
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
-        Self { store, location: location.into() }
+        Self { store, location: location.into(), part_bytes: STORE_PART_BYTES }
     }
 
     /// Where it is, for people.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// Bytes of a part of an upload.
+    pub(crate) fn part_bytes(&self) -> usize {
+        self.part_bytes
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {

@@ -13,8 +13,6 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes of a part: the least that S3 takes for all but the last.
-const PART_BYTES: usize = 5 << 20;
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
 
@@ -23,6 +21,7 @@ const PARTS_AHEAD: usize = 2;
 pub(crate) struct UploadWriter {
     parts: mpsc::Sender<Bytes>,
     part: BytesMut,
+    part_bytes: usize,
     hasher: Sha256,
     written: u64,
 }
@@ -45,17 +44,20 @@ pub(crate) struct FinishedUpload {
 }
 
 impl Upload {
-    /// Begins an upload; nothing shows at `path` until [`complete`](Self::complete).
+    /// Begins an upload; in parts of `part_bytes`; nothing shows at `path` until
+    /// [`complete`](Self::complete).
     pub(crate) async fn begin(
         store: &dyn ObjectStore,
         store_name: &str,
         path: Path,
+        part_bytes: usize,
     ) -> Result<(UploadWriter, Self)> {
         let upload = store.put_multipart(&path).await.map_err(|source| failed(store_name, &path, source))?;
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
         let writer = UploadWriter {
             parts: sender,
-            part: BytesMut::with_capacity(PART_BYTES),
+            part: BytesMut::with_capacity(part_bytes),
+            part_bytes,
             hasher: Sha256::new(),
             written: 0,
         };
@@ -153,7 +155,7 @@ impl UploadWriter {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let part = std::mem::replace(&mut self.part, BytesMut::with_capacity(PART_BYTES)).freeze();
+        let part = std::mem::replace(&mut self.part, BytesMut::with_capacity(self.part_bytes)).freeze();
         self.parts
             .blocking_send(part)
             .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload ended"))
@@ -162,12 +164,12 @@ impl UploadWriter {
 
 impl io::Write for UploadWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PART_BYTES - self.part.len());
+        let taken = bytes.len().min(self.part_bytes - self.part.len());
         let (now, _) = bytes.split_at(taken);
         self.part.extend_from_slice(now);
         self.hasher.update(now);
         self.written += u64::try_from(taken).map_err(io::Error::other)?;
-        if self.part.len() == PART_BYTES {
+        if self.part.len() == self.part_bytes {
             self.send()?;
         }
         Ok(taken)

@@ -43,7 +43,9 @@ impl Attempt<'_> {
         let Header { id, name, created_at } = *self.header;
         let path = archive_path(name, created_at, &id);
         let store = self.storage.store();
-        let (sink, mut upload) = Upload::begin(store.as_ref(), self.storage.location(), path.clone()).await?;
+        let (sink, mut upload) =
+            Upload::begin(store.as_ref(), self.storage.location(), path.clone(), self.storage.part_bytes())
+                .await?;
         let writer = ArchiveWriter::start(sink, self.options.compression, created_at);
         let (produced, stored) = tokio::join!(self.produce(writer, failures), upload.run());
         let (mut manifest, written) = match (produced, stored) {
