@@ -100,14 +100,8 @@ fn orders(table: &mut Table, scale: f64, runs: usize, extent: Extent) -> Result<
     let backup = median(&ours);
     for (name, peers) in [("gzip", &gzip), ("gzip -1", &gzip_1)] {
         let peer = median(peers);
-        let share = ratio(backup.wall, peer.wall);
-        table.row(
-            &format!("backup, against `sqlite3 .dump \\| {name}`"),
-            &seconds(backup.wall),
-            &seconds(peer.wall),
-            &format!("{share:.2} ×"),
-            if name == "gzip" { "≤ 0.50 ×" } else { "" },
-        );
+        let goal = if name == "gzip" { "≤ 0.50 ×" } else { "" };
+        table.against(&format!("backup, against `sqlite3 .dump \\| {name}`"), &backup, &peer, goal);
         table.row("  size", &megabytes(backup.output_bytes), &megabytes(peer.output_bytes), "", "");
     }
     table.row("  rate", &rate(&backup), "", "", "");
@@ -144,9 +138,7 @@ fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<(
         if name == "verify" {
             table.row(name, &seconds(ours.wall), "", "", "");
         } else {
-            let share = ratio(ours.wall, peer.wall);
-            let against = format!("{name}, against `gunzip \\| sqlite3`");
-            table.row(&against, &seconds(ours.wall), &seconds(peer.wall), &format!("{share:.2} ×"), "");
+            table.against(&format!("{name}, against `gunzip \\| sqlite3`"), &ours, &peer, "");
         }
         table.row("  rate", &rate(&ours), "", "", "");
         table.row("  peak memory", &megabytes(ours.peak_memory_bytes), "", "", "");

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 use crate::Result;
-use crate::measured::Measured;
+use crate::measured::{Measured, run};
 use crate::work::DATABASE;
 
 const DUMP: &str = "dump.sql.gz";
@@ -24,12 +23,6 @@ pub(crate) fn load(folder: &Path) -> Result<Measured> {
 }
 
 fn shell(folder: &Path, command: &str) -> Result<Measured> {
-    let started = Instant::now();
-    let status = Command::new("sh").args(["-ec", command]).current_dir(folder).status()?;
-    let wall = started.elapsed();
-    if status.success() {
-        Ok(Measured { wall, ..Measured::default() })
-    } else {
-        Err(format!("`{command}` failed; tests/setup installs what it needs").into())
-    }
+    let (_, measured) = run(Command::new("sh").args(["-ec", command]).current_dir(folder))?;
+    Ok(measured)
 }

@@ -45,7 +45,20 @@ impl fmt::Display for Table {
     }
 }
 
-/// `1.234 s`
+impl Table {
+    /// Our time and the peer's, by the clock and of the processors.
+    pub(crate) fn against(&mut self, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
+        let of = |ours: Duration, peer: Duration| {
+            (seconds(ours), seconds(peer), format!("{:.2} ×", ratio(ours, peer)))
+        };
+        let (a, b, share) = of(ours.wall, peer.wall);
+        self.row(work, &a, &b, &share, goal);
+        let (a, b, share) = of(ours.processor, peer.processor);
+        self.row("  processors", &a, &b, &share, "");
+    }
+}
+
+/// `1.23 s`
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.2} s", duration.as_secs_f64())
 }

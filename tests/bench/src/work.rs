@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use koan_backup::prelude::*;
 
 use crate::Result;
-use crate::measured::Measured;
+use crate::measured::{Measured, run};
 
 /// The database, in the folder of a run.
 pub(crate) const DATABASE: &str = "orders.db";
@@ -45,13 +44,9 @@ impl Work {
     /// Does it in a new process, and measures that.
     pub(crate) fn in_a_process(self, folder: &Path) -> Result<Measured> {
         let name = Self::ALL.iter().find(|(work, _)| *work as u8 == self as u8).map_or("", |(_, name)| name);
-        let started = Instant::now();
-        let output = Command::new(std::env::current_exe()?).args(["--work", name]).arg(folder).output()?;
-        let wall = started.elapsed();
-        if !output.status.success() {
-            return Err(format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr)).into());
-        }
-        Ok(Measured { wall, ..serde_json::from_slice(&output.stdout)? })
+        let (output, took) = run(Command::new(std::env::current_exe()?).args(["--work", name]).arg(folder))?;
+        let told: Measured = serde_json::from_slice(&output.stdout)?;
+        Ok(Measured { wall: took.wall, processor: took.processor, ..told })
     }
 
     /// Does it in this process, and prints what it took.
