@@ -95,6 +95,17 @@ async fn values_that_a_type_does_not_keep_are_counted_and_named_by_field_and_key
 }
 
 #[tokio::test]
+async fn a_row_that_its_type_refuses_fails_the_backup_and_is_named_without_its_content() {
+    let (_directory, koan) =
+        open(r#"INSERT INTO member VALUES (4, '{"street":["s3cret"]}', 'active', '1', '1');"#).await;
+    let error = koan.backup("refused").await.expect_err("a list is no street");
+    assert_eq!(error.kind(), ErrorKind::Record);
+    let text = error.chain();
+    assert!(text.contains("Member `id=4`") && text.contains("address"), "{text}");
+    assert!(!text.contains("s3cret"), "content of a record in an error: {text}");
+}
+
+#[tokio::test]
 async fn two_records_of_one_key_fail_the_backup_because_one_would_be_lost() {
     for rows in ["('x', 'one'), ('y', 'two'), ('x', 'three')", "(NULL, 'one'), (NULL, 'two')"] {
         let (_directory, koan) = open(&format!("INSERT INTO word VALUES {rows}")).await;
