@@ -9,6 +9,7 @@ mod field_value;
 mod neutral;
 mod record;
 mod row;
+mod same_as;
 mod value_reader;
 mod wire_text;
 
@@ -36,13 +37,7 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
     let start = out.len();
     let value: T = row.read()?;
     write_line(&value, out)?;
-    match to_record(&value, schema) {
-        Ok(record) => Ok(faithful::changed(row, &record, schema)),
-        Err(error) => {
-            out.truncate(start);
-            Err(error)
-        }
-    }
+    faithful::changed(&value, row, schema).inspect_err(|_| out.truncate(start))
 }
 
 /// Appends the line of `value`, with the line feed, to `out`; on an error `out` is as it was.

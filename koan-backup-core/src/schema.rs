@@ -119,6 +119,12 @@ impl EntitySchema {
         self.fields.iter().position(|field| field.name == name)
     }
 
+    /// The index of a field by its serde name, looked for at `expected` first.
+    pub(crate) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
+        let there = self.fields.get(expected).is_some_and(|field| field.name == name);
+        if there { Some(expected) } else { self.position(name) }
+    }
+
     /// The fields that make up the key, in order of declaration.
     pub fn key_fields(&self) -> impl Iterator<Item = (usize, &FieldSchema)> {
         self.fields.iter().enumerate().filter(|(_, field)| field.key)

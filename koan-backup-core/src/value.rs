@@ -65,6 +65,17 @@ impl Value<'_> {
         }
     }
 
+    /// The same value, borrowing its content.
+    pub(crate) fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Decimal(v) => Value::Decimal(Cow::Borrowed(v)),
+            Self::Str(v) => Value::Str(Cow::Borrowed(v)),
+            Self::Bytes(v) => Value::Bytes(Cow::Borrowed(v)),
+            Self::Json(v) => Value::Json(Cow::Borrowed(v)),
+            _ => self.clone(),
+        }
+    }
+
     /// Whether this is [`Value::Null`].
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

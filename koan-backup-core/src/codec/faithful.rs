@@ -6,37 +6,94 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::error::RecordError;
 use super::neutral::neutral;
-use super::record::Record;
+use super::record::{TakeFields, named_value, write_fields};
 use super::row::Row;
-use crate::schema::EntitySchema;
+use super::same_as::writes;
+use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::{Timestamp, Value};
 
-/// The names of the values of `row` that `record`, which was made from it, does not keep.
-pub(super) fn changed<'r>(row: &'r Row<'_>, record: &Record, schema: &EntitySchema) -> Vec<&'r str> {
-    let mut changed = Vec::new();
-    let mut expected = 0;
-    for (slot, value) in row.projection.slots().iter().zip(row.values) {
-        let in_order = schema.fields.get(expected).is_some_and(|field| field.name == slot.name());
-        let kept = match if in_order { Some(expected) } else { schema.position(slot.name()) } {
-            Some(index) => {
-                expected = index + 1;
-                same(value, &record.values[index]) || {
-                    let plain = neutral(&schema.fields[index], value.clone().into_owned());
-                    plain.is_ok_and(|plain| same(&plain, &record.values[index]))
-                }
-            }
-            None => record.extra.iter().any(|(name, kept)| name == slot.name() && same(value, kept)),
-        };
-        if !kept {
-            changed.push(slot.name());
-        }
+/// The names of the values of `row` that `value`, which was read from it, does not write again as they are.
+///
+/// # Errors
+/// A field of `value` cannot be told as a value.
+pub(super) fn changed<'r, T: Serialize>(
+    value: &T,
+    row: &Row<'r>,
+    schema: &EntitySchema,
+) -> Result<Vec<&'r str>, RecordError> {
+    let comparison =
+        Comparison { row: *row, kept: vec![false; row.values.len()], changed: Vec::new(), next: 0 };
+    write_fields(value, schema, comparison)
+}
+
+/// Compares the fields of a record with the row it was read from.
+struct Comparison<'r> {
+    row: Row<'r>,
+    /// Of each place of the row, whether a field was compared with it.
+    kept: Vec<bool>,
+    changed: Vec<&'r str>,
+    /// Where in the row the next field is expected.
+    next: usize,
+}
+
+impl<'r> Comparison<'r> {
+    /// The name and the value that the row has for a field.
+    fn stored(&mut self, name: &str) -> Option<(&'r str, &'r Value<'r>)> {
+        let index = self.row.projection.position_from(self.next, name)?;
+        self.next = index + 1;
+        *self.kept.get_mut(index)? = true;
+        Some((self.row.projection.slots()[index].name(), self.row.values.get(index)?))
     }
-    changed
+}
+
+impl<'r> TakeFields for Comparison<'r> {
+    type Out = Vec<&'r str>;
+
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        _: usize,
+        field: &FieldSchema,
+        value: &T,
+    ) -> Result<(), RecordError> {
+        let stored = self.stored(&field.name);
+        if let Some((_, stored)) = stored
+            && writes(value, stored)
+            && neutral(field, stored.borrowed()).is_ok()
+        {
+            return Ok(());
+        }
+        let written = neutral(field, named_value(&field.name, value)?)?;
+        if let Some((name, stored)) = stored
+            && !same(stored, &written)
+            && !neutral(field, stored.borrowed()).is_ok_and(|plain| same(&plain, &written))
+        {
+            self.changed.push(name);
+        }
+        Ok(())
+    }
+
+    fn extra<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError> {
+        let written = named_value(name, value)?;
+        if let Some((name, stored)) = self.stored(name)
+            && !same(stored, &written)
+        {
+            self.changed.push(name);
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Vec<&'r str> {
+        let places = self.row.projection.slots().iter().zip(self.row.values).zip(&self.kept);
+        let dropped = places.filter(|((_, stored), kept)| !**kept && !stored.is_null());
+        self.changed.extend(dropped.map(|((slot, _), _)| slot.name()));
+        self.changed
+    }
 }
 
 /// Whether two values are one: instants by their time, numbers by their worth, JSON by its content.

@@ -9,7 +9,7 @@ use crate::schema::{FieldSchema, LogicalType, WireForm};
 use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
 /// Turns what serde wrote for `field` into the variant of its logical type.
-pub(super) fn neutral(field: &FieldSchema, written: Value<'static>) -> Result<Value<'static>, RecordError> {
+pub(super) fn neutral<'v>(field: &FieldSchema, written: Value<'v>) -> Result<Value<'v>, RecordError> {
     if written.is_null() || field.wire == WireForm::Own {
         return Ok(written);
     }
@@ -43,7 +43,7 @@ pub(super) fn neutral(field: &FieldSchema, written: Value<'static>) -> Result<Va
     neutral.ok_or_else(refused)
 }
 
-fn bytes(wire: WireForm, written: Value<'static>) -> Option<Value<'static>> {
+fn bytes<'v>(wire: WireForm, written: Value<'v>) -> Option<Value<'v>> {
     match written {
         Value::Bytes(_) => Some(written),
         Value::Str(text) => wire_text::decode_bytes(&text, wire).map(|bytes| Value::Bytes(Cow::Owned(bytes))),
@@ -54,7 +54,7 @@ fn bytes(wire: WireForm, written: Value<'static>) -> Option<Value<'static>> {
     }
 }
 
-fn decimal(written: Value<'static>) -> Option<Value<'static>> {
+fn decimal<'v>(written: Value<'v>) -> Option<Value<'v>> {
     Some(Value::Decimal(match written {
         Value::Decimal(text) | Value::Str(text) | Value::Json(text) => text,
         Value::I64(number) => Cow::Owned(number.to_string()),
@@ -64,7 +64,7 @@ fn decimal(written: Value<'static>) -> Option<Value<'static>> {
     }))
 }
 
-fn temporal(field: &FieldSchema, written: Value<'static>) -> Option<Value<'static>> {
+fn temporal<'v>(field: &FieldSchema, written: Value<'v>) -> Option<Value<'v>> {
     match written {
         Value::Str(text) if field.wire == WireForm::TimeText => parse_time_text(&text, &field.logical),
         Value::Str(text) => match field.logical {

@@ -6,7 +6,7 @@ use serde::ser::{self, Error as _, Impossible, Serializer};
 use super::error::RecordError;
 use super::field_value::field_value;
 use super::neutral::neutral;
-use crate::schema::EntitySchema;
+use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::{KeyText, Value};
 
 /// The fields of one record as values: one for each field of the schema, and what a flattened map holds besides.
@@ -35,10 +35,67 @@ impl Record {
     }
 }
 
+/// Takes the fields of one record as a type writes them.
+pub(super) trait TakeFields {
+    type Out;
+
+    /// Takes the value of a field of the schema.
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        index: usize,
+        field: &FieldSchema,
+        value: &T,
+    ) -> Result<(), RecordError>;
+
+    /// Takes a value that is in no field of the schema.
+    fn extra<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError>;
+
+    fn end(self) -> Self::Out;
+}
+
+/// Hands the fields that `value` writes to `fields`.
+pub(super) fn write_fields<T: Serialize, F: TakeFields>(
+    value: &T,
+    schema: &EntitySchema,
+    fields: F,
+) -> Result<F::Out, RecordError> {
+    value.serialize(FieldWriter { schema, fields, next: 0, key: None })
+}
+
 /// Writes `value` into a record.
 pub(super) fn collect<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Record, RecordError> {
-    let record = Record { values: vec![Value::Null; schema.fields.len()], extra: Vec::new() };
-    value.serialize(RecordWriter { schema, record, next: 0, key: None })
+    write_fields(value, schema, Record { values: vec![Value::Null; schema.fields.len()], extra: Vec::new() })
+}
+
+impl TakeFields for Record {
+    type Out = Self;
+
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        index: usize,
+        field: &FieldSchema,
+        value: &T,
+    ) -> Result<(), RecordError> {
+        self.values[index] = neutral(field, named_value(&field.name, value)?)?;
+        Ok(())
+    }
+
+    fn extra<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError> {
+        self.extra.push((name.to_owned(), named_value(name, value)?));
+        Ok(())
+    }
+
+    fn end(self) -> Self {
+        self
+    }
+}
+
+/// The value of a field; an error names it.
+pub(super) fn named_value<T: Serialize + ?Sized>(
+    name: &str,
+    value: &T,
+) -> Result<Value<'static>, RecordError> {
+    field_value(value).map_err(|error| RecordError::from(error.within(name)))
 }
 
 /// Writes a key, single or composite, as the values of the key fields.
@@ -62,33 +119,29 @@ fn composite(text: &str) -> Result<Vec<Value<'static>>, RecordError> {
     parts.iter().map(|part| field_value(part).map_err(RecordError::from)).collect()
 }
 
-struct RecordWriter<'s> {
+struct FieldWriter<'s, F> {
     schema: &'s EntitySchema,
-    record: Record,
+    fields: F,
     /// Where the next field is expected; types write their fields in order.
     next: usize,
     key: Option<String>,
 }
 
-impl RecordWriter<'_> {
+impl<F: TakeFields> FieldWriter<'_, F> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError> {
-        let written = field_value(value).map_err(|error| RecordError::from(error.within(name)))?;
-        let expected = self.schema.fields.get(self.next).is_some_and(|field| field.name == name);
-        let index = if expected { Some(self.next) } else { self.schema.position(name) };
-        match index {
+        match self.schema.position_from(self.next, name) {
             Some(index) => {
                 self.next = index + 1;
-                self.record.values[index] = neutral(&self.schema.fields[index], written)?;
+                self.fields.field(index, &self.schema.fields[index], value)
             }
-            None if self.schema.open => self.record.extra.push((name.to_owned(), written)),
-            None => return Err(RecordError::in_field(name, "is written by the type but not in its schema")),
+            None if self.schema.open => self.fields.extra(name, value),
+            None => Err(RecordError::in_field(name, "is written by the type but not in its schema")),
         }
-        Ok(())
     }
 }
 
-impl ser::SerializeStruct for RecordWriter<'_> {
-    type Ok = Record;
+impl<F: TakeFields> ser::SerializeStruct for FieldWriter<'_, F> {
+    type Ok = F::Out;
     type Error = RecordError;
 
     fn serialize_field<T: Serialize + ?Sized>(
@@ -99,13 +152,13 @@ impl ser::SerializeStruct for RecordWriter<'_> {
         self.field(key, value)
     }
 
-    fn end(self) -> Result<Record, RecordError> {
-        Ok(self.record)
+    fn end(self) -> Result<F::Out, RecordError> {
+        Ok(self.fields.end())
     }
 }
 
-impl ser::SerializeMap for RecordWriter<'_> {
-    type Ok = Record;
+impl<F: TakeFields> ser::SerializeMap for FieldWriter<'_, F> {
+    type Ok = F::Out;
     type Error = RecordError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), RecordError> {
@@ -121,12 +174,12 @@ impl ser::SerializeMap for RecordWriter<'_> {
         self.field(&name, value)
     }
 
-    fn end(self) -> Result<Record, RecordError> {
-        Ok(self.record)
+    fn end(self) -> Result<F::Out, RecordError> {
+        Ok(self.fields.end())
     }
 }
 
-type Never = Impossible<Record, RecordError>;
+type Never<F> = Impossible<<F as TakeFields>::Out, RecordError>;
 
 macro_rules! not_a_map {
     ($($method:ident($($ty:ty),*) -> $out:ty),* $(,)?) => {
@@ -136,16 +189,16 @@ macro_rules! not_a_map {
     };
 }
 
-impl<'s> Serializer for RecordWriter<'s> {
-    type Ok = Record;
+impl<'s, F: TakeFields> Serializer for FieldWriter<'s, F> {
+    type Ok = F::Out;
     type Error = RecordError;
-    type SerializeSeq = Never;
-    type SerializeTuple = Never;
-    type SerializeTupleStruct = Never;
-    type SerializeTupleVariant = Never;
-    type SerializeMap = RecordWriter<'s>;
-    type SerializeStruct = RecordWriter<'s>;
-    type SerializeStructVariant = Never;
+    type SerializeSeq = Never<F>;
+    type SerializeTuple = Never<F>;
+    type SerializeTupleStruct = Never<F>;
+    type SerializeTupleVariant = Never<F>;
+    type SerializeMap = FieldWriter<'s, F>;
+    type SerializeStruct = FieldWriter<'s, F>;
+    type SerializeStructVariant = Never<F>;
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self, RecordError> {
         Ok(self)
@@ -153,14 +206,14 @@ impl<'s> Serializer for RecordWriter<'s> {
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, RecordError> {
         Ok(self)
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Record, RecordError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<F::Out, RecordError> {
         value.serialize(self)
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<Record, RecordError> {
+    ) -> Result<F::Out, RecordError> {
         value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -169,33 +222,33 @@ impl<'s> Serializer for RecordWriter<'s> {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<Record, RecordError> {
+    ) -> Result<F::Out, RecordError> {
         Err(RecordError::not_a_map())
     }
 
     not_a_map! {
-        serialize_bool(bool) -> Record,
-        serialize_i8(i8) -> Record,
-        serialize_i16(i16) -> Record,
-        serialize_i32(i32) -> Record,
-        serialize_i64(i64) -> Record,
-        serialize_u8(u8) -> Record,
-        serialize_u16(u16) -> Record,
-        serialize_u32(u32) -> Record,
-        serialize_u64(u64) -> Record,
-        serialize_f32(f32) -> Record,
-        serialize_f64(f64) -> Record,
-        serialize_char(char) -> Record,
-        serialize_str(&str) -> Record,
-        serialize_bytes(&[u8]) -> Record,
-        serialize_none() -> Record,
-        serialize_unit() -> Record,
-        serialize_unit_struct(&'static str) -> Record,
-        serialize_unit_variant(&'static str, u32, &'static str) -> Record,
-        serialize_seq(Option<usize>) -> Never,
-        serialize_tuple(usize) -> Never,
-        serialize_tuple_struct(&'static str, usize) -> Never,
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
+        serialize_bool(bool) -> F::Out,
+        serialize_i8(i8) -> F::Out,
+        serialize_i16(i16) -> F::Out,
+        serialize_i32(i32) -> F::Out,
+        serialize_i64(i64) -> F::Out,
+        serialize_u8(u8) -> F::Out,
+        serialize_u16(u16) -> F::Out,
+        serialize_u32(u32) -> F::Out,
+        serialize_u64(u64) -> F::Out,
+        serialize_f32(f32) -> F::Out,
+        serialize_f64(f64) -> F::Out,
+        serialize_char(char) -> F::Out,
+        serialize_str(&str) -> F::Out,
+        serialize_bytes(&[u8]) -> F::Out,
+        serialize_none() -> F::Out,
+        serialize_unit() -> F::Out,
+        serialize_unit_struct(&'static str) -> F::Out,
+        serialize_unit_variant(&'static str, u32, &'static str) -> F::Out,
+        serialize_seq(Option<usize>) -> Never<F>,
+        serialize_tuple(usize) -> Never<F>,
+        serialize_tuple_struct(&'static str, usize) -> Never<F>,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never<F>,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never<F>,
     }
 }

@@ -72,6 +72,12 @@ impl Projection {
         &self.slots
     }
 
+    /// The index of a place by its name, looked for at `expected` first.
+    pub(super) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
+        let there = self.slots.get(expected).is_some_and(|slot| slot.name == name);
+        if there { Some(expected) } else { self.slots.iter().position(|slot| slot.name == name) }
+    }
+
     /// How many places there are.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -1,0 +1,186 @@
+//! Compares a field with the value it was read from while it is written, without a copy.
+//!
+//! Only the plain case is answered. Whatever is nested or written in another form ends the comparison, and
+//! [`faithful`](super::faithful) looks closer.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+use serde::ser::{Impossible, Serializer};
+
+use crate::value::Value;
+
+/// Whether `value` writes exactly what is `stored`. `false` says nothing.
+pub(super) fn writes<T: Serialize + ?Sized>(value: &T, stored: &Value<'_>) -> bool {
+    value.serialize(SameValue(stored)).is_ok()
+}
+
+/// The comparison ended without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("not the same at a glance")]
+struct Unsure;
+
+impl serde::ser::Error for Unsure {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+type Never = Impossible<(), Unsure>;
+type Same = Result<(), Unsure>;
+
+fn sure(same: bool) -> Same {
+    if same { Ok(()) } else { Err(Unsure) }
+}
+
+macro_rules! unsure {
+    ($($method:ident($($ty:ty),*) -> $out:ty),* $(,)?) => {
+        $(fn $method(self, $(_: $ty),*) -> Result<$out, Unsure> {
+            Err(Unsure)
+        })*
+    };
+}
+
+/// One value of a row.
+struct SameValue<'v>(&'v Value<'v>);
+
+impl SameValue<'_> {
+    fn integer(self, written: i128) -> Same {
+        sure(match self.0 {
+            Value::I64(stored) => i128::from(*stored) == written,
+            Value::U64(stored) => i128::from(*stored) == written,
+            _ => false,
+        })
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self.0 {
+            Value::Str(text) | Value::Decimal(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident($ty:ty)),*) => {
+        $(fn $method(self, v: $ty) -> Same {
+            self.integer(v.into())
+        })*
+    };
+}
+
+impl Serializer for SameValue<'_> {
+    type Ok = ();
+    type Error = Unsure;
+    type SerializeSeq = Never;
+    type SerializeTuple = Never;
+    type SerializeTupleStruct = Never;
+    type SerializeTupleVariant = Never;
+    type SerializeMap = Never;
+    type SerializeStruct = Never;
+    type SerializeStructVariant = Never;
+
+    unsure! {
+        serialize_bytes(&[u8]) -> (),
+        serialize_unit_struct(&'static str) -> (),
+        serialize_seq(Option<usize>) -> Never,
+        serialize_tuple(usize) -> Never,
+        serialize_tuple_struct(&'static str, usize) -> Never,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
+        serialize_map(Option<usize>) -> Never,
+        serialize_struct(&'static str, usize) -> Never,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
+    }
+
+    integers!(
+        serialize_i8(i8),
+        serialize_i16(i16),
+        serialize_i32(i32),
+        serialize_i64(i64),
+        serialize_u8(u8),
+        serialize_u16(u16),
+        serialize_u32(u32),
+        serialize_u64(u64)
+    );
+
+    fn serialize_bool(self, v: bool) -> Same {
+        sure(matches!(self.0, Value::Bool(stored) if *stored == v))
+    }
+    fn serialize_f32(self, v: f32) -> Same {
+        self.serialize_f64(f64::from(v))
+    }
+    fn serialize_f64(self, v: f64) -> Same {
+        sure(matches!(self.0, Value::F64(stored) if stored.to_bits() == v.to_bits()))
+    }
+    fn serialize_char(self, v: char) -> Same {
+        self.collect_str(&v)
+    }
+    fn serialize_str(self, v: &str) -> Same {
+        sure(self.text() == Some(v))
+    }
+    fn serialize_none(self) -> Same {
+        sure(self.0.is_null())
+    }
+    fn serialize_unit(self) -> Same {
+        sure(self.0.is_null())
+    }
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Same {
+        self.serialize_str(variant)
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Same {
+        value.serialize(self)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Same {
+        value.serialize(self)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Same {
+        Err(Unsure)
+    }
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Same {
+        let mut expected = Expected(self.text().ok_or(Unsure)?);
+        write!(expected, "{value}").map_err(|_| Unsure)?;
+        sure(expected.0.is_empty())
+    }
+}
+
+/// Text that is expected piece by piece.
+struct Expected<'a>(&'a str);
+
+impl fmt::Write for Expected<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_written_exactly_is_the_same() {
+        assert!(writes(&7i64, &Value::I64(7)));
+        assert!(writes(&Some("a"), &Value::Str("a".into())));
+        assert!(writes(&'ü', &Value::Str("ü".into())));
+        assert!(writes(&0.0, &Value::F64(0.0)));
+        assert!(writes(&None::<i64>, &Value::Null));
+        assert!(writes(&format_args!("{}{}", 1, 2), &Value::Decimal("12".into())));
+
+        assert!(!writes(&7i64, &Value::I64(8)));
+        assert!(!writes(&7i64, &Value::Str("7".into())));
+        assert!(!writes(&"a", &Value::Str("ab".into())));
+        assert!(!writes(&"ab", &Value::Str("a".into())));
+        assert!(!writes(&"", &Value::Null));
+        assert!(!writes(&'ü', &Value::Str("üü".into())));
+        assert!(!writes(&0.0, &Value::F64(-0.0)));
+        assert!(!writes(&None::<i64>, &Value::I64(0)));
+        assert!(!writes(&format_args!("{}{}", 1, 2), &Value::Decimal("123".into())));
+        assert!(!writes(&format_args!("{}{}", 1, 2), &Value::Decimal("1".into())));
+    }
+}
