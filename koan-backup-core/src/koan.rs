@@ -6,6 +6,7 @@ mod coverage;
 mod data;
 mod installed;
 mod restore;
+mod setters;
 mod verify;
 
 use std::sync::Arc;

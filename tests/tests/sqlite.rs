@@ -336,3 +336,42 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     assert!(writer.join().expect("joined") > 0, "nothing was written meanwhile");
 }
+
+#[tokio::test]
+async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_says_what_is_missing() {
+    let shop = Shop::open().await;
+    shop.sql("PRAGMA journal_mode = WAL");
+    let expected = content_hashes(&shop.koan.backup("before").await.expect("a backup"));
+    let path = shop.directory.path().join("shop.db");
+    let altered = std::sync::Once::new();
+    let backup = shop
+        .koan
+        .backup("altered")
+        .on_event(move |event| {
+            // The snapshot is open, and no table of it is read yet.
+            if matches!(event, koan_backup::Event::BackupStarted { .. }) {
+                altered.call_once(|| {
+                    Connection::open(&path)
+                        .expect("a database")
+                        .execute_batch("ALTER TABLE Purchase DROP COLUMN note; DROP TABLE purchase_line")
+                        .expect("altered");
+                });
+            }
+        })
+        .await
+        .expect("the snapshot is as it was");
+    assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
+    assert_eq!(content_hashes(&backup), expected);
+
+    let error = shop.koan.backup("after").await.expect_err("a table is missing");
+    let text = error.chain();
+    assert!(text.contains("there is no table `PurchaseLine`"), "{text}");
+    let backup = shop.koan.backup("after").entity::<Purchase>().await.expect("`note` is optional");
+    assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
+    let missing = "field `note` of Purchase is in no column of table `Purchase`";
+    assert!(backup.warnings().iter().any(|warning| warning.contains(missing)), "{:?}", backup.warnings());
+}
+
+fn content_hashes(backup: &koan_backup::BackupReport) -> Vec<Option<String>> {
+    backup.manifest().entities.iter().map(|entity| entity.content_hash.clone()).collect()
+}

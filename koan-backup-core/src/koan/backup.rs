@@ -1,18 +1,16 @@
 //! `koan.backup("nightly").tags(["nightly"]).await?`
 
-use std::any::TypeId;
 use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
-use tokio_util::sync::CancellationToken;
 
 use super::Koan;
+use super::setters::{run_setters, selection_setters};
 use crate::archive::Compression;
 use crate::backup::{self, BackupOptions, BackupReport};
-use crate::entity::{Entity, EntityDescriptor};
-use crate::error::Result;
-use crate::event::{Event, Listener};
-use crate::id::{BackupName, SetName};
+use crate::entity::EntityDescriptor;
+use crate::error::{Error, Result};
+use crate::id::BackupName;
 
 /// A backup that is made when it is awaited.
 ///
@@ -25,7 +23,7 @@ pub struct BackupBuilder {
     koan: Result<Koan>,
     name: String,
     options: BackupOptions,
-    invalid: Option<crate::error::Error>,
+    invalid: Option<Error>,
 }
 
 impl BackupBuilder {
@@ -51,38 +49,7 @@ impl BackupBuilder {
         self
     }
 
-    /// Only this entity, and others that are named likewise.
-    pub fn entity<T: Entity>(mut self) -> Self {
-        self.options.selection.types.push(TypeId::of::<T>());
-        self
-    }
-
-    /// Only the entities of these names.
-    pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.selection.names.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Not the entities of these names.
-    pub fn exclude<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.selection.excluded_names.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Only entities in these providers.
-    pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.selection.providers.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Only this set, and others that are named likewise.
-    pub fn set(mut self, name: impl Into<String>) -> Self {
-        match SetName::new(name) {
-            Ok(set) => self.options.selection.sets.push(set),
-            Err(error) => self.invalid = Some(error),
-        }
-        self
-    }
+    selection_setters!();
 
     /// Only entities for which `predicate` holds.
     pub fn filter(mut self, predicate: impl Fn(&EntityDescriptor) -> bool + Send + Sync + 'static) -> Self {
@@ -120,16 +87,8 @@ impl BackupBuilder {
         self
     }
 
-    /// Cancels the backup when the token is cancelled: nothing is published.
-    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
-        self.options.cancel = token;
-        self
-    }
-
-    /// Is told what happens.
-    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.options.listener = Listener::new(listen);
-        self
+    run_setters! {
+        /// Cancels the backup when the token is cancelled: nothing is published.
     }
 }
 

@@ -1,17 +1,14 @@
 //! `koan.restore("nightly").replace_existing().await?`
 
-use std::any::TypeId;
 use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
-use tokio_util::sync::CancellationToken;
 
 use super::Koan;
+use super::setters::{run_setters, selection_setters};
 use crate::archive::Manifest;
-use crate::catalog::{self, BackupRef};
-use crate::entity::Entity;
+use crate::catalog::{self, BackupRef, StoredBackup};
 use crate::error::{Error, Result};
-use crate::event::{Event, Listener};
 use crate::id::SetName;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 use crate::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
@@ -35,38 +32,7 @@ impl RestoreBuilder {
         Self { koan, backup, options: RestoreOptions::default(), invalid: None }
     }
 
-    /// Only this entity, and others that are named likewise.
-    pub fn entity<T: Entity>(mut self) -> Self {
-        self.options.selection.types.push(TypeId::of::<T>());
-        self
-    }
-
-    /// Only the entities of these names.
-    pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.selection.names.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Not the entities of these names.
-    pub fn exclude<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.selection.excluded_names.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Only entities in these providers.
-    pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.selection.providers.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Only records that were in this set, and others that are named likewise.
-    pub fn set(mut self, name: impl Into<String>) -> Self {
-        match SetName::new(name) {
-            Ok(set) => self.options.selection.sets.push(set),
-            Err(error) => self.invalid = Some(error),
-        }
-        self
-    }
+    selection_setters!();
 
     /// Puts the records into this set instead of the one they were in.
     pub fn to_set(mut self, name: impl Into<String>) -> Self {
@@ -145,16 +111,8 @@ impl RestoreBuilder {
         self
     }
 
-    /// Undoes the restore when the token is cancelled.
-    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
-        self.options.cancel = token;
-        self
-    }
-
-    /// Is told what happens.
-    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.options.listener = Listener::new(listen);
-        self
+    run_setters! {
+        /// Undoes the restore when the token is cancelled.
     }
 
     /// Whether this restore would work, found without writing.
@@ -162,10 +120,21 @@ impl RestoreBuilder {
         ViabilityBuilder(self)
     }
 
-    fn accepts(&self) -> impl Fn(&Manifest) -> bool + use<> {
-        let allow_partial = self.options.allow_partial;
-        move |manifest| manifest.status.is_complete() || (allow_partial && manifest.archive.is_some())
+    /// The context, the backup as it was named, and the options, if they can be.
+    fn checked(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
+        match self.invalid {
+            Some(error) => Err(error),
+            None => Ok((self.koan?, self.backup, self.options)),
+        }
     }
+}
+
+/// The backup that is to be restored.
+async fn find<'k>(koan: &'k Koan, backup: &BackupRef, options: &RestoreOptions) -> Result<StoredBackup<'k>> {
+    let accepts = |manifest: &Manifest| {
+        manifest.status.is_complete() || (options.allow_partial && manifest.archive.is_some())
+    };
+    catalog::find(&koan.environment, options.profile.as_deref(), backup, accepts).await
 }
 
 impl IntoFuture for RestoreBuilder {
@@ -174,14 +143,9 @@ impl IntoFuture for RestoreBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let accepts = self.accepts();
-            let koan = self.koan?;
-            if let Some(error) = self.invalid {
-                return Err(error);
-            }
-            let profile = self.options.profile.as_deref();
-            let backup = catalog::find(&koan.environment, profile, &self.backup, accepts).await?;
-            restore::run(&koan.environment, &backup, &self.options).await
+            let (koan, backup, options) = self.checked()?;
+            let backup = find(&koan, &backup, &options).await?;
+            restore::run(&koan.environment, &backup, &options).await
         })
     }
 }
@@ -197,14 +161,9 @@ impl IntoFuture for ViabilityBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let accepts = self.0.accepts();
-            let koan = self.0.koan?;
-            if let Some(error) = self.0.invalid {
-                return Err(error);
-            }
-            let profile = self.0.options.profile.as_deref();
-            let backup = catalog::find(&koan.environment, profile, &self.0.backup, accepts).await?;
-            restore::assess(&koan.environment, &backup, &self.0.options).await
+            let (koan, backup, options) = self.0.checked()?;
+            let backup = find(&koan, &backup, &options).await?;
+            restore::assess(&koan.environment, &backup, &options).await
         })
     }
 }

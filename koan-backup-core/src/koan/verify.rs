@@ -3,12 +3,11 @@
 use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
-use tokio_util::sync::CancellationToken;
 
 use super::Koan;
+use super::setters::run_setters;
 use crate::catalog::{self, BackupRef};
 use crate::error::Result;
-use crate::event::{Event, Listener};
 use crate::verify::{self, VerifyOptions, VerifyReport, VerifyScope};
 
 /// A verification that is done when it is awaited.
@@ -37,16 +36,8 @@ impl VerifyBuilder {
         self
     }
 
-    /// Ends the verification when the token is cancelled.
-    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
-        self.options.cancel = token;
-        self
-    }
-
-    /// Is told what happens.
-    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.options.listener = Listener::new(listen);
-        self
+    run_setters! {
+        /// Ends the verification when the token is cancelled.
     }
 }
 

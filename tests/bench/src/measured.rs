@@ -31,6 +31,13 @@ pub(crate) fn median(runs: &[Measured]) -> Measured {
     runs[runs.len() / 2]
 }
 
+/// The median of the most memory that each run held.
+pub(crate) fn median_memory(runs: &[Measured]) -> u64 {
+    let mut peaks: Vec<u64> = runs.iter().map(|run| run.peak_memory_bytes).collect();
+    peaks.sort_unstable();
+    peaks[peaks.len() / 2]
+}
+
 /// Runs a command to its end, and tells what it and those it started took.
 pub(crate) fn run(command: &mut Command) -> Result<(Output, Measured)> {
     let (before, started) = (processor_time_of_children()?, Instant::now());

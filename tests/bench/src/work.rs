@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use koan_backup::Compression;
 use koan_backup::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::measured::{Measured, run};
@@ -14,37 +16,29 @@ pub(crate) const DATABASE: &str = "orders.db";
 pub(crate) const STORAGE: &str = "backups";
 
 /// One piece of work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
-    Backup,
+    Backup(Compression),
     Verify,
     Restore,
     RestoreUnverified,
 }
 
 impl Work {
-    const ALL: [(Self, &str); 4] = [
-        (Self::Backup, "backup"),
-        (Self::Verify, "verify"),
-        (Self::Restore, "restore"),
-        (Self::RestoreUnverified, "restore-unverified"),
-    ];
-
     /// The work that this process was started for, if it was started by another of this program.
     pub(crate) fn asked_for(arguments: &[String]) -> Result<Option<(Self, PathBuf)>> {
-        let [flag, name, folder] = arguments else { return Ok(None) };
-        if flag != "--work" {
-            return Ok(None);
+        match arguments {
+            [flag, work, folder] if flag == "--work" => {
+                Ok(Some((serde_json::from_str(work)?, folder.into())))
+            }
+            _ => Ok(None),
         }
-        let known = Self::ALL.iter().find(|(_, known)| known == name);
-        let (work, _) = known.ok_or_else(|| format!("there is no work called `{name}`"))?;
-        Ok(Some((*work, folder.into())))
     }
 
     /// Does it in a new process, and measures that.
     pub(crate) fn in_a_process(self, folder: &Path) -> Result<Measured> {
-        let name = Self::ALL.iter().find(|(work, _)| *work as u8 == self as u8).map_or("", |(_, name)| name);
-        let (output, took) = run(Command::new(std::env::current_exe()?).args(["--work", name]).arg(folder))?;
+        let work = serde_json::to_string(&self)?;
+        let (output, took) = run(Command::new(std::env::current_exe()?).args(["--work", &work]).arg(folder))?;
         let told: Measured = serde_json::from_slice(&output.stdout)?;
         Ok(Measured { wall: took.wall, processor: took.processor, ..told })
     }
@@ -65,7 +59,7 @@ impl Work {
             .build()
             .await?;
         match self {
-            Self::Backup => drop(koan.backup("orders").await?),
+            Self::Backup(compression) => drop(koan.backup("orders").compression(compression).await?),
             Self::Verify => drop(koan.verify("orders").await?.require_valid()?),
             Self::Restore => drop(koan.restore("orders").await?),
             Self::RestoreUnverified => drop(koan.restore("orders").without_verification().await?),

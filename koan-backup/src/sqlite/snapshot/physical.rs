@@ -78,6 +78,12 @@ pub(super) fn describe(
     let fields = &entity.schema().fields;
     physical.fields_without_column =
         mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
+    for field in &physical.fields_without_column {
+        summary.warnings.push(format!(
+            "field `{field}` of {} is in no column of table `{table}`; its records hold what the type fills in",
+            entity.name()
+        ));
+    }
     summary.physical = serde_json::to_value(physical).ok();
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! What the builders of a backup, a restore and a verification have in common.
+
+/// The methods that narrow `options.selection`.
+macro_rules! selection_setters {
+    () => {
+        /// Only this entity, and others that are named likewise.
+        pub fn entity<T: crate::entity::Entity>(mut self) -> Self {
+            self.options.selection.types.push(std::any::TypeId::of::<T>());
+            self
+        }
+
+        /// Only the entities of these names.
+        pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+            self.options.selection.names.extend(names.into_iter().map(Into::into));
+            self
+        }
+
+        /// Not the entities of these names.
+        pub fn exclude<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+            self.options.selection.excluded_names.extend(names.into_iter().map(Into::into));
+            self
+        }
+
+        /// Only entities in these providers.
+        pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+            self.options.selection.providers.extend(names.into_iter().map(Into::into));
+            self
+        }
+
+        /// Only records of this set, and others that are named likewise.
+        pub fn set(mut self, name: impl Into<String>) -> Self {
+            match crate::id::SetName::new(name) {
+                Ok(set) => self.options.selection.sets.push(set),
+                Err(error) => self.invalid = Some(error),
+            }
+            self
+        }
+    };
+}
+
+/// The methods that set `options.cancel` and `options.listener`. What cancelling does stands in front.
+macro_rules! run_setters {
+    ($(#[$cancelling:meta])+) => {
+        $(#[$cancelling])+
+        pub fn cancel_on(mut self, token: tokio_util::sync::CancellationToken) -> Self {
+            self.options.cancel = token;
+            self
+        }
+
+        /// Is told what happens.
+        pub fn on_event(mut self, listen: impl Fn(&crate::event::Event) + Send + Sync + 'static) -> Self {
+            self.options.listener = crate::event::Listener::new(listen);
+            self
+        }
+    };
+}
+
+pub(super) use {run_setters, selection_setters};
