@@ -263,6 +263,8 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Projection;
+    use crate::schema::{LogicalType, WireForm};
 
     #[test]
     fn numbers_are_equal_by_their_worth_and_not_by_their_rounding() {
@@ -274,6 +276,34 @@ mod tests {
         assert!(!same(&Value::F64(0.123_456_789), &Value::F64(f64::from(0.123_456_79f32))));
         assert!(!integer_is(9_007_199_254_740_993, 9_007_199_254_740_992.0));
         assert!(integer_is(9_007_199_254_740_992, 9_007_199_254_740_992.0));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_told_is_refused_though_it_is_written_as_it_was_read() {
+        #[derive(Serialize)]
+        struct Delivery {
+            day: &'static str,
+        }
+        let day = FieldSchema {
+            name: "day".into(),
+            column: None,
+            rust_type: "Day".into(),
+            logical: LogicalType::Date,
+            wire: WireForm::Plain,
+            nullable: false,
+            key: false,
+            required: true,
+        };
+        let schema = EntitySchema { fields: vec![day], open: false, variants: false };
+        let mut projection = Projection::new(&schema);
+        projection.field(&schema.fields[0]);
+        let read = |day: &'static str| {
+            let values = [Value::Str(day.into())];
+            changed(&Delivery { day }, &Row { projection: &projection, values: &values }, &schema)
+                .map(|changed| changed.len())
+        };
+        assert_eq!(read("2024-02-29").expect("a date"), 0);
+        assert!(read("2024-02-30").is_err(), "a restore could not tell which day it is");
     }
 
     #[test]
