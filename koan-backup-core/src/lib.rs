@@ -11,6 +11,7 @@ mod clock;
 mod codec;
 mod consistency;
 mod digest;
+mod encryption;
 mod entity;
 mod environment;
 mod error;
@@ -41,6 +42,7 @@ pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
 pub use digest::RecordSetHash;
+pub use encryption::{Identities, KeySource, Keys, Recipients};
 pub use entity::{
     Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, Policy, PolicyDeclaration,
     PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,

@@ -19,7 +19,7 @@ pub(super) fn encode(
     let mut again = Vec::with_capacity(1024);
     for line in chunk.records() {
         entity.prove(line, &mut again).map_err(|error| {
-            let key = entity.decode(line).map(|record| record.key_text(entity.schema())).unwrap_or_default();
+            let key = entity.decode(line).map(|record| entity.record_key(&record)).unwrap_or_default();
             Error::with_source(
                 ErrorKind::Record,
                 format!("{} `{key}` would not come back from its backup", entity.name()),

@@ -7,7 +7,7 @@ use super::error::RecordError;
 use super::field_value::field_value;
 use super::neutral::neutral;
 use crate::schema::{EntitySchema, FieldSchema};
-use crate::value::{KeyText, Value};
+use crate::value::Value;
 
 /// The fields of one record as values: one for each field of the schema, and what a flattened map holds besides.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,15 +23,6 @@ impl Record {
     /// The values of the key fields, in order of declaration.
     pub fn key(&self, schema: &EntitySchema) -> Vec<Value<'static>> {
         schema.key_fields().map(|(index, _)| self.values[index].clone()).collect()
-    }
-
-    /// The key as text for an error: `id=7` or `order_id=1, line=2`.
-    pub fn key_text(&self, schema: &EntitySchema) -> String {
-        let parts = schema.key_fields();
-        parts
-            .map(|(index, field)| format!("{}={}", field.name, KeyText(&self.values[index])))
-            .collect::<Vec<_>>()
-            .join(", ")
     }
 }
 

@@ -100,15 +100,13 @@ impl<'a> Row<'a> {
 
     /// The values of the key.
     pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
-        self.projection.slots.iter().zip(self.values).filter(|(slot, _)| slot.key).map(|(_, value)| value)
+        self.key_parts().map(|(_, value)| value)
     }
 
-    /// The key as text for an error: `id=7` or `order_id=1, line=2`.
-    pub fn key_text(&self) -> String {
-        let keys = self.projection.slots.iter().zip(self.values).filter(|(slot, _)| slot.key);
-        keys.map(|(slot, value)| format!("{}={}", slot.name, crate::value::KeyText(value)))
-            .collect::<Vec<_>>()
-            .join(", ")
+    /// The key by the names of its fields.
+    pub(crate) fn key_parts(&self) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
+        let places = self.projection.slots.iter().zip(self.values);
+        places.filter(|(slot, _)| slot.key).map(|(slot, value)| (slot.name.as_str(), value))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Entity, PolicyDeclaration};
 use crate::codec::{self, Record, RecordError, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::EntitySchema;
+use crate::value::{KeyText, Value};
 
 type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
 
@@ -107,12 +108,45 @@ pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
 pub struct EntityCodec {
     descriptor: &'static EntityDescriptor,
     schema: Arc<EntitySchema>,
+    keys: Keys,
+}
+
+/// Whether errors and warnings show the keys of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    Shown,
+    Hidden,
 }
 
 impl EntityCodec {
     /// Learns the schema of an entity.
     pub fn new(descriptor: &'static EntityDescriptor) -> Self {
-        Self { descriptor, schema: Arc::new(descriptor.schema()) }
+        Self { descriptor, schema: Arc::new(descriptor.schema()), keys: Keys::Shown }
+    }
+
+    /// The same codec for records that are encrypted: their keys, which are content, stay out of errors and warnings.
+    pub(crate) fn with_hidden_keys(self) -> Self {
+        Self { keys: Keys::Hidden, ..self }
+    }
+
+    /// The key of a row as text for an error: `id=7` or `order_id=1, line=2`.
+    pub fn row_key(&self, row: &Row<'_>) -> String {
+        self.key_text(row.key_parts())
+    }
+
+    /// The key of a record as text for an error.
+    pub fn record_key(&self, record: &Record) -> String {
+        let parts = self.schema.key_fields();
+        self.key_text(parts.map(|(index, field)| (field.name.as_str(), &record.values[index])))
+    }
+
+    /// A key as text for an error, from the names and values of its parts.
+    pub fn key_text<'v>(&self, parts: impl Iterator<Item = (&'v str, &'v Value<'v>)>) -> String {
+        let part = |(name, value): (&str, &Value<'_>)| match self.keys {
+            Keys::Shown => format!("{name}={}", KeyText(value)),
+            Keys::Hidden => format!("{name}=(hidden)"),
+        };
+        parts.map(part).collect::<Vec<_>>().join(", ")
     }
 
     /// What the engine knows of the type.

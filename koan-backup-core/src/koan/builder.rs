@@ -189,9 +189,11 @@ impl KoanBuilder {
                 }
                 let codec = EntityCodec::new(descriptor);
                 codec.check_key()?;
+                let policy = inventory.policy(descriptor.name());
+                let is_encrypted = policy.is_some_and(|policy| policy.encrypt);
                 Ok(KnownEntity {
-                    codec,
-                    policy: inventory.policy(descriptor.name()),
+                    codec: if is_encrypted { codec.with_hidden_keys() } else { codec },
+                    policy,
                     provider: provider.to_owned(),
                 })
             })

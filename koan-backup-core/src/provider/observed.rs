@@ -36,13 +36,13 @@ impl Observed {
         keys > 0 && repeated
     }
 
-    /// Notes the values of a row that its type does not keep.
-    pub(super) fn note_changed(&mut self, row: &Row<'_>, fields: &[&str]) {
+    /// Notes the values of a row that its type does not keep; `key` is asked for the first of each field.
+    pub(super) fn note_changed(&mut self, fields: &[&str], key: impl Fn() -> String) {
         for &field in fields {
             match self.changed.get_mut(field) {
                 Some((count, _)) => *count += 1,
                 None => {
-                    self.changed.insert(field.to_owned(), (1, row.key_text()));
+                    self.changed.insert(field.to_owned(), (1, key()));
                 }
             }
         }

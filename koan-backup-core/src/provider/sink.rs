@@ -99,7 +99,7 @@ impl RecordSink {
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.chunk.lines.len();
         if self.observed.repeats_key(row) {
-            let record = format!("{} `{}`", self.entity.name(), row.key_text());
+            let record = self.record_text(row);
             return Err(Error::new(
                 ErrorKind::Record,
                 format!(
@@ -108,10 +108,10 @@ impl RecordSink {
             ));
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
-            Ok(changed) => self.observed.note_changed(row, &changed),
+            Ok(changed) => self.observed.note_changed(&changed, || self.entity.row_key(row)),
             Err(error) => {
                 self.chunk.lines.truncate(start);
-                let record = format!("{} `{}`", self.entity.name(), row.key_text());
+                let record = self.record_text(row);
                 return Err(Error::with_source(
                     ErrorKind::Record,
                     format!("{record} does not decode as its type; correct the row or the type"),
@@ -122,7 +122,7 @@ impl RecordSink {
         let line = self.chunk.lines.len() - start;
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
-            let record = format!("{} `{}`", self.entity.name(), row.key_text());
+            let record = self.record_text(row);
             return Err(Error::new(
                 ErrorKind::Record,
                 format!(
@@ -187,6 +187,11 @@ impl RecordSink {
             self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled())?;
         }
         Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
+    }
+
+    /// A record for an error: by its entity, its key, and its place in the order it is read in, counted from 1.
+    fn record_text(&self, row: &Row<'_>) -> String {
+        format!("{} `{}` (record {})", self.entity.name(), self.entity.row_key(row), self.total + 1)
     }
 
     fn due(&mut self) -> Result<Option<Chunk>> {

@@ -96,7 +96,7 @@ impl Target {
     }
 
     pub(super) fn key_text(&self, record: &Record) -> String {
-        record.key_text(self.entity.schema())
+        self.entity.record_key(record)
     }
 
     /// What is stored of a record, column by column.

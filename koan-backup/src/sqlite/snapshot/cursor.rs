@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Flow, KeyText, Projection, ReadRequest, ReadSummary, RecordSink, Result,
+    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result,
     Row, Value,
 };
 use rusqlite::types::ValueRef;
@@ -87,7 +87,7 @@ pub(super) fn read(
             match source.read(stored) {
                 Ok(value) => values.push(value),
                 Err(misfit) => {
-                    let key = stored_key_text(&mapping, |place| row.get_ref(place));
+                    let key = stored_key_text(entity, &mapping, |place| row.get_ref(place));
                     return Err(unreadable(entity, &mapping.places[index], &key, &misfit));
                 }
             }
@@ -246,7 +246,11 @@ pub(in super::super) fn key_condition<'a>(
 }
 
 /// The key of a stored row as text: `id=7`.
-fn stored_key_text<'r>(mapping: &Mapping, get: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>) -> String {
+fn stored_key_text<'r>(
+    entity: &EntityCodec,
+    mapping: &Mapping,
+    get: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>,
+) -> String {
     let part = |&place: &usize| {
         let value = match get(place) {
             Ok(ValueRef::Integer(integer)) => Value::I64(integer),
@@ -255,9 +259,10 @@ fn stored_key_text<'r>(mapping: &Mapping, get: impl Fn(usize) -> rusqlite::Resul
             Ok(ValueRef::Blob(blob)) => Value::Bytes(Cow::Borrowed(blob)),
             Ok(ValueRef::Null) | Err(_) => Value::Null,
         };
-        format!("{}={}", mapping.places[place].column.name, KeyText(&value))
+        (mapping.places[place].column.name.as_str(), value)
     };
-    mapping.key.iter().map(part).collect::<Vec<_>>().join(", ")
+    let parts: Vec<_> = mapping.key.iter().map(part).collect();
+    entity.key_text(parts.iter().map(|(name, value)| (*name, value)))
 }
 
 fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -> Error {

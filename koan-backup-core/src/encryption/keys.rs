@@ -1,0 +1,174 @@
+//! Where private keys come from.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use age::secrecy::SecretString;
+use async_trait::async_trait;
+use zeroize::Zeroizing;
+
+use super::identities::Identities;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Gives private keys when they are needed: for a vault or a key service, implement this.
+#[async_trait]
+pub trait KeySource: fmt::Debug + Send + Sync + 'static {
+    /// What it is, for errors: `file koan.key`. Never a key.
+    fn describe(&self) -> String;
+
+    /// The keys. Asked once for each restore, verification or change of recipients of an encrypted backup, never for a
+    /// backup.
+    ///
+    /// # Errors
+    /// They cannot be had; the error must not quote them.
+    async fn identities(&self) -> Result<Identities>;
+}
+
+/// Private keys in a file, in a variable, from a command, or at hand.
+///
+/// A text is the lines of an identity file of age (`AGE-SECRET-KEY-1…`), or one private key of OpenSSH; or a passphrase, with
+/// [`as_passphrase`](Self::as_passphrase).
+pub struct Keys {
+    origin: Origin,
+    content: Content,
+}
+
+enum Origin {
+    File(PathBuf),
+    Variable(String),
+    Command { program: String, arguments: Vec<String> },
+    Text(SecretString),
+}
+
+/// What the text is.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    Identities,
+    Passphrase,
+}
+
+/// The longest that a command may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Keys {
+    /// The keys in a file.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::of(Origin::File(path.into()))
+    }
+
+    /// The keys in a variable of the environment.
+    pub fn variable(name: impl Into<String>) -> Self {
+        Self::of(Origin::Variable(name.into()))
+    }
+
+    /// The keys that a command prints, such as `vault kv get -field=key secret/koan`. It gets no input and a minute.
+    pub fn command<S: Into<String>>(
+        program: impl Into<String>,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        Self::of(Origin::Command { program: program.into(), arguments })
+    }
+
+    /// Keys at hand.
+    pub fn text(keys: impl Into<String>) -> Self {
+        Self::of(Origin::Text(SecretString::from(keys.into())))
+    }
+
+    /// What is there is a passphrase. A line feed at its end does not belong to it.
+    pub fn as_passphrase(mut self) -> Self {
+        self.content = Content::Passphrase;
+        self
+    }
+
+    fn of(origin: Origin) -> Self {
+        Self { origin, content: Content::Identities }
+    }
+
+    async fn read(&self) -> Result<SecretString> {
+        match &self.origin {
+            Origin::Text(text) => Ok(text.clone()),
+            Origin::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+                let bytes = read.map_err(|source| {
+                    Error::with_source(ErrorKind::Internal, "the thread that reads keys was lost", source)
+                })?;
+                text(bytes.map_err(|source| {
+                    Error::with_source(ErrorKind::Encryption, "the file was not read", source)
+                })?)
+            }
+            // `NotUnicode` would quote the value.
+            Origin::Variable(name) => match std::env::var(name) {
+                Ok(value) => Ok(SecretString::from(value)),
+                Err(std::env::VarError::NotPresent) => Err(refused("the variable is not set")),
+                Err(std::env::VarError::NotUnicode(_)) => Err(refused("the variable is not text")),
+            },
+            Origin::Command { program, arguments } => output(program, arguments).await,
+        }
+    }
+}
+
+#[async_trait]
+impl KeySource for Keys {
+    fn describe(&self) -> String {
+        match &self.origin {
+            Origin::File(path) => format!("file `{}`", path.display()),
+            Origin::Variable(name) => format!("variable `{name}`"),
+            // Arguments may name secrets.
+            Origin::Command { program, .. } => format!("command `{program}`"),
+            Origin::Text(_) => "keys given in the program".to_owned(),
+        }
+    }
+
+    async fn identities(&self) -> Result<Identities> {
+        use age::secrecy::ExposeSecret as _;
+        let named = |error: Error| error.context(format!("no key from {}", self.describe()));
+        let text = self.read().await.map_err(named)?;
+        match self.content {
+            Content::Identities => Identities::parse(&text),
+            Content::Passphrase => {
+                let passphrase = text.expose_secret();
+                let line = passphrase.strip_suffix('\n').unwrap_or(passphrase);
+                Identities::passphrase(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
+            }
+        }
+        .map_err(named)
+    }
+}
+
+/// What a command prints. It is killed when nobody waits for it any longer.
+async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .map_err(|_| refused("it did not end within a minute; does it wait for somebody?"))?
+        .map_err(|source| Error::with_source(ErrorKind::Encryption, "it did not start", source))?;
+    let printed = text(output.stdout);
+    // What it wrote to its standard error may hold anything, so only how it ended is told.
+    if !output.status.success() {
+        return Err(Error::new(ErrorKind::Encryption, format!("it failed: {}", output.status)));
+    }
+    printed
+}
+
+fn text(bytes: Vec<u8>) -> Result<SecretString> {
+    let bytes = Zeroizing::new(bytes);
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(SecretString::from(text)),
+        Err(_) => Err(refused("it is not text")),
+    }
+}
+
+fn refused(what: &'static str) -> Error {
+    Error::new(ErrorKind::Encryption, what)
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keys").field(&self.describe()).finish()
+    }
+}

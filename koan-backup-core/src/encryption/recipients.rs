@@ -1,0 +1,168 @@
+//! For whom records are sealed.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use age::secrecy::{ExposeSecret, SecretString};
+use age::stream::StreamWriter;
+use age::{Encryptor, scrypt, ssh, x25519};
+
+use super::{PASSPHRASE_ID, key_id};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Who can read what is encrypted: the holders of these keys, each of them alone, or whoever knows a passphrase.
+#[derive(Clone)]
+pub struct Recipients(Arc<Sort>);
+
+enum Sort {
+    Keys(Vec<PublicKey>),
+    Passphrase(SecretString),
+}
+
+struct PublicKey {
+    text: String,
+    recipient: Recipient,
+}
+
+enum Recipient {
+    X25519(x25519::Recipient),
+    Ssh(ssh::Recipient),
+}
+
+impl Recipients {
+    /// Public keys: `age1…` as `age-keygen` prints them, or SSH keys of the types `ssh-ed25519` and `ssh-rsa`.
+    ///
+    /// # Errors
+    /// There is none, or one is not a public key. What was given is not quoted: it may be a private key.
+    pub fn keys<S: AsRef<str>>(keys: impl IntoIterator<Item = S>) -> Result<Self> {
+        let mut parsed: Vec<PublicKey> = Vec::new();
+        for (index, key) in keys.into_iter().enumerate() {
+            let key = PublicKey::parse(key.as_ref().trim())
+                .map_err(|what| refused(format!("recipient {} {what}", index + 1)))?;
+            if !parsed.iter().any(|known| known.text == key.text) {
+                parsed.push(key);
+            }
+        }
+        if parsed.is_empty() {
+            return Err(refused("there is no recipient: name at least one public key".to_owned()));
+        }
+        Ok(Self(Arc::new(Sort::Keys(parsed))))
+    }
+
+    /// The public keys in a file, one a line; blank lines and lines that begin with `#` are passed over.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds something else.
+    pub fn file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|source| {
+            Error::with_source(
+                ErrorKind::Encryption,
+                format!("the recipients in `{shown}` were not read"),
+                source,
+            )
+        })?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self::keys(lines).map_err(|error| error.context(format!("the recipients in `{shown}`")))
+    }
+
+    /// Whoever knows this passphrase. Each encrypted entity takes about a second and 256 MiB to seal and to open, which is
+    /// what keeps a passphrase from being guessed; public keys take neither.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
+        let passphrase = SecretString::from(passphrase.into());
+        if passphrase.expose_secret().is_empty() {
+            return Err(refused("the passphrase is empty".to_owned()));
+        }
+        Ok(Self(Arc::new(Sort::Passphrase(passphrase))))
+    }
+
+    /// The public keys; none for a passphrase.
+    pub fn public_keys(&self) -> Vec<String> {
+        match self.0.as_ref() {
+            Sort::Keys(keys) => keys.iter().map(|key| key.text.clone()).collect(),
+            Sort::Passphrase(_) => Vec::new(),
+        }
+    }
+
+    /// What stands for each key in manifests and errors.
+    pub fn key_ids(&self) -> Vec<String> {
+        match self.0.as_ref() {
+            Sort::Keys(keys) => keys.iter().map(|key| key_id(&key.text)).collect(),
+            Sort::Passphrase(_) => vec![PASSPHRASE_ID.to_owned()],
+        }
+    }
+
+    /// A writer that seals what is written to it. It must be finished, or what it wrote does not open.
+    pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
+        let encryptor = match self.0.as_ref() {
+            Sort::Keys(keys) => Encryptor::with_recipients(keys.iter().map(|key| match &key.recipient {
+                Recipient::X25519(recipient) => recipient as &dyn age::Recipient,
+                Recipient::Ssh(recipient) => recipient,
+            })),
+            Sort::Passphrase(passphrase) => {
+                let recipient = scrypt::Recipient::new(passphrase.clone());
+                Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
+            }
+        };
+        let encryptor = encryptor.map_err(|source| {
+            Error::with_source(ErrorKind::Encryption, "nothing can be encrypted for these recipients", source)
+        })?;
+        encryptor.wrap_output(output).map_err(not_written)
+    }
+
+    /// Something small, sealed.
+    pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
+        let mut writer = self.seal_to(Vec::new())?;
+        writer.write_all(content).and_then(|()| writer.finish()).map_err(not_written)
+    }
+
+    /// Seals something once, so that keys that cannot be used are found before a backup begins.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.0.as_ref() {
+            Sort::Keys(_) => self.seal(b"").map(drop),
+            Sort::Passphrase(_) => Ok(()),
+        }
+    }
+}
+
+impl PublicKey {
+    fn parse(key: &str) -> std::result::Result<Self, &'static str> {
+        if key.starts_with("AGE-SECRET-KEY-") || key.contains("PRIVATE KEY") {
+            return Err("is a private key; give the public key that belongs to it, which `age-keygen -y` prints");
+        }
+        if key.starts_with("age1") {
+            let recipient: x25519::Recipient =
+                key.parse().map_err(|_| "begins like a public key of age and is none: is a character missing?")?;
+            return Ok(Self { text: recipient.to_string(), recipient: Recipient::X25519(recipient) });
+        }
+        let recipient: ssh::Recipient = key.parse().map_err(|error| match error {
+            ssh::ParseRecipientKeyError::Unsupported(_) => {
+                "is an SSH key of a type that age does not take; use ssh-ed25519 or ssh-rsa"
+            }
+            ssh::ParseRecipientKeyError::RsaModulusTooSmall => "is an RSA key of fewer than 2048 bits",
+            ssh::ParseRecipientKeyError::RsaModulusTooLarge => "is an RSA key larger than age takes",
+            _ => "is no public key; give `age1…`, `ssh-ed25519 …` or `ssh-rsa …`",
+        })?;
+        Ok(Self { text: recipient.to_string(), recipient: Recipient::Ssh(recipient) })
+    }
+}
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Recipients").field(&self.key_ids()).finish()
+    }
+}
+
+fn refused(what: String) -> Error {
+    Error::new(ErrorKind::Encryption, what)
+}
+
+fn not_written(source: io::Error) -> Error {
+    Error::with_source(ErrorKind::Encryption, "the encrypted content was not written", source)
+}
