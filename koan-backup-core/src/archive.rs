@@ -10,23 +10,27 @@ mod documents;
 mod layout;
 mod manifest;
 mod reader;
+mod records;
 mod thread;
 mod upload;
 mod writer;
 
 pub use blocks::{Block, BlockTable};
 pub(crate) use bounds::{document_fits, tree_fits};
+pub(crate) use compression::Sealing;
 pub use compression::{Compression, CompressionMethod};
 pub use documents::{
     BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,
     ProviderInfo, SchemaSnapshots, UncoveredEntity,
 };
+pub(crate) use documents::{SealedDocument, SealedEntity, document};
 pub use layout::entity_file;
-pub(crate) use layout::{archive_path, entry, manifest_path, manifests_prefix};
+pub(crate) use layout::{archive_path, entry, manifest_path, manifests_prefix, rekeyed_path, sealed_file};
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatus,
     FORMAT_VERSION, Manifest, Producer, VerificationSummary,
 };
-pub(crate) use reader::{ArchiveReader, BlockFault};
+pub(crate) use reader::ArchiveReader;
+pub(crate) use records::BlockFault;
 pub(crate) use upload::{FinishedUpload, Upload};
-pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, WrittenEntry};
+pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::archive::Producer;
 use crate::clock::Clock;
+use crate::encryption::{Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
@@ -20,6 +21,10 @@ pub(crate) struct Environment {
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
     /// By name; the first is the default.
     pub(crate) storages: Vec<(String, Storage)>,
+    /// For whom entities are encrypted that must be.
+    pub(crate) recipients: Option<Recipients>,
+    /// What opens them.
+    pub(crate) keys: Vec<Arc<dyn KeySource>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) producer: Producer,
     pub(crate) listener: Listener,
@@ -73,6 +78,27 @@ impl Environment {
         if own.is_listening() { own.clone() } else { self.listener.clone() }
     }
 
+    /// For whom an entity is encrypted; none if it is not.
+    ///
+    /// # Errors
+    /// It must be, and nobody is named.
+    pub(crate) fn recipients_of(&self, entity: &str, policy: Policy) -> Result<Option<&Recipients>> {
+        require_recipients(self.recipients.as_ref(), std::iter::once((entity, policy)))?;
+        Ok(self.recipients.as_ref().filter(|_| policy.encrypt))
+    }
+
+    /// All keys there are, from every source.
+    ///
+    /// # Errors
+    /// A source fails: what it would have opened could be taken for something that nobody can open.
+    pub(crate) async fn identities(&self) -> Result<Identities> {
+        let mut all = Identities::default();
+        for source in &self.keys {
+            all = all.and(source.identities().await?);
+        }
+        Ok(all)
+    }
+
     /// The entity of a name, current or older.
     pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
         self.entities
@@ -97,23 +123,29 @@ impl Environment {
     }
 }
 
-/// This version cannot encrypt, and never writes in clear what must be encrypted.
+/// What must be encrypted is never written in clear.
 ///
 /// # Errors
-/// One of the entities must be encrypted.
-pub(crate) fn refuse_unencrypted<'a>(entities: impl Iterator<Item = (&'a str, Policy)>) -> Result<()> {
+/// One of the entities must be encrypted, and nobody is named who could read it.
+pub(crate) fn require_recipients<'a>(
+    recipients: Option<&Recipients>,
+    entities: impl Iterator<Item = (&'a str, Policy)>,
+) -> Result<()> {
     let encrypted: Vec<_> = entities.filter(|(_, policy)| policy.encrypt).map(|(name, _)| name).collect();
     if encrypted.is_empty() {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Encryption,
-        format!(
-            "{} must be encrypted, and this version of koan-backup cannot encrypt yet; it never writes such an entity in \
-             clear. Exclude it with a reason, or declare `encrypt = false` where that is acceptable",
-            names(encrypted.iter())
-        ),
-    ))
+    match recipients {
+        Some(recipients) => recipients.check(),
+        None => Err(Error::new(
+            ErrorKind::Encryption,
+            format!(
+                "{} must be encrypted, and for whom is not said: name public keys with \
+                 `.encrypt_to(Recipients::keys([\"age1…\"])?)`; such an entity is never written in clear",
+                names(encrypted.iter())
+            ),
+        )),
+    }
 }
 
 /// Names in an error text: `a`, `b`.

@@ -5,6 +5,7 @@ mod builder;
 mod coverage;
 mod data;
 mod installed;
+mod rekey;
 mod restore;
 mod setters;
 mod verify;
@@ -15,6 +16,7 @@ pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
 pub use data::Data;
 pub use installed::{Backup, EntityBackup, Restore};
+pub use rekey::{RekeyAllBuilder, RekeyBuilder};
 pub use restore::{RestoreBuilder, ViabilityBuilder};
 pub use verify::VerifyBuilder;
 
@@ -60,6 +62,17 @@ impl Koan {
     /// Verifies a backup: by name the newest, or by id.
     pub fn verify(&self, backup: impl Into<BackupRef>) -> VerifyBuilder {
         VerifyBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Seals a backup for the recipients of this context, with keys that open it now: by name the newest, or by id. Its id
+    /// stays; the old archive is removed once the new one was verified.
+    pub fn rekey(&self, backup: impl Into<BackupRef>) -> RekeyBuilder {
+        RekeyBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Seals every backup of a profile for the recipients of this context. One that fails does not hinder the others.
+    pub fn rekey_all(&self) -> RekeyAllBuilder {
+        RekeyAllBuilder::new(self.clone())
     }
 
     /// The manifests of all backups in the default profile, newest first.

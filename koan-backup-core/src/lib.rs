@@ -22,6 +22,7 @@ mod koan;
 mod lines;
 mod provider;
 mod registry;
+mod rekey;
 mod restore;
 mod schema;
 mod selection;
@@ -52,8 +53,8 @@ pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
-    Backup, BackupBuilder, Data, EntityBackup, Koan, KoanBuilder, Restore, RestoreBuilder, VerifyBuilder,
-    ViabilityBuilder,
+    Backup, BackupBuilder, Data, EntityBackup, Koan, KoanBuilder, RekeyAllBuilder, RekeyBuilder, Restore,
+    RestoreBuilder, VerifyBuilder, ViabilityBuilder,
 };
 pub use lines::Chunk;
 pub use provider::{
@@ -61,11 +62,12 @@ pub use provider::{
     ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent,
     SessionOptions, Severity, Snapshot, WriteCounts,
 };
+pub use rekey::{RekeyReport, RekeySummary};
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use selection::Selection;
 pub use storage::Storage;
-pub use value::{Date, DateTime, KeyText, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+pub use value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};
 
 /// What expansions of the macros name. Not public interface: it changes without notice.

@@ -130,6 +130,17 @@ impl EntitySchema {
         self.fields.iter().enumerate().filter(|(_, field)| field.key)
     }
 
+    /// The same without the names of enum variants, which may be values of records.
+    pub(crate) fn without_variants(&self) -> Self {
+        let mut schema = self.clone();
+        for field in &mut schema.fields {
+            if let LogicalType::Enum { variants } = &mut field.logical {
+                variants.clear();
+            }
+        }
+        schema
+    }
+
     /// `sha256:` and the hash of this schema as compact JSON: equal exactly when the shapes are.
     pub fn fingerprint(&self) -> String {
         let json = serde_json::to_vec(self).expect("a schema holds only names and enums");

@@ -90,6 +90,20 @@ impl Storage {
         put.map(drop).map_err(|source| self.failed(path, "written to", source))
     }
 
+    /// Writes a small file in the place of one that is there: readers see the one or the other.
+    pub(crate) async fn replace(&self, path: &ObjectPath, content: Vec<u8>) -> Result<()> {
+        let put = self.store.put(path, PutPayload::from(content)).await;
+        put.map(drop).map_err(|source| self.failed(path, "written to", source))
+    }
+
+    /// Removes a file.
+    pub(crate) async fn remove(&self, path: &ObjectPath) -> Result<()> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.failed(path, "removed from", source)),
+        }
+    }
+
     /// Reads a small file of at most `limit` bytes; `None` if it does not exist.
     pub(crate) async fn read(&self, path: &ObjectPath, limit: u64) -> Result<Option<Vec<u8>>> {
         // A read that comes back short or fails is tried once more: the store may have been cut off.

@@ -103,7 +103,7 @@ impl Value<'_> {
 
 /// Shows a value as a key is shown in an error text: text is cut at 64 characters and escaped, bytes are counted.
 #[derive(Debug)]
-pub struct KeyText<'v, 'a>(pub &'v Value<'a>);
+pub(crate) struct KeyText<'v, 'a>(pub(crate) &'v Value<'a>);
 
 impl fmt::Display for KeyText<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

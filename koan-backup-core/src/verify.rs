@@ -2,18 +2,23 @@
 
 mod contents;
 mod entity;
+mod locked;
 mod report;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{BlockTable, ProviderDocument, SchemaSnapshots};
-pub(crate) use contents::open;
+use crate::archive::{BlockTable, EntityManifest, ProviderDocument, SchemaSnapshots, SealedDocument};
+use crate::digest::RecordSetHash;
+pub(crate) use contents::{identities_for, open};
 pub(crate) use entity::read_blocks;
+pub(crate) use locked::Locked;
 pub use report::{EntityVerification, Issue, VerifyReport};
 
 use crate::catalog::StoredBackup;
+use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Listener;
@@ -54,9 +59,35 @@ pub(crate) struct Documents {
     pub(crate) schemas: SchemaSnapshots,
     /// The hash of each entry as `checksums.json` has it.
     pub(crate) checksums: BTreeMap<String, String>,
+    /// What was sealed, by entry, as far as it was opened.
+    pub(crate) sealed: SealedDocument,
+    /// Why what is sealed was not opened, if something is.
+    pub(crate) locked: Option<Locked>,
 }
 
-/// Verifies a backup. What is wrong with it is in the report.
+impl Documents {
+    /// The hash that the lines of an entity must have, and that of its records.
+    pub(crate) fn hashes<'a>(
+        &'a self,
+        entity: &'a EntityManifest,
+        file: &str,
+    ) -> (Option<&'a String>, Option<RecordSetHash>) {
+        match self.sealed.get(file) {
+            Some(sealed) => (Some(&sealed.content_hash), Some(sealed.record_set_hash)),
+            None => (entity.content_hash.as_ref(), entity.record_set_hash),
+        }
+    }
+
+    /// Refuses to go on with records that were not opened.
+    pub(crate) fn require_opened(&self, entity: &EntityManifest) -> Result<()> {
+        match &self.locked {
+            Some(locked) if entity.policy.encrypt => Err(locked.error(&entity.entity)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Verifies a backup. What is wrong with it is in the report. Encrypted content is checked as far as the identities open it.
 ///
 /// # Errors
 /// The storage cannot be read, or the work was cancelled: nothing is known then.
@@ -64,8 +95,9 @@ pub(crate) async fn run(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     options: &VerifyOptions,
+    identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
-    let work = contents::verify(environment, backup, options);
+    let work = contents::verify(environment, backup, options, identities);
     tokio::select! {
         biased;
         () = options.cancel.cancelled() => Err(Error::cancelled()),

@@ -1,6 +1,6 @@
 //! Compressing blocks that join into one valid stream.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub enum CompressionMethod {
 /// Ends a stream of deflate blocks: a last block without content.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
+/// Ends a stream of gzip members: one without content, so that a stream without blocks is one too.
+const GZIP_END: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// What a block that was flushed ends with: an empty stored block.
 const SYNC_FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -100,16 +103,33 @@ impl Compression {
         ))
     }
 
-    /// One block, compressed on its own.
-    pub(crate) fn compress(self, raw: &[u8]) -> Result<Vec<u8>> {
-        match self.method {
-            CompressionMethod::Stored => Ok(raw.to_vec()),
-            CompressionMethod::Zstd => zstd::bulk::compress(raw, self.level).map_err(|source| {
+    /// One block, compressed on its own, for an entry of that sort.
+    pub(crate) fn compress(self, raw: &[u8], sealing: Sealing) -> Result<Vec<u8>> {
+        match Coding::of(self.method, sealing) {
+            Coding::Stored => Ok(raw.to_vec()),
+            Coding::Zstd => zstd::bulk::compress(raw, self.level).map_err(|source| {
                 Error::with_source(ErrorKind::Internal, "a block was not compressed", source)
             }),
-            CompressionMethod::Deflate => deflate(raw, self.level),
+            Coding::Deflate => deflate(raw, self.level),
+            Coding::Gzip => gzip(raw, self.level),
         }
     }
+}
+
+/// Whether an entry is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    Clear,
+    Sealed,
+}
+
+/// How the blocks of an entry are coded. In a sealed entry ZIP compresses nothing, so the stream says itself what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Deflate,
+    Gzip,
+    Zstd,
+    Stored,
 }
 
 impl Default for Compression {
@@ -132,10 +152,39 @@ impl CompressionMethod {
         [Self::Deflate, Self::Zstd, Self::Stored].into_iter().find(|known| known.zip() == method)
     }
 
+    /// What a sealed entry of this method is called after its lines.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Deflate => ".gz",
+            Self::Zstd => ".zst",
+            Self::Stored => "",
+        }
+    }
+}
+
+impl Coding {
+    pub(crate) fn of(method: CompressionMethod, sealing: Sealing) -> Self {
+        match (method, sealing) {
+            (CompressionMethod::Deflate, Sealing::Clear) => Self::Deflate,
+            (CompressionMethod::Deflate, Sealing::Sealed) => Self::Gzip,
+            (CompressionMethod::Zstd, _) => Self::Zstd,
+            (CompressionMethod::Stored, _) => Self::Stored,
+        }
+    }
+
+    pub(crate) fn method(self) -> CompressionMethod {
+        match self {
+            Self::Deflate | Self::Gzip => CompressionMethod::Deflate,
+            Self::Zstd => CompressionMethod::Zstd,
+            Self::Stored => CompressionMethod::Stored,
+        }
+    }
+
     /// What ends the stream of an entry.
     pub(crate) fn tail(self) -> &'static [u8] {
         match self {
             Self::Deflate => &DEFLATE_END,
+            Self::Gzip => &GZIP_END,
             Self::Zstd | Self::Stored => &[],
         }
     }
@@ -147,6 +196,7 @@ impl CompressionMethod {
             Self::Zstd => unzstd(block, raw_length)?,
             Self::Deflate if block.ends_with(&SYNC_FLUSH) => inflate(block, raw_length)?,
             Self::Deflate => return None,
+            Self::Gzip => gunzip(block, raw_length)?,
         };
         (raw.len() == raw_length).then_some(raw)
     }
@@ -174,6 +224,23 @@ fn deflate(raw: &[u8], level: i32) -> Result<Vec<u8>> {
         }
         out.reserve(raw.len() / 4 + 1024);
     }
+}
+
+/// One gzip member.
+fn gzip(raw: &[u8], level: i32) -> Result<Vec<u8>> {
+    let failed = |source| Error::with_source(ErrorKind::Internal, "a block was not compressed", source);
+    let level = flate2::Compression::new(u32::try_from(level).unwrap_or_default());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(raw.len() / 3 + 1024), level);
+    encoder.write_all(raw).and_then(|()| encoder.finish()).map_err(failed)
+}
+
+/// Reads one gzip member, with memory for what comes out only.
+fn gunzip(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
+    let mut decoder = flate2::bufread::GzDecoder::new(block);
+    let mut out = Vec::with_capacity(raw_length.min(2 << 20));
+    let limit = u64::try_from(raw_length).ok()?.checked_add(1)?;
+    decoder.by_ref().take(limit).read_to_end(&mut out).ok()?;
+    decoder.into_inner().is_empty().then_some(out)
 }
 
 /// Inflates until `raw_length` bytes are there or the input ends, with memory for what comes out only.
@@ -228,18 +295,25 @@ mod tests {
 
     #[test]
     fn blocks_of_any_size_come_back_and_join_into_one_stream() {
-        for level in [1, 3, 6, 9] {
+        let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
+        for (level, sealing) in
+            [1, 3, 6, 9].into_iter().flat_map(|level| [(level, Sealing::Clear), (level, Sealing::Sealed)])
+        {
             let compression = Compression::deflate(level).expect("valid level");
-            let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
+            let coding = Coding::of(compression.method(), sealing);
             let mut stream = Vec::new();
             for raw in &raws {
-                let block = compression.compress(raw).expect("compresses");
-                assert_eq!(CompressionMethod::Deflate.decompress(&block, raw.len()).as_ref(), Some(raw));
+                let block = compression.compress(raw, sealing).expect("compresses");
+                assert_eq!(coding.decompress(&block, raw.len()).as_ref(), Some(raw));
                 stream.extend(block);
             }
-            stream.extend(CompressionMethod::Deflate.tail());
+            stream.extend(coding.tail());
             let mut joined = Vec::new();
-            flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined).expect("one stream");
+            let read = match sealing {
+                Sealing::Clear => flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined),
+                Sealing::Sealed => flate2::read::MultiGzDecoder::new(&stream[..]).read_to_end(&mut joined),
+            };
+            read.expect("one stream");
             assert_eq!(joined, raws.concat());
         }
     }
@@ -247,16 +321,21 @@ mod tests {
     #[test]
     fn a_block_that_holds_more_or_less_than_declared_is_refused() {
         let raw = sample(5000);
-        for compression in
-            [Compression::default(), Compression::zstd(3).expect("valid"), Compression::stored()]
-        {
-            let block = compression.compress(&raw).expect("compresses");
-            let method = compression.method();
-            assert_eq!(method.decompress(&block, raw.len()).as_ref(), Some(&raw));
+        for (compression, sealing) in [
+            (Compression::default(), Sealing::Clear),
+            (Compression::default(), Sealing::Sealed),
+            (Compression::zstd(3).expect("valid"), Sealing::Clear),
+            (Compression::stored(), Sealing::Clear),
+        ] {
+            let block = compression.compress(&raw, sealing).expect("compresses");
+            let coding = Coding::of(compression.method(), sealing);
+            assert_eq!(coding.decompress(&block, raw.len()).as_ref(), Some(&raw));
             for wrong in [raw.len() - 1, raw.len() + 1, 0] {
-                assert!(method.decompress(&block, wrong).is_none(), "{method:?} {wrong}");
+                assert!(coding.decompress(&block, wrong).is_none(), "{coding:?} {wrong}");
             }
-            assert!(method.decompress(&block[..block.len() - 1], raw.len()).is_none(), "{method:?} cut");
+            assert!(coding.decompress(&block[..block.len() - 1], raw.len()).is_none(), "{coding:?} cut");
+            let longer = [&block[..], &block[..]].concat();
+            assert!(coding.decompress(&longer, raw.len()).is_none(), "{coding:?} doubled");
         }
     }
 

@@ -4,11 +4,22 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::blocks::Block;
+
 use crate::consistency::Consistency;
+use crate::digest::RecordSetHash;
 use crate::entity::Policy;
 use crate::schema::EntitySchema;
+
+/// A document as it is stored: indented JSON with a line feed at the end.
+pub(crate) fn document<T: Serialize>(document: &T) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(document).expect("documents have text keys and finite numbers");
+    json.push(b'\n');
+    json
+}
 
 /// `verification/checksums.json`: the hash of every entry as `unzip` extracts it, but for this one and the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +35,24 @@ impl Checksums {
         }
         crate::digest::finish(hasher)
     }
+}
+
+/// `verification/sealed.json.age`, opened: by entry, what would tell of encrypted records if it lay in clear.
+pub(crate) type SealedDocument = BTreeMap<String, SealedEntity>;
+
+/// What is sealed of one entry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SealedEntity {
+    /// The hash of the lines, each with its line feed.
+    pub(crate) content_hash: String,
+    /// A hash of the records that does not depend on their order.
+    pub(crate) record_set_hash: RecordSetHash,
+    /// The independent blocks of what is sealed.
+    pub(crate) blocks: Vec<Block>,
+    /// The physical form of its columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) physical: Option<Box<RawValue>>,
 }
 
 /// `verification/schema-snapshots.json`: the shapes of the entities whose policy includes them.

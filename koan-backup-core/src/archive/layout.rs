@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::compression::{Coding, CompressionMethod, Sealing};
+use super::manifest::Manifest;
 use crate::id::{BackupId, BackupName, SetName};
 
 /// What stays as it is in the name of an entry; everything else is percent-encoded.
@@ -12,6 +14,7 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#')
 /// The entries beside those of the entities.
 pub(crate) mod entry {
     pub(crate) const CHECKSUMS: &str = "verification/checksums.json";
+    pub(crate) const SEALED: &str = "verification/sealed.json.age";
     pub(crate) const SCHEMA_SNAPSHOTS: &str = "verification/schema-snapshots.json";
     pub(crate) const DISCOVERY_INFO: &str = "metadata/discovery-info.json";
     pub(crate) const PROVIDER_INFO: &str = "metadata/provider-info.json";
@@ -30,10 +33,32 @@ pub fn entity_file(entity: &str, set: &SetName) -> String {
     }
 }
 
+/// The name of the entry that holds an entity's records encrypted: `entities/Secret.jsonl.gz.age`.
+pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod) -> String {
+    format!("{}{}.age", entity_file(entity, set), method.suffix())
+}
+
+/// How the blocks of an entry are coded, by its name and its ZIP method.
+pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
+    match file.strip_suffix(".age") {
+        None => Coding::of(method, Sealing::Clear),
+        Some(sealed) if sealed.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
+        Some(sealed) if sealed.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
+        Some(_) => Coding::Stored,
+    }
+}
+
 /// Where the archive of a backup lies in its profile.
 pub(crate) fn archive_path(name: &BackupName, created_at: Timestamp, id: &BackupId) -> Path {
     let time = created_at.strftime("%Y%m%d-%H%M%S");
     Path::from(format!("archives/backup-{}-{time}-{}.zip", name.safe(), id.short()))
+}
+
+/// Where the archive of a backup lies once it was written anew for other recipients.
+pub(crate) fn rekeyed_path(manifest: &Manifest, again: &BackupId) -> Path {
+    let time = manifest.created_at.strftime("%Y%m%d-%H%M%S");
+    let (name, id) = (manifest.name.safe(), manifest.id.short());
+    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.zip", again.short()))
 }
 
 /// Where the manifest of a backup lies in its profile. The backup exists once this is there.
@@ -55,6 +80,10 @@ mod tests {
         let set = |name: &str| SetName::new(name).expect("valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
+        assert_eq!(
+            sealed_file("Secret", &SetName::root(), CompressionMethod::Deflate),
+            "entities/Secret.jsonl.gz.age"
+        );
         assert_eq!(
             entity_file("../../etc/pass wd", &set("ü/x")),
             "entities/..%2F..%2Fetc%2Fpass%20wd#%C3%BC%2Fx.jsonl"

@@ -208,9 +208,7 @@ pub struct DiscoverySummary {
 impl Manifest {
     /// The manifest as it is stored: indented JSON with a line feed at the end.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec_pretty(self).expect("a manifest has text keys and finite numbers");
-        json.push(b'\n');
-        json
+        super::documents::document(self)
     }
 
     /// The entity of a name and set.

@@ -15,18 +15,15 @@ use rawzip::{ReaderAt, ZipLocator};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use super::blocks::{self, Block, BlockTable};
 use super::bounds;
 use super::compression::CompressionMethod;
 use super::thread::OwnThread;
+use crate::encryption::Unlocked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// The most entries an archive can have.
 const MAX_ENTRIES: usize = 1_000_000;
-/// The most bytes the lines of one block can have.
-const MAX_BLOCK_BYTES: u64 = 256 << 20;
-
 /// An archive whose directory was read and checked.
 #[derive(Debug)]
 pub(crate) struct ArchiveReader {
@@ -34,35 +31,18 @@ pub(crate) struct ArchiveReader {
     path: Path,
     size_bytes: u64,
     entries: BTreeMap<String, Entry>,
+    /// Sealed entries whose keys are known.
+    pub(super) unlocked: BTreeMap<String, Arc<Unlocked>>,
 }
 
 /// Where one entry lies.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    method: CompressionMethod,
-    crc32: u32,
-    start: u64,
-    compressed: u64,
-    uncompressed: u64,
-}
-
-/// One block as it was fetched, to be opened on a thread that may work.
-#[derive(Debug)]
-pub(crate) struct OpenBlock {
-    block: Block,
-    method: CompressionMethod,
-    bytes: Bytes,
-}
-
-/// What is wrong with a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BlockFault {
-    #[error("does not decompress")]
-    Undecodable,
-    #[error("holds other bytes than were written")]
-    Crc,
-    #[error("holds another number of records than was written")]
-    Records,
+pub(super) struct Entry {
+    pub(super) method: CompressionMethod,
+    pub(super) crc32: u32,
+    pub(super) start: u64,
+    pub(super) compressed: u64,
+    pub(super) uncompressed: u64,
 }
 
 impl ArchiveReader {
@@ -94,7 +74,7 @@ impl ArchiveReader {
         // An archive that was not read is not a damaged one.
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(failure) => Err(failure),
-            None => Ok(Self { store, path, size_bytes, entries: entries? }),
+            None => Ok(Self { store, path, size_bytes, entries: entries?, unlocked: BTreeMap::new() }),
         }
     }
 
@@ -106,6 +86,19 @@ impl ArchiveReader {
     /// The names of all entries, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
+    }
+
+    /// Where an entry lies.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub(super) fn entry(&self, name: &str) -> Result<&Entry> {
+        self.entries.get(name).ok_or_else(|| self.broken(name, "it is missing"))
+    }
+
+    /// The error of an entry that is damaged.
+    pub(crate) fn broken(&self, name: &str, what: &str) -> Error {
+        corrupt(self.path.as_ref(), &format!("entry `{name}`: {what}"))
     }
 
     /// Whether there is an entry of that name.
@@ -149,61 +142,6 @@ impl ArchiveReader {
                 source,
             )
         })
-    }
-
-    /// Checks that the blocks of an entry of records account for all of it.
-    pub(crate) fn check_blocks(&self, name: &str, table: &BlockTable) -> Result<()> {
-        let broken = |what: &str| corrupt(self.path.as_ref(), &format!("entry `{name}`: {what}"));
-        let entry = self.entries.get(name).ok_or_else(|| broken("is missing"))?;
-        let blocks = table.get(name).ok_or_else(|| broken("has no table of blocks"))?;
-        let tail = entry.method.tail().len().try_into().unwrap_or(0);
-        if let Some(problem) = blocks::fault(blocks, entry.compressed, tail, entry.uncompressed) {
-            return Err(broken(problem));
-        }
-        if blocks.iter().any(|block| block.raw_length > MAX_BLOCK_BYTES || block.length > MAX_BLOCK_BYTES) {
-            return Err(broken("it has a block larger than any that is written"));
-        }
-        Ok(())
-    }
-
-    /// The size an entry says it has when extracted, and its checksum.
-    pub(crate) fn declared(&self, name: &str) -> Option<(u64, u32)> {
-        self.entries.get(name).map(|entry| (entry.uncompressed, entry.crc32))
-    }
-
-    /// Whether what ends the stream of an entry is there.
-    pub(crate) async fn tail_is_intact(&self, name: &str) -> Result<bool> {
-        let Some(entry) = self.entries.get(name) else { return Ok(false) };
-        let tail = entry.method.tail();
-        let length = u64::try_from(tail.len()).unwrap_or(0);
-        Ok(self.range(entry.start + entry.compressed - length, length).await? == tail)
-    }
-
-    /// Fetches one block of an entry.
-    pub(crate) async fn block(&self, name: &str, block: Block) -> Result<OpenBlock> {
-        let entry = self
-            .entries
-            .get(name)
-            .ok_or_else(|| corrupt(self.path.as_ref(), &format!("entry `{name}` is missing")))?;
-        let bytes = self.range(entry.start + block.offset, block.length).await?;
-        Ok(OpenBlock { block, method: entry.method, bytes })
-    }
-}
-
-impl OpenBlock {
-    /// The lines of the block, whose checksum and count hold.
-    pub(crate) fn lines(&self) -> std::result::Result<Vec<u8>, BlockFault> {
-        let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Undecodable)?;
-        let lines = self.method.decompress(&self.bytes, raw_length).ok_or(BlockFault::Undecodable)?;
-        if crc32fast::hash(&lines) != self.block.crc32 {
-            return Err(BlockFault::Crc);
-        }
-        let whole = lines.last().is_none_or(|&last| last == b'\n');
-        let count = crate::lines::count_lines(&lines);
-        if !whole || count != self.block.records {
-            return Err(BlockFault::Records);
-        }
-        Ok(lines)
     }
 }
 

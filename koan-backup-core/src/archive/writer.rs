@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::blocks::Block;
-use super::compression::{Compression, CompressionMethod};
+use super::compression::{Coding, CompressionMethod, Sealing};
 use super::thread::OwnThread;
 use super::upload::{FinishedUpload, UploadWriter};
 use crate::digest::RecordSetHash;
+use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Blocks that wait for the writer at most.
@@ -37,10 +38,28 @@ pub(crate) struct WrittenEntry {
     pub(crate) content_hash: String,
     pub(crate) record_set_hash: RecordSetHash,
     pub(crate) blocks: Vec<Block>,
+    /// What lies in the archive, if that is not the lines themselves.
+    pub(crate) sealed: Option<SealedBytes>,
+}
+
+/// The bytes of a sealed entry.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedBytes {
+    pub(crate) hash: String,
+    pub(crate) length: u64,
+}
+
+/// An entry of records that is to be written.
+#[derive(Debug)]
+pub(crate) struct NewEntry {
+    pub(crate) path: String,
+    pub(crate) method: CompressionMethod,
+    /// For whom it is sealed, if it is.
+    pub(crate) recipients: Option<Recipients>,
 }
 
 enum Command {
-    Records { path: String, blocks: mpsc::Receiver<Part>, written: oneshot::Sender<WrittenEntry> },
+    Records { entry: NewEntry, blocks: mpsc::Receiver<Part>, written: oneshot::Sender<WrittenEntry> },
     Document { path: String, content: Vec<u8>, written: oneshot::Sender<()> },
     Finish,
 }
@@ -67,17 +86,17 @@ pub(crate) struct EntityEntry {
 
 impl ArchiveWriter {
     /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
-    pub(crate) fn start(sink: UploadWriter, compression: Compression, modified: Timestamp) -> Self {
+    pub(crate) fn start(sink: UploadWriter, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
-        let finished = OwnThread::start(move || write_archive(sink, compression, modified, receiver));
+        let finished = OwnThread::start(move || write_archive(sink, modified, receiver));
         Self { commands, finished }
     }
 
     /// Begins an entry of records.
-    pub(crate) async fn records(&mut self, path: String) -> Result<EntityEntry> {
+    pub(crate) async fn records(&mut self, entry: NewEntry) -> Result<EntityEntry> {
         let (blocks, receiver) = mpsc::channel(BLOCKS_AHEAD);
         let (sender, written) = oneshot::channel();
-        self.send(Command::Records { path, blocks: receiver, written: sender }).await?;
+        self.send(Command::Records { entry, blocks: receiver, written: sender }).await?;
         Ok(EntityEntry { blocks, written })
     }
 
@@ -121,7 +140,6 @@ fn stopped() -> Error {
 
 fn write_archive(
     sink: UploadWriter,
-    compression: Compression,
     modified: Timestamp,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<FinishedUpload> {
@@ -129,8 +147,8 @@ fn write_archive(
     let mut zip = ZipArchiveWriter::new(sink);
     while let Some(command) = commands.blocking_recv() {
         match command {
-            Command::Records { path, blocks, written } => {
-                let entry = write_records(&mut zip, &path, compression.method(), modified, blocks)?;
+            Command::Records { entry, blocks, written } => {
+                let entry = write_records(&mut zip, &entry, modified, blocks)?;
                 // Nobody waits for it if the backup was given up.
                 let _ = written.send(entry);
             }
@@ -152,11 +170,13 @@ fn write_archive(
 
 fn write_records(
     zip: &mut ZipArchiveWriter<UploadWriter>,
-    path: &str,
-    method: CompressionMethod,
+    new: &NewEntry,
     modified: UtcDateTime,
-    mut parts: mpsc::Receiver<Part>,
+    parts: mpsc::Receiver<Part>,
 ) -> Result<WrittenEntry> {
+    let path = new.path.as_str();
+    // What is sealed does not get smaller.
+    let method = if new.recipients.is_some() { CompressionMethod::Stored } else { new.method };
     let started = zip
         .new_file(path)
         .compression_method(method.zip())
@@ -165,6 +185,29 @@ fn write_records(
         .crc32(rawzip::Crc32Option::Skip)
         .start();
     let (mut entry, _) = started.map_err(|error| zip_failed(path, error))?;
+    let Some(recipients) = &new.recipients else {
+        let (written, crc32) = write_blocks(&mut entry, path, Coding::of(new.method, Sealing::Clear), parts)?;
+        let descriptor = DataDescriptorOutput::new(crc32, written.size_bytes);
+        entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
+        return Ok(written);
+    };
+    let mut sealing = recipients.seal_to(Measured::new(&mut entry))?;
+    let (mut written, _) = write_blocks(&mut sealing, path, Coding::of(new.method, Sealing::Sealed), parts)?;
+    let measured = sealing.finish().map_err(|source| write_failed(path, source))?;
+    let (crc32, length) = (measured.crc.finalize(), measured.length);
+    written.sealed = Some(SealedBytes { hash: crate::digest::finish(measured.hasher), length });
+    let descriptor = DataDescriptorOutput::new(crc32, length);
+    entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
+    Ok(written)
+}
+
+/// Writes blocks as they come, and tells what their lines were, with the checksum of those.
+fn write_blocks(
+    output: &mut impl Write,
+    path: &str,
+    coding: Coding,
+    mut parts: mpsc::Receiver<Part>,
+) -> Result<(WrittenEntry, u32)> {
     let mut hasher = Sha256::new();
     let mut crc = crc32fast::Hasher::new();
     let mut written = WrittenEntry {
@@ -174,6 +217,7 @@ fn write_records(
         content_hash: String::new(),
         record_set_hash: RecordSetHash::default(),
         blocks: Vec::new(),
+        sealed: None,
     };
     loop {
         let block = match parts.blocking_recv() {
@@ -182,7 +226,7 @@ fn write_records(
             None => return Err(Error::cancelled()),
         };
         let (length, raw_length) = (len(&block.compressed), len(&block.raw));
-        entry.write_all(&block.compressed).map_err(|source| write_failed(path, source))?;
+        output.write_all(&block.compressed).map_err(|source| write_failed(path, source))?;
         hasher.update(&block.raw);
         crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, raw_length));
         written.blocks.push(Block {
@@ -197,12 +241,38 @@ fn write_records(
         written.compressed_bytes += length;
         written.record_set_hash.merge(&block.set_hash);
     }
-    entry.write_all(method.tail()).map_err(|source| write_failed(path, source))?;
-    written.compressed_bytes += len(method.tail());
+    output.write_all(coding.tail()).map_err(|source| write_failed(path, source))?;
+    written.compressed_bytes += len(coding.tail());
     written.content_hash = crate::digest::finish(hasher);
-    let descriptor = DataDescriptorOutput::new(crc.finalize(), written.size_bytes);
-    entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
-    Ok(written)
+    Ok((written, crc.finalize()))
+}
+
+/// A writer that measures what passes.
+struct Measured<W> {
+    output: W,
+    hasher: Sha256,
+    crc: crc32fast::Hasher,
+    length: u64,
+}
+
+impl<W> Measured<W> {
+    fn new(output: W) -> Self {
+        Self { output, hasher: Sha256::new(), crc: crc32fast::Hasher::new(), length: 0 }
+    }
+}
+
+impl<W: Write> Write for Measured<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = self.output.write(bytes)?;
+        self.hasher.update(&bytes[..taken]);
+        self.crc.update(&bytes[..taken]);
+        self.length += len(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.output.flush()
+    }
 }
 
 /// Documents are deflated whatever records are, so that every tool can read them.

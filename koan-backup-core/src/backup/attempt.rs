@@ -13,7 +13,8 @@ use super::publish::{Contents, Header, write_documents};
 use super::reads::Reads;
 use crate::archive::{
     ArchiveFile, ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
-    Manifest, ProviderInfo, Upload, WrittenEntry, archive_path, entity_file,
+    Manifest, NewEntry, ProviderInfo, SealedEntity, Sealing, Upload, WrittenEntry, archive_path, entity_file,
+    sealed_file,
 };
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,7 +47,7 @@ impl Attempt<'_> {
         let (sink, mut upload) =
             Upload::begin(store.as_ref(), self.storage.location(), path.clone(), self.storage.part_bytes())
                 .await?;
-        let writer = ArchiveWriter::start(sink, self.options.compression, created_at);
+        let writer = ArchiveWriter::start(sink, created_at);
         let (produced, stored) = tokio::join!(self.produce(writer, failures), upload.run());
         let (mut manifest, written) = match (produced, stored) {
             (Ok(produced), Ok(())) => produced,
@@ -140,7 +141,14 @@ impl Attempt<'_> {
         part: &PlannedPart,
         contents: &mut Contents,
     ) -> Result<WrittenEntry, PartFailed> {
-        let file = entity_file(part.entity.codec.name(), &part.set);
+        let recipients = self.environment.recipients_of(part.entity.codec.name(), part.entity.policy);
+        let recipients = recipients.map_err(|error| PartFailed { error, began: false })?;
+        let sealing = if recipients.is_some() { Sealing::Sealed } else { Sealing::Clear };
+        let new_entry = || NewEntry {
+            path: self.file(part),
+            method: self.options.compression.method(),
+            recipients: recipients.cloned(),
+        };
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut entry: Option<EntityEntry> = None;
         let failed = |began: bool| move |error| PartFailed { error, began };
@@ -155,7 +163,7 @@ impl Attempt<'_> {
                     bytes += u64::try_from(block.raw.len()).unwrap_or(u64::MAX);
                     let entry = match &mut entry {
                         Some(entry) => entry,
-                        none => none.insert(writer.records(file.clone()).await.map_err(failed(false))?),
+                        none => none.insert(writer.records(new_entry()).await.map_err(failed(false))?),
                     };
                     entry.block(block).await.map_err(failed(true))?;
                     self.listener.tell(|| Event::BlockWritten {
@@ -165,7 +173,7 @@ impl Attempt<'_> {
                 chunk = reads.chunk(index), if open && working.len() < workers => match chunk {
                     Some(chunk) => {
                         let (codec, compression) = (part.entity.codec.clone(), self.options.compression);
-                        working.push_back(tokio::task::spawn_blocking(move || encode(chunk, &codec, compression)));
+                        working.push_back(tokio::task::spawn_blocking(move || encode(chunk, &codec, compression, sealing)));
                     }
                     None => open = false,
                 },
@@ -174,16 +182,40 @@ impl Attempt<'_> {
         let summary = reads.summary(index).await.map_err(failed(entry.is_some()))?;
         let entry = match entry {
             Some(entry) => entry,
-            None => writer.records(file.clone()).await.map_err(failed(false))?,
+            None => writer.records(new_entry()).await.map_err(failed(false))?,
         };
         let written = entry.finish().await.map_err(failed(true))?;
-        if let (Some(physical), Some(info)) =
-            (summary.physical, contents.providers.get_mut(&part.entity.provider))
-        {
-            info.physical.insert(file, physical);
-        }
+        self.note_physical(part, summary.physical, contents).map_err(failed(true))?;
         contents.warnings.extend(summary.warnings);
         Ok(written)
+    }
+
+    /// The name of the entry of a part.
+    fn file(&self, part: &PlannedPart) -> String {
+        let name = part.entity.codec.name();
+        match part.entity.policy.encrypt {
+            true => sealed_file(name, &part.set, self.options.compression.method()),
+            false => entity_file(name, &part.set),
+        }
+    }
+
+    /// Keeps the physical form of what was read; that of encrypted records is sealed with them.
+    fn note_physical(
+        &self,
+        part: &PlannedPart,
+        physical: Option<serde_json::Value>,
+        contents: &mut Contents,
+    ) -> Result<()> {
+        let (Some(physical), file) = (physical, self.file(part)) else { return Ok(()) };
+        if part.entity.policy.encrypt {
+            let text = serde_json::value::to_raw_value(&physical).map_err(|source| {
+                Error::with_source(ErrorKind::Internal, "the physical form was not written", source)
+            })?;
+            contents.sealed_physical.insert(file, text);
+        } else if let Some(info) = contents.providers.get_mut(&part.entity.provider) {
+            info.physical.insert(file, physical);
+        }
+        Ok(())
     }
 
     fn completed(
@@ -193,24 +225,40 @@ impl Attempt<'_> {
         started: Instant,
         contents: &mut Contents,
     ) {
-        let file = entity_file(part.entity.codec.name(), &part.set);
+        let file = self.file(part);
         let (records, bytes) = (written.item_count, written.size_bytes);
-        contents.checksums.0.insert(file.clone(), written.content_hash.clone());
-        if part.entity.policy.include_schema {
-            contents.schemas.insert(part.entity.codec.name().to_owned(), part.entity.codec.schema().clone());
-        }
-        contents.entities.push(EntityManifest {
+        let (name, schema) = (part.entity.codec.name(), part.entity.codec.schema());
+        let mut entity = EntityManifest {
             status: EntityStatus::Completed,
             item_count: written.item_count,
             size_bytes: written.size_bytes,
             compressed_bytes: written.compressed_bytes,
-            content_hash: Some(written.content_hash),
-            record_set_hash: Some(written.record_set_hash),
             storage_file: Some(file.clone()),
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..self.blank(part)
-        });
-        contents.blocks.insert(file, written.blocks);
+        };
+        // A hash of what is encrypted would let anybody test a guess.
+        let (stored_hash, shown_schema) = if let Some(sealed) = written.sealed {
+            entity.compressed_bytes = sealed.length;
+            let inner = SealedEntity {
+                content_hash: written.content_hash,
+                record_set_hash: written.record_set_hash,
+                blocks: written.blocks,
+                physical: contents.sealed_physical.remove(&file),
+            };
+            contents.sealed.insert(file.clone(), inner);
+            (sealed.hash, schema.without_variants())
+        } else {
+            entity.record_set_hash = Some(written.record_set_hash);
+            contents.blocks.insert(file.clone(), written.blocks);
+            (written.content_hash, schema.clone())
+        };
+        if part.entity.policy.include_schema {
+            contents.schemas.insert(name.to_owned(), shown_schema);
+        }
+        entity.content_hash = Some(stored_hash.clone());
+        contents.checksums.0.insert(file, stored_hash);
+        contents.entities.push(entity);
         self.listener.tell(|| Event::EntityCompleted {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),

@@ -1,6 +1,6 @@
 //! From a chunk of lines to a block of the archive: proven, hashed, compressed. Runs on a thread that may work.
 
-use crate::archive::{CompressedBlock, Compression};
+use crate::archive::{CompressedBlock, Compression, Sealing};
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +14,7 @@ pub(super) fn encode(
     chunk: Chunk,
     entity: &EntityCodec,
     compression: Compression,
+    sealing: Sealing,
 ) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
     let mut again = Vec::with_capacity(1024);
@@ -28,7 +29,7 @@ pub(super) fn encode(
         })?;
         set_hash.add(line);
     }
-    let compressed = compression.compress(&chunk.lines)?;
+    let compressed = compression.compress(&chunk.lines, sealing)?;
     let crc32 = crc32fast::hash(&chunk.lines);
     Ok(CompressedBlock { compressed, records: chunk.records, crc32, set_hash, raw: chunk.lines })
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
-    DiscoverySummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, Manifest,
-    ProviderDocument, SchemaSnapshots, VerificationSummary, document_fits, entry, manifest_path,
+    DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION,
+    Manifest, ProviderDocument, SchemaSnapshots, SealedDocument, VerificationSummary, document,
+    document_fits, entry, manifest_path,
 };
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +30,10 @@ pub(super) struct Header<'a> {
 pub(super) struct Contents {
     pub(super) entities: Vec<EntityManifest>,
     pub(super) blocks: BlockTable,
+    /// What would tell of encrypted records, by entry.
+    pub(super) sealed: SealedDocument,
+    /// The physical form of encrypted records that are being written, by entry.
+    pub(super) sealed_physical: BTreeMap<String, Box<RawValue>>,
     pub(super) checksums: Checksums,
     pub(super) providers: ProviderDocument,
     pub(super) schemas: SchemaSnapshots,
@@ -44,6 +50,12 @@ impl Contents {
             total_size_bytes: raw,
             compression_ratio: ratio(compressed, raw),
         }
+    }
+
+    /// For whom what is encrypted is, if anything is.
+    fn encryption(&self, environment: &Environment) -> Option<EncryptionSummary> {
+        let recipients = environment.recipients.as_ref().filter(|_| !self.sealed.is_empty())?;
+        Some(EncryptionSummary { recipients: recipients.public_keys(), key_ids: recipients.key_ids() })
     }
 
     fn status(&self) -> BackupStatus {
@@ -78,23 +90,36 @@ pub(super) async fn write_documents(
 ) -> Result<Manifest> {
     let completed_at = environment.clock.now();
     let duration_ms = millis_between(header.created_at, completed_at);
-    let documents = [
-        (entry::SCHEMA_SNAPSHOTS, json(&contents.schemas)),
-        (entry::DISCOVERY_INFO, json(&discovery_document(&environment.inventory))),
-        (entry::PROVIDER_INFO, json(&contents.providers)),
-        (entry::BACKUP_STATS, json(&contents.statistics(duration_ms))),
-        (entry::BLOCKS, json(&contents.blocks)),
+    let mut documents = vec![
+        (entry::SCHEMA_SNAPSHOTS, document(&contents.schemas)),
+        (entry::DISCOVERY_INFO, document(&discovery_document(&environment.inventory))),
+        (entry::PROVIDER_INFO, document(&contents.providers)),
+        (entry::BACKUP_STATS, document(&contents.statistics(duration_ms))),
+        (entry::BLOCKS, document(&contents.blocks)),
     ];
+    if !contents.sealed.is_empty() {
+        documents.push((entry::SEALED, seal(environment, document(&contents.sealed)).await?));
+    }
     let entries = contents.entities.len() + documents.len() + 2;
     for (name, content) in documents {
         contents.checksums.0.insert(name.to_owned(), crate::digest::sha256(&content));
         write(writer, name, content, entries).await?;
     }
-    write(writer, entry::CHECKSUMS, json(&contents.checksums), entries).await?;
+    write(writer, entry::CHECKSUMS, document(&contents.checksums), entries).await?;
     let mut manifest = manifest(environment, header, options, &contents, completed_at);
     manifest.verification.overall_checksum = Some(contents.checksums.overall());
     write(writer, entry::MANIFEST, manifest.to_json(), entries).await?;
     Ok(manifest)
+}
+
+/// Encrypts a document, on a thread that may work.
+async fn seal(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
+    let Some(recipients) = environment.recipients.clone() else {
+        return Err(Error::new(ErrorKind::Internal, "something was sealed for nobody"));
+    };
+    let sealed = tokio::task::spawn_blocking(move || recipients.seal(&content)).await;
+    sealed
+        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that seals was lost", source))?
 }
 
 /// Writes a document that a reader will take.
@@ -154,7 +179,7 @@ pub(super) fn manifest(
         metadata: options.metadata.clone(),
         producer: environment.producer.clone(),
         archive: None,
-        encryption: None,
+        encryption: contents.encryption(environment),
         entities: contents.entities.clone(),
         verification: contents.verification(),
         discovery: discovery_summary(environment),
@@ -197,12 +222,6 @@ fn entity_statistics(entity: &EntityManifest) -> Option<(String, EntityStatistic
         compression_ratio: ratio(entity.compressed_bytes, entity.size_bytes),
     };
     Some((entity.storage_file.clone()?, statistics))
-}
-
-fn json<T: serde::Serialize>(document: &T) -> Vec<u8> {
-    let mut json = serde_json::to_vec_pretty(document).expect("documents have text keys and finite numbers");
-    json.push(b'\n');
-    json
 }
 
 /// A ratio for people, to four digits; 0 of nothing.

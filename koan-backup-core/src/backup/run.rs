@@ -7,7 +7,7 @@ use super::publish::{Contents, Header, manifest, publish};
 use super::report::BackupReport;
 use crate::archive::{BackupStatus, Manifest, archive_path};
 use crate::clock::new_backup_id;
-use crate::environment::{Environment, names, refuse_unencrypted};
+use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
@@ -22,7 +22,8 @@ pub(crate) async fn run(
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
     let planned = plan(environment, &options.selection)?;
-    refuse_unencrypted(planned.iter().map(|entity| (entity.codec.name(), entity.policy)))?;
+    let policies = planned.iter().map(|entity| (entity.codec.name(), entity.policy));
+    require_recipients(environment.recipients.as_ref(), policies)?;
     let created_at = environment.clock.now();
     let header = Header { id: new_backup_id(&environment.clock), name, created_at };
     let listener = environment.listener(&options.listener);

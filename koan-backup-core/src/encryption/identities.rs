@@ -1,16 +1,26 @@
 //! What opens sealed content.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{scrypt, ssh, x25519};
+use zeroize::Zeroizing;
 
 use super::{PASSPHRASE_ID, key_id};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Private keys and passphrases. They are wiped from memory when they are dropped.
 #[derive(Default)]
-pub struct Identities(Vec<Identity>);
+pub struct Identities {
+    all: Vec<Identity>,
+    /// Keys of files that were found, by header: a passphrase takes a second for each.
+    found: Mutex<BTreeMap<Vec<u8>, FileKey>>,
+}
+
+/// The key of one sealed file.
+pub(super) type FileKey = Zeroizing<[u8; 16]>;
 
 struct Identity {
     id: String,
@@ -41,7 +51,7 @@ impl Identities {
         if identities.is_empty() {
             return Err(refused("there is no private key".to_owned()));
         }
-        Ok(Self(identities))
+        Ok(Self::of(identities))
     }
 
     fn ssh(text: &str) -> Result<Self> {
@@ -58,7 +68,7 @@ impl Identities {
             ssh::Identity::Unsupported(_) => return Err(unusable("is of a type that age does not take")),
         }
         let public = ssh::Recipient::try_from(key.clone()).map_err(|_| unusable("has no public half"))?;
-        Ok(Self(vec![Identity { id: key_id(&public.to_string()), key: Box::new(key) }]))
+        Ok(Self::of(vec![Identity { id: key_id(&public.to_string()), key: Box::new(key) }]))
     }
 
     /// A passphrase.
@@ -70,27 +80,41 @@ impl Identities {
             return Err(refused("the passphrase is empty".to_owned()));
         }
         let key = Box::new(scrypt::Identity::new(passphrase));
-        Ok(Self(vec![Identity { id: PASSPHRASE_ID.to_owned(), key }]))
+        Ok(Self::of(vec![Identity { id: PASSPHRASE_ID.to_owned(), key }]))
+    }
+
+    fn of(all: Vec<Identity>) -> Self {
+        Self { all, found: Mutex::default() }
+    }
+
+    /// The key of the file with this header, if it was found before.
+    pub(super) fn known(&self, header: &[u8]) -> Option<FileKey> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(header).cloned()
+    }
+
+    /// Keeps the key of the file with this header.
+    pub(super) fn remember(&self, header: &[u8], key: FileKey) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(header.to_vec(), key);
     }
 
     /// These and others.
     pub fn and(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+        self.all.extend(others.all);
         self
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// What stands for each key in manifests and errors.
     pub fn key_ids(&self) -> Vec<String> {
-        self.0.iter().map(|identity| identity.id.clone()).collect()
+        self.all.iter().map(|identity| identity.id.clone()).collect()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.0.iter().map(|identity| identity.key.as_ref() as &dyn age::Identity)
+        self.all.iter().map(|identity| identity.key.as_ref() as &dyn age::Identity)
     }
 }
 

@@ -134,11 +134,14 @@ impl Recipients {
 impl PublicKey {
     fn parse(key: &str) -> std::result::Result<Self, &'static str> {
         if key.starts_with("AGE-SECRET-KEY-") || key.contains("PRIVATE KEY") {
-            return Err("is a private key; give the public key that belongs to it, which `age-keygen -y` prints");
+            return Err(
+                "is a private key; give the public key that belongs to it, which `age-keygen -y` prints",
+            );
         }
         if key.starts_with("age1") {
-            let recipient: x25519::Recipient =
-                key.parse().map_err(|_| "begins like a public key of age and is none: is a character missing?")?;
+            let recipient: x25519::Recipient = key
+                .parse()
+                .map_err(|_| "begins like a public key of age and is none: is a character missing?")?;
             return Ok(Self { text: recipient.to_string(), recipient: Recipient::X25519(recipient) });
         }
         let recipient: ssh::Recipient = key.parse().map_err(|error| match error {

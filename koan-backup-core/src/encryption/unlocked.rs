@@ -3,17 +3,17 @@
 //! The layout is that of <https://age-encryption.org/v1>: a header, a nonce of 16 bytes, then chunks of 64 KiB, each with a tag
 //! of 16 bytes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use age::secrecy::ExposeSecret;
 use age::{DecryptError, Decryptor};
-use age_core::format::{FileKey, Stanza};
+use age_core::format::{FileKey as AgeKey, Stanza};
 use zeroize::Zeroizing;
 
-use super::identities::Identities;
+use super::identities::{FileKey, Identities};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes in which the header of a sealed file must end: room for some hundred recipients.
@@ -35,12 +35,10 @@ pub(crate) fn is_sealed(start: &[u8]) -> bool {
 pub(crate) struct Unlocked {
     /// Header and nonce.
     header: Vec<u8>,
-    key: Key,
+    key: FileKey,
     /// Bytes of the whole file.
     length: u64,
 }
-
-type Key = Zeroizing<[u8; 16]>;
 
 impl Unlocked {
     /// Finds the key of a file of `length` bytes that begins with `start`; none if no identity opens it. Slow for a
@@ -49,18 +47,23 @@ impl Unlocked {
     /// # Errors
     /// The header is damaged, or asks for more work than a passphrase may.
     pub(crate) fn find(start: &[u8], length: u64, identities: &Identities) -> Result<Option<Self>> {
-        let mut cursor = io::Cursor::new(start);
-        let decryptor = Decryptor::new_buffered(&mut cursor).map_err(|error| refused(&error))?;
-        let found = Found::default();
+        let taken = Cell::new(0);
+        let counted = Counted { rest: start, taken: &taken };
+        let decryptor = Decryptor::new_buffered(counted).map_err(|error| refused(&error))?;
+        let header = start[..taken.get()].to_vec();
+        if let Some(key) = identities.known(&header) {
+            return Ok(Some(Self { header, key, length }));
+        }
+        let found = Found::new(None);
         let finder = Finder { identities, found: &found };
-        match decryptor.decrypt(std::iter::once(&finder as &dyn age::Identity)) {
-            Ok(_) => {}
+        match decryptor.decrypt(std::iter::once(&finder as &dyn age::Identity)).map(drop) {
+            Ok(()) => {}
             Err(DecryptError::NoMatchingKeys) => return Ok(None),
             Err(error) => return Err(refused(&error)),
         }
-        let header = usize::try_from(cursor.position()).map_err(|_| damaged("its header is too long"))?;
         let key = found.into_inner().ok_or_else(|| damaged("it has no key"))?;
-        Ok(Some(Self { header: start[..header].to_vec(), key, length }))
+        identities.remember(&header, key.clone());
+        Ok(Some(Self { header, key, length }))
     }
 
     /// How many bytes are sealed in it; none if the file cannot have that length.
@@ -85,8 +88,10 @@ impl Unlocked {
             return Some(Vec::new());
         }
         let part = Part { header: &self.header, at: self.sealed_range(plain).start, sealed, position: 0 };
-        let mut reader =
-            Decryptor::new(part).ok()?.decrypt(std::iter::once(&Known(&self.key) as &dyn age::Identity)).ok()?;
+        let mut reader = Decryptor::new(part)
+            .ok()?
+            .decrypt(std::iter::once(&Known(&self.key) as &dyn age::Identity))
+            .ok()?;
         // To find the beginning of a chunk the reader would look at the end of the file, which is not here.
         let aside = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK));
         reader.seek(SeekFrom::Start(plain.start - aside)).ok()?;
@@ -114,7 +119,32 @@ fn first_chunk(plain: u64) -> u64 {
     if plain.is_multiple_of(CHUNK) { (plain / CHUNK).saturating_sub(1) } else { plain / CHUNK }
 }
 
-type Found = RefCell<Option<Key>>;
+/// Bytes of which is told how many were taken.
+struct Counted<'a> {
+    rest: &'a [u8],
+    taken: &'a Cell<usize>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.rest.read(buffer)?;
+        self.taken.set(self.taken.get() + read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Counted<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.rest)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.rest.consume(amount);
+        self.taken.set(self.taken.get() + amount);
+    }
+}
+
+type Found = RefCell<Option<FileKey>>;
 
 /// Asks all identities, and keeps the key that one of them finds.
 struct Finder<'a> {
@@ -123,11 +153,11 @@ struct Finder<'a> {
 }
 
 impl age::Identity for Finder<'_> {
-    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<std::result::Result<FileKey, DecryptError>> {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<std::result::Result<AgeKey, DecryptError>> {
         self.unwrap_stanzas(std::slice::from_ref(stanza))
     }
 
-    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<std::result::Result<FileKey, DecryptError>> {
+    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<std::result::Result<AgeKey, DecryptError>> {
         // A key that fits in form and does not open must not hide one that opens.
         let mut failed = None;
         for identity in self.identities.all() {
@@ -148,8 +178,8 @@ impl age::Identity for Finder<'_> {
 struct Known<'a>(&'a [u8; 16]);
 
 impl age::Identity for Known<'_> {
-    fn unwrap_stanza(&self, _: &Stanza) -> Option<std::result::Result<FileKey, DecryptError>> {
-        Some(Ok(FileKey::new(Box::new(*self.0))))
+    fn unwrap_stanza(&self, _: &Stanza) -> Option<std::result::Result<AgeKey, DecryptError>> {
+        Some(Ok(AgeKey::new(Box::new(*self.0))))
     }
 }
 
@@ -225,7 +255,8 @@ mod tests {
                 for end in places.into_iter().filter(|&end| start <= end && end <= length) {
                     let range = u64::try_from(start).expect("small")..u64::try_from(end).expect("small");
                     let needed = unlocked.sealed_range(&range);
-                    let bytes = usize::try_from(needed.start).expect("small")..usize::try_from(needed.end).expect("small");
+                    let bytes = usize::try_from(needed.start).expect("small")
+                        ..usize::try_from(needed.end).expect("small");
                     let opened = unlocked.open(&range, &sealed[bytes.clone()]);
                     assert_eq!(opened.as_deref(), Some(&plain[start..end]), "{length} {range:?}");
                     let mut altered = sealed[bytes].to_vec();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::clock::{Clock, SystemClock};
+use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
-use crate::environment::{Environment, KnownEntity, names, refuse_unencrypted};
+use crate::environment::{Environment, KnownEntity, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::inventory::Inventory;
@@ -21,6 +22,8 @@ pub struct KoanBuilder {
     registry: Registry,
     providers: Vec<(String, Arc<dyn Provider>)>,
     storages: Vec<(String, Storage)>,
+    recipients: Option<Recipients>,
+    keys: Vec<Arc<dyn KeySource>>,
     gaps: Gaps,
     application: Option<String>,
     clock: Arc<dyn Clock>,
@@ -40,6 +43,8 @@ impl KoanBuilder {
             registry: Registry::linked(),
             providers: Vec::new(),
             storages: Vec::new(),
+            recipients: None,
+            keys: Vec::new(),
             gaps: Gaps::Warned,
             application: None,
             clock: Arc::new(SystemClock),
@@ -57,6 +62,19 @@ impl KoanBuilder {
     /// [`Storage::default_path`].
     pub fn storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
         self.storages.push((name.into(), storage));
+        self
+    }
+
+    /// For whom the entities are encrypted that must be. Whoever writes backups needs no private key.
+    pub fn encrypt_to(mut self, recipients: Recipients) -> Self {
+        self.recipients = Some(recipients);
+        self
+    }
+
+    /// Adds keys that open encrypted entities: for restores, for verifying their content, and for
+    /// [`Koan::rekey`](super::Koan::rekey). They are asked for when they are needed, not before.
+    pub fn keys(mut self, source: impl KeySource) -> Self {
+        self.keys.push(Arc::new(source));
         self
     }
 
@@ -119,7 +137,11 @@ impl KoanBuilder {
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
-        refuse_unencrypted(inventory.included.iter().map(|entity| (entity.entity.as_str(), entity.policy)))?;
+        let included = inventory.included.iter();
+        require_recipients(
+            self.recipients.as_ref(),
+            included.map(|entity| (entity.entity.as_str(), entity.policy)),
+        )?;
         if self.gaps == Gaps::Denied {
             inventory.require_covered()?;
         }
@@ -135,6 +157,8 @@ impl KoanBuilder {
                 entities,
                 providers: self.providers,
                 storages: self.storages,
+                recipients: self.recipients,
+                keys: self.keys,
                 clock: self.clock,
                 producer,
                 listener: self.listener,

@@ -51,7 +51,8 @@ impl IntoFuture for VerifyBuilder {
             self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
             let backup = catalog::find(environment, profile, &self.backup, |_| true).await?;
-            verify::run(environment, &backup, &self.options).await
+            let identities = verify::identities_for(environment, &backup.manifest).await?;
+            verify::run(environment, &backup, &self.options, &identities).await
         })
     }
 }

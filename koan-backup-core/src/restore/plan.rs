@@ -85,7 +85,10 @@ pub(super) fn plan(
         plan.entry(known.provider.clone()).or_default().push(PlannedRestore {
             entity: entity.clone(),
             file: file.clone(),
-            codec: known.codec.clone(),
+            codec: match entity.policy.encrypt {
+                true => known.codec.clone().with_hidden_keys(),
+                false => known.codec.clone(),
+            },
             target_set: options.target_set.clone().unwrap_or_else(|| entity.set.clone()),
             physical: recorded.filter(|_| same_kind).cloned(),
         });

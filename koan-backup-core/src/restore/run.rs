@@ -62,8 +62,10 @@ async fn write(
 ) -> Result<(RestoreReport, Sessions)> {
     let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
-    let (reader, documents) = verify::open(backup, archive).await?;
+    let identities = verify::identities_for(environment, &backup.manifest).await?;
+    let (reader, documents) = verify::open(backup, archive, &identities).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
+    plan.values().flatten().try_for_each(|part| documents.require_opened(&part.entity))?;
     // What has changed since is told by name, before records of another shape are refused one by one.
     let findings = findings(environment, backup, &plan, &documents, options).await?;
     require_viable(&findings)?;
@@ -71,11 +73,11 @@ async fn write(
         Verification::BeforeCommit => None,
         Verification::Whole => {
             let options = VerifyOptions { listener: listener.clone(), ..VerifyOptions::default() };
-            let report = verify::run(environment, backup, &options).await?;
+            let report = verify::run(environment, backup, &options, &identities).await?;
             Some(if backup.manifest.status.is_complete() {
                 report.require_valid()?
             } else {
-                require_intact(report)?
+                report.require_intact()?
             })
         }
     };
@@ -90,14 +92,6 @@ async fn write(
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     Ok((report, sessions))
-}
-
-/// Of a backup that failed in part, what it holds must still be whole: the failure itself is the one issue allowed.
-fn require_intact(report: verify::VerifyReport) -> Result<verify::VerifyReport> {
-    match report.issues().iter().find(|issue| issue.file != "manifest.json") {
-        None => Ok(report),
-        Some(_) => report.require_valid(),
-    }
 }
 
 struct Restoring<'a> {
@@ -193,7 +187,8 @@ impl Restoring<'_> {
                 });
             }
         }
-        if part.entity.content_hash.as_ref() != Some(&crate::digest::finish(hasher)) {
+        let (expected, _) = self.documents.hashes(&part.entity, &part.file);
+        if expected != Some(&crate::digest::finish(hasher)) {
             return Err(changed("its content has another hash than the manifest says"));
         }
         if written != part.entity.item_count {

@@ -22,9 +22,14 @@ pub(crate) async fn assess(
 ) -> Result<ViabilityReport> {
     options.validate()?;
     let archive = archive_of(&backup.manifest)?;
-    let (_, documents) = verify::open(backup, archive).await?;
+    let identities = verify::identities_for(environment, &backup.manifest).await?;
+    let (_, documents) = verify::open(backup, archive, &identities).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    let findings = findings(environment, backup, &plan, &documents, options).await?;
+    let mut findings = findings(environment, backup, &plan, &documents, options).await?;
+    findings.extend(plan.values().flatten().filter_map(|part| {
+        let locked = documents.require_opened(&part.entity).err()?;
+        Some(Finding::new(Severity::Error, part.codec.name(), locked.to_string()))
+    }));
     let parts: Vec<_> = plan.values().flatten().collect();
     Ok(ViabilityReport {
         id: backup.manifest.id,

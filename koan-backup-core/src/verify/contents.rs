@@ -1,14 +1,18 @@
 //! The archive as a whole: manifest, directory, documents, then every entry of records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::entity::VerifyEntity;
+use super::locked::{sealed_entities, sealing_fault, unlock};
 use super::report::{Issue, VerifyReport};
 use super::{Documents, VerifyOptions, VerifyScope};
-use crate::archive::{ArchiveFile, ArchiveReader, Checksums, EntityStatus, entry};
+use crate::archive::{ArchiveFile, ArchiveReader, Checksums, EntityStatus, Manifest, entry};
 use crate::catalog::StoredBackup;
+use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -19,6 +23,7 @@ pub(super) async fn verify(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     options: &VerifyOptions,
+    identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::new(backup.manifest.id, options.scope);
     if !backup.manifest.status.is_complete() {
@@ -46,7 +51,7 @@ pub(super) async fn verify(
         }
         return Ok(report);
     };
-    let (reader, documents) = match open(backup, archive).await {
+    let (reader, documents) = match open(backup, archive, identities).await {
         Ok(opened) => opened,
         Err(error) => {
             report.add(Issue::of_file(&archive.file, damage(error)?));
@@ -54,7 +59,7 @@ pub(super) async fn verify(
         }
     };
     if options.scope == VerifyScope::Everything {
-        let hash = hash_of(&reader).await?;
+        let hash = hash_of(&reader, 0..reader.size_bytes()).await?;
         if hash != archive.sha256 {
             report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
         }
@@ -65,7 +70,9 @@ pub(super) async fn verify(
             continue;
         };
         let known = environment.entity(&entity.entity);
-        if known.is_none() {
+        if let (Some(locked), true) = (&documents.locked, entity.policy.encrypt) {
+            report.notes.push(locked.note(&entity.entity));
+        } else if known.is_none() {
             report.notes.push(format!(
                 "`{}` is unknown to this application: its bytes were checked, its records were not decoded",
                 entity.entity
@@ -96,8 +103,9 @@ pub(super) async fn verify(
 pub(crate) async fn open(
     backup: &StoredBackup<'_>,
     archive: &ArchiveFile,
+    identities: &Arc<Identities>,
 ) -> Result<(ArchiveReader, Documents)> {
-    let reader = ArchiveReader::open(backup.storage, &archive.file).await?;
+    let mut reader = ArchiveReader::open(backup.storage, &archive.file).await?;
     let damaged = |what: String| {
         Error::new(
             ErrorKind::Corrupt,
@@ -131,15 +139,29 @@ pub(crate) async fn open(
             return Err(damaged(format!("entry `{name}` has another hash than its checksums say")));
         }
     }
-    let documents = Documents {
+    let mut documents = Documents {
         blocks: reader.json(entry::BLOCKS).await?,
         providers: reader.json(entry::PROVIDER_INFO).await?,
         schemas: reader.json(entry::SCHEMA_SNAPSHOTS).await?,
         checksums,
+        ..Documents::default()
     };
     entities_match(&reader, backup).map_err(damaged)?;
     sums_match(backup).map_err(damaged)?;
+    if let Some(fault) = sealing_fault(&reader, &backup.manifest).await? {
+        return Err(damaged(fault));
+    }
+    unlock(&mut reader, &mut documents, &backup.manifest, identities).await?;
     Ok((reader, documents))
+}
+
+/// The keys that a backup may need: none are asked for if nothing in it is encrypted.
+pub(crate) async fn identities_for(
+    environment: &Environment,
+    manifest: &Manifest,
+) -> Result<Arc<Identities>> {
+    let needed = sealed_entities(manifest).next().is_some();
+    Ok(Arc::new(if needed { environment.identities().await? } else { Identities::default() }))
 }
 
 /// What is wrong, if an error tells of damage; another error is passed on.
@@ -192,11 +214,12 @@ fn sums_match(backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
     }
 }
 
-async fn hash_of(reader: &ArchiveReader) -> Result<String> {
+/// The hash of a range of the archive.
+pub(super) async fn hash_of(reader: &ArchiveReader, range: Range<u64>) -> Result<String> {
     let mut hasher = Sha256::new();
-    let mut offset = 0;
-    while offset < reader.size_bytes() {
-        let length = HASH_STEP.min(reader.size_bytes() - offset);
+    let mut offset = range.start;
+    while offset < range.end {
+        let length = HASH_STEP.min(range.end - offset);
         let bytes = reader.range(offset, length).await?;
         hasher = tokio::task::spawn_blocking(move || {
             hasher.update(&bytes);

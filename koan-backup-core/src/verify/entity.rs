@@ -4,6 +4,7 @@ use futures::Stream;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
+use super::contents::hash_of;
 use super::report::{EntityVerification, Issue};
 use super::{Documents, VerifyScope};
 use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest};
@@ -72,6 +73,13 @@ impl VerifyEntity<'_> {
             decoded: self.codec.is_some(),
         };
         let mut fail = |issue: Issue| issues.push(issue);
+        if self.entity.policy.encrypt && scope == VerifyScope::Everything {
+            self.compare_sealed(&mut fail).await?;
+        }
+        if self.documents.require_opened(self.entity).is_err() {
+            verification.decoded = false;
+            return Ok(verification);
+        }
         if let Err(error) = self.reader.check_blocks(self.file, &self.documents.blocks) {
             fail(Issue::of_entity(name, self.file, error.to_string()));
             return Ok(verification);
@@ -126,6 +134,23 @@ impl VerifyEntity<'_> {
         Ok(verification)
     }
 
+    /// Compares the bytes of a sealed entry with what the manifest and the checksums say: that takes no key.
+    async fn compare_sealed(&self, fail: &mut impl FnMut(Issue)) -> Result<()> {
+        let mut wrong = |problem: &str| fail(Issue::of_entity(&self.entity.entity, self.file, problem));
+        let place = self.reader.place(self.file)?;
+        if self.entity.compressed_bytes != place.end - place.start {
+            wrong("it has another size than the manifest says");
+        }
+        let hash = hash_of(self.reader, place).await?;
+        if self.entity.content_hash.as_ref() != Some(&hash) {
+            wrong("its bytes have another hash than the manifest says");
+        }
+        if self.documents.checksums.get(self.file) != Some(&hash) {
+            wrong("its bytes have another hash than `verification/checksums.json` says");
+        }
+        Ok(())
+    }
+
     /// Compares what was read with what the manifest and the checksums say.
     fn compare(
         &self,
@@ -137,25 +162,33 @@ impl VerifyEntity<'_> {
         let (name, file) = (&self.entity.entity, self.file);
         let mut wrong = |problem: &str| fail(Issue::of_entity(name, file, problem));
         let content_hash = crate::digest::finish(hasher);
-        if self.entity.content_hash.as_ref() != Some(&content_hash) {
+        let (expected_content, expected_set) = self.documents.hashes(self.entity, file);
+        if expected_content != Some(&content_hash) {
             wrong("its content has another hash than the manifest says");
         }
-        if self.documents.checksums.get(file) != Some(&content_hash) {
-            wrong("its content has another hash than `verification/checksums.json` says");
-        }
-        if self.entity.record_set_hash != Some(set_hash) {
+        if expected_set != Some(set_hash) {
             wrong("its records have another set hash than the manifest says");
         }
         if verification.records_checked != self.entity.item_count {
             wrong("it holds another number of records than the manifest says");
         }
+        let blocks = || self.documents.blocks.get(file).into_iter().flatten();
+        if self.entity.policy.encrypt {
+            // The directory tells of the sealed bytes only.
+            if blocks().map(|block| block.raw_length).sum::<u64>() != self.entity.size_bytes {
+                wrong("it has another size than the manifest says");
+            }
+            return;
+        }
+        if self.documents.checksums.get(file) != Some(&content_hash) {
+            wrong("its content has another hash than `verification/checksums.json` says");
+        }
         let declared = self.reader.declared(file).map(|(size, _)| size);
         if declared != Some(self.entity.size_bytes) {
             wrong("it has another size than the manifest says");
         }
-        let blocks = self.documents.blocks.get(file).into_iter().flatten();
         let mut crc = crc32fast::Hasher::new();
-        blocks.for_each(|block| {
+        blocks().for_each(|block| {
             crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length))
         });
         if self.reader.declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result,
-    Row, Value,
+    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row, Value,
 };
 use rusqlite::types::ValueRef;
 

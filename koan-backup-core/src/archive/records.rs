@@ -1,0 +1,210 @@
+//! Reads the records of an archive, block by block, whether they are sealed or not.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::blocks::{self, Block, BlockTable};
+use super::compression::{Coding, CompressionMethod};
+use super::layout;
+use super::reader::ArchiveReader;
+use super::writer::CompressedBlock;
+use crate::digest::RecordSetHash;
+use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most bytes the lines of one block can have.
+const MAX_BLOCK_BYTES: u64 = 256 << 20;
+
+/// One block as it was fetched, to be opened on a thread that may work.
+#[derive(Debug)]
+pub(crate) struct OpenBlock {
+    block: Block,
+    coding: Coding,
+    bytes: Bytes,
+    /// What opens it, and which part of the sealed stream it is.
+    sealed: Option<(Arc<Unlocked>, Range<u64>)>,
+}
+
+/// What is wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BlockFault {
+    #[error("does not decrypt")]
+    Unopenable,
+    #[error("does not decompress")]
+    Undecodable,
+    #[error("holds other bytes than were written")]
+    Crc,
+    #[error("holds another number of records than was written")]
+    Records,
+}
+
+impl ArchiveReader {
+    /// Whether an entry begins as a sealed one does.
+    pub(crate) async fn is_sealed(&self, name: &str) -> Result<bool> {
+        let entry = self.entry(name)?;
+        Ok(is_sealed(&self.range(entry.start, entry.compressed.min(64)).await?))
+    }
+
+    /// Makes the records of a sealed entry readable, if one of the identities opens it.
+    pub(crate) async fn unlock(&mut self, name: &str, identities: &Arc<Identities>) -> Result<bool> {
+        let entry = *self.entry(name)?;
+        let start = self.range(entry.start, entry.compressed.min(HEADER_BYTES)).await?;
+        let found = find(start, entry.compressed, identities).await;
+        let Some(unlocked) = found.map_err(|error| self.sealed_fault(name, error))? else { return Ok(false) };
+        self.unlocked.insert(name.to_owned(), Arc::new(unlocked));
+        Ok(true)
+    }
+
+    /// The content of a small sealed entry; none if no identity opens it.
+    pub(crate) async fn sealed_document(
+        &self,
+        name: &str,
+        identities: &Arc<Identities>,
+    ) -> Result<Option<Vec<u8>>> {
+        let sealed = Bytes::from(self.document(name).await?);
+        let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
+        let found = find(sealed.clone(), length, identities).await;
+        let Some(unlocked) = found.map_err(|error| self.sealed_fault(name, error))? else { return Ok(None) };
+        let opened = tokio::task::spawn_blocking(move || {
+            let whole = 0..unlocked.plain_length()?;
+            let needed = unlocked.sealed_range(&whole);
+            unlocked.open(&whole, sealed.get(usize::try_from(needed.start).ok()?..)?)
+        });
+        match opened.await.map_err(lost)? {
+            Some(content) => Ok(Some(content)),
+            None => Err(self.broken(name, "it does not decrypt")),
+        }
+    }
+
+    fn sealed_fault(&self, name: &str, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Corrupt => self.broken(name, &error.to_string()),
+            _ => error.context(format!("entry `{name}` was not opened")),
+        }
+    }
+
+    /// Checks that the blocks of an entry of records account for all of it.
+    pub(crate) fn check_blocks(&self, name: &str, table: &BlockTable) -> Result<()> {
+        let entry = self.entry(name)?;
+        let blocks = table.get(name).ok_or_else(|| self.broken(name, "it has no table of blocks"))?;
+        let tail = length_of(layout::coding(name, entry.method).tail());
+        let (compressed, uncompressed) = match self.unlocked.get(name) {
+            None => (entry.compressed, entry.uncompressed),
+            Some(unlocked) => {
+                let length = unlocked.plain_length().ok_or_else(|| self.broken(name, "it is cut off"))?;
+                let raw = blocks.iter().try_fold(0u64, |sum, block| sum.checked_add(block.raw_length));
+                (length, raw.unwrap_or(u64::MAX))
+            }
+        };
+        if let Some(problem) = blocks::fault(blocks, compressed, tail, uncompressed) {
+            return Err(self.broken(name, problem));
+        }
+        if blocks.iter().any(|block| block.raw_length > MAX_BLOCK_BYTES || block.length > MAX_BLOCK_BYTES) {
+            return Err(self.broken(name, "it has a block larger than any that is written"));
+        }
+        Ok(())
+    }
+
+    /// The method by which the lines of an entry are compressed.
+    pub(crate) fn method(&self, name: &str) -> Result<CompressionMethod> {
+        let entry = self.entry(name)?;
+        Ok(layout::coding(name, entry.method).method())
+    }
+
+    /// Where the bytes of an entry lie in the archive.
+    pub(crate) fn place(&self, name: &str) -> Result<Range<u64>> {
+        let entry = self.entry(name)?;
+        Ok(entry.start..entry.start.saturating_add(entry.compressed))
+    }
+
+    /// The size an entry says it has when extracted, and its checksum.
+    pub(crate) fn declared(&self, name: &str) -> Option<(u64, u32)> {
+        self.entry(name).ok().map(|entry| (entry.uncompressed, entry.crc32))
+    }
+
+    /// Whether what ends the stream of an entry is there.
+    pub(crate) async fn tail_is_intact(&self, name: &str) -> Result<bool> {
+        let entry = self.entry(name)?;
+        let tail = layout::coding(name, entry.method).tail();
+        let length = length_of(tail);
+        let Some(unlocked) = self.unlocked.get(name) else {
+            let start = (entry.start + entry.compressed).saturating_sub(length);
+            return Ok(self.range(start, length).await? == tail);
+        };
+        let end = unlocked.plain_length().unwrap_or_default();
+        let range = end.saturating_sub(length)..end;
+        let needed = unlocked.sealed_range(&range);
+        let sealed = self.range(entry.start + needed.start, needed.end - needed.start).await?;
+        Ok(unlocked.open(&range, &sealed).as_deref() == Some(tail))
+    }
+
+    /// Fetches one block of an entry.
+    pub(crate) async fn block(&self, name: &str, block: Block) -> Result<OpenBlock> {
+        let entry = self.entry(name)?;
+        let coding = layout::coding(name, entry.method);
+        let range = block.offset..block.offset.saturating_add(block.length);
+        let (needed, sealed) = match self.unlocked.get(name) {
+            None => (range, None),
+            Some(unlocked) => (unlocked.sealed_range(&range), Some((Arc::clone(unlocked), range))),
+        };
+        let start = entry.start.saturating_add(needed.start);
+        let bytes = self.range(start, needed.end.saturating_sub(needed.start)).await?;
+        Ok(OpenBlock { block, coding, bytes, sealed })
+    }
+}
+
+impl OpenBlock {
+    /// The lines of the block, whose checksum and count hold.
+    pub(crate) fn lines(&self) -> std::result::Result<Vec<u8>, BlockFault> {
+        self.expand(&self.opened()?)
+    }
+
+    /// The block as it was compressed, with its lines, to be written into another archive.
+    pub(crate) fn compressed(&self) -> std::result::Result<CompressedBlock, BlockFault> {
+        let compressed = self.opened()?.to_vec();
+        let raw = self.expand(&compressed)?;
+        let mut set_hash = RecordSetHash::default();
+        crate::lines::lines(&raw).for_each(|line| set_hash.add(line));
+        let Block { records, crc32, .. } = self.block;
+        Ok(CompressedBlock { raw, compressed, records, crc32, set_hash })
+    }
+
+    fn opened(&self) -> std::result::Result<Bytes, BlockFault> {
+        match &self.sealed {
+            None => Ok(self.bytes.clone()),
+            Some((unlocked, range)) => {
+                unlocked.open(range, &self.bytes).map(Bytes::from).ok_or(BlockFault::Unopenable)
+            }
+        }
+    }
+
+    fn expand(&self, compressed: &[u8]) -> std::result::Result<Vec<u8>, BlockFault> {
+        let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Undecodable)?;
+        let lines = self.coding.decompress(compressed, raw_length).ok_or(BlockFault::Undecodable)?;
+        if crc32fast::hash(&lines) != self.block.crc32 {
+            return Err(BlockFault::Crc);
+        }
+        let whole = lines.last().is_none_or(|&last| last == b'\n');
+        let count = crate::lines::count_lines(&lines);
+        if !whole || count != self.block.records {
+            return Err(BlockFault::Records);
+        }
+        Ok(lines)
+    }
+}
+
+/// Looks for the key of a sealed file, on a thread that may work: a passphrase takes a second.
+async fn find(start: Bytes, length: u64, identities: &Arc<Identities>) -> Result<Option<Unlocked>> {
+    let identities = Arc::clone(identities);
+    tokio::task::spawn_blocking(move || Unlocked::find(&start, length, &identities)).await.map_err(lost)?
+}
+
+fn lost(source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, "the thread that opens what is sealed was lost", source)
+}
+
+fn length_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,11 @@
+//! Sealing a backup for other recipients.
+//!
+//! The crate `age` has no way to wrap a file's key anew, so what is sealed is opened and sealed again as a stream, block by
+//! block in memory: nothing touches a disk in clear. The new archive is written beside the old one and verified; then the
+//! manifest is replaced, which is the moment from which the new one counts; then the old one is removed.
+
+mod report;
+mod run;
+
+pub use report::{RekeyReport, RekeySummary};
+pub(crate) use run::run;

@@ -1,0 +1,207 @@
+//! Seals one backup for other recipients.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::report::RekeyReport;
+use crate::archive::{
+    ArchiveFile, ArchiveReader, ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionSummary,
+    EntityManifest, EntityStatus, Manifest, NewEntry, SealedDocument, SealedEntity, Upload, WrittenEntry,
+    entry, manifest_path, rekeyed_path,
+};
+use crate::catalog::StoredBackup;
+use crate::clock::new_backup_id;
+use crate::encryption::{Identities, Recipients};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+use crate::verify::{self, Documents, VerifyOptions};
+
+/// Seals a backup for the recipients of the context. If it fails or is dropped, the backup is as it was.
+pub(crate) async fn run(environment: &Environment, backup: &StoredBackup<'_>) -> Result<RekeyReport> {
+    let manifest = &backup.manifest;
+    let recipients = environment.recipients.as_ref().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Encryption,
+            "there are no recipients to seal for: name them with `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
+        )
+    })?;
+    recipients.check()?;
+    let previous_key_ids = manifest.encryption.as_ref().map(|old| old.key_ids.clone()).unwrap_or_default();
+    let encrypted =
+        |entity: &&EntityManifest| entity.policy.encrypt && entity.status == EntityStatus::Completed;
+    let mut report = RekeyReport {
+        id: manifest.id,
+        previous_key_ids,
+        key_ids: recipients.key_ids(),
+        entries: manifest
+            .entities
+            .iter()
+            .filter(encrypted)
+            .filter_map(|entity| entity.storage_file.clone())
+            .collect(),
+        verification: None,
+        warnings: Vec::new(),
+    };
+    let Some(archive) = manifest.archive.as_ref().filter(|_| !report.entries.is_empty()) else {
+        return Ok(report);
+    };
+    let identities = verify::identities_for(environment, manifest).await?;
+    let (reader, documents) = verify::open(backup, archive, &identities).await?;
+    manifest.entities.iter().try_for_each(|entity| documents.require_opened(entity))?;
+
+    let path = rekeyed_path(manifest, &new_backup_id(&environment.clock));
+    let anew = Anew { reader: &reader, documents: &documents, manifest, recipients };
+    let renewed = anew.write(backup.storage, &path).await?;
+    let published = publish(environment, backup, &renewed, &identities).await;
+    match published {
+        Ok(verification) => report.verification = Some(verification),
+        Err(error) => {
+            backup.storage.discard(&path).await;
+            return Err(error);
+        }
+    }
+    if let Err(error) = backup.storage.remove(&archive.file.as_str().into()).await {
+        report.warnings.push(format!(
+            "the old archive `{}` is still there, and its keys still open it: {}; remove it",
+            archive.file,
+            error.chain()
+        ));
+    }
+    Ok(report)
+}
+
+/// Verifies the new archive, and makes it the one that counts.
+async fn publish(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    renewed: &Manifest,
+    identities: &Arc<Identities>,
+) -> Result<crate::verify::VerifyReport> {
+    let json = renewed.to_json();
+    let published = serde_json::from_slice(&json).map_err(|source| {
+        Error::with_source(ErrorKind::Internal, "the new manifest cannot be read", source)
+    })?;
+    let candidate =
+        StoredBackup { storage: backup.storage, manifest: renewed.clone(), published, passed_over: None };
+    let report = verify::run(environment, &candidate, &VerifyOptions::default(), identities).await?;
+    let report =
+        if renewed.status.is_complete() { report.require_valid()? } else { report.require_intact()? };
+    backup.storage.replace(&manifest_path(&renewed.id), json).await?;
+    Ok(report)
+}
+
+/// An archive that is written once more for others.
+struct Anew<'a> {
+    reader: &'a ArchiveReader,
+    documents: &'a Documents,
+    manifest: &'a Manifest,
+    recipients: &'a Recipients,
+}
+
+impl Anew<'_> {
+    /// Writes the archive, and gives its manifest.
+    async fn write(&self, storage: &Storage, path: &object_store::path::Path) -> Result<Manifest> {
+        let (store, location) = (storage.store(), storage.location());
+        let (sink, mut upload) =
+            Upload::begin(store.as_ref(), location, path.clone(), storage.part_bytes()).await?;
+        let writer = ArchiveWriter::start(sink, self.manifest.created_at);
+        let (produced, stored) = tokio::join!(self.produce(writer), upload.run());
+        let (mut manifest, written) = match (produced, stored) {
+            (Ok(produced), Ok(())) => produced,
+            (_, Err(error)) | (Err(error), _) => {
+                upload.abort().await;
+                return Err(error);
+            }
+        };
+        upload.complete(store.as_ref(), &written).await?;
+        let file = path.to_string();
+        manifest.archive = Some(ArchiveFile { file, size_bytes: written.size_bytes, sha256: written.sha256 });
+        Ok(manifest)
+    }
+
+    async fn produce(&self, mut writer: ArchiveWriter) -> Result<(Manifest, crate::archive::FinishedUpload)> {
+        let mut manifest = self.manifest.clone();
+        let mut checksums = Checksums(self.documents.checksums.clone());
+        let mut sealed = SealedDocument::new();
+        for entity in manifest.entities.iter_mut().filter(|entity| entity.status == EntityStatus::Completed) {
+            let Some(file) = entity.storage_file.clone() else { continue };
+            let written = self.copy(&mut writer, entity, &file).await?;
+            let Some(bytes) = written.sealed else { continue };
+            entity.compressed_bytes = bytes.length;
+            entity.content_hash = Some(bytes.hash.clone());
+            checksums.0.insert(file.clone(), bytes.hash);
+            let physical = self.documents.sealed.get(&file).and_then(|inner| inner.physical.clone());
+            let inner = SealedEntity {
+                content_hash: written.content_hash,
+                record_set_hash: written.record_set_hash,
+                blocks: written.blocks,
+                physical,
+            };
+            sealed.insert(file, inner);
+        }
+        for name in self.documents.checksums.keys().filter(|name| !name.starts_with("entities/")) {
+            let content = if name == entry::SEALED {
+                let content = self.seal(&sealed).await?;
+                checksums.0.insert(name.clone(), crate::digest::sha256(&content));
+                content
+            } else {
+                self.reader.document(name).await?
+            };
+            writer.document(name, content).await?;
+        }
+        manifest.archive = None;
+        manifest.encryption = Some(EncryptionSummary {
+            recipients: self.recipients.public_keys(),
+            key_ids: self.recipients.key_ids(),
+        });
+        manifest.verification.overall_checksum = Some(checksums.overall());
+        writer.document(entry::CHECKSUMS, crate::archive::document(&checksums)).await?;
+        writer.document(entry::MANIFEST, manifest.to_json()).await?;
+        Ok((manifest, writer.finish().await?))
+    }
+
+    async fn seal(&self, sealed: &SealedDocument) -> Result<Vec<u8>> {
+        let (recipients, content) = (self.recipients.clone(), crate::archive::document(sealed));
+        tokio::task::spawn_blocking(move || recipients.seal(&content)).await.map_err(lost)?
+    }
+
+    /// Writes one entry again, block by block, and proves that its lines are those that were in it.
+    async fn copy(
+        &self,
+        writer: &mut ArchiveWriter,
+        entity: &EntityManifest,
+        file: &str,
+    ) -> Result<WrittenEntry> {
+        self.reader.check_blocks(file, &self.documents.blocks)?;
+        let new = NewEntry {
+            path: file.to_owned(),
+            method: self.reader.method(file)?,
+            recipients: entity.policy.encrypt.then(|| self.recipients.clone()),
+        };
+        let mut entry = writer.records(new).await?;
+        let blocks: Vec<_> = self.documents.blocks.get(file).into_iter().flatten().copied().collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let opened = stream::iter(blocks).map(|block| async move {
+            let fetched = self.reader.block(file, block).await?;
+            tokio::task::spawn_blocking(move || fetched.compressed()).await.map_err(lost)
+        });
+        let mut opened = std::pin::pin!(opened.buffered(workers));
+        while let Some(block) = opened.try_next().await? {
+            let block: CompressedBlock =
+                block.map_err(|fault: BlockFault| self.reader.broken(file, &fault.to_string()))?;
+            entry.block(block).await?;
+        }
+        let written = entry.finish().await?;
+        let (content, records) = self.documents.hashes(entity, file);
+        if content != Some(&written.content_hash) || records != Some(written.record_set_hash) {
+            return Err(self.reader.broken(file, "its content has another hash than was written"));
+        }
+        Ok(written)
+    }
+}
+
+fn lost(source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, "a thread that seals was lost", source)
+}
