@@ -23,4 +23,4 @@ fn key_id(public_key: &str) -> String {
 }
 
 /// The id of every passphrase: nothing may be told of one.
-const PASSPHRASE_ID: &str = "passphrase";
+pub(crate) const PASSPHRASE_ID: &str = "passphrase";

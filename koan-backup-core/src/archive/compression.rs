@@ -54,6 +54,9 @@ const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 /// Ends a stream of gzip members: one without content, so that a stream without blocks is one too.
 const GZIP_END: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
+/// Ends a stream of Zstandard frames, likewise.
+const ZSTD_END: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
+
 /// What a block that was flushed ends with: an empty stored block.
 const SYNC_FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -185,7 +188,8 @@ impl Coding {
         match self {
             Self::Deflate => &DEFLATE_END,
             Self::Gzip => &GZIP_END,
-            Self::Zstd | Self::Stored => &[],
+            Self::Zstd => &ZSTD_END,
+            Self::Stored => &[],
         }
     }
 

@@ -16,7 +16,7 @@ use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
-use crate::verify::{self, Documents, VerifyOptions};
+use crate::verify::{self, Documents, VerifyOptions, VerifyReport};
 
 /// Seals a backup for the recipients of the context. If it fails or is dropped, the backup is as it was.
 pub(crate) async fn run(environment: &Environment, backup: &StoredBackup<'_>) -> Result<RekeyReport> {
@@ -50,6 +50,9 @@ pub(crate) async fn run(environment: &Environment, backup: &StoredBackup<'_>) ->
     let identities = verify::identities_for(environment, manifest).await?;
     let (reader, documents) = verify::open(backup, archive, &identities).await?;
     manifest.entities.iter().try_for_each(|entity| documents.require_opened(entity))?;
+    // What is damaged must not be made to look whole.
+    let old = verify::run(environment, backup, &VerifyOptions::default(), &identities).await?;
+    let _: VerifyReport = require_sound(old, manifest)?;
 
     let path = rekeyed_path(manifest, &new_backup_id(&environment.clock));
     let anew = Anew { reader: &reader, documents: &documents, manifest, recipients };
@@ -72,13 +75,18 @@ pub(crate) async fn run(environment: &Environment, backup: &StoredBackup<'_>) ->
     Ok(report)
 }
 
+/// Refuses an archive that is damaged; one that failed in part may be as it is.
+fn require_sound(report: VerifyReport, manifest: &Manifest) -> Result<VerifyReport> {
+    if manifest.status.is_complete() { report.require_valid() } else { report.require_intact() }
+}
+
 /// Verifies the new archive, and makes it the one that counts.
 async fn publish(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     renewed: &Manifest,
     identities: &Arc<Identities>,
-) -> Result<crate::verify::VerifyReport> {
+) -> Result<VerifyReport> {
     let json = renewed.to_json();
     let published = serde_json::from_slice(&json).map_err(|source| {
         Error::with_source(ErrorKind::Internal, "the new manifest cannot be read", source)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Documents;
 use crate::archive::{ArchiveReader, EncryptionSummary, EntityManifest, EntityStatus, Manifest, entry};
-use crate::encryption::Identities;
+use crate::encryption::{Identities, PASSPHRASE_ID};
 use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -60,13 +60,22 @@ pub(crate) async fn unlock(
     if sealed.is_empty() {
         return Ok(());
     }
-    let locked = || Some(Locked::new(manifest.encryption.as_ref(), identities));
+    let encryption = manifest.encryption.as_ref();
+    let locked = || Some(Locked::new(encryption, identities));
+    // A key for which it was sealed opens it, or it is damaged. Of two passphrases nobody knows which is wrong.
+    let fits =
+        |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
+    let fitting = identities.key_ids().into_iter().find(fits);
+    let unopened = |reader: &ArchiveReader, file: &str| match &fitting {
+        Some(id) => Err(reader.broken(file, &format!("key `{id}` does not open it, as its manifest says"))),
+        None => Ok(locked()),
+    };
     if identities.is_empty() {
         documents.locked = locked();
         return Ok(());
     }
     let Some(content) = reader.sealed_document(entry::SEALED, identities).await? else {
-        documents.locked = locked();
+        documents.locked = unopened(reader, entry::SEALED)?;
         return Ok(());
     };
     documents.sealed = serde_json::from_slice(&content)
@@ -86,7 +95,7 @@ pub(crate) async fn unlock(
             info.physical.insert((*file).to_owned(), physical);
         }
         if !reader.unlock(file, identities).await? {
-            documents.locked = locked();
+            documents.locked = unopened(reader, file)?;
         }
     }
     if documents.sealed.len() != sealed.len() {

@@ -1,0 +1,111 @@
+//! Keys that are wrong, missing or not what they should be, and where they come from. None is ever shown.
+
+use koan_backup::prelude::*;
+
+use crate::clinic::{Clinic, KeyPair, recipients};
+
+#[tokio::test]
+async fn without_recipients_no_context_is_built() {
+    let clinic = Clinic::of(1);
+    let error = clinic.builder().build().await.expect_err("nobody could read it");
+    assert_eq!(error.kind(), ErrorKind::Encryption);
+    assert!(error.to_string().contains("`Patient`") && error.to_string().contains("encrypt_to"), "{error}");
+    assert!(!clinic.backups().join("archives").exists(), "something was written");
+}
+
+#[test]
+fn recipients_that_are_none_are_refused_without_being_shown() {
+    let key = KeyPair::new();
+    let cut = &key.public[..key.public.len() - 1];
+    let secret_ssh = KeyPair::ssh("ed25519", "").private;
+    for (given, told) in [
+        (key.private.as_str(), "private key"),
+        (secret_ssh.as_str(), "private key"),
+        (cut, "recipient 1"),
+        ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA", "recipient 1"),
+        ("", "recipient 1"),
+    ] {
+        let error = Recipients::keys([given]).expect_err(told);
+        assert_eq!(error.kind(), ErrorKind::Encryption);
+        assert!(error.chain().contains(told), "{error}");
+        assert!(given.is_empty() || !error.chain().contains(given), "{error}");
+    }
+    assert!(Recipients::keys([] as [&str; 0]).is_err());
+    assert!(Recipients::passphrase("").is_err());
+    assert!(
+        Recipients::file("/nowhere/recipients").expect_err("missing").chain().contains("/nowhere/recipients")
+    );
+}
+
+#[test]
+fn recipients_are_read_from_a_file() {
+    let (one, ssh) = (KeyPair::new(), KeyPair::ssh("ed25519", ""));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("# the operator\n{}\n\n{}\n{}", one.public, ssh.public, one.public))
+        .expect("written");
+    let recipients = Recipients::file(file.path()).expect("two");
+    assert_eq!(recipients.public_keys().len(), 2, "{recipients:?}");
+    assert!(!recipients.public_keys()[1].contains("example.org"), "a comment is no part of a key");
+}
+
+#[tokio::test]
+async fn keys_come_from_a_file_a_command_or_at_hand() {
+    let key = KeyPair::new();
+    let clinic = Clinic::of(3);
+    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let path = clinic.directory.path().join("koan.key");
+    std::fs::write(&path, format!("# created: today\n# public key: {}\n{}\n", key.public, key.private))
+        .expect("written");
+    for source in
+        [Keys::file(&path), Keys::command("cat", [path.display().to_string()]), Keys::text(&key.private)]
+    {
+        let shown = format!("{source:?}");
+        let koan =
+            clinic.builder().encrypt_to(recipients([&key])).keys(source).build().await.expect("a context");
+        koan.restore("nightly").await.expect(&shown);
+        assert!(!shown.contains(&key.private) && !format!("{koan:?}").contains(&key.private), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_named_by_where_they_should_be_and_never_shown() {
+    let key = KeyPair::new();
+    let clinic = Clinic::of(3);
+    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let encrypted_ssh = KeyPair::ssh("ed25519", "open sesame").private;
+    let half = &key.private[..40];
+    for (source, told) in [
+        (Keys::file("/nowhere/koan.key"), "/nowhere/koan.key"),
+        (Keys::variable("KOAN_NO_SUCH_VARIABLE"), "KOAN_NO_SUCH_VARIABLE"),
+        (Keys::command("koan-no-such-program", [] as [&str; 0]), "koan-no-such-program"),
+        (Keys::command("sh", ["-c", "echo AGE-SECRET-KEY-1QUOTED; echo oops >&2; exit 3"]), "exit status: 3"),
+        (Keys::text(half), "line 1"),
+        (Keys::text("# only a comment"), "no private key"),
+        (Keys::text(&encrypted_ssh), "passphrase"),
+        (Keys::text("").as_passphrase(), "empty"),
+    ] {
+        let builder = clinic.builder().encrypt_to(recipients([&key])).keys(source);
+        let koan = builder.build().await.expect("keys are asked for later");
+        let restored = koan.restore("nightly").await.expect_err(told);
+        let verified = koan.verify("nightly").await.expect_err(told);
+        for error in [restored, verified] {
+            assert_eq!(error.kind(), ErrorKind::Encryption, "{error:?}");
+            let text = format!("{} {error:?}", error.chain());
+            assert!(text.contains(told), "{text}");
+            assert!(!text.contains("AGE-SECRET-KEY-1") || text.contains("`AGE-SECRET-KEY-1…`"), "{text}");
+            assert!(!text.contains("QUOTED") && !text.contains(half), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_what_is_not_encrypted_asks_for_no_key() {
+    let key = KeyPair::new();
+    let clinic = Clinic::of(3);
+    let builder = clinic.builder().encrypt_to(recipients([&key])).keys(Keys::file("/nowhere/koan.key"));
+    let koan = builder.build().await.expect("a context");
+    let backup = koan.backup("wards").entities(["Ward"]).await.expect("a backup");
+    assert!(backup.manifest().encryption.is_none());
+    assert!(koan.verify("wards").await.expect("verified").is_valid());
+    koan.restore("wards").await.expect("restored");
+}

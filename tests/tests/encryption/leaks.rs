@@ -1,0 +1,102 @@
+//! Nothing of an encrypted record is anywhere in clear: not in the archive, the manifest, a file beside them, a log or an error.
+
+use std::io::Read;
+use std::path::Path;
+
+use koan_backup::prelude::*;
+use koan_backup_tests::log::Log;
+
+use crate::clinic::{Clinic, KeyPair, files};
+
+/// Values of the records: as they are stored, as JSON has them, and what is told of them elsewhere.
+const VALUES: [&str; 8] = [
+    "Confidential",
+    "number-0000",
+    "ZeroNegative",
+    "AbPositive",
+    "1950-01-",
+    "77000",
+    "Witness",
+    "Leukaemia",
+];
+
+fn check(place: &str, bytes: &[u8]) {
+    for value in VALUES {
+        let found = bytes.windows(value.len()).any(|window| window == value.as_bytes());
+        assert!(!found, "`{value}` is in {place}");
+    }
+}
+
+/// Every file below a directory, and what is in those that are archives.
+fn check_files(directory: &Path) -> usize {
+    let mut checked = 0;
+    for path in files(directory) {
+        if path.is_dir() {
+            checked += check_files(&path);
+            continue;
+        }
+        let bytes = std::fs::read(&path).expect("readable");
+        check(&path.display().to_string(), &bytes);
+        checked += 1;
+        if path.extension().is_some_and(|extension| extension == "zip") {
+            let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("a ZIP");
+            for index in 0..archive.len() {
+                let mut entry = archive.by_index(index).expect("an entry");
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).expect("readable");
+                check(&format!("entry {index} of {}", path.display()), &content);
+                checked += 1;
+            }
+        }
+    }
+    checked
+}
+
+#[tokio::test]
+async fn no_value_of_an_encrypted_record_is_anywhere_in_clear() {
+    let (log, _guard) = Log::capture();
+    let key = KeyPair::new();
+    let clinic = Clinic::of(50);
+    // A value that its type does not keep, forms that are mixed, and values that no form writes back: each is told of.
+    clinic.sql(
+        "UPDATE patients SET blood = 'Leukaemia' WHERE number = 'number-000007';
+         UPDATE patients SET insured = 1 WHERE number = 'number-000008';
+         UPDATE patients SET fee = ' 770009.250 ' WHERE number = 'number-000009';",
+    );
+    let koan = clinic.reading([&key]).await;
+    let backup = koan.backup("nightly").await.expect("a backup");
+    assert!(!backup.warnings().is_empty(), "there is nothing to keep back");
+    check("the report", format!("{backup:?}").as_bytes());
+    let report = koan.verify("nightly").await.expect("verified");
+    check("the verification", format!("{report:?}").as_bytes());
+    koan.restore("nightly").replace_existing().await.expect("restored");
+    let checked = check_files(&clinic.backups());
+    assert!(checked > 10, "{checked} files and entries");
+    check("the log", log.lines().join("\n").as_bytes());
+}
+
+#[tokio::test]
+async fn no_error_shows_a_value_of_an_encrypted_record() {
+    let (log, _guard) = Log::capture();
+    let key = KeyPair::new();
+    let clinic = Clinic::of(5);
+    let koan = clinic.reading([&key]).await;
+    koan.backup("nightly").await.expect("a backup");
+    clinic.sql("UPDATE patients SET born = 'Witness' WHERE number = 'number-000003'");
+    for partly in [false, true] {
+        let backup = koan.backup("broken");
+        let told = match if partly { backup.continue_on_error().await } else { backup.await } {
+            Ok(report) => format!("{report:?}"),
+            Err(error) => format!("{} {error:?}", error.chain()),
+        };
+        assert!(told.contains("Patient") && told.contains("number=(hidden)"), "{told}");
+        check("an error", told.as_bytes());
+    }
+    // A restore that is refused at a record.
+    clinic.sql("UPDATE patients SET born = '1951-01-01'");
+    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("they are there");
+    assert!(error.chain().contains("number=(hidden)"), "{error:?}");
+    check("an error", format!("{} {error:?}", error.chain()).as_bytes());
+    check_files(&clinic.backups());
+    check("the log", log.lines().join("\n").as_bytes());
+}

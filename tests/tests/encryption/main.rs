@@ -1,0 +1,8 @@
+//! What must be encrypted is, opens with its keys and with nothing else, and leaves no trace of itself.
+
+mod clinic;
+mod keys;
+mod leaks;
+mod rekey;
+mod sealed;
+mod tampering;

@@ -1,0 +1,130 @@
+//! The way there and back, and what other tools see.
+
+use std::process::{Command, Stdio};
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, Severity};
+
+use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
+
+/// Enough for several blocks.
+const MANY: usize = 20_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_recipient_alone_brings_everything_back() {
+    let (one, other, ssh) = (KeyPair::new(), KeyPair::new(), KeyPair::ssh("ed25519", ""));
+    let rsa = KeyPair::ssh("rsa", "");
+    let clinic = Clinic::of(MANY);
+    let before = clinic.dump();
+    let writing = clinic.writing(recipients([&one, &other, &ssh, &rsa])).await;
+    let backup = writing.backup("nightly").await.expect("a backup");
+    assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
+    let encryption = backup.manifest().encryption.clone().expect("it is encrypted");
+    assert_eq!((encryption.recipients.len(), encryption.key_ids.len()), (4, 4));
+    for key in [&one, &other, &ssh, &rsa] {
+        clinic.sql("DELETE FROM patients WHERE number > 'number-000003'; UPDATE patients SET insured = 1;");
+        let koan = clinic.reading([key]).await;
+        let report = koan.verify("nightly").await.expect("verified");
+        assert!(report.is_valid(), "{:?}", report.issues());
+        assert_eq!(report.notes, [] as [String; 0]);
+        assert!(
+            report.entities.iter().all(|entity| entity.decoded && entity.records_checked == entity.records)
+        );
+        assert!(koan.verify("nightly").sample(2).await.expect("verified").is_valid());
+        koan.restore("nightly").replace_existing().await.expect("restored");
+        assert!(clinic.dump() == before, "rows differ");
+    }
+}
+
+#[tokio::test]
+async fn other_tools_open_every_compression() {
+    let key = KeyPair::new();
+    for patients in [0, 1, MANY] {
+        let clinic = Clinic::of(patients.max(1));
+        if patients == 0 {
+            clinic.sql("DELETE FROM patients");
+        }
+        let koan = clinic.reading([&key]).await;
+        std::fs::write(clinic.directory.path().join("key"), &key.private).expect("written");
+        for (compression, entry, tool) in [
+            (Compression::default(), PATIENTS, "gunzip"),
+            (Compression::zstd(3).expect("valid"), "entities/Patient.jsonl.zst.age", "zstd -d"),
+            (Compression::stored(), "entities/Patient.jsonl.age", "cat"),
+        ] {
+            let backup = koan.backup("nightly").compression(compression).await.expect("a backup");
+            assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
+            koan.restore(backup.id()).await.expect("restored");
+            let archive = &backup.manifest().archive.as_ref().expect("there").file;
+            let script = format!(
+                "set -o pipefail; unzip -p backups/{archive} {entry} | age -d -i key | {tool} | \
+                 jq -r .number | sort -u | wc -l"
+            );
+            let mut command = Command::new("bash");
+            command.args(["-c", &script]).current_dir(clinic.directory.path()).stderr(Stdio::inherit());
+            let output = command.output().expect("`tests/setup` installs the tools");
+            assert!(output.status.success(), "{entry}: {}", output.status);
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(printed.lines().last(), Some(patients.to_string().as_str()), "{entry}: {printed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_bytes_are_checked_and_that_is_said() {
+    let (key, other) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(10);
+    let writing = clinic.writing(recipients([&key])).await;
+    let backup = writing.backup("nightly").await.expect("a backup");
+    let id = backup.manifest().encryption.as_ref().expect("encrypted").key_ids[0].clone();
+    let before = clinic.dump();
+    for koan in [writing, clinic.reading([&other]).await] {
+        let report = koan.verify("nightly").await.expect("verified");
+        assert!(report.is_valid(), "{:?}", report.issues());
+        let note = report.notes.iter().find(|note| note.contains("its content was not")).expect("a note");
+        assert!(note.contains("`Patient`") && note.contains(&id), "{note}");
+        let patients = report.entities.iter().find(|entity| entity.entity == "Patient").expect("there");
+        assert!(!patients.decoded && patients.records_checked == 0);
+
+        clinic.sql("UPDATE patients SET name = 'x' WHERE number = 'number-000001'");
+        let broken = clinic.dump();
+        let error = koan.restore("nightly").await.expect_err("there is no key");
+        assert_eq!(error.kind(), ErrorKind::Encryption, "{error:?}");
+        assert!(error.chain().contains(&id) && error.chain().contains("`Patient`"), "{error:?}");
+        assert_eq!(clinic.dump(), broken, "something was written");
+        let check = koan.restore("nightly").viability().await.expect("assessed");
+        assert!(!check.is_viable());
+        assert!(
+            check
+                .findings
+                .iter()
+                .any(|finding| { finding.severity == Severity::Error && finding.message.contains(&id) })
+        );
+        // What is not encrypted needs no key.
+        koan.restore("nightly").entities(["Ward"]).await.expect("restored");
+    }
+    let koan = clinic.reading([&key]).await;
+    koan.restore("nightly").replace_existing().await.expect("restored");
+    assert_eq!(clinic.dump(), before);
+}
+
+#[tokio::test]
+async fn a_passphrase_brings_everything_back() {
+    let clinic = Clinic::of(10);
+    let before = clinic.dump();
+    let koan = clinic.writing(Recipients::passphrase("correct horse").expect("not empty")).await;
+    let backup = koan.backup("nightly").await.expect("a backup");
+    let encryption = backup.manifest().encryption.as_ref().expect("encrypted");
+    assert_eq!(
+        (encryption.recipients.as_slice(), encryption.key_ids.as_slice()),
+        (&[][..], &["passphrase".to_owned()][..])
+    );
+    clinic.sql("DELETE FROM patients");
+    let wrong = clinic.builder().encrypt_to(Recipients::passphrase("x").expect("not empty"));
+    let wrong = wrong.keys(Keys::text("battery staple").as_passphrase()).build().await.expect("a context");
+    let error = wrong.restore("nightly").await.expect_err("another passphrase");
+    assert_eq!(error.kind(), ErrorKind::Encryption);
+    let right = clinic.builder().encrypt_to(Recipients::passphrase("x").expect("not empty"));
+    let right = right.keys(Keys::text("correct horse\n").as_passphrase()).build().await.expect("a context");
+    right.restore("nightly").await.expect("restored");
+    assert_eq!(clinic.dump(), before);
+}

@@ -1,0 +1,189 @@
+//! Encrypted backups that are damaged, or forged by somebody who has no key.
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupId, Manifest};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, resigned};
+use serde_json::Value;
+
+use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
+
+const SEALED: &str = "verification/sealed.json.age";
+
+struct Hospital {
+    clinic: Clinic,
+    vault: Vault,
+    koan: Koan,
+    keyless: Koan,
+    id: BackupId,
+    stored: Stored,
+}
+
+async fn hospital(patients: usize) -> Hospital {
+    let (key, clinic, vault) = (KeyPair::new(), Clinic::of(patients), Vault::default());
+    let builder = || {
+        let database = Sqlite::open(clinic.database()).expect("opened");
+        Koan::builder()
+            .provider("main", database)
+            .storage("vault", vault.storage())
+            .encrypt_to(recipients([&key]))
+    };
+    let koan = builder().keys(Keys::text(&key.private)).build().await.expect("a context");
+    let keyless = builder().build().await.expect("a context");
+    let id = koan.backup("nightly").await.expect("a backup").id();
+    let stored = vault.stored(id).await;
+    Hospital { clinic, vault, koan, keyless, id, stored }
+}
+
+impl Hospital {
+    /// Whether damage is found, with a key and without.
+    async fn finds(&self, altered: &Stored) -> (bool, bool) {
+        self.vault.keep(altered).await;
+        let valid = async |koan: &Koan| match koan.verify(self.id).await {
+            Ok(report) => report.is_valid(),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+                false
+            }
+        };
+        (!valid(&self.koan).await, !valid(&self.keyless).await)
+    }
+
+    /// Nothing is restored from it.
+    async fn refuses(&self, altered: &Stored, what: &str) {
+        self.vault.keep(altered).await;
+        let before = self.clinic.dump();
+        self.koan.restore(self.id).replace_existing().await.expect_err(what);
+        assert_eq!(self.clinic.dump(), before, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
+    let hospital = hospital(3).await;
+    let length = hospital.stored.archive.len();
+    for at in 0..length {
+        let mut altered = hospital.stored.clone();
+        altered.archive[at] ^= 1 << (at % 8);
+        assert_eq!(hospital.finds(&altered).await, (true, true), "byte {at}");
+    }
+    println!("flipped bytes of an encrypted archive: tried {length}, found {length}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_what_is_sealed_is_found_though_every_hash_was_made_to_match() {
+    let hospital = hospital(3).await;
+    let mut tried = 0;
+    for entry in [PATIENTS, SEALED] {
+        let length = Forgery::of(&hospital.stored).zip.entry(entry).content().len();
+        for at in 0..length {
+            let mut forgery = Forgery::of(&hospital.stored);
+            let mut content = forgery.zip.entry(entry).content();
+            content[at] ^= 1 << (at % 8);
+            *forgery.zip.entry_mut(entry) = ZipEntry { ..stored_as(&hospital.stored, entry, &content) };
+            let altered = reseal(forgery, entry);
+            assert!(hospital.finds(&altered).await.0, "{entry}, byte {at}");
+            if at % 16 == 0 {
+                hospital.refuses(&altered, entry).await;
+            }
+            tried += 1;
+        }
+    }
+    println!("flipped bytes of re-signed sealed entries: tried {tried}, found {tried}");
+}
+
+/// An entry with other content, stored as the original is.
+fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
+    let original = Zip::read(&stored.archive).entry(name).clone();
+    if name == SEALED {
+        return ZipEntry::deflated(name, content);
+    }
+    ZipEntry {
+        crc32: crc32fast::hash(content),
+        size: u64::try_from(content.len()).expect("small"),
+        data: content.to_vec(),
+        ..original
+    }
+}
+
+/// Makes every hash right that takes no key.
+fn reseal(mut forgery: Forgery, entry: &str) -> Stored {
+    if entry == PATIENTS {
+        let content = forgery.zip.entry(entry).content();
+        forgery.entity("Patient")["contentHash"] =
+            koan_backup_tests::archive_surgery::sha256(&content).into();
+        forgery.entity("Patient")["compressedBytes"] = content.len().into();
+        forgery.alter_document("verification/checksums.json", |sums| {
+            sums[entry] = koan_backup_tests::archive_surgery::sha256(&content).into();
+        });
+    }
+    forgery.seal(Seal::Documents)
+}
+
+#[tokio::test]
+async fn records_that_lie_in_clear_under_the_name_of_encrypted_ones_are_found_and_not_restored() {
+    let hospital = hospital(3).await;
+    let mut forgery = Forgery::of(&hospital.stored);
+    *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, b"{\"number\":\"1\"}\n");
+    let altered = reseal(forgery, PATIENTS);
+    assert_eq!(hospital.finds(&altered).await, (true, true));
+    hospital.refuses(&altered, "records in clear").await;
+}
+
+#[tokio::test]
+async fn an_entity_that_is_no_longer_called_encrypted_is_found() {
+    let hospital = hospital(3).await;
+    let mut forgery = Forgery::of(&hospital.stored);
+    forgery.entity("Patient")["policy"]["encrypt"] = false.into();
+    let altered = forgery.seal(Seal::Documents);
+    assert_eq!(hospital.finds(&altered).await, (true, true));
+
+    let mut forgery = Forgery::of(&hospital.stored);
+    forgery.entity("Ward")["policy"]["encrypt"] = true.into();
+    assert_eq!(hospital.finds(&forgery.seal(Seal::Documents)).await, (true, true));
+
+    let mut forgery = Forgery::of(&hospital.stored);
+    forgery.manifest["encryption"] = Value::Null;
+    assert_eq!(hospital.finds(&forgery.seal(Seal::Documents)).await, (true, true));
+}
+
+#[tokio::test]
+async fn sealed_records_of_another_backup_are_not_taken_for_these() {
+    let hospital = hospital(3).await;
+    hospital.clinic.sql("UPDATE patients SET name = 'somebody else'");
+    let other = hospital.koan.backup("other").await.expect("a backup").id();
+    let other = Forgery::of(&hospital.vault.stored(other).await);
+    let mut forgery = Forgery::of(&hospital.stored);
+    let content = other.zip.entry(PATIENTS).content();
+    *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, &content);
+    let altered = reseal(forgery, PATIENTS);
+    assert!(hospital.finds(&altered).await.0);
+    hospital.refuses(&altered, "records of another backup").await;
+}
+
+#[tokio::test]
+async fn a_sealed_entry_of_any_other_length_is_found() {
+    let hospital = hospital(3).await;
+    let whole = Forgery::of(&hospital.stored).zip.entry(PATIENTS).content();
+    let mut tried = 0;
+    for length in 0..whole.len() {
+        let mut forgery = Forgery::of(&hospital.stored);
+        *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, &whole[..length]);
+        let altered = reseal(forgery, PATIENTS);
+        assert!(hospital.finds(&altered).await.0, "{length} bytes");
+        tried += 1;
+    }
+    println!("lengths of a re-signed sealed entry: tried {tried}, found {tried}");
+    let altered =
+        resigned(&hospital.stored, hospital.stored.archive[..hospital.stored.archive.len() - 1].to_vec());
+    assert_eq!(hospital.finds(&altered).await, (true, true));
+}
+
+#[tokio::test]
+async fn what_cannot_be_guessed_from_a_manifest_is_not_in_it() {
+    let hospital = hospital(3).await;
+    let manifest: Manifest = serde_json::from_slice(&hospital.stored.manifest).expect("a manifest");
+    let patients = manifest.entities.iter().find(|entity| entity.entity == "Patient").expect("there");
+    assert!(patients.record_set_hash.is_none(), "its hash would let anybody test a guess");
+    let blocks = Forgery::of(&hospital.stored).document("metadata/blocks.json");
+    assert!(blocks.get(PATIENTS).is_none(), "its checksums would, too: {blocks}");
+}
