@@ -7,8 +7,10 @@ mod blocks;
 mod bounds;
 mod compression;
 mod documents;
+mod envelope;
 mod layout;
 mod manifest;
+mod object;
 mod reader;
 mod records;
 mod thread;
@@ -27,9 +29,10 @@ pub(crate) use documents::{SealedDocument, SealedEntity, document};
 pub use layout::entity_file;
 pub(crate) use layout::{archive_path, entry, manifest_path, manifests_prefix, rekeyed_path, sealed_file};
 pub use manifest::{
-    ArchiveFile, BackupStatus, DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatus,
-    FORMAT_VERSION, Manifest, Producer, VerificationSummary,
+    ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,
+    EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,
 };
+pub(crate) use object::ArchiveObject;
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::BlockFault;
 pub(crate) use upload::{FinishedUpload, Upload};

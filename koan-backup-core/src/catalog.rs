@@ -48,6 +48,8 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) manifest: Manifest,
     /// The manifest as it was published, which is compared with its copy in the archive.
     pub(crate) published: serde_json::Value,
+    /// Whether the manifest was taken out of a sealed archive, of which the published one is an envelope.
+    pub(crate) is_opened: bool,
     /// A newer backup of the same name that was passed over, because it failed.
     pub(crate) passed_over: Option<BackupId>,
 }
@@ -168,5 +170,5 @@ fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBac
             format!("manifest `{path}` in storage `{}` is that of another backup", storage.location()),
         ));
     }
-    Ok(StoredBackup { storage, manifest, published, passed_over: None })
+    Ok(StoredBackup { storage, manifest, published, is_opened: false, passed_over: None })
 }

@@ -15,6 +15,17 @@ pub(crate) use unlocked::{HEADER_BYTES, Unlocked, is_sealed};
 
 use sha2::{Digest, Sha256};
 
+/// What of an archive is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArchiveEncryption {
+    /// The entities whose policy asks for it.
+    #[default]
+    ByEntity,
+    /// All of it: only the envelope of its manifest lies in clear.
+    Always,
+}
+
 /// What stands for a key in manifests and errors: the first 16 hex digits of the SHA-256 of its public key's text.
 fn key_id(public_key: &str) -> String {
     let mut id = crate::digest::hex(&Sha256::digest(public_key.as_bytes()));

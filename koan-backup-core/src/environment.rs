@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::archive::Producer;
 use crate::clock::Clock;
-use crate::encryption::{Identities, KeySource, Recipients};
+use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
@@ -87,6 +87,16 @@ impl Environment {
         Ok(self.recipients.as_ref().filter(|_| policy.encrypt))
     }
 
+    /// For whom the archives of a storage profile are encrypted as a whole; none if they are not.
+    ///
+    /// # Errors
+    /// They must be, and nobody is named.
+    pub(crate) fn archive_recipients(&self, storage: &Storage) -> Result<Option<&Recipients>> {
+        require_archive_recipients(self.recipients.as_ref(), storage)?;
+        let sealed = storage.encryption() == ArchiveEncryption::Always;
+        Ok(self.recipients.as_ref().filter(|_| sealed))
+    }
+
     /// All keys there are, from every source.
     ///
     /// # Errors
@@ -120,6 +130,25 @@ impl Environment {
                 ),
             )
         })
+    }
+}
+
+/// Archives that must be encrypted as a whole are never written in clear.
+///
+/// # Errors
+/// A storage profile asks for it, and nobody is named who could read it.
+pub(crate) fn require_archive_recipients(recipients: Option<&Recipients>, storage: &Storage) -> Result<()> {
+    match (storage.encryption(), recipients) {
+        (ArchiveEncryption::ByEntity, _) => Ok(()),
+        (ArchiveEncryption::Always, Some(recipients)) => recipients.check(),
+        (ArchiveEncryption::Always, None) => Err(Error::new(
+            ErrorKind::Encryption,
+            format!(
+                "archives in storage `{}` must be encrypted, and for whom is not said: name public keys with \
+                 `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
+                storage.location()
+            ),
+        )),
     }
 }
 

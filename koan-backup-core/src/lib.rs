@@ -32,9 +32,9 @@ mod verify;
 
 pub use archive::{
     ArchiveFile, BackupStatistics, BackupStatus, Block, BlockTable, Checksums, Compression,
-    CompressionMethod, DiscoveryDocument, DiscoverySummary, EncryptionSummary, EntityManifest,
-    EntityStatistics, EntityStatus, ExcludedEntity, FORMAT_VERSION, Manifest, Producer, ProviderDocument,
-    ProviderInfo, SchemaSnapshots, UncoveredEntity, VerificationSummary, entity_file,
+    CompressionMethod, DiscoveryDocument, DiscoverySummary, EncryptionScope, EncryptionSummary,
+    EntityManifest, EntityStatistics, EntityStatus, ExcludedEntity, FORMAT_VERSION, Manifest, Producer,
+    ProviderDocument, ProviderInfo, SchemaSnapshots, UncoveredEntity, VerificationSummary, entity_file,
 };
 pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
@@ -43,7 +43,7 @@ pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
 pub use digest::RecordSetHash;
-pub use encryption::{Identities, KeySource, Keys, Recipients};
+pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
 pub use entity::{
     Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, Policy, PolicyDeclaration,
     PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,

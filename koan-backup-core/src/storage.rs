@@ -9,6 +9,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
+use crate::encryption::ArchiveEncryption;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A place for archives: a directory, or memory for tests.
@@ -17,6 +18,7 @@ pub struct Storage {
     store: Arc<dyn ObjectStore>,
     location: String,
     part_bytes: usize,
+    encryption: ArchiveEncryption,
 }
 
 /// Bytes of a part of an upload: the least that S3 takes for all but the last.
@@ -49,6 +51,7 @@ impl Storage {
             store: Arc::new(store),
             location: path.display().to_string(),
             part_bytes: LOCAL_PART_BYTES,
+            encryption: ArchiveEncryption::default(),
         })
     }
 
@@ -61,12 +64,25 @@ impl Storage {
 
     /// Memory of this process: gone when it ends.
     pub fn memory() -> Self {
-        Self { store: Arc::new(InMemory::new()), location: "memory".to_owned(), part_bytes: LOCAL_PART_BYTES }
+        Self { part_bytes: LOCAL_PART_BYTES, ..Self::object_store(Arc::new(InMemory::new()), "memory") }
     }
 
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
-        Self { store, location: location.into(), part_bytes: STORE_PART_BYTES }
+        let encryption = ArchiveEncryption::default();
+        Self { store, location: location.into(), part_bytes: STORE_PART_BYTES, encryption }
+    }
+
+    /// What of the archives that go here is encrypted, beside the entities whose policy asks for it.
+    #[must_use]
+    pub fn archive_encryption(mut self, encryption: ArchiveEncryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// What of the archives that go here is encrypted.
+    pub(crate) fn encryption(&self) -> ArchiveEncryption {
+        self.encryption
     }
 
     /// Where it is, for people.

@@ -2,6 +2,7 @@
 
 mod contents;
 mod entity;
+mod envelope;
 mod locked;
 mod report;
 
@@ -14,6 +15,7 @@ use crate::archive::{BlockTable, EntityManifest, ProviderDocument, SchemaSnapsho
 use crate::digest::RecordSetHash;
 pub(crate) use contents::{identities_for, open};
 pub(crate) use entity::read_blocks;
+pub(crate) use envelope::{opened, require_opened};
 pub(crate) use locked::Locked;
 pub use report::{EntityVerification, Issue, VerifyReport};
 
@@ -81,7 +83,7 @@ impl Documents {
     /// Refuses to go on with records that were not opened.
     pub(crate) fn require_opened(&self, entity: &EntityManifest) -> Result<()> {
         match &self.locked {
-            Some(locked) if entity.policy.encrypt => Err(locked.error(&entity.entity)),
+            Some(locked) if entity.policy.encrypt => Err(locked.error(&format!("`{}`", entity.entity))),
             _ => Ok(()),
         }
     }

@@ -42,21 +42,21 @@ mod sqlite;
 struct Readme;
 
 pub use koan_backup_core::{
-    ArchiveFile, Backup, BackupBuilder, BackupId, BackupName, BackupRef, BackupReport, BackupStatistics,
-    BackupStatus, Block, BlockTable, Capabilities, Checksums, Chunk, Clock, Compression, CompressionMethod,
-    ConflictMode, Consistency, Data, Date, DateTime, DiscoveryDocument, DiscoverySummary, EncryptionSummary,
-    Entity, EntityBackup, EntityCodec, EntityCoverage, EntityDeclaration, EntityDescriptor, EntityManifest,
-    EntityRestore, EntitySchema, EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event,
-    ExcludedEntity, FORMAT_VERSION, FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey, Identities,
-    IncludedEntity, Inventory, Issue, KeySource, Keys, Koan, KoanBuilder, Listener, LogicalType, Manifest,
-    OffsetStyle, Policy, PolicyDeclaration, PolicySource, Presence, Producer, Projection, Provider,
-    ProviderDescription, ProviderDocument, ProviderInfo, ReadRequest, ReadSummary, Recipients, Record,
-    RecordError, RecordSetHash, RecordSink, RekeyAllBuilder, RekeyBuilder, RekeyReport, RekeySummary,
-    Restore, RestoreBuilder, RestoreLevel, RestoreReport, RestoreSession, RestoreTarget, Result, Row,
-    SchemaSnapshots, ScopeDeclaration, ScopeMode, SessionIntent, SessionOptions, SetName, Severity, Shape,
-    Slot, Snapshot, Storage, SystemClock, TemporalStyle, Time, Timestamp, UncoveredEntity, Value,
-    VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder, ViabilityReport, WireForm,
-    WriteCounts, entity_file,
+    ArchiveEncryption, ArchiveFile, Backup, BackupBuilder, BackupId, BackupName, BackupRef, BackupReport,
+    BackupStatistics, BackupStatus, Block, BlockTable, Capabilities, Checksums, Chunk, Clock, Compression,
+    CompressionMethod, ConflictMode, Consistency, Data, Date, DateTime, DiscoveryDocument, DiscoverySummary,
+    EncryptionScope, EncryptionSummary, Entity, EntityBackup, EntityCodec, EntityCoverage, EntityDeclaration,
+    EntityDescriptor, EntityManifest, EntityRestore, EntitySchema, EntityStatistics, EntityStatus,
+    EntityVerification, Error, ErrorKind, Event, ExcludedEntity, FORMAT_VERSION, FieldDeclaration,
+    FieldSchema, Finding, Flow, ForeignKey, Identities, IncludedEntity, Inventory, Issue, KeySource, Keys,
+    Koan, KoanBuilder, Listener, LogicalType, Manifest, OffsetStyle, Policy, PolicyDeclaration, PolicySource,
+    Presence, Producer, Projection, Provider, ProviderDescription, ProviderDocument, ProviderInfo,
+    ReadRequest, ReadSummary, Recipients, Record, RecordError, RecordSetHash, RecordSink, RekeyAllBuilder,
+    RekeyBuilder, RekeyReport, RekeySummary, Restore, RestoreBuilder, RestoreLevel, RestoreReport,
+    RestoreSession, RestoreTarget, Result, Row, SchemaSnapshots, ScopeDeclaration, ScopeMode, SessionIntent,
+    SessionOptions, SetName, Severity, Shape, Slot, Snapshot, Storage, SystemClock, TemporalStyle, Time,
+    Timestamp, UncoveredEntity, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
+    ViabilityReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "sqlite")]

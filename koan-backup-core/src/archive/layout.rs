@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::compression::{Coding, CompressionMethod, Sealing};
 use super::manifest::Manifest;
+use crate::encryption::ArchiveEncryption;
 use crate::id::{BackupId, BackupName, SetName};
 
 /// What stays as it is in the name of an entry; everything else is percent-encoded.
@@ -49,16 +50,30 @@ pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
 }
 
 /// Where the archive of a backup lies in its profile.
-pub(crate) fn archive_path(name: &BackupName, created_at: Timestamp, id: &BackupId) -> Path {
+pub(crate) fn archive_path(
+    name: &BackupName,
+    created_at: Timestamp,
+    id: &BackupId,
+    encryption: ArchiveEncryption,
+) -> Path {
     let time = created_at.strftime("%Y%m%d-%H%M%S");
-    Path::from(format!("archives/backup-{}-{time}-{}.zip", name.safe(), id.short()))
+    Path::from(format!("archives/backup-{}-{time}-{}.{}", name.safe(), id.short(), extension(encryption)))
+}
+
+fn extension(encryption: ArchiveEncryption) -> &'static str {
+    match encryption {
+        ArchiveEncryption::ByEntity => "zip",
+        ArchiveEncryption::Always => "zip.age",
+    }
 }
 
 /// Where the archive of a backup lies once it was written anew for other recipients.
 pub(crate) fn rekeyed_path(manifest: &Manifest, again: &BackupId) -> Path {
     let time = manifest.created_at.strftime("%Y%m%d-%H%M%S");
     let (name, id) = (manifest.name.safe(), manifest.id.short());
-    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.zip", again.short()))
+    let encryption =
+        if manifest.is_sealed() { ArchiveEncryption::Always } else { ArchiveEncryption::ByEntity };
+    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", again.short(), extension(encryption)))
 }
 
 /// Where the manifest of a backup lies in its profile. The backup exists once this is there.

@@ -113,10 +113,25 @@ pub struct ArchiveFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSummary {
+    /// What is encrypted.
+    #[serde(default)]
+    pub scope: EncryptionScope,
     /// Public keys.
     pub recipients: Vec<String>,
     /// Ids of the keys.
     pub key_ids: Vec<String>,
+}
+
+/// What of a backup is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum EncryptionScope {
+    /// The entities whose policy asks for it.
+    #[default]
+    Entities,
+    /// The archive as a whole; the published manifest is its envelope.
+    Archive,
 }
 
 /// One entity and set in a backup.

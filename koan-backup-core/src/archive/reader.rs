@@ -4,32 +4,28 @@
 //! needed are fetched from the store.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Read;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
-use rawzip::{ReaderAt, ZipLocator};
+use rawzip::ZipLocator;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::bounds;
 use super::compression::CompressionMethod;
+use super::object::{ArchiveObject, Failure, Ranged};
 use super::thread::OwnThread;
 use crate::encryption::Unlocked;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::Storage;
 
 /// The most entries an archive can have.
 const MAX_ENTRIES: usize = 1_000_000;
+
 /// An archive whose directory was read and checked.
 #[derive(Debug)]
 pub(crate) struct ArchiveReader {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    size_bytes: u64,
+    object: ArchiveObject,
     entries: BTreeMap<String, Entry>,
     /// Sealed entries whose keys are known.
     pub(super) unlocked: BTreeMap<String, Arc<Unlocked>>,
@@ -47,40 +43,23 @@ pub(super) struct Entry {
 
 impl ArchiveReader {
     /// Reads and checks the directory of an archive.
-    pub(crate) async fn open(storage: &Storage, file: &str) -> Result<Self> {
-        let path = Path::parse(file).map_err(|_| corrupt(file, "its path is not one koan-backup writes"))?;
-        let store = Arc::clone(storage.store());
-        let size_bytes = match store.head(&path).await {
-            Ok(meta) => meta.size,
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(Error::new(
-                    ErrorKind::Corrupt,
-                    format!("archive `{file}` is missing from storage `{}`", storage.location()),
-                ));
-            }
-            Err(source) => return Err(storage.failed(&path, "read from", source)),
-        };
+    pub(crate) async fn open(object: ArchiveObject) -> Result<Self> {
         let failure = Failure::default();
-        let source = Ranged {
-            store: Arc::clone(&store),
-            path: path.clone(),
-            handle: Handle::current(),
-            size_bytes,
-            failure: Arc::clone(&failure),
-        };
-        let name = file.to_owned();
+        let source =
+            Ranged { object: object.clone(), handle: Handle::current(), failure: Arc::clone(&failure) };
+        let name = object.path().to_string();
         let entries =
             OwnThread::start(move || read_directory(source, &name)).join("reads the archive").await?;
         // An archive that was not read is not a damaged one.
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(failure) => Err(failure),
-            None => Ok(Self { store, path, size_bytes, entries: entries?, unlocked: BTreeMap::new() }),
+            None => Ok(Self { object, entries: entries?, unlocked: BTreeMap::new() }),
         }
     }
 
-    /// The size of the archive.
-    pub(crate) fn size_bytes(&self) -> u64 {
-        self.size_bytes
+    /// The archive as it lies in its store.
+    pub(crate) fn object(&self) -> &ArchiveObject {
+        &self.object
     }
 
     /// The names of all entries, sorted.
@@ -98,7 +77,7 @@ impl ArchiveReader {
 
     /// The error of an entry that is damaged.
     pub(crate) fn broken(&self, name: &str, what: &str) -> Error {
-        corrupt(self.path.as_ref(), &format!("entry `{name}`: {what}"))
+        corrupt(self.object.path().as_ref(), &format!("entry `{name}`: {what}"))
     }
 
     /// Whether there is an entry of that name.
@@ -108,13 +87,12 @@ impl ArchiveReader {
 
     /// A range of the archive's bytes.
     pub(crate) async fn range(&self, start: u64, length: u64) -> Result<Bytes> {
-        let range = start..start.saturating_add(length).min(self.size_bytes);
-        fetch(self.store.as_ref(), &self.path, range).await
+        self.object.range(start..start.saturating_add(length).min(self.object.size_bytes())).await
     }
 
     /// The content of a small entry.
     pub(crate) async fn document(&self, name: &str) -> Result<Vec<u8>> {
-        let broken = |what: &str| corrupt(self.path.as_ref(), &format!("entry `{name}` {what}"));
+        let broken = |what: &str| corrupt(self.object.path().as_ref(), &format!("entry `{name}` {what}"));
         let entry = *self.entries.get(name).ok_or_else(|| broken("is missing"))?;
         if entry.compressed > bounds::MAX_DOCUMENT_BYTES || entry.uncompressed > bounds::MAX_DOCUMENT_BYTES {
             return Err(broken("is larger than any document"));
@@ -131,45 +109,21 @@ impl ArchiveReader {
         let content = self.document(name).await?;
         if !bounds::document_fits(name, &content, self.entries.len()) {
             return Err(corrupt(
-                self.path.as_ref(),
+                self.object.path().as_ref(),
                 &format!("entry `{name}` holds more than any that is written"),
             ));
         }
         serde_json::from_slice(&content).map_err(|source| {
             Error::with_source(
                 ErrorKind::Corrupt,
-                format!("entry `{name}` of archive `{}` is not what the format says", self.path),
+                format!("entry `{name}` of archive `{}` is not what the format says", self.object.path()),
                 source,
             )
         })
     }
 }
 
-/// A range of an archive's bytes. A read that comes back short or fails is tried once more: the store may have been cut
-/// off.
-async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Result<Bytes> {
-    // Stores refuse a range without bytes.
-    let wanted = range.end.saturating_sub(range.start);
-    if wanted == 0 {
-        return Ok(Bytes::new());
-    }
-    for attempt in 0..2 {
-        match store.get_range(path, range.clone()).await {
-            Ok(bytes) if u64::try_from(bytes.len()) == Ok(wanted) => return Ok(bytes),
-            Err(source) if attempt == 1 || crate::storage::is_refusal(&source) => {
-                return Err(Error::with_source(
-                    ErrorKind::Storage,
-                    format!("archive `{path}` was not read at byte {}", range.start),
-                    source,
-                ));
-            }
-            Ok(_) | Err(_) => {}
-        }
-    }
-    Err(corrupt(path.as_ref(), &format!("it ends before byte {}", range.end)))
-}
-
-fn corrupt(file: &str, what: &str) -> Error {
+pub(super) fn corrupt(file: &str, what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!("archive `{file}` is damaged: {what}; restore from another backup"),
@@ -193,7 +147,7 @@ fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
 
 fn read_directory(source: Ranged, file: &str) -> Result<BTreeMap<String, Entry>> {
     let mut buffer = vec![0u8; rawzip::RECOMMENDED_BUFFER_SIZE];
-    let size = source.size_bytes;
+    let size = source.object.size_bytes();
     let zip = ZipLocator::new()
         .locate_in_reader(source, &mut buffer, size)
         .map_err(|(_, source)| unreadable(file, source))?;
@@ -252,36 +206,6 @@ fn unreadable(file: &str, source: rawzip::Error) -> Error {
         format!("archive `{file}` is damaged: its directory cannot be read; restore from another backup"),
         source,
     )
-}
-
-/// An object in a store as something that is read at any offset, from a thread that may block.
-struct Ranged {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    handle: Handle,
-    size_bytes: u64,
-    failure: Failure,
-}
-
-/// Why the store could not be read, which must not pass for damage.
-type Failure = Arc<Mutex<Option<Error>>>;
-
-impl ReaderAt for Ranged {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let length = u64::try_from(buffer.len()).map_err(io::Error::other)?;
-        let end = offset.saturating_add(length).min(self.size_bytes);
-        if offset >= end {
-            return Ok(0);
-        }
-        let fetched = self.handle.block_on(fetch(self.store.as_ref(), &self.path, offset..end));
-        let bytes = fetched.map_err(|error| {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            io::Error::other("the archive was not read")
-        })?;
-        let taken = bytes.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
 }
 
 #[cfg(test)]

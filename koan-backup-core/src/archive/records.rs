@@ -196,7 +196,11 @@ impl OpenBlock {
 }
 
 /// Looks for the key of a sealed file, on a thread that may work: a passphrase takes a second.
-async fn find(start: Bytes, length: u64, identities: &Arc<Identities>) -> Result<Option<Unlocked>> {
+pub(super) async fn find(
+    start: Bytes,
+    length: u64,
+    identities: &Arc<Identities>,
+) -> Result<Option<Unlocked>> {
     let identities = Arc::clone(identities);
     tokio::task::spawn_blocking(move || Unlocked::find(&start, length, &identities)).await.map_err(lost)?
 }

@@ -5,12 +5,14 @@
 
 use std::io;
 
+use age::stream::StreamWriter;
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Parts that wait for the store at most.
@@ -24,6 +26,46 @@ pub(crate) struct UploadWriter {
     part_bytes: usize,
     hasher: Sha256,
     written: u64,
+}
+
+/// Where an archive is written: to the upload, or sealed on the way there.
+pub(crate) enum ArchiveSink {
+    Clear(UploadWriter),
+    Sealed(Box<StreamWriter<UploadWriter>>),
+}
+
+impl ArchiveSink {
+    /// Seals all that is written, if it is for somebody.
+    pub(super) fn new(writer: UploadWriter, recipients: Option<&Recipients>) -> Result<Self> {
+        Ok(match recipients {
+            None => Self::Clear(writer),
+            Some(recipients) => Self::Sealed(Box::new(recipients.seal_to(writer)?)),
+        })
+    }
+
+    /// Hands on what is left and tells what was written.
+    pub(super) fn finish(self) -> io::Result<FinishedUpload> {
+        match self {
+            Self::Clear(writer) => writer.finish(),
+            Self::Sealed(writer) => writer.finish()?.finish(),
+        }
+    }
+}
+
+impl io::Write for ArchiveSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(writer) => writer.write(bytes),
+            Self::Sealed(writer) => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Clear(writer) => writer.flush(),
+            Self::Sealed(writer) => writer.flush(),
+        }
+    }
 }
 
 /// The storing end.
@@ -147,7 +189,7 @@ fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
 
 impl UploadWriter {
     /// Hands on what is left and tells what was written.
-    pub(crate) fn finish(mut self) -> io::Result<FinishedUpload> {
+    fn finish(mut self) -> io::Result<FinishedUpload> {
         if !self.part.is_empty() {
             self.send()?;
         }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::blocks::Block;
 use super::compression::{Coding, CompressionMethod, Sealing};
 use super::thread::OwnThread;
-use super::upload::{FinishedUpload, UploadWriter};
+use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
 use crate::digest::RecordSetHash;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
@@ -86,9 +86,13 @@ pub(crate) struct EntityEntry {
 
 impl ArchiveWriter {
     /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
-    pub(crate) fn start(sink: UploadWriter, modified: Timestamp) -> Self {
+    ///
+    /// `recipients` are those for whom the archive is sealed as a whole, if it is.
+    pub(crate) fn start(sink: UploadWriter, recipients: Option<Recipients>, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
-        let finished = OwnThread::start(move || write_archive(sink, modified, receiver));
+        let finished = OwnThread::start(move || {
+            write_archive(ArchiveSink::new(sink, recipients.as_ref())?, modified, receiver)
+        });
         Self { commands, finished }
     }
 
@@ -139,7 +143,7 @@ fn stopped() -> Error {
 }
 
 fn write_archive(
-    sink: UploadWriter,
+    sink: ArchiveSink,
     modified: Timestamp,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<FinishedUpload> {
@@ -169,7 +173,7 @@ fn write_archive(
 }
 
 fn write_records(
-    zip: &mut ZipArchiveWriter<UploadWriter>,
+    zip: &mut ZipArchiveWriter<ArchiveSink>,
     new: &NewEntry,
     modified: UtcDateTime,
     parts: mpsc::Receiver<Part>,
@@ -277,7 +281,7 @@ impl<W: Write> Write for Measured<W> {
 
 /// Documents are deflated whatever records are, so that every tool can read them.
 fn write_document(
-    zip: &mut ZipArchiveWriter<UploadWriter>,
+    zip: &mut ZipArchiveWriter<ArchiveSink>,
     path: &str,
     modified: UtcDateTime,
     content: &[u8],

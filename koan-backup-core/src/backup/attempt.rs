@@ -42,12 +42,13 @@ impl Attempt<'_> {
     /// Writes the archive, whole, and gives its manifest; nothing shows before that.
     pub(super) async fn write(&self, failures: &mut Failures) -> Result<Manifest> {
         let Header { id, name, created_at } = *self.header;
-        let path = archive_path(name, created_at, &id);
+        let path = archive_path(name, created_at, &id, self.storage.encryption());
+        let recipients = self.environment.archive_recipients(self.storage)?.cloned();
         let store = self.storage.store();
         let (sink, mut upload) =
             Upload::begin(store.as_ref(), self.storage.location(), path.clone(), self.storage.part_bytes())
                 .await?;
-        let writer = ArchiveWriter::start(sink, created_at);
+        let writer = ArchiveWriter::start(sink, recipients, created_at);
         let (produced, stored) = tokio::join!(self.produce(writer, failures), upload.run());
         let (mut manifest, written) = match (produced, stored) {
             (Ok(produced), Ok(())) => produced,
@@ -113,7 +114,8 @@ impl Attempt<'_> {
             }
         }
         let manifest =
-            write_documents(&mut writer, self.environment, self.header, self.options, contents).await?;
+            write_documents(&mut writer, self.environment, self.storage, self.header, self.options, contents)
+                .await?;
         let finished = writer.finish().await?;
         Ok((manifest, finished))
     }

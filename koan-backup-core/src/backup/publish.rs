@@ -8,10 +8,11 @@ use serde_json::value::RawValue;
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
-    DiscoverySummary, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION,
-    Manifest, ProviderDocument, SchemaSnapshots, SealedDocument, VerificationSummary, document,
-    document_fits, entry, manifest_path,
+    DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
+    FORMAT_VERSION, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument, VerificationSummary,
+    document, document_fits, entry, manifest_path,
 };
+use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BackupId, BackupName};
@@ -53,9 +54,15 @@ impl Contents {
     }
 
     /// For whom what is encrypted is, if anything is.
-    fn encryption(&self, environment: &Environment) -> Option<EncryptionSummary> {
-        let recipients = environment.recipients.as_ref().filter(|_| !self.sealed.is_empty())?;
-        Some(EncryptionSummary { recipients: recipients.public_keys(), key_ids: recipients.key_ids() })
+    fn encryption(&self, environment: &Environment, storage: &Storage) -> Option<EncryptionSummary> {
+        let scope = match storage.encryption() {
+            ArchiveEncryption::Always => EncryptionScope::Archive,
+            ArchiveEncryption::ByEntity if self.sealed.is_empty() => return None,
+            ArchiveEncryption::ByEntity => EncryptionScope::Entities,
+        };
+        let recipients = environment.recipients.as_ref()?;
+        let (recipients, key_ids) = (recipients.public_keys(), recipients.key_ids());
+        Some(EncryptionSummary { scope, recipients, key_ids })
     }
 
     fn status(&self) -> BackupStatus {
@@ -84,6 +91,7 @@ impl Contents {
 pub(super) async fn write_documents(
     writer: &mut ArchiveWriter,
     environment: &Environment,
+    storage: &Storage,
     header: &Header<'_>,
     options: &BackupOptions,
     mut contents: Contents,
@@ -106,7 +114,7 @@ pub(super) async fn write_documents(
         write(writer, name, content, entries).await?;
     }
     write(writer, entry::CHECKSUMS, document(&contents.checksums), entries).await?;
-    let mut manifest = manifest(environment, header, options, &contents, completed_at);
+    let mut manifest = manifest(environment, storage, header, options, &contents, completed_at);
     manifest.verification.overall_checksum = Some(contents.checksums.overall());
     write(writer, entry::MANIFEST, manifest.to_json(), entries).await?;
     Ok(manifest)
@@ -137,7 +145,7 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
 
 /// Makes the backup exist. If that fails, no archive stays that no manifest names.
 pub(super) async fn publish(storage: &Storage, manifest: &Manifest) -> Result<()> {
-    let (path, content) = (manifest_path(&manifest.id), manifest.to_json());
+    let (path, content) = (manifest_path(&manifest.id), manifest.published().to_json());
     let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
     let Err(error) = storage.create(&path, content.clone()).await else { return Ok(()) };
     // It may have been written all the same, and the answer was lost.
@@ -160,6 +168,7 @@ pub(super) async fn publish(storage: &Storage, manifest: &Manifest) -> Result<()
 /// The manifest of what is in `contents`.
 pub(super) fn manifest(
     environment: &Environment,
+    storage: &Storage,
     header: &Header<'_>,
     options: &BackupOptions,
     contents: &Contents,
@@ -179,7 +188,7 @@ pub(super) fn manifest(
         metadata: options.metadata.clone(),
         producer: environment.producer.clone(),
         archive: None,
-        encryption: contents.encryption(environment),
+        encryption: contents.encryption(environment, storage),
         entities: contents.entities.clone(),
         verification: contents.verification(),
         discovery: discovery_summary(environment),

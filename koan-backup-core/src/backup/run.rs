@@ -21,9 +21,13 @@ pub(crate) async fn run(
 ) -> Result<BackupReport> {
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
-    let planned = plan(environment, &options.selection)?;
+    let mut planned = plan(environment, &options.selection)?;
     let policies = planned.iter().map(|entity| (entity.codec.name(), entity.policy));
     require_recipients(environment.recipients.as_ref(), policies)?;
+    if environment.archive_recipients(storage)?.is_some() {
+        // Keys of records are content, and must not stand in the error of a manifest that lies in clear.
+        planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
+    }
     let created_at = environment.clock.now();
     let header = Header { id: new_backup_id(&environment.clock), name, created_at };
     let listener = environment.listener(&options.listener);
@@ -40,7 +44,7 @@ pub(crate) async fn run(
         Err(error) => Err(error),
     };
     if ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
-        storage.discard(&archive_path(name, created_at, &header.id)).await;
+        storage.discard(&archive_path(name, created_at, &header.id, storage.encryption())).await;
     }
     let status = match &ended {
         Ok(report) => report.status(),
@@ -145,7 +149,7 @@ async fn record_failure(
     let failed = Manifest {
         status: BackupStatus::Failed,
         error: Some(error.chain()),
-        ..manifest(environment, header, options, &Contents::default(), environment.clock.now())
+        ..manifest(environment, storage, header, options, &Contents::default(), environment.clock.now())
     };
     if let Err(error) = publish(storage, &failed).await {
         tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");

@@ -7,7 +7,7 @@ use crate::archive::Producer;
 use crate::clock::{Clock, SystemClock};
 use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
-use crate::environment::{Environment, KnownEntity, names, require_recipients};
+use crate::environment::{Environment, KnownEntity, names, require_archive_recipients, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::inventory::Inventory;
@@ -142,6 +142,9 @@ impl KoanBuilder {
             self.recipients.as_ref(),
             included.map(|entity| (entity.entity.as_str(), entity.policy)),
         )?;
+        for (_, storage) in &self.storages {
+            require_archive_recipients(self.recipients.as_ref(), storage)?;
+        }
         if self.gaps == Gaps::Denied {
             inventory.require_covered()?;
         }

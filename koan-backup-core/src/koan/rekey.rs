@@ -44,7 +44,7 @@ impl IntoFuture for RekeyBuilder {
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
             let backup =
                 catalog::find(environment, self.profile.as_deref(), &self.backup, has_archive).await?;
-            rekey::run(environment, &backup).await
+            rekey::run(environment, backup).await
         })
     }
 }
@@ -79,10 +79,11 @@ impl IntoFuture for RekeyAllBuilder {
             let storage = environment.storage(self.profile.as_deref())?;
             let mut summary = RekeySummary::default();
             for backup in catalog::list(storage).await? {
-                match rekey::run(environment, &backup).await {
+                let id = backup.manifest.id;
+                match rekey::run(environment, backup).await {
                     Ok(report) if report.entries.is_empty() => summary.unencrypted.push(report.id),
                     Ok(report) => summary.rekeyed.push(report),
-                    Err(error) => summary.failed.push((backup.manifest.id, error)),
+                    Err(error) => summary.failed.push((id, error)),
                 }
             }
             Ok(summary)

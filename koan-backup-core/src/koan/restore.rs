@@ -1,6 +1,7 @@
 //! `koan.restore("nightly").replace_existing().await?`
 
 use std::future::IntoFuture;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
@@ -8,10 +9,12 @@ use super::Koan;
 use super::setters::{run_setters, selection_setters};
 use crate::archive::Manifest;
 use crate::catalog::{self, BackupRef, StoredBackup};
+use crate::encryption::Identities;
 use crate::error::{Error, Result};
 use crate::id::SetName;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 use crate::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
+use crate::verify;
 
 /// A restore that is done when it is awaited. The archive is verified whole before the first write.
 ///
@@ -129,12 +132,20 @@ impl RestoreBuilder {
     }
 }
 
-/// The backup that is to be restored.
-async fn find<'k>(koan: &'k Koan, backup: &BackupRef, options: &RestoreOptions) -> Result<StoredBackup<'k>> {
+/// The backup that is to be restored, with the keys that it takes.
+async fn find<'k>(
+    koan: &'k Koan,
+    backup: &BackupRef,
+    options: &RestoreOptions,
+) -> Result<(StoredBackup<'k>, Arc<Identities>)> {
     let accepts = |manifest: &Manifest| {
         manifest.status.is_complete() || (options.allow_partial && manifest.archive.is_some())
     };
-    catalog::find(&koan.environment, options.profile.as_deref(), backup, accepts).await
+    let backup = catalog::find(&koan.environment, options.profile.as_deref(), backup, accepts).await?;
+    let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
+    let backup = verify::opened(backup, &identities).await?;
+    verify::require_opened(&backup, &identities)?;
+    Ok((backup, identities))
 }
 
 impl IntoFuture for RestoreBuilder {
@@ -144,8 +155,8 @@ impl IntoFuture for RestoreBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (koan, backup, options) = self.checked()?;
-            let backup = find(&koan, &backup, &options).await?;
-            restore::run(&koan.environment, &backup, &options).await
+            let (backup, identities) = find(&koan, &backup, &options).await?;
+            restore::run(&koan.environment, &backup, &identities, &options).await
         })
     }
 }
@@ -162,8 +173,8 @@ impl IntoFuture for ViabilityBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (koan, backup, options) = self.0.checked()?;
-            let backup = find(&koan, &backup, &options).await?;
-            restore::assess(&koan.environment, &backup, &options).await
+            let (backup, identities) = find(&koan, &backup, &options).await?;
+            restore::assess(&koan.environment, &backup, &identities, &options).await
         })
     }
 }

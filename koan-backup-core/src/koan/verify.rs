@@ -52,7 +52,11 @@ impl IntoFuture for VerifyBuilder {
             let profile = self.options.profile.as_deref();
             let backup = catalog::find(environment, profile, &self.backup, |_| true).await?;
             let identities = verify::identities_for(environment, &backup.manifest).await?;
-            verify::run(environment, &backup, &self.options, &identities).await
+            let (id, scope) = (backup.manifest.id, self.options.scope);
+            match verify::opened(backup, &identities).await {
+                Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
+                Err(error) => VerifyReport::of_damage(id, scope, error),
+            }
         })
     }
 }

@@ -18,8 +18,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 use crate::verify::{self, Documents, VerifyOptions, VerifyReport};
 
+/// What stands among the entries for an archive that is sealed as a whole.
+const ALL: &str = "the archive";
+
 /// Seals a backup for the recipients of the context. If it fails or is dropped, the backup is as it was.
-pub(crate) async fn run(environment: &Environment, backup: &StoredBackup<'_>) -> Result<RekeyReport> {
+pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> Result<RekeyReport> {
+    let identities = verify::identities_for(environment, &backup.manifest).await?;
+    let backup = &verify::opened(backup, &identities).await?;
+    verify::require_opened(backup, &identities)?;
     let manifest = &backup.manifest;
     let recipients = environment.recipients.as_ref().ok_or_else(|| {
         Error::new(
@@ -44,10 +50,12 @@ pub(crate) async fn run(environment: &Environment, backup: &StoredBackup<'_>) ->
         verification: None,
         warnings: Vec::new(),
     };
+    if manifest.is_sealed() {
+        report.entries.insert(0, ALL.to_owned());
+    }
     let Some(archive) = manifest.archive.as_ref().filter(|_| !report.entries.is_empty()) else {
         return Ok(report);
     };
-    let identities = verify::identities_for(environment, manifest).await?;
     let (reader, documents) = verify::open(backup, archive, &identities).await?;
     manifest.entities.iter().try_for_each(|entity| documents.require_opened(entity))?;
     // What is damaged must not be made to look whole.
@@ -87,12 +95,19 @@ async fn publish(
     renewed: &Manifest,
     identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
-    let json = renewed.to_json();
-    let published = serde_json::from_slice(&json).map_err(|source| {
+    let published = renewed.published();
+    let json = published.to_json();
+    let value = serde_json::from_slice(&json).map_err(|source| {
         Error::with_source(ErrorKind::Internal, "the new manifest cannot be read", source)
     })?;
-    let candidate =
-        StoredBackup { storage: backup.storage, manifest: renewed.clone(), published, passed_over: None };
+    let candidate = StoredBackup {
+        storage: backup.storage,
+        manifest: published,
+        published: value,
+        is_opened: false,
+        passed_over: None,
+    };
+    let candidate = verify::opened(candidate, identities).await?;
     let report = verify::run(environment, &candidate, &VerifyOptions::default(), identities).await?;
     let report =
         if renewed.status.is_complete() { report.require_valid()? } else { report.require_intact()? };
@@ -112,9 +127,10 @@ impl Anew<'_> {
     /// Writes the archive, and gives its manifest.
     async fn write(&self, storage: &Storage, path: &object_store::path::Path) -> Result<Manifest> {
         let (store, location) = (storage.store(), storage.location());
+        let whole = self.manifest.is_sealed().then(|| self.recipients.clone());
         let (sink, mut upload) =
             Upload::begin(store.as_ref(), location, path.clone(), storage.part_bytes()).await?;
-        let writer = ArchiveWriter::start(sink, self.manifest.created_at);
+        let writer = ArchiveWriter::start(sink, whole, self.manifest.created_at);
         let (produced, stored) = tokio::join!(self.produce(writer), upload.run());
         let (mut manifest, written) = match (produced, stored) {
             (Ok(produced), Ok(())) => produced,
@@ -161,6 +177,7 @@ impl Anew<'_> {
         }
         manifest.archive = None;
         manifest.encryption = Some(EncryptionSummary {
+            scope: manifest.encryption.map(|old| old.scope).unwrap_or_default(),
             recipients: self.recipients.public_keys(),
             key_ids: self.recipients.key_ids(),
         });

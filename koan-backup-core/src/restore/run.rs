@@ -1,5 +1,6 @@
 //! Runs a restore: verified first, one session a provider, all or nothing where the database allows it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::TryStreamExt;
@@ -12,6 +13,7 @@ use super::viability::{archive_of, findings, require_viable};
 use crate::archive::{ArchiveReader, Block, BlockFault};
 use crate::catalog::StoredBackup;
 use crate::codec::Record;
+use crate::encryption::Identities;
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,12 +26,13 @@ use crate::verify::{self, Documents, VerifyOptions, read_blocks};
 pub(crate) async fn run(
     environment: &Environment,
     backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
     options.validate()?;
     let listener = environment.listener(&options.listener);
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
-    let work = write(environment, backup, options, &listener);
+    let work = write(environment, backup, identities, options, &listener);
     let written = tokio::select! {
         biased;
         () = options.cancel.cancelled() => Err(Error::cancelled()),
@@ -57,13 +60,13 @@ type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
 async fn write(
     environment: &Environment,
     backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
     options: &RestoreOptions,
     listener: &Listener,
 ) -> Result<(RestoreReport, Sessions)> {
     let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
-    let identities = verify::identities_for(environment, &backup.manifest).await?;
-    let (reader, documents) = verify::open(backup, archive, &identities).await?;
+    let (reader, documents) = verify::open(backup, archive, identities).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     plan.values().flatten().try_for_each(|part| documents.require_opened(&part.entity))?;
     // What has changed since is told by name, before records of another shape are refused one by one.
@@ -73,7 +76,7 @@ async fn write(
         Verification::BeforeCommit => None,
         Verification::Whole => {
             let options = VerifyOptions { listener: listener.clone(), ..VerifyOptions::default() };
-            let report = verify::run(environment, backup, &options, &identities).await?;
+            let report = verify::run(environment, backup, &options, identities).await?;
             Some(if backup.manifest.status.is_complete() {
                 report.require_valid()?
             } else {

@@ -1,11 +1,14 @@
 //! Whether a restore would work. Nothing is written.
 
+use std::sync::Arc;
+
 use super::drift::{self, FieldLoss};
 use super::options::RestoreOptions;
 use super::plan::{RestorePlan, plan};
 use super::report::ViabilityReport;
 use crate::archive::Manifest;
 use crate::catalog::StoredBackup;
+use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Finding, Severity};
@@ -18,12 +21,12 @@ use crate::verify::{self, Documents};
 pub(crate) async fn assess(
     environment: &Environment,
     backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
     options: &RestoreOptions,
 ) -> Result<ViabilityReport> {
     options.validate()?;
     let archive = archive_of(&backup.manifest)?;
-    let identities = verify::identities_for(environment, &backup.manifest).await?;
-    let (_, documents) = verify::open(backup, archive, &identities).await?;
+    let (_, documents) = verify::open(backup, archive, identities).await?;
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     let mut findings = findings(environment, backup, &plan, &documents, options).await?;
     findings.extend(plan.values().flatten().filter_map(|part| {

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::entity::VerifyEntity;
-use super::locked::{sealed_entities, sealing_fault, unlock};
+use super::locked::{Locked, sealed_entities, sealing_fault, unlock};
 use super::report::{Issue, VerifyReport};
 use super::{Documents, VerifyOptions, VerifyScope};
-use crate::archive::{ArchiveFile, ArchiveReader, Checksums, EntityStatus, Manifest, entry};
+use crate::archive::{ArchiveFile, ArchiveObject, ArchiveReader, Checksums, EntityStatus, Manifest, entry};
 use crate::catalog::StoredBackup;
-use crate::encryption::Identities;
+use crate::encryption::{Identities, is_sealed};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,6 +52,12 @@ pub(super) async fn verify(
         }
         return Ok(report);
     };
+    if backup.manifest.is_sealed() && !backup.is_opened {
+        if let Err(error) = verify_sealed(backup, archive, identities, options.scope, &mut report).await {
+            report.add(Issue::of_file(&archive.file, damage(error)?));
+        }
+        return Ok(report);
+    }
     let (reader, documents) = match open(backup, archive, identities).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -59,8 +66,7 @@ pub(super) async fn verify(
         }
     };
     if options.scope == VerifyScope::Everything {
-        let hash = hash_of(&reader, 0..reader.size_bytes()).await?;
-        if hash != archive.sha256 {
+        if hash_of(reader.object()).await? != archive.sha256 {
             report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
         }
     }
@@ -71,7 +77,7 @@ pub(super) async fn verify(
         };
         let known = environment.entity(&entity.entity);
         if let (Some(locked), true) = (&documents.locked, entity.policy.encrypt) {
-            report.notes.push(locked.note(&entity.entity));
+            report.notes.push(locked.note(&format!("`{}`", entity.entity)));
         } else if known.is_none() {
             report.notes.push(format!(
                 "`{}` is unknown to this application: its bytes were checked, its records were not decoded",
@@ -105,17 +111,21 @@ pub(crate) async fn open(
     archive: &ArchiveFile,
     identities: &Arc<Identities>,
 ) -> Result<(ArchiveReader, Documents)> {
-    let mut reader = ArchiveReader::open(backup.storage, &archive.file).await?;
+    let object = ArchiveObject::find(backup.storage, &archive.file).await?;
     let damaged = |what: String| {
         Error::new(
             ErrorKind::Corrupt,
             format!("archive `{}` is damaged: {what}; restore from another backup", archive.file),
         )
     };
-    if reader.size_bytes() != archive.size_bytes {
-        let (is, should) = (reader.size_bytes(), archive.size_bytes);
-        return Err(damaged(format!("it has {is} bytes and the manifest says {should}")));
+    if let Some(fault) = size_fault(&object, archive) {
+        return Err(damaged(fault));
     }
+    let object = match backup.manifest.is_sealed() {
+        true => object.unsealed(identities).await?.ok_or_else(|| damaged("it does not open".to_owned()))?,
+        false => object,
+    };
+    let mut reader = ArchiveReader::open(object).await?;
     let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
     if !same_manifest(&inner, &backup.published) {
         return Err(damaged("the published manifest is not the one in it".to_owned()));
@@ -155,12 +165,37 @@ pub(crate) async fn open(
     Ok((reader, documents))
 }
 
+/// Verifies what can be without a key: the bytes of an archive that is sealed as a whole.
+async fn verify_sealed(
+    backup: &StoredBackup<'_>,
+    archive: &ArchiveFile,
+    identities: &Identities,
+    scope: VerifyScope,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let object = ArchiveObject::find(backup.storage, &archive.file).await?;
+    if let Some(fault) = size_fault(&object, archive) {
+        report.add(Issue::of_file(&archive.file, fault));
+    } else if !is_sealed(&object.stored(0..object.stored_bytes().min(64)).await?) {
+        report.add(Issue::of_file(&archive.file, "it must be encrypted, and is not"));
+    } else if scope == VerifyScope::Everything && hash_of(&object).await? != archive.sha256 {
+        report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
+    }
+    report.notes.push(Locked::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));
+    Ok(())
+}
+
+fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
+    let (is, should) = (object.stored_bytes(), archive.size_bytes);
+    (is != should).then(|| format!("it has {is} bytes and the manifest says {should}"))
+}
+
 /// The keys that a backup may need: none are asked for if nothing in it is encrypted.
 pub(crate) async fn identities_for(
     environment: &Environment,
     manifest: &Manifest,
 ) -> Result<Arc<Identities>> {
-    let needed = sealed_entities(manifest).next().is_some();
+    let needed = manifest.is_sealed() || sealed_entities(manifest).next().is_some();
     Ok(Arc::new(if needed { environment.identities().await? } else { Identities::default() }))
 }
 
@@ -214,13 +249,21 @@ fn sums_match(backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
     }
 }
 
-/// The hash of a range of the archive.
-pub(super) async fn hash_of(reader: &ArchiveReader, range: Range<u64>) -> Result<String> {
+/// The hash of all bytes of an archive as it lies in its store.
+async fn hash_of(object: &ArchiveObject) -> Result<String> {
+    hash_in_steps(0..object.stored_bytes(), |range| object.stored(range)).await
+}
+
+/// The hash of a range that is read in steps.
+pub(super) async fn hash_in_steps<F: Future<Output = Result<Bytes>>>(
+    range: Range<u64>,
+    read: impl Fn(Range<u64>) -> F,
+) -> Result<String> {
     let mut hasher = Sha256::new();
     let mut offset = range.start;
     while offset < range.end {
-        let length = HASH_STEP.min(range.end - offset);
-        let bytes = reader.range(offset, length).await?;
+        let end = range.end.min(offset.saturating_add(HASH_STEP));
+        let bytes = read(offset..end).await?;
         hasher = tokio::task::spawn_blocking(move || {
             hasher.update(&bytes);
             hasher
@@ -229,7 +272,7 @@ pub(super) async fn hash_of(reader: &ArchiveReader, range: Range<u64>) -> Result
         .map_err(|source| {
             Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source)
         })?;
-        offset += length;
+        offset = end;
     }
     Ok(crate::digest::finish(hasher))
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct Locked(String);
 
 impl Locked {
-    fn new(encryption: Option<&EncryptionSummary>, given: &Identities) -> Self {
+    pub(super) fn new(encryption: Option<&EncryptionSummary>, given: &Identities) -> Self {
         let needed = encryption.map(|encryption| {
             let key = |(index, id): (usize, &String)| match encryption.recipients.get(index) {
                 Some(public) => format!("`{id}` ({public})"),
@@ -30,14 +30,14 @@ impl Locked {
         })
     }
 
-    /// The error of whoever needs the records.
-    pub(crate) fn error(&self, entity: &str) -> Error {
-        Error::new(ErrorKind::Encryption, format!("`{entity}` is encrypted: {}", self.0))
+    /// The error of whoever needs the content.
+    pub(crate) fn error(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Encryption, format!("{what} is encrypted: {}", self.0))
     }
 
     /// What a verification that read no records has to say.
-    pub(crate) fn note(&self, entity: &str) -> String {
-        format!("`{entity}` is encrypted: its bytes were checked, its content was not; {}", self.0)
+    pub(super) fn note(&self, what: &str) -> String {
+        format!("{what} is encrypted: its bytes were checked, its content was not; {}", self.0)
     }
 }
 
@@ -47,6 +47,14 @@ pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&Ent
     completed
         .filter(|entity| entity.policy.encrypt)
         .filter_map(|entity| Some((entity, entity.storage_file.as_deref()?)))
+}
+
+/// A key that was given and for which a backup was sealed: it opens it, or the backup is damaged. Of passphrases nobody knows
+/// whether they are the same.
+pub(super) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identities) -> Option<String> {
+    let fits =
+        |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
+    given.key_ids().into_iter().find(fits)
 }
 
 /// Opens what is sealed as far as the keys allow.

@@ -70,6 +70,18 @@ impl VerifyReport {
         }
     }
 
+    /// The report of an archive that does not even open, if that is what an error tells.
+    pub(crate) fn of_damage(id: BackupId, scope: VerifyScope, error: Error) -> Result<Self> {
+        let mut report = Self::new(id, scope);
+        match error.kind() {
+            ErrorKind::Corrupt | ErrorKind::Incompatible => {
+                report.add(Issue::of_file("manifest.json", error.chain()));
+                Ok(report)
+            }
+            _ => Err(error),
+        }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_valid(&self) -> bool {
         self.issues.is_empty()

@@ -20,7 +20,7 @@ const VALUES: [&str; 8] = [
     "Leukaemia",
 ];
 
-fn check(place: &str, bytes: &[u8]) {
+pub(super) fn check(place: &str, bytes: &[u8]) {
     for value in VALUES {
         let found = bytes.windows(value.len()).any(|window| window == value.as_bytes());
         assert!(!found, "`{value}` is in {place}");
@@ -28,7 +28,7 @@ fn check(place: &str, bytes: &[u8]) {
 }
 
 /// Every file below a directory, and what is in those that are archives.
-fn check_files(directory: &Path) -> usize {
+pub(super) fn check_files(directory: &Path) -> usize {
     let mut checked = 0;
     for path in files(directory) {
         if path.is_dir() {

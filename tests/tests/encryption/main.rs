@@ -6,3 +6,4 @@ mod leaks;
 mod rekey;
 mod sealed;
 mod tampering;
+mod whole;

@@ -1,0 +1,147 @@
+//! The bytes of an archive in a store, sealed as a whole or not.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use rawzip::ReaderAt;
+use tokio::runtime::Handle;
+
+use super::reader::corrupt;
+use crate::encryption::{HEADER_BYTES, Identities, Unlocked};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+
+/// An archive in a store.
+#[derive(Clone, Debug)]
+pub(crate) struct ArchiveObject {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    /// Bytes in the store.
+    stored_bytes: u64,
+    /// Bytes of the archive.
+    size_bytes: u64,
+    /// What opens it, if it is sealed as a whole.
+    sealed: Option<Arc<Unlocked>>,
+}
+
+impl ArchiveObject {
+    /// Finds an archive.
+    pub(crate) async fn find(storage: &Storage, file: &str) -> Result<Self> {
+        let path = Path::parse(file).map_err(|_| corrupt(file, "its path is not one koan-backup writes"))?;
+        let store = Arc::clone(storage.store());
+        match store.head(&path).await {
+            Ok(meta) => {
+                Ok(Self { store, path, stored_bytes: meta.size, size_bytes: meta.size, sealed: None })
+            }
+            Err(object_store::Error::NotFound { .. }) => Err(Error::new(
+                ErrorKind::Corrupt,
+                format!("archive `{file}` is missing from storage `{}`", storage.location()),
+            )),
+            Err(source) => Err(storage.failed(&path, "read from", source)),
+        }
+    }
+
+    /// The archive inside a sealed one; none if no identity opens it.
+    pub(crate) async fn unsealed(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
+        let start = self.stored(0..self.stored_bytes.min(HEADER_BYTES)).await?;
+        let found = super::records::find(start, self.stored_bytes, identities).await;
+        let found = found.map_err(|error| match error.kind() {
+            ErrorKind::Corrupt => corrupt(self.path.as_ref(), &error.to_string()),
+            _ => error.context(format!("archive `{}` was not opened", self.path)),
+        })?;
+        let Some(unlocked) = found else { return Ok(None) };
+        self.size_bytes =
+            unlocked.plain_length().ok_or_else(|| corrupt(self.path.as_ref(), "it is cut off"))?;
+        self.sealed = Some(Arc::new(unlocked));
+        Ok(Some(self))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes in the store.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Bytes of the archive.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// A range of the bytes in the store.
+    pub(crate) async fn stored(&self, range: Range<u64>) -> Result<Bytes> {
+        fetch(self.store.as_ref(), &self.path, range).await
+    }
+
+    /// A range of the archive's bytes.
+    pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes> {
+        let Some(unlocked) = &self.sealed else { return self.stored(range).await };
+        let sealed = self.stored(unlocked.sealed_range(&range)).await?;
+        let (unlocked, start) = (Arc::clone(unlocked), range.start);
+        let opened = tokio::task::spawn_blocking(move || unlocked.open(&range, &sealed)).await;
+        let opened = opened.map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the thread that opens the archive was lost", source)
+        })?;
+        opened
+            .map(Bytes::from)
+            .ok_or_else(|| corrupt(self.path.as_ref(), &format!("it does not decrypt at byte {start}")))
+    }
+}
+
+/// A range of an archive's bytes. A read that comes back short or fails is tried once more: the store may have been cut
+/// off.
+async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Result<Bytes> {
+    // Stores refuse a range without bytes.
+    let wanted = range.end.saturating_sub(range.start);
+    if wanted == 0 {
+        return Ok(Bytes::new());
+    }
+    for attempt in 0..2 {
+        match store.get_range(path, range.clone()).await {
+            Ok(bytes) if u64::try_from(bytes.len()) == Ok(wanted) => return Ok(bytes),
+            Err(source) if attempt == 1 || crate::storage::is_refusal(&source) => {
+                return Err(Error::with_source(
+                    ErrorKind::Storage,
+                    format!("archive `{path}` was not read at byte {}", range.start),
+                    source,
+                ));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Err(corrupt(path.as_ref(), &format!("it ends before byte {}", range.end)))
+}
+
+/// An archive as something that is read at any offset, from a thread that may block.
+pub(super) struct Ranged {
+    pub(super) object: ArchiveObject,
+    pub(super) handle: Handle,
+    pub(super) failure: Failure,
+}
+
+/// Why the store could not be read, which must not pass for damage.
+pub(super) type Failure = Arc<Mutex<Option<Error>>>;
+
+impl ReaderAt for Ranged {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let length = u64::try_from(buffer.len()).map_err(io::Error::other)?;
+        let end = offset.saturating_add(length).min(self.object.size_bytes);
+        if offset >= end {
+            return Ok(0);
+        }
+        let fetched = self.handle.block_on(self.object.range(offset..end));
+        let bytes = fetched.map_err(|error| {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            io::Error::other("the archive was not read")
+        })?;
+        let taken = bytes.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+}

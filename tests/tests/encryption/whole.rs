@@ -1,0 +1,206 @@
+//! Archives that are encrypted as a whole.
+
+use std::process::Command;
+
+use koan_backup::prelude::*;
+use koan_backup::{ArchiveEncryption, BackupStatus, EncryptionScope, ScopeDeclaration, ScopeMode};
+use koan_backup_tests::archive_surgery::{Stored, Vault, resigned};
+use serde_json::Value;
+
+use crate::clinic::{Clinic, KeyPair, Ward, files, recipients};
+use crate::leaks::{check, check_files};
+
+/// A scope in which nothing is encrypted by itself.
+static IN_CLEAR: ScopeDeclaration = ScopeDeclaration {
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    mode: ScopeMode::All,
+    encrypt_by_default: None,
+    include_schema_by_default: None,
+};
+
+async fn context(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &[&KeyPair]) -> Koan {
+    let database = Sqlite::open(clinic.database()).expect("opened");
+    let storage = storage.archive_encryption(ArchiveEncryption::Always);
+    let builder =
+        Koan::builder().provider("main", database).storage("sealed", storage).encrypt_to(recipients([to]));
+    keys.iter()
+        .fold(builder, |builder, key| builder.keys(Keys::text(&key.private)))
+        .build()
+        .await
+        .expect("a context")
+}
+
+fn local(clinic: &Clinic) -> Storage {
+    Storage::local(clinic.backups()).expect("a directory")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_is_encrypted_as_a_whole_comes_back_and_opens_with_age() {
+    let key = KeyPair::new();
+    let clinic = Clinic::of(20_000);
+    let before = clinic.dump();
+    let koan = context(&clinic, local(&clinic), &key, &[&key]).await;
+    let backup = koan.backup("nightly").description("every night").tags(["nightly"]).await.expect("a backup");
+    assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
+    let report = koan.verify("nightly").await.expect("verified");
+    assert!(report.is_valid() && report.notes.is_empty(), "{report:?}");
+    assert!(report.entities.iter().all(|entity| entity.decoded && entity.records_checked == entity.records));
+    clinic.sql("DELETE FROM patients; DELETE FROM wards");
+    koan.restore("nightly").await.expect("restored");
+    assert!(clinic.dump() == before, "rows differ");
+
+    std::fs::write(clinic.directory.path().join("key"), &key.private).expect("written");
+    let script = "set -e; age -d -i key backups/archives/*.zip.age > opened.zip; unzip -tq opened.zip; \
+                  unzip -p opened.zip entities/Ward.jsonl | jq -r .name";
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .current_dir(clinic.directory.path())
+        .output()
+        .expect("tools");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.ends_with("surgery\nmaternity\n"), "{printed}");
+}
+
+#[tokio::test]
+async fn only_the_envelope_of_its_manifest_lies_in_clear() {
+    let key = KeyPair::new();
+    let clinic = Clinic::of(20);
+    clinic.sql("UPDATE patients SET blood = 'Leukaemia' WHERE number = 'number-000007'");
+    let koan = context(&clinic, local(&clinic), &key, &[]).await;
+    let backup = koan.backup("nightly").tags(["nightly"]).await.expect("a backup");
+    assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
+    check_files(&clinic.backups());
+    let manifest = std::fs::read(&files(&clinic.backups().join("manifests"))[0]).expect("a manifest");
+    check("the manifest", &manifest);
+    let text = String::from_utf8(manifest).expect("JSON");
+    for inner in ["surgery", "clinic::Patient", "blood", "String"] {
+        assert!(!text.contains(inner), "{inner} in {text}");
+    }
+    let listed = &koan.backups().await.expect("listed")[0];
+    assert_eq!((listed.name.as_str(), listed.tags.as_slice()), ("nightly", &["nightly".to_owned()][..]));
+    assert_eq!(listed.status, BackupStatus::CompletedWithWarnings);
+    assert_eq!(listed.encryption.as_ref().map(|encryption| encryption.scope), Some(EncryptionScope::Archive));
+    let counts: Vec<_> =
+        listed.entities.iter().map(|entity| (entity.entity.as_str(), entity.item_count)).collect();
+    assert_eq!(counts, [("Patient", 20), ("Ward", 2)]);
+    assert!(
+        listed
+            .entities
+            .iter()
+            .all(|entity| entity.content_hash.is_none() && entity.record_set_hash.is_none())
+    );
+}
+
+#[tokio::test]
+async fn without_a_key_the_bytes_are_checked_and_nothing_is_restored() {
+    let (key, other) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(5);
+    let koan = context(&clinic, local(&clinic), &key, &[&other]).await;
+    let backup = koan.backup("nightly").await.expect("a backup");
+    let report = koan.verify(backup.id()).await.expect("verified");
+    assert!(report.is_valid(), "{:?}", report.issues());
+    let id = &recipients([&key]).key_ids()[0];
+    assert!(
+        report.notes.iter().any(|note| note.contains(id) && note.contains("its content was not")),
+        "{report:?}"
+    );
+    let before = clinic.dump();
+    for error in [
+        koan.restore("nightly").replace_existing().await.expect_err("there is no key"),
+        koan.restore("nightly").viability().await.expect_err("nothing is known"),
+        koan.rekey("nightly").await.expect_err("there is no key"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Encryption);
+        assert!(error.chain().contains(id), "{error:?}");
+    }
+    assert_eq!(clinic.dump(), before);
+}
+
+#[tokio::test]
+async fn without_recipients_no_context_is_built() {
+    let clinic = Clinic::of(1);
+    let storage = local(&clinic).archive_encryption(ArchiveEncryption::Always);
+    let database = Sqlite::open(clinic.database()).expect("opened");
+    let builder = Koan::builder().only_registered().register::<Ward>().register_scope(&IN_CLEAR);
+    let built = builder.provider("main", database).storage("sealed", storage).build().await;
+    let error = built.expect_err("nobody could read it");
+    assert_eq!(error.kind(), ErrorKind::Encryption);
+    assert!(error.to_string().contains(&clinic.backups().display().to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn it_is_sealed_for_others_as_a_whole() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(50);
+    let before = clinic.dump();
+    context(&clinic, local(&clinic), &old, &[]).await.backup("nightly").await.expect("a backup");
+    let report =
+        context(&clinic, local(&clinic), &new, &[&old]).await.rekey("nightly").await.expect("sealed anew");
+    assert_eq!(report.entries.len(), 2, "{report:?}");
+    clinic.archive();
+    clinic.sql("DELETE FROM patients");
+    let koan = context(&clinic, local(&clinic), &new, &[&new]).await;
+    let verified = koan.verify("nightly").await.expect("verified");
+    assert!(verified.is_valid() && verified.notes.is_empty(), "{verified:?}");
+    koan.restore("nightly").await.expect("restored");
+    assert_eq!(clinic.dump(), before);
+    check_files(&clinic.backups());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
+    let key = KeyPair::new();
+    let (clinic, vault) = (Clinic::of(3), Vault::default());
+    let koan = context(&clinic, vault.storage(), &key, &[&key]).await;
+    let keyless = context(&clinic, vault.storage(), &key, &[]).await;
+    let id = koan.backup("nightly").await.expect("a backup").id();
+    let stored = vault.stored(id).await;
+    let is_valid = async |koan: &Koan, altered: &Stored| {
+        vault.keep(altered).await;
+        koan.verify(id).await.is_ok_and(|report| report.is_valid())
+    };
+    assert!(is_valid(&koan, &stored).await && is_valid(&keyless, &stored).await);
+    for at in 0..stored.archive.len() {
+        let mut altered = stored.clone();
+        altered.archive[at] ^= 1 << (at % 8);
+        assert!(!is_valid(&keyless, &altered).await, "byte {at} of the archive, without a key");
+        // Somebody who may write to the storage makes the hash of the archive match.
+        let altered = resigned(&stored, altered.archive);
+        assert!(!is_valid(&koan, &altered).await, "byte {at} of the archive, re-signed");
+    }
+    println!("flipped bytes of a sealed archive: tried {0}, found {0}", stored.archive.len());
+    let envelope: Value = serde_json::from_slice(&stored.manifest).expect("JSON");
+    for field in envelope.as_object().expect("a map").keys().filter(|name| *name != "archive") {
+        let mut altered = envelope.clone();
+        altered[field] = match &altered[field] {
+            Value::String(text) => format!("{text}x").into(),
+            Value::Number(number) => (number.as_u64().unwrap_or_default() + 1).into(),
+            Value::Array(_) => Value::Array(vec!["x".into()]),
+            _ => Value::Null,
+        };
+        if altered == envelope {
+            continue;
+        }
+        let manifest = serde_json::to_vec(&altered).expect("JSON");
+        let altered = Stored { manifest, ..stored.clone() };
+        assert!(!is_valid(&koan, &altered).await, "field {field} of the envelope");
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_archive_of_another_backup_is_not_taken_for_this_one() {
+    let key = KeyPair::new();
+    let (clinic, vault) = (Clinic::of(3), Vault::default());
+    let koan = context(&clinic, vault.storage(), &key, &[&key]).await;
+    let id = koan.backup("one").await.expect("a backup").id();
+    clinic.sql("UPDATE patients SET name = 'somebody else'");
+    let other = koan.backup("two").await.expect("a backup").id();
+    let (stored, other) = (vault.stored(id).await, vault.stored(other).await);
+    vault.keep(&resigned(&stored, other.archive)).await;
+    assert!(!koan.verify(id).await.expect("verified").is_valid());
+    let before = clinic.dump();
+    koan.restore(id).replace_existing().await.expect_err("it is another backup");
+    assert_eq!(clinic.dump(), before);
+}
