@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -45,6 +46,12 @@ pub enum Failure {
     Forbidden,
     /// Answers 404.
     Missing,
+    /// Answers 429.
+    Busy,
+    /// Answers 500.
+    Broken,
+    /// Answers, after so many milliseconds.
+    Slow(u64),
     /// The connection is lost before anything is done.
     Lost,
     /// It is done, and the answer is lost.
@@ -148,6 +155,8 @@ fn error(failure: Failure, path: &Path) -> Error {
     match failure {
         Failure::Forbidden => Error::PermissionDenied { path, source: "403 Forbidden".into() },
         Failure::Missing => Error::NotFound { path, source: "404 Not Found".into() },
+        Failure::Busy => Error::Generic { store: "faulty", source: "429 Too Many Requests".into() },
+        Failure::Broken => Error::Generic { store: "faulty", source: "500 Internal Server Error".into() },
         _ => Error::Generic { store: "faulty", source: "connection reset".into() },
     }
 }
@@ -160,6 +169,10 @@ macro_rules! attempt {
             Some(Failure::AnswerLost) => {
                 let _ = $work?;
                 Err(error(Failure::AnswerLost, $path))
+            }
+            Some(Failure::Slow(millis)) => {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                $work
             }
             Some(failure) => Err(error(failure, $path)),
         }
@@ -263,6 +276,13 @@ impl MultipartUpload for FaultyUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         match self.store.fault(Operation::Part, &self.path) {
             None => self.inner.put_part(data),
+            Some(Failure::Slow(millis)) => {
+                let part = self.inner.put_part(data);
+                Box::pin(async move {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    part.await
+                })
+            }
             Some(failure) => {
                 let path = self.path.clone();
                 Box::pin(async move { Err(error(failure, &path)) })

@@ -84,7 +84,7 @@ async fn the_store_that_fails_here_works_before() {
 #[tokio::test]
 async fn an_upload_that_fails_anywhere_publishes_nothing_and_names_the_archive() {
     let shop = large_shop().await;
-    for failure in [Failure::Lost, Failure::Forbidden, Failure::Missing] {
+    for failure in [Failure::Lost, Failure::Broken, Failure::Busy, Failure::Forbidden, Failure::Missing] {
         for (operation, after) in
             [(Operation::Begin, 0), (Operation::Part, 0), (Operation::Part, 1), (Operation::Complete, 0)]
         {
@@ -95,11 +95,39 @@ async fn an_upload_that_fails_anywhere_publishes_nothing_and_names_the_archive()
             let told = match failure {
                 Failure::Forbidden => "403",
                 Failure::Missing => "404",
+                Failure::Busy => "429",
+                Failure::Broken => "500",
                 _ => "connection reset",
             };
             assert!(error.chain().contains(told), "{operation:?}: {}", error.chain());
         }
     }
+}
+
+#[tokio::test]
+async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it() {
+    let shop = large_shop().await;
+    let slow = |millis| {
+        [Operation::Part, Operation::Complete, Operation::Put, Operation::Get]
+            .map(|operation| Fault::always(operation, "", Failure::Slow(millis)))
+    };
+    shop.store.fail(slow(50));
+    let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
+    assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
+
+    shop.store.fail(slow(60_000));
+    let token = koan_backup::CancellationToken::new();
+    let backup = shop.koan.backup("cancelled").compression(Compression::stored()).cancel_on(token.clone());
+    let began = std::time::Instant::now();
+    let cancel = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        token.cancel();
+    };
+    let (ended, ()) = tokio::join!(backup.into_future(), cancel);
+    assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "it waited for the store");
+    shop.store.fail([]);
+    assert_eq!(shop.koan.backups().await.expect("listed").len(), 1);
 }
 
 #[tokio::test]
@@ -146,7 +174,7 @@ async fn an_archive_that_arrived_short_is_not_published_and_does_not_stay() {
 #[tokio::test]
 async fn an_archive_whose_size_cannot_be_asked_is_not_published() {
     let shop = shop().await;
-    for failure in [Failure::Lost, Failure::Forbidden, Failure::Missing] {
+    for failure in [Failure::Lost, Failure::Broken, Failure::Busy, Failure::Forbidden, Failure::Missing] {
         let error = shop.failed_backup([Fault::always(Operation::Head, "archives/", failure)]).await;
         assert_eq!(error.kind(), ErrorKind::Storage);
         assert!(error.to_string().contains("archives/backup-nightly-"), "{error}");
