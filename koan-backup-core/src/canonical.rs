@@ -304,7 +304,8 @@ impl ser::SerializeMap for SortedMap<'_> {
         let key =
             self.key.take().ok_or_else(|| CanonicalError::custom("a map wrote a value before its key"))?;
         let mut json = Vec::new();
-        value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within(&key))?;
+        // A key is content, and an error shows none.
+        value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within("*"))?;
         self.entries.push((key, json));
         Ok(())
     }

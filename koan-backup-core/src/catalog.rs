@@ -116,6 +116,15 @@ pub(crate) async fn find<'a>(
     }
 }
 
+/// The manifest of a backup as it is published now; none if there is none.
+pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
+    let path = manifest_path(id);
+    match storage.read(&path, MAX_MANIFEST_BYTES).await? {
+        Some(bytes) => Ok(Some(parse(storage, path.as_ref(), &bytes)?.published)),
+        None => Ok(None),
+    }
+}
+
 fn not_found(storage: &Storage, what: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,

@@ -33,5 +33,9 @@ fn key_id(public_key: &str) -> String {
     id
 }
 
+/// The work that a passphrase takes, as the power of two of scrypt's N: that of the tool `age`. It is not measured on the machine
+/// that writes, which may be faster than the one that restores.
+const PASSPHRASE_WORK: u8 = 18;
+
 /// The id of every passphrase: nothing may be told of one.
 pub(crate) const PASSPHRASE_ID: &str = "passphrase";

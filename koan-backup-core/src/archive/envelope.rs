@@ -1,6 +1,11 @@
 //! What of a manifest lies in clear when its archive is sealed as a whole: what it takes to find and judge a backup.
 
+use serde_json::Map;
+
 use super::manifest::{DiscoverySummary, EncryptionScope, EntityManifest, Manifest, VerificationSummary};
+
+/// Stands for the error of a backup whose archive was to be sealed: its text may tell of records.
+const FAILED: &str = "it failed; why is in the report and the log of the application that made it";
 
 impl Manifest {
     /// Whether the archive is sealed as a whole, so that the published manifest is an envelope.
@@ -8,32 +13,66 @@ impl Manifest {
         self.encryption.as_ref().is_some_and(|encryption| encryption.scope == EncryptionScope::Archive)
     }
 
-    /// The manifest as it is published: the whole of it, or the envelope of a sealed archive. Hashes of records, names of
-    /// types, reasons and warnings stay inside.
+    /// The manifest as it is published: the whole of it, or the envelope of a sealed archive. What is not named here stays
+    /// inside.
     pub(crate) fn published(&self) -> Self {
         if !self.is_sealed() {
             return self.clone();
         }
-        let entity = |entity: &EntityManifest| EntityManifest {
-            type_path: String::new(),
-            key_type: String::new(),
-            error: None,
-            content_hash: None,
-            record_set_hash: None,
-            storage_file: None,
-            schema_fingerprint: String::new(),
-            ..entity.clone()
-        };
         Self {
-            entities: self.entities.iter().map(entity).collect(),
+            format_version: self.format_version,
+            id: self.id,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            created_at: self.created_at,
+            completed_at: self.completed_at,
+            duration_ms: self.duration_ms,
+            status: self.status,
+            error: self.error.is_some().then(|| FAILED.to_owned()),
+            tags: self.tags.clone(),
+            metadata: self.metadata.clone(),
+            producer: self.producer.clone(),
+            archive: self.archive.clone(),
+            encryption: self.encryption.clone(),
+            entities: self.entities.iter().map(envelope_of).collect(),
+            verification: VerificationSummary {
+                overall_checksum: None,
+                total_item_count: self.verification.total_item_count,
+                total_size_bytes: self.verification.total_size_bytes,
+                compression_ratio: self.verification.compression_ratio,
+            },
             discovery: DiscoverySummary {
+                discovered_at: self.discovery.discovered_at,
+                total_entity_types: self.discovery.total_entity_types,
+                total_providers: self.discovery.total_providers,
+                entities_by_provider: self.discovery.entities_by_provider.clone(),
                 uncovered: Vec::new(),
                 excluded: Vec::new(),
-                ..self.discovery.clone()
             },
-            verification: VerificationSummary { overall_checksum: None, ..self.verification.clone() },
             warnings: Vec::new(),
-            ..self.clone()
+            unknown: Map::new(),
         }
+    }
+}
+
+fn envelope_of(entity: &EntityManifest) -> EntityManifest {
+    EntityManifest {
+        entity: entity.entity.clone(),
+        type_path: String::new(),
+        key_type: String::new(),
+        set: entity.set.clone(),
+        provider: entity.provider.clone(),
+        provider_kind: entity.provider_kind.clone(),
+        policy: entity.policy,
+        status: entity.status,
+        error: None,
+        item_count: entity.item_count,
+        size_bytes: entity.size_bytes,
+        compressed_bytes: entity.compressed_bytes,
+        content_hash: None,
+        record_set_hash: None,
+        storage_file: None,
+        schema_fingerprint: String::new(),
+        duration_ms: entity.duration_ms,
     }
 }

@@ -91,12 +91,12 @@ impl serde::de::Error for RecordError {
         Self::new(format!("{} that is not {expected}", kind(unexpected)))
     }
 
-    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("a variant that is none of {}", list(expected)))
+    fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
+        Self::new("a variant that its type does not have")
     }
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::in_field(field, format!("is unknown to the type, which knows {}", list(expected)))
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(format!("holds a field that is unknown to the type, which knows {}", list(expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -8,7 +8,7 @@ use age::secrecy::{ExposeSecret, SecretString};
 use age::{scrypt, ssh, x25519};
 use zeroize::Zeroizing;
 
-use super::{PASSPHRASE_ID, key_id};
+use super::{PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Private keys and passphrases. They are wiped from memory when they are dropped.
@@ -79,7 +79,10 @@ impl Identities {
         if passphrase.expose_secret().is_empty() {
             return Err(refused("the passphrase is empty".to_owned()));
         }
-        let key = Box::new(scrypt::Identity::new(passphrase));
+        let mut key = scrypt::Identity::new(passphrase);
+        // A forged header must not ask for gigabytes.
+        key.set_max_work_factor(PASSPHRASE_WORK + 1);
+        let key = Box::new(key);
         Ok(Self::of(vec![Identity { id: PASSPHRASE_ID.to_owned(), key }]))
     }
 

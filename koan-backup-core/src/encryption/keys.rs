@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use age::secrecy::SecretString;
 use async_trait::async_trait;
+use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use super::identities::Identities;
@@ -49,6 +50,8 @@ enum Content {
     Passphrase,
 }
 
+/// The most bytes that a command may print.
+const MAX_PRINTED: usize = 64 << 10;
 /// The longest that a command may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -96,9 +99,10 @@ impl Keys {
                 let bytes = read.map_err(|source| {
                     Error::with_source(ErrorKind::Internal, "the thread that reads keys was lost", source)
                 })?;
-                text(bytes.map_err(|source| {
+                let bytes = bytes.map(Zeroizing::new).map_err(|source| {
                     Error::with_source(ErrorKind::Encryption, "the file was not read", source)
-                })?)
+                })?;
+                text(&bytes)
             }
             // `NotUnicode` would quote the value.
             Origin::Variable(name) => match std::env::var(name) {
@@ -143,21 +147,33 @@ impl KeySource for Keys {
 async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output())
+    command.stdout(Stdio::piped());
+    let failed = |what| move |source| Error::with_source(ErrorKind::Encryption, what, source);
+    let mut child = command.spawn().map_err(failed("it did not start"))?;
+    // Room for all of it, so that no copy stays behind where the buffer was before it grew.
+    let mut printed = Zeroizing::new(Vec::with_capacity(MAX_PRINTED + 1));
+    let ended = async {
+        if let Some(output) = child.stdout.take() {
+            let limit = u64::try_from(MAX_PRINTED + 1).unwrap_or(u64::MAX);
+            output.take(limit).read_to_end(&mut printed).await.map_err(failed("it was not heard"))?;
+        }
+        if printed.len() > MAX_PRINTED {
+            return Err(refused("it prints more than any key"));
+        }
+        child.wait().await.map_err(failed("it was lost"))
+    };
+    let status = tokio::time::timeout(PATIENCE, ended)
         .await
-        .map_err(|_| refused("it did not end within a minute; does it wait for somebody?"))?
-        .map_err(|source| Error::with_source(ErrorKind::Encryption, "it did not start", source))?;
-    let printed = text(output.stdout);
+        .map_err(|_| refused("it did not end within a minute; does it wait for somebody?"))??;
     // What it wrote to its standard error may hold anything, so only how it ended is told.
-    if !output.status.success() {
-        return Err(Error::new(ErrorKind::Encryption, format!("it failed: {}", output.status)));
+    if !status.success() {
+        return Err(Error::new(ErrorKind::Encryption, format!("it failed: {status}")));
     }
-    printed
+    text(&printed)
 }
 
-fn text(bytes: Vec<u8>) -> Result<SecretString> {
-    let bytes = Zeroizing::new(bytes);
-    match std::str::from_utf8(&bytes) {
+fn text(bytes: &[u8]) -> Result<SecretString> {
+    match std::str::from_utf8(bytes) {
         Ok(text) => Ok(SecretString::from(text)),
         Err(_) => Err(refused("it is not text")),
     }

@@ -9,7 +9,7 @@ use age::secrecy::{ExposeSecret, SecretString};
 use age::stream::StreamWriter;
 use age::{Encryptor, scrypt, ssh, x25519};
 
-use super::{PASSPHRASE_ID, key_id};
+use super::{HEADER_BYTES, PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Who can read what is encrypted: the holders of these keys, each of them alone, or whoever knows a passphrase.
@@ -106,7 +106,8 @@ impl Recipients {
                 Recipient::Ssh(recipient) => recipient,
             })),
             Sort::Passphrase(passphrase) => {
-                let recipient = scrypt::Recipient::new(passphrase.clone());
+                let mut recipient = scrypt::Recipient::new(passphrase.clone());
+                recipient.set_work_factor(PASSPHRASE_WORK);
                 Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
             }
         };
@@ -125,7 +126,13 @@ impl Recipients {
     /// Seals something once, so that keys that cannot be used are found before a backup begins.
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref() {
-            Sort::Keys(_) => self.seal(b"").map(drop),
+            Sort::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
+                Ok(length) if length < HEADER_BYTES => Ok(()),
+                _ => Err(refused(format!(
+                    "{} recipients are more than a backup can name; seal for a key that they share",
+                    keys.len()
+                ))),
+            },
             Sort::Passphrase(_) => Ok(()),
         }
     }

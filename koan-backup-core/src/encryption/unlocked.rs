@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::identities::{FileKey, Identities};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes in which the header of a sealed file must end: room for some hundred recipients.
-pub(crate) const HEADER_BYTES: u64 = 128 << 10;
+/// Bytes in which the header of a sealed file must end: room for some three hundred recipients.
+pub(crate) const HEADER_BYTES: u64 = 32 << 10;
 /// Plain bytes of a chunk.
 const CHUNK: u64 = 64 << 10;
 /// Bytes that sealing adds to a chunk.
@@ -88,7 +88,7 @@ impl Unlocked {
             return Some(Vec::new());
         }
         let part = Part { header: &self.header, at: self.sealed_range(plain).start, sealed, position: 0 };
-        let mut reader = Decryptor::new(part)
+        let mut reader = Decryptor::new_buffered(part)
             .ok()?
             .decrypt(std::iter::once(&Known(&self.key) as &dyn age::Identity))
             .ok()?;
@@ -191,19 +191,33 @@ struct Part<'a> {
     position: u64,
 }
 
+impl<'a> Part<'a> {
+    /// What comes next, as far as it is there.
+    fn rest(&self) -> &'a [u8] {
+        let within = |bytes: &'a [u8], start: u64| -> Option<&'a [u8]> {
+            let offset = usize::try_from(self.position.checked_sub(start)?).ok()?;
+            bytes.get(offset..).filter(|rest| !rest.is_empty())
+        };
+        within(self.header, 0).or_else(|| within(self.sealed, self.at)).unwrap_or_default()
+    }
+}
+
 impl Read for Part<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let within = |bytes: &'_ [u8], start: u64| -> Option<usize> {
-            usize::try_from(self.position.checked_sub(start)?).ok().filter(|&offset| offset < bytes.len())
-        };
-        let mut rest = match (within(self.header, 0), within(self.sealed, self.at)) {
-            (Some(offset), _) => &self.header[offset..],
-            (None, Some(offset)) => &self.sealed[offset..],
-            (None, None) => return Ok(0),
-        };
-        let read = rest.read(buffer)?;
-        self.position += u64::try_from(read).map_err(io::Error::other)?;
+        let read = self.rest().read(buffer)?;
+        self.consume(read);
         Ok(read)
+    }
+}
+
+/// So that the header is parsed in one go.
+impl BufRead for Part<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.rest())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.position = self.position.saturating_add(u64::try_from(amount).unwrap_or(u64::MAX));
     }
 }
 

@@ -129,6 +129,11 @@ impl EntityCodec {
         Self { keys: Keys::Hidden, ..self }
     }
 
+    /// Whether errors may show keys of its records: not if they are encrypted.
+    pub fn shows_keys(&self) -> bool {
+        self.keys == Keys::Shown
+    }
+
     /// The key of a row as text for an error: `id=7` or `order_id=1, line=2`.
     pub fn row_key(&self, row: &Row<'_>) -> String {
         self.key_text(row.key_parts())

@@ -13,7 +13,7 @@ use crate::rekey::{self, RekeyReport, RekeySummary};
 ///
 /// # Cancel safety
 /// Dropping the future leaves the backup as it was, or sealed for the new recipients, whole in either case. An archive that was
-/// written and does not count may stay.
+/// written and does not count may stay: the new one, or the old one, which the old keys still open.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyBuilder {
@@ -81,7 +81,7 @@ impl IntoFuture for RekeyAllBuilder {
             for backup in catalog::list(storage).await? {
                 let id = backup.manifest.id;
                 match rekey::run(environment, backup).await {
-                    Ok(report) if report.entries.is_empty() => summary.unencrypted.push(report.id),
+                    Ok(report) if report.entries.is_empty() => summary.untouched.push(report.id),
                     Ok(report) => summary.rekeyed.push(report),
                     Err(error) => summary.failed.push((id, error)),
                 }

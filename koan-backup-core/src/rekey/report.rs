@@ -32,8 +32,8 @@ pub struct RekeyReport {
 pub struct RekeySummary {
     /// Those that are sealed for the new recipients now.
     pub rekeyed: Vec<RekeyReport>,
-    /// Those in which nothing is encrypted.
-    pub unencrypted: Vec<BackupId>,
+    /// Those in which nothing is encrypted, or that have no archive.
+    pub untouched: Vec<BackupId>,
     /// Those that are as they were, and why.
     pub failed: Vec<(BackupId, Error)>,
 }

@@ -10,7 +10,7 @@ use crate::archive::{
     EntityManifest, EntityStatus, Manifest, NewEntry, SealedDocument, SealedEntity, Upload, WrittenEntry,
     entry, manifest_path, rekeyed_path,
 };
-use crate::catalog::StoredBackup;
+use crate::catalog::{self, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
@@ -23,6 +23,7 @@ const ALL: &str = "the archive";
 
 /// Seals a backup for the recipients of the context. If it fails or is dropped, the backup is as it was.
 pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> Result<RekeyReport> {
+    let published = backup.published.clone();
     let identities = verify::identities_for(environment, &backup.manifest).await?;
     let backup = &verify::opened(backup, &identities).await?;
     verify::require_opened(backup, &identities)?;
@@ -50,12 +51,13 @@ pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> 
         verification: None,
         warnings: Vec::new(),
     };
+    let Some(archive) = &manifest.archive else { return Ok(report) };
     if manifest.is_sealed() {
         report.entries.insert(0, ALL.to_owned());
     }
-    let Some(archive) = manifest.archive.as_ref().filter(|_| !report.entries.is_empty()) else {
+    if report.entries.is_empty() {
         return Ok(report);
-    };
+    }
     let (reader, documents) = verify::open(backup, archive, &identities).await?;
     manifest.entities.iter().try_for_each(|entity| documents.require_opened(entity))?;
     // What is damaged must not be made to look whole.
@@ -65,14 +67,23 @@ pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> 
     let path = rekeyed_path(manifest, &new_backup_id(&environment.clock));
     let anew = Anew { reader: &reader, documents: &documents, manifest, recipients };
     let renewed = anew.write(backup.storage, &path).await?;
-    let published = publish(environment, backup, &renewed, &identities).await;
-    match published {
-        Ok(verification) => report.verification = Some(verification),
+    let checked = check(environment, backup, &renewed, &identities).await;
+    let verification = match checked {
+        Ok(verification) => verification,
         Err(error) => {
             backup.storage.discard(&path).await;
             return Err(error);
         }
+    };
+    if !verification.unopened.is_empty() {
+        report.warnings.push(
+            "there is no key of the new recipients here, so the new archive was not opened again: its bytes were checked, and \
+             its lines were compared while they were sealed"
+                .to_owned(),
+        );
     }
+    report.verification = Some(verification);
+    publish(backup.storage, &published, &renewed, &path).await?;
     if let Err(error) = backup.storage.remove(&archive.file.as_str().into()).await {
         report.warnings.push(format!(
             "the old archive `{}` is still there, and its keys still open it: {}; remove it",
@@ -88,31 +99,59 @@ fn require_sound(report: VerifyReport, manifest: &Manifest) -> Result<VerifyRepo
     if manifest.status.is_complete() { report.require_valid() } else { report.require_intact() }
 }
 
-/// Verifies the new archive, and makes it the one that counts.
-async fn publish(
+/// Verifies the new archive as it will be found.
+async fn check(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     renewed: &Manifest,
     identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
-    let published = renewed.published();
-    let json = published.to_json();
-    let value = serde_json::from_slice(&json).map_err(|source| {
-        Error::with_source(ErrorKind::Internal, "the new manifest cannot be read", source)
+    let manifest = renewed.published();
+    let published = serde_json::to_value(&manifest).map_err(|source| {
+        Error::with_source(ErrorKind::Internal, "the new manifest was not written", source)
     })?;
-    let candidate = StoredBackup {
-        storage: backup.storage,
-        manifest: published,
-        published: value,
-        is_opened: false,
-        passed_over: None,
-    };
+    let candidate =
+        StoredBackup { storage: backup.storage, manifest, published, is_opened: false, passed_over: None };
     let candidate = verify::opened(candidate, identities).await?;
     let report = verify::run(environment, &candidate, &VerifyOptions::default(), identities).await?;
-    let report =
-        if renewed.status.is_complete() { report.require_valid()? } else { report.require_intact()? };
-    backup.storage.replace(&manifest_path(&renewed.id), json).await?;
-    Ok(report)
+    require_sound(report, renewed)
+}
+
+/// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
+/// both stay.
+async fn publish(
+    storage: &Storage,
+    before: &serde_json::Value,
+    renewed: &Manifest,
+    archive: &object_store::path::Path,
+) -> Result<()> {
+    let path = manifest_path(&renewed.id);
+    let content = renewed.published().to_json();
+    let now = catalog::published(storage, &renewed.id).await;
+    if !matches!(&now, Ok(Some(now)) if now == before) {
+        storage.discard(archive).await;
+        return Err(now.err().unwrap_or_else(|| {
+            let text = format!(
+                "backup {} was changed meanwhile by somebody else; it is as they left it",
+                renewed.id
+            );
+            Error::new(ErrorKind::Conflict, text)
+        }));
+    }
+    let Err(error) = storage.replace(&path, content.clone()).await else { return Ok(()) };
+    // It may have been written all the same, and the answer was lost.
+    match catalog::published(storage, &renewed.id).await {
+        Ok(Some(now)) if serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) => Ok(()),
+        Ok(Some(now)) if &now == before => {
+            storage.discard(archive).await;
+            Err(error)
+        }
+        Ok(_) | Err(_) => Err(error.context(format!(
+            "whether backup {} is sealed for the new recipients is not known; both archives were kept, and the one that its \
+             manifest names counts",
+            renewed.id
+        ))),
+    }
 }
 
 /// An archive that is written once more for others.

@@ -53,7 +53,7 @@ pub(super) async fn verify(
         return Ok(report);
     };
     if backup.manifest.is_sealed() && !backup.is_opened {
-        if let Err(error) = verify_sealed(backup, archive, identities, options.scope, &mut report).await {
+        if let Err(error) = verify_sealed(backup, archive, identities, &mut report).await {
             report.add(Issue::of_file(&archive.file, damage(error)?));
         }
         return Ok(report);
@@ -77,6 +77,7 @@ pub(super) async fn verify(
         };
         let known = environment.entity(&entity.entity);
         if let (Some(locked), true) = (&documents.locked, entity.policy.encrypt) {
+            report.unopened.push(entity.entity.clone());
             report.notes.push(locked.note(&format!("`{}`", entity.entity)));
         } else if known.is_none() {
             report.notes.push(format!(
@@ -170,7 +171,6 @@ async fn verify_sealed(
     backup: &StoredBackup<'_>,
     archive: &ArchiveFile,
     identities: &Identities,
-    scope: VerifyScope,
     report: &mut VerifyReport,
 ) -> Result<()> {
     let object = ArchiveObject::find(backup.storage, &archive.file).await?;
@@ -178,9 +178,10 @@ async fn verify_sealed(
         report.add(Issue::of_file(&archive.file, fault));
     } else if !is_sealed(&object.stored(0..object.stored_bytes().min(64)).await?) {
         report.add(Issue::of_file(&archive.file, "it must be encrypted, and is not"));
-    } else if scope == VerifyScope::Everything && hash_of(&object).await? != archive.sha256 {
+    } else if hash_of(&object).await? != archive.sha256 {
         report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
     }
+    report.unopened.push("the archive".to_owned());
     report.notes.push(Locked::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));
     Ok(())
 }

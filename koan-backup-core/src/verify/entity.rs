@@ -73,10 +73,12 @@ impl VerifyEntity<'_> {
             decoded: self.codec.is_some(),
         };
         let mut fail = |issue: Issue| issues.push(issue);
-        if self.entity.policy.encrypt && scope == VerifyScope::Everything {
+        let is_locked = self.documents.require_opened(self.entity).is_err();
+        // Of what cannot be opened no block can be chosen.
+        if self.entity.policy.encrypt && (is_locked || scope == VerifyScope::Everything) {
             self.compare_sealed(&mut fail).await?;
         }
-        if self.documents.require_opened(self.entity).is_err() {
+        if is_locked {
             verification.decoded = false;
             return Ok(verification);
         }

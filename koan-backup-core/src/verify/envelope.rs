@@ -33,13 +33,14 @@ pub(crate) async fn opened<'a>(
         };
     };
     let reader = ArchiveReader::open(object).await?;
-    let mut manifest: Manifest = reader.json(entry::MANIFEST).await?;
-    manifest.archive = Some(archive.clone());
+    let mut published: serde_json::Value = reader.json(entry::MANIFEST).await?;
+    published["archive"] =
+        serde_json::to_value(archive).map_err(|_| damaged("its manifest is not what the format says"))?;
+    let manifest: Manifest = serde_json::from_value(published.clone())
+        .map_err(|_| damaged("its manifest is not what the format says"))?;
     if manifest.published() != backup.manifest {
         return Err(damaged("the published manifest is not the envelope of the one in it"));
     }
-    let published = serde_json::to_value(&manifest)
-        .map_err(|source| Error::with_source(ErrorKind::Internal, "a manifest was not written", source))?;
     Ok(StoredBackup { manifest, published, is_opened: true, ..backup })
 }
 

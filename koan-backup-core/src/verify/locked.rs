@@ -70,21 +70,21 @@ pub(crate) async fn unlock(
     }
     let encryption = manifest.encryption.as_ref();
     let locked = || Some(Locked::new(encryption, identities));
-    // A key for which it was sealed opens it, or it is damaged. Of two passphrases nobody knows which is wrong.
-    let fits =
-        |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
-    let fitting = identities.key_ids().into_iter().find(fits);
-    let unopened = |reader: &ArchiveReader, file: &str| match &fitting {
-        Some(id) => Err(reader.broken(file, &format!("key `{id}` does not open it, as its manifest says"))),
-        None => Ok(locked()),
-    };
     if identities.is_empty() {
         documents.locked = locked();
         return Ok(());
     }
     let Some(content) = reader.sealed_document(entry::SEALED, identities).await? else {
-        documents.locked = unopened(reader, entry::SEALED)?;
-        return Ok(());
+        return match fitting_key(encryption, identities) {
+            Some(id) => {
+                Err(reader
+                    .broken(entry::SEALED, &format!("key `{id}` does not open it, as its manifest says")))
+            }
+            None => {
+                documents.locked = locked();
+                Ok(())
+            }
+        };
     };
     documents.sealed = serde_json::from_slice(&content)
         .map_err(|_| reader.broken(entry::SEALED, "it is not what the format says"))?;
@@ -103,7 +103,7 @@ pub(crate) async fn unlock(
             info.physical.insert((*file).to_owned(), physical);
         }
         if !reader.unlock(file, identities).await? {
-            documents.locked = unopened(reader, file)?;
+            return Err(reader.broken(file, &format!("what opens `{}` does not open it", entry::SEALED)));
         }
     }
     if documents.sealed.len() != sealed.len() {

@@ -20,6 +20,8 @@ pub struct VerifyReport {
     pub sampled: bool,
     /// What was looked at, by entity and set.
     pub entities: Vec<EntityVerification>,
+    /// What is encrypted and was not opened, so that its content was not checked: entities, or the archive.
+    pub unopened: Vec<String>,
     issues: Vec<Issue>,
     /// What does not make the backup invalid and should be known.
     pub notes: Vec<String>,
@@ -38,7 +40,8 @@ pub struct EntityVerification {
     pub records_checked: u64,
     /// Records there are.
     pub records: u64,
-    /// Whether each record was decoded as its type; false if the type is unknown to this application.
+    /// Whether records were decoded as their type; false if the type is unknown to this application, or what is encrypted was
+    /// not opened.
     pub decoded: bool,
 }
 
@@ -65,6 +68,7 @@ impl VerifyReport {
             id,
             sampled: scope != VerifyScope::Everything,
             entities: Vec::new(),
+            unopened: Vec::new(),
             issues: Vec::new(),
             notes: Vec::new(),
         }
@@ -82,7 +86,8 @@ impl VerifyReport {
         }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong with what was checked. Content that is encrypted and was not opened is in
+    /// [`unopened`](Self::unopened).
     pub fn is_valid(&self) -> bool {
         self.issues.is_empty()
     }

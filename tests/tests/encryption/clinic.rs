@@ -1,5 +1,6 @@
 //! A clinic: patients who must be encrypted, and wards that need not be.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,6 +25,8 @@ pub(super) struct Patient {
     pub(super) blood: Blood,
     pub(super) fee: Decimal,
     pub(super) insured: bool,
+    pub(super) ward: Option<i64>,
+    pub(super) results: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,13 +83,15 @@ impl Clinic {
         let clinic = Self { directory: tempfile::tempdir().expect("a directory") };
         clinic.sql(&format!(
             "CREATE TABLE patients (number TEXT PRIMARY KEY, name TEXT NOT NULL, born TEXT NOT NULL, blood TEXT NOT NULL,
-                fee DECIMAL(10, 2) NOT NULL, insured TEXT NOT NULL);
+                fee DECIMAL(10, 2) NOT NULL, insured TEXT NOT NULL,
+                ward INTEGER REFERENCES wards (id), results TEXT NOT NULL);
              CREATE TABLE wards (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
              INSERT INTO wards VALUES (1, 'surgery'), (2, 'maternity');
              WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {patients})
              INSERT INTO patients SELECT printf('number-%06d', i), printf('Confidential %d %s', i, hex(randomblob(60))),
                 date('1950-01-01', i || ' days'), CASE i % 2 WHEN 0 THEN 'ZeroNegative' ELSE 'AbPositive' END,
-                printf('%d.25', 770000 + i), CASE i % 3 WHEN 0 THEN 'true' ELSE 'false' END FROM n;"
+                printf('%d.25', 770000 + i), CASE i % 3 WHEN 0 THEN 'true' ELSE 'false' END,
+                i % 2 + 1, '{{\"Witness\":1.5}}' FROM n;"
         ));
         clinic
     }
@@ -106,7 +111,7 @@ impl Clinic {
     /// Every value of every patient as it is stored.
     pub(super) fn dump(&self) -> Vec<String> {
         let connection = Connection::open(self.database()).expect("a database");
-        let columns = ["number", "name", "born", "blood", "fee", "insured"];
+        let columns = ["number", "name", "born", "blood", "fee", "insured", "ward", "results"];
         let shown: Vec<_> =
             columns.iter().map(|column| format!("typeof({column}) || quote({column})")).collect();
         let query = format!("SELECT {} FROM patients ORDER BY number", shown.join(" || ' ' || "));

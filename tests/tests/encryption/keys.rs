@@ -37,6 +37,21 @@ fn recipients_that_are_none_are_refused_without_being_shown() {
     );
 }
 
+#[tokio::test]
+async fn more_recipients_than_a_backup_can_name_are_refused_at_the_start() {
+    let clinic = Clinic::of(1);
+    let keys: Vec<_> = (0..400).map(|_| KeyPair::new().public).collect();
+    for (count, accepted) in [(200, true), (400, false)] {
+        let recipients = Recipients::keys(&keys[..count]).expect("public keys");
+        let built = clinic.builder().encrypt_to(recipients).build().await;
+        assert_eq!(built.is_ok(), accepted, "{count} recipients");
+        if let Ok(koan) = built {
+            koan.backup("shared").await.expect("a backup");
+            assert!(koan.verify("shared").await.expect("verified").is_valid());
+        }
+    }
+}
+
 #[test]
 fn recipients_are_read_from_a_file() {
     let (one, ssh) = (KeyPair::new(), KeyPair::ssh("ed25519", ""));

@@ -6,7 +6,7 @@ use std::path::Path;
 use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
 
-use crate::clinic::{Clinic, KeyPair, files};
+use crate::clinic::{Clinic, KeyPair, Patient, files};
 
 /// Values of the records: as they are stored, as JSON has them, and what is told of them elsewhere.
 const VALUES: [&str; 8] = [
@@ -97,6 +97,29 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
     let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("they are there");
     assert!(error.chain().contains("number=(hidden)"), "{error:?}");
     check("an error", format!("{} {error:?}", error.chain()).as_bytes());
+    // Rows that would refer to nothing.
+    clinic.sql("PRAGMA foreign_keys = OFF; DELETE FROM wards; DELETE FROM patients");
+    let error = koan.restore("nightly").entity::<Patient>().await.expect_err("the wards are gone");
+    assert!(error.chain().contains("wards"), "{error:?}");
+    check("an error", format!("{} {error:?}", error.chain()).as_bytes());
     check_files(&clinic.backups());
     check("the log", log.lines().join("\n").as_bytes());
+}
+
+#[tokio::test]
+async fn no_error_shows_what_is_nested_in_an_encrypted_record() {
+    let key = KeyPair::new();
+    for (column, value) in [
+        ("results", r#"{"Leukaemia": 1e999}"#),
+        ("results", r#"{"Leukaemia": "Witness"}"#),
+        ("blood", r#"{"Leukaemia": 1}"#),
+        ("born", "Leukaemia"),
+    ] {
+        let clinic = Clinic::of(3);
+        let koan = clinic.reading([&key]).await;
+        clinic.sql(&format!("UPDATE patients SET {column} = '{value}' WHERE number = 'number-000002'"));
+        let error = koan.backup("broken").await.expect_err("the row does not decode");
+        check("an error", format!("{} {error:?}", error.chain()).as_bytes());
+        assert!(check_files(&clinic.backups()) > 0, "the failure was not recorded");
+    }
 }

@@ -1,7 +1,9 @@
 //! Other recipients for backups that were made before.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Koan};
+use koan_backup::{BackupStatus, RekeyReport};
+use koan_backup_tests::archive_surgery::Vault;
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 
 use crate::clinic::{Clinic, KeyPair, files, recipients};
 
@@ -24,7 +26,11 @@ async fn the_new_key_opens_what_the_old_one_did_and_the_old_one_does_not() {
     assert_eq!(report.previous_key_ids, backup.manifest().encryption.as_ref().expect("encrypted").key_ids);
     assert_eq!(report.key_ids, recipients([&new]).key_ids());
     assert_eq!(report.entries.len(), 1);
-    assert_eq!(report.warnings, [] as [String; 0]);
+    assert!(
+        report.warnings.len() == 1 && report.warnings[0].contains("was not opened again"),
+        "{:?}",
+        report.warnings
+    );
     assert!(
         clinic.archive() != first,
         "the archive has another name, so that the old one counts until the new one does"
@@ -60,6 +66,64 @@ async fn a_backup_whose_key_is_missing_is_left_as_it_is() {
     assert_eq!(std::fs::read(clinic.archive()).expect("an archive"), archive);
 }
 
+/// A store in which replacing a manifest goes wrong in this way.
+async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<RekeyReport, Error>, bool) {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let store = FaultyStore::over(vault.store());
+    let context = async |to: &KeyPair, keys: &KeyPair| {
+        let database = Sqlite::open(clinic.database()).expect("opened");
+        let builder = Koan::builder().provider("main", database).storage("faulty", store.storage());
+        builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
+    };
+    let id = context(&old, &old).await.backup("nightly").await.expect("a backup").id();
+    store.fail(failure.map(|failure| Fault::always(Operation::Put, "manifests/", failure)));
+    let ended = context(&new, &old).await.rekey(id).await;
+    store.fail([]);
+    // Whichever of the two counts: it is whole, and one key opens it.
+    let mut opened = 0;
+    for key in [&old, &new] {
+        let report = context(&new, key).await.verify(id).await.expect("verified");
+        assert!(report.is_valid(), "{:?}", report.issues());
+        opened += usize::from(report.unopened.is_empty());
+    }
+    assert_eq!(opened, 1);
+    let is_new = context(&new, &new).await.verify(id).await.expect("verified").unopened.is_empty();
+    let archives = vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count();
+    assert_eq!(archives, 1, "an archive that does not count");
+    (ended, is_new)
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_the_manifest_is_replaced_loses_neither_archive() {
+    let (ended, is_new) = rekeyed_in_a_store_that_fails(None).await;
+    assert!(ended.is_ok() && is_new, "{ended:?}");
+    for failure in [Failure::Lost, Failure::Broken, Failure::Forbidden] {
+        let (ended, is_new) = rekeyed_in_a_store_that_fails(Some(failure)).await;
+        assert_eq!(ended.expect_err("not written").kind(), ErrorKind::Storage, "{failure:?}");
+        assert!(!is_new, "{failure:?}");
+    }
+    let (ended, is_new) = rekeyed_in_a_store_that_fails(Some(Failure::AnswerLost)).await;
+    assert!(ended.is_ok() && is_new, "{ended:?}");
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_wins_and_the_other_says_so() {
+    let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(3000);
+    clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
+    let (one, two) = (rekeying(&clinic, &old, &new).await, rekeying(&clinic, &old, &other).await);
+    let ended = tokio::join!(one.rekey("nightly").into_future(), two.rekey("nightly").into_future());
+    let winner = match &ended {
+        (Ok(_), Err(_)) => &new,
+        (Err(_), Ok(_)) => &other,
+        both => panic!("{both:?}"),
+    };
+    let report = clinic.reading([winner]).await.verify("nightly").await.expect("verified");
+    assert!(report.is_valid() && report.unopened.is_empty(), "{report:?}");
+    clinic.archive();
+}
+
 #[tokio::test]
 async fn a_damaged_backup_is_not_sealed_anew() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
@@ -89,7 +153,7 @@ async fn a_whole_profile_is_sealed_anew_and_what_failed_is_told() {
     let mut rekeyed: Vec<_> = summary.rekeyed.iter().map(|report| report.id).collect();
     rekeyed.sort();
     assert_eq!(rekeyed, [one, two]);
-    assert_eq!(summary.unencrypted, [clear]);
+    assert_eq!(summary.untouched, [clear]);
     assert_eq!(summary.failed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [hopeless]);
     let error = summary.require_all().expect_err("one failed");
     assert!(error.chain().contains(&hopeless.to_string()), "{error:?}");

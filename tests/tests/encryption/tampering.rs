@@ -67,6 +67,16 @@ async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
         assert_eq!(hospital.finds(&altered).await, (true, true), "byte {at}");
     }
     println!("flipped bytes of an encrypted archive: tried {length}, found {length}");
+    // A sample of what cannot be opened is all of it.
+    let whole = Zip::ranges(&hospital.stored.archive);
+    let (_, range) = whole.into_iter().find(|(name, _)| name == PATIENTS).expect("there");
+    for at in range {
+        let mut altered = hospital.stored.clone();
+        altered.archive[at] ^= 0x10;
+        hospital.vault.keep(&altered).await;
+        let report = hospital.keyless.verify(hospital.id).sample(1).await.expect("verified");
+        assert!(!report.is_valid(), "byte {at}, in a sample");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

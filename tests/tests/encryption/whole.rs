@@ -94,6 +94,21 @@ async fn only_the_envelope_of_its_manifest_lies_in_clear() {
 }
 
 #[tokio::test]
+async fn the_record_of_a_failure_tells_nothing_of_the_records() {
+    let key = KeyPair::new();
+    let clinic = Clinic::of(3);
+    let koan = context(&clinic, local(&clinic), &key, &[]).await;
+    clinic.sql("PRAGMA ignore_check_constraints = 1; UPDATE wards SET name = x'ff' WHERE id = 2");
+    let error = koan.backup("broken").await.expect_err("a name is no text");
+    assert!(error.chain().contains("Ward") && error.chain().contains("id=(hidden)"), "{error:?}");
+    let listed = &koan.backups().await.expect("listed")[0];
+    assert_eq!(listed.status, BackupStatus::Failed);
+    assert!(listed.error.as_deref().is_some_and(|error| !error.contains("Ward")), "{listed:?}");
+    let summary = koan.rekey_all().await.expect("listed");
+    assert_eq!((summary.rekeyed.len(), summary.untouched.len()), (0, 1), "there is no archive to seal");
+}
+
+#[tokio::test]
 async fn without_a_key_the_bytes_are_checked_and_nothing_is_restored() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(5);

@@ -29,6 +29,8 @@ pub(super) struct Writer {
     children: BTreeSet<String>,
     /// What archives brought along that points nowhere, by table.
     brought: BTreeMap<String, Brought>,
+    /// Tables whose rows may be shown in errors: those of targets that are not encrypted.
+    shown: BTreeSet<String>,
     /// How many targets were begun.
     targets: usize,
     open: Option<Open>,
@@ -93,6 +95,7 @@ impl Writer {
             catalog,
             children: BTreeSet::new(),
             brought: BTreeMap::new(),
+            shown: BTreeSet::new(),
             targets: 0,
             open: None,
             state: State::Sound,
@@ -124,6 +127,9 @@ impl Writer {
             SessionIntent::Compare => Open::Comparing(Box::new(Comparing::begin(&self.transaction, target)?)),
             SessionIntent::Apply => {
                 self.note_references(&target)?;
+                if target.entity.shows_keys() {
+                    self.shown.insert(target.mapping.table.name.clone());
+                }
                 self.targets += 1;
                 Open::Applying(Box::new(Applying::begin(&self.transaction, target, self.targets)?))
             }
@@ -255,11 +261,15 @@ impl Writer {
                 )
             })?;
             if let Some(Broken { parent, count, examples }) = broken {
+                let among = match self.shown.contains(child) {
+                    true => format!(", among them {examples}"),
+                    false => String::new(),
+                };
                 return Err(Error::new(
                     ErrorKind::Constraint,
                     format!(
-                        "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist, among them \
-                         {examples}; restore `{parent}` as well"
+                        "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{among}; restore \
+                         `{parent}` as well"
                     ),
                 ));
             }
