@@ -1,0 +1,68 @@
+//! A backup that is killed.
+
+use std::path::Path;
+
+use koan_backup::Manifest;
+use koan_backup::prelude::*;
+
+use super::catalog::{Catalog, every_backup_is_whole};
+use super::harness::{Left, Scenario, Side, Words};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity};
+
+pub(super) struct KilledBackup {
+    shop: Shop,
+    koan: Koan,
+    dump: Dump,
+    known: Catalog,
+}
+
+impl Scenario for KilledBackup {
+    const WORDS: Words = Words { job: "backup", before: "before publication", after: "after it" };
+
+    async fn prepare(folder: &Path, number: u32) -> Self {
+        let shop = Shop::open(folder, number);
+        let koan = Shop::context(folder).await;
+        koan.backup(NAME).await.expect("a backup");
+        let known = every_backup_is_whole(&koan, &shop.storage()).await;
+        Self { dump: shop.dump(), shop, koan, known }
+    }
+
+    async fn context(folder: &Path) -> Koan {
+        Shop::context(folder).await
+    }
+
+    async fn work(koan: &Koan, ending: fn()) {
+        koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
+    }
+
+    async fn check(&mut self) -> Left {
+        let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+        for (id, manifest) in &self.known.backups {
+            assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup is gone or has changed");
+        }
+        let new = found.backups.len() - self.known.backups.len();
+        assert!(new <= 1, "one job made {new} backups");
+        // The database has not changed: whatever was published holds all of it.
+        let mut contents = found.backups.values().map(contents);
+        let first = contents.next().expect("the backup that was there before any kill");
+        assert!(contents.all(|other| other == first), "a backup holds other records than the first");
+        assert_eq!(self.shop.dump(), self.dump);
+        let side = if new == 0 { Side::Before } else { Side::After };
+        let trace = if found.without_manifest > self.known.without_manifest {
+            Some("an archive without a manifest")
+        } else if found.unfinished > self.known.unfinished {
+            Some("an unfinished file")
+        } else {
+            None
+        };
+        self.known = found;
+        Left { side, trace }
+    }
+}
+
+fn contents(manifest: &Manifest) -> Vec<(&str, u64, Option<&str>)> {
+    let entities = manifest.entities.iter();
+    entities
+        .map(|entity| (entity.entity.as_str(), entity.item_count, entity.content_hash.as_deref()))
+        .collect()
+}

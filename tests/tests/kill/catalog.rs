@@ -1,0 +1,62 @@
+//! What must hold of a directory of backups, whoever was killed while using it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use koan_backup::{BackupId, BackupStatus, Koan, Manifest};
+use koan_backup_tests::archive_surgery::sha256;
+use serde_json::Value;
+
+use super::shop::NAME;
+
+/// The backups of a directory.
+pub(super) struct Catalog {
+    pub(super) backups: BTreeMap<BackupId, Manifest>,
+    /// Archives that belong to no backup.
+    pub(super) without_manifest: usize,
+    /// Files of neither archives nor manifests: what those are called before they are whole.
+    pub(super) unfinished: usize,
+}
+
+/// Looks at every file without the library, and has the library list, find and verify every backup.
+pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalog {
+    let (mut archives, manifests) = (files(storage, "archives"), files(storage, "manifests"));
+    let mut stored = BTreeSet::new();
+    let mut unfinished = 0;
+    for (file, content) in &manifests {
+        let Some(id) = file.strip_prefix("manifests/").and_then(|name| name.strip_suffix(".json")) else {
+            unfinished += 1;
+            continue;
+        };
+        let manifest: Value =
+            serde_json::from_slice(content).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let archive = manifest["archive"]["file"].as_str().unwrap_or_else(|| panic!("{file} has no archive"));
+        let bytes = archives.remove(archive).unwrap_or_else(|| panic!("{file}: there is no {archive}"));
+        assert_eq!(manifest["archive"]["sha256"], sha256(&bytes).as_str(), "{archive} is not whole");
+        stored.insert(id.parse::<BackupId>().expect("an id"));
+    }
+    let listed = koan.backups().await.expect("listed");
+    assert_eq!(listed.iter().map(|manifest| manifest.id).collect::<BTreeSet<_>>(), stored);
+    for manifest in &listed {
+        let report = koan.verify(manifest.id).await.expect("a report");
+        assert!(report.is_valid(), "{}: {:?}", manifest.id, report.issues());
+        assert_eq!(manifest.status, BackupStatus::Completed, "{:?}", manifest.warnings);
+    }
+    let found = koan.restore(NAME).viability().await.expect("found by name");
+    assert_eq!(Some(found.id), listed.first().map(|manifest| manifest.id), "the newest is found by its name");
+    let without_manifest = archives.keys().filter(|file| file.ends_with(".zip")).count();
+    unfinished += archives.len() - without_manifest;
+    let backups = listed.into_iter().map(|manifest| (manifest.id, manifest)).collect();
+    Catalog { backups, without_manifest, unfinished }
+}
+
+/// The files of a folder of the storage by their paths in it.
+fn files(storage: &Path, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(storage.join(folder)).expect("readable");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let named = paths.map(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        (format!("{folder}/{name}"), std::fs::read(&path).expect("readable"))
+    });
+    named.collect()
+}

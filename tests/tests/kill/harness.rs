@@ -1,0 +1,202 @@
+//! Kills a job again and again, and checks what is left each time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use koan_backup::Koan;
+use koan_backup_tests::chance::{SEED, rounds, say, seed};
+use tokio::runtime::Runtime;
+
+use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};
+
+/// Kills of each job, unless more are asked for.
+const KILLS: u32 = 100;
+/// Kills in one folder, so that what is left of one is there when the next job begins.
+const KILLS_PER_FOLDER: u32 = 10;
+/// Up to which part of the time a job takes it is killed: beyond the end as well.
+const LATEST: f64 = 1.25;
+
+/// A job that is killed, and what must hold afterwards.
+pub(super) trait Scenario: Sized {
+    /// What it is called, and its two sides.
+    const WORDS: Words;
+
+    /// Fills an empty folder; `number` tells folders apart.
+    async fn prepare(folder: &Path, number: u32) -> Self;
+
+    /// Before each kill: puts back what the job has changed.
+    fn put_back(&self) {}
+
+    /// The application, in the process that is killed.
+    async fn context(folder: &Path) -> Koan;
+
+    /// The job, in the process that is killed. Calls `ending` when its last record was read or written.
+    async fn work(koan: &Koan, ending: fn());
+
+    /// Checks what is left, and tells what it is.
+    async fn check(&mut self) -> Left;
+}
+
+/// What is told of a job.
+pub(super) struct Words {
+    pub(super) job: &'static str,
+    /// Kills that left everything as it was.
+    pub(super) before: &'static str,
+    /// Kills after which everything was as it was to be.
+    pub(super) after: &'static str,
+}
+
+/// What a kill left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) side: Side,
+    /// What unfinished thing there is beside it.
+    pub(super) trace: Option<&'static str>,
+}
+
+/// On which side of the one moment from which the job has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
+}
+
+/// Kills the job of a scenario at random moments. In the process that is to be killed, does it.
+pub(super) fn kill<S: Scenario>(test: &str) {
+    let runtime = Runtime::new().expect("a runtime");
+    match folder() {
+        Some(folder) => {
+            let koan = runtime.block_on(S::context(&folder));
+            do_the_job(|| runtime.block_on(S::work(&koan, say_that_it_ends)));
+        }
+        None => kill_again_and_again::<S>(&runtime, test),
+    }
+}
+
+fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
+    let (seed, kills) = (seed(), KILLS * rounds());
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let (mut times, mut tally) = (Times::default(), Tally::default());
+    for number in 0..kills.div_ceil(KILLS_PER_FOLDER) {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut scenario = runtime.block_on(S::prepare(folder.path(), number));
+        // Measured in each folder, because the machine has other things to do as well.
+        scenario.put_back();
+        times.add(Worker::start(test, folder.path()).time());
+        let left = runtime.block_on(scenario.check());
+        assert_eq!(left.side, Side::After, "{}: not killed, and it has not happened", S::WORDS.job);
+        for _ in 0..KILLS_PER_FOLDER.min(kills - tally.kills) {
+            let moment = times.moment(&mut chance);
+            let _told = Attempt { job: S::WORDS.job, number: tally.kills, moment, seed };
+            scenario.put_back();
+            let reached = Worker::start(test, folder.path()).kill_at(moment);
+            let left = runtime.block_on(scenario.check());
+            assert!(reached == Reached::Working || left.side == Side::After, "it was done and is not there");
+            tally.add(reached, left);
+        }
+    }
+    let text = tally.text(&S::WORDS);
+    say(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
+    tally.assert_fair();
+}
+
+/// How long the job took of late.
+#[derive(Default)]
+struct Times(VecDeque<Took>);
+
+impl Times {
+    const KEPT: usize = 3;
+
+    fn add(&mut self, took: Took) {
+        self.0.push_back(took);
+        if self.0.len() > Self::KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    /// Half of the kills are spread evenly over the whole job, and half over its end, which is short.
+    fn moment(&self, chance: &mut fastrand::Rng) -> Moment {
+        let part = chance.f64() * LATEST;
+        match chance.bool() {
+            true => Moment::OfAll(self.usual(|took| took.all).mul_f64(part)),
+            false => Moment::OfItsEnd(self.usual(|took| took.end).mul_f64(part)),
+        }
+    }
+
+    /// The one in the middle.
+    fn usual(&self, part: fn(&Took) -> Duration) -> Duration {
+        let mut times: Vec<_> = self.0.iter().map(part).collect();
+        times.sort();
+        times.get(times.len() / 2).copied().expect("it was measured")
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, end) = (self.usual(|took| took.all), self.usual(|took| took.end));
+        write!(f, "it takes {} ms, its end {} ms", all.as_millis(), end.as_millis())
+    }
+}
+
+/// Tells which kill it was when a check fails.
+struct Attempt {
+    job: &'static str,
+    number: u32,
+    moment: Moment,
+    seed: u64,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { job, number, moment, seed } = self;
+            say(&format!("{job}: kill {number}, at {moment:?}; {SEED}={seed}"));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    kills: u32,
+    working: u32,
+    before: u32,
+    after: u32,
+    traces: BTreeMap<&'static str, u32>,
+}
+
+impl Tally {
+    fn add(&mut self, reached: Reached, left: Left) {
+        self.kills += 1;
+        self.working += u32::from(reached == Reached::Working);
+        match left.side {
+            Side::Before => self.before += 1,
+            Side::After => self.after += 1,
+        }
+        if let Some(trace) = left.trace {
+            *self.traces.entry(trace).or_default() += 1;
+        }
+    }
+
+    fn text(&self, words: &Words) -> String {
+        let Self { kills, working, before, after, traces } = self;
+        let mut text =
+            format!("{kills} kills: {working} at work; {before} {}, {after} {}", words.before, words.after);
+        for (trace, count) in traces {
+            let _ = write!(text, "; {count} left {trace}");
+        }
+        text
+    }
+
+    /// Kills that all come too early or too late show nothing.
+    fn assert_fair(&self) {
+        assert!(
+            self.working >= self.kills / 4,
+            "only {} of {} kills met a job at work",
+            self.working,
+            self.kills
+        );
+        assert!(self.before > 0 && self.after > 0, "{} kills before and {} after", self.before, self.after);
+    }
+}

@@ -1,0 +1,26 @@
+//! A process that is killed at any moment of its work leaves what was there before, or what it was to bring about.
+//!
+//! Another job, database or store is another [`Scenario`](harness::Scenario) and one test.
+
+mod backup;
+mod catalog;
+mod harness;
+mod process;
+mod restore;
+mod shop;
+
+use backup::KilledBackup;
+use harness::kill;
+use restore::KilledRestore;
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[test]
+fn a_killed_backup_is_whole_or_not_there() {
+    kill::<KilledBackup>("a_killed_backup_is_whole_or_not_there");
+}
+
+#[test]
+fn a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive() {
+    kill::<KilledRestore>("a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive");
+}

@@ -1,0 +1,86 @@
+//! A restore that is killed.
+
+use std::path::Path;
+
+use koan_backup::prelude::*;
+
+use super::catalog::every_backup_is_whole;
+use super::harness::{Left, Scenario, Side, Words};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity};
+
+/// What the restore has to undo: rows that are gone, changed and new in both tables.
+const CHANGES: &str = "
+    DELETE FROM purchase WHERE id % 3 = 0 OR user_id > 1800;
+    DELETE FROM user WHERE id > 1800;
+    UPDATE purchase SET amount = amount + 1, note = 'changed' WHERE id % 5 = 0;
+    UPDATE user SET email = 'changed-' || email, active = NOT active WHERE id % 8 = 0;
+    INSERT INTO user SELECT id - 1, 'new-' || email, 1 FROM user WHERE id % 4 = 0;
+    INSERT INTO purchase SELECT id + 100000, user_id - 1, 1, NULL FROM purchase WHERE user_id % 4 = 0;
+    UPDATE sqlite_sequence SET seq = 1800;";
+
+/// The tables as they were before the first restore.
+const PUT_BACK: &str = "
+    BEGIN;
+    DELETE FROM purchase; DELETE FROM user; DELETE FROM sqlite_sequence;
+    INSERT INTO user SELECT * FROM kept.user;
+    INSERT INTO purchase SELECT * FROM kept.purchase;
+    UPDATE sqlite_sequence SET seq = (SELECT seq FROM kept.sqlite_sequence);
+    COMMIT";
+
+pub(super) struct KilledRestore {
+    shop: Shop,
+    koan: Koan,
+    archived: Dump,
+    before: Dump,
+}
+
+impl Scenario for KilledRestore {
+    const WORDS: Words = Words { job: "restore", before: "before the commit", after: "after it" };
+
+    async fn prepare(folder: &Path, number: u32) -> Self {
+        let shop = Shop::open(folder, number);
+        let koan = Shop::context(folder).await;
+        koan.backup(NAME).await.expect("a backup");
+        let archived = shop.dump();
+        shop.sql(CHANGES);
+        shop.sql(&format!("VACUUM INTO '{}'", folder.join("kept.db").display()));
+        Self { before: shop.dump(), archived, shop, koan }
+    }
+
+    fn put_back(&self) {
+        let kept = self.shop.folder().join("kept.db");
+        self.shop.sql(&format!("PRAGMA foreign_keys = OFF; ATTACH '{}' AS kept; {PUT_BACK}", kept.display()));
+        let found = self.shop.dump();
+        assert!(found == self.before, "put back, but for {}", self.before.beyond(&found));
+    }
+
+    async fn context(folder: &Path) -> Koan {
+        Shop::context(folder).await
+    }
+
+    async fn work(koan: &Koan, ending: fn()) {
+        let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
+        restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+    }
+
+    async fn check(&mut self) -> Left {
+        // Whoever opens the database undoes what is in the journal.
+        let trace = self.shop.has_journal().then_some("a journal to undo it by");
+        let found = self.shop.dump();
+        let side = if found == self.before {
+            Side::Before
+        } else if found == self.archived {
+            Side::After
+        } else {
+            panic!(
+                "the database is neither as it was nor as the archive: not as it was by {}, not as the archive by {}; it lacks {} of the archive",
+                found.beyond(&self.before),
+                found.beyond(&self.archived),
+                self.archived.beyond(&found)
+            );
+        };
+        let catalog = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+        assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
+        Left { side, trace }
+    }
+}

@@ -1,0 +1,143 @@
+//! The database whose jobs are killed: two tables that belong together, with indexes that a fast restore rebuilds.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use koan_backup::Event;
+use koan_backup::prelude::*;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+pub(super) const NAME: &str = "nightly";
+
+#[derive(Debug, Serialize, Deserialize, Entity)]
+pub(super) struct User {
+    id: i64,
+    email: String,
+    active: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize, Entity)]
+pub(super) struct Purchase {
+    id: i64,
+    user_id: i64,
+    amount: f64,
+    note: Option<String>,
+}
+
+/// Users have even keys, which leaves room for others between them.
+const SCHEMA: &str = "
+    CREATE TABLE user (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, active BOOLEAN NOT NULL);
+    CREATE TABLE purchase (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES user(id), amount NOT NULL, note TEXT);
+    CREATE UNIQUE INDEX user_by_email ON user (email);
+    CREATE INDEX user_that_is_active ON user (email DESC) WHERE active;
+    CREATE INDEX purchase_of_user ON purchase (user_id, amount);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+    INSERT INTO user SELECT 2 * i, 'user-' || i || '@example.org', i % 3 = 0 FROM n;
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+    INSERT INTO purchase SELECT i, 2 * (i % 1000) + 2, iif(i % 2, i, i + 0.5), iif(i % 7, hex(randomblob(300)), NULL) FROM n;";
+
+/// A listener that tells when the last of both entities is done with.
+pub(super) fn after_the_last_entity(tell: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
+    let open = AtomicUsize::new(2);
+    move |event| {
+        if matches!(event, Event::EntityCompleted { .. }) && open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            tell();
+        }
+    }
+}
+
+/// A database and a directory for backups, in one folder.
+#[derive(Clone, Debug)]
+pub(super) struct Shop(PathBuf);
+
+impl Shop {
+    /// A new one; every other folder has a write-ahead log.
+    pub(super) fn open(folder: &Path, number: u32) -> Self {
+        let shop = Self(folder.to_owned());
+        shop.sql(if number.is_multiple_of(2) {
+            "PRAGMA journal_mode = DELETE"
+        } else {
+            "PRAGMA journal_mode = WAL"
+        });
+        shop.sql(SCHEMA);
+        shop
+    }
+
+    /// The application of a folder.
+    pub(super) async fn context(folder: &Path) -> Koan {
+        let shop = Self(folder.to_owned());
+        Koan::builder()
+            .provider("main", Sqlite::open(shop.database()).expect("opened"))
+            .storage("local", Storage::local(shop.storage()).expect("a directory"))
+            .build()
+            .await
+            .expect("a context")
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn storage(&self) -> PathBuf {
+        self.0.join("backups")
+    }
+
+    pub(super) fn sql(&self, sql: &str) {
+        self.connection().execute_batch(sql).expect(sql);
+    }
+
+    /// Whether a transaction that did not end is to be undone when the database is opened next.
+    pub(super) fn has_journal(&self) -> bool {
+        std::fs::metadata(self.0.join("shop.db-journal")).is_ok_and(|journal| journal.len() > 0)
+    }
+
+    /// Every value of every table with its storage class, and the schema, so that equal dumps are equal databases.
+    pub(super) fn dump(&self) -> Dump {
+        let connection = self.connection();
+        let check: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it can be checked");
+        assert_eq!(check, "ok");
+        let broken = connection.prepare("PRAGMA foreign_key_check").expect("a statement").exists([]);
+        assert!(!broken.expect("it can be checked"), "rows refer to rows that are not there");
+        let mut lines = Vec::new();
+        for (table, columns) in [
+            ("sqlite_schema", "type, name, tbl_name, sql"),
+            ("sqlite_sequence", "name, seq"),
+            ("user", "id, email, active"),
+            ("purchase", "id, user_id, amount, note"),
+        ] {
+            let quoted: Vec<_> =
+                columns.split(", ").map(|column| format!("typeof({column}) || quote({column})")).collect();
+            let sql = format!("SELECT {} FROM {table} ORDER BY {columns}", quoted.join(" || ' ' || "));
+            let mut statement = connection.prepare(&sql).expect("a statement");
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+            lines.extend(rows.map(|row| format!("{table} {}", row.expect("a row"))));
+        }
+        Dump(lines)
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.database()).expect("a database")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join("shop.db")
+    }
+}
+
+/// What a database holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Dump(Vec<String>);
+
+impl Dump {
+    /// The first thing that is here and not in the other, and how many there are.
+    pub(super) fn beyond(&self, other: &Self) -> String {
+        let known: std::collections::BTreeSet<_> = other.0.iter().collect();
+        let mut beyond = self.0.iter().filter(|line| !known.contains(line));
+        match beyond.next() {
+            None => "nothing".to_owned(),
+            Some(first) => format!("{first:.120} and {} more", beyond.count()),
+        }
+    }
+}
