@@ -1,0 +1,307 @@
+//! The database that is compared with the model.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupId, Manifest};
+use proptest_state_machine::StateMachineTest;
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+
+use super::reference::{Ended, Model, Table, Tables};
+use super::step::{Columns, Restoring, Set, Step, Which};
+
+#[derive(Debug, Serialize, Deserialize, Entity)]
+#[entity(table = "note")]
+struct Note {
+    id: i64,
+    title: String,
+    active: bool,
+    amount: f64,
+    remark: Option<String>,
+}
+
+const INDEXES: [(&str, &str); 2] = [
+    ("archived_by_amount", "CREATE INDEX archived_by_amount ON \"note#archive\" (amount)"),
+    ("note_by_title", "CREATE INDEX note_by_title ON note (title, active)"),
+];
+
+/// The statement that makes the table of a set, as SQLite keeps it.
+fn create(set: Set) -> String {
+    let columns =
+        "id INTEGER PRIMARY KEY, title TEXT NOT NULL, active BOOLEAN NOT NULL, amount NOT NULL, remark TEXT";
+    format!("CREATE TABLE \"{}\" ({columns})", set.table())
+}
+
+pub(super) struct Database {
+    runtime: Runtime,
+    koan: Koan,
+    connection: Connection,
+    /// The backups in the order in which they were made.
+    ids: Vec<BackupId>,
+    _directory: tempfile::TempDir,
+}
+
+impl StateMachineTest for Database {
+    type SystemUnderTest = Self;
+    type Reference = Model;
+
+    fn init_test(model: &Model) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notes.db");
+        let connection = Connection::open(&path).expect("a database");
+        connection.busy_timeout(Duration::from_secs(10)).expect("set");
+        // What is written here need not outlive a crash, and a log is synced less often.
+        connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL").expect("set");
+        for (set, table) in &model.tables {
+            connection.execute_batch(&create(*set)).expect("a table");
+            for (key, columns) in table {
+                assert_eq!(write(&connection, *set, *key, columns), Ended::Inserted);
+            }
+        }
+        for (_, index) in INDEXES {
+            connection.execute_batch(index).expect("an index");
+        }
+        let runtime = Runtime::new().expect("a runtime");
+        let koan = Koan::builder()
+            .provider("main", Sqlite::open(&path).expect("opened"))
+            .storage("memory", Storage::memory());
+        let koan = runtime.block_on(koan.build()).expect("a context");
+        Self { runtime, koan, connection, ids: Vec::new(), _directory: directory }
+    }
+
+    fn apply(mut database: Self, model: &Model, step: Step) -> Self {
+        let told = kind(&step, model);
+        let ended = match step {
+            Step::Write(set, key, columns) => write(&database.connection, set, key, &columns),
+            Step::Delete(set, from, to) => database.delete(set, from, to),
+            Step::Drop => {
+                let sql = format!("DROP TABLE \"{}\"", Set::Annex.table());
+                database.connection.execute_batch(&sql).expect("dropped");
+                Ended::Dropped
+            }
+            Step::Backup { name, only } => database.back_up(name, only),
+            Step::Verify(which) => database.verify(&which, model),
+            Step::Restore(restoring) => database.restore(&restoring),
+        };
+        assert_eq!(ended, model.ended);
+        *lock().entry(told).or_default() += 1;
+        database
+    }
+
+    fn check_invariants(database: &Self, model: &Model) {
+        assert_eq!(database.tables(), model.tables);
+        let tables = model.tables.keys().map(|set| (set.table().to_owned(), create(*set)));
+        let indexes = INDEXES.map(|(name, sql)| (name.to_owned(), sql.to_owned()));
+        assert_eq!(database.schema(), tables.chain(indexes).collect());
+        let listed: Vec<_> =
+            database.listed().into_iter().map(|backup| (backup.id, backup.status.is_complete())).collect();
+        let known = database.ids.iter().zip(&model.backups);
+        let known: Vec<_> = known.rev().map(|(id, backup)| (*id, backup.tables.is_some())).collect();
+        assert_eq!(listed, known, "every backup is listed, the newest first");
+    }
+}
+
+impl Database {
+    fn delete(&self, set: Set, from: i64, to: i64) -> Ended {
+        let sql = format!("DELETE FROM \"{}\" WHERE id BETWEEN ?1 AND ?2", set.table());
+        Ended::Deleted(self.connection.execute(&sql, [from, to]).expect("deleted"))
+    }
+
+    fn back_up(&mut self, name: &str, only: Option<Set>) -> Ended {
+        let mut backup = self.koan.backup(name);
+        if let Some(set) = only {
+            backup = backup.set(set.name());
+        }
+        match self.runtime.block_on(backup.into_future()) {
+            Ok(report) => {
+                assert_eq!(report.warnings(), [] as [String; 0]);
+                self.ids.push(report.id());
+                Ended::BackedUp
+            }
+            Err(error) => {
+                self.ids.extend(self.listed().first().map(|failed| failed.id));
+                Ended::Refused(error.kind())
+            }
+        }
+    }
+
+    fn listed(&self) -> Vec<Manifest> {
+        self.runtime.block_on(self.koan.backups()).expect("listed")
+    }
+
+    fn verify(&self, which: &Which, model: &Model) -> Ended {
+        match self.runtime.block_on(self.koan.verify(self.backup(which)).into_future()) {
+            Ok(report) => {
+                let number = self.number(report.id);
+                let Some(known) = &model.backups[number].tables else {
+                    assert!(!report.is_valid());
+                    return Ended::Failed(number);
+                };
+                assert!(report.is_valid(), "{:?}", report.issues());
+                let checked = report.entities.iter().map(|part| (part.set.as_str(), part.records_checked));
+                let known =
+                    known.iter().map(|(set, table)| (set.name(), table.len().try_into().expect("fits")));
+                assert_eq!(checked.collect::<BTreeMap<_, _>>(), known.collect::<BTreeMap<_, u64>>());
+                Ended::Valid(number)
+            }
+            Err(error) => Ended::Refused(error.kind()),
+        }
+    }
+
+    fn restore(&self, restoring: &Restoring) -> Ended {
+        let mut restore = self
+            .koan
+            .restore(self.backup(&restoring.which))
+            .on_conflict(restoring.mode)
+            .level(restoring.level);
+        if restoring.replace {
+            restore = restore.replace_existing();
+        }
+        if let Some(set) = restoring.only {
+            restore = restore.set(set.name());
+        }
+        if let Some(set) = restoring.to {
+            restore = restore.to_set(set.name());
+        }
+        if restoring.create_missing {
+            restore = restore.create_missing();
+        }
+        if restoring.dry_run {
+            restore = restore.dry_run();
+        }
+        match self.runtime.block_on(restore.into_future()) {
+            Ok(report) => Ended::Restored(self.number(report.id), report.counts()),
+            Err(error) => Ended::Refused(error.kind()),
+        }
+    }
+
+    fn backup(&self, which: &Which) -> BackupRef {
+        match which {
+            Which::Newest(name) => (*name).into(),
+            Which::Number(number) => self.ids[*number].into(),
+        }
+    }
+
+    fn number(&self, id: BackupId) -> usize {
+        self.ids.iter().position(|known| *known == id).expect("a backup that was made here")
+    }
+
+    /// The rows of every set that has a table, as they are stored.
+    fn tables(&self) -> Tables {
+        let names = self.schema();
+        let sets = [Set::Root, Set::Archive, Set::Annex].into_iter();
+        let found = sets.filter(|set| names.contains_key(set.table()));
+        found.map(|set| (set, self.table(set))).collect()
+    }
+
+    /// Tables and indexes by their names, with the text that makes them.
+    fn schema(&self) -> BTreeMap<String, String> {
+        let sql = "SELECT name, sql FROM sqlite_schema";
+        rows(&self.connection, sql, |row| Ok((row.get(0)?, row.get(1)?))).into_iter().collect()
+    }
+
+    fn table(&self, set: Set) -> Table {
+        let sql = format!("SELECT id, title, active, amount, remark FROM \"{}\"", set.table());
+        let rows = rows(&self.connection, &sql, |row| {
+            Ok((row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
+        });
+        rows.into_iter().collect()
+    }
+}
+
+/// Updates the row of a key, or inserts it.
+fn write(connection: &Connection, set: Set, key: i64, [title, active, amount, remark]: &Columns) -> Ended {
+    let table = set.table();
+    let row = params![key, title, active, amount, remark];
+    let update =
+        format!("UPDATE \"{table}\" SET title = ?2, active = ?3, amount = ?4, remark = ?5 WHERE id = ?1");
+    if connection.execute(&update, row).expect("updated") > 0 {
+        return Ended::Updated;
+    }
+    let insert = format!("INSERT INTO \"{table}\" VALUES (?1, ?2, ?3, ?4, ?5)");
+    connection.execute(&insert, row).expect("inserted");
+    Ended::Inserted
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Vec<T> {
+    let mut statement = connection.prepare(sql).expect(sql);
+    let rows = statement.query_map([], read).expect("rows");
+    rows.map(|row| row.expect("a row")).collect()
+}
+
+/// How often each kind of step was tried, with how it ended.
+static TRIED: Mutex<BTreeMap<&'static str, u32>> = Mutex::new(BTreeMap::new());
+
+/// The kinds of steps that are in every run of the usual size.
+const KINDS: [&str; 16] = [
+    "insert",
+    "update",
+    "delete",
+    "drop",
+    "backup",
+    "backup refused",
+    "verify",
+    "verify of none",
+    "restore overwrite",
+    "restore keep",
+    "restore fail",
+    "restore replacing",
+    "restore to another set",
+    "restore refused",
+    "restore undone",
+    "dry run",
+];
+
+fn kind(step: &Step, model: &Model) -> &'static str {
+    match (step, &model.ended) {
+        (_, Ended::Inserted) => "insert",
+        (_, Ended::Updated) => "update",
+        (_, Ended::Deleted(_)) => "delete",
+        (_, Ended::Dropped) => "drop",
+        (_, Ended::BackedUp) => "backup",
+        (_, Ended::Valid(_)) => "verify",
+        (_, Ended::Failed(_)) => "verify of a failure",
+        (Step::Verify(_), Ended::Refused(_)) => "verify of none",
+        (_, Ended::Refused(_)) if model.undone => "restore undone",
+        (Step::Restore(_), Ended::Refused(_)) => "restore refused",
+        (_, Ended::Refused(_)) => "backup refused",
+        (Step::Restore(restoring), Ended::Restored(..)) => match restoring {
+            Restoring { dry_run: true, .. } => "dry run",
+            Restoring { replace: true, .. } => "restore replacing",
+            Restoring { mode: ConflictMode::Fail, .. } => "restore fail",
+            Restoring { mode: ConflictMode::Keep, .. } => "restore keep",
+            Restoring { to: Some(_), .. } => "restore to another set",
+            Restoring { .. } => "restore overwrite",
+        },
+        (_, Ended::Restored(..)) => unreachable!("only a restore restores"),
+    }
+}
+
+fn lock() -> MutexGuard<'static, BTreeMap<&'static str, u32>> {
+    TRIED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was tried, for whoever reads the output.
+pub(super) fn tried() -> String {
+    let mut text = String::new();
+    for (kind, count) in lock().iter() {
+        let _ = write!(text, "{}{count} {kind}", if text.is_empty() { "" } else { ", " });
+    }
+    text
+}
+
+/// Sequences in which something never happens show nothing of it.
+pub(super) fn assert_all_was_tried() {
+    let tried = lock();
+    let missing: Vec<_> = KINDS.iter().filter(|kind| !tried.contains_key(**kind)).collect();
+    assert!(missing.is_empty(), "never tried: {missing:?}");
+}

@@ -1,0 +1,41 @@
+//! Whatever is done in whatever order, the database holds what a map in memory holds.
+
+mod database;
+mod reference;
+mod step;
+
+use database::Database;
+use koan_backup_tests::chance::{rounds, say, seed};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
+use reference::Model;
+
+koan_backup::entity_backup_scope!(mode = All);
+
+/// Sequences of steps, unless more are asked for.
+const CASES: u32 = 200;
+/// Steps in one of them, at most.
+const STEPS: usize = 40;
+
+#[test]
+fn the_database_holds_what_the_model_holds_after_every_step() {
+    let seed = seed();
+    let cases = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => Config::default().cases,
+        None => CASES * rounds(),
+    };
+    let config =
+        Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
+    let sequences = Model::sequential_strategy(1..=STEPS);
+    let ended = TestRunner::new(config.clone()).run(&sequences, |(model, steps, seen)| {
+        Database::test_sequential(config.clone(), model, steps, seen);
+        Ok(())
+    });
+    say(&format!("model: {cases} cases: {}; seed {seed}", database::tried()));
+    if let Err(error) = ended {
+        panic!("{error}");
+    }
+    if cases >= CASES {
+        database::assert_all_was_tried();
+    }
+}

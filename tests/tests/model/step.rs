@@ -1,0 +1,163 @@
+//! What can be done.
+
+use std::collections::BTreeMap;
+
+use koan_backup::prelude::*;
+use proptest::prelude::*;
+use rusqlite::types::Value;
+
+/// The columns of a row behind its key, as the database stores them.
+pub(super) type Columns = [Value; 4];
+
+/// A set of the entity: a table of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Set {
+    Root,
+    Archive,
+    /// Not always there: a restore makes it. Among several sets it comes before the archive.
+    Annex,
+}
+
+impl Set {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Archive => "archive",
+            Self::Annex => "annex",
+        }
+    }
+
+    pub(super) fn table(self) -> &'static str {
+        match self {
+            Self::Root => "note",
+            Self::Archive => "note#archive",
+            Self::Annex => "note#annex",
+        }
+    }
+}
+
+/// Which backup is meant.
+#[derive(Clone, Debug)]
+pub(super) enum Which {
+    /// The newest of a name.
+    Newest(&'static str),
+    /// One of those there are, by its id.
+    Number(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Inserts a row, or updates the one of that key.
+    Write(Set, i64, Columns),
+    /// Deletes the rows between two keys.
+    Delete(Set, i64, i64),
+    /// Drops the table of the annex.
+    Drop,
+    Backup {
+        name: &'static str,
+        only: Option<Set>,
+    },
+    Verify(Which),
+    Restore(Restoring),
+}
+
+/// How a restore is done.
+#[derive(Clone, Debug)]
+pub(super) struct Restoring {
+    pub(super) which: Which,
+    pub(super) mode: ConflictMode,
+    pub(super) replace: bool,
+    pub(super) level: RestoreLevel,
+    pub(super) only: Option<Set>,
+    pub(super) to: Option<Set>,
+    pub(super) create_missing: bool,
+    pub(super) dry_run: bool,
+}
+
+/// Any step there can be, where so many backups are.
+pub(super) fn any_step(backups: usize) -> impl Strategy<Value = Step> {
+    // Restoring from nothing is tried as well, and seldom.
+    let restores = if backups == 0 { 1 } else { 6 };
+    prop_oneof![
+        8 => (any_set(), any_key(), any_columns()).prop_map(|(set, key, columns)| Step::Write(set, key, columns)),
+        3 => (any_set(), any_key(), any_key()).prop_map(|(set, a, b)| Step::Delete(set, a.min(b), a.max(b))),
+        2 => Just(Step::Drop),
+        3 => (any_name(), prop::option::weighted(0.3, any_set())).prop_map(|(name, only)| Step::Backup { name, only }),
+        2 => any_which(backups).prop_map(Step::Verify),
+        restores => any_restoring(backups).prop_map(Step::Restore),
+    ]
+}
+
+/// The rows of a table.
+pub(super) fn any_rows() -> impl Strategy<Value = BTreeMap<i64, Columns>> {
+    prop::collection::btree_map(any_key(), any_columns(), 0..4)
+}
+
+fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
+    let mode = prop_oneof![
+1 => Just(ConflictMode::Overwrite), 1 => Just(ConflictMode::Keep), 2 => Just(ConflictMode::Fail)];
+    let level = prop_oneof![Just(RestoreLevel::Fast), Just(RestoreLevel::Balanced), Just(RestoreLevel::Safe)];
+    // More than one set goes to no other set: that is tried, and seldom.
+    let sets = prop_oneof![
+        6 => Just((None, None)),
+        2 => any_set().prop_map(|only| (Some(only), None)),
+        3 => (any_set(), any_set()).prop_map(|(only, to)| (Some(only), Some(to))),
+        1 => any_set().prop_map(|to| (None, Some(to))),
+    ];
+    (
+        any_which(backups),
+        mode,
+        prop::bool::weighted(0.3),
+        level,
+        sets,
+        any::<bool>(),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(which, mode, replace, level, (only, to), create_missing, dry_run)| Restoring {
+            which,
+            mode,
+            replace,
+            level,
+            only,
+            to,
+            create_missing,
+            dry_run,
+        })
+}
+
+fn any_which(backups: usize) -> BoxedStrategy<Which> {
+    let newest = any_name().prop_map(Which::Newest);
+    match backups {
+        0 => newest.boxed(),
+        _ => prop_oneof![newest, (0..backups).prop_map(Which::Number)].boxed(),
+    }
+}
+
+fn any_name() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("nightly"), Just("weekly")]
+}
+
+fn any_set() -> impl Strategy<Value = Set> {
+    prop_oneof![3 => Just(Set::Root), 2 => Just(Set::Archive), 1 => Just(Set::Annex)]
+}
+
+/// So few that rows meet one another.
+fn any_key() -> impl Strategy<Value = i64> {
+    0..8i64
+}
+
+/// In every form in which a field of the type can be stored.
+fn any_columns() -> impl Strategy<Value = Columns> {
+    let text = || any::<String>().prop_map(Value::Text);
+    let active = prop_oneof![
+        any::<bool>().prop_map(|active| Value::Integer(active.into())),
+        any::<bool>().prop_map(|active| Value::Text(active.to_string())),
+    ];
+    let amount = prop_oneof![
+        any::<i32>().prop_map(|amount| Value::Integer(amount.into())),
+        prop::num::f64::NORMAL.prop_map(Value::Real),
+    ];
+    let remark = prop_oneof![Just(Value::Null), text()];
+    (text(), active, amount, remark)
+        .prop_map(|(title, active, amount, remark)| [title, active, amount, remark])
+}
