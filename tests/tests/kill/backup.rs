@@ -7,8 +7,7 @@ use koan_backup::prelude::*;
 
 use super::catalog::{Catalog, every_backup_is_whole};
 use super::harness::{Left, Scenario, Side, Words};
-use super::process::Reached;
-use super::shop::{Dump, NAME, Shop};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity};
 
 pub(super) struct KilledBackup {
     shop: Shop,
@@ -32,11 +31,11 @@ impl Scenario for KilledBackup {
         Shop::context(folder).await
     }
 
-    async fn work(koan: &Koan) {
-        koan.backup(NAME).await.expect("a backup");
+    async fn work(koan: &Koan, ending: fn()) {
+        koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
     }
 
-    async fn check(&mut self, _: Reached) -> Left {
+    async fn check(&mut self) -> Left {
         let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
         for (id, manifest) in &self.known.backups {
             assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup is gone or has changed");

@@ -1,7 +1,7 @@
 //! Kills a job again and again, and checks what is left each time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use koan_backup::Koan;
 use koan_backup_tests::chance::{SEED, rounds, say, seed};
 use tokio::runtime::Runtime;
 
-use super::process::{Reached, Worker, do_the_job, folder};
+use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};
 
 /// Kills of each job, unless more are asked for.
 const KILLS: u32 = 100;
@@ -32,11 +32,11 @@ pub(super) trait Scenario: Sized {
     /// The application, in the process that is killed.
     async fn context(folder: &Path) -> Koan;
 
-    /// The job, in the process that is killed.
-    async fn work(koan: &Koan);
+    /// The job, in the process that is killed. Calls `ending` when its last record was read or written.
+    async fn work(koan: &Koan, ending: fn());
 
     /// Checks what is left, and tells what it is.
-    async fn check(&mut self, reached: Reached) -> Left;
+    async fn check(&mut self) -> Left;
 }
 
 /// What is told of a job.
@@ -69,7 +69,7 @@ pub(super) fn kill<S: Scenario>(test: &str) {
     match folder() {
         Some(folder) => {
             let koan = runtime.block_on(S::context(&folder));
-            do_the_job(|| runtime.block_on(S::work(&koan)));
+            do_the_job(|| runtime.block_on(S::work(&koan, say_that_it_ends)));
         }
         None => kill_again_and_again::<S>(&runtime, test),
     }
@@ -85,42 +85,58 @@ fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
         // Measured in each folder, because the machine has other things to do as well.
         scenario.put_back();
         times.add(Worker::start(test, folder.path()).time());
-        let left = runtime.block_on(scenario.check(Reached::Done));
+        let left = runtime.block_on(scenario.check());
         assert_eq!(left.side, Side::After, "{}: not killed, and it has not happened", S::WORDS.job);
         for _ in 0..KILLS_PER_FOLDER.min(kills - tally.kills) {
-            let moment = times.usual().mul_f64(chance.f64() * LATEST);
+            let moment = times.moment(&mut chance);
             let _told = Attempt { job: S::WORDS.job, number: tally.kills, moment, seed };
             scenario.put_back();
-            let reached = Worker::start(test, folder.path()).kill_after(moment);
-            let left = runtime.block_on(scenario.check(reached));
+            let reached = Worker::start(test, folder.path()).kill_at(moment);
+            let left = runtime.block_on(scenario.check());
             assert!(reached == Reached::Working || left.side == Side::After, "it was done and is not there");
             tally.add(reached, left);
         }
     }
     let text = tally.text(&S::WORDS);
-    say(&format!("{}: {text}; it takes {:?}; seed {seed}", S::WORDS.job, times.usual()));
+    say(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
     tally.assert_fair();
 }
 
 /// How long the job took of late.
 #[derive(Default)]
-struct Times(VecDeque<Duration>);
+struct Times(VecDeque<Took>);
 
 impl Times {
     const KEPT: usize = 3;
 
-    fn add(&mut self, time: Duration) {
-        self.0.push_back(time);
+    fn add(&mut self, took: Took) {
+        self.0.push_back(took);
         if self.0.len() > Self::KEPT {
             self.0.pop_front();
         }
     }
 
+    /// Half of the kills are spread evenly over the whole job, and half over its end, which is short.
+    fn moment(&self, chance: &mut fastrand::Rng) -> Moment {
+        let part = chance.f64() * LATEST;
+        match chance.bool() {
+            true => Moment::OfAll(self.usual(|took| took.all).mul_f64(part)),
+            false => Moment::OfItsEnd(self.usual(|took| took.end).mul_f64(part)),
+        }
+    }
+
     /// The one in the middle.
-    fn usual(&self) -> Duration {
-        let mut times: Vec<_> = self.0.iter().copied().collect();
+    fn usual(&self, part: fn(&Took) -> Duration) -> Duration {
+        let mut times: Vec<_> = self.0.iter().map(part).collect();
         times.sort();
         times.get(times.len() / 2).copied().expect("it was measured")
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, end) = (self.usual(|took| took.all), self.usual(|took| took.end));
+        write!(f, "it takes {} ms, its end {} ms", all.as_millis(), end.as_millis())
     }
 }
 
@@ -128,7 +144,7 @@ impl Times {
 struct Attempt {
     job: &'static str,
     number: u32,
-    moment: Duration,
+    moment: Moment,
     seed: u64,
 }
 
@@ -136,7 +152,7 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { job, number, moment, seed } = self;
-            say(&format!("{job}: kill {number}, {moment:?} after it began; {SEED}={seed}"));
+            say(&format!("{job}: kill {number}, at {moment:?}; {SEED}={seed}"));
         }
     }
 }

@@ -10,6 +10,7 @@ use koan_backup_tests::chance::say;
 
 const FOLDER: &str = "KOAN_BACKUP_KILL_FOLDER";
 const BEGUN: &str = "the job has begun";
+const ENDING: &str = "the job is ending";
 const DONE: &str = "the job is done";
 /// Nothing here takes that long: a process that does hangs.
 const HANGS: Duration = Duration::from_secs(60);
@@ -21,6 +22,23 @@ pub(super) enum Reached {
     Working,
     /// It had said that it was done.
     Done,
+}
+
+/// A moment in a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Moment {
+    /// So long after it began.
+    OfAll(Duration),
+    /// So long after its last record, when it is decided whether it has happened.
+    OfItsEnd(Duration),
+}
+
+/// How long a job takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    pub(super) all: Duration,
+    /// From its last record on.
+    pub(super) end: Duration,
 }
 
 /// In the process that is killed, the folder of its work.
@@ -35,6 +53,11 @@ pub(super) fn do_the_job(job: impl FnOnce()) {
     say(DONE);
     // Ends when whoever is to kill it has gone.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// In the process that is killed, says that the last record was read or written.
+pub(super) fn say_that_it_ends() {
+    say(ENDING);
 }
 
 /// A process whose job has begun.
@@ -64,21 +87,30 @@ impl Worker {
         Self { begun: Instant::now(), ..worker }
     }
 
-    /// How long the whole job takes. The process is killed afterwards.
-    pub(super) fn time(mut self) -> Duration {
-        self.hear(DONE, self.begun + HANGS);
-        let took = self.begun.elapsed();
+    /// How long the job takes. The process is killed afterwards.
+    pub(super) fn time(mut self) -> Took {
+        self.hear(ENDING, self.begun + HANGS);
+        let ending = Instant::now();
+        self.hear(DONE, ending + HANGS);
+        let took = Took { all: self.begun.elapsed(), end: ending.elapsed() };
         self.end();
         took
     }
 
-    /// Kills it so long after its job began.
-    pub(super) fn kill_after(mut self, moment: Duration) -> Reached {
-        let heard = self.heard(DONE, self.begun + moment);
-        std::thread::sleep((self.begun + moment).saturating_duration_since(Instant::now()));
+    /// Kills it at a moment of its job.
+    pub(super) fn kill_at(mut self, moment: Moment) -> Reached {
+        let until = match moment {
+            Moment::OfAll(moment) => self.begun + moment,
+            Moment::OfItsEnd(moment) => {
+                self.hear(ENDING, self.begun + HANGS);
+                Instant::now() + moment
+            }
+        };
+        let done = self.heard(DONE, until);
+        std::thread::sleep(until.saturating_duration_since(Instant::now()));
         self.end();
         // What it said before it died may still be on its way.
-        if heard || self.heard(DONE, Instant::now() + HANGS) { Reached::Done } else { Reached::Working }
+        if done || self.heard(DONE, Instant::now() + HANGS) { Reached::Done } else { Reached::Working }
     }
 
     fn end(&mut self) {

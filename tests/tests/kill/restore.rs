@@ -6,8 +6,7 @@ use koan_backup::prelude::*;
 
 use super::catalog::every_backup_is_whole;
 use super::harness::{Left, Scenario, Side, Words};
-use super::process::Reached;
-use super::shop::{Dump, NAME, Shop};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity};
 
 /// What the restore has to undo: rows that are gone, changed and new in both tables.
 const CHANGES: &str = "
@@ -59,11 +58,12 @@ impl Scenario for KilledRestore {
         Shop::context(folder).await
     }
 
-    async fn work(koan: &Koan) {
-        koan.restore(NAME).replace_existing().level(RestoreLevel::Fast).await.expect("restored");
+    async fn work(koan: &Koan, ending: fn()) {
+        let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
+        restore.on_event(after_the_last_entity(ending)).await.expect("restored");
     }
 
-    async fn check(&mut self, _: Reached) -> Left {
+    async fn check(&mut self) -> Left {
         // Whoever opens the database undoes what is in the journal.
         let trace = self.shop.has_journal().then_some("a journal to undo it by");
         let found = self.shop.dump();
@@ -80,11 +80,7 @@ impl Scenario for KilledRestore {
             );
         };
         let catalog = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
-        assert_eq!(
-            (catalog.backups.len(), catalog.unfinished),
-            (1, 0),
-            "a restore has left its backup alone"
-        );
+        assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
         Left { side, trace }
     }
 }

@@ -1,7 +1,9 @@
 //! The database whose jobs are killed: two tables that belong together, with indexes that a fast restore rebuilds.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use koan_backup::Event;
 use koan_backup::prelude::*;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,16 @@ const SCHEMA: &str = "
     INSERT INTO user SELECT 2 * i, 'user-' || i || '@example.org', i % 3 = 0 FROM n;
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO purchase SELECT i, 2 * (i % 1000) + 2, iif(i % 2, i, i + 0.5), iif(i % 7, hex(randomblob(300)), NULL) FROM n;";
+
+/// A listener that tells when the last of both entities is done with.
+pub(super) fn after_the_last_entity(tell: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
+    let open = AtomicUsize::new(2);
+    move |event| {
+        if matches!(event, Event::EntityCompleted { .. }) && open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            tell();
+        }
+    }
+}
 
 /// A database and a directory for backups, in one folder.
 #[derive(Clone, Debug)]

@@ -25,11 +25,17 @@ struct Note {
     remark: Option<String>,
 }
 
-const SCHEMA: &str = "
-    CREATE TABLE note (id INTEGER PRIMARY KEY, title TEXT NOT NULL, active BOOLEAN NOT NULL, amount NOT NULL, remark TEXT);
-    CREATE INDEX note_by_title ON note (title, active);
-    CREATE TABLE \"note#archive\" (id INTEGER PRIMARY KEY, title TEXT NOT NULL, active BOOLEAN NOT NULL, amount NOT NULL, remark TEXT);
-    CREATE INDEX archived_by_amount ON \"note#archive\" (amount);";
+const INDEXES: [(&str, &str); 2] = [
+    ("archived_by_amount", "CREATE INDEX archived_by_amount ON \"note#archive\" (amount)"),
+    ("note_by_title", "CREATE INDEX note_by_title ON note (title, active)"),
+];
+
+/// The statement that makes the table of a set, as SQLite keeps it.
+fn create(set: Set) -> String {
+    let columns =
+        "id INTEGER PRIMARY KEY, title TEXT NOT NULL, active BOOLEAN NOT NULL, amount NOT NULL, remark TEXT";
+    format!("CREATE TABLE \"{}\" ({columns})", set.table())
+}
 
 pub(super) struct Database {
     runtime: Runtime,
@@ -37,7 +43,6 @@ pub(super) struct Database {
     connection: Connection,
     /// The backups in the order in which they were made.
     ids: Vec<BackupId>,
-    schema: Vec<(String, String)>,
     _directory: tempfile::TempDir,
 }
 
@@ -50,28 +55,35 @@ impl StateMachineTest for Database {
         let path = directory.path().join("notes.db");
         let connection = Connection::open(&path).expect("a database");
         connection.busy_timeout(Duration::from_secs(10)).expect("set");
-        // What is written here need not outlive a crash.
-        connection.execute_batch(&format!("PRAGMA synchronous = OFF; {SCHEMA}")).expect("a schema");
+        // What is written here need not outlive a crash, and a log is synced less often.
+        connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL").expect("set");
+        for (set, table) in &model.tables {
+            connection.execute_batch(&create(*set)).expect("a table");
+            for (key, columns) in table {
+                assert_eq!(write(&connection, *set, *key, columns), Ended::Inserted);
+            }
+        }
+        for (_, index) in INDEXES {
+            connection.execute_batch(index).expect("an index");
+        }
         let runtime = Runtime::new().expect("a runtime");
         let koan = Koan::builder()
             .provider("main", Sqlite::open(&path).expect("opened"))
             .storage("memory", Storage::memory());
         let koan = runtime.block_on(koan.build()).expect("a context");
-        let schema = schema(&connection);
-        let database = Self { runtime, koan, connection, ids: Vec::new(), schema, _directory: directory };
-        for (set, table) in &model.tables {
-            for (key, columns) in table {
-                assert_eq!(database.write(*set, *key, columns), Ended::Inserted);
-            }
-        }
-        database
+        Self { runtime, koan, connection, ids: Vec::new(), _directory: directory }
     }
 
     fn apply(mut database: Self, model: &Model, step: Step) -> Self {
-        let told = kind(&step, &model.ended);
+        let told = kind(&step, model);
         let ended = match step {
-            Step::Write(set, key, columns) => database.write(set, key, &columns),
-            Step::Delete(set, key) => database.delete(set, key),
+            Step::Write(set, key, columns) => write(&database.connection, set, key, &columns),
+            Step::Delete(set, from, to) => database.delete(set, from, to),
+            Step::Drop => {
+                let sql = format!("DROP TABLE \"{}\"", Set::Annex.table());
+                database.connection.execute_batch(&sql).expect("dropped");
+                Ended::Dropped
+            }
             Step::Backup { name, only } => database.back_up(name, only),
             Step::Verify(which) => database.verify(&which, model),
             Step::Restore(restoring) => database.restore(&restoring),
@@ -83,10 +95,9 @@ impl StateMachineTest for Database {
 
     fn check_invariants(database: &Self, model: &Model) {
         assert_eq!(database.tables(), model.tables);
-        let known: Vec<_> = database.schema.iter().collect();
-        let found = schema(&database.connection);
-        let found: Vec<_> = found.iter().filter(|(name, _)| name != Set::Draft.table()).collect();
-        assert_eq!(found, known, "tables and indexes are as they were");
+        let tables = model.tables.keys().map(|set| (set.table().to_owned(), create(*set)));
+        let indexes = INDEXES.map(|(name, sql)| (name.to_owned(), sql.to_owned()));
+        assert_eq!(database.schema(), tables.chain(indexes).collect());
         let listed: Vec<_> =
             database.listed().into_iter().map(|backup| (backup.id, backup.status.is_complete())).collect();
         let known = database.ids.iter().zip(&model.backups);
@@ -96,25 +107,9 @@ impl StateMachineTest for Database {
 }
 
 impl Database {
-    fn write(&self, set: Set, key: i64, [title, active, amount, remark]: &Columns) -> Ended {
-        let table = set.table();
-        let row = params![key, title, active, amount, remark];
-        let update =
-            format!("UPDATE \"{table}\" SET title = ?2, active = ?3, amount = ?4, remark = ?5 WHERE id = ?1");
-        if self.connection.execute(&update, row).expect("updated") > 0 {
-            return Ended::Updated;
-        }
-        let insert = format!("INSERT INTO \"{table}\" VALUES (?1, ?2, ?3, ?4, ?5)");
-        self.connection.execute(&insert, row).expect("inserted");
-        Ended::Inserted
-    }
-
-    fn delete(&self, set: Set, key: i64) -> Ended {
-        let sql = format!("DELETE FROM \"{}\" WHERE id = ?1", set.table());
-        match self.connection.execute(&sql, [key]).expect("deleted") {
-            0 => Ended::Absent,
-            _ => Ended::Deleted,
-        }
+    fn delete(&self, set: Set, from: i64, to: i64) -> Ended {
+        let sql = format!("DELETE FROM \"{}\" WHERE id BETWEEN ?1 AND ?2", set.table());
+        Ended::Deleted(self.connection.execute(&sql, [from, to]).expect("deleted"))
     }
 
     fn back_up(&mut self, name: &str, only: Option<Set>) -> Ended {
@@ -198,10 +193,16 @@ impl Database {
 
     /// The rows of every set that has a table, as they are stored.
     fn tables(&self) -> Tables {
-        let names = schema(&self.connection);
-        let sets = [Set::Root, Set::Archive, Set::Draft].into_iter();
-        let found = sets.filter(|set| names.iter().any(|(name, _)| name == set.table()));
+        let names = self.schema();
+        let sets = [Set::Root, Set::Archive, Set::Annex].into_iter();
+        let found = sets.filter(|set| names.contains_key(set.table()));
         found.map(|set| (set, self.table(set))).collect()
+    }
+
+    /// Tables and indexes by their names, with the text that makes them.
+    fn schema(&self) -> BTreeMap<String, String> {
+        let sql = "SELECT name, sql FROM sqlite_schema";
+        rows(&self.connection, sql, |row| Ok((row.get(0)?, row.get(1)?))).into_iter().collect()
     }
 
     fn table(&self, set: Set) -> Table {
@@ -213,10 +214,18 @@ impl Database {
     }
 }
 
-/// Tables and indexes by their names, with the text that makes them.
-fn schema(connection: &Connection) -> Vec<(String, String)> {
-    let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
-    rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?)))
+/// Updates the row of a key, or inserts it.
+fn write(connection: &Connection, set: Set, key: i64, [title, active, amount, remark]: &Columns) -> Ended {
+    let table = set.table();
+    let row = params![key, title, active, amount, remark];
+    let update =
+        format!("UPDATE \"{table}\" SET title = ?2, active = ?3, amount = ?4, remark = ?5 WHERE id = ?1");
+    if connection.execute(&update, row).expect("updated") > 0 {
+        return Ended::Updated;
+    }
+    let insert = format!("INSERT INTO \"{table}\" VALUES (?1, ?2, ?3, ?4, ?5)");
+    connection.execute(&insert, row).expect("inserted");
+    Ended::Inserted
 }
 
 fn rows<T>(
@@ -233,11 +242,11 @@ fn rows<T>(
 static TRIED: Mutex<BTreeMap<&'static str, u32>> = Mutex::new(BTreeMap::new());
 
 /// The kinds of steps that are in every run of the usual size.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "insert",
     "update",
     "delete",
-    "delete of none",
+    "drop",
     "backup",
     "backup refused",
     "verify",
@@ -248,19 +257,21 @@ const KINDS: [&str; 15] = [
     "restore replacing",
     "restore to another set",
     "restore refused",
+    "restore undone",
     "dry run",
 ];
 
-fn kind(step: &Step, ended: &Ended) -> &'static str {
-    match (step, ended) {
+fn kind(step: &Step, model: &Model) -> &'static str {
+    match (step, &model.ended) {
         (_, Ended::Inserted) => "insert",
         (_, Ended::Updated) => "update",
-        (_, Ended::Deleted) => "delete",
-        (_, Ended::Absent) => "delete of none",
+        (_, Ended::Deleted(_)) => "delete",
+        (_, Ended::Dropped) => "drop",
         (_, Ended::BackedUp) => "backup",
         (_, Ended::Valid(_)) => "verify",
         (_, Ended::Failed(_)) => "verify of a failure",
         (Step::Verify(_), Ended::Refused(_)) => "verify of none",
+        (_, Ended::Refused(_)) if model.undone => "restore undone",
         (Step::Restore(_), Ended::Refused(_)) => "restore refused",
         (_, Ended::Refused(_)) => "backup refused",
         (Step::Restore(restoring), Ended::Restored(..)) => match restoring {

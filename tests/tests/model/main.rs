@@ -13,7 +13,7 @@ use reference::Model;
 koan_backup::entity_backup_scope!(mode = All);
 
 /// Sequences of steps, unless more are asked for.
-const CASES: u32 = 120;
+const CASES: u32 = 200;
 /// Steps in one of them, at most.
 const STEPS: usize = 40;
 

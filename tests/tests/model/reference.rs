@@ -18,6 +18,8 @@ pub(super) struct Model {
     pub(super) tables: Tables,
     pub(super) backups: Vec<Kept>,
     pub(super) ended: Ended,
+    /// Whether the last step had written something before it was refused.
+    pub(super) undone: bool,
 }
 
 /// A backup, as it must come back.
@@ -33,9 +35,9 @@ pub(super) struct Kept {
 pub(super) enum Ended {
     Inserted,
     Updated,
-    Deleted,
-    /// Of a deletion: there was no such row.
-    Absent,
+    /// So many rows.
+    Deleted(usize),
+    Dropped,
     BackedUp,
     /// Of a verification: this backup was found, and is valid.
     Valid(usize),
@@ -52,9 +54,13 @@ impl ReferenceStateMachine for Model {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Self> {
-        let tables = (any_rows(), any_rows());
-        let tables = tables.prop_map(|(root, archive)| [(Set::Root, root), (Set::Archive, archive)].into());
-        tables.prop_map(|tables| Self { tables, backups: Vec::new(), ended: Ended::Absent }).boxed()
+        let tables =
+            (any_rows(), any_rows(), prop::option::of(any_rows())).prop_map(|(root, archive, annex)| {
+                let annex = annex.map(|rows| (Set::Annex, rows));
+                [(Set::Root, root), (Set::Archive, archive)].into_iter().chain(annex).collect()
+            });
+        let model = |tables| Self { tables, backups: Vec::new(), ended: Ended::Deleted(0), undone: false };
+        tables.prop_map(model).boxed()
     }
 
     fn transitions(state: &Self) -> BoxedStrategy<Step> {
@@ -63,22 +69,30 @@ impl ReferenceStateMachine for Model {
 
     fn preconditions(state: &Self, step: &Step) -> bool {
         match step {
-            Step::Write(set, ..) | Step::Delete(set, _) => state.tables.contains_key(set),
+            Step::Write(set, ..) | Step::Delete(set, ..) => state.tables.contains_key(set),
             Step::Verify(Which::Number(number))
             | Step::Restore(Restoring { which: Which::Number(number), .. }) => *number < state.backups.len(),
+            Step::Drop => state.tables.contains_key(&Set::Annex),
             _ => true,
         }
     }
 
     fn apply(mut state: Self, step: &Step) -> Self {
+        state.undone = false;
         let ended = match step {
             Step::Write(set, key, columns) => {
                 let known = state.tables.entry(*set).or_default().insert(*key, columns.clone());
                 Ok(if known.is_some() { Ended::Updated } else { Ended::Inserted })
             }
-            Step::Delete(set, key) => {
-                let known = state.tables.entry(*set).or_default().remove(key);
-                Ok(if known.is_some() { Ended::Deleted } else { Ended::Absent })
+            Step::Delete(set, from, to) => {
+                let table = state.tables.entry(*set).or_default();
+                let before = table.len();
+                table.retain(|key, _| key < from || key > to);
+                Ok(Ended::Deleted(before - table.len()))
+            }
+            Step::Drop => {
+                state.tables.remove(&Set::Annex);
+                Ok(Ended::Dropped)
             }
             Step::Backup { name, only } => state.back_up(name, *only),
             Step::Verify(which) => state.verify(which),
@@ -126,7 +140,9 @@ impl Model {
             return Err(ErrorKind::Incompatible);
         }
         for (set, records) in targets {
-            counts.add(&write(tables.entry(set).or_default(), &records, restoring)?);
+            let written = write(tables.entry(set).or_default(), &records, restoring);
+            self.undone = written.is_err() && !restoring.dry_run && tables != self.tables;
+            counts.add(&written?);
         }
         if !restoring.dry_run {
             self.tables = tables;

@@ -14,8 +14,8 @@ pub(super) type Columns = [Value; 4];
 pub(super) enum Set {
     Root,
     Archive,
-    /// Not there before a restore makes it.
-    Draft,
+    /// Not always there: a restore makes it. Among several sets it comes before the archive.
+    Annex,
 }
 
 impl Set {
@@ -23,7 +23,7 @@ impl Set {
         match self {
             Self::Root => "root",
             Self::Archive => "archive",
-            Self::Draft => "draft",
+            Self::Annex => "annex",
         }
     }
 
@@ -31,7 +31,7 @@ impl Set {
         match self {
             Self::Root => "note",
             Self::Archive => "note#archive",
-            Self::Draft => "note#draft",
+            Self::Annex => "note#annex",
         }
     }
 }
@@ -49,7 +49,10 @@ pub(super) enum Which {
 pub(super) enum Step {
     /// Inserts a row, or updates the one of that key.
     Write(Set, i64, Columns),
-    Delete(Set, i64),
+    /// Deletes the rows between two keys.
+    Delete(Set, i64, i64),
+    /// Drops the table of the annex.
+    Drop,
     Backup {
         name: &'static str,
         only: Option<Set>,
@@ -76,8 +79,9 @@ pub(super) fn any_step(backups: usize) -> impl Strategy<Value = Step> {
     // Restoring from nothing is tried as well, and seldom.
     let restores = if backups == 0 { 1 } else { 6 };
     prop_oneof![
-        6 => (any_set(), any_key(), any_columns()).prop_map(|(set, key, columns)| Step::Write(set, key, columns)),
-        2 => (any_set(), any_key()).prop_map(|(set, key)| Step::Delete(set, key)),
+        8 => (any_set(), any_key(), any_columns()).prop_map(|(set, key, columns)| Step::Write(set, key, columns)),
+        3 => (any_set(), any_key(), any_key()).prop_map(|(set, a, b)| Step::Delete(set, a.min(b), a.max(b))),
+        2 => Just(Step::Drop),
         3 => (any_name(), prop::option::weighted(0.3, any_set())).prop_map(|(name, only)| Step::Backup { name, only }),
         2 => any_which(backups).prop_map(Step::Verify),
         restores => any_restoring(backups).prop_map(Step::Restore),
@@ -90,7 +94,8 @@ pub(super) fn any_rows() -> impl Strategy<Value = BTreeMap<i64, Columns>> {
 }
 
 fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
-    let mode = prop_oneof![Just(ConflictMode::Overwrite), Just(ConflictMode::Keep), Just(ConflictMode::Fail)];
+    let mode = prop_oneof![
+1 => Just(ConflictMode::Overwrite), 1 => Just(ConflictMode::Keep), 2 => Just(ConflictMode::Fail)];
     let level = prop_oneof![Just(RestoreLevel::Fast), Just(RestoreLevel::Balanced), Just(RestoreLevel::Safe)];
     // More than one set goes to no other set: that is tried, and seldom.
     let sets = prop_oneof![
@@ -99,8 +104,16 @@ fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
         3 => (any_set(), any_set()).prop_map(|(only, to)| (Some(only), Some(to))),
         1 => any_set().prop_map(|to| (None, Some(to))),
     ];
-    (any_which(backups), mode, any::<bool>(), level, sets, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
-        |(which, mode, replace, level, (only, to), create_missing, dry_run)| Restoring {
+    (
+        any_which(backups),
+        mode,
+        prop::bool::weighted(0.3),
+        level,
+        sets,
+        any::<bool>(),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(which, mode, replace, level, (only, to), create_missing, dry_run)| Restoring {
             which,
             mode,
             replace,
@@ -109,8 +122,7 @@ fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
             to,
             create_missing,
             dry_run,
-        },
-    )
+        })
 }
 
 fn any_which(backups: usize) -> BoxedStrategy<Which> {
@@ -126,7 +138,7 @@ fn any_name() -> impl Strategy<Value = &'static str> {
 }
 
 fn any_set() -> impl Strategy<Value = Set> {
-    prop_oneof![3 => Just(Set::Root), 2 => Just(Set::Archive), 1 => Just(Set::Draft)]
+    prop_oneof![3 => Just(Set::Root), 2 => Just(Set::Archive), 1 => Just(Set::Annex)]
 }
 
 /// So few that rows meet one another.
