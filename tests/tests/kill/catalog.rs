@@ -44,7 +44,8 @@ pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalo
     }
     let found = koan.restore(NAME).viability().await.expect("found by name");
     assert_eq!(Some(found.id), listed.first().map(|manifest| manifest.id), "the newest is found by its name");
-    let without_manifest = archives.keys().filter(|file| file.ends_with(".zip")).count();
+    let without_manifest =
+        archives.keys().filter(|file| file.ends_with(".zip") || file.ends_with(".zip.age")).count();
     unfinished += archives.len() - without_manifest;
     let backups = listed.into_iter().map(|manifest| (manifest.id, manifest)).collect();
     Catalog { backups, without_manifest, unfinished }

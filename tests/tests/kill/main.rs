@@ -6,11 +6,13 @@ mod backup;
 mod catalog;
 mod harness;
 mod process;
+mod rekey;
 mod restore;
 mod shop;
 
 use backup::KilledBackup;
 use harness::kill;
+use rekey::KilledRekey;
 use restore::KilledRestore;
 
 koan_backup::entity_backup_scope!(mode = All);
@@ -23,4 +25,9 @@ fn a_killed_backup_is_whole_or_not_there() {
 #[test]
 fn a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive() {
     kill::<KilledRestore>("a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive");
+}
+
+#[test]
+fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens() {
+    kill::<KilledRekey>("a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens");
 }

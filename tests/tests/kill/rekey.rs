@@ -1,0 +1,106 @@
+//! A backup that is sealed for another key, by a process that is killed.
+
+use std::path::{Path, PathBuf};
+
+use age::secrecy::ExposeSecret;
+use koan_backup::prelude::*;
+use koan_backup::{ArchiveEncryption, BackupId};
+
+use super::catalog::every_backup_is_whole;
+use super::harness::{Left, Scenario, Side, Words};
+use super::shop::{NAME, Shop};
+
+pub(super) struct KilledRekey {
+    shop: Shop,
+    /// Has both keys.
+    koan: Koan,
+    id: BackupId,
+    records: u64,
+    old: Vec<String>,
+}
+
+impl Scenario for KilledRekey {
+    const WORDS: Words =
+        Words { job: "rekey", before: "before the manifest was replaced", after: "after it" };
+
+    async fn prepare(folder: &Path, number: u32) -> Self {
+        let shop = Shop::open(folder, number);
+        for key in ["old", "new"] {
+            let identity = age::x25519::Identity::generate();
+            write(folder, &format!("{key}.key"), identity.to_string().expose_secret());
+            write(folder, &format!("{key}.public"), &identity.to_public().to_string());
+        }
+        let backup = context(folder, "old").await.backup(NAME).await.expect("a backup");
+        copy(&shop.storage(), &kept(folder));
+        Self {
+            koan: context(folder, "new").await,
+            id: backup.id(),
+            records: backup.manifest().verification.total_item_count,
+            old: recipients(folder, "old").key_ids(),
+            shop,
+        }
+    }
+
+    fn put_back(&self) {
+        std::fs::remove_dir_all(self.shop.storage()).expect("removed");
+        copy(&kept(self.shop.folder()), &self.shop.storage());
+    }
+
+    async fn context(folder: &Path) -> Koan {
+        context(folder, "new").await
+    }
+
+    async fn work(koan: &Koan, ending: fn()) {
+        // What decides it is anywhere in it: there is no last record.
+        ending();
+        koan.rekey(NAME).await.expect("sealed anew");
+    }
+
+    async fn check(&mut self) -> Left {
+        let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+        assert_eq!(found.backups.keys().collect::<Vec<_>>(), [&self.id]);
+        let manifest = &found.backups[&self.id];
+        assert_eq!(manifest.verification.total_item_count, self.records);
+        let report = self.koan.verify(self.id).await.expect("verified");
+        assert!(report.unopened.is_empty(), "neither key opens it: {report:?}");
+        let key_ids = &manifest.encryption.as_ref().expect("it is encrypted").key_ids;
+        let side = if key_ids == &self.old { Side::Before } else { Side::After };
+        let beside = found.without_manifest + found.unfinished > 0;
+        Left { side, trace: beside.then_some("an archive that does not count, whole or in part") }
+    }
+}
+
+async fn context(folder: &Path, to: &str) -> Koan {
+    let storage = Storage::local(folder.join("backups")).expect("a directory");
+    Koan::builder()
+        .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
+        .storage("sealed", storage.archive_encryption(ArchiveEncryption::Always))
+        .encrypt_to(recipients(folder, to))
+        .keys(Keys::file(folder.join("old.key")))
+        .keys(Keys::file(folder.join("new.key")))
+        .build()
+        .await
+        .expect("a context")
+}
+
+fn recipients(folder: &Path, key: &str) -> Recipients {
+    Recipients::file(folder.join(format!("{key}.public"))).expect("a public key")
+}
+
+fn write(folder: &Path, name: &str, content: &str) {
+    std::fs::write(folder.join(name), content).expect("written");
+}
+
+fn kept(folder: &Path) -> PathBuf {
+    folder.join("kept")
+}
+
+fn copy(from: &Path, to: &Path) {
+    for part in ["archives", "manifests"] {
+        std::fs::create_dir_all(to.join(part)).expect("made");
+        for entry in std::fs::read_dir(from.join(part)).expect("readable") {
+            let path = entry.expect("readable").path();
+            std::fs::copy(&path, to.join(part).join(path.file_name().expect("a name"))).expect("copied");
+        }
+    }
+}
