@@ -65,10 +65,8 @@ pub(super) async fn verify(
             return Ok(report);
         }
     };
-    if options.scope == VerifyScope::Everything {
-        if hash_of(reader.object()).await? != archive.sha256 {
-            report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
-        }
+    if options.scope == VerifyScope::Everything && hash_of(reader.object()).await? != archive.sha256 {
+        report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
     }
     for entity in backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
         let Some(file) = &entity.storage_file else {
