@@ -1,0 +1,306 @@
+//! Input read as alterations of a backup: what a forger does who may write to the storage and knows the format.
+
+use arbitrary::{Arbitrary, Unstructured};
+use koan_backup_tests::archive_surgery::{
+    Forgery, Place, Seal, Stored, Zip, ZipEntry, document, inner_copy, sha256,
+};
+use serde_json::{Value, json};
+
+use crate::shop::{ORDERS, Trust, USERS};
+
+/// Alterations beyond this many are left out.
+const MAX_STEPS: usize = 12;
+
+/// The deepest a document is nested: less than the parser's limit of 128.
+const MAX_DEPTH: usize = 120;
+
+/// A list of alterations, and how far they are covered up.
+#[derive(Debug)]
+pub struct Alteration<'a> {
+    cover: Cover,
+    steps: Vec<Step<'a>>,
+}
+
+/// What is made to match again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
+enum Cover {
+    /// Nothing.
+    Nothing,
+    /// The hash of the archive.
+    Archive,
+    /// That, and the hashes of the documents.
+    Documents,
+    /// That, and what is said of the records.
+    Records,
+}
+
+/// One alteration. Numbers are taken modulo what there is.
+#[derive(Debug, Arbitrary)]
+enum Step<'a> {
+    /// The records of one entity are these blocks of lines.
+    Blocks { orders: bool, blocks: [&'a [u8]; 2] },
+    /// A value of a document is another one.
+    Document { document: u8, node: u16, with: Json<'a> },
+    /// A value of the manifest is another one.
+    Manifest { node: u16, with: Json<'a> },
+    /// The bytes of an entry as they are stored.
+    Bytes { entry: u8, at: u16, with: &'a [u8] },
+    /// The rest of an entry is gone.
+    Cut { entry: u8, to: u16 },
+    /// An entry is gone.
+    Removed { entry: u8 },
+    /// An entry is there once more.
+    Doubled { entry: u8 },
+    /// An entry has another name.
+    Renamed { entry: u8, name: &'a str },
+    /// Two entries have each other's content.
+    Exchanged { one: u8, other: u8 },
+    /// An entry has another size when it is extracted.
+    Sized { entry: u8, size: u32 },
+    /// An entry has another checksum.
+    Summed { entry: u8, crc32: u32 },
+    /// An entry is compressed by another method.
+    Method { entry: u8, method: u16 },
+    /// An entry lies within another one.
+    Within { entry: u8, other: u8, distance: u16 },
+    /// The directory says that it has another number of entries.
+    Claimed { entries: u16 },
+}
+
+/// What stands in the place of a value of JSON.
+#[derive(Debug, Arbitrary)]
+enum Json<'a> {
+    Gone,
+    Null,
+    True,
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(&'a str),
+    List(u8),
+    Map(u8),
+    Nested(u8),
+    CopyOf(u16),
+}
+
+impl<'a> Alteration<'a> {
+    /// Reads as many alterations as there are bytes for.
+    pub fn from_bytes(input: &'a [u8]) -> Self {
+        let mut input = Unstructured::new(input);
+        let cover = input.arbitrary().unwrap_or(Cover::Nothing);
+        let mut steps = Vec::new();
+        while !input.is_empty() && steps.len() < MAX_STEPS {
+            match input.arbitrary() {
+                Ok(step) => steps.push(step),
+                Err(_) => break,
+            }
+        }
+        Self { cover, steps }
+    }
+
+    /// The backup with these alterations, and how far it may be believed.
+    pub fn apply(&self, stored: &Stored) -> (Stored, Trust) {
+        let mut forgery = Forgery::of(stored);
+        let mut inner = false;
+        for step in &self.steps {
+            inner |= alter_content(&mut forgery, step);
+        }
+        // What was sealed is taken apart once more: sealing would mend what is altered next.
+        if inner && self.cover >= Cover::Documents {
+            let seal = if self.cover == Cover::Records { Seal::Records } else { Seal::Documents };
+            forgery = Forgery::of(&forgery.seal(seal));
+        }
+        for step in &self.steps {
+            if let Step::Manifest { node, with } = step {
+                replace(&mut forgery.manifest, *node, with);
+                inner = true;
+            }
+        }
+        if inner && self.cover >= Cover::Documents {
+            let copy = inner_copy(&forgery.manifest);
+            forgery.set_document(document::MANIFEST, &copy);
+        }
+        self.steps.iter().for_each(|step| alter_zip(&mut forgery.zip, step));
+        let archive = forgery.zip.write();
+        if self.cover == Cover::Nothing {
+            let altered = Stored { archive, ..stored.clone() };
+            let trust = if altered.archive == stored.archive { Trust::Whole } else { Trust::Nothing };
+            return (altered, trust);
+        }
+        if let Some(file) = forgery.manifest.get_mut("archive").and_then(Value::as_object_mut) {
+            file.insert("sizeBytes".to_owned(), archive.len().into());
+            file.insert("sha256".to_owned(), sha256(&archive).into());
+        }
+        let manifest = serde_json::to_vec_pretty(&forgery.manifest).expect("JSON");
+        let trust = if inner && self.cover >= Cover::Documents { Trust::Hashes } else { Trust::Records };
+        (Stored { manifest, archive, ..stored.clone() }, trust)
+    }
+
+    /// The published manifest with those alterations that are of a manifest.
+    pub fn of_manifest(&self, stored: &Stored) -> Vec<u8> {
+        let mut manifest = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
+        for step in &self.steps {
+            if let Step::Manifest { node, with } = step {
+                replace(&mut manifest, *node, with);
+            }
+        }
+        serde_json::to_vec_pretty(&manifest).expect("JSON")
+    }
+}
+
+impl PartialOrd for Cover {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        (*self as u8).partial_cmp(&(*other as u8))
+    }
+}
+
+/// Alters records and documents; whether there was something to do.
+fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
+    match step {
+        Step::Blocks { orders, blocks } => {
+            forgery.set_blocks(if *orders { ORDERS } else { USERS }, blocks);
+            true
+        }
+        Step::Document { document: which, node, with } => {
+            let documents = [
+                document::BLOCKS,
+                document::SCHEMAS,
+                document::PROVIDERS,
+                document::DISCOVERY,
+                "metadata/backup-stats.json",
+            ];
+            forgery.alter_document(documents[usize::from(*which) % documents.len()], |content| {
+                replace(content, *node, with);
+            });
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Alters the file.
+fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
+    let count = zip.entries.len();
+    if count == 0 {
+        return;
+    }
+    let index = |entry: u8| usize::from(entry) % count;
+    match *step {
+        Step::Bytes { entry, at, with } => {
+            let data = &mut of(zip, entry).data;
+            let at = usize::from(at) % (data.len() + 1);
+            let end = (at + with.len()).min(data.len());
+            data.splice(at..end, with.iter().copied());
+        }
+        Step::Cut { entry, to } => {
+            let data = &mut of(zip, entry).data;
+            data.truncate(usize::from(to) % (data.len() + 1));
+        }
+        Step::Removed { entry } => {
+            zip.entries.remove(index(entry));
+            // What lay within another entry lies nowhere now.
+            zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
+        }
+        Step::Doubled { entry } => {
+            let again = ZipEntry { place: Place::Own, ..of(zip, entry).clone() };
+            zip.entries.push(again);
+        }
+        Step::Renamed { entry, name } => of(zip, entry).name = name.chars().take(300).collect(),
+        Step::Exchanged { one, other } => {
+            let (one, other) = (index(one), index(other));
+            zip.entries.swap(one, other);
+            let name = std::mem::take(&mut zip.entries[one].name);
+            zip.entries[one].name = std::mem::replace(&mut zip.entries[other].name, name);
+            zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
+        }
+        Step::Sized { entry, size } => of(zip, entry).size = size.into(),
+        Step::Summed { entry, crc32 } => of(zip, entry).crc32 = crc32,
+        Step::Method { entry, method } => of(zip, entry).method = method,
+        Step::Within { entry, other, distance } => {
+            let (entry, other) = (index(entry), index(other));
+            if other < entry {
+                zip.entries[entry].place = Place::Within(other, distance.into());
+            }
+        }
+        Step::Claimed { entries } => zip.claimed = Some(entries),
+        Step::Blocks { .. } | Step::Document { .. } | Step::Manifest { .. } => {}
+    }
+}
+
+fn of(zip: &mut Zip, entry: u8) -> &mut ZipEntry {
+    let index = usize::from(entry) % zip.entries.len();
+    &mut zip.entries[index]
+}
+
+/// Puts another value in the place of one that is not the root.
+fn replace(root: &mut Value, node: u16, with: &Json<'_>) {
+    let mut nodes = Vec::new();
+    pointers(root, "", &mut nodes);
+    if nodes.is_empty() {
+        return;
+    }
+    let chosen = nodes[usize::from(node) % nodes.len()].clone();
+    let new = match with {
+        Json::Gone => {
+            let (parent, name) = chosen.rsplit_once('/').expect("it has a parent");
+            match root.pointer_mut(parent) {
+                Some(Value::Object(fields)) => drop(fields.remove(&unescaped(name))),
+                Some(Value::Array(items)) => {
+                    name.parse().into_iter().for_each(|index: usize| drop(items.remove(index)));
+                }
+                _ => {}
+            }
+            return;
+        }
+        Json::Null => Value::Null,
+        Json::True => json!(true),
+        Json::Unsigned(number) => json!(number),
+        Json::Signed(number) => json!(number),
+        Json::Float(number) => json!(number),
+        Json::Text(text) => json!(text),
+        Json::List(items) => Value::Array(vec![Value::Null; usize::from(*items)]),
+        Json::Map(items) => (0..*items).map(|item| (item.to_string(), Value::Null)).collect(),
+        Json::Nested(depth) => (0..*depth).fold(Value::Null, |inner, _| json!([inner])),
+        Json::CopyOf(other) => {
+            let other = &nodes[usize::from(*other) % nodes.len()];
+            root.pointer(other).cloned().unwrap_or_default()
+        }
+    };
+    // What is nested deeper than that cannot be taken apart again; any bytes can be nested as deep as they like.
+    if chosen.split('/').count() + depth(&new) > MAX_DEPTH {
+        return;
+    }
+    if let Some(place) = root.pointer_mut(&chosen) {
+        *place = new;
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 1,
+    }
+}
+
+/// The pointers of all values but the root.
+fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
+    let mut inner = |name: &str, value: &Value| {
+        let path = format!("{path}/{name}");
+        found.push(path.clone());
+        pointers(value, &path, found);
+    };
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| inner(&name.replace('~', "~0").replace('/', "~1"), value));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| inner(&index.to_string(), value));
+        }
+        _ => {}
+    }
+}
+
+fn unescaped(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}

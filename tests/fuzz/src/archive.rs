@@ -1,0 +1,31 @@
+//! Any bytes in the place of an archive, and archives that were forged.
+
+use koan_backup_tests::archive_surgery::{Stored, resigned};
+
+use crate::alteration::Alteration;
+use crate::shop::{Method, Shop, Trust, with_shop};
+
+/// The first byte says what the others are: an archive of one of three methods, or a list of alterations.
+pub fn run(input: &[u8]) {
+    let Some((&kind, rest)) = input.split_first() else { return };
+    match kind % 4 {
+        0 => with_shop(Method::Deflate, |shop| any_bytes(shop, rest)),
+        1 => with_shop(Method::Zstd, |shop| any_bytes(shop, rest)),
+        2 => with_shop(Method::Stored, |shop| any_bytes(shop, rest)),
+        _ => with_shop(Method::Deflate, |shop| {
+            let (forged, trust) = Alteration::from_bytes(rest).apply(&shop.stored);
+            shop.receive(&forged, trust);
+        }),
+    }
+}
+
+/// The bytes behind the manifest as it was published, and behind one that was signed for them.
+fn any_bytes(shop: &mut Shop, archive: &[u8]) {
+    if archive == shop.stored.archive {
+        shop.receive(&shop.stored.clone(), Trust::Whole);
+        return;
+    }
+    let damaged = Stored { archive: archive.to_vec(), ..shop.stored.clone() };
+    shop.receive(&damaged, Trust::Nothing);
+    shop.receive(&resigned(&shop.stored, archive.to_vec()), Trust::Records);
+}

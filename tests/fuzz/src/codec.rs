@@ -1,0 +1,139 @@
+//! Any line and any row as records of rich types: what is accepted comes back.
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use koan_backup::{
+    Date, DateTime, Entity, EntityCodec, EntitySchema, Projection, Record, Row, Time, Timestamp, Value,
+};
+use koan_backup_core::write_canonical;
+
+use crate::rich::{Event, Everything, Open};
+
+/// The first byte says what the others are: a line, fields of a line, or values of a row; of one of three types.
+pub fn run(input: &[u8]) {
+    let Some((&kind, rest)) = input.split_first() else { return };
+    match kind % 3 {
+        0 => run_as::<Everything>(kind / 3, rest),
+        1 => run_as::<Open>(kind / 3, rest),
+        _ => run_as::<Event>(kind / 3, rest),
+    }
+}
+
+fn run_as<T: Entity>(kind: u8, input: &[u8]) {
+    let codec = EntityCodec::new(T::descriptor());
+    match kind % 3 {
+        0 => line::<T>(&codec, input),
+        1 => line::<T>(&codec, &fields(codec.schema(), Unstructured::new(input))),
+        _ => {
+            let mut input = Unstructured::new(input);
+            let values: Result<Vec<_>> = codec.schema().fields.iter().map(|_| value(&mut input)).collect();
+            row(&codec, &values.unwrap_or_default());
+        }
+    }
+}
+
+/// A line that decodes is written as the line that its type writes, however it is read.
+fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
+    let Ok(record) = codec.decode(line) else { return };
+    codec.check(line).expect("what decodes is a record");
+    let again = encoded(codec, &record);
+    let value: T = serde_json::from_slice(line).expect("what decodes is a record");
+    let mut direct = Vec::new();
+    write_canonical(&value, &mut direct).expect("what was told as values is written");
+    assert_eq!(text(&again), text(&direct), "through values and without them");
+    comes_back(codec, &again, &record);
+}
+
+/// A row that is taken becomes a line that comes back.
+fn row(codec: &EntityCodec, values: &[Value<'_>]) {
+    let mut line = b"before\n".to_vec();
+    let projection = projection(codec, &[]);
+    if codec.encode(&Row { projection: &projection, values }, &mut line).is_err() {
+        assert_eq!(line, b"before\n", "a row that is refused leaves nothing behind");
+        return;
+    }
+    let line = line.strip_prefix(b"before\n").and_then(|line| line.strip_suffix(b"\n")).expect("one line");
+    let record = codec.decode(line).expect("what is written decodes");
+    assert_eq!(text(&encoded(codec, &record)), text(line), "once more");
+    comes_back(codec, line, &record);
+}
+
+fn comes_back(codec: &EntityCodec, line: &[u8], record: &Record) {
+    codec.prove(line, &mut Vec::new()).expect("what is written is proven");
+    assert_eq!(&codec.decode(line).expect("what is written decodes"), record);
+}
+
+/// The line of a record, which loses nothing.
+fn encoded(codec: &EntityCodec, record: &Record) -> Vec<u8> {
+    let projection = projection(codec, &record.extra);
+    let mut values = record.values.clone();
+    values.extend(record.extra.iter().map(|(_, value)| value.clone()));
+    let mut line = Vec::new();
+    let row = Row { projection: &projection, values: &values };
+    let changed = codec.encode(&row, &mut line).expect("a record is written");
+    assert!(changed.is_empty(), "not kept: {changed:?}");
+    assert_eq!(line.pop(), Some(b'\n'));
+    line
+}
+
+fn projection(codec: &EntityCodec, extra: &[(String, Value<'_>)]) -> Projection {
+    let mut projection = Projection::new(codec.schema());
+    codec.schema().fields.iter().for_each(|field| projection.field(field));
+    extra.iter().for_each(|(name, _)| projection.extra(name));
+    projection
+}
+
+fn text(line: &[u8]) -> &str {
+    std::str::from_utf8(line).expect("a line is text")
+}
+
+/// A line of some fields of a schema, each with any text in the place of its value.
+fn fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
+    let mut line = b"{".to_vec();
+    while let (false, Ok((field, value))) = (input.is_empty(), <(u8, &[u8])>::arbitrary(&mut input)) {
+        if line.len() > 1 {
+            line.push(b',');
+        }
+        let field = &schema.fields[usize::from(field) % schema.fields.len()];
+        line.extend(serde_json::to_vec(&field.name).expect("a name"));
+        line.push(b':');
+        line.extend(value);
+    }
+    line.push(b'}');
+    line
+}
+
+/// Any value, as an adapter might give it.
+fn value<'a>(input: &mut Unstructured<'a>) -> Result<Value<'a>> {
+    Ok(match input.int_in_range(0..=13)? {
+        0 => Value::Null,
+        1 => Value::Bool(input.arbitrary()?),
+        2 => Value::I64(input.arbitrary()?),
+        3 => Value::U64(input.arbitrary()?),
+        4 => Value::F64(input.arbitrary()?),
+        5 => Value::Decimal(input.arbitrary::<&str>()?.into()),
+        6 => Value::Str(input.arbitrary::<&str>()?.into()),
+        7 => Value::Bytes(input.arbitrary::<&[u8]>()?.into()),
+        8 => Value::Uuid(input.arbitrary()?),
+        9 => Value::Timestamp(Timestamp { local: date_time(input)?, offset_seconds: input.arbitrary()? }),
+        10 => Value::DateTime(date_time(input)?),
+        11 => Value::Date(date(input)?),
+        12 => Value::Time(time(input)?),
+        _ => Value::Json(input.arbitrary::<&str>()?.into()),
+    })
+}
+
+fn date_time(input: &mut Unstructured<'_>) -> Result<DateTime> {
+    Ok(DateTime { date: date(input)?, time: time(input)? })
+}
+
+/// Days that are none as well: nothing keeps an adapter from giving them.
+fn date(input: &mut Unstructured<'_>) -> Result<Date> {
+    let month = input.int_in_range(0..=13)?;
+    Ok(Date { year: input.arbitrary()?, month, day: input.int_in_range(0..=32)? })
+}
+
+fn time(input: &mut Unstructured<'_>) -> Result<Time> {
+    let hour = input.int_in_range(-1..=24)?;
+    let (minute, second) = (input.int_in_range(-1..=60)?, input.int_in_range(-1..=61)?);
+    Ok(Time { hour, minute, second, nanosecond: input.int_in_range(-1..=1_000_000_000)? })
+}

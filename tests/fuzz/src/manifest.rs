@@ -1,0 +1,24 @@
+//! Any bytes in the place of a published manifest, and manifests that were altered.
+
+use koan_backup_tests::archive_surgery::Stored;
+use serde_json::Value;
+
+use crate::alteration::Alteration;
+use crate::shop::{Method, Trust, with_shop};
+
+/// The first byte says what the others are: a manifest, or a list of alterations of one.
+pub fn run(input: &[u8]) {
+    let Some((&kind, rest)) = input.split_first() else { return };
+    with_shop(Method::Deflate, |shop| {
+        let manifest = match kind % 2 {
+            0 => rest.to_vec(),
+            _ => Alteration::from_bytes(rest).of_manifest(&shop.stored),
+        };
+        let read = |json: &[u8]| serde_json::from_slice::<Value>(json).ok();
+        let same = read(&manifest) == read(&shop.stored.manifest);
+        let altered = Stored { manifest, ..shop.stored.clone() };
+        let trust = if same { Trust::Whole } else { Trust::Nothing };
+        shop.look_up(&altered, trust);
+        shop.receive(&altered, trust);
+    });
+}

@@ -1,0 +1,112 @@
+//! Records of every sort of field.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use koan_backup::Entity;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A part of a record that is one of several things.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Status {
+    #[default]
+    Active,
+    #[serde(rename = "on hold")]
+    OnHold,
+    Closed {
+        reason: String,
+    },
+    Moved(i64),
+}
+
+/// A part of a record that is told by its own tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Shape {
+    Circle { radius: f64 },
+    Square { side: i32 },
+}
+
+/// A part of a record that is told by what it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Untagged {
+    Number(i64),
+    Text(String),
+    List(Vec<i64>),
+}
+
+/// A part of a record with fields of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Address {
+    street: String,
+    zip: Option<String>,
+}
+
+/// A record of every sort of field. Every field may be missing, so that short lines are records already.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
+#[serde(default)]
+pub struct Everything {
+    id: i64,
+    flag: bool,
+    small: i8,
+    medium: u16,
+    unsigned: u64,
+    huge: i128,
+    single: f32,
+    double: f64,
+    letter: char,
+    text: String,
+    maybe: Option<String>,
+    number: Option<u32>,
+    uuid: Uuid,
+    instant: DateTime<Utc>,
+    local_instant: DateTime<FixedOffset>,
+    naive: NaiveDateTime,
+    date: NaiveDate,
+    time_of_day: NaiveTime,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    millis: DateTime<Utc>,
+    offset: Option<time::OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    rfc: Option<time::OffsetDateTime>,
+    time_date: Option<time::Date>,
+    price: Decimal,
+    bytes: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    blob: Vec<u8>,
+    fixed: [u8; 4],
+    status: Status,
+    shape: Option<Shape>,
+    untagged: Option<Untagged>,
+    address: Address,
+    list: Vec<String>,
+    nested: Vec<Vec<Option<f64>>>,
+    map: HashMap<String, i64>,
+    tree: BTreeMap<u8, bool>,
+    json: serde_json::Value,
+    #[serde(rename = "renamed")]
+    original: String,
+}
+
+/// A record that takes up fields it does not know, with a key of two parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
+#[serde(default)]
+pub struct Open {
+    #[entity(key)]
+    tenant: String,
+    #[entity(key)]
+    number: u32,
+    #[serde(flatten)]
+    rest: BTreeMap<String, serde_json::Value>,
+}
+
+/// A record that is one of several things.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[serde(tag = "kind")]
+pub enum Event {
+    Opened { id: i64, by: String },
+    Closed { id: i64, at: Option<DateTime<Utc>>, cost: Option<f64> },
+}

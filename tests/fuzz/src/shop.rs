@@ -1,0 +1,243 @@
+//! A backup that is always the same, and a database that must not notice when it is damaged.
+
+use std::cell::RefCell;
+
+use futures::TryStreamExt;
+use koan_backup::prelude::*;
+use koan_backup::{BackupId, BackupRef, Compression, SetName};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, ZipEntry};
+use koan_backup_tests::scripted::Scripted;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+/// The entry of the users' records.
+pub const USERS: &str = "entities/User.jsonl";
+/// The entry of the orders' records.
+pub const ORDERS: &str = "entities/Order.jsonl";
+/// The name of the backup.
+pub const NAME: &str = "nightly";
+
+/// What ZIP calls Zstandard, which tools that take archives apart do not read.
+const ZSTD: u16 = 93;
+
+/// A record that holds anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+pub struct User {
+    id: i64,
+    name: String,
+    #[serde(default)]
+    notes: serde_json::Value,
+}
+
+/// A record of numbers and an instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+pub struct Order {
+    id: i64,
+    total: f64,
+    placed: chrono::DateTime<chrono::Utc>,
+}
+
+/// All records of a database.
+pub type Content = (Vec<User>, Vec<Order>);
+
+/// What is in the backup.
+pub fn archived() -> Content {
+    let placed = chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("an instant");
+    let user = |id| User { id, name: format!("user {id}"), notes: json!({"n": [id, null]}) };
+    (vec![user(1), user(2), user(3)], vec![Order { id: 1, total: 0.5, placed }])
+}
+
+/// What is in the database until something is restored.
+fn sentinel() -> Content {
+    (vec![User { id: 2, name: "sentinel".to_owned(), notes: serde_json::Value::Null }], Vec::new())
+}
+
+/// How much of an altered backup may be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is the original.
+    Whole,
+    /// It has other bytes than the manifest says: verification must find that.
+    Nothing,
+    /// The hashes of its records are those of the original: if it is restored, so are they.
+    Records,
+    /// Every hash may have been made to match: what is valid must restore, and what does not must leave no trace.
+    Hashes,
+}
+
+/// How the records of the backup are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Deflate,
+    Zstd,
+    Stored,
+}
+
+/// A backup, and a context with a database of its own.
+pub struct Shop {
+    /// The backup as it was made.
+    pub stored: Stored,
+    id: BackupId,
+    vault: Vault,
+    koan: Koan,
+    runtime: Runtime,
+}
+
+thread_local! {
+    static SHOPS: [RefCell<Shop>; 3] = [
+        (&include_bytes!("../base/deflate.json")[..], &include_bytes!("../base/deflate.zip")[..]),
+        (&include_bytes!("../base/zstd.json")[..], &include_bytes!("../base/zstd.zip")[..]),
+        (&include_bytes!("../base/stored.json")[..], &include_bytes!("../base/stored.zip")[..]),
+    ].map(|(manifest, archive)| RefCell::new(Shop::open(manifest, archive)));
+}
+
+/// Works with the backup of a method.
+pub fn with_shop<T>(method: Method, work: impl FnOnce(&mut Shop) -> T) -> T {
+    let index = match method {
+        Method::Deflate => 0,
+        Method::Zstd => 1,
+        Method::Stored => 2,
+    };
+    SHOPS.with(|shops| work(&mut shops[index].borrow_mut()))
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime")
+}
+
+async fn context(vault: &Vault, (users, orders): &Content) -> Koan {
+    let database = Scripted::default();
+    users.iter().for_each(|user| database.put(&SetName::root(), user));
+    orders.iter().for_each(|order| database.put(&SetName::root(), order));
+    let builder = Koan::builder().only_registered().register::<User>().register::<Order>();
+    let builder = builder.provider("main", database).storage("vault", vault.storage());
+    builder.build().await.expect("a context")
+}
+
+async fn content(koan: &Koan) -> Content {
+    let users = koan.data().all_stream().try_collect().await.expect("readable");
+    (users, koan.data().all_stream().try_collect().await.expect("readable"))
+}
+
+/// Makes the backup that lies in `base/`; its users are in two blocks.
+pub fn make(method: Method) -> Stored {
+    runtime().block_on(async {
+        let vault = Vault::default();
+        let compression = match method {
+            Method::Deflate => Compression::default(),
+            Method::Zstd => Compression::zstd(3).expect("a level"),
+            Method::Stored => Compression::stored(),
+        };
+        let koan = context(&vault, &archived()).await;
+        let id = koan.backup(NAME).tags(["a tag"]).compression(compression).await.expect("a backup").id();
+        let mut forgery = Forgery::of(&vault.stored(id).await);
+        // Where it was made is nobody's business.
+        forgery.manifest["producer"]["host"] = serde_json::Value::Null;
+        if method == Method::Zstd {
+            let records = |entry: &&mut ZipEntry| entry.name.starts_with("entities/");
+            forgery.zip.entries.iter_mut().filter(records).for_each(|entry| entry.method = ZSTD);
+        }
+        if method != Method::Deflate {
+            return forgery.seal(Seal::Documents);
+        }
+        let lines = forgery.zip.entry(USERS).content();
+        let mut lines = lines.split_inclusive(|&byte| byte == b'\n');
+        let first = lines.next().expect("a line").to_vec();
+        forgery.set_blocks(USERS, &[first, lines.collect::<Vec<_>>().concat()]);
+        forgery.seal(Seal::Records)
+    })
+}
+
+impl Shop {
+    fn open(manifest: &[u8], archive: &[u8]) -> Self {
+        let parsed: serde_json::Value = serde_json::from_slice(manifest).expect("a manifest is JSON");
+        let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+        let id = text(&parsed["id"]);
+        let stored = Stored {
+            manifest_path: format!("manifests/{id}.json"),
+            manifest: manifest.to_vec(),
+            archive_path: text(&parsed["archive"]["file"]),
+            archive: archive.to_vec(),
+        };
+        let (vault, runtime) = (Vault::default(), runtime());
+        let koan = runtime.block_on(context(&vault, &sentinel()));
+        let mut shop = Self { stored: stored.clone(), id: id.parse().expect("an id"), vault, koan, runtime };
+        shop.receive(&stored, Trust::Whole);
+        shop
+    }
+
+    /// Verifies and restores an altered backup.
+    ///
+    /// # Panics
+    /// It is believed more than it may be, or leaves a trace without being restored.
+    pub fn receive(&mut self, altered: &Stored, trust: Trust) {
+        let Self { vault, koan, runtime, .. } = self;
+        let id = self.id;
+        let mut restored_once = false;
+        runtime.block_on(async {
+            vault.keep(altered).await;
+            let report = koan.verify(id).await;
+            let valid = report.as_ref().is_ok_and(|report| report.is_valid());
+            match trust {
+                Trust::Whole => assert!(valid, "the original is not valid: {report:?}"),
+                Trust::Nothing => assert!(!valid, "it was called valid"),
+                Trust::Records | Trust::Hashes => {}
+            }
+            let blind = koan.restore(id).replace_existing().without_verification().await;
+            check(koan, blind.is_ok(), trust).await;
+            restored_once |= blind.is_ok();
+            if blind.is_ok() {
+                *koan = context(vault, &sentinel()).await;
+            }
+            let restored = koan.restore(id).replace_existing().await;
+            check(koan, restored.is_ok(), trust).await;
+            match restored {
+                Ok(_) => {
+                    assert!(valid, "it was restored and is not valid: {report:?}");
+                    *koan = context(vault, &sentinel()).await;
+                }
+                Err(error) if valid => {
+                    let damaged = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Record);
+                    assert!(!damaged, "it was called valid and does not restore: {}", error.chain());
+                    assert_ne!(trust, Trust::Whole, "{}", error.chain());
+                }
+                Err(_) => {}
+            }
+        });
+    }
+
+    /// Lists the backups, and looks one up by its name.
+    ///
+    /// # Panics
+    /// More is found than one backup of this id, or it is called valid though nothing may be believed.
+    pub fn look_up(&mut self, altered: &Stored, trust: Trust) {
+        let Self { vault, koan, runtime, .. } = self;
+        let id = self.id;
+        runtime.block_on(async {
+            vault.keep(altered).await;
+            if let Ok(listed) = koan.backups().await {
+                assert!(listed.len() == 1 && listed[0].id == id, "another backup was listed");
+            }
+            if let Ok(report) = koan.verify(BackupRef::Name(NAME.to_owned())).await {
+                assert_eq!(report.id, id, "another backup was found");
+                assert!(trust != Trust::Nothing || !report.is_valid(), "it was called valid");
+            }
+            // Whatever they say, they must come back.
+            drop(koan.restore(NAME).viability().await);
+            drop(koan.restore(id).allow_partial().dry_run().await);
+        });
+    }
+}
+
+/// The database holds what was restored, or what it held before.
+async fn check(koan: &Koan, restored: bool, trust: Trust) {
+    let now = content(koan).await;
+    if !restored {
+        assert_eq!(now, sentinel(), "a restore that was refused left a trace");
+    } else if trust != Trust::Hashes {
+        assert_eq!(now, archived(), "other records were restored than those that were backed up");
+    }
+}
