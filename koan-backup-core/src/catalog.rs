@@ -18,7 +18,8 @@ const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 pub enum BackupRef {
     /// The one of this id.
     Id(BackupId),
-    /// The newest of this name that was completed, or, where parts are allowed, the newest.
+    /// The newest of this name: to restore, the newest that was completed, or, where parts are allowed, that has an archive; to
+    /// verify, the newest, so that one that failed is told.
     Name(String),
 }
 
