@@ -83,9 +83,13 @@ struct Archived {
 }
 
 async fn archived() -> Archived {
+    archived_of(3).await
+}
+
+async fn archived_of(records: i64) -> Archived {
     let vault = Vault::default();
     let database = Scripted::default();
-    for id in 0..3 {
+    for id in 0..records {
         let user = then::User { id, name: format!("{SECRET} {id}"), email: format!("{id}@example.org") };
         database.put(&SetName::root(), &user);
         database.put(&SetName::root(), &then::Order { id, total: 7 });
@@ -269,6 +273,15 @@ async fn a_new_field_without_a_default_is_found_before_the_restore_and_named() {
     assert!(found.message.contains("`age`") && found.message.contains("serde(default)"), "{found}");
     let error = today.refused(archived.id).await;
     assert!(error.chain().contains("User") && error.chain().contains("age"), "{}", error.chain());
+}
+
+#[tokio::test]
+async fn a_new_field_without_a_default_is_noted_where_there_is_no_record() {
+    let archived = archived_of(0).await;
+    let today = archived.today::<with_required::User, then::Order>().await;
+    let restored = today.koan.restore(archived.id).await.expect("restored");
+    assert_eq!(restored.findings.len(), 1, "{:?}", restored.findings);
+    assert_eq!(restored.findings[0].severity, Severity::Note);
 }
 
 #[tokio::test]

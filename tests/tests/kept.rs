@@ -130,6 +130,10 @@ async fn a_selection_that_names_what_is_not_there_is_refused() {
     assert!(error.to_string().contains("no entity is called `Memebr`"), "{error}");
     let error = koan.restore("all").set("archvie").await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = koan.restore("all").entities(["Word", "Wrod"]).await.expect_err("one of them is not there");
+    assert!(error.to_string().contains("does not hold `Wrod`"), "{error}");
+    let error = koan.restore("all").exclude(["Word", "Member"]).await.expect_err("nothing is left");
+    assert!(error.to_string().contains("anything that is selected"), "{error}");
 }
 
 #[tokio::test]

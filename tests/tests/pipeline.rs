@@ -219,6 +219,92 @@ async fn a_set_is_restored_without_touching_another() {
 }
 
 #[tokio::test]
+async fn a_set_that_is_selected_is_restored_alone_and_one_that_is_not_there_is_refused() {
+    let shop = shop(Script::default()).await;
+    let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("valid"));
+    for set in [&a, &b] {
+        shop.database.put(set, &User { id: 1, name: set.to_string() });
+    }
+    shop.koan.backup("tenants").await.expect("a backup");
+    for set in [&a, &b] {
+        shop.koan.data::<User>().set(set.clone()).clear().await.expect("cleared");
+    }
+    let error = shop.koan.restore("tenants").set("tenant-a").set("tenant-c").await.expect_err("no such set");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("`tenant-c`"), "{error}");
+    let restored = shop.koan.restore("tenants").set("tenant-a").await.expect("restored");
+    assert_eq!(restored.record_count(), 1);
+    assert_eq!((shop.database.len("User", &a), shop.database.len("User", &b)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_restore_tells_what_it_verifies_and_writes_and_whether_it_writes() {
+    let shop = shop(Script::default()).await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&told);
+    let restored = shop.koan.restore("nightly").on_event(move |event| match event {
+        Event::BlockVerified { entity, .. } => seen.lock().expect("sound").push(format!("verified {entity}")),
+        Event::BatchRestored { entity, .. } => seen.lock().expect("sound").push(format!("restored {entity}")),
+        _ => {}
+    });
+    assert!(!restored.await.expect("restored").dry_run);
+    let entities = ["Address", "Order", "User"];
+    let expected: Vec<_> = ["verified", "restored"]
+        .iter()
+        .flat_map(|done| entities.map(|name| format!("{done} {name}")))
+        .collect();
+    assert_eq!(*told.lock().expect("sound"), expected);
+    assert!(shop.koan.restore("nightly").dry_run().await.expect("compared").dry_run);
+}
+
+#[tokio::test]
+async fn a_restore_that_is_cancelled_once_all_is_written_is_undone() {
+    let shop = shop(Script::default()).await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.koan.data::<User>().clear().await.expect("cleared");
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let restored = shop.koan.restore("nightly").cancel_on(token).on_event(move |event| {
+        // The last of the three.
+        if matches!(event, Event::EntityCompleted { entity, .. } if entity == "User") {
+            cancel.cancel();
+        }
+    });
+    assert_eq!(restored.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    assert_eq!(shop.database.len("User", &SetName::root()), 0);
+}
+
+#[tokio::test]
+async fn two_sets_are_not_restored_into_one() {
+    let shop = shop(Script::default()).await;
+    let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("valid"));
+    shop.database.put(&a, &User { id: 1, name: "a".into() });
+    shop.koan.backup("tenants").await.expect("a backup");
+    let error = shop.koan.restore("tenants").to_set("tenant-b").await.expect_err("which of them is it");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    for part in ["`entities/User.jsonl`", "`entities/User#tenant-a.jsonl`", "`tenant-b` of `User`"] {
+        assert!(error.to_string().contains(part), "{part} is not in {error}");
+    }
+    assert_eq!(shop.database.len("User", &b), 0);
+    let moved = shop.koan.restore("tenants").set("tenant-a").to_set("tenant-b").await.expect("restored");
+    assert_eq!(moved.record_count(), 1);
+    assert_eq!(shop.database.len("User", &b), 1);
+}
+
+#[tokio::test]
+async fn a_restore_of_nothing_at_a_time_is_refused() {
+    let shop = shop(Script::default()).await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    for restore in
+        [shop.koan.restore("nightly").batch_size(0), shop.koan.restore("nightly").max_concurrency(0)]
+    {
+        let error = restore.await.expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_name_twice_is_two_backups_and_the_newest_is_found() {
     let shop = shop(Script::default()).await;
     let first = shop.koan.backup("daily").await.expect("a backup");

@@ -138,6 +138,18 @@ async fn everything_comes_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_value_comes_back_in_the_form_it_was_stored_in() {
+    let shop = Shop::open().await;
+    shop.sql("UPDATE users SET active = 'true' WHERE id = 1; UPDATE users SET active = 'no' WHERE id = 2;");
+    let before = shop.dump();
+    shop.koan.backup("nightly").await.expect("a backup");
+    shop.sql("DELETE FROM users");
+    shop.koan.restore("nightly").await.expect("restored");
+    shop.sql("DELETE FROM log");
+    assert_eq!(shop.dump(), before);
+}
+
+#[tokio::test]
 async fn the_one_liners_speak_to_the_installed_context() {
     let shop = Shop::open().await;
     shop.koan.install();

@@ -40,3 +40,30 @@ fn lists_fit(json: &[u8], lists: usize) -> bool {
 fn count(json: &[u8], punctuation: &[u8]) -> usize {
     json.iter().filter(|byte| punctuation.contains(byte)).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_fits_by_what_it_is_parsed_into() {
+        let maps = |count| b"{".repeat(count);
+        for name in [entry::MANIFEST, entry::PROVIDER_INFO] {
+            assert!(document_fits(name, &maps(MAX_MAPS), 9), "{name}");
+            assert!(!document_fits(name, &maps(MAX_MAPS + 1), 9), "{name}");
+        }
+        assert!(document_fits(entry::CHECKSUMS, &maps(MAX_MAPS + 1), 9), "it is parsed into text only");
+        assert!(document_fits(entry::CHECKSUMS, &b",".repeat(MAX_VALUES), 9));
+        assert!(!document_fits(entry::CHECKSUMS, &b",".repeat(MAX_VALUES + 1), 9));
+    }
+
+    #[test]
+    fn a_table_of_blocks_has_at_most_as_many_lists_as_there_are_entries() {
+        assert!(document_fits(entry::BLOCKS, b"[[[", 3));
+        assert!(!document_fits(entry::BLOCKS, b"[[[[", 3));
+        assert!(
+            document_fits(entry::BLOCKS, &b"{".repeat(MAX_VALUES + 1), 3),
+            "there may be very many blocks"
+        );
+    }
+}

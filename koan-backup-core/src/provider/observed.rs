@@ -63,3 +63,19 @@ impl Observed {
 fn equal<'v>(one: &Value<'v>, other: &Value<'v>) -> bool {
     one == other
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Projection;
+
+    #[test]
+    fn rows_without_a_key_do_not_repeat_one() {
+        let mut projection = Projection::default();
+        projection.extra("note");
+        let values = [Value::Null];
+        let row = Row { projection: &projection, values: &values };
+        let mut observed = Observed::default();
+        assert!(!observed.repeats_key(&row) && !observed.repeats_key(&row));
+    }
+}

@@ -231,3 +231,31 @@ fn inspect(
     }
     opened
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_the_first_block_and_the_last_and_is_spread_between_them() {
+        let block = Block { offset: 0, length: 0, raw_length: 0, records: 0, crc32: 0 };
+        let all: Vec<_> = (0..10).map(|index| (index, block)).collect();
+        let sample = |blocks_per_entity| {
+            let chosen = choose(&all, VerifyScope::Sample { blocks_per_entity });
+            chosen.into_iter().map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        for (wanted, chosen) in [
+            (0, vec![0]),
+            (1, vec![0]),
+            (2, vec![0, 9]),
+            (3, vec![0, 4, 9]),
+            (4, vec![0, 3, 6, 9]),
+            (9, vec![0, 1, 2, 3, 4, 5, 6, 7, 9]),
+            (10, (0..10).collect()),
+            (99, (0..10).collect()),
+        ] {
+            assert_eq!(sample(wanted), chosen, "{wanted}");
+        }
+        assert_eq!(choose(&all, VerifyScope::Everything).len(), 10);
+    }
+}

@@ -82,6 +82,23 @@ async fn entries_that_belong_to_no_entity_or_to_two_are_found_though_every_hash_
     let mut forgery = Forgery::of(&shop.stored);
     forgery.zip.remove(USERS);
     assert_eq!(shop.trusted(&forgery.seal(Seal::Documents)).await, None);
+    let error = shop.koan.restore(shop.id).viability().await.expect_err("not viable either");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn an_entry_that_runs_into_the_directory_is_found() {
+    let shop = shop().await;
+    let mut archive = Forgery::of(&shop.stored).zip.write();
+    let (name, data) = Zip::ranges(&archive).pop().expect("an entry");
+    let local = data.start - name.len() - 30;
+    let directory = archive.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a directory");
+    for place in [local + 18, directory + 20] {
+        let length = archive[place..].first_chunk().copied().map(u32::from_le_bytes).expect("a length");
+        archive[place..place + 4].copy_from_slice(&(length + 8).to_le_bytes());
+    }
+    let issues = shop.issues(&resigned(&shop.stored, archive)).await;
+    assert!(issues[0].problem.contains("overlap"), "{issues:?}");
 }
 
 #[tokio::test]
