@@ -1,6 +1,8 @@
 //! Keys that are wrong, missing or not what they should be, and where they come from. None is ever shown.
 
+use async_trait::async_trait;
 use koan_backup::prelude::*;
+use koan_backup::{Identities, KeySource};
 
 use crate::clinic::{Clinic, KeyPair, recipients};
 
@@ -80,6 +82,63 @@ async fn keys_come_from_a_file_a_command_or_at_hand() {
         koan.restore("nightly").await.expect(&shown);
         assert!(!shown.contains(&key.private) && !format!("{koan:?}").contains(&key.private), "{shown}");
     }
+}
+
+/// A key service as a user would connect one.
+#[derive(Debug)]
+struct Service(String);
+
+#[async_trait]
+impl KeySource for Service {
+    fn describe(&self) -> String {
+        "the key service".to_owned()
+    }
+
+    async fn identities(&self) -> Result<Identities, Error> {
+        Identities::parse(&self.0.clone().into())
+    }
+}
+
+#[tokio::test]
+async fn keys_come_from_a_source_of_the_user() {
+    let (key, other) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(3);
+    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let builder = clinic.builder().encrypt_to(recipients([&key]));
+    let koan =
+        builder.keys(Keys::text(&other.private)).keys(Service(key.private)).build().await.expect("a context");
+    koan.restore("nightly").await.expect("the second source opens it");
+}
+
+const KEY: &str = "KOAN_BACKUP_TEST_KEY";
+const FOLDER: &str = "KOAN_BACKUP_TEST_FOLDER";
+
+/// A variable cannot be set safely in a process that has threads, so this program is started once more with it.
+#[tokio::test]
+async fn keys_come_from_a_variable() {
+    if let (Some(folder), Ok(public)) = (std::env::var_os(FOLDER), std::env::var("KOAN_BACKUP_TEST_PUBLIC")) {
+        let folder = std::path::Path::new(&folder);
+        let koan = Koan::builder()
+            .provider("main", Sqlite::open(folder.join("clinic.db")).expect("opened"))
+            .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+            .encrypt_to(Recipients::keys([public]).expect("a public key"))
+            .keys(Keys::variable(KEY))
+            .build()
+            .await
+            .expect("a context");
+        koan.restore("nightly").await.expect("the variable opens it");
+        return;
+    }
+    let key = KeyPair::new();
+    let clinic = Clinic::of(3);
+    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let ended = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "keys::keys_come_from_a_variable"])
+        .env(FOLDER, clinic.directory.path())
+        .env("KOAN_BACKUP_TEST_PUBLIC", &key.public)
+        .env(KEY, &key.private)
+        .status();
+    assert!(ended.expect("started").success());
 }
 
 #[tokio::test]
