@@ -64,7 +64,7 @@ pub(super) fn time_date_time(value: DateTime) -> String {
 /// An instant as the crate `time` writes it: `2009-08-07 06:05:04.0 +00:00:00`.
 pub(super) fn time_timestamp(value: Timestamp) -> String {
     let sign = if value.offset_seconds < 0 { '-' } else { '+' };
-    let offset = value.offset_seconds.abs();
+    let offset = value.offset_seconds.unsigned_abs();
     format!(
         "{} {sign}{:02}:{:02}:{:02}",
         time_date_time(value.local),
@@ -83,11 +83,11 @@ pub(super) fn parse_time_timestamp(text: &str) -> Option<Timestamp> {
         ("-", rest) => (-1, rest),
         _ => return None,
     };
-    let mut seconds = 0;
+    let mut seconds = 0i32;
     for part in offset.split(':') {
-        seconds = seconds * 60 + part.parse::<i32>().ok()?;
+        seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok()?)?;
     }
-    Some(Timestamp { local, offset_seconds: sign * seconds })
+    Some(Timestamp { local, offset_seconds: seconds.checked_mul(sign)? })
 }
 
 fn rest_of(time: Time) -> String {
@@ -144,6 +144,26 @@ pub(super) mod list {
     pub(crate) fn to_timestamp(parts: &[i32]) -> Option<Timestamp> {
         let (local, offset) = parts.split_at_checked(6)?;
         let [hours, minutes, seconds] = offset else { return None };
-        Some(Timestamp { local: to_date_time(local)?, offset_seconds: hours * 3600 + minutes * 60 + seconds })
+        let minutes = hours.checked_mul(60)?.checked_add(*minutes)?;
+        let offset_seconds = minutes.checked_mul(60)?.checked_add(*seconds)?;
+        Some(Timestamp { local: to_date_time(local)?, offset_seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_that_no_clock_has_does_not_overflow() {
+        for text in ["+99999999:99:99", "-99999999:99:99", "--596523:-14:-8"] {
+            let text = format!("2024-02-29 0:00:00.0 {text}");
+            assert_eq!(parse_time_timestamp(&text), None, "{text}");
+        }
+        assert_eq!(list::to_timestamp(&[2024, 60, 0, 0, 0, 0, i32::MAX, 0, 0]), None);
+        let (value, _) = Timestamp::parse("2024-02-29T00:00:00Z").expect("valid");
+        let value = Timestamp { offset_seconds: i32::MIN, ..value };
+        assert_eq!(time_timestamp(value), "2024-02-29 00:00:00.0 -596523:14:08");
+        assert_eq!(list::to_timestamp(&list::timestamp(value)), Some(value));
     }
 }

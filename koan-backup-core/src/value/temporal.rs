@@ -214,7 +214,7 @@ impl fmt::Display for Timestamp {
             return f.write_str("Z");
         }
         let sign = if self.offset_seconds < 0 { '-' } else { '+' };
-        let minutes = self.offset_seconds.abs() / 60;
+        let minutes = self.offset_seconds.unsigned_abs() / 60;
         write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
@@ -257,6 +257,15 @@ mod tests {
         ] {
             assert!(Timestamp::parse(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_offset_that_no_clock_has_is_written_without_a_panic() {
+        let local = DateTime { date: Date { year: 2024, month: 2, day: 29 }, time: Time::MIDNIGHT };
+        let value = Timestamp { local, offset_seconds: i32::MIN };
+        assert_eq!(value.to_string(), "2024-02-29T00:00:00-596523:14");
+        let (_, style) = Timestamp::parse("2024-02-29T00:00:00+01:00").expect("valid");
+        assert_eq!(style.write_timestamp(value), None, "this style has no seconds");
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl TemporalStyle {
     fn push_offset(self, text: &mut String, offset: i32) -> Option<()> {
         use fmt::Write as _;
         let sign = if offset < 0 { '-' } else { '+' };
-        let (hours, minutes, seconds) = (offset.abs() / 3600, offset.abs() / 60 % 60, offset.abs() % 60);
+        let size = offset.unsigned_abs();
+        let (hours, minutes, seconds) = (size / 3600, size / 60 % 60, size % 60);
         if seconds != 0 {
             return None;
         }
