@@ -107,3 +107,21 @@ pub(crate) fn decide(
         (None, None) => Decision::Uncovered { why: "no scope declared" },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entity_is_not_excluded_without_a_reason_in_words() {
+        let excluded = |reason| {
+            decide(Some(PolicyDeclaration { enabled: Some(false), reason, ..Default::default() }), None)
+        };
+        for reason in [None, Some(""), Some(" \n")] {
+            let error = excluded(reason).expect_err("no reason");
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{reason:?}");
+        }
+        let reason = "rebuilt from invoices";
+        assert_eq!(excluded(Some(reason)).expect("a reason"), Decision::Excluded { reason });
+    }
+}
