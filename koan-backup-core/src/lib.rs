@@ -21,6 +21,7 @@ mod inventory;
 mod koan;
 mod lines;
 mod provider;
+mod refusal;
 mod registry;
 mod rekey;
 mod restore;

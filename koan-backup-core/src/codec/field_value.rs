@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::ser::{Impossible, Serializer};
+use serde::ser::Serializer;
 
 use crate::canonical::{CanonicalError, write_canonical};
+use crate::refusal::{refuse_lists_and_variants, refuse_maps};
 use crate::value::Value;
 
 /// The value of a field: plain where serde writes something plain, else its canonical JSON.
@@ -34,7 +35,6 @@ impl serde::ser::Error for NotScalar {
     }
 }
 
-type Never = Impossible<Value<'static>, NotScalar>;
 type Plain = Result<Value<'static>, NotScalar>;
 
 macro_rules! widen {
@@ -45,24 +45,12 @@ macro_rules! widen {
     };
 }
 
-macro_rules! compound {
-    ($($method:ident($($ty:ty),*) -> $out:ty),* $(,)?) => {
-        $(fn $method(self, $(_: $ty),*) -> Result<$out, NotScalar> {
-            Err(NotScalar)
-        })*
-    };
-}
-
 impl Serializer for Scalar {
     type Ok = Value<'static>;
     type Error = NotScalar;
-    type SerializeSeq = Never;
-    type SerializeTuple = Never;
-    type SerializeTupleStruct = Never;
-    type SerializeTupleVariant = Never;
-    type SerializeMap = Never;
-    type SerializeStruct = Never;
-    type SerializeStructVariant = Never;
+
+    refuse_lists_and_variants!(NotScalar);
+    refuse_maps!(NotScalar);
 
     widen!(
         serialize_bool(bool) => Bool,
@@ -116,32 +104,7 @@ impl Serializer for Scalar {
     fn serialize_unit_struct(self, _: &'static str) -> Plain {
         Ok(Value::Null)
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Plain {
-        value.serialize(self)
-    }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Plain {
-        value.serialize(self)
-    }
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Plain {
         Ok(Value::Str(Cow::Borrowed(variant)))
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Plain {
-        Err(NotScalar)
-    }
-
-    compound! {
-        serialize_seq(Option<usize>) -> Never,
-        serialize_tuple(usize) -> Never,
-        serialize_tuple_struct(&'static str, usize) -> Never,
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
-        serialize_map(Option<usize>) -> Never,
-        serialize_struct(&'static str, usize) -> Never,
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
     }
 }

@@ -1,11 +1,12 @@
 //! The fields of one record, in the order of its schema.
 
 use serde::Serialize;
-use serde::ser::{self, Error as _, Impossible, Serializer};
+use serde::ser::{self, Error as _, Serializer};
 
 use super::error::RecordError;
 use super::field_value::field_value;
 use super::neutral::neutral;
+use crate::refusal::{refuse, refuse_lists_and_variants};
 use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::Value;
 
@@ -170,26 +171,13 @@ impl<F: TakeFields> ser::SerializeMap for FieldWriter<'_, F> {
     }
 }
 
-type Never<F> = Impossible<<F as TakeFields>::Out, RecordError>;
-
-macro_rules! not_a_map {
-    ($($method:ident($($ty:ty),*) -> $out:ty),* $(,)?) => {
-        $(fn $method(self, $(_: $ty),*) -> Result<$out, RecordError> {
-            Err(RecordError::not_a_map())
-        })*
-    };
-}
-
 impl<'s, F: TakeFields> Serializer for FieldWriter<'s, F> {
     type Ok = F::Out;
     type Error = RecordError;
-    type SerializeSeq = Never<F>;
-    type SerializeTuple = Never<F>;
-    type SerializeTupleStruct = Never<F>;
-    type SerializeTupleVariant = Never<F>;
-    type SerializeMap = FieldWriter<'s, F>;
-    type SerializeStruct = FieldWriter<'s, F>;
-    type SerializeStructVariant = Never<F>;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+
+    refuse_lists_and_variants!(RecordError::not_a_map());
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self, RecordError> {
         Ok(self)
@@ -197,49 +185,25 @@ impl<'s, F: TakeFields> Serializer for FieldWriter<'s, F> {
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, RecordError> {
         Ok(self)
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<F::Out, RecordError> {
-        value.serialize(self)
-    }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<F::Out, RecordError> {
-        value.serialize(self)
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<F::Out, RecordError> {
-        Err(RecordError::not_a_map())
-    }
 
-    not_a_map! {
-        serialize_bool(bool) -> F::Out,
-        serialize_i8(i8) -> F::Out,
-        serialize_i16(i16) -> F::Out,
-        serialize_i32(i32) -> F::Out,
-        serialize_i64(i64) -> F::Out,
-        serialize_u8(u8) -> F::Out,
-        serialize_u16(u16) -> F::Out,
-        serialize_u32(u32) -> F::Out,
-        serialize_u64(u64) -> F::Out,
-        serialize_f32(f32) -> F::Out,
-        serialize_f64(f64) -> F::Out,
-        serialize_char(char) -> F::Out,
-        serialize_str(&str) -> F::Out,
-        serialize_bytes(&[u8]) -> F::Out,
-        serialize_none() -> F::Out,
-        serialize_unit() -> F::Out,
-        serialize_unit_struct(&'static str) -> F::Out,
-        serialize_unit_variant(&'static str, u32, &'static str) -> F::Out,
-        serialize_seq(Option<usize>) -> Never<F>,
-        serialize_tuple(usize) -> Never<F>,
-        serialize_tuple_struct(&'static str, usize) -> Never<F>,
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never<F>,
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never<F>,
+    refuse! { RecordError::not_a_map() =>
+        serialize_bool(bool),
+        serialize_i8(i8),
+        serialize_i16(i16),
+        serialize_i32(i32),
+        serialize_i64(i64),
+        serialize_u8(u8),
+        serialize_u16(u16),
+        serialize_u32(u32),
+        serialize_u64(u64),
+        serialize_f32(f32),
+        serialize_f64(f64),
+        serialize_char(char),
+        serialize_str(&str),
+        serialize_bytes(&[u8]),
+        serialize_none(),
+        serialize_unit(),
+        serialize_unit_struct(&'static str),
+        serialize_unit_variant(&'static str, u32, &'static str),
     }
 }

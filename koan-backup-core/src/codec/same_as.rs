@@ -6,8 +6,9 @@
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
-use serde::ser::{Impossible, Serializer};
+use serde::ser::Serializer;
 
+use crate::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
 use crate::value::Value;
 
 /// Whether `value` writes exactly what is `stored`. `false` says nothing.
@@ -26,19 +27,10 @@ impl serde::ser::Error for Unsure {
     }
 }
 
-type Never = Impossible<(), Unsure>;
 type Same = Result<(), Unsure>;
 
 fn sure(same: bool) -> Same {
     if same { Ok(()) } else { Err(Unsure) }
-}
-
-macro_rules! unsure {
-    ($($method:ident($($ty:ty),*) -> $out:ty),* $(,)?) => {
-        $(fn $method(self, $(_: $ty),*) -> Result<$out, Unsure> {
-            Err(Unsure)
-        })*
-    };
 }
 
 /// One value of a row.
@@ -72,25 +64,10 @@ macro_rules! integers {
 impl Serializer for SameValue<'_> {
     type Ok = ();
     type Error = Unsure;
-    type SerializeSeq = Never;
-    type SerializeTuple = Never;
-    type SerializeTupleStruct = Never;
-    type SerializeTupleVariant = Never;
-    type SerializeMap = Never;
-    type SerializeStruct = Never;
-    type SerializeStructVariant = Never;
 
-    unsure! {
-        serialize_bytes(&[u8]) -> (),
-        serialize_unit_struct(&'static str) -> (),
-        serialize_seq(Option<usize>) -> Never,
-        serialize_tuple(usize) -> Never,
-        serialize_tuple_struct(&'static str, usize) -> Never,
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
-        serialize_map(Option<usize>) -> Never,
-        serialize_struct(&'static str, usize) -> Never,
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
-    }
+    refuse_lists_and_variants!(Unsure);
+    refuse_maps!(Unsure);
+    refuse!(Unsure => serialize_bytes(&[u8]), serialize_unit_struct(&'static str));
 
     integers!(
         serialize_i8(i8),
@@ -126,21 +103,6 @@ impl Serializer for SameValue<'_> {
     }
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Same {
         self.serialize_str(variant)
-    }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Same {
-        value.serialize(self)
-    }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Same {
-        value.serialize(self)
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Same {
-        Err(Unsure)
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Same {
         let mut expected = Expected(self.text().ok_or(Unsure)?);

@@ -1,0 +1,96 @@
+//! How serializers that take only some sorts of values refuse the rest.
+
+/// Methods of a `Serializer` that refuse whatever they are given.
+macro_rules! refuse {
+    ($error:expr => $($method:ident($($ty:ty),*)),* $(,)?) => {
+        $(fn $method(self, $(_: $ty),*) -> ::std::result::Result<Self::Ok, Self::Error> {
+            Err($error)
+        })*
+    };
+}
+
+/// The part of a `Serializer` that refuses lists, tuples and variants with content, and looks into options and newtypes.
+macro_rules! refuse_lists_and_variants {
+    ($error:expr) => {
+        type SerializeSeq = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+        type SerializeTuple = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+        type SerializeTupleStruct = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+        type SerializeTupleVariant = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+        type SerializeStructVariant = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+
+        fn serialize_seq(self, _: Option<usize>) -> ::std::result::Result<Self::SerializeSeq, Self::Error> {
+            Err($error)
+        }
+        fn serialize_tuple(self, _: usize) -> ::std::result::Result<Self::SerializeTuple, Self::Error> {
+            Err($error)
+        }
+        fn serialize_tuple_struct(
+            self,
+            _: &'static str,
+            _: usize,
+        ) -> ::std::result::Result<Self::SerializeTupleStruct, Self::Error> {
+            Err($error)
+        }
+        fn serialize_tuple_variant(
+            self,
+            _: &'static str,
+            _: u32,
+            _: &'static str,
+            _: usize,
+        ) -> ::std::result::Result<Self::SerializeTupleVariant, Self::Error> {
+            Err($error)
+        }
+        fn serialize_struct_variant(
+            self,
+            _: &'static str,
+            _: u32,
+            _: &'static str,
+            _: usize,
+        ) -> ::std::result::Result<Self::SerializeStructVariant, Self::Error> {
+            Err($error)
+        }
+        fn serialize_newtype_variant<T: ::serde::Serialize + ?Sized>(
+            self,
+            _: &'static str,
+            _: u32,
+            _: &'static str,
+            _: &T,
+        ) -> ::std::result::Result<Self::Ok, Self::Error> {
+            Err($error)
+        }
+        fn serialize_some<T: ::serde::Serialize + ?Sized>(
+            self,
+            value: &T,
+        ) -> ::std::result::Result<Self::Ok, Self::Error> {
+            value.serialize(self)
+        }
+        fn serialize_newtype_struct<T: ::serde::Serialize + ?Sized>(
+            self,
+            _: &'static str,
+            value: &T,
+        ) -> ::std::result::Result<Self::Ok, Self::Error> {
+            value.serialize(self)
+        }
+    };
+}
+
+/// The part of a `Serializer` that refuses maps and structs.
+macro_rules! refuse_maps {
+    ($error:expr) => {
+        type SerializeMap = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+        type SerializeStruct = ::serde::ser::Impossible<Self::Ok, Self::Error>;
+
+        fn serialize_map(self, _: Option<usize>) -> ::std::result::Result<Self::SerializeMap, Self::Error> {
+            Err($error)
+        }
+        fn serialize_struct(
+            self,
+            _: &'static str,
+            _: usize,
+        ) -> ::std::result::Result<Self::SerializeStruct, Self::Error> {
+            Err($error)
+        }
+    };
+}
+
+pub(crate) use {refuse, refuse_lists_and_variants, refuse_maps};
