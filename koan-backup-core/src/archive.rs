@@ -11,6 +11,7 @@ mod envelope;
 mod layout;
 mod manifest;
 mod object;
+mod pending;
 mod reader;
 mod records;
 mod thread;
@@ -33,7 +34,8 @@ pub use manifest::{
     EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,
 };
 pub(crate) use object::ArchiveObject;
+pub(crate) use pending::PendingArchive;
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::BlockFault;
-pub(crate) use upload::{FinishedUpload, Upload};
+pub(crate) use upload::FinishedUpload;
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

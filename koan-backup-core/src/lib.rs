@@ -5,6 +5,7 @@
 
 mod archive;
 mod backup;
+mod cancellation;
 mod canonical;
 mod catalog;
 mod clock;

@@ -4,8 +4,10 @@
 //! block in memory: nothing touches a disk in clear. The new archive is written beside the old one and verified; then the
 //! manifest is replaced, which is the moment from which the new one counts; then the old one is removed.
 
+mod options;
 mod report;
 mod run;
 
+pub(crate) use options::RekeyOptions;
 pub use report::{RekeyReport, RekeySummary};
 pub(crate) use run::run;

@@ -19,10 +19,11 @@ pub(crate) use envelope::{opened, require_opened};
 pub(crate) use locked::Locked;
 pub use report::{EntityVerification, Issue, VerifyReport};
 
+use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Listener;
 
 /// How much is verified.
@@ -99,10 +100,5 @@ pub(crate) async fn run(
     options: &VerifyOptions,
     identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
-    let work = contents::verify(environment, backup, options, identities);
-    tokio::select! {
-        biased;
-        () = options.cancel.cancelled() => Err(Error::cancelled()),
-        report = work => report,
-    }
+    until_cancelled(&options.cancel, contents::verify(environment, backup, options, identities)).await
 }

@@ -2,8 +2,8 @@
 
 pub use koan_backup_core::Entity;
 pub use koan_backup_core::{
-    Backup, BackupRef, Compression, ConflictMode, EntityBackup, Error, ErrorKind, Inventory, Keys, Koan,
-    Recipients, Restore, RestoreLevel, Storage,
+    ArchiveEncryption, Backup, BackupRef, Compression, ConflictMode, EntityBackup, Error, ErrorKind,
+    Inventory, Keys, Koan, Recipients, Restore, RestoreLevel, Storage,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 

@@ -13,7 +13,7 @@ use koan_backup::Storage;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 /// What is asked of a store.
@@ -225,20 +225,25 @@ impl ObjectStore for FaultyStore {
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let store = self.clone();
-        let checked = paths.map(move |path| {
-            let path = path?;
-            match store.fault(Operation::Delete, &path) {
-                None => Ok(path),
-                Some(failure) => Err(error(failure, &path)),
+        let deleted = paths.then(move |path| {
+            let store = store.clone();
+            async move {
+                let path = path?;
+                let fault = store.fault(Operation::Delete, &path);
+                attempt!(fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))
             }
         });
-        self.inner.delete_stream(checked.boxed())
+        deleted.boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let path = prefix.cloned().unwrap_or_default();
         match self.fault(Operation::List, &path) {
             None => self.inner.list(prefix),
+            Some(Failure::Slow(millis)) => {
+                let late = stream::once(tokio::time::sleep(Duration::from_millis(millis)));
+                late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
+            }
             // What was listed before is no comfort: the list is not whole.
             Some(failure) => {
                 let listed = self.inner.list(prefix).take(1);

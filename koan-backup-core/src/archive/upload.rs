@@ -4,6 +4,7 @@
 //! archive, and nothing shows in the store before the upload is completed.
 
 use std::io;
+use std::time::Duration;
 
 use age::stream::StreamWriter;
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
+/// The longest that whoever gives up waits for the store.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The writing end: takes bytes in order, hashes them, and hands them on in parts.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ impl io::Write for ArchiveSink {
 
 /// The storing end.
 #[derive(Debug)]
-pub(crate) struct Upload {
+pub(super) struct Upload {
     store_name: String,
     path: Path,
     /// Gone once it is completed or aborted.
@@ -86,9 +89,8 @@ pub(crate) struct FinishedUpload {
 }
 
 impl Upload {
-    /// Begins an upload; in parts of `part_bytes`; nothing shows at `path` until
-    /// [`complete`](Self::complete).
-    pub(crate) async fn begin(
+    /// Begins an upload, in parts of `part_bytes`. Nothing shows at `path` until [`complete`](Self::complete).
+    pub(super) async fn begin(
         store: &dyn ObjectStore,
         store_name: &str,
         path: Path,
@@ -107,7 +109,7 @@ impl Upload {
     }
 
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
-    pub(crate) async fn run(&mut self) -> Result<()> {
+    pub(super) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
             let Some(upload) = &mut self.upload else { break };
             if let Err(source) = upload.put_part(PutPayload::from(part)).await {
@@ -121,7 +123,7 @@ impl Upload {
     }
 
     /// Makes the archive appear, whole, and compares its size with what was written.
-    pub(crate) async fn complete(mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
+    pub(super) async fn complete(&mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
         let completed = match &mut self.upload {
             Some(upload) => upload.complete().await.map(drop),
             None => Ok(()),
@@ -158,12 +160,17 @@ impl Upload {
         Ok(())
     }
 
-    /// Leaves nothing behind.
-    pub(crate) async fn abort(&mut self) {
+    /// Leaves nothing behind. Waits for the store, though not for ever.
+    pub(super) async fn abort(&mut self) {
+        // The writing end must not wait either.
+        self.parts.close();
         let Some(mut upload) = self.upload.take() else { return };
-        if let Err(error) = upload.abort().await {
-            tracing::warn!(target: "koan::backup", path = %self.path, error = %error, "upload was not aborted; the next maintenance removes it");
-        }
+        let what = match tokio::time::timeout(PATIENCE, upload.abort()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the store does not answer".to_owned(),
+        };
+        tracing::warn!(target: "koan::backup", path = %self.path, error = %what, "upload was not aborted; the next maintenance removes it");
     }
 }
 

@@ -88,7 +88,7 @@ impl ArchiveWriter {
     /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
     ///
     /// `recipients` are those for whom the archive is sealed as a whole, if it is.
-    pub(crate) fn start(sink: UploadWriter, recipients: Option<Recipients>, modified: Timestamp) -> Self {
+    pub(super) fn start(sink: UploadWriter, recipients: Option<Recipients>, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
         let finished = OwnThread::start(move || {
             write_archive(ArchiveSink::new(sink, recipients.as_ref())?, modified, receiver)

@@ -12,8 +12,8 @@ use super::plan::PlannedPart;
 use super::publish::{Contents, Header, write_documents};
 use super::reads::Reads;
 use crate::archive::{
-    ArchiveFile, ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
-    Manifest, NewEntry, ProviderInfo, SealedEntity, Sealing, Upload, WrittenEntry, archive_path, entity_file,
+    ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload, Manifest,
+    NewEntry, PendingArchive, ProviderInfo, SealedEntity, Sealing, WrittenEntry, archive_path, entity_file,
     sealed_file,
 };
 use crate::environment::Environment;
@@ -44,25 +44,10 @@ impl Attempt<'_> {
         let Header { id, name, created_at } = *self.header;
         let path = archive_path(name, created_at, &id, self.storage.encryption());
         let recipients = self.environment.archive_recipients(self.storage)?.cloned();
-        let store = self.storage.store();
-        let (sink, mut upload) =
-            Upload::begin(store.as_ref(), self.storage.location(), path.clone(), self.storage.part_bytes())
-                .await?;
-        let writer = ArchiveWriter::start(sink, recipients, created_at);
-        let (produced, stored) = tokio::join!(self.produce(writer, failures), upload.run());
-        let (mut manifest, written) = match (produced, stored) {
-            (Ok(produced), Ok(())) => produced,
-            (_, Err(error)) | (Err(error), _) => {
-                upload.abort().await;
-                return Err(error);
-            }
-        };
-        upload.complete(store.as_ref(), &written).await?;
-        manifest.archive = Some(ArchiveFile {
-            file: path.to_string(),
-            size_bytes: written.size_bytes,
-            sha256: written.sha256,
-        });
+        let (writer, pending) = PendingArchive::begin(self.storage, path, recipients, created_at).await?;
+        let (mut manifest, archive) =
+            pending.store(self.produce(writer, failures), &self.options.cancel).await?;
+        manifest.archive = Some(archive);
         Ok(manifest)
     }
 

@@ -6,6 +6,7 @@ use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, Header, manifest, publish};
 use super::report::BackupReport;
 use crate::archive::{BackupStatus, Manifest, archive_path};
+use crate::cancellation::until_cancelled;
 use crate::clock::new_backup_id;
 use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,21 +32,16 @@ pub(crate) async fn run(
     let created_at = environment.clock.now();
     let header = Header { id: new_backup_id(&environment.clock), name, created_at };
     let listener = environment.listener(&options.listener);
-    let work = write(environment, storage, &planned, &header, options, &listener);
-    let written = tokio::select! {
-        biased;
-        () = options.cancel.cancelled() => Err(Error::cancelled()),
-        written = work => written,
-    };
+    let written = write(environment, storage, &planned, &header, options, &listener).await;
     // From here on nothing is cancelled: a backup that was published must not be called cancelled.
     let ended = match written {
-        Ok(_) if options.cancel.is_cancelled() => Err(Error::cancelled()),
+        Ok(_) if options.cancel.is_cancelled() => {
+            storage.discard(&archive_path(name, created_at, &header.id, storage.encryption())).await;
+            Err(Error::cancelled())
+        }
         Ok(manifest) => publish(storage, &manifest).await.map(|()| BackupReport::new(manifest)),
         Err(error) => Err(error),
     };
-    if ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
-        storage.discard(&archive_path(name, created_at, &header.id, storage.encryption())).await;
-    }
     let status = match &ended {
         Ok(report) => report.status(),
         Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
@@ -67,14 +63,12 @@ async fn write(
     options: &BackupOptions,
     listener: &Listener,
 ) -> Result<Manifest> {
-    let mut snapshots = Snapshots::new();
-    for entity in planned {
-        if !snapshots.contains_key(&entity.provider) {
-            let snapshot = environment.provider(&entity.provider)?.snapshot().await?;
-            snapshots.insert(entity.provider.clone(), snapshot);
-        }
-    }
-    let (parts, mut failures) = parts(planned, &snapshots, options, listener).await?;
+    let prepared = async {
+        let snapshots = snapshots(environment, planned).await?;
+        let (parts, failures) = parts(planned, &snapshots, options, listener).await?;
+        Ok((snapshots, parts, failures))
+    };
+    let (snapshots, parts, mut failures) = until_cancelled(&options.cancel, prepared).await?;
     listener.tell(|| Event::BackupStarted { id: header.id, name: header.name.clone(), parts: parts.len() });
     loop {
         let known = failures.len();
@@ -84,10 +78,25 @@ async fn write(
             Ok(manifest) => return Ok(manifest),
             // An entity failed after some of its records were in the archive: it is written anew without that entity,
             // from the same snapshots, so that no archive holds a part of an entity.
-            Err(_) if options.continue_on_error && failures.len() > known => {}
+            Err(error)
+                if options.continue_on_error
+                    && failures.len() > known
+                    && error.kind() != ErrorKind::Cancelled => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// One snapshot of every provider that the plan reads from.
+async fn snapshots(environment: &Environment, planned: &[PlannedEntity]) -> Result<Snapshots> {
+    let mut snapshots = Snapshots::new();
+    for entity in planned {
+        if !snapshots.contains_key(&entity.provider) {
+            let snapshot = environment.provider(&entity.provider)?.snapshot().await?;
+            snapshots.insert(entity.provider.clone(), snapshot);
+        }
+    }
+    Ok(snapshots)
 }
 
 /// The sets of every entity; with `continue_on_error`, entities whose sets are not known are failures.

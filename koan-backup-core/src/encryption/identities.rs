@@ -33,8 +33,8 @@ impl Identities {
     ///
     /// # Errors
     /// There is none in it. The text is never quoted.
-    pub fn parse(text: &SecretString) -> Result<Self> {
-        let text = text.expose_secret().trim();
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
         if text.starts_with("-----BEGIN") {
             return Self::ssh(text);
         }
@@ -75,7 +75,8 @@ impl Identities {
     ///
     /// # Errors
     /// It is empty.
-    pub fn passphrase(passphrase: SecretString) -> Result<Self> {
+    pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
+        let passphrase = SecretString::from(passphrase.into());
         if passphrase.expose_secret().is_empty() {
             return Err(refused("the passphrase is empty".to_owned()));
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use age::secrecy::SecretString;
+use age::secrecy::{ExposeSecret, SecretString};
 use async_trait::async_trait;
 use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
@@ -128,15 +128,14 @@ impl KeySource for Keys {
     }
 
     async fn identities(&self) -> Result<Identities> {
-        use age::secrecy::ExposeSecret as _;
         let named = |error: Error| error.context(format!("no key from {}", self.describe()));
         let text = self.read().await.map_err(named)?;
+        let text = text.expose_secret();
         match self.content {
-            Content::Identities => Identities::parse(&text),
+            Content::Identities => Identities::parse(text),
             Content::Passphrase => {
-                let passphrase = text.expose_secret();
-                let line = passphrase.strip_suffix('\n').unwrap_or(passphrase);
-                Identities::passphrase(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
+                let line = text.strip_suffix('\n').unwrap_or(text);
+                Identities::passphrase(line.strip_suffix('\r').unwrap_or(line))
             }
         }
         .map_err(named)

@@ -5,9 +5,10 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
+use super::setters::cancel_setter;
 use crate::catalog::{self, BackupRef};
-use crate::error::Result;
-use crate::rekey::{self, RekeyReport, RekeySummary};
+use crate::error::{ErrorKind, Result};
+use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///
@@ -19,18 +20,22 @@ use crate::rekey::{self, RekeyReport, RekeySummary};
 pub struct RekeyBuilder {
     koan: Koan,
     backup: BackupRef,
-    profile: Option<String>,
+    options: RekeyOptions,
 }
 
 impl RekeyBuilder {
     pub(super) fn new(koan: Koan, backup: BackupRef) -> Self {
-        Self { koan, backup, profile: None }
+        Self { koan, backup, options: RekeyOptions::default() }
     }
 
     /// The storage profile the backup is in.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
-        self.profile = Some(profile.into());
+        self.options.profile = Some(profile.into());
         self
+    }
+
+    cancel_setter! {
+        /// Stops when `token` is cancelled: the backup is as it was.
     }
 }
 
@@ -43,8 +48,9 @@ impl IntoFuture for RekeyBuilder {
             let environment = &self.koan.environment;
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
             let backup =
-                catalog::find(environment, self.profile.as_deref(), &self.backup, has_archive).await?;
-            rekey::run(environment, backup).await
+                catalog::find(environment, self.options.profile.as_deref(), &self.backup, has_archive)
+                    .await?;
+            rekey::run(environment, backup, &self.options.cancel).await
         })
     }
 }
@@ -54,18 +60,22 @@ impl IntoFuture for RekeyBuilder {
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyAllBuilder {
     koan: Koan,
-    profile: Option<String>,
+    options: RekeyOptions,
 }
 
 impl RekeyAllBuilder {
     pub(super) fn new(koan: Koan) -> Self {
-        Self { koan, profile: None }
+        Self { koan, options: RekeyOptions::default() }
     }
 
     /// The storage profile.
     pub fn in_profile(mut self, profile: impl Into<String>) -> Self {
-        self.profile = Some(profile.into());
+        self.options.profile = Some(profile.into());
         self
+    }
+
+    cancel_setter! {
+        /// Stops when `token` is cancelled: the summary names the backups that are as they were.
     }
 }
 
@@ -76,13 +86,18 @@ impl IntoFuture for RekeyAllBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let environment = &self.koan.environment;
-            let storage = environment.storage(self.profile.as_deref())?;
+            let storage = environment.storage(self.options.profile.as_deref())?;
             let mut summary = RekeySummary::default();
             for backup in catalog::list(storage).await? {
                 let id = backup.manifest.id;
-                match rekey::run(environment, backup).await {
-                    Ok(report) if report.entries.is_empty() => summary.untouched.push(report.id),
+                if self.options.cancel.is_cancelled() {
+                    summary.cancelled.push(id);
+                    continue;
+                }
+                match rekey::run(environment, backup, &self.options.cancel).await {
+                    Ok(report) if report.scope.is_none() => summary.untouched.push(report.id),
                     Ok(report) => summary.rekeyed.push(report),
+                    Err(error) if error.kind() == ErrorKind::Cancelled => summary.cancelled.push(id),
                     Err(error) => summary.failed.push((id, error)),
                 }
             }

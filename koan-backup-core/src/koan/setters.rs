@@ -38,14 +38,21 @@ macro_rules! selection_setters {
     };
 }
 
-/// The methods that set `options.cancel` and `options.listener`. What cancelling does stands in front.
-macro_rules! run_setters {
+/// The method that sets `options.cancel`. What cancelling does stands in front.
+macro_rules! cancel_setter {
     ($(#[$cancelling:meta])+) => {
         $(#[$cancelling])+
         pub fn cancel_on(mut self, token: tokio_util::sync::CancellationToken) -> Self {
             self.options.cancel = token;
             self
         }
+    };
+}
+
+/// The methods that set `options.cancel` and `options.listener`. What cancelling does stands in front.
+macro_rules! run_setters {
+    ($(#[$cancelling:meta])+) => {
+        crate::koan::setters::cancel_setter!($(#[$cancelling])+);
 
         /// Is told what happens.
         pub fn on_event(mut self, listen: impl Fn(&crate::event::Event) + Send + Sync + 'static) -> Self {
@@ -55,4 +62,4 @@ macro_rules! run_setters {
     };
 }
 
-pub(super) use {run_setters, selection_setters};
+pub(super) use {cancel_setter, run_setters, selection_setters};

@@ -2,27 +2,67 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::archive::{EncryptionScope, Manifest};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::verify::VerifyReport;
 
-/// A backup that was sealed for other recipients.
+/// What became of a backup that was to be sealed for other recipients.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[must_use = "the old archive may still be there, and its keys open it"]
 #[non_exhaustive]
 pub struct RekeyReport {
     /// The backup; its id stays.
     pub id: BackupId,
+    /// What was sealed anew. None if nothing in the backup is encrypted, or if it has no archive: it is as it was then.
+    pub scope: Option<EncryptionScope>,
     /// The keys it was sealed for.
     pub previous_key_ids: Vec<String>,
-    /// The keys it is sealed for now.
+    /// The keys it is sealed for now. Empty if nothing was sealed anew.
     pub key_ids: Vec<String>,
-    /// The encrypted entries. Empty if nothing in the backup is encrypted: it is as it was then.
+    /// The encrypted entries that were sealed anew.
     pub entries: Vec<String>,
-    /// The verification of the new archive; none if nothing is encrypted.
+    /// The verification of the new archive; none if nothing was sealed anew.
     pub verification: Option<VerifyReport>,
-    /// What did not hinder it and should be known: an old archive that was not removed can still be opened by its keys.
+    /// The old archive, if it could not be removed: the old keys still open it.
+    pub old_archive: Option<String>,
+    /// What did not hinder it and should be known.
     pub warnings: Vec<String>,
+}
+
+impl RekeyReport {
+    /// The report of a backup that is as it was.
+    pub(super) fn untouched(manifest: &Manifest) -> Self {
+        Self {
+            id: manifest.id,
+            scope: None,
+            previous_key_ids: manifest.encryption.as_ref().map(|old| old.key_ids.clone()).unwrap_or_default(),
+            key_ids: Vec::new(),
+            entries: Vec::new(),
+            verification: None,
+            old_archive: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The report, if the old keys open nothing of the backup any longer.
+    ///
+    /// # Errors
+    /// The old archive could not be removed; the error names it.
+    pub fn require_replaced(self) -> Result<Self> {
+        match &self.old_archive {
+            None => Ok(self),
+            Some(archive) => Err(Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "backup {} is sealed for the new recipients, but its old archive `{archive}` was not removed, and the \
+                     old keys still open it: remove it",
+                    self.id
+                ),
+            )),
+        }
+    }
 }
 
 /// What became of all backups of a profile.
@@ -36,22 +76,31 @@ pub struct RekeySummary {
     pub untouched: Vec<BackupId>,
     /// Those that are as they were, and why.
     pub failed: Vec<(BackupId, Error)>,
+    /// Those that are as they were because the work was cancelled.
+    pub cancelled: Vec<BackupId>,
 }
 
 impl RekeySummary {
-    /// The summary, if no backup failed.
+    /// The summary, if the old keys open nothing in the profile any longer.
     ///
     /// # Errors
-    /// One did: the error is that of the first and counts the others.
+    /// A backup failed: the error is that of the first and counts the others. Or the work was cancelled before all were
+    /// sealed anew, or an old archive could not be removed.
     pub fn require_all(mut self) -> Result<Self> {
-        if self.failed.is_empty() {
-            return Ok(self);
+        if !self.failed.is_empty() {
+            let (id, error) = self.failed.remove(0);
+            let more = match self.failed.len() {
+                0 => String::new(),
+                others => format!(" (and {others} more)"),
+            };
+            return Err(error.context(format!("backup {id} is sealed for the recipients it had{more}")));
         }
-        let (id, error) = self.failed.remove(0);
-        let more = match self.failed.len() {
-            0 => String::new(),
-            others => format!(" (and {others} more)"),
-        };
-        Err(error.context(format!("backup {id} is sealed for the recipients it had{more}")))
+        if !self.cancelled.is_empty() {
+            let left = self.cancelled.len();
+            return Err(Error::cancelled()
+                .context(format!("backups that are sealed for the recipients they had: {left}")));
+        }
+        self.rekeyed.iter().try_for_each(|report| report.clone().require_replaced().map(drop))?;
+        Ok(self)
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
 
 use super::report::RekeyReport;
 use crate::archive::{
-    ArchiveFile, ArchiveReader, ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionSummary,
-    EntityManifest, EntityStatus, Manifest, NewEntry, SealedDocument, SealedEntity, Upload, WrittenEntry,
-    entry, manifest_path, rekeyed_path,
+    ArchiveReader, ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionScope, EncryptionSummary,
+    EntityManifest, EntityStatus, FinishedUpload, Manifest, NewEntry, PendingArchive, SealedDocument,
+    SealedEntity, WrittenEntry, entry, manifest_path, rekeyed_path,
 };
+use crate::cancellation::until_cancelled;
 use crate::catalog::{self, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
@@ -18,15 +20,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 use crate::verify::{self, Documents, VerifyOptions, VerifyReport};
 
-/// What stands among the entries for an archive that is sealed as a whole.
-const ALL: &str = "the archive";
-
-/// Seals a backup for the recipients of the context. If it fails or is dropped, the backup is as it was.
-pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> Result<RekeyReport> {
+/// Seals a backup for the recipients of the context. If it fails, is cancelled or is dropped, the backup is as it was.
+pub(crate) async fn run(
+    environment: &Environment,
+    backup: StoredBackup<'_>,
+    cancel: &CancellationToken,
+) -> Result<RekeyReport> {
     let published = backup.published.clone();
-    let identities = verify::identities_for(environment, &backup.manifest).await?;
-    let backup = &verify::opened(backup, &identities).await?;
-    verify::require_opened(backup, &identities)?;
+    let opened = async {
+        let identities = verify::identities_for(environment, &backup.manifest).await?;
+        Ok((verify::opened(backup, &identities).await?, identities))
+    };
+    let (backup, identities) = &until_cancelled(cancel, opened).await?;
+    verify::require_opened(backup, identities)?;
     let manifest = &backup.manifest;
     let recipients = environment.recipients.as_ref().ok_or_else(|| {
         Error::new(
@@ -35,39 +41,24 @@ pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> 
         )
     })?;
     recipients.check()?;
-    let previous_key_ids = manifest.encryption.as_ref().map(|old| old.key_ids.clone()).unwrap_or_default();
-    let encrypted =
-        |entity: &&EntityManifest| entity.policy.encrypt && entity.status == EntityStatus::Completed;
-    let mut report = RekeyReport {
-        id: manifest.id,
-        previous_key_ids,
-        key_ids: recipients.key_ids(),
-        entries: manifest
-            .entities
-            .iter()
-            .filter(encrypted)
-            .filter_map(|entity| entity.storage_file.clone())
-            .collect(),
-        verification: None,
-        warnings: Vec::new(),
-    };
+    let mut report = RekeyReport::untouched(manifest);
+    let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
-    if manifest.is_sealed() {
-        report.entries.insert(0, ALL.to_owned());
-    }
-    if report.entries.is_empty() {
-        return Ok(report);
-    }
-    let (reader, documents) = verify::open(backup, archive, &identities).await?;
+    let scope = match manifest.is_sealed() {
+        true => EncryptionScope::Archive,
+        false if entries.is_empty() => return Ok(report),
+        false => EncryptionScope::Entities,
+    };
+    let (reader, documents) = until_cancelled(cancel, verify::open(backup, archive, identities)).await?;
     manifest.entities.iter().try_for_each(|entity| documents.require_opened(entity))?;
     // What is damaged must not be made to look whole.
-    let old = verify::run(environment, backup, &VerifyOptions::default(), &identities).await?;
+    let old = verify::run(environment, backup, &verifying(cancel), identities).await?;
     let _: VerifyReport = require_sound(old, manifest)?;
 
     let path = rekeyed_path(manifest, &new_backup_id(&environment.clock));
     let anew = Anew { reader: &reader, documents: &documents, manifest, recipients };
-    let renewed = anew.write(backup.storage, &path).await?;
-    let checked = check(environment, backup, &renewed, &identities).await;
+    let renewed = anew.write(backup.storage, &path, cancel).await?;
+    let checked = check(environment, backup, &renewed, identities, cancel).await;
     let verification = match checked {
         Ok(verification) => verification,
         Err(error) => {
@@ -82,9 +73,14 @@ pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> 
                 .to_owned(),
         );
     }
-    report.verification = Some(verification);
+    // From here on nothing is cancelled: a backup that was sealed anew must not be called cancelled.
     publish(backup.storage, &published, &renewed, &path).await?;
+    report.scope = Some(scope);
+    report.key_ids = recipients.key_ids();
+    report.entries = entries;
+    report.verification = Some(verification);
     if let Err(error) = backup.storage.remove(&archive.file.as_str().into()).await {
+        report.old_archive = Some(archive.file.clone());
         report.warnings.push(format!(
             "the old archive `{}` is still there, and its keys still open it: {}; remove it",
             archive.file,
@@ -92,6 +88,18 @@ pub(crate) async fn run(environment: &Environment, backup: StoredBackup<'_>) -> 
         ));
     }
     Ok(report)
+}
+
+/// The entries whose records are encrypted.
+fn encrypted_entries(manifest: &Manifest) -> Vec<String> {
+    let encrypted =
+        |entity: &&EntityManifest| entity.policy.encrypt && entity.status == EntityStatus::Completed;
+    manifest.entities.iter().filter(encrypted).filter_map(|entity| entity.storage_file.clone()).collect()
+}
+
+/// All of it, until it is cancelled.
+fn verifying(cancel: &CancellationToken) -> VerifyOptions {
+    VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() }
 }
 
 /// Refuses an archive that is damaged; one that failed in part may be as it is.
@@ -105,6 +113,7 @@ async fn check(
     backup: &StoredBackup<'_>,
     renewed: &Manifest,
     identities: &Arc<Identities>,
+    cancel: &CancellationToken,
 ) -> Result<VerifyReport> {
     let manifest = renewed.published();
     let published = serde_json::to_value(&manifest).map_err(|source| {
@@ -112,8 +121,8 @@ async fn check(
     })?;
     let candidate =
         StoredBackup { storage: backup.storage, manifest, published, is_opened: false, passed_over: None };
-    let candidate = verify::opened(candidate, identities).await?;
-    let report = verify::run(environment, &candidate, &VerifyOptions::default(), identities).await?;
+    let candidate = until_cancelled(cancel, verify::opened(candidate, identities)).await?;
+    let report = verify::run(environment, &candidate, &verifying(cancel), identities).await?;
     require_sound(report, renewed)
 }
 
@@ -164,27 +173,21 @@ struct Anew<'a> {
 
 impl Anew<'_> {
     /// Writes the archive, and gives its manifest.
-    async fn write(&self, storage: &Storage, path: &object_store::path::Path) -> Result<Manifest> {
-        let (store, location) = (storage.store(), storage.location());
+    async fn write(
+        &self,
+        storage: &Storage,
+        path: &object_store::path::Path,
+        cancel: &CancellationToken,
+    ) -> Result<Manifest> {
         let whole = self.manifest.is_sealed().then(|| self.recipients.clone());
-        let (sink, mut upload) =
-            Upload::begin(store.as_ref(), location, path.clone(), storage.part_bytes()).await?;
-        let writer = ArchiveWriter::start(sink, whole, self.manifest.created_at);
-        let (produced, stored) = tokio::join!(self.produce(writer), upload.run());
-        let (mut manifest, written) = match (produced, stored) {
-            (Ok(produced), Ok(())) => produced,
-            (_, Err(error)) | (Err(error), _) => {
-                upload.abort().await;
-                return Err(error);
-            }
-        };
-        upload.complete(store.as_ref(), &written).await?;
-        let file = path.to_string();
-        manifest.archive = Some(ArchiveFile { file, size_bytes: written.size_bytes, sha256: written.sha256 });
+        let (writer, pending) =
+            PendingArchive::begin(storage, path.clone(), whole, self.manifest.created_at).await?;
+        let (mut manifest, archive) = pending.store(self.produce(writer), cancel).await?;
+        manifest.archive = Some(archive);
         Ok(manifest)
     }
 
-    async fn produce(&self, mut writer: ArchiveWriter) -> Result<(Manifest, crate::archive::FinishedUpload)> {
+    async fn produce(&self, mut writer: ArchiveWriter) -> Result<(Manifest, FinishedUpload)> {
         let mut manifest = self.manifest.clone();
         let mut checksums = Checksums(self.documents.checksums.clone());
         let mut sealed = SealedDocument::new();

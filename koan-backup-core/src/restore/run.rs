@@ -11,6 +11,7 @@ use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
 use crate::archive::{ArchiveReader, Block, BlockFault};
+use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
 use crate::codec::Record;
 use crate::encryption::Identities;
@@ -33,11 +34,7 @@ pub(crate) async fn run(
     let listener = environment.listener(&options.listener);
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     let work = write(environment, backup, identities, options, &listener);
-    let written = tokio::select! {
-        biased;
-        () = options.cancel.cancelled() => Err(Error::cancelled()),
-        written = work => written,
-    };
+    let written = until_cancelled(&options.cancel, work).await;
     // From here on nothing is cancelled: a restore that was committed must not be called cancelled.
     let ended = match written {
         Ok((_, sessions)) if options.cancel.is_cancelled() => {

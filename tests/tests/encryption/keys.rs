@@ -95,7 +95,7 @@ impl KeySource for Service {
     }
 
     async fn identities(&self) -> Result<Identities, Error> {
-        Identities::parse(&self.0.clone().into())
+        Identities::parse(&self.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Other recipients for backups that were made before.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, RekeyReport};
+use koan_backup::{BackupStatus, CancellationToken, EncryptionScope, RekeyReport};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 
@@ -25,7 +25,8 @@ async fn the_new_key_opens_what_the_old_one_did_and_the_old_one_does_not() {
     assert_eq!(report.id, backup.id());
     assert_eq!(report.previous_key_ids, backup.manifest().encryption.as_ref().expect("encrypted").key_ids);
     assert_eq!(report.key_ids, recipients([&new]).key_ids());
-    assert_eq!(report.entries.len(), 1);
+    assert_eq!((report.scope, report.entries.len()), (Some(EncryptionScope::Entities), 1));
+    let report = report.require_replaced().expect("the old archive is gone");
     assert!(
         report.warnings.len() == 1 && report.warnings[0].contains("was not opened again"),
         "{:?}",
@@ -66,16 +67,24 @@ async fn a_backup_whose_key_is_missing_is_left_as_it_is() {
     assert_eq!(std::fs::read(clinic.archive()).expect("an archive"), archive);
 }
 
+/// A context over a storage that seals for `to`, with the key of `keys`.
+async fn over(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &KeyPair) -> Koan {
+    let database = Sqlite::open(clinic.database()).expect("opened");
+    let builder = Koan::builder().provider("main", database).storage("vault", storage);
+    builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
+}
+
+/// The archives in a store, whether they count or not.
+async fn archives(vault: &Vault) -> usize {
+    vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count()
+}
+
 /// A store in which replacing a manifest goes wrong in this way.
 async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<RekeyReport, Error>, bool) {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
-    let context = async |to: &KeyPair, keys: &KeyPair| {
-        let database = Sqlite::open(clinic.database()).expect("opened");
-        let builder = Koan::builder().provider("main", database).storage("faulty", store.storage());
-        builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
-    };
+    let context = async |to: &KeyPair, keys: &KeyPair| over(&clinic, store.storage(), to, keys).await;
     let id = context(&old, &old).await.backup("nightly").await.expect("a backup").id();
     store.fail(failure.map(|failure| Fault::always(Operation::Put, "manifests/", failure)));
     let ended = context(&new, &old).await.rekey(id).await;
@@ -89,8 +98,7 @@ async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<Reke
     }
     assert_eq!(opened, 1);
     let is_new = context(&new, &new).await.verify(id).await.expect("verified").unopened.is_empty();
-    let archives = vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count();
-    assert_eq!(archives, 1, "an archive that does not count");
+    assert_eq!(archives(&vault).await, 1, "an archive that does not count");
     (ended, is_new)
 }
 
@@ -112,27 +120,21 @@ async fn of_two_at_once_the_later_one_changes_nothing_and_says_so() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
-    let context = async |storage: Storage, to: &KeyPair, keys: &KeyPair| {
-        let database = Sqlite::open(clinic.database()).expect("opened");
-        let builder = Koan::builder().provider("main", database).storage("vault", storage);
-        builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
-    };
-    let id = context(vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
+    let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     // It has read all of the old archive when it waits for the store.
     store.fail([Fault::always(Operation::Complete, "archives/", Failure::Slow(1500))]);
-    let slow = context(store.storage(), &other, &old).await;
-    let quick = context(vault.storage(), &new, &old).await;
+    let slow = over(&clinic, store.storage(), &other, &old).await;
+    let quick = over(&clinic, vault.storage(), &new, &old).await;
     let overtaking = async {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         quick.rekey(id).await
     };
     let (overtaken, first) = tokio::join!(slow.rekey(id).into_future(), overtaking);
-    first.expect("sealed anew");
+    let _ = first.expect("sealed anew").require_replaced().expect("the old archive is gone");
     assert_eq!(overtaken.expect_err("it was overtaken").kind(), ErrorKind::Conflict);
-    let report = context(vault.storage(), &new, &new).await.verify(id).await.expect("verified");
+    let report = over(&clinic, vault.storage(), &new, &new).await.verify(id).await.expect("verified");
     assert!(report.is_valid() && report.unopened.is_empty(), "{report:?}");
-    let archives = vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count();
-    assert_eq!(archives, 1, "an archive that does not count");
+    assert_eq!(archives(&vault).await, 1, "an archive that does not count");
 }
 
 #[tokio::test]
@@ -173,4 +175,110 @@ async fn a_whole_profile_is_sealed_anew_and_what_failed_is_told() {
         let report = koan.verify(id).await.expect("verified");
         assert!(report.is_valid() && report.notes.is_empty(), "{report:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_not_encrypted_is_as_it_was_and_no_key_is_said_to_open_it() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(5);
+    let backup = clinic.writing(recipients([&old])).await.backup("wards").entities(["Ward"]).await;
+    backup.expect("a backup");
+    let archive = std::fs::read(clinic.archive()).expect("an archive");
+    let report = rekeying(&clinic, &old, &new).await.rekey("wards").await.expect("nothing to do");
+    assert_eq!((report.scope, report.key_ids, report.entries), (None, vec![], vec![]));
+    assert_eq!(std::fs::read(clinic.archive()).expect("an archive"), archive);
+}
+
+#[tokio::test]
+async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_asks() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let store = FaultyStore::over(vault.store());
+    let koan = over(&clinic, store.storage(), &old, &old).await;
+    let ids =
+        [koan.backup("one").await.expect("a backup").id(), koan.backup("two").await.expect("a backup").id()];
+    let koan = over(&clinic, store.storage(), &new, &old).await;
+    store.fail([Fault::always(Operation::Delete, "archives/", Failure::Forbidden)]);
+    let report = koan.rekey(ids[0]).await.expect("sealed anew");
+    let left = report.old_archive.clone().expect("it is still there");
+    assert!(report.warnings.iter().any(|warning| warning.contains(&left)), "{:?}", report.warnings);
+    let error = report.require_replaced().expect_err("the old keys open it");
+    assert!(error.chain().contains(&left), "{error:?}");
+    let summary = over(&clinic, store.storage(), &new, &old).await.rekey_all().await.expect("listed");
+    // The first can be opened by nobody here any longer.
+    assert_eq!((summary.rekeyed.len(), summary.failed.len()), (1, 1));
+    store.fail([]);
+    let summary = over(&clinic, store.storage(), &old, &new).await.rekey_all().await.expect("listed");
+    assert_eq!((summary.rekeyed.len(), summary.failed.len()), (2, 0));
+    store.fail([Fault::once(Operation::Delete, "archives/", Failure::Forbidden)]);
+    let summary = over(&clinic, store.storage(), &new, &old).await.rekey_all().await.expect("listed");
+    assert_eq!((summary.rekeyed.len(), summary.failed.len()), (2, 0));
+    summary.require_all().expect_err("the old keys open one of the old archives");
+}
+
+/// Cancels when the store was asked once more than `after` times, and gives the work 5 s to end.
+async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
+    while store.asked(operation, "archives/") <= after {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    token.cancel();
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let store = FaultyStore::over(vault.store());
+    let id = over(&clinic, store.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
+    let before = vault.files().await;
+    let cancelled = async |operation, after| {
+        store.fail([Fault::always(operation, "archives/", Failure::Slow(60_000)).after(after)]);
+        let token = CancellationToken::new();
+        let koan = over(&clinic, store.storage(), &new, &old).await;
+        tokio::select! {
+            ended = koan.rekey(id).cancel_on(token.clone()).into_future() => return ended,
+            () = cancelled_at(&token, &store, operation, after) => {}
+        }
+        unreachable!("it ends before the store answers");
+    };
+    let error = cancelled(Operation::Part, 0).await.expect_err("cancelled while it writes");
+    assert_eq!((error.kind(), vault.files().await), (ErrorKind::Cancelled, before.clone()));
+    // At each read, of the old archive and then of the new one.
+    let mut reads = 0;
+    while let Err(error) = cancelled(Operation::Get, reads).await {
+        assert_eq!(
+            (error.kind(), vault.files().await),
+            (ErrorKind::Cancelled, before.clone()),
+            "read {reads}"
+        );
+        reads += 1;
+    }
+    println!("reads at which it was cancelled: {reads}");
+    assert!(reads > 10, "{reads}");
+    store.fail([]);
+    let report = over(&clinic, store.storage(), &new, &old).await.verify(id).await.expect("verified");
+    assert!(report.is_valid(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_whole_profile_that_is_cancelled_half_way_names_those_that_are_left() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let store = FaultyStore::over(vault.store());
+    let koan = over(&clinic, store.storage(), &old, &old).await;
+    for name in ["one", "two", "three"] {
+        koan.backup(name).await.expect("a backup");
+    }
+    let token = CancellationToken::new();
+    store.fail([Fault::always(Operation::Part, "archives/", Failure::Slow(60_000)).after(1)]);
+    let koan = over(&clinic, store.storage(), &new, &old).await;
+    let cancelling = cancelled_at(&token, &store, Operation::Part, 1);
+    let summary = tokio::select! {
+        summary = koan.rekey_all().cancel_on(token.clone()).into_future() => summary.expect("listed"),
+        () = cancelling => unreachable!("it ends before the store answers"),
+    };
+    assert_eq!((summary.rekeyed.len(), summary.cancelled.len(), summary.failed.len()), (1, 2, 0));
+    let error = summary.require_all().expect_err("two are left");
+    assert!(error.kind() == ErrorKind::Cancelled && error.chain().contains('2'), "{error:?}");
 }

@@ -1,0 +1,60 @@
+//! An archive on its way into a store: it appears there whole, or not at all.
+
+use jiff::Timestamp;
+use object_store::path::Path;
+use tokio_util::sync::CancellationToken;
+
+use super::manifest::ArchiveFile;
+use super::upload::{FinishedUpload, Upload};
+use super::writer::ArchiveWriter;
+use crate::cancellation::until_cancelled;
+use crate::encryption::Recipients;
+use crate::error::Result;
+use crate::storage::Storage;
+
+/// An archive that nobody sees yet. Dropping it leaves nothing, soon.
+pub(crate) struct PendingArchive<'a> {
+    storage: &'a Storage,
+    path: Path,
+    upload: Upload,
+}
+
+impl<'a> PendingArchive<'a> {
+    /// Begins to store an archive at `path`, sealed as a whole for `recipients` if there are any.
+    pub(crate) async fn begin(
+        storage: &'a Storage,
+        path: Path,
+        recipients: Option<Recipients>,
+        created_at: Timestamp,
+    ) -> Result<(ArchiveWriter, Self)> {
+        let (sink, upload) =
+            Upload::begin(storage.store().as_ref(), storage.location(), path.clone(), storage.part_bytes())
+                .await?;
+        Ok((ArchiveWriter::start(sink, recipients, created_at), Self { storage, path, upload }))
+    }
+
+    /// Stores what `produce` writes, and gives what it gives. When this returns an error, nothing is at the path.
+    ///
+    /// Cancelling stops `produce` where it stands. Completing the archive is not cancelled.
+    pub(crate) async fn store<T>(
+        mut self,
+        produce: impl Future<Output = Result<(T, FinishedUpload)>>,
+        cancel: &CancellationToken,
+    ) -> Result<(T, ArchiveFile)> {
+        let work = async {
+            // Why the store failed is told, not that its end was missed.
+            let (produced, stored) = tokio::join!(produce, self.upload.run());
+            stored.and(produced)
+        };
+        let (produced, written) = match until_cancelled(cancel, work).await {
+            Ok(written) => written,
+            Err(error) => {
+                self.upload.abort().await;
+                return Err(error);
+            }
+        };
+        self.upload.complete(self.storage.store().as_ref(), &written).await?;
+        let FinishedUpload { size_bytes, sha256 } = written;
+        Ok((produced, ArchiveFile { file: self.path.to_string(), size_bytes, sha256 }))
+    }
+}
