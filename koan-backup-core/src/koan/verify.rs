@@ -53,9 +53,10 @@ impl IntoFuture for VerifyBuilder {
             let backup = catalog::find(environment, profile, &self.backup, |_| true).await?;
             let identities = verify::identities_for(environment, &backup.manifest).await?;
             let (id, scope) = (backup.manifest.id, self.options.scope);
+            let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
             match verify::opened(backup, &identities).await {
                 Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
-                Err(error) => VerifyReport::of_damage(id, scope, error),
+                Err(error) => VerifyReport::of_damage(id, &archive.unwrap_or_default(), scope, error),
             }
         })
     }

@@ -206,9 +206,15 @@ impl fmt::Display for DateTime {
     }
 }
 
-/// RFC 3339, with `Z` for UTC and as few fraction digits as the value needs.
+/// RFC 3339, with `Z` for UTC and as few fraction digits as the value needs. An offset with seconds, which RFC 3339 does not
+/// have, gives the same instant in UTC.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.offset_seconds % 60 != 0
+            && let Some(utc) = self.at_offset(0)
+        {
+            return utc.fmt(f);
+        }
         self.local.fmt(f)?;
         if self.offset_seconds == 0 {
             return f.write_str("Z");
@@ -263,9 +269,19 @@ mod tests {
     fn an_offset_that_no_clock_has_is_written_without_a_panic() {
         let local = DateTime { date: Date { year: 2024, month: 2, day: 29 }, time: Time::MIDNIGHT };
         let value = Timestamp { local, offset_seconds: i32::MIN };
-        assert_eq!(value.to_string(), "2024-02-29T00:00:00-596523:14");
+        assert_eq!(value.to_string(), "2092-03-18T03:14:08Z");
         let (_, style) = Timestamp::parse("2024-02-29T00:00:00+01:00").expect("valid");
         assert_eq!(style.write_timestamp(value), None, "this style has no seconds");
+    }
+
+    #[test]
+    fn an_offset_with_seconds_is_written_as_the_same_instant_in_utc() {
+        let local = DateTime { date: Date { year: 1850, month: 1, day: 1 }, time: Time::MIDNIGHT };
+        // Berlin before 1893.
+        let value = Timestamp { local, offset_seconds: 53 * 60 + 28 };
+        assert_eq!(value.to_string(), "1849-12-31T23:06:32Z");
+        let (read, _) = Timestamp::parse(&value.to_string()).expect("valid");
+        assert_eq!(read.unix_nanos(), value.unix_nanos());
     }
 
     #[test]

@@ -75,11 +75,11 @@ impl VerifyReport {
     }
 
     /// The report of an archive that does not even open, if that is what an error tells.
-    pub(crate) fn of_damage(id: BackupId, scope: VerifyScope, error: Error) -> Result<Self> {
+    pub(crate) fn of_damage(id: BackupId, archive: &str, scope: VerifyScope, error: Error) -> Result<Self> {
         let mut report = Self::new(id, scope);
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::Incompatible => {
-                report.add(Issue::of_file("manifest.json", error.chain()));
+                report.add(Issue::of_file(archive, error.chain()));
                 Ok(report)
             }
             _ => Err(error),

@@ -8,6 +8,7 @@
 //! and so that its peak memory is its own.
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
+mod encrypted;
 mod inventory;
 mod measured;
 mod orders;
@@ -16,7 +17,7 @@ mod table;
 mod work;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inventory::Compiling;
 use koan_backup::Compression;
@@ -116,6 +117,9 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
         if settings.levels {
             levels(table, folder.path(), runs)?;
         }
+        encrypted::measure(table, folder.path(), runs)?;
+        Work::Backup(Compression::default()).in_a_process(folder.path())?;
+        peer::dump(folder.path(), "gzip -1")?;
         verify_and_restore(table, folder.path(), runs)?;
     }
     Ok(peak_memory)
@@ -140,8 +144,7 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
         table.row("  processors", &seconds(backup.processor), "", "", "");
         table.row("  size", &megabytes(backup.output_bytes), "", "", "");
     }
-    remove(&folder.join(work::STORAGE))?;
-    Work::Backup(Compression::default()).in_a_process(folder).map(drop)
+    remove(&folder.join(work::STORAGE))
 }
 
 fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
@@ -178,7 +181,7 @@ fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<(
     Ok(())
 }
 
-fn remove(path: &PathBuf) -> Result<()> {
+fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

@@ -15,7 +15,7 @@ entity_backup_scope!(mode = All);
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(table = "orders", key = "o_orderkey")]
-struct Order {
+pub(crate) struct Order {
     o_orderkey: i64,
     o_custkey: i64,
     o_orderstatus: String,

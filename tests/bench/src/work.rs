@@ -7,8 +7,8 @@ use koan_backup::Compression;
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::measured::{Measured, run};
+use crate::{Result, encrypted};
 
 /// The database, in the folder of a run.
 pub(crate) const DATABASE: &str = "orders.db";
@@ -19,7 +19,9 @@ pub(crate) const STORAGE: &str = "backups";
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
     Backup(Compression),
+    EncryptedBackup,
     Verify,
+    VerifyEncrypted,
     Restore,
     RestoreUnverified,
 }
@@ -53,14 +55,22 @@ impl Work {
     }
 
     async fn run(self, folder: &Path) -> Result<Measured> {
-        let koan = Koan::builder()
+        let builder = match self {
+            Self::EncryptedBackup | Self::VerifyEncrypted => encrypted::context(folder)?,
+            _ => Koan::builder(),
+        };
+        let koan = builder
             .provider("main", Sqlite::open(folder.join(DATABASE))?)
             .storage("local", Storage::local(folder.join(STORAGE))?)
             .build()
             .await?;
         match self {
             Self::Backup(compression) => drop(koan.backup("orders").compression(compression).await?),
-            Self::Verify => drop(koan.verify("orders").await?.require_valid()?),
+            Self::EncryptedBackup => {
+                let backup = koan.backup("orders").await?;
+                backup.manifest().encryption.as_ref().ok_or("the backup is not encrypted")?;
+            }
+            Self::Verify | Self::VerifyEncrypted => drop(koan.verify("orders").await?.require_valid()?),
             Self::Restore => drop(koan.restore("orders").await?),
             Self::RestoreUnverified => drop(koan.restore("orders").without_verification().await?),
         }

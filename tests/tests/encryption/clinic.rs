@@ -80,7 +80,12 @@ pub(super) struct Clinic {
 impl Clinic {
     /// With so many patients.
     pub(super) fn of(patients: usize) -> Self {
-        let clinic = Self { directory: tempfile::tempdir().expect("a directory") };
+        Self::within(tempfile::tempdir().expect("a directory"), patients)
+    }
+
+    /// In a directory, with so many patients.
+    pub(super) fn within(directory: tempfile::TempDir, patients: usize) -> Self {
+        let clinic = Self { directory };
         clinic.sql(&format!(
             "CREATE TABLE patients (number TEXT PRIMARY KEY, name TEXT NOT NULL, born TEXT NOT NULL, blood TEXT NOT NULL,
                 fee DECIMAL(10, 2) NOT NULL, insured TEXT NOT NULL,

@@ -6,7 +6,7 @@ use std::path::Path;
 use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
 
-use crate::clinic::{Clinic, KeyPair, Patient, files};
+use crate::clinic::{Clinic, KeyPair, Patient, files, recipients};
 
 /// Values of the records: as they are stored, as JSON has them, and what is told of them elsewhere.
 const VALUES: [&str; 8] = [
@@ -73,6 +73,37 @@ async fn no_value_of_an_encrypted_record_is_anywhere_in_clear() {
     let checked = check_files(&clinic.backups());
     assert!(checked > 10, "{checked} files and entries");
     check("the log", log.lines().join("\n").as_bytes());
+}
+
+/// A variable cannot be set safely in a process that has threads, so this program is started once more with it.
+#[tokio::test]
+async fn nothing_is_written_to_a_temporary_file() {
+    const FOLDER: &str = "KOAN_BACKUP_TEST_LEAKS";
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        let folder = tempfile::tempdir().expect("a directory");
+        let ended = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "leaks::nothing_is_written_to_a_temporary_file"])
+            .env(FOLDER, folder.path())
+            .env("TMPDIR", folder.path().join("no-such-directory"))
+            .status();
+        assert!(ended.expect("started").success());
+        return;
+    };
+    std::fs::File::open(std::env::temp_dir()).expect_err("there is no directory for temporary files");
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::within(tempfile::tempdir_in(folder).expect("a directory"), 20_000);
+    clinic.reading([&old]).await.backup("nightly").await.expect("a backup");
+    let koan = clinic.builder().encrypt_to(recipients([&new]));
+    let koan =
+        koan.keys(Keys::text(&old.private)).keys(Keys::text(&new.private)).build().await.expect("a context");
+    let _ = koan
+        .rekey("nightly")
+        .await
+        .expect("sealed anew")
+        .require_replaced()
+        .expect("the old archive is gone");
+    assert!(koan.verify("nightly").await.expect("verified").is_valid());
+    koan.restore("nightly").replace_existing().await.expect("restored");
 }
 
 #[tokio::test]

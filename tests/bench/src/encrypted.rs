@@ -1,0 +1,60 @@
+//! What encryption costs: beside our own backup in clear, and beside the tool `age`.
+
+use std::path::Path;
+use std::process::Command;
+
+use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
+
+use crate::measured::{median, run};
+use crate::orders::Order;
+use crate::table::{Table, megabytes, seconds};
+use crate::work::{self, Work};
+use crate::{Result, peer, remove};
+
+/// The private key, in the folder of a run.
+const KEY: &str = "koan.key";
+/// The public key, in the folder of a run.
+const PUBLIC_KEY: &str = "koan.pub";
+
+/// A scope in which everything is encrypted.
+static SCOPE: ScopeDeclaration = ScopeDeclaration {
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    mode: ScopeMode::All,
+    encrypt_by_default: Some(true),
+    include_schema_by_default: None,
+};
+
+/// A context in which orders are encrypted for the key of the folder.
+pub(crate) fn context(folder: &Path) -> Result<KoanBuilder> {
+    let key = std::fs::read_to_string(folder.join(PUBLIC_KEY))?;
+    let builder = Koan::builder().only_registered().register::<Order>().register_scope(&SCOPE);
+    Ok(builder.encrypt_to(Recipients::keys([key.trim()])?).keys(Keys::file(folder.join(KEY))))
+}
+
+/// Measures backups with and without encryption in turns, then verifying and restoring what is encrypted.
+pub(crate) fn measure(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
+    let script = format!("rm -f {KEY}; age-keygen -o {KEY} 2>/dev/null; age-keygen -y {KEY} > {PUBLIC_KEY}");
+    run(Command::new("sh").args(["-ec", &script]).current_dir(folder))?;
+    let (mut clear, mut encrypted, mut dumped) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        for (work, measured) in
+            [(Work::Backup(Compression::default()), &mut clear), (Work::EncryptedBackup, &mut encrypted)]
+        {
+            remove(&folder.join(work::STORAGE))?;
+            measured.push(work.in_a_process(folder)?);
+        }
+        dumped.push(peer::dump(folder, &format!("gzip | age -R {PUBLIC_KEY}"))?);
+    }
+    let (clear, ours, peer) = (median(&clear), median(&encrypted), median(&dumped));
+    table.against("encrypted backup, against ours in clear", &ours, &clear, "≤ 1.30 ×");
+    table.against("  against `sqlite3 .dump \\| gzip \\| age`", &ours, &peer, "");
+    table.row("  size", &megabytes(ours.output_bytes), &megabytes(peer.output_bytes), "", "");
+    table.row("  peak memory", &megabytes(ours.peak_memory_bytes), "", "", "< 100 MB");
+    let verified =
+        (0..runs).map(|_| Work::VerifyEncrypted.in_a_process(folder)).collect::<Result<Vec<_>>>()?;
+    table.row("verify what is encrypted", &seconds(median(&verified).wall), "", "", "");
+    remove(&folder.join(work::STORAGE))
+}
