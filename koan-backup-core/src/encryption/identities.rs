@@ -82,7 +82,7 @@ impl Identities {
         }
         let mut key = scrypt::Identity::new(passphrase);
         // A forged header must not ask for gigabytes.
-        key.set_max_work_factor(PASSPHRASE_WORK + 1);
+        key.set_max_work_factor(PASSPHRASE_WORK);
         let key = Box::new(key);
         Ok(Self::of(vec![Identity { id: PASSPHRASE_ID.to_owned(), key }]))
     }

@@ -273,6 +273,9 @@ mod tests {
                     let needed = unlocked.sealed_range(&range);
                     let bytes = usize::try_from(needed.start).expect("small")
                         ..usize::try_from(needed.end).expect("small");
+                    // No more than the chunks it lies in, and one to begin with.
+                    let chunks = range.end.div_ceil(CHUNK) - range.start / CHUNK + 1;
+                    assert!(needed.end - needed.start <= chunks * (CHUNK + TAG), "{length} {range:?}");
                     let opened = unlocked.open(&range, &sealed[bytes.clone()]);
                     assert_eq!(opened.as_deref(), Some(&plain[start..end]), "{length} {range:?}");
                     let mut altered = sealed[bytes].to_vec();
@@ -283,6 +286,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_key_of_a_file_is_looked_for_once() {
+        let key = age::x25519::Identity::generate();
+        let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
+        let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
+        let sealed = recipients.seal(b"content").expect("sealed");
+        let unlocked = Unlocked::find(&sealed, 0, &identities).expect("a header").expect("the key");
+        assert_eq!(identities.known(&unlocked.header).as_ref(), Some(&unlocked.key));
+        assert_eq!(identities.known(b"another header"), None);
     }
 
     #[test]

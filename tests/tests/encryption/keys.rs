@@ -1,6 +1,7 @@
 //! Keys that are wrong, missing or not what they should be, and where they come from. None is ever shown.
 
 use async_trait::async_trait;
+use base64::Engine as _;
 use koan_backup::prelude::*;
 use koan_backup::{Identities, KeySource};
 
@@ -15,16 +16,64 @@ async fn without_recipients_no_context_is_built() {
     assert!(!clinic.backups().join("archives").exists(), "something was written");
 }
 
+/// A public RSA key of so many bits, to which there is no private one.
+fn rsa(bits: usize) -> String {
+    let mut modulus = vec![0xff; bits / 8 + 1];
+    modulus[0] = 0;
+    let mut blob = Vec::new();
+    for part in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
+        blob.extend_from_slice(&u32::try_from(part.len()).expect("small").to_be_bytes());
+        blob.extend_from_slice(part);
+    }
+    format!("ssh-rsa {}", base64::engine::general_purpose::STANDARD.encode(blob))
+}
+
+#[test]
+fn what_is_printed_of_keys_is_their_ids_and_where_they_are() {
+    let key = KeyPair::new();
+    let recipients = recipients([&key]);
+    let [id] = recipients.key_ids().try_into().expect("one");
+    let identities = Identities::parse(&key.private).expect("a private key");
+    assert_eq!(identities.key_ids(), [id.as_str()]);
+    assert!(!identities.is_empty() && Identities::default().is_empty());
+    for shown in [format!("{recipients:?}"), format!("{identities:?}")] {
+        assert!(shown.contains(&id), "{shown}");
+    }
+    let shown = format!("{:?}", Keys::file("koan.key"));
+    assert!(shown.contains("koan.key"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_command_may_print_as_much_as_any_key_has_and_no_more() {
+    let key = KeyPair::new();
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("koan.key");
+    let most = 64 << 10;
+    for (length, accepted) in [(most, true), (most + 1, false), (3 * most, false)] {
+        let comment = "#".repeat(length - key.private.len() - 1);
+        std::fs::write(&path, format!("{}\n{comment}", key.private)).expect("written");
+        let read = Keys::command("cat", [path.display().to_string()]).identities().await;
+        assert_eq!(read.is_ok(), accepted, "{length}");
+        if let Err(error) = read {
+            assert!(error.chain().contains("more than any key"), "{error:?}");
+        }
+    }
+}
+
 #[test]
 fn recipients_that_are_none_are_refused_without_being_shown() {
     let key = KeyPair::new();
     let cut = &key.public[..key.public.len() - 1];
     let secret_ssh = KeyPair::ssh("ed25519", "").private;
+    let (ecdsa, small, large) = (KeyPair::ssh("ecdsa", "").public, rsa(1024), rsa(16_384));
     for (given, told) in [
         (key.private.as_str(), "private key"),
         (secret_ssh.as_str(), "private key"),
         (cut, "recipient 1"),
         ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA", "recipient 1"),
+        (ecdsa.as_str(), "of a type that age does not take"),
+        (small.as_str(), "fewer than 2048 bits"),
+        (large.as_str(), "larger than age takes"),
         ("", "recipient 1"),
     ] {
         let error = Recipients::keys([given]).expect_err(told);

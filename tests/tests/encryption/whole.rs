@@ -216,6 +216,11 @@ async fn a_sealed_archive_of_another_backup_is_not_taken_for_this_one() {
     vault.keep(&resigned(&stored, other.archive)).await;
     let report = koan.verify(id).await.expect("verified");
     assert!(report.issues()[0].file.starts_with("archives/"), "{:?}", report.issues());
+    // Something that is not sealed in its place.
+    vault.keep(&resigned(&stored, vec![0; stored.archive.len()])).await;
+    let report = koan.verify(id).await.expect("verified");
+    let told = &report.issues()[0].problem;
+    assert!(told.contains("is damaged") && told.contains(&report.issues()[0].file), "{told}");
     let before = clinic.dump();
     koan.restore(id).replace_existing().await.expect_err("it is another backup");
     assert_eq!(clinic.dump(), before);
