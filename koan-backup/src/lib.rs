@@ -32,6 +32,10 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
+#[cfg(feature = "memory")]
+mod keyed;
+#[cfg(feature = "memory")]
+mod memory;
 pub mod prelude;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -41,6 +45,8 @@ mod sqlite;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "conformance")]
+pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
     ArchiveEncryption, ArchiveFile, Backup, BackupBuilder, BackupId, BackupName, BackupRef, BackupReport,
     BackupStatistics, BackupStatus, Block, BlockTable, Capabilities, Checksums, Chunk, Clock, Compression,
@@ -59,6 +65,8 @@ pub use koan_backup_core::{
     ViabilityReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "memory")]
+pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;

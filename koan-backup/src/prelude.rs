@@ -7,5 +7,7 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 
+#[cfg(feature = "memory")]
+pub use crate::memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
