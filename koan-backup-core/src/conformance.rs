@@ -34,7 +34,7 @@ use crate::error::Result;
 use crate::provider::{Capabilities, Provider};
 
 use database::Database;
-use model::{Line, Pair, Specimen};
+pub use model::{Line, Pair, Place, Sort, Specimen};
 pub use report::{CaseResult, Conformance, Outcome};
 
 /// What a case does with an empty database.

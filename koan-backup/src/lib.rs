@@ -32,11 +32,11 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
-#[cfg(feature = "memory")]
 mod keyed;
 #[cfg(feature = "memory")]
 mod memory;
 pub mod prelude;
+mod repository;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -67,6 +67,7 @@ pub use koan_backup_core::{
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "memory")]
 pub use memory::Memory;
+pub use repository::{Repositories, Repository, RepositoryError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;

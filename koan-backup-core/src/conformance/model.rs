@@ -11,51 +11,79 @@ use crate::entity::{Entity, EntityDeclaration, EntityDescriptor, FieldDeclaratio
 
 /// A field of every sort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Specimen {
-    pub(super) id: i64,
-    pub(super) flag: bool,
-    pub(super) small: i8,
-    pub(super) large: i64,
-    pub(super) huge: u64,
-    pub(super) ratio: f64,
-    pub(super) text: String,
-    pub(super) note: Option<String>,
-    pub(super) code: Uuid,
-    pub(super) at: jiff::Timestamp,
-    pub(super) local: civil::DateTime,
-    pub(super) day: civil::Date,
-    pub(super) hour: civil::Time,
-    pub(super) sort: Sort,
-    pub(super) words: Vec<String>,
-    pub(super) numbers: BTreeMap<String, f64>,
-    pub(super) place: Place,
+pub struct Specimen {
+    /// The key.
+    pub id: i64,
+    /// True or false.
+    pub flag: bool,
+    /// A small number.
+    pub small: i8,
+    /// A large one.
+    pub large: i64,
+    /// One beyond the signed ones.
+    pub huge: u64,
+    /// A floating-point number.
+    pub ratio: f64,
+    /// Text.
+    pub text: String,
+    /// Text, or none.
+    pub note: Option<String>,
+    /// A UUID.
+    pub code: Uuid,
+    /// An instant.
+    pub at: jiff::Timestamp,
+    /// A date and time without offset.
+    pub local: civil::DateTime,
+    /// A date.
+    pub day: civil::Date,
+    /// A time of day.
+    pub hour: civil::Time,
+    /// One of two names.
+    pub sort: Sort,
+    /// A list.
+    pub words: Vec<String>,
+    /// A map.
+    pub numbers: BTreeMap<String, f64>,
+    /// A structure.
+    pub place: Place,
 }
 
+/// One of two names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Sort {
+pub enum Sort {
+    /// One.
     Common,
+    /// The other.
     Rare,
 }
 
+/// A structure within a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Place {
-    pub(super) shelf: u32,
-    pub(super) label: Option<String>,
+pub struct Place {
+    /// A number.
+    pub shelf: u32,
+    /// Text, or none.
+    pub label: Option<String>,
 }
 
 /// A key of two parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Pair {
-    pub(super) owner: String,
-    pub(super) number: i64,
-    pub(super) content: String,
+pub struct Pair {
+    /// The first part of the key.
+    pub owner: String,
+    /// The second part.
+    pub number: i64,
+    /// What it holds.
+    pub content: String,
 }
 
 /// A record of which there can be many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Line {
-    pub(super) id: i64,
-    pub(super) content: String,
+pub struct Line {
+    /// The key.
+    pub id: i64,
+    /// What it holds.
+    pub content: String,
 }
 
 impl Line {

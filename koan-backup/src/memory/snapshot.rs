@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Consistency, EntityCodec, EntitySchema, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary,
-    Record, RecordSink, Result, Row, SetName, Snapshot, Value,
+    Consistency, EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, Record,
+    RecordSink, Result, SetName, Snapshot,
 };
 
 use super::{Table, Tables};
@@ -58,20 +58,9 @@ impl Snapshot for MemorySnapshot {
 }
 
 fn read(table: &Table, request: &ReadRequest, mut sink: RecordSink) -> Result<ReadSummary> {
-    let schema = request.entity.schema();
-    let fields = projection(schema);
+    let fields = Projection::of(request.entity.schema());
     let mut push = |record: &Record| {
-        let flow = if record.extra.is_empty() {
-            sink.push(&Row { projection: &fields, values: &record.values })?
-        } else {
-            let mut all = projection(schema);
-            let mut values: Vec<Value<'_>> = record.values.clone();
-            for (name, value) in &record.extra {
-                all.extra(name);
-                values.push(value.clone());
-            }
-            sink.push(&Row { projection: &all, values: &values })?
-        };
+        let flow = record.with_row(&fields, |row| sink.push(row))?;
         if flow == Flow::Flush { sink.flush_blocking() } else { Ok(()) }
     };
     match &request.key {
@@ -79,10 +68,4 @@ fn read(table: &Table, request: &ReadRequest, mut sink: RecordSink) -> Result<Re
         None => table.values().try_for_each(&mut push)?,
     }
     sink.finish_blocking()
-}
-
-fn projection(schema: &EntitySchema) -> Projection {
-    let mut projection = Projection::new(schema);
-    schema.fields.iter().for_each(|field| projection.field(field));
-    projection
 }

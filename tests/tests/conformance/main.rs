@@ -1,6 +1,7 @@
 //! Every provider of ours passes the suite that all are held to.
 
 mod lying;
+mod repositories;
 
 use std::sync::Arc;
 
