@@ -244,7 +244,7 @@ fn refused(error: &DecryptError) -> Error {
 }
 
 fn damaged(what: &'static str) -> Error {
-    Error::new(ErrorKind::Corrupt, what)
+    Error::new(ErrorKind::Corrupt, format!("{what}; restore from another backup"))
 }
 
 #[cfg(test)]
