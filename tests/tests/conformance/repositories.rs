@@ -12,13 +12,13 @@ use koan_backup::{Provider, Repositories, Repository, RepositoryError};
 use crate::conforms;
 
 /// Records by the text of their keys.
-struct Shelf<T> {
+pub(super) struct Shelf<T> {
     records: Mutex<BTreeMap<String, T>>,
     deletes: bool,
 }
 
 impl<T> Shelf<T> {
-    fn new(deletes: bool) -> Self {
+    pub(super) fn new(deletes: bool) -> Self {
         Self { records: Mutex::default(), deletes }
     }
 }
