@@ -17,7 +17,9 @@
 //! The cases use entities of their own, [`entities`]. A provider that makes missing tables needs nothing more; for another,
 //! the empty database must have their tables.
 //!
-//! What a provider [claims](crate::Capabilities) is tried. What it does not claim must be refused, or is left out and told.
+//! What a provider [claims](crate::Capabilities) of sets, snapshots, order, removal and transactions is tried. Sets and removal that
+//! are not claimed must be refused; cases about the rest are left out and told. Bulk writes and what a level gains are about
+//! speed, and believed.
 
 mod database;
 mod model;
@@ -26,6 +28,7 @@ mod report;
 mod writing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -36,6 +39,9 @@ use crate::provider::{Capabilities, Provider};
 use database::Database;
 pub use model::{Line, Pair, Place, Sort, Specimen};
 pub use report::{CaseResult, Conformance, Outcome};
+
+/// The longest that a case may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a case does with an empty database.
 type Check = for<'a> fn(&'a Database) -> BoxFuture<'a, Result<()>>;
@@ -76,9 +82,10 @@ where
     for case in reading::CASES.iter().chain(writing::CASES) {
         let outcome = if (case.needs)(&conformance.capabilities) {
             let database = Database::new(empty().await?).await?;
-            match (case.check)(&database).await {
-                Ok(()) => Outcome::Passed,
-                Err(error) => Outcome::Failed(error.chain()),
+            match tokio::time::timeout(PATIENCE, (case.check)(&database)).await {
+                Ok(Ok(())) => Outcome::Passed,
+                Ok(Err(error)) => Outcome::Failed(error.chain()),
+                Err(_) => Outcome::Failed(format!("it did not end within {} s", PATIENCE.as_secs())),
             }
         } else {
             Outcome::NotClaimed

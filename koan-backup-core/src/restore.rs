@@ -9,5 +9,5 @@ mod viability;
 
 pub use options::{RestoreOptions, Verification};
 pub use report::{EntityRestore, RestoreReport, ViabilityReport};
-pub(crate) use run::run;
+pub(crate) use run::{roll_back, run};
 pub(crate) use viability::assess;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -21,6 +22,8 @@ pub struct Storage {
     encryption: ArchiveEncryption,
 }
 
+/// The longest that whoever gives up waits for a store.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a part of an upload: the least that S3 takes for all but the last.
 const STORE_PART_BYTES: usize = 5 << 20;
 /// Bytes of a part that goes to a disk or to memory, where small parts cost nothing and hold less memory.
@@ -187,12 +190,12 @@ pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
 
 /// Removes what must not stay, if it is there.
 pub(crate) async fn discard(store: &dyn ObjectStore, path: &ObjectPath) {
-    match store.delete(path).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-        Err(error) => {
-            tracing::warn!(target: "koan::backup", path = %path, error = %error, "a file that belongs to no backup was not removed; the next maintenance removes it");
-        }
-    }
+    let what = match tokio::time::timeout(PATIENCE, store.delete(path)).await {
+        Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the store does not answer".to_owned(),
+    };
+    tracing::warn!(target: "koan::backup", path = %path, error = %what, "a file that belongs to no backup was not removed; it can be removed by hand");
 }
 
 impl fmt::Debug for Storage {

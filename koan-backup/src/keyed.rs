@@ -3,5 +3,5 @@
 mod decision;
 mod key;
 
-pub(crate) use decision::{Decision, Decisions};
+pub(crate) use decision::{Decision, Decisions, out_of_turn};
 pub(crate) use key::RecordKey;

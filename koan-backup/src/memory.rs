@@ -5,16 +5,20 @@ mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Capabilities, EntityCodec, EntityCoverage, Finding, Provider, ProviderDescription, Record,
-    RestoreSession, RestoreTarget, Result, SessionOptions, SetName, Snapshot,
+    Capabilities, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Provider, ProviderDescription,
+    Record, RestoreSession, RestoreTarget, Result, SessionOptions, SetName, Snapshot,
 };
 
 use crate::keyed::RecordKey;
 use session::MemorySession;
 use snapshot::MemorySnapshot;
+
+/// The longest that a session waits for another.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records by entity and set.
 type Tables = BTreeMap<(String, SetName), Arc<Table>>;
@@ -24,7 +28,8 @@ type Table = BTreeMap<RecordKey, Record>;
 /// A database in memory. Its clones are the same database; it is gone with the last of them.
 ///
 /// It is read in one piece: a snapshot is what was there at one moment. Sessions follow one another: a second waits until the
-/// first was committed, rolled back or dropped.
+/// first was committed, rolled back or dropped, for ten seconds at most. Keys that are decimals with a fraction are in the order of
+/// their text.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     tables: Arc<Mutex<Arc<Tables>>>,
@@ -84,7 +89,13 @@ impl Provider for Memory {
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
-        let turn = Arc::clone(&self.writing).lock_owned().await;
+        let turn = Arc::clone(&self.writing).lock_owned();
+        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Conflict,
+                "another session writes to this database in memory and does not end; is it a provider under two names?",
+            )
+        })?;
         Ok(Box::new(MemorySession::new(self.clone(), turn, options.clone())))
     }
 }

@@ -26,8 +26,10 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 /// Two functions are enough: all the records, and writing many. With [`deletes`](Self::deletes) and
 /// [`delete_many`](Self::delete_many), `replace_existing` works too.
 ///
-/// There is no transaction around a restore: what a restore that fails has written stays, and the error says so. During a restore
-/// the keys of the records that are there are held in memory.
+/// There is no transaction around a restore: what a restore that fails has written stays, and the error says so.
+///
+/// Keys are held in memory: of all records while they are read, because they come in any order and two of one key must be found;
+/// during a restore those that are there and those of the archive; and, with `replace_existing`, the records that go.
 #[async_trait]
 pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// All the records, in any order. The stream ends after the last one; a failure is an item, never an early end.
@@ -123,7 +125,7 @@ impl Provider for Repositories {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.bulk_upsert = true;
-        capabilities.bulk_delete = self.all.iter().all(|repository| repository.deletes());
+        capabilities.bulk_delete = !self.all.is_empty() && self.all.iter().all(|known| known.deletes());
         capabilities
     }
 

@@ -9,10 +9,10 @@ use super::upload::{FinishedUpload, Upload};
 use super::writer::ArchiveWriter;
 use crate::cancellation::until_cancelled;
 use crate::encryption::Recipients;
-use crate::error::Result;
-use crate::storage::Storage;
+use crate::error::{Error, Result};
+use crate::storage::{PATIENCE, Storage};
 
-/// An archive that nobody sees yet. Dropping it leaves nothing, soon.
+/// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.
 pub(crate) struct PendingArchive<'a> {
     storage: &'a Storage,
     path: Path,
@@ -26,10 +26,22 @@ impl<'a> PendingArchive<'a> {
         path: Path,
         recipients: Option<Recipients>,
         created_at: Timestamp,
+        cancel: &CancellationToken,
     ) -> Result<(ArchiveWriter, Self)> {
-        let (sink, upload) =
-            Upload::begin(storage.store().as_ref(), storage.location(), path.clone(), storage.part_bytes())
-                .await?;
+        let begun =
+            Upload::begin(storage.store().as_ref(), storage.location(), path.clone(), storage.part_bytes());
+        let mut begun = std::pin::pin!(begun);
+        let (sink, upload) = tokio::select! {
+            biased;
+            begun = &mut begun => begun?,
+            () = cancel.cancelled() => {
+                // What the store has begun must be aborted, so its answer is waited for, though not for ever.
+                if let Ok(Ok((_, mut upload))) = tokio::time::timeout(PATIENCE, begun).await {
+                    upload.abort().await;
+                }
+                return Err(Error::cancelled());
+            }
+        };
         Ok((ArchiveWriter::start(sink, recipients, created_at), Self { storage, path, upload }))
     }
 

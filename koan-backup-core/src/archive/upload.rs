@@ -4,7 +4,6 @@
 //! archive, and nothing shows in the store before the upload is completed.
 
 use std::io;
-use std::time::Duration;
 
 use age::stream::StreamWriter;
 use bytes::{Bytes, BytesMut};
@@ -15,11 +14,10 @@ use tokio::sync::mpsc;
 
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::PATIENCE;
 
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
-/// The longest that whoever gives up waits for the store.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The writing end: takes bytes in order, hashes them, and hands them on in parts.
 #[derive(Debug)]
@@ -170,7 +168,7 @@ impl Upload {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the store does not answer".to_owned(),
         };
-        tracing::warn!(target: "koan::backup", path = %self.path, error = %what, "upload was not aborted; the next maintenance removes it");
+        tracing::warn!(target: "koan::backup", path = %self.path, error = %what, "upload was not aborted; what it left in the store can be removed by hand");
     }
 }
 
@@ -179,7 +177,7 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {
-                // Whoever dropped the backup does not wait; the next maintenance removes what stays.
+                // Whoever dropped the backup does not wait.
                 let _ = upload.abort().await;
             });
         }

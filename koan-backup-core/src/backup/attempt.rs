@@ -44,7 +44,8 @@ impl Attempt<'_> {
         let Header { id, name, created_at } = *self.header;
         let path = archive_path(name, created_at, &id, self.storage.encryption());
         let recipients = self.environment.archive_recipients(self.storage)?.cloned();
-        let (writer, pending) = PendingArchive::begin(self.storage, path, recipients, created_at).await?;
+        let (writer, pending) =
+            PendingArchive::begin(self.storage, path, recipients, created_at, &self.options.cancel).await?;
         let (mut manifest, archive) =
             pending.store(self.produce(writer, failures), &self.options.cancel).await?;
         manifest.archive = Some(archive);

@@ -1,7 +1,8 @@
 //! A database of the suite, and what the cases do with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::canonical::write_canonical;
@@ -108,18 +109,10 @@ pub(super) async fn request(
     batch_size: usize,
     cancel: CancellationToken,
 ) -> Result<Read> {
-    let batches = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let batches = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&batches);
-    let options = SinkOptions {
-        batch_size,
-        chunk_bytes: 1 << 16,
-        chunks_ahead: 1,
-        cancel,
-        on_batch: Arc::new(move |records| {
-            told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(records);
-        }),
-    };
-    let (sink, mut chunks) = record_channel(request.entity.clone(), options);
+    let on_batch = move |records| told.lock().unwrap_or_else(PoisonError::into_inner).push(records);
+    let (sink, mut chunks) = small_sink(request.entity.clone(), batch_size, cancel, on_batch);
     let reading = snapshot.read(request, sink);
     let taking = async {
         let mut lines = Vec::new();
@@ -130,13 +123,22 @@ pub(super) async fn request(
     };
     let (ended, lines) = tokio::join!(reading, taking);
     ended?;
-    let batches = std::mem::take(&mut *batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let batches = std::mem::take(&mut *batches.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Read { lines, batches })
 }
 
-/// A sink from which nothing is taken.
-pub(super) fn abandoned_sink<T: Entity>() -> (RecordSink, tokio::sync::mpsc::Receiver<Chunk>) {
-    RecordSink::channel(EntityCodec::new(T::descriptor()), 10)
+/// A sink that holds little, so that a read waits when nothing is taken from it.
+pub(super) fn small_sink(
+    entity: EntityCodec,
+    batch_size: usize,
+    cancel: CancellationToken,
+    on_batch: impl Fn(u64) + Send + Sync + 'static,
+) -> (RecordSink, mpsc::Receiver<Chunk>) {
+    let on_batch = Arc::new(on_batch);
+    record_channel(
+        entity,
+        SinkOptions { batch_size, chunk_bytes: 1 << 12, chunks_ahead: 1, cancel, on_batch },
+    )
 }
 
 /// Refuses what was read if it is anything but these records, in whatever order.

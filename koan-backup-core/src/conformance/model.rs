@@ -28,6 +28,8 @@ pub struct Specimen {
     pub text: String,
     /// Text, or none.
     pub note: Option<String>,
+    /// Bytes.
+    pub bytes: Vec<u8>,
     /// A UUID.
     pub code: Uuid,
     /// An instant.
@@ -103,6 +105,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         ratio: 0.1,
         text: String::new(),
         note: None,
+        bytes: Vec::new(),
         code: Uuid::nil(),
         at: jiff::Timestamp::UNIX_EPOCH,
         local: civil::date(1999, 12, 31).at(23, 59, 59, 999_999_000),
@@ -122,6 +125,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         ratio: f64::MIN_POSITIVE,
         text: "'; DROP TABLE \"x\"; -- \\ \t\r\n\u{1F980} e\u{301} \u{202e} %s {}".to_owned(),
         note: Some(" null ".to_owned()),
+        bytes: (0..=255).collect(),
         code: Uuid::from_bytes([0xff; 16]),
         at: "9999-12-30T22:00:00.999999Z".parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         local: civil::date(1, 1, 1).at(0, 0, 0, 1_000),
@@ -190,6 +194,7 @@ entity!(
         field::<f64>("ratio", "f64"),
         field::<String>("text", "String"),
         field::<Option<String>>("note", "Option<String>"),
+        field::<Vec<u8>>("bytes", "Vec<u8>"),
         field::<Uuid>("code", "Uuid"),
         field::<jiff::Timestamp>("at", "jiff::Timestamp"),
         field::<civil::DateTime>("local", "civil::DateTime"),

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::Case;
-use super::database::{Database, abandoned_sink, ensure, line, on_conflict, options, read, request, same};
+use super::database::{Database, ensure, line, on_conflict, options, read, request, same, small_sink};
 use super::model::{Line, Pair, Specimen, specimens};
 use crate::consistency::Consistency;
 use crate::entity::{Entity, EntityCodec};
@@ -20,6 +20,7 @@ const MANY: i64 = 100_000;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("every value comes back as it was", |database| values(database).boxed()),
+    Case::new("text that a database cannot hold is refused by name", |database| hard_text(database).boxed()),
     Case::new("keys of two parts tell records apart", |database| composite_keys(database).boxed()),
     Case::new("an entity without records is read as that", |database| no_records(database).boxed()),
     Case::new("batches are told and end with the number of records", |database| batches(database).boxed()),
@@ -29,6 +30,8 @@ pub(super) const CASES: &[Case] = &[
         .needing(|capabilities| capabilities.ordered_reads),
     Case::new("what is written later is not in a snapshot", |database| unchanging(database).boxed())
         .needing(|capabilities| capabilities.snapshot_reads),
+    Case::new("what is not read at one moment is not called so", |database| honest(database).boxed())
+        .needing(|capabilities| !capabilities.snapshot_reads),
     Case::new("as many entities as it says can be read at once", |database| at_once(database).boxed()),
     Case::new("a cancelled read is an error, and the next one works", |database| cancelled(database).boxed()),
     Case::new("a read that nobody takes from ends with an error", |database| abandoned(database).boxed()),
@@ -42,7 +45,7 @@ fn root() -> SetName {
     SetName::root()
 }
 
-/// Records in the order of their keys, the later half first where `shuffled`.
+/// Records in the order of their keys.
 fn lines(count: i64) -> Vec<Line> {
     (0..count).map(|id| Line::new(id, &format!("line {id}"))).collect()
 }
@@ -52,6 +55,24 @@ async fn values(database: &Database) -> Result<()> {
     let counts = database.write(&root(), &specimens, &options()).await?;
     ensure(counts.inserted == 3 && counts.updated == 0, || format!("3 records were new: {counts:?}"))?;
     database.holds(&root(), &specimens).await
+}
+
+async fn hard_text(database: &Database) -> Result<()> {
+    for (id, text) in [(1, "a\0b".to_owned()), (2, "x".repeat(1 << 20))] {
+        let hard = [Line::new(id, &text)];
+        match database.write(&root(), &hard, &options()).await {
+            Ok(_) => {
+                let found = database.read::<Line>(&root()).await?;
+                let wanted = line(&hard[0])?;
+                ensure(found.lines.contains(&wanted), || format!("record {id} came back changed"))?;
+            }
+            Err(error) => {
+                let told = error.chain();
+                ensure(told.contains("Line") && told.contains(&format!("id={id}")), || told.clone())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn composite_keys(database: &Database) -> Result<()> {
@@ -133,10 +154,20 @@ async fn unchanging(database: &Database) -> Result<()> {
     // One read before, so that a view that begins with its first read has begun.
     same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
     database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
-    same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
+    // On every connection it may have.
+    let root = root();
+    let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 10));
+    for found in futures::future::try_join_all(reads).await? {
+        same(&found, &lines(5))?;
+    }
     // An entity that is read for the first time, later than the other.
-    database.write(&root(), &specimens(), &options()).await?;
-    same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root(), 10).await?, &[])
+    database.write(&root, &specimens(), &options()).await?;
+    same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
+}
+
+async fn honest(database: &Database) -> Result<()> {
+    let consistency = database.provider.snapshot().await?.consistency();
+    ensure(consistency != Consistency::Snapshot, || "it says that it is one".to_owned())
 }
 
 async fn at_once(database: &Database) -> Result<()> {
@@ -154,9 +185,16 @@ async fn cancelled(database: &Database) -> Result<()> {
     database.write(&root(), &lines(3_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let token = CancellationToken::new();
-    token.cancel();
-    let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
-    let ended = request(snapshot.as_ref(), all, 10, token).await;
+    let (cancel, all) = (token.clone(), ReadRequest::all(EntityCodec::new(Line::descriptor()), root()));
+    // In the second batch.
+    let on_batch = move |records| {
+        if records == 20 {
+            cancel.cancel()
+        }
+    };
+    let (sink, mut chunks) = small_sink(all.entity.clone(), 10, token, on_batch);
+    let taking = async { while chunks.recv().await.is_some() {} };
+    let (ended, ()) = tokio::join!(snapshot.read(all, sink), taking);
     let kind = ended.as_ref().err().map(crate::error::Error::kind);
     ensure(kind == Some(ErrorKind::Cancelled), || format!("it ended with {kind:?}"))?;
     drop(snapshot);
@@ -166,9 +204,9 @@ async fn cancelled(database: &Database) -> Result<()> {
 async fn abandoned(database: &Database) -> Result<()> {
     database.write(&root(), &lines(3_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
-    let (sink, chunks) = abandoned_sink::<Line>();
-    drop(chunks);
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
+    let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
+    drop(chunks);
     let ended = snapshot.read(all, sink).await;
     ensure(ended.is_err(), || "records that nobody took were read with success".to_owned())?;
     drop(snapshot);
@@ -178,13 +216,16 @@ async fn abandoned(database: &Database) -> Result<()> {
 async fn dropped(database: &Database) -> Result<()> {
     database.write(&root(), &lines(20_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
-    // Nobody takes anything, so that it waits in the middle.
-    let (sink, _chunks) = abandoned_sink::<Line>();
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
-    let read = snapshot.read(all, sink);
-    let _ = tokio::time::timeout(Duration::from_millis(50), read).await;
+    // Nobody takes anything, so that it waits in the middle.
+    let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
+    let ended = tokio::time::timeout(Duration::from_millis(200), snapshot.read(all, sink)).await;
+    ensure(ended.is_err(), || "a read that nobody took from ended".to_owned())?;
+    drop(chunks);
+    same::<Pair>(&read::<Pair>(snapshot.as_ref(), &root(), 10).await?, &[])?;
     drop(snapshot);
-    database.write(&root(), &[Line::new(1, "changed")], &on_conflict(ConflictMode::Overwrite)).await.map(drop)
+    let changed = [Line::new(1, "changed")];
+    database.write(&root(), &changed, &on_conflict(ConflictMode::Overwrite)).await.map(drop)
 }
 
 async fn described(database: &Database) -> Result<()> {

@@ -24,6 +24,7 @@ pub struct Conformance {
 /// How a provider did in one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct CaseResult {
     /// What holds if it passes.
     pub name: &'static str,
@@ -34,6 +35,7 @@ pub struct CaseResult {
 /// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Outcome {
     /// It holds.
     Passed,

@@ -133,8 +133,14 @@ async fn sets(database: &Database) -> Result<()> {
     ensure(count == 2, || format!("{count} records are counted in a set of 2"))?;
     drop(snapshot);
     if database.provider.capabilities().bulk_delete {
+        // Each way: emptying one leaves the other.
         database.write::<Line>(&archive, &[], &replacing()).await?;
+        database.holds::<Line>(&archive, &[]).await?;
         database.holds(&root(), &before()).await?;
+        database.write(&archive, &after(), &options()).await?;
+        database.write::<Line>(&root(), &[], &replacing()).await?;
+        database.holds::<Line>(&root(), &[]).await?;
+        database.holds(&archive, &after()).await?;
     }
     Ok(())
 }
@@ -164,6 +170,13 @@ async fn dropped(database: &Database) -> Result<()> {
     let (session, _) = database.written(&root(), &after(), &options()).await?;
     drop(session);
     database.holds(&root(), &before()).await?;
+    // In the middle of a write, as a restore that is cancelled is.
+    let mut session = database.provider.begin_restore(&options()).await?;
+    session.begin(RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())).await?;
+    let records = after().iter().map(record).collect::<Result<_>>()?;
+    let _ = session.write(records).now_or_never();
+    session.rollback().await?;
+    database.holds(&root(), &before()).await?;
     database.write(&root(), &after(), &options()).await.map(drop)
 }
 
@@ -187,25 +200,46 @@ async fn failed_half_way(database: &Database) -> Result<()> {
 
 async fn hidden(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
-    let snapshot = database.provider.snapshot().await?;
     let (session, _) = database.written(&root(), &after(), &options()).await?;
-    let found = super::database::read::<Line>(snapshot.as_ref(), &root(), 10).await?;
-    super::database::same(&found, &before())?;
-    drop(snapshot);
-    session.commit().await
+    // A view that is opened only now.
+    database.holds(&root(), &before()).await?;
+    session.commit().await?;
+    let wanted = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
+    database.holds(&root(), &wanted).await
 }
 
 async fn compare(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
-    let comparing = SessionOptions { intent: SessionIntent::Compare, ..options() };
+    let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
+    let counts = compared(database, &records, options()).await?;
+    counted(&counts, WriteCounts { inserted: 1, updated: 1, unchanged: 1, ..WriteCounts::default() })?;
+    let counts = compared(database, &records, on_conflict(ConflictMode::Keep)).await?;
+    counted(&counts, WriteCounts { inserted: 1, kept: 2, ..WriteCounts::default() })?;
+    let ended = compared(database, &records, on_conflict(ConflictMode::Fail)).await;
+    let kind = ended.as_ref().err().map(Error::kind);
+    ensure(kind == Some(ErrorKind::Conflict), || format!("with `fail` it ended with {kind:?}"))?;
+    if database.provider.capabilities().bulk_delete {
+        let counts = compared(database, &records, replacing()).await?;
+        let wanted =
+            WriteCounts { inserted: 1, updated: 1, unchanged: 1, deleted: 1, ..WriteCounts::default() };
+        counted(&counts, wanted)?;
+    }
+    Ok(())
+}
+
+/// What a dry run counts, which must leave everything as it is.
+async fn compared(database: &Database, records: &[Line], options: SessionOptions) -> Result<WriteCounts> {
+    let comparing = SessionOptions { intent: SessionIntent::Compare, ..options };
     let mut session = database.provider.begin_restore(&comparing).await?;
     session.begin(RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())).await?;
-    let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
-    session.write(records.iter().map(record).collect::<Result<_>>()?).await?;
-    let counts = session.end().await?;
-    counted(&counts, WriteCounts { inserted: 1, updated: 1, unchanged: 1, ..WriteCounts::default() })?;
+    let written = session.write(records.iter().map(record).collect::<Result<_>>()?).await;
+    let counts = match written {
+        Ok(()) => session.end().await,
+        Err(error) => Err(error),
+    };
     session.rollback().await?;
-    database.holds(&root(), &before()).await
+    database.holds(&root(), &before()).await?;
+    counts
 }
 
 async fn assessed(database: &Database) -> Result<()> {

@@ -13,8 +13,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::SetName;
 use crate::lines::Chunk;
 use crate::provider::{
-    Provider, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreTarget, SessionOptions, WriteCounts,
+    Provider, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,
+    SessionOptions, WriteCounts,
 };
+use crate::restore;
 
 /// The records of one set of an entity, where they live.
 ///
@@ -54,7 +56,7 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// The database cannot be read, or the record does not decode.
     pub async fn get(&self, key: &T::Key) -> Result<Option<T>> {
-        let (codec, _) = self.place()?;
+        let (codec, ..) = self.place()?;
         let key = codec::key_values(key, codec.schema()).map_err(|error| {
             Error::with_source(
                 ErrorKind::Record,
@@ -71,7 +73,7 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// The database cannot be read.
     pub async fn count(&self) -> Result<u64> {
-        let (codec, provider) = self.place()?;
+        let (codec, _, provider) = self.place()?;
         provider.snapshot().await?.count(&codec, &self.set).await
     }
 
@@ -80,27 +82,12 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// A record does not fit, or the database fails.
     pub async fn upsert_many(&self, records: impl IntoIterator<Item = T>) -> Result<WriteCounts> {
-        let (codec, provider) = self.place()?;
+        let (codec, name, provider) = self.place()?;
         let options = SessionOptions { level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
-        session.begin(RestoreTarget::new(codec.clone(), self.set.clone())).await?;
-        let mut batch = Vec::new();
-        for record in records {
-            batch.push(codec::to_record(&record, codec.schema()).map_err(|error| {
-                Error::with_source(
-                    ErrorKind::Record,
-                    format!("a record of {} cannot be written", codec.name()),
-                    error,
-                )
-            })?);
-            if batch.len() == BATCH {
-                session.write(std::mem::take(&mut batch)).await?;
-            }
-        }
-        session.write(batch).await?;
-        let counts = session.end().await?;
-        session.commit().await?;
-        Ok(counts)
+        let target = RestoreTarget::new(codec.clone(), self.set.clone());
+        let written = write(session.as_mut(), target, &codec, records).await;
+        finish(name, session, written).await
     }
 
     /// Removes all records of the set.
@@ -108,20 +95,21 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// The database fails, or records that stay refer to those that would go.
     pub async fn clear(&self) -> Result<u64> {
-        let (codec, provider) = self.place()?;
+        let (codec, name, provider) = self.place()?;
         let options =
             SessionOptions { replace_existing: true, level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
-        session.begin(RestoreTarget::new(codec, self.set.clone())).await?;
-        let counts = session.end().await?;
-        session.commit().await?;
-        Ok(counts.deleted)
+        let target = RestoreTarget::new(codec.clone(), self.set.clone());
+        let cleared = write::<T>(session.as_mut(), target, &codec, []).await;
+        finish(name, session, cleared).await.map(|counts| counts.deleted)
     }
 
-    fn place(&self) -> Result<(EntityCodec, &dyn Provider)> {
+    /// The entity, the name of its provider, and the provider.
+    fn place(&self) -> Result<(EntityCodec, &str, &dyn Provider)> {
         let environment = &self.koan.environment;
         let known = environment.require_entity(T::descriptor().name())?;
-        Ok((known.codec.clone(), environment.provider(&known.provider)?.as_ref()))
+        let provider = environment.provider(&known.provider)?.as_ref();
+        Ok((known.codec.clone(), &known.provider, provider))
     }
 
     fn clone_handle(&self) -> Self {
@@ -132,7 +120,7 @@ impl<T: Entity> Data<T> {
         self,
         key: Option<Vec<crate::value::Value<'static>>>,
     ) -> Result<impl Stream<Item = Result<T>> + Send + 'static> {
-        let (codec, provider) = self.place()?;
+        let (codec, _, provider) = self.place()?;
         let snapshot = provider.snapshot().await?;
         let (sink, chunks) = RecordSink::channel(codec.clone(), BATCH);
         let request = match key {
@@ -146,6 +134,42 @@ impl<T: Entity> Data<T> {
             Ok::<_, Error>(reading.next().await?.map(|chunk| (chunk, reading)))
         });
         Ok(chunks.map_ok(|chunk| stream::iter(decode::<T>(&chunk))).try_flatten().boxed())
+    }
+}
+
+/// Writes records into a target.
+async fn write<T: Entity>(
+    session: &mut dyn RestoreSession,
+    target: RestoreTarget,
+    codec: &EntityCodec,
+    records: impl IntoIterator<Item = T>,
+) -> Result<WriteCounts> {
+    session.begin(target).await?;
+    let mut batch = Vec::new();
+    for record in records {
+        batch.push(codec::to_record(&record, codec.schema()).map_err(|error| {
+            let text = format!("a record of {} cannot be written", codec.name());
+            Error::with_source(ErrorKind::Record, text, error)
+        })?);
+        if batch.len() == BATCH {
+            session.write(std::mem::take(&mut batch)).await?;
+        }
+    }
+    if !batch.is_empty() {
+        session.write(batch).await?;
+    }
+    session.end().await
+}
+
+/// Commits what was written, or undoes it.
+async fn finish(
+    provider: &str,
+    session: Box<dyn RestoreSession>,
+    written: Result<WriteCounts>,
+) -> Result<WriteCounts> {
+    match written {
+        Ok(counts) => session.commit().await.map(|()| counts),
+        Err(error) => Err(restore::roll_back(vec![(provider.to_owned(), session)], error).await),
     }
 }
 

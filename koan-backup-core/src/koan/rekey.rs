@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::cancel_setter;
+use crate::cancellation::until_cancelled;
 use crate::catalog::{self, BackupRef};
 use crate::error::{ErrorKind, Result};
 use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
@@ -88,7 +89,7 @@ impl IntoFuture for RekeyAllBuilder {
             let environment = &self.koan.environment;
             let storage = environment.storage(self.options.profile.as_deref())?;
             let mut summary = RekeySummary::default();
-            for backup in catalog::list(storage).await? {
+            for backup in until_cancelled(&self.options.cancel, catalog::list(storage)).await? {
                 let id = backup.manifest.id;
                 if self.options.cancel.is_cancelled() {
                     summary.cancelled.push(id);

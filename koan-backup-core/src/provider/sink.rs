@@ -10,6 +10,7 @@ use crate::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lines::Chunk;
+use crate::value::Value;
 
 /// The longest line: a reader takes a block of lines as one piece.
 const MAX_LINE_BYTES: usize = 128 << 20;
@@ -132,13 +133,19 @@ impl RecordSink {
                 error,
             )
         })?;
-        let fields = self.entity.schema().key_fields().map(|(_, field)| field.name.as_str());
-        let named = self.entity.key_text(fields.zip(&key));
         if self.observed.repeats_key(key.iter()) {
             self.chunk.lines.truncate(start);
-            return Err(self.twice(&named));
+            return Err(self.twice(&named(&self.entity, &key)));
         }
-        self.pushed(start, |_| named)
+        self.pushed(start, |entity| named(entity, &key))
+    }
+
+    /// The error of a provider that meets the key of a record a second time, however far from the first.
+    pub fn refuse_twice<T: Entity>(&self, record: &T) -> Error {
+        match self.entity.write_record(record, &mut Vec::new()) {
+            Ok(key) => self.twice(&named(&self.entity, &key)),
+            Err(_) => self.twice("(unknown)"),
+        }
     }
 
     /// Counts the line that begins at `start`.
@@ -259,6 +266,12 @@ impl RecordSink {
             Ok(())
         }
     }
+}
+
+/// A key as text for an error.
+fn named(entity: &EntityCodec, key: &[Value<'static>]) -> String {
+    let fields = entity.schema().key_fields().map(|(_, field)| field.name.as_str());
+    entity.key_text(fields.zip(key))
 }
 
 impl std::fmt::Debug for RecordSink {

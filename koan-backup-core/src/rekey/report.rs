@@ -46,7 +46,7 @@ impl RekeyReport {
         }
     }
 
-    /// The report, if the old keys open nothing of the backup any longer.
+    /// The report, if the old archive was removed.
     ///
     /// # Errors
     /// The old archive could not be removed; the error names it.
@@ -74,14 +74,15 @@ pub struct RekeySummary {
     pub rekeyed: Vec<RekeyReport>,
     /// Those in which nothing is encrypted, or that have no archive.
     pub untouched: Vec<BackupId>,
-    /// Those that are as they were, and why.
+    /// Those of which it is not certain that they are sealed for the new recipients, and why.
     pub failed: Vec<(BackupId, Error)>,
     /// Those that are as they were because the work was cancelled.
     pub cancelled: Vec<BackupId>,
 }
 
 impl RekeySummary {
-    /// The summary, if the old keys open nothing in the profile any longer.
+    /// The summary, if each backup of the profile was sealed anew or has nothing that is sealed, and its old archive removed. Old
+    /// archives that an earlier run could not remove are not looked for.
     ///
     /// # Errors
     /// A backup failed: the error is that of the first and counts the others. Or the work was cancelled before all were
@@ -93,12 +94,11 @@ impl RekeySummary {
                 0 => String::new(),
                 others => format!(" (and {others} more)"),
             };
-            return Err(error.context(format!("backup {id} is sealed for the recipients it had{more}")));
+            return Err(error.context(format!("backup {id} was not sealed anew for certain{more}")));
         }
         if !self.cancelled.is_empty() {
             let left = self.cancelled.len();
-            return Err(Error::cancelled()
-                .context(format!("backups that are sealed for the recipients they had: {left}")));
+            return Err(Error::cancelled().context(format!("backups that were not sealed anew: {left}")));
         }
         self.rekeyed.iter().try_for_each(|report| report.clone().require_replaced().map(drop))?;
         Ok(self)

@@ -1,7 +1,7 @@
 //! Runs a restore: verified first, one session a provider, all or nothing where the database allows it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::stream::TryStreamExt;
 use sha2::{Digest, Sha256};
@@ -33,15 +33,15 @@ pub(crate) async fn run(
     options.validate()?;
     let listener = environment.listener(&options.listener);
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
-    let work = write(environment, backup, identities, options, &listener);
+    // Out here, so that what was begun can be undone when the work is dropped.
+    let mut sessions = Sessions::new();
+    let work = write(environment, backup, identities, options, &listener, &mut sessions);
     let written = until_cancelled(&options.cancel, work).await;
     // From here on nothing is cancelled: a restore that was committed must not be called cancelled.
     let ended = match written {
-        Ok((_, sessions)) if options.cancel.is_cancelled() => {
-            Err(roll_back(sessions, Error::cancelled()).await)
-        }
-        Ok((report, sessions)) => commit(sessions, options.intent).await.map(|()| report),
-        Err(error) => Err(error),
+        Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
+        Ok(report) => commit(sessions, options.intent).await.map(|()| report),
+        Err(error) => Err(roll_back(sessions, error).await),
     };
     listener.tell(|| Event::RestoreFinished {
         id: backup.manifest.id,
@@ -50,8 +50,11 @@ pub(crate) async fn run(
     ended
 }
 
+/// The longest that whoever gives up waits for a provider.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Open sessions by the names of their providers.
-type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
+pub(crate) type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
 
 /// Writes everything, and commits nothing yet.
 async fn write(
@@ -60,7 +63,8 @@ async fn write(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     listener: &Listener,
-) -> Result<(RestoreReport, Sessions)> {
+    sessions: &mut Sessions,
+) -> Result<RestoreReport> {
     let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
     let (reader, documents) = verify::open(backup, archive, identities).await?;
@@ -82,7 +86,7 @@ async fn write(
         }
     };
     let restoring = Restoring { environment, reader: &reader, documents: &documents, options, listener };
-    let (entities, sessions) = restoring.all(&plan).await?;
+    let entities = restoring.all(&plan, sessions).await?;
     let report = RestoreReport {
         id: backup.manifest.id,
         dry_run: options.intent == SessionIntent::Compare,
@@ -91,7 +95,7 @@ async fn write(
         verification,
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    Ok((report, sessions))
+    Ok(report)
 }
 
 struct Restoring<'a> {
@@ -104,20 +108,17 @@ struct Restoring<'a> {
 
 impl Restoring<'_> {
     /// Writes to every provider.
-    async fn all(&self, plan: &RestorePlan) -> Result<(Vec<EntityRestore>, Sessions)> {
-        let mut sessions = Sessions::with_capacity(plan.len());
+    async fn all(&self, plan: &RestorePlan, sessions: &mut Sessions) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::new();
         for (name, parts) in plan {
             let provider = self.environment.provider(name)?;
-            let mut session = provider.begin_restore(&self.options.session()).await?;
-            let written = self.provider(name, parts, session.as_mut()).await;
+            let session = provider.begin_restore(&self.options.session()).await?;
             sessions.push((name.clone(), session));
-            match written {
-                Ok(entities) => restored.extend(entities),
-                Err(error) => return Err(roll_back(sessions, error).await),
+            if let Some((_, session)) = sessions.last_mut() {
+                restored.extend(self.provider(name, parts, session.as_mut()).await?);
             }
         }
-        Ok((restored, sessions))
+        Ok(restored)
     }
 
     async fn provider(
@@ -241,15 +242,18 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
     Ok(())
 }
 
-async fn roll_back(sessions: Sessions, error: Error) -> Error {
-    let mut undone = Vec::new();
+/// Undoes everything. What could not be undone is told by the error, and not by the log alone.
+pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
+    let mut left = Vec::new();
     for (name, session) in sessions {
-        if let Err(failed) = session.rollback().await {
-            undone.push(format!("provider `{name}` was not put back: {}", failed.chain()));
-        }
+        let what = match tokio::time::timeout(PATIENCE, session.rollback()).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(failed)) => failed.chain(),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        left.push(format!("provider `{name}` may not be as before: {what}"));
     }
-    // What was left behind must not be known to the log alone.
-    if undone.is_empty() { error } else { error.context(undone.join("; ")) }
+    if left.is_empty() { error } else { error.context(left.join("; ")) }
 }
 
 fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {

@@ -50,29 +50,25 @@ impl Decisions {
                 self.counts.inserted += 1;
                 Decision::Write
             }
-            (Some(true), _) if !writes => {
-                self.counts.unchanged += 1;
-                Decision::Leave
-            }
-            (Some(_), ConflictMode::Overwrite) => {
-                self.counts.updated += 1;
-                Decision::Write
-            }
-            // What is there goes, so it is in nobody's way.
-            (Some(_), _) if self.options.replace_existing => {
-                self.counts.updated += 1;
-                Decision::Write
-            }
-            (Some(_), ConflictMode::Keep) => {
+            // With `replace_existing`, what is there is in nobody's way.
+            (Some(_), ConflictMode::Keep) if !self.options.replace_existing => {
                 self.counts.kept += 1;
                 Decision::Leave
             }
-            (Some(_), _) => {
+            (Some(_), ConflictMode::Fail) if !self.options.replace_existing => {
                 let text = format!(
                     "{} exists already; restore with another conflict mode, or into another set",
                     named()
                 );
                 return Err(Error::new(ErrorKind::Conflict, text));
+            }
+            (Some(true), _) if !writes => {
+                self.counts.unchanged += 1;
+                Decision::Leave
+            }
+            (Some(_), _) => {
+                self.counts.updated += 1;
+                Decision::Write
             }
         };
         self.seen.insert(key);
@@ -91,4 +87,9 @@ impl Decisions {
         }
         self.counts
     }
+}
+
+/// The error of a session that was used without a target.
+pub(crate) fn out_of_turn() -> Error {
+    Error::new(ErrorKind::Internal, "a session was used before a target was begun")
 }

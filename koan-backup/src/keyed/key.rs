@@ -2,7 +2,8 @@
 
 use koan_backup_core::{EntitySchema, Record, Value};
 
-/// The key of a record. Numbers are in the order of their values, text in that of its bytes.
+/// The key of a record. Numbers are in the order of their values, text in that of its bytes, and decimals with a fraction in that
+/// of their text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RecordKey(Vec<Part>);
 
@@ -36,7 +37,8 @@ fn part(value: &Value<'_>) -> Part {
         Value::F64(value) => Part::Number(in_order(*value)),
         Value::Bytes(bytes) => Part::Bytes(bytes.to_vec()),
         Value::Uuid(bytes) => Part::Bytes(bytes.to_vec()),
-        Value::Decimal(text) | Value::Str(text) | Value::Json(text) => Part::Text(text.to_string()),
+        Value::Decimal(text) => text.parse().map_or_else(|_| Part::Text(text.to_string()), Part::Number),
+        Value::Str(text) | Value::Json(text) => Part::Text(text.to_string()),
         Value::Timestamp(at) => match at.unix_nanos() {
             Some(nanos) => Part::Number(nanos),
             None => Part::Text(at.to_string()),

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionIntent, SessionOptions,
-    WriteCounts,
+    Record, RestoreSession, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
 };
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Memory, Table, Tables};
-use crate::keyed::{Decision, Decisions, RecordKey};
+use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
 
 /// One restore: it changes a copy, which takes the place of what is there at the commit.
 #[derive(Debug)]
@@ -77,8 +76,4 @@ impl RestoreSession for MemorySession {
     async fn rollback(self: Box<Self>) -> Result<()> {
         Ok(())
     }
-}
-
-fn out_of_turn() -> Error {
-    Error::new(ErrorKind::Internal, "records were written before a target was begun")
 }

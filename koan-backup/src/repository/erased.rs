@@ -1,7 +1,7 @@
 //! A repository whose type is forgotten.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -30,8 +30,13 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// The records that are there.
     async fn present(&self, codec: &EntityCodec) -> Result<Present>;
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()>;
-    /// Removes the records about which nothing was decided.
-    async fn delete_others(&self, decisions: &Decisions, codec: &EntityCodec) -> Result<()>;
+    /// Removes the records that were there and about which nothing was decided, and tells how many.
+    async fn delete_others(
+        &self,
+        present: &Present,
+        decisions: &Decisions,
+        codec: &EntityCodec,
+    ) -> Result<usize>;
 }
 
 /// The keys of the records that are there, and of each record the hash.
@@ -99,6 +104,8 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
 
     async fn read(&self, request: ReadRequest, mut sink: RecordSink) -> Result<ReadSummary> {
         let mut all = self.repository.all();
+        // They come in any order, so that two of one key need not be side by side.
+        let mut keys = HashSet::new();
         let wanted = request.key.as_deref().map(RecordKey::of_values);
         while let Some(record) = all.next().await {
             let record = record.map_err(self.failed("failed while it was read"))?;
@@ -106,6 +113,13 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
                 && *wanted != RecordKey::of(&Self::record(&request.entity, &record)?, request.entity.schema())
             {
                 continue;
+            }
+            let key = serde_json::to_vec(&record.key()).map_err(|source| {
+                let text = format!("the key of a record of {} is none", T::descriptor().name());
+                Error::with_source(ErrorKind::Record, text, source)
+            })?;
+            if !keys.insert(key) {
+                return Err(sink.refuse_twice(&record));
             }
             if sink.push_record(&record)? == Flow::Flush {
                 sink.flush().await?;
@@ -138,20 +152,28 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
     }
 
-    async fn delete_others(&self, decisions: &Decisions, codec: &EntityCodec) -> Result<()> {
+    async fn delete_others(
+        &self,
+        present: &Present,
+        decisions: &Decisions,
+        codec: &EntityCodec,
+    ) -> Result<usize> {
         let mut others = Vec::new();
         let mut all = self.repository.all();
         while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
-            if !decisions.has_seen(&RecordKey::of(&Self::record(codec, &record)?, codec.schema())) {
+            let key = RecordKey::of(&Self::record(codec, &record)?, codec.schema());
+            // What the application wrote meanwhile is its own.
+            if present.contains_key(&key) && !decisions.has_seen(&key) {
                 others.push(record);
             }
         }
         drop(all);
+        let count = others.len();
         let mut others = others.into_iter();
         loop {
             let batch: Vec<_> = others.by_ref().take(BATCH).collect();
             if batch.is_empty() {
-                return Ok(());
+                return Ok(count);
             }
             self.repository.delete_many(batch).await.map_err(self.failed("did not remove records"))?;
         }

@@ -10,7 +10,7 @@ use koan_backup_core::{
 
 use super::Repositories;
 use super::erased::{ErasedRepository, Present, hash};
-use crate::keyed::{Decision, Decisions, RecordKey};
+use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
 
 /// One restore into repositories.
 #[derive(Debug)]
@@ -85,10 +85,10 @@ impl RestoreSession for RepositorySession {
     async fn end(&mut self) -> Result<WriteCounts> {
         let Target { codec, repository, present, decisions, .. } =
             self.current.take().ok_or_else(out_of_turn)?;
-        let gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
+        let mut gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
         if self.options.replace_existing && self.options.intent == SessionIntent::Apply && gone > 0 {
             self.note(codec.name());
-            repository.delete_others(&decisions, &codec).await?;
+            gone = repository.delete_others(&present, &decisions, &codec).await?;
         }
         Ok(decisions.end(gone))
     }
@@ -111,8 +111,4 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Target").field("entity", &self.codec.name()).finish_non_exhaustive()
     }
-}
-
-fn out_of_turn() -> Error {
-    Error::new(ErrorKind::Internal, "records were written before a target was begun")
 }

@@ -28,6 +28,10 @@ enum Lie {
     NeverDeletes,
     /// A dry run writes.
     WetRun,
+    /// Each batch is committed at once, and undone by hand.
+    CommitsEarly,
+    /// What is read at different moments is called a snapshot, though none is claimed.
+    CallsItASnapshot,
     /// A read that failed is called complete.
     ShortRead,
 }
@@ -46,7 +50,9 @@ impl Provider for Liar {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.truth.capabilities()
+        let mut capabilities = self.truth.capabilities();
+        capabilities.snapshot_reads &= self.lie != Lie::CallsItASnapshot;
+        capabilities
     }
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
@@ -73,7 +79,8 @@ impl Provider for Liar {
             Lie::WetRun => options.intent = koan_backup::SessionIntent::Apply,
             _ => {}
         }
-        Ok(Box::new(LyingSession { lie: self.lie, truth: Some(self.truth.begin_restore(&options).await?) }))
+        let truth = Some(self.truth.begin_restore(&options).await?);
+        Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone() }))
     }
 }
 
@@ -117,6 +124,7 @@ impl Snapshot for LyingSnapshot {
 struct LyingSession {
     lie: Lie,
     truth: Option<Box<dyn RestoreSession>>,
+    database: Memory,
 }
 
 impl LyingSession {
@@ -142,7 +150,12 @@ impl RestoreSession for LyingSession {
     }
 
     async fn end(&mut self) -> Result<WriteCounts> {
-        self.truth().end().await
+        let counts = self.truth().end().await?;
+        if self.lie == Lie::CommitsEarly {
+            self.truth.take().expect("open").commit().await?;
+            self.truth = Some(self.database.begin_restore(&SessionOptions::default()).await?);
+        }
+        Ok(counts)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
@@ -169,6 +182,8 @@ async fn a_provider_that_lies_does_not_conform() {
         (Lie::AlwaysOverwrites, "`keep` leaves what is there"),
         (Lie::NeverDeletes, "`replace_existing` leaves exactly what was written"),
         (Lie::WetRun, "a dry run counts what would be done and writes nothing"),
+        (Lie::CommitsEarly, "nothing of a session shows before its commit"),
+        (Lie::CallsItASnapshot, "what is not read at one moment is not called so"),
         (Lie::ShortRead, "a cancelled read is an error, and the next one works"),
     ] {
         let empty = async || Ok(Arc::new(Liar { lie, truth: Memory::new() }) as Arc<dyn Provider>);

@@ -9,7 +9,10 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use koan_backup::conformance::{Line, Pair, Specimen};
 use koan_backup::prelude::*;
-use koan_backup::{Provider, Repositories, Repository, RepositoryError, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    CancellationToken, Event, Provider, Repositories, Repository, RepositoryError, ScopeDeclaration,
+    ScopeMode,
+};
 
 use crate::conforms;
 
@@ -110,7 +113,7 @@ async fn what_a_restore_without_transactions_has_written_is_named_in_its_error()
     assert_eq!(error.kind(), ErrorKind::Conflict);
     let told = error.chain();
     assert!(
-        told.contains("`main` was not put back") && told.contains("records of Line were written"),
+        told.contains("`main` may not be as before") && told.contains("records of Line were written"),
         "{told}"
     );
     assert_eq!(lines.records.lock().expect("sound").len(), 1);
@@ -127,10 +130,46 @@ async fn what_a_restore_without_transactions_has_written_is_named_in_its_error()
 }
 
 #[tokio::test]
+async fn a_cancelled_restore_without_transactions_names_what_it_has_written() {
+    let (lines, pairs) = (Arc::new(Shelf::new(false)), Arc::new(Shelf::new(false)));
+    let all = (0..30).map(|id| Line { id, content: "one".to_owned() }).collect();
+    lines.upsert_many(all).await.expect("written");
+    let backups = tempfile::tempdir().expect("a directory");
+    let koan = context(&lines, &pairs, backups.path()).await;
+    koan.backup("nightly").await.expect("a backup");
+    lines.records.lock().expect("sound").clear();
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let restore = koan.restore("nightly").batch_size(10).cancel_on(token).on_event(move |event| {
+        if matches!(event, Event::BatchRestored { records: 10, .. }) {
+            cancel.cancel();
+        }
+    });
+    let error = restore.await.expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(error.chain().contains("records of Line were written"), "{error:?}");
+    assert_ne!(lines.records.lock().expect("sound").len(), 0);
+}
+
+#[tokio::test]
+async fn two_records_of_one_key_fail_a_backup_however_far_apart_they_are() {
+    let line = |id| Ok(Line { id, content: "one".to_owned() });
+    let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
+    let repositories = Repositories::new().with(Given(Mutex::new(vec![line(7), line(1), line(2), line(7)])));
+    let builder = builder.provider("main", repositories).storage("memory", Storage::memory());
+    let koan = builder.build().await.expect("a context");
+    let error = koan.backup("nightly").await.expect_err("one would be lost");
+    assert_eq!(error.kind(), ErrorKind::Record);
+    assert!(error.chain().contains("Line `id=7`") && error.chain().contains("twice"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_repository_that_fails_half_way_is_a_failed_backup() {
+    let line = Ok(Line { id: 1, content: "one".to_owned() });
+    let broken = Given(Mutex::new(vec![line, Err("the connection was lost".into())]));
     let koan = {
         let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
-        let builder = builder.provider("main", Repositories::new().with(Broken));
+        let builder = builder.provider("main", Repositories::new().with(broken));
         builder.storage("memory", Storage::memory()).build().await.expect("a context")
     };
     let error = koan.backup("nightly").await.expect_err("the connection is lost");
@@ -153,14 +192,13 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
     }
 }
 
-/// A repository whose connection is lost after a record.
-struct Broken;
+/// A repository that gives this, once.
+struct Given(Mutex<Vec<Result<Line, RepositoryError>>>);
 
 #[async_trait]
-impl Repository<Line> for Broken {
+impl Repository<Line> for Given {
     fn all(&self) -> BoxStream<'_, Result<Line, RepositoryError>> {
-        let one = Ok(Line { id: 1, content: "one".to_owned() });
-        stream::iter([one, Err("the connection was lost".into())]).boxed()
+        stream::iter(std::mem::take(&mut *self.0.lock().expect("sound"))).boxed()
     }
 
     async fn upsert_many(&self, _: Vec<Line>) -> Result<(), RepositoryError> {
