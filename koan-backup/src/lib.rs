@@ -32,7 +32,9 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
-#[cfg(feature = "memory")]
+#[cfg(feature = "json")]
+mod json;
+#[cfg(any(feature = "memory", feature = "json"))]
 mod keyed;
 #[cfg(feature = "memory")]
 mod memory;
@@ -45,6 +47,8 @@ mod sqlite;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "json")]
+pub use json::JsonFiles;
 #[cfg(feature = "conformance")]
 pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
