@@ -14,7 +14,9 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "the disk is full; make room and try again"
         }
-        io::ErrorKind::UnexpectedEof => "it became shorter while it was read; stop what writes to it",
+        io::ErrorKind::UnexpectedEof => {
+            "it became shorter while it was read; have what writes to it write a new file and rename that over the old one"
+        }
         io::ErrorKind::InvalidFilename => "its name is too long for the file system",
         _ => "the file system refused",
     };

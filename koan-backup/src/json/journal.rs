@@ -188,3 +188,115 @@ pub(super) fn sync_directory(path: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::directory::Layout;
+    use super::super::lock::Patience;
+    use super::super::settled::settled;
+    use super::*;
+
+    type Files = BTreeMap<&'static str, &'static str>;
+
+    const STAGING: &str = "restore-1";
+
+    /// Two files are replaced, one of them in a directory that is new, and two go.
+    fn journal() -> Journal {
+        let rename = |from: &str, to: &str| Rename { from: from.into(), to: to.into(), length: 3 };
+        Journal {
+            renames: vec![rename("0", "A/1.json"), rename("1", "B/#x/2.json")],
+            removals: vec!["A/3.json".into(), "C/4.json".into()],
+            ..Journal::new(STAGING.into())
+        }
+    }
+
+    fn before() -> Files {
+        Files::from([("A/1.json", "old"), ("A/3.json", "old"), ("C/4.json", "old"), ("C/5.json", "old")])
+    }
+
+    fn after() -> Files {
+        Files::from([("A/1.json", "new"), ("B/#x/2.json", "new"), ("C/5.json", "old")])
+    }
+
+    /// A directory just before the commit.
+    fn staged(root: &Path) -> Directory {
+        let directory = Directory::open(root, Layout::Documents).expect("a directory");
+        let hidden = directory.hidden();
+        fs::create_dir_all(hidden.join(STAGING)).expect("made");
+        fs::write(hidden.join("commit.lock"), "").expect("written");
+        for name in ["0", "1", "unused"] {
+            fs::write(hidden.join(STAGING).join(name), "new").expect("written");
+        }
+        for (name, content) in before() {
+            let path = directory.root.join(name);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+            fs::write(path, content).expect("written");
+        }
+        directory
+    }
+
+    fn assert_holds(directory: &Directory, wanted: &Files, when: &str) {
+        let all: Vec<_> = before().into_keys().chain(after().into_keys()).collect();
+        for name in all {
+            let found = fs::read_to_string(directory.root.join(name)).ok();
+            assert_eq!(found.as_deref(), wanted.get(name).copied(), "{name} {when}");
+        }
+    }
+
+    /// The steps of a commit from its journal on, one by one.
+    fn steps() -> Vec<fn(&Path)> {
+        vec![
+            |root| fs::create_dir_all(root.join("B")).expect("made"),
+            |root| fs::create_dir_all(root.join("B/#x")).expect("made"),
+            |root| fs::rename(root.join(".koan/restore-1/0"), root.join("A/1.json")).expect("renamed"),
+            |root| fs::rename(root.join(".koan/restore-1/1"), root.join("B/#x/2.json")).expect("renamed"),
+            |root| fs::remove_file(root.join("A/3.json")).expect("removed"),
+            |root| fs::remove_file(root.join("C/4.json")).expect("removed"),
+        ]
+    }
+
+    #[test]
+    fn a_commit_that_was_cut_short_after_any_step_is_finished() {
+        for done in 0..=steps().len() {
+            let folder = tempfile::tempdir().expect("a directory");
+            let directory = staged(folder.path());
+            journal().publish(&directory).expect("published");
+            for step in steps().into_iter().take(done) {
+                step(&directory.root);
+            }
+            settled(&directory, &Patience::of(Default::default())).expect("finished");
+            assert_holds(&directory, &after(), &format!("after {done} steps"));
+            assert!(!Journal::is_pending(&directory));
+            assert!(!directory.hidden().join(STAGING).exists());
+            // Once more: there is nothing to do.
+            settled(&directory, &Patience::of(Default::default())).expect("settled");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_not_whole_does_not_count() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let directory = staged(folder.path());
+        let content = serde_json::to_vec(&journal()).expect("JSON");
+        for length in 0..content.len() {
+            fs::write(directory.hidden().join(UNFINISHED), &content[..length]).expect("written");
+            settled(&directory, &Patience::of(Default::default())).expect("settled");
+            assert_holds(&directory, &before(), "before the journal has its name");
+        }
+    }
+
+    #[test]
+    fn a_new_file_that_is_lost_is_not_taken_for_one_in_its_place() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let directory = staged(folder.path());
+        let mut journal = journal();
+        journal.renames[0].length = 4;
+        journal.publish(&directory).expect("published");
+        fs::remove_file(directory.hidden().join(STAGING).join("0")).expect("removed");
+        let error = settled(&directory, &Patience::of(Default::default())).expect_err("it is lost").chain();
+        assert!(error.contains("1.json"), "{error}");
+        assert!(Journal::is_pending(&directory), "and whoever comes next is told again");
+    }
+}
