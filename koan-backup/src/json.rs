@@ -1,44 +1,4 @@
 //! Directories of JSON files as a provider.
-//!
-//! Each entity has a directory of its own, named by its `table` or its name, percent-encoded as in archives.
-//!
-//! | layout | default set | set `archive` |
-//! |---|---|---|
-//! | [`lines`](JsonFiles::lines): a document a line | `User/root.jsonl` | `User/archive.jsonl` |
-//! | [`documents`](JsonFiles::documents): a document a file | `User/<anything>.json` | `User/#archive/<anything>.json` |
-//!
-//! - **Names** that begin with a dot are never data. What else is no data is told at the start as a table in no entity. The key
-//!   of a document is in its content, not in its file's name; a new one is named by its key, percent-encoded with its
-//!   capitals, and a key that is too long by its beginning and a hash. No two share a file, also where capitals are not told
-//!   apart.
-//! - **Reading**: a document is one JSON object in UTF-8. A byte order mark, carriage returns, empty lines and a missing last
-//!   line feed are passed over; whatever else is not JSON, and a name or a key that is there twice, fails the backup with file
-//!   and line. What is not there has serde's default, what the type does not know is warned of. Sixteen bytes for each key of
-//!   a set are held in memory while it is read.
-//! - **Snapshots**: of `lines`, all files are opened at once while no restore takes effect, and read as they were; one that
-//!   is changed in place fails the read, one that is replaced by a rename does not. `documents` are opened one by one: a set in
-//!   which anything came, went or changed while it was read fails, but between two sets nothing is promised.
-//! - **Restores** are all or nothing, also when the process is killed. One session writes at a time, whatever process it is in.
-//!   A directory that is missing is an empty one, and is made when there is something to put in it. In `lines`, old lines keep
-//!   their order and are followed by new ones; the keys of a set are held in memory. Permissions of files that are replaced are
-//!   kept, their owners are not. Symbolic links are not followed for writing.
-//!
-//! # What is in `.koan`
-//!
-//! | name | what it is |
-//! |---|---|
-//! | `writer.lock` | locked by the session that writes |
-//! | `commit.lock` | locked while a restore takes effect, and shared with others by those that read meanwhile |
-//! | `restore-<id>/` | new files of the session that writes; without a journal, the next session removes it |
-//! | `commit.json` | the journal of a restore that was committed: which new files take whose places, and which files go |
-//!
-//! A commit makes the new files durable, writes the journal under another name, makes it durable and renames it. From then on
-//! the restore has happened. Then it renames and removes files, makes that durable, and removes the journal and what is left of
-//! the session. Each of these steps can be done again, so whoever opens the directory next, takes a snapshot or begins a
-//! session, finds a journal and finishes what it says.
-//!
-//! The locks are those of [`std::fs::File`], so other programs do not heed them: an application that writes to the directory
-//! is to be stopped while it is restored. What it changed before the commit is noticed, and the restore is undone.
 
 mod coverage;
 mod directory;
@@ -81,6 +41,47 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A directory of JSON files whose documents are entities.
 ///
+/// Each entity has a directory of its own, named by its `table` or its name, percent-encoded as in archives.
+///
+/// | layout | default set | set `archive` |
+/// |---|---|---|
+/// | [`lines`](Self::lines): a document a line | `User/root.jsonl` | `User/archive.jsonl` |
+/// | [`documents`](Self::documents): a document a file | `User/<anything>.json` | `User/#archive/<anything>.json` |
+///
+/// - **Names** that begin with a dot are never data. What else is no data is told at the start as a table in no entity. The key
+///   of a document is in its content, not in its file's name; a new one is named by its key, percent-encoded with its
+///   capitals, and a key that is too long by its beginning and a hash. No two share a file, also where capitals are not told
+///   apart.
+/// - **Reading**: a document is one JSON object in UTF-8. A byte order mark, carriage returns, empty lines and a missing last
+///   line feed are passed over; whatever else is not JSON, and a name or a key that is there twice, fails the backup with file
+///   and line. What is not there has serde's default, what the type does not know is warned of. Sixteen bytes for each key of
+///   a set are held in memory while it is read.
+/// - **Snapshots**: of `lines`, all files are opened at once while no restore takes effect, and read as they were; one that
+///   is changed in place fails the read, one that is replaced by a rename does not. `documents` are opened one by one: a set in
+///   which anything came, went or changed while it was read fails, but between two sets nothing is promised.
+/// - **Restores** are all or nothing, also when the process is killed. One session writes at a time, whatever process it is in.
+///   A directory that is missing is an empty one, and is made when there is something to put in it. In `lines`, old lines keep
+///   their order and are followed by new ones; the keys of a set are held in memory. Permissions of files that are replaced are
+///   kept, their owners are not. Symbolic links are not followed for writing.
+///
+/// # What is in `.koan`
+///
+/// | name | what it is |
+/// |---|---|
+/// | `writer.lock` | locked by the session that writes |
+/// | `commit.lock` | locked while a restore takes effect, and shared with others by those that read meanwhile |
+/// | `restore-<id>/` | new files of the session that writes; without a journal, the next session removes it |
+/// | `commit.json` | the journal of a restore that was committed: which new files take whose places, and which files go |
+///
+/// A commit makes the new files durable, writes the journal under another name, makes it durable and renames it. From then on
+/// the restore has happened. Then it renames and removes files, makes that durable, and removes the journal and what is left of
+/// the session. Each of these steps can be done again, so whoever opens the directory next, takes a snapshot or begins a
+/// session, finds a journal and finishes what it says.
+///
+/// The locks are those of [`std::fs::File`], so other programs do not heed them: an application that writes to the directory
+/// is to be stopped while it is restored. What it changed before the commit is noticed, and the restore is undone.
+///
+/// # Example
 /// ```
 /// # fn main() -> Result<(), koan_backup::Error> {
 /// use koan_backup::JsonFiles;
