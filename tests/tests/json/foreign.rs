@@ -1,9 +1,18 @@
 //! Files that other programs wrote.
 
 use futures::TryStreamExt;
-use koan_backup::ErrorKind;
+
+use koan_backup::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::shelf::{Book, Shelf};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(key = "from, to")]
+struct Edge {
+    from: i64,
+    to: i64,
+}
 
 #[tokio::test]
 async fn lines_of_other_programs_are_read_and_what_is_not_kept_is_warned_of() {
@@ -131,4 +140,13 @@ async fn the_boot_report_names_what_is_no_data() {
     for (named, wanted) in named.iter().zip(wanted) {
         assert!(named.contains(&format!("`{wanted}`")), "{named}");
     }
+}
+
+#[tokio::test]
+async fn parts_of_keys_are_told_apart_by_their_names_in_whatever_order_they_stand() {
+    let shelf = Shelf::lines().await;
+    shelf.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"to\":1,\"from\":2}\n");
+    assert_eq!(shelf.backup().await.expect("a backup").item_count(), 2);
+    shelf.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"from\":3,\"to\":2}\n{\"to\":2,\"from\":1}\n");
+    assert!(shelf.refusal().await.contains("`from=1, to=2` is there twice"));
 }
