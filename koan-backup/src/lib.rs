@@ -32,6 +32,8 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
+#[cfg(feature = "json")]
+mod json;
 mod keyed;
 #[cfg(feature = "memory")]
 mod memory;
@@ -45,6 +47,8 @@ mod sqlite;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "json")]
+pub use json::JsonFiles;
 #[cfg(feature = "conformance")]
 pub use koan_backup_core::conformance;
 pub use koan_backup_core::{

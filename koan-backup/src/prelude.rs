@@ -7,6 +7,8 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 
+#[cfg(feature = "json")]
+pub use crate::json::JsonFiles;
 #[cfg(feature = "memory")]
 pub use crate::memory::Memory;
 #[cfg(feature = "sqlite")]

@@ -106,7 +106,13 @@ fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b || instants_equal(*a, *b),
         (Str(a), Str(b)) => a == b,
         (Bytes(a), Bytes(b)) => a == b,
-        (Json(a) | Str(a), Json(b)) | (Json(b), Str(a)) => a == b || json_equal(a, b),
+        (Json(a), Json(b)) => a == b || json_equal(a, b),
+        (Str(a), Json(b)) | (Json(b), Str(a)) => a == b || json_equal(a, b) || json_text_is(b, a),
+        (Json(a), I64(b)) | (I64(b), Json(a)) => numbers_equal(a, &b.to_string()),
+        (Json(a), U64(b)) | (U64(b), Json(a)) => numbers_equal(a, &b.to_string()),
+        (Json(a), F64(b)) | (F64(b), Json(a)) => {
+            numbers_equal(a, &format!("{b:?}")) || a.parse().is_ok_and(|a| is_single(a, *b))
+        }
         (Decimal(_) | I64(_) | U64(_) | F64(_) | Str(_), Decimal(_)) | (Decimal(_), _) => {
             match (number_text(one), number_text(other)) {
                 (Some(a), Some(b)) => a == b || numbers_equal(&a, &b),
@@ -186,6 +192,11 @@ impl Digits {
             exponent: if zero { 0 } else { exponent },
         })
     }
+}
+
+/// Whether JSON is a text, and which.
+fn json_text_is(json: &str, text: &str) -> bool {
+    json.starts_with('"') && serde_json::from_str::<String>(json).is_ok_and(|json| json == text)
 }
 
 /// Whether two JSON texts have the same content: white space, the order of keys and the way numbers are written aside.
@@ -316,5 +327,18 @@ mod tests {
         ] {
             assert!(!json_equal(stored, kept), "{stored}");
         }
+    }
+
+    #[test]
+    fn plain_values_are_compared_with_the_json_they_were_read_from() {
+        let json = |text: &'static str| Value::Json(text.into());
+        assert!(same(&json("\"a\\u00fc\""), &Value::Str("aü".into())));
+        assert!(same(&json("100000000000000000000"), &Value::F64(1e20)));
+        assert!(same(&json("7.0"), &Value::I64(7)));
+        assert!(same(&json("0.1"), &Value::F64(f64::from(0.1f32))));
+        assert!(!same(&json("\"a\""), &Value::Str("b".into())));
+        assert!(!same(&json("123456789012345678901234567890"), &Value::F64(1.234_567_890_123_456_8e29)));
+        assert!(!same(&json("18446744073709551616"), &Value::U64(u64::MAX)));
+        assert!(!same(&json("[1]"), &Value::I64(1)));
     }
 }

@@ -42,3 +42,28 @@ async fn memory_conforms() {
     let not_claimed = conformance.cases.iter().filter(|case| case.outcome == Outcome::NotClaimed).count();
     assert_eq!(not_claimed, 3, "only the refusal of what it can do: {conformance}");
 }
+
+/// Each case in a fresh directory.
+async fn json_conforms(open: impl Fn(std::path::PathBuf) -> Result<JsonFiles>) -> Conformance {
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut number = 0;
+    conforms(async || {
+        number += 1;
+        Ok(Arc::new(open(folder.path().join(number.to_string()))?) as Arc<dyn Provider>)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_lines_conforms() {
+    let conformance = json_conforms(JsonFiles::lines).await;
+    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == Outcome::NotClaimed).count();
+    assert_eq!(not_claimed, 4, "only order, and the refusal of what it can do: {conformance}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_documents_conforms() {
+    let conformance = json_conforms(JsonFiles::documents).await;
+    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == Outcome::NotClaimed).count();
+    assert_eq!(not_claimed, 5, "only order, snapshots, and the refusal of what it can do: {conformance}");
+}

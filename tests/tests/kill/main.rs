@@ -4,6 +4,7 @@
 
 mod backup;
 mod catalog;
+mod files;
 mod harness;
 mod process;
 mod rekey;
@@ -11,6 +12,7 @@ mod restore;
 mod shop;
 
 use backup::KilledBackup;
+use files::KilledFiles;
 use harness::kill;
 use rekey::KilledRekey;
 use restore::KilledRestore;
@@ -30,4 +32,9 @@ fn a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive() {
 #[test]
 fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens() {
     kill::<KilledRekey>("a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens");
+}
+
+#[test]
+fn a_killed_restore_of_files_leaves_them_as_they_were_or_as_the_archive() {
+    kill::<KilledFiles>("a_killed_restore_of_files_leaves_them_as_they_were_or_as_the_archive");
 }

@@ -12,17 +12,17 @@ pub(super) const NAME: &str = "nightly";
 
 #[derive(Debug, Serialize, Deserialize, Entity)]
 pub(super) struct User {
-    id: i64,
-    email: String,
-    active: bool,
+    pub(super) id: i64,
+    pub(super) email: String,
+    pub(super) active: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize, Entity)]
 pub(super) struct Purchase {
-    id: i64,
-    user_id: i64,
-    amount: f64,
-    note: Option<String>,
+    pub(super) id: i64,
+    pub(super) user_id: i64,
+    pub(super) amount: f64,
+    pub(super) note: Option<String>,
 }
 
 /// Users have even keys, which leaves room for others between them.

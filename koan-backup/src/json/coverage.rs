@@ -1,0 +1,69 @@
+//! What lies in the directory, and what of it is in no entity.
+
+use std::collections::BTreeMap;
+
+use koan_backup_core::{EntityCodec, EntityCoverage, ProviderDescription, Result};
+
+use super::directory::{Directory, Layout, Sort, entries};
+use super::documents::Listing;
+use super::name;
+
+/// Describes the directory as `entities` see it.
+pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+    let mut description = ProviderDescription::default();
+    description.version = match directory.layout {
+        Layout::Lines => format!("JSON Lines, koan-backup {}", env!("CARGO_PKG_VERSION")),
+        Layout::Documents => format!("JSON documents, koan-backup {}", env!("CARGO_PKG_VERSION")),
+    };
+    let found = entries(&directory.root)?;
+    // Where case is not told apart, `User` and `user` are one directory.
+    let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for entity in entities {
+        owners.entry(name::of_type(entity).to_lowercase()).or_default().push(entity.name());
+    }
+    for entity in entities {
+        let name = name::of_type(entity);
+        let mut coverage = EntityCoverage::new(entity.name());
+        let mut problems = Vec::new();
+        let sharing = owners.get(&name.to_lowercase()).map_or(&[][..], Vec::as_slice);
+        if sharing.len() > 1 {
+            problems.push(format!(
+                "the directory `{name}` is that of {}, where capitals are not told apart; give one another `table`",
+                sharing.join(" and ")
+            ));
+        }
+        if let Some(entry) = found.iter().find(|entry| entry.name == name) {
+            coverage.table = Some(name.clone());
+            if entry.sort == Sort::Directory {
+                match unmapped_within(directory, &name) {
+                    Ok(others) => description.unmapped_tables.extend(others),
+                    Err(error) => problems.push(error.chain()),
+                }
+            } else {
+                problems.push(format!("`{}` is no directory; move it away", entry.path.display()));
+            }
+        }
+        coverage.problem = (!problems.is_empty()).then(|| problems.join("; "));
+        description.entities.push(coverage);
+    }
+    let known: Vec<String> = entities.iter().map(name::of_type).collect();
+    let unknown = found.into_iter().map(|entry| entry.name).filter(|name| !known.contains(name));
+    description.unmapped_tables.extend(unknown);
+    description.unmapped_tables.sort();
+    description.unmapped_tables.dedup();
+    Ok(description)
+}
+
+/// What lies in the directory of a type and is no data of it.
+fn unmapped_within(directory: &Directory, name: &str) -> Result<Vec<String>> {
+    let contents = directory.contents(name)?;
+    let mut others = contents.others;
+    if directory.layout == Layout::Documents {
+        for place in contents.sets.iter().filter(|place| !place.set.is_root()) {
+            let inside = directory.relative(&place.path)?;
+            let beside = Listing::of(&place.path)?.others;
+            others.extend(beside.into_iter().map(|other| format!("{inside}/{other}")));
+        }
+    }
+    Ok(others)
+}

@@ -1,0 +1,238 @@
+//! The directory, and what lies in it.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use koan_backup_core::{Error, ErrorKind, Result, SetName};
+
+use super::failure::failed;
+use super::name;
+use super::stamp::Stamp;
+
+/// What is koan-backup's own.
+pub(super) const HIDDEN: &str = ".koan";
+
+/// How documents lie in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One file a set, one document a line.
+    Lines,
+    /// One file a document.
+    Documents,
+}
+
+/// The directory of a database.
+#[derive(Clone, Debug)]
+pub(super) struct Directory {
+    pub(super) root: PathBuf,
+    pub(super) layout: Layout,
+}
+
+/// What a name in a directory is, after links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    File,
+    Directory,
+    /// A pipe, a socket, or a link to nothing.
+    Other,
+}
+
+/// One name in a directory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// With replacement characters where it is not UTF-8.
+    pub(super) name: String,
+    pub(super) is_utf8: bool,
+    pub(super) path: PathBuf,
+    pub(super) sort: Sort,
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// Where a set lies: a file of lines or a directory of documents.
+#[derive(Clone, Debug)]
+pub(super) struct SetPlace {
+    pub(super) set: SetName,
+    pub(super) path: PathBuf,
+}
+
+/// What lies in the directory of a type.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The default set first, the others sorted.
+    pub(super) sets: Vec<SetPlace>,
+    /// Names that are no data of the type.
+    pub(super) others: Vec<String>,
+}
+
+impl Directory {
+    /// The directory at `path`, made if there is none.
+    pub(super) fn open(path: &Path, layout: Layout) -> Result<Self> {
+        let unusable = |source: io::Error| {
+            Error::with_source(
+                ErrorKind::Configuration,
+                format!(
+                    "`{}` cannot be used as a directory of JSON files; name a directory that can be read",
+                    path.display()
+                ),
+                source,
+            )
+        };
+        fs::create_dir_all(path).map_err(unusable)?;
+        let root = path.canonicalize().map_err(unusable)?;
+        fs::read_dir(&root).map_err(unusable)?;
+        Ok(Self { root, layout })
+    }
+
+    pub(super) fn hidden(&self) -> PathBuf {
+        self.root.join(HIDDEN)
+    }
+
+    /// What lies in the directory of a type, which need not exist.
+    pub(super) fn contents(&self, type_name: &str) -> Result<Contents> {
+        let directory = self.root.join(type_name);
+        let mut contents = Contents::default();
+        for entry in entries(&directory)? {
+            let set = match self.layout {
+                Layout::Lines if entry.sort == Sort::File => entry.name.strip_suffix(".jsonl"),
+                Layout::Documents if entry.sort == Sort::Directory => entry
+                    .name
+                    .strip_prefix('#')
+                    .filter(|name| name::to_set(name).is_some_and(|set| !set.is_root())),
+                _ => None,
+            };
+            let is_document = self.layout == Layout::Documents && is_document(&entry);
+            match set.filter(|_| entry.is_utf8).and_then(name::to_set) {
+                Some(set) => contents.sets.push(SetPlace { set, path: entry.path }),
+                None if is_document => {}
+                None => contents.others.push(format!("{type_name}/{}", entry.name)),
+            }
+        }
+        if self.layout == Layout::Documents {
+            contents.sets.push(SetPlace { set: SetName::root(), path: directory });
+        }
+        contents.sets.sort_by(|a, b| (!a.set.is_root(), &a.set).cmp(&(!b.set.is_root(), &b.set)));
+        if let Some(twice) = contents.sets.windows(2).find(|pair| pair[0].set == pair[1].set) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "`{}` and `{}` are both the set `{}`; make one of them",
+                    twice[0].path.display(),
+                    twice[1].path.display(),
+                    twice[0].set
+                ),
+            ));
+        }
+        Ok(contents)
+    }
+
+    /// Where a set is, or would be.
+    pub(super) fn place(&self, type_name: &str, set: &SetName) -> Result<SetPlace> {
+        let contents = self.contents(type_name)?;
+        if let Some(place) = contents.sets.into_iter().find(|place| place.set == *set) {
+            return Ok(place);
+        }
+        let directory = self.root.join(type_name);
+        let path = match self.layout {
+            Layout::Documents if set.is_root() => directory,
+            Layout::Documents => directory.join(format!("#{}", name::of_set(set))),
+            Layout::Lines => directory.join(format!("{}.jsonl", name::of_set(set))),
+        };
+        let same = |entry: &Entry| Some(entry.name.to_lowercase()) == file_name(&path).map(str::to_lowercase);
+        if let Some(other) = entries(&self.root.join(type_name))?.iter().find(|entry| same(entry)) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "the set `{set}` would be `{}`, which `{}` stands in the way of; rename that",
+                    path.display(),
+                    other.path.display()
+                ),
+            ));
+        }
+        Ok(SetPlace { set: set.clone(), path })
+    }
+
+    /// A path in the directory as a journal has it.
+    pub(super) fn relative(&self, path: &Path) -> Result<String> {
+        let parts = path.strip_prefix(&self.root).ok().and_then(|inside| {
+            inside.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()
+        });
+        parts.map(|parts| parts.join("/")).ok_or_else(|| {
+            Error::new(ErrorKind::Provider, format!("`{}` is no UTF-8 name; rename it", path.display()))
+        })
+    }
+
+    /// Refuses to write where a link leads: a restore stays in its directory.
+    pub(super) fn refuse_links(&self, path: &Path) -> Result<()> {
+        let mut at = path.to_owned();
+        while at != self.root {
+            match fs::symlink_metadata(&at) {
+                Ok(metadata) if metadata.is_symlink() => {
+                    return Err(Error::new(
+                        ErrorKind::Unsupported,
+                        format!(
+                            "`{}` is a symbolic link, which a restore does not follow; put what it leads to in its place",
+                            at.display()
+                        ),
+                    ));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("looking at", &at, error)),
+            }
+            if !at.pop() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name is that of a document.
+pub(super) fn is_document(entry: &Entry) -> bool {
+    entry.sort == Sort::File && entry.name.ends_with(".json")
+}
+
+pub(super) fn file_name(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str())
+}
+
+/// The names in a directory that can be data, sorted; none if there is no directory.
+pub(super) fn entries(directory: &Path) -> Result<Vec<Entry>> {
+    let listed = match fs::read_dir(directory) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("listing", directory, error)),
+    };
+    let mut entries = Vec::new();
+    for listed in listed {
+        let listed = listed.map_err(|error| failed("listing", directory, error))?;
+        let name = listed.file_name();
+        let is_utf8 = name.to_str().is_some();
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = listed.path();
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("looking at", &path, error)),
+        };
+        let sort = metadata.as_ref().map_or(Sort::Other, sort);
+        let stamp = metadata.as_ref().map(Stamp::of);
+        entries.push(Entry { name, is_utf8, path, sort, stamp });
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+fn sort(metadata: &Metadata) -> Sort {
+    if metadata.is_file() {
+        Sort::File
+    } else if metadata.is_dir() {
+        Sort::Directory
+    } else {
+        Sort::Other
+    }
+}

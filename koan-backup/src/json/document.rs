@@ -1,0 +1,152 @@
+//! One JSON object, its values as they are written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+/// The names and values of an object, in its order.
+#[derive(Debug)]
+pub(super) struct Document<'d> {
+    pub(super) entries: Vec<(Cow<'d, str>, &'d str)>,
+}
+
+/// Why something is no document. Never holds content.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) problem: String,
+    /// Line and column in what was parsed, counted from 1, where the place is known.
+    pub(super) place: Option<(usize, usize)>,
+}
+
+impl Fault {
+    pub(super) fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), place: None }
+    }
+}
+
+impl<'d> Document<'d> {
+    /// Parses an object. White space and a byte order mark around it are passed over.
+    pub(super) fn parse(text: &'d [u8]) -> Result<Self, Fault> {
+        if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
+            return Err(Fault::new("is UTF-16; save it as UTF-8"));
+        }
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        match text.trim_ascii_start().first() {
+            None => return Err(Fault::new("is empty; restore or remove it")),
+            Some(b'{') => {}
+            Some(b'[') => return Err(Fault::new("is a list; a document is one JSON object")),
+            Some(_) => return Err(Fault::new("is not a JSON object")),
+        }
+        let Entries(mut entries) = serde_json::from_slice(text).map_err(|error| {
+            let problem = match error.classify() {
+                Category::Eof => "ends in the middle of a value; the rest of it was lost",
+                _ => "is not valid JSON; correct it",
+            };
+            Fault { problem: problem.to_owned(), place: Some((error.line(), error.column())) }
+        })?;
+        let mut names: Vec<&str> = entries.iter().map(|(name, _)| name.as_ref()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let name: String = twice[0].chars().take(64).flat_map(char::escape_debug).collect();
+            return Err(Fault::new(format!("has the name `{name}` twice; one of the values would be lost")));
+        }
+        entries.shrink_to_fit();
+        Ok(Self { entries })
+    }
+}
+
+struct Entries<'d>(Vec<(Cow<'d, str>, &'d str)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::with_capacity(16);
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    entries.push((name, value.get()));
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A name, borrowed where nothing in it is escaped.
+struct Name<'d>(Cow<'d, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_as_they_are_written() {
+        let text = "\u{feff} {\"b\" : 1.50, \"a\\u0062\":[ 1,2 ],\"n\":null}\r\n";
+        let document = Document::parse(text.as_bytes()).expect("an object");
+        let found: Vec<_> = document.entries.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+        assert_eq!(found, [("b", "1.50"), ("ab", "[ 1,2 ]"), ("n", "null")]);
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_without_its_content() {
+        for text in [
+            "",
+            " ",
+            "[]",
+            "7",
+            "nul",
+            "\"secret\"",
+            "{",
+            "{\"secret\":",
+            "{\"a\":NaN}",
+            "{\"a\":Infinity}",
+            "{\"a\":1,}",
+            "{\"a\":1}{\"a\":2}",
+            "{'a':1}",
+            "{\"a\":01}",
+            "{\"secret\":1,\"secr\\u0065t\":2}",
+            "{a:1}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":\"\\x\"}",
+            "\u{feff}\u{feff}{}",
+            "// secret\n{}",
+        ] {
+            let fault = Document::parse(text.as_bytes()).expect_err(text);
+            assert!(!fault.problem.contains("secret") || fault.problem.contains("twice"), "{fault:?}");
+        }
+        assert!(Document::parse(b"{\"a\":\"\xFF\"}").is_err());
+        assert!(Document::parse(b"\xFF\xFE{\0}\0").expect_err("UTF-16").problem.contains("UTF-8"));
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a restore writes before it counts.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use koan_backup_core::{Error, ErrorKind, Result};
+
+use super::directory::Directory;
+use super::failure::failed;
+use super::journal::sync_directory;
+
+pub(super) const PREFIX: &str = "restore-";
+
+/// A directory beside the data, on the same file system. It is removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Staging {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    files: u64,
+    kept: bool,
+}
+
+impl Staging {
+    /// A new one. Those of sessions that died are removed; the caller holds the lock of writers.
+    pub(super) fn make(directory: &Directory) -> Result<Self> {
+        let hidden = directory.hidden();
+        let listed = fs::read_dir(&hidden).map_err(|error| failed("listing", &hidden, error))?;
+        for left in listed {
+            let left = left.map_err(|error| failed("listing", &hidden, error))?;
+            if left.file_name().to_string_lossy().starts_with(PREFIX) {
+                fs::remove_dir_all(left.path()).map_err(|error| failed("removing", &left.path(), error))?;
+            }
+        }
+        let name = format!("{PREFIX}{}", uuid::Uuid::now_v7().simple());
+        let path = hidden.join(&name);
+        fs::create_dir(&path).map_err(|error| failed("making", &path, error))?;
+        Ok(Self { name, path, files: 0, kept: false })
+    }
+
+    /// A new file: its name and itself, readable as well.
+    pub(super) fn file(&mut self) -> Result<(String, File)> {
+        let name = self.files.to_string();
+        self.files += 1;
+        let path = self.path.join(&name);
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        Ok((name, file.map_err(|error| failed("making", &path, error))?))
+    }
+
+    /// Makes durable what was written, whose files were not synced one by one.
+    pub(super) fn sync(&self) -> Result<()> {
+        sync_all_of(&self.path).map_err(|error| failed("syncing", &self.path, error))?;
+        sync_directory(&self.path)
+    }
+
+    /// Leaves it to the journal that names it.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.kept {
+            // The next session removes what stays.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// One call for the whole file system: syncing a hundred thousand documents one by one takes minutes.
+#[cfg(target_os = "linux")]
+fn sync_all_of(directory: &std::path::Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(directory)?).map_err(io::Error::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_all_of(directory: &std::path::Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        File::options().write(true).open(entry?.path())?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The hidden directory, made if there is none.
+pub(super) fn make_hidden(directory: &Directory) -> Result<()> {
+    let hidden = directory.hidden();
+    directory.refuse_links(&hidden)?;
+    match fs::create_dir(&hidden) {
+        Ok(()) => sync_directory(&directory.root),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(Error::with_source(
+            ErrorKind::Provider,
+            format!("`{}` cannot be written; check its permissions", directory.root.display()),
+            source,
+        )),
+    }
+}

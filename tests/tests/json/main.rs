@@ -1,0 +1,10 @@
+//! Directories of JSON files, as other programs write them and as a restore leaves them.
+
+mod foreign;
+mod keeping;
+mod processes;
+mod recovery;
+mod shelf;
+mod values;
+
+koan_backup::entity_backup_scope!(mode = All);

@@ -1,0 +1,119 @@
+//! A directory of JSON files with its backups, and what a test does with them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupReport, Provider, RestoreReport};
+use serde::{Deserialize, Serialize};
+
+pub(super) const NAME: &str = "nightly";
+
+/// In both tests and what they restore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+pub(super) struct Book {
+    pub(super) id: i64,
+    pub(super) title: String,
+    #[serde(default)]
+    pub(super) pages: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) tags: Vec<String>,
+}
+
+/// Named by its table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(table = "people", key = "name, born")]
+pub(super) struct Person {
+    pub(super) name: String,
+    pub(super) born: i32,
+    pub(super) note: Option<String>,
+}
+
+pub(super) struct Shelf {
+    folder: tempfile::TempDir,
+    pub(super) koan: Koan,
+}
+
+impl Shelf {
+    pub(super) async fn lines() -> Self {
+        Self::with(|path| JsonFiles::lines(path).expect("a directory")).await
+    }
+
+    pub(super) async fn documents() -> Self {
+        Self::with(|path| JsonFiles::documents(path).expect("a directory")).await
+    }
+
+    async fn with(open: impl Fn(PathBuf) -> JsonFiles) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let koan = context(open(folder.path().join("data")), folder.path()).await;
+        Self { folder, koan }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("data").join(name)
+    }
+
+    /// Writes a file, and its directories.
+    pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("text")
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("removed");
+    }
+
+    /// Every file that is data.
+    pub(super) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        files_of(&self.folder.path().join("data"))
+    }
+
+    pub(super) async fn backup(&self) -> koan_backup::Result<BackupReport> {
+        self.koan.backup(NAME).await
+    }
+
+    pub(super) async fn restored(&self) -> RestoreReport {
+        self.koan.restore(NAME).replace_existing().await.expect("restored")
+    }
+
+    /// The chain of why a backup fails.
+    pub(super) async fn refusal(&self) -> String {
+        self.backup().await.expect_err("a backup of what is broken").chain()
+    }
+}
+
+pub(super) async fn context(provider: impl Provider, folder: &Path) -> Koan {
+    Koan::builder()
+        .provider("main", provider)
+        .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+        .build()
+        .await
+        .expect("a context")
+}
+
+/// The files below a directory but for hidden ones, by their paths.
+pub(super) fn files_of(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("listed") {
+            let path = entry.expect("an entry").path();
+            let name = path.strip_prefix(root).expect("inside").to_str().expect("UTF-8").to_owned();
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(name, fs::read(&path).expect("read"));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,138 @@
+//! A restore into JSON files that is killed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use koan_backup::prelude::*;
+
+use super::catalog::every_backup_is_whole;
+use super::harness::{Left, Scenario, Side, Words};
+use super::shop::{NAME, Purchase, User, after_the_last_entity};
+
+/// By its path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// A document a file in every other folder, and a document a line in the others.
+pub(super) struct KilledFiles {
+    folder: PathBuf,
+    koan: Koan,
+    archived: Files,
+    before: Files,
+}
+
+impl Scenario for KilledFiles {
+    const WORDS: Words = Words { job: "restore of files", before: "before the commit", after: "after it" };
+
+    async fn prepare(folder: &Path, number: u32) -> Self {
+        if number.is_multiple_of(2) {
+            fs::write(folder.join("documents"), "").expect("written");
+        }
+        let koan = Self::context(folder).await;
+        fill(&koan, 1, 200).await;
+        koan.backup(NAME).await.expect("a backup");
+        let archived = data(folder);
+        koan.data::<User>().clear().await.expect("cleared");
+        fill(&koan, 100, 300).await;
+        Self { folder: folder.to_owned(), koan, archived, before: data(folder) }
+    }
+
+    fn put_back(&self) {
+        open(&self.folder);
+        let root = self.folder.join("data");
+        for name in data(&self.folder).keys().filter(|name| !self.before.contains_key(*name)) {
+            fs::remove_file(root.join(name)).expect("removed");
+        }
+        for (name, content) in &self.before {
+            fs::write(root.join(name), content).expect("written");
+        }
+        assert!(data(&self.folder) == self.before);
+    }
+
+    async fn context(folder: &Path) -> Koan {
+        Koan::builder()
+            .provider("main", open(folder))
+            .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+            .build()
+            .await
+            .expect("a context")
+    }
+
+    async fn work(koan: &Koan, ending: fn()) {
+        let restore = koan.restore(NAME).replace_existing();
+        restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+    }
+
+    async fn check(&mut self) -> Left {
+        let hidden = self.folder.join("data/.koan");
+        let staged = || {
+            let names =
+                fs::read_dir(&hidden).expect("listed").map(|entry| entry.expect("an entry").file_name());
+            names.filter(|name| name.to_string_lossy().starts_with("restore-")).count()
+        };
+        let trace = if hidden.join("commit.json").exists() {
+            Some("a journal to finish it by")
+        } else if staged() > 0 {
+            Some("files that do not count")
+        } else {
+            None
+        };
+        // Whoever opens the directory finishes what is in the journal.
+        let _ = open(&self.folder);
+        let found = data(&self.folder);
+        let side = if found == self.before {
+            Side::Before
+        } else if same_records(&found, &self.archived) {
+            Side::After
+        } else {
+            panic!("the files are neither as they were nor as the archive: {} of them", found.len());
+        };
+        assert!(!hidden.join("commit.json").exists(), "the journal was not finished");
+        let catalog = every_backup_is_whole(&self.koan, &self.folder.join("backups")).await;
+        assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
+        Left { side, trace }
+    }
+}
+
+fn open(folder: &Path) -> JsonFiles {
+    let data = folder.join("data");
+    let opened =
+        if folder.join("documents").exists() { JsonFiles::documents(data) } else { JsonFiles::lines(data) };
+    opened.expect("a directory")
+}
+
+async fn fill(koan: &Koan, from: i64, to: i64) {
+    let user = |id| User { id, email: format!("{from}-{id}@example.org"), active: id % 3 == 0 };
+    koan.data::<User>().upsert_many((from..to).map(user)).await.expect("written");
+    let purchase = |id| Purchase { id, user_id: id, amount: 0.5, note: Some("x".repeat(200)) };
+    koan.data::<Purchase>().upsert_many((from..to).map(purchase)).await.expect("written");
+}
+
+/// Whether both hold the same records, in whatever order.
+fn same_records(found: &Files, wanted: &Files) -> bool {
+    let lines = |files: &Files| {
+        let mut lines: Vec<(String, String)> = Vec::new();
+        for (name, content) in files {
+            let kind = name.split('/').next().unwrap_or_default();
+            let text = String::from_utf8(content.clone()).expect("UTF-8");
+            lines.extend(text.lines().map(|line| (kind.to_owned(), line.to_owned())));
+        }
+        lines.sort();
+        lines
+    };
+    lines(found) == lines(wanted)
+}
+
+/// The files that are data, by their paths.
+fn data(folder: &Path) -> Files {
+    let root = folder.join("data");
+    let mut files = Files::new();
+    for kind in ["User", "Purchase"] {
+        for entry in fs::read_dir(root.join(kind)).expect("listed") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+            files.insert(format!("{kind}/{name}"), fs::read(&path).expect("read"));
+        }
+    }
+    files
+}
