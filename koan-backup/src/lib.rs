@@ -32,7 +32,11 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod prelude;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -59,6 +63,8 @@ pub use koan_backup_core::{
     ViabilityReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;

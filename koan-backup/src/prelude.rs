@@ -7,5 +7,7 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 
+#[cfg(feature = "postgres")]
+pub use crate::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;

@@ -1,0 +1,9 @@
+//! PostgreSQL as a provider, on servers that each test starts for itself.
+#![cfg(unix)]
+
+mod chinook;
+mod faults;
+mod reading;
+mod restoring;
+mod rig;
+mod types;
