@@ -10,6 +10,8 @@ mod canonical;
 mod catalog;
 mod clock;
 mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod consistency;
 mod digest;
 mod encryption;

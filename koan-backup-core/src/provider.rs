@@ -67,15 +67,20 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Capabilities {
+    /// Records are written many at a time.
+    pub bulk_upsert: bool,
+    /// Records can be removed: `replace_existing`, and clearing a set.
+    pub bulk_delete: bool,
     /// A restore is all or nothing.
     pub atomic_restore: bool,
     /// All entities are read at one point in time.
     pub snapshot_reads: bool,
     /// Records of an entity can be in named sets.
     pub sets: bool,
-    /// Records are read in the order of their keys.
+    /// Records are read in the order of their keys: numbers by value, text by its bytes, the parts of a key one after the
+    /// other.
     pub ordered_reads: bool,
-    /// Indexes are dropped for a restore and put back.
+    /// Level `fast` of a restore is faster than level `safe`: indexes are dropped and put back.
     pub restore_optimisation: bool,
 }
 

@@ -32,9 +32,13 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
+mod keyed;
+#[cfg(feature = "memory")]
+mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod prelude;
+mod repository;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -45,6 +49,8 @@ mod sqlite;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "conformance")]
+pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
     ArchiveEncryption, ArchiveFile, Backup, BackupBuilder, BackupId, BackupName, BackupRef, BackupReport,
     BackupStatistics, BackupStatus, Block, BlockTable, Capabilities, Checksums, Chunk, Clock, Compression,
@@ -63,8 +69,11 @@ pub use koan_backup_core::{
     ViabilityReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "memory")]
+pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
+pub use repository::{Repositories, Repository, RepositoryError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;

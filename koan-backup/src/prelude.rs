@@ -7,6 +7,8 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 
+#[cfg(feature = "memory")]
+pub use crate::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use crate::postgres::Postgres;
 #[cfg(feature = "sqlite")]

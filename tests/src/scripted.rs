@@ -68,6 +68,8 @@ impl Provider for Scripted {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
+        capabilities.bulk_upsert = true;
+        capabilities.bulk_delete = true;
         capabilities.atomic_restore = true;
         capabilities.snapshot_reads = true;
         capabilities.sets = true;

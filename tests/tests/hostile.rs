@@ -147,7 +147,7 @@ async fn records_that_inflate_beyond_what_they_declare_are_refused() {
         (100, &["User", USERS, "block 0"][..]),
         (100 << 20, &["User", USERS, "block 0"]),
         (BOMB, &["User", USERS, "block"]),
-        (u64::MAX, &["User", USERS]),
+        (u64::MAX, &["User", USERS, "archives/"]),
     ] {
         let mut forgery = Forgery::of(&stored);
         // The block is all of the stream but the two bytes that end it.

@@ -131,6 +131,23 @@ async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it()
 }
 
 #[tokio::test]
+async fn the_upload_of_a_backup_that_is_dropped_is_aborted() {
+    let shop = large_shop().await;
+    shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Slow(60_000))]);
+    let backup = shop.koan.backup("dropped").compression(Compression::stored()).into_future();
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(500), backup).await;
+    assert!(waited.is_err(), "it ended before the store answered");
+    // Nobody waits for it.
+    for _ in 0..100 {
+        if shop.store.asked(Operation::Abort, "archives/") > 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("parts would stay in a store that keeps them until they are aborted");
+}
+
+#[tokio::test]
 async fn an_upload_that_was_begun_and_failed_is_aborted() {
     let shop = large_shop().await;
     for operation in [Operation::Part, Operation::Complete] {

@@ -49,10 +49,8 @@ impl ArchiveObject {
     pub(crate) async fn unsealed(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
         let start = self.stored(0..self.stored_bytes.min(HEADER_BYTES)).await?;
         let found = super::records::find(start, self.stored_bytes, identities).await;
-        let found = found.map_err(|error| match error.kind() {
-            ErrorKind::Corrupt => corrupt(self.path.as_ref(), &error.to_string()),
-            _ => error.context(format!("archive `{}` was not opened", self.path)),
-        })?;
+        let found =
+            found.map_err(|error| error.context(format!("archive `{}` was not opened", self.path)))?;
         let Some(unlocked) = found else { return Ok(None) };
         self.size_bytes =
             unlocked.plain_length().ok_or_else(|| corrupt(self.path.as_ref(), "it is cut off"))?;

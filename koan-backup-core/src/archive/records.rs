@@ -52,7 +52,7 @@ impl ArchiveReader {
         let entry = *self.entry(name)?;
         let start = self.range(entry.start, entry.compressed.min(HEADER_BYTES)).await?;
         let found = find(start, entry.compressed, identities).await;
-        let Some(unlocked) = found.map_err(|error| self.sealed_fault(name, error))? else { return Ok(false) };
+        let Some(unlocked) = found.map_err(|error| self.unopened(name, error))? else { return Ok(false) };
         self.unlocked.insert(name.to_owned(), Arc::new(unlocked));
         Ok(true)
     }
@@ -66,7 +66,7 @@ impl ArchiveReader {
         let sealed = Bytes::from(self.document(name).await?);
         let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
         let found = find(sealed.clone(), length, identities).await;
-        let Some(unlocked) = found.map_err(|error| self.sealed_fault(name, error))? else { return Ok(None) };
+        let Some(unlocked) = found.map_err(|error| self.unopened(name, error))? else { return Ok(None) };
         let opened = tokio::task::spawn_blocking(move || {
             let whole = 0..unlocked.plain_length()?;
             let needed = unlocked.sealed_range(&whole);
@@ -78,11 +78,8 @@ impl ArchiveReader {
         }
     }
 
-    fn sealed_fault(&self, name: &str, error: Error) -> Error {
-        match error.kind() {
-            ErrorKind::Corrupt => self.broken(name, &error.to_string()),
-            _ => error.context(format!("entry `{name}` was not opened")),
-        }
+    fn unopened(&self, name: &str, error: Error) -> Error {
+        error.context(format!("entry `{name}` of archive `{}` was not opened", self.object().path()))
     }
 
     /// Checks that the blocks of an entry of records account for all of it.

@@ -6,6 +6,7 @@ use serde::ser::{self, Error as _, Serializer};
 use super::error::RecordError;
 use super::field_value::field_value;
 use super::neutral::neutral;
+use super::row::{Projection, Row};
 use crate::refusal::{refuse, refuse_lists_and_variants};
 use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::Value;
@@ -24,6 +25,20 @@ impl Record {
     /// The values of the key fields, in order of declaration.
     pub fn key(&self, schema: &EntitySchema) -> Vec<Value<'static>> {
         schema.key_fields().map(|(index, _)| self.values[index].clone()).collect()
+    }
+
+    /// Shows the record as a row; `fields` is [the projection](Projection::of) of its schema.
+    pub fn with_row<R>(&self, fields: &Projection, show: impl FnOnce(&Row<'_>) -> R) -> R {
+        if self.extra.is_empty() {
+            return show(&Row { projection: fields, values: &self.values });
+        }
+        let mut projection = fields.clone();
+        let mut values: Vec<Value<'_>> = self.values.iter().map(Value::borrowed).collect();
+        for (name, value) in &self.extra {
+            projection.extra(name);
+            values.push(value.borrowed());
+        }
+        show(&Row { projection: &projection, values: &values })
     }
 }
 

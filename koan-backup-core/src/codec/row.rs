@@ -47,6 +47,13 @@ impl Projection {
         Self { slots: Vec::new(), omit_null: schema.variants }
     }
 
+    /// A place for each field of `schema`, in order.
+    pub fn of(schema: &EntitySchema) -> Self {
+        let mut projection = Self::new(schema);
+        schema.fields.iter().for_each(|field| projection.field(field));
+        projection
+    }
+
     /// Adds the place of a field.
     pub fn field(&mut self, field: &FieldSchema) {
         self.slots.push(Slot {

@@ -244,7 +244,7 @@ fn refused(error: &DecryptError) -> Error {
 }
 
 fn damaged(what: &'static str) -> Error {
-    Error::new(ErrorKind::Corrupt, what)
+    Error::new(ErrorKind::Corrupt, format!("{what}; restore from another backup"))
 }
 
 #[cfg(test)]
@@ -295,8 +295,20 @@ mod tests {
         let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
         let sealed = recipients.seal(b"content").expect("sealed");
         let unlocked = Unlocked::find(&sealed, 0, &identities).expect("a header").expect("the key");
+        assert!(format!("{unlocked:?}").contains("length"), "{unlocked:?}");
         assert_eq!(identities.known(&unlocked.header).as_ref(), Some(&unlocked.key));
         assert_eq!(identities.known(b"another header"), None);
+    }
+
+    #[test]
+    fn a_passphrase_that_asks_for_gigabytes_is_refused_before_it_gets_them() {
+        let identities = Identities::passphrase("open sesame").expect("not empty");
+        let (salt, key) = ("A".repeat(22), "A".repeat(43));
+        let mut header =
+            format!("age-encryption.org/v1\n-> scrypt {salt} 24\n{key}\n--- {key}\n").into_bytes();
+        header.extend_from_slice(&[0; 32]);
+        let error = Unlocked::find(&header, 0, &identities).expect_err("too much");
+        assert!(error.to_string().contains("more work"), "{error}");
     }
 
     #[test]
@@ -306,7 +318,11 @@ mod tests {
         let sealed = recipients.seal(b"content").expect("sealed");
         let identities = Identities::parse(other.to_string().expose_secret()).expect("a private key");
         assert!(Unlocked::find(&sealed, 0, &identities).expect("a header").is_none());
-        assert!(Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities).is_err());
+        let error = Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities).expect_err("cut off");
+        assert!(error.to_string().contains("header is damaged"), "{error}");
         assert!(Unlocked::find(b"{}", 0, &identities).is_err());
+        let later = format!("age-encryption.org/v2\n-> X25519 A\nA\n--- {}\n", "A".repeat(43));
+        let error = Unlocked::find(later.as_bytes(), 0, &identities).expect_err("not known yet");
+        assert!(error.to_string().contains("not in the format of age"), "{error}");
     }
 }

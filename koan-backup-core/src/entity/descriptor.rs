@@ -189,6 +189,34 @@ impl EntityCodec {
         guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
+    /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
+    ///
+    /// # Errors
+    /// `T` is not this entity, or the record cannot be written as JSON; `out` is then as it was.
+    pub fn write_record<T: Entity>(
+        &self,
+        record: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<Value<'static>>, RecordError> {
+        if self.descriptor.type_id() != TypeId::of::<T>() {
+            return Err(RecordError::new("it is of another type than the entity"));
+        }
+        let start = out.len();
+        let written = guarded(|| {
+            codec::write_line(record, out)?;
+            codec::key_values(&record.key(), &self.schema)
+        });
+        written.inspect_err(|_| out.truncate(start))
+    }
+
+    /// The fields of a record as values.
+    ///
+    /// # Errors
+    /// A field cannot be told as a value.
+    pub fn record<T: Entity>(&self, record: &T) -> Result<Record, RecordError> {
+        guarded(|| codec::to_record(record, &self.schema))
+    }
+
     /// Whether a line decodes as the type.
     ///
     /// # Errors

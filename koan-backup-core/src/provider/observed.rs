@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::Row;
 use crate::value::Value;
 
 /// What was noticed so far. Its size is bounded by the fields of the entity.
@@ -14,11 +13,11 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Whether a row has the key of the row before it. Rows in the order of their keys have equal keys side by side.
-    pub(super) fn repeats_key(&mut self, row: &Row<'_>) -> bool {
+    /// Whether a record has the key of the one before it. Records in the order of their keys have equal keys side by side.
+    pub(super) fn repeats_key<'v>(&mut self, key: impl Iterator<Item = &'v Value<'v>>) -> bool {
         let mut keys = 0;
         let mut repeated = true;
-        for (index, value) in row.key().enumerate() {
+        for (index, value) in key.enumerate() {
             keys += 1;
             match self.last_key.get_mut(index) {
                 Some(last) => {
@@ -67,7 +66,7 @@ fn equal<'v>(one: &Value<'v>, other: &Value<'v>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Projection;
+    use crate::codec::{Projection, Row};
 
     #[test]
     fn rows_without_a_key_do_not_repeat_one() {
@@ -76,6 +75,6 @@ mod tests {
         let values = [Value::Null];
         let row = Row { projection: &projection, values: &values };
         let mut observed = Observed::default();
-        assert!(!observed.repeats_key(&row) && !observed.repeats_key(&row));
+        assert!(!observed.repeats_key(row.key()) && !observed.repeats_key(row.key()));
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::observed::Observed;
 use crate::codec::Row;
-use crate::entity::EntityCodec;
+use crate::entity::{Entity, EntityCodec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lines::Chunk;
 
@@ -98,20 +98,14 @@ impl RecordSink {
     /// The row does not decode as the entity, or has the key of the row before it: entity, field and key are named.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.chunk.lines.len();
-        if self.observed.repeats_key(row) {
-            let record = self.record_text(row);
-            return Err(Error::new(
-                ErrorKind::Record,
-                format!(
-                    "{record} is there twice: one would be lost in a restore; declare a key that tells records apart"
-                ),
-            ));
+        if self.observed.repeats_key(row.key()) {
+            return Err(self.twice(&self.entity.row_key(row)));
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => self.observed.note_changed(&changed, || self.entity.row_key(row)),
             Err(error) => {
                 self.chunk.lines.truncate(start);
-                let record = self.record_text(row);
+                let record = self.record_text(&self.entity.row_key(row));
                 return Err(Error::with_source(
                     ErrorKind::Record,
                     format!("{record} does not decode as its type; correct the row or the type"),
@@ -119,10 +113,40 @@ impl RecordSink {
                 ));
             }
         }
+        self.pushed(start, |entity| entity.row_key(row))
+    }
+
+    /// Takes one record of a provider that has them as their type already, and says whether to [flush](Self::flush) before the
+    /// next.
+    ///
+    /// # Errors
+    /// The record cannot be written, is of another type than the entity, or has the key of the record before it.
+    pub fn push_record<T: Entity>(&mut self, record: &T) -> Result<Flow> {
+        let start = self.chunk.lines.len();
+        let written = self.entity.write_record(record, &mut self.chunk.lines);
+        let key = written.map_err(|error| {
+            let (entity, number) = (self.entity.name(), self.total + 1);
+            Error::with_source(
+                ErrorKind::Record,
+                format!("record {number} of {entity} cannot be written; correct the record or the type"),
+                error,
+            )
+        })?;
+        let fields = self.entity.schema().key_fields().map(|(_, field)| field.name.as_str());
+        let named = self.entity.key_text(fields.zip(&key));
+        if self.observed.repeats_key(key.iter()) {
+            self.chunk.lines.truncate(start);
+            return Err(self.twice(&named));
+        }
+        self.pushed(start, |_| named)
+    }
+
+    /// Counts the line that begins at `start`.
+    fn pushed(&mut self, start: usize, key: impl FnOnce(&EntityCodec) -> String) -> Result<Flow> {
         let line = self.chunk.lines.len() - start;
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
-            let record = self.record_text(row);
+            let record = self.record_text(&key(&self.entity));
             return Err(Error::new(
                 ErrorKind::Record,
                 format!(
@@ -190,8 +214,18 @@ impl RecordSink {
     }
 
     /// A record for an error: by its entity, its key, and its place in the order it is read in, counted from 1.
-    fn record_text(&self, row: &Row<'_>) -> String {
-        format!("{} `{}` (record {})", self.entity.name(), self.entity.row_key(row), self.total + 1)
+    fn record_text(&self, key: &str) -> String {
+        format!("{} `{key}` (record {})", self.entity.name(), self.total + 1)
+    }
+
+    fn twice(&self, key: &str) -> Error {
+        let record = self.record_text(key);
+        Error::new(
+            ErrorKind::Record,
+            format!(
+                "{record} is there twice: one would be lost in a restore; declare a key that tells records apart"
+            ),
+        )
     }
 
     fn due(&mut self) -> Result<Option<Chunk>> {

@@ -242,12 +242,14 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
 }
 
 async fn roll_back(sessions: Sessions, error: Error) -> Error {
+    let mut undone = Vec::new();
     for (name, session) in sessions {
         if let Err(failed) = session.rollback().await {
-            tracing::warn!(target: "koan::backup", provider = name, error = %failed.chain(), "a rollback was not confirmed");
+            undone.push(format!("provider `{name}` was not put back: {}", failed.chain()));
         }
     }
-    error
+    // What was left behind must not be known to the log alone.
+    if undone.is_empty() { error } else { error.context(undone.join("; ")) }
 }
 
 fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {

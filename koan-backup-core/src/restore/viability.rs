@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::drift::{self, FieldLoss};
 use super::options::RestoreOptions;
-use super::plan::{RestorePlan, plan};
+use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::report::ViabilityReport;
 use crate::archive::Manifest;
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Finding, Severity};
+use crate::provider::{Capabilities, Finding, SessionOptions, Severity};
 use crate::verify::{self, Documents};
 
 /// Opens the archive, plans, and asks every provider. Records are not read.
@@ -80,8 +80,9 @@ pub(super) async fn findings(
             findings.extend(drift::findings(part, &documents.schemas, loss));
         }
         let provider = environment.provider(name)?;
-        let targets: Vec<_> = parts.iter().map(super::plan::PlannedRestore::target).collect();
+        let targets: Vec<_> = parts.iter().map(PlannedRestore::target).collect();
         findings.extend(provider.assess(&targets, &session).await?);
+        findings.extend(unsupported(name, provider.capabilities(), parts, &session));
         if !provider.capabilities().atomic_restore {
             findings.push(Finding {
                 severity: Severity::Warning,
@@ -93,6 +94,29 @@ pub(super) async fn findings(
         }
     }
     Ok(findings)
+}
+
+/// What is asked of a provider that does not claim to do it.
+fn unsupported(
+    name: &str,
+    capabilities: Capabilities,
+    parts: &[PlannedRestore],
+    session: &SessionOptions,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if session.replace_existing && !capabilities.bulk_delete {
+        let message = format!(
+            "provider `{name}` cannot remove records, as `replace_existing` asks; restore without it"
+        );
+        findings.push(Finding { severity: Severity::Error, entity: None, message });
+    }
+    let named = parts.iter().filter(|part| !capabilities.sets && !part.target_set.is_root());
+    findings.extend(named.map(|part| {
+        let set = &part.target_set;
+        let message = format!("provider `{name}` has no sets, and `{set}` is one; restore into `root`");
+        Finding::new(Severity::Error, part.codec.name(), message)
+    }));
+    findings
 }
 
 /// Refuses to go on after a finding that would make the restore fail.

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod chinook;
+mod conformance;
 mod faults;
 mod reading;
 mod restoring;

@@ -5,7 +5,7 @@ use serde::Deserialize as _;
 
 use super::super::catalog::Identity;
 use super::super::column_type::{ColumnType, Misfit};
-use super::super::identifier::{folded, quoted};
+use super::super::identifier::{folded, quoted, quoted_list};
 use super::super::mapping::{Content, Mapping};
 use super::super::physical::Physical;
 use super::super::types::StoredType;
@@ -91,12 +91,12 @@ impl Target {
 
     /// The names of all columns as a list in SQL.
     pub(super) fn column_list(&self) -> String {
-        self.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+        quoted_list(self.columns.iter().map(|column| column.name.as_str()))
     }
 
     /// The names of the key's columns as a list in SQL.
     pub(super) fn key_list(&self) -> String {
-        self.key_columns().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+        quoted_list(self.key_columns().map(|column| column.name.as_str()))
     }
 
     /// The condition that a row `s` has the key of a row `t`.

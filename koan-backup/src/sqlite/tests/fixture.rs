@@ -50,7 +50,7 @@ impl Database {
     pub(super) fn dump(&self, table: &str) -> Vec<String> {
         let table = table.replace('"', "\"\"");
         let statement = self.sql.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table");
-        let columns = statement.column_names().map(|column| column.replace('"', "\"\""));
+        let columns = statement.column_names().into_iter().map(|column| column.replace('"', "\"\""));
         let columns: Vec<String> = columns.map(|column| format!("\"{column}\"")).collect();
         let terms: Vec<String> =
             columns.iter().map(|column| format!("typeof({column}) || ' ' || quote({column})")).collect();

@@ -1,0 +1,138 @@
+//! An application that reaches its data by `sqlx`: a repository for each entity, and backups need nothing else.
+//!
+//! ```sh
+//! cargo run --example repository
+//! ```
+#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use koan_backup::prelude::*;
+use koan_backup::{BackupReport, Consistency, Repositories, Repository, RepositoryError, RestoreReport};
+use serde::{Deserialize, Serialize};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+
+entity_backup_scope!(mode = All);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity, sqlx::FromRow)]
+pub(crate) struct Customer {
+    id: i64,
+    name: String,
+    email: String,
+}
+
+/// The application's own way to its customers.
+struct Customers {
+    pool: SqlitePool,
+}
+
+/// Two functions are enough. The others make counting fast and `replace_existing` possible.
+#[async_trait]
+impl Repository<Customer> for Customers {
+    fn all(&self) -> BoxStream<'_, Result<Customer, RepositoryError>> {
+        let customers = sqlx::query_as("SELECT id, name, email FROM customers ORDER BY id");
+        customers.fetch(&self.pool).map_err(RepositoryError::from).boxed()
+    }
+
+    async fn upsert_many(&self, customers: Vec<Customer>) -> Result<(), RepositoryError> {
+        let mut transaction = self.pool.begin().await?;
+        for customer in customers {
+            sqlx::query(
+                "INSERT INTO customers (id, name, email) VALUES (?, ?, ?)
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email",
+            )
+            .bind(customer.id)
+            .bind(customer.name)
+            .bind(customer.email)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// One statement of SQLite sees the database as it was at one moment.
+    fn consistency(&self) -> Consistency {
+        Consistency::PerEntity
+    }
+
+    async fn count(&self) -> Result<u64, RepositoryError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM customers").fetch_one(&self.pool).await?;
+        Ok(u64::try_from(count)?)
+    }
+
+    fn deletes(&self) -> bool {
+        true
+    }
+
+    async fn delete_many(&self, customers: Vec<Customer>) -> Result<(), RepositoryError> {
+        let mut transaction = self.pool.begin().await?;
+        for customer in customers {
+            sqlx::query("DELETE FROM customers WHERE id = ?")
+                .bind(customer.id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// What happened, for the test of this example.
+#[allow(dead_code, reason = "only the test looks at all of it")]
+pub(crate) struct Outcome {
+    pub(crate) backup: BackupReport,
+    pub(crate) restored: RestoreReport,
+    /// The customers before the damage and after the restore.
+    pub(crate) before: Vec<Customer>,
+    pub(crate) after: Vec<Customer>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), RepositoryError> {
+    tracing_subscriber::fmt().without_time().with_ansi(false).init();
+    let folder = tempfile::Builder::new().prefix("koan-backup-repository-").tempdir()?.keep();
+    run(&folder).await.map(drop)
+}
+
+/// A backup and a restore by the application's own code, in `folder`.
+pub(crate) async fn run(folder: &Path) -> Result<Outcome, RepositoryError> {
+    let options = SqliteConnectOptions::new().filename(folder.join("shop.db")).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await?;
+    let make = "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL)";
+    sqlx::query(make).execute(&pool).await?;
+    let customers = Customers { pool: pool.clone() };
+    let named = |(id, name): (i64, &str)| Customer {
+        id,
+        name: name.to_owned(),
+        email: format!("customer{id}@example.org"),
+    };
+    customers.upsert_many([(1, "Ada"), (2, "Grace"), (3, "Edsger")].map(named).to_vec()).await?;
+    let before: Vec<Customer> = customers.all().try_collect().await?;
+
+    let koan = Koan::builder()
+        .application("repository")
+        .provider("main", Repositories::new().with(customers))
+        .storage("local", Storage::local(folder.join("backups"))?)
+        .build()
+        .await?;
+    let backup = koan.backup("nightly").await?;
+    println!("\nBacked up {} customers by the application's own queries.", backup.item_count());
+
+    let break_it = "DELETE FROM customers WHERE id = 2; UPDATE customers SET email = '' WHERE id = 3;
+                    INSERT INTO customers VALUES (99, 'Nobody', '')";
+    sqlx::raw_sql(break_it).execute(&pool).await?;
+    println!("A customer is gone, an address lost, and somebody is there who never was.");
+
+    let restored = koan.restore("nightly").replace_existing().await?;
+    let counts = restored.counts();
+    println!(
+        "Restored: {} came back, {} were written again, {} went.",
+        counts.inserted, counts.updated, counts.deleted
+    );
+    let customers = Customers { pool };
+    let after: Vec<Customer> = customers.all().try_collect().await?;
+    println!("Everything is as it was: {}.", before == after);
+    Ok(Outcome { backup, restored, before, after })
+}

@@ -1,0 +1,22 @@
+//! The example with `sqlx` does what it prints.
+
+use koan_backup::BackupStatus;
+
+#[path = "../repository.rs"]
+#[expect(dead_code, reason = "its `main` is not called here")]
+mod repository;
+
+#[tokio::test]
+async fn customers_are_backed_up_and_restored_by_the_code_of_the_application() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let outcome = repository::run(folder.path()).await.expect("the example runs");
+    assert_eq!((outcome.backup.status(), outcome.backup.item_count()), (BackupStatus::Completed, 3));
+    assert_eq!(outcome.restored.counts().inserted, 1);
+    assert_eq!(outcome.restored.counts().updated, 2);
+    assert_eq!(outcome.restored.counts().deleted, 1);
+    assert_eq!(outcome.after, outcome.before);
+
+    let manifest = std::fs::read_dir(folder.path().join("backups/manifests")).expect("manifests");
+    let path = manifest.map(|entry| entry.expect("an entry").path()).next().expect("one");
+    assert!(std::fs::read_to_string(path).expect("a manifest").contains("perEntity"));
+}

@@ -1,0 +1,89 @@
+//! What every provider is held to: one suite of cases for ours and for those of others.
+//!
+//! A provider's tests give it an empty database as often as it asks:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use koan_backup_core::{Provider, Result, conformance};
+//! # async fn open_an_empty_one() -> Result<Arc<dyn Provider>> { unimplemented!() }
+//! # async fn conforms() -> Result<()> {
+//! let conformance = conformance::run(async || open_an_empty_one().await).await?;
+//! println!("{conformance}");
+//! conformance.require_passed()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The cases use entities of their own, [`entities`]. A provider that makes missing tables needs nothing more; for another,
+//! the empty database must have their tables.
+//!
+//! What a provider [claims](crate::Capabilities) is tried. What it does not claim must be refused, or is left out and told.
+
+mod database;
+mod model;
+mod reading;
+mod report;
+mod writing;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::entity::{Entity as _, EntityCodec};
+use crate::error::Result;
+use crate::provider::{Capabilities, Provider};
+
+use database::Database;
+pub use model::{Line, Pair, Place, Sort, Specimen};
+pub use report::{CaseResult, Conformance, Outcome};
+
+/// What a case does with an empty database.
+type Check = for<'a> fn(&'a Database) -> BoxFuture<'a, Result<()>>;
+
+/// One case of the suite.
+struct Case {
+    name: &'static str,
+    /// What must be claimed for it to be tried.
+    needs: fn(&Capabilities) -> bool,
+    check: Check,
+}
+
+impl Case {
+    const fn new(name: &'static str, check: Check) -> Self {
+        Self { name, needs: |_| true, check }
+    }
+
+    const fn needing(self, needs: fn(&Capabilities) -> bool) -> Self {
+        Self { needs, ..self }
+    }
+}
+
+/// The entities that live in the databases of the suite.
+pub fn entities() -> Vec<EntityCodec> {
+    [Specimen::descriptor(), Pair::descriptor(), Line::descriptor()].map(EntityCodec::new).to_vec()
+}
+
+/// Runs every case, each in a database that `empty` gives.
+///
+/// # Errors
+/// There is no database. What a case finds is in the report.
+pub async fn run<F>(mut empty: F) -> Result<Conformance>
+where
+    F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
+{
+    let provider = empty().await?;
+    let mut conformance = Conformance::new(provider.kind(), provider.capabilities());
+    for case in reading::CASES.iter().chain(writing::CASES) {
+        let outcome = if (case.needs)(&conformance.capabilities) {
+            let database = Database::new(empty().await?).await?;
+            match (case.check)(&database).await {
+                Ok(()) => Outcome::Passed,
+                Err(error) => Outcome::Failed(error.chain()),
+            }
+        } else {
+            Outcome::NotClaimed
+        };
+        conformance.cases.push(CaseResult { name: case.name, outcome });
+    }
+    Ok(conformance)
+}

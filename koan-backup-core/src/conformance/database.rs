@@ -1,0 +1,185 @@
+//! A database of the suite, and what the cases do with it.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::canonical::write_canonical;
+use crate::codec::Record;
+use crate::digest::RecordSetHash;
+use crate::entity::{Entity, EntityCodec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::SetName;
+use crate::lines::Chunk;
+use crate::provider::{
+    ConflictMode, Provider, ReadRequest, RecordSink, RestoreSession, RestoreTarget, SessionOptions,
+    SinkOptions, Snapshot, WriteCounts, record_channel,
+};
+
+/// A database that was empty.
+pub(super) struct Database {
+    pub(super) provider: Arc<dyn Provider>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) lines: Vec<Vec<u8>>,
+    /// The counts that were told at the end of each batch.
+    pub(super) batches: Vec<u64>,
+}
+
+impl Database {
+    /// Makes the tables of the suite where the provider makes missing ones.
+    pub(super) async fn new(provider: Arc<dyn Provider>) -> Result<Self> {
+        let mut session = provider.begin_restore(&options()).await?;
+        for entity in super::entities() {
+            session.begin(RestoreTarget::new(entity, SetName::root())).await?;
+            session.end().await?;
+        }
+        session.commit().await?;
+        Ok(Self { provider })
+    }
+
+    /// Writes records into a set, and commits.
+    pub(super) async fn write<T: Entity>(
+        &self,
+        set: &SetName,
+        records: &[T],
+        options: &SessionOptions,
+    ) -> Result<WriteCounts> {
+        let (session, counts) = self.written(set, records, options).await?;
+        session.commit().await?;
+        Ok(counts)
+    }
+
+    /// Writes records into a set, and leaves the session open.
+    pub(super) async fn written<T: Entity>(
+        &self,
+        set: &SetName,
+        records: &[T],
+        options: &SessionOptions,
+    ) -> Result<(Box<dyn RestoreSession>, WriteCounts)> {
+        let mut session = self.provider.begin_restore(options).await?;
+        let codec = EntityCodec::new(T::descriptor());
+        session.begin(RestoreTarget::new(codec, set.clone())).await?;
+        for batch in records.chunks(1_000) {
+            session.write(batch.iter().map(record).collect::<Result<_>>()?).await?;
+        }
+        let counts = session.end().await?;
+        Ok((session, counts))
+    }
+
+    /// Reads a set from a snapshot of now.
+    pub(super) async fn read<T: Entity>(&self, set: &SetName) -> Result<Read> {
+        read::<T>(self.provider.snapshot().await?.as_ref(), set, 1_000).await
+    }
+
+    /// Refuses a set that does not hold exactly these records.
+    pub(super) async fn holds<T: Entity>(&self, set: &SetName, records: &[T]) -> Result<()> {
+        same(&self.read::<T>(set).await?, records)
+    }
+}
+
+/// The options of a session that makes what is missing.
+pub(super) fn options() -> SessionOptions {
+    SessionOptions { create_missing: true, ..SessionOptions::default() }
+}
+
+/// The options of a session with a conflict mode.
+pub(super) fn on_conflict(conflict: ConflictMode) -> SessionOptions {
+    SessionOptions { conflict, ..options() }
+}
+
+/// Reads a set of a snapshot in batches.
+pub(super) async fn read<T: Entity>(
+    snapshot: &dyn Snapshot,
+    set: &SetName,
+    batch_size: usize,
+) -> Result<Read> {
+    let codec = EntityCodec::new(T::descriptor());
+    request(snapshot, ReadRequest::all(codec, set.clone()), batch_size, CancellationToken::new()).await
+}
+
+/// Reads what is asked for.
+pub(super) async fn request(
+    snapshot: &dyn Snapshot,
+    request: ReadRequest,
+    batch_size: usize,
+    cancel: CancellationToken,
+) -> Result<Read> {
+    let batches = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&batches);
+    let options = SinkOptions {
+        batch_size,
+        chunk_bytes: 1 << 16,
+        chunks_ahead: 1,
+        cancel,
+        on_batch: Arc::new(move |records| {
+            told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(records);
+        }),
+    };
+    let (sink, mut chunks) = record_channel(request.entity.clone(), options);
+    let reading = snapshot.read(request, sink);
+    let taking = async {
+        let mut lines = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            lines.extend(chunk.records().map(<[u8]>::to_vec));
+        }
+        lines
+    };
+    let (ended, lines) = tokio::join!(reading, taking);
+    ended?;
+    let batches = std::mem::take(&mut *batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    Ok(Read { lines, batches })
+}
+
+/// A sink from which nothing is taken.
+pub(super) fn abandoned_sink<T: Entity>() -> (RecordSink, tokio::sync::mpsc::Receiver<Chunk>) {
+    RecordSink::channel(EntityCodec::new(T::descriptor()), 10)
+}
+
+/// Refuses what was read if it is anything but these records, in whatever order.
+pub(super) fn same<T: Entity>(read: &Read, records: &[T]) -> Result<()> {
+    let mut wanted: Vec<Vec<u8>> = records.iter().map(line).collect::<Result<_>>()?;
+    let (mut hash, mut wanted_hash) = (RecordSetHash::default(), RecordSetHash::default());
+    read.lines.iter().for_each(|line| hash.add(line));
+    wanted.iter().for_each(|line| wanted_hash.add(line));
+    let mut lines = read.lines.clone();
+    lines.sort();
+    wanted.sort();
+    let name = T::descriptor().name();
+    ensure(lines.len() == wanted.len(), || {
+        format!("{} records of {name} were read and {} are there", lines.len(), wanted.len())
+    })?;
+    if let Some((found, wanted)) = lines.iter().zip(&wanted).find(|(found, wanted)| found != wanted) {
+        return Err(failed(format!(
+            "a record of {name} came back changed: {} became {}",
+            String::from_utf8_lossy(wanted),
+            String::from_utf8_lossy(found)
+        )));
+    }
+    ensure(hash == wanted_hash, || format!("the records of {name} have another set hash"))
+}
+
+pub(super) fn line<T: Entity>(record: &T) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
+    write_canonical(record, &mut line)
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))?;
+    Ok(line)
+}
+
+pub(super) fn record<T: Entity>(record: &T) -> Result<Record> {
+    EntityCodec::new(T::descriptor())
+        .decode(&line(record)?)
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
+}
+
+/// What a case found. The records are those of the suite, and may be shown.
+pub(super) fn failed(what: String) -> Error {
+    Error::new(ErrorKind::Provider, what)
+}
+
+pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(failed(otherwise())) }
+}

@@ -1,0 +1,202 @@
+//! What must hold of reading.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::Case;
+use super::database::{Database, abandoned_sink, ensure, line, on_conflict, options, read, request, same};
+use super::model::{Line, Pair, Specimen, specimens};
+use crate::consistency::Consistency;
+use crate::entity::{Entity, EntityCodec};
+use crate::error::{ErrorKind, Result};
+use crate::id::SetName;
+use crate::provider::{ConflictMode, ReadRequest};
+use crate::value::Value;
+
+/// More records than any provider hands over at once.
+const MANY: i64 = 100_000;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("every value comes back as it was", |database| values(database).boxed()),
+    Case::new("keys of two parts tell records apart", |database| composite_keys(database).boxed()),
+    Case::new("an entity without records is read as that", |database| no_records(database).boxed()),
+    Case::new("batches are told and end with the number of records", |database| batches(database).boxed()),
+    Case::new("one record is found by its key", |database| by_key(database).boxed()),
+    Case::new("100 000 records are all read", |database| many(database).boxed()),
+    Case::new("records are read in the order of their keys", |database| ordered(database).boxed())
+        .needing(|capabilities| capabilities.ordered_reads),
+    Case::new("what is written later is not in a snapshot", |database| unchanging(database).boxed())
+        .needing(|capabilities| capabilities.snapshot_reads),
+    Case::new("as many entities as it says can be read at once", |database| at_once(database).boxed()),
+    Case::new("a cancelled read is an error, and the next one works", |database| cancelled(database).boxed()),
+    Case::new("a read that nobody takes from ends with an error", |database| abandoned(database).boxed()),
+    Case::new("a read that is dropped leaves nothing locked", |database| dropped(database).boxed()),
+    Case::new("each entity is described, in order and without a problem", |database| {
+        described(database).boxed()
+    }),
+];
+
+fn root() -> SetName {
+    SetName::root()
+}
+
+/// Records in the order of their keys, the later half first where `shuffled`.
+fn lines(count: i64) -> Vec<Line> {
+    (0..count).map(|id| Line::new(id, &format!("line {id}"))).collect()
+}
+
+async fn values(database: &Database) -> Result<()> {
+    let specimens = specimens();
+    let counts = database.write(&root(), &specimens, &options()).await?;
+    ensure(counts.inserted == 3 && counts.updated == 0, || format!("3 records were new: {counts:?}"))?;
+    database.holds(&root(), &specimens).await
+}
+
+async fn composite_keys(database: &Database) -> Result<()> {
+    let pair =
+        |owner: &str, number| Pair { owner: owner.to_owned(), number, content: format!("{owner}{number}") };
+    // Such that joining the parts would make them equal.
+    let pairs = [pair("a", 11), pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)];
+    database.write(&root(), &pairs, &options()).await?;
+    database.holds(&root(), &pairs).await?;
+    let again = Pair { content: "again".to_owned(), ..pair("a", 11) };
+    database.write(&root(), std::slice::from_ref(&again), &options()).await?;
+    database.holds(&root(), &[again, pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)]).await
+}
+
+async fn no_records(database: &Database) -> Result<()> {
+    database.holds::<Line>(&root(), &[]).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let codec = EntityCodec::new(Line::descriptor());
+    let sets = snapshot.sets(&codec).await?;
+    ensure(sets == [root()], || format!("the sets of an empty entity are {sets:?}"))?;
+    let count = snapshot.count(&codec, &root()).await?;
+    ensure(count == 0, || format!("{count} records are counted"))
+}
+
+async fn batches(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(7), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    for (size, told) in [(3, vec![3, 6, 7]), (7, vec![7]), (1_000, vec![7])] {
+        let found = read::<Line>(snapshot.as_ref(), &root(), size).await?;
+        ensure(found.batches == told, || format!("batches of {size} were told as {:?}", found.batches))?;
+        same(&found, &lines(7))?;
+    }
+    Ok(())
+}
+
+async fn by_key(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(10), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let codec = EntityCodec::new(Line::descriptor());
+    for (key, wanted) in [(4, vec![Line::new(4, "line 4")]), (10, vec![])] {
+        let one = ReadRequest::one(codec.clone(), root(), vec![Value::I64(key)]);
+        same(&request(snapshot.as_ref(), one, 10, CancellationToken::new()).await?, &wanted)?;
+    }
+    Ok(())
+}
+
+async fn many(database: &Database) -> Result<()> {
+    let lines = lines(MANY);
+    database.write(&root(), &lines, &options()).await?;
+    database.holds(&root(), &lines).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let count = snapshot.count(&EntityCodec::new(Line::descriptor()), &root()).await?;
+    ensure(i64::try_from(count) == Ok(MANY), || format!("{count} records are counted"))
+}
+
+async fn ordered(database: &Database) -> Result<()> {
+    let mut lines = lines(2_000);
+    lines.rotate_left(700);
+    lines.push(Line::new(-5, "before"));
+    database.write(&root(), &lines, &options()).await?;
+    lines.sort_by_key(|line| line.id);
+    let wanted: Vec<_> = lines.iter().map(line).collect::<Result<_>>()?;
+    let found = database.read::<Line>(&root()).await?;
+    ensure(found.lines == wanted, || "integer keys are in another order".to_owned())?;
+    let owners = ["b", "ab", "", "Z", "a", "é", "z"];
+    let pair = |owner: &&str| Pair { owner: (*owner).to_owned(), number: 1, content: String::new() };
+    let mut pairs: Vec<_> = owners.iter().map(pair).collect();
+    database.write(&root(), &pairs, &options()).await?;
+    pairs.sort_by(|a, b| a.owner.as_bytes().cmp(b.owner.as_bytes()));
+    let wanted: Vec<_> = pairs.iter().map(line).collect::<Result<_>>()?;
+    let found = database.read::<Pair>(&root()).await?;
+    ensure(found.lines == wanted, || "text keys are not in the order of their bytes".to_owned())
+}
+
+async fn unchanging(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(5), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    ensure(snapshot.consistency() == Consistency::Snapshot, || "it says that it is none".to_owned())?;
+    // One read before, so that a view that begins with its first read has begun.
+    same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
+    database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
+    same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
+    // An entity that is read for the first time, later than the other.
+    database.write(&root(), &specimens(), &options()).await?;
+    same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root(), 10).await?, &[])
+}
+
+async fn at_once(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(3_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let root = root();
+    let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 100));
+    for found in futures::future::try_join_all(reads).await? {
+        same(&found, &lines(3_000))?;
+    }
+    Ok(())
+}
+
+async fn cancelled(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(3_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let token = CancellationToken::new();
+    token.cancel();
+    let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
+    let ended = request(snapshot.as_ref(), all, 10, token).await;
+    let kind = ended.as_ref().err().map(crate::error::Error::kind);
+    ensure(kind == Some(ErrorKind::Cancelled), || format!("it ended with {kind:?}"))?;
+    drop(snapshot);
+    database.holds(&root(), &lines(3_000)).await
+}
+
+async fn abandoned(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(3_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let (sink, chunks) = abandoned_sink::<Line>();
+    drop(chunks);
+    let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
+    let ended = snapshot.read(all, sink).await;
+    ensure(ended.is_err(), || "records that nobody took were read with success".to_owned())?;
+    drop(snapshot);
+    database.holds(&root(), &lines(3_000)).await
+}
+
+async fn dropped(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(20_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    // Nobody takes anything, so that it waits in the middle.
+    let (sink, _chunks) = abandoned_sink::<Line>();
+    let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
+    let read = snapshot.read(all, sink);
+    let _ = tokio::time::timeout(Duration::from_millis(50), read).await;
+    drop(snapshot);
+    database.write(&root(), &[Line::new(1, "changed")], &on_conflict(ConflictMode::Overwrite)).await.map(drop)
+}
+
+async fn described(database: &Database) -> Result<()> {
+    let entities = super::entities();
+    let description = database.provider.describe(&entities).await?;
+    ensure(!description.version.is_empty(), || "it does not tell its version".to_owned())?;
+    let names: Vec<_> = description.entities.iter().map(|coverage| coverage.entity.as_str()).collect();
+    let wanted: Vec<_> = entities.iter().map(EntityCodec::name).collect();
+    ensure(names == wanted, || format!("{names:?} are described"))?;
+    for coverage in &description.entities {
+        ensure(coverage.problem.is_none(), || format!("{coverage:?}"))?;
+        ensure(coverage.unmapped_fields.is_empty(), || format!("{coverage:?}"))?;
+    }
+    Ok(())
+}

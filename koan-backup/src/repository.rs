@@ -1,0 +1,159 @@
+//! Records that are reached by code of the application: SeaORM, Diesel, sqlx, a service, anything.
+
+mod erased;
+mod session;
+mod snapshot;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use koan_backup_core::{
+    Capabilities, Consistency, Entity, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Provider,
+    ProviderDescription, RestoreSession, RestoreTarget, Result, SessionOptions, Snapshot,
+};
+
+use erased::{ErasedRepository, Typed};
+use session::RepositorySession;
+use snapshot::RepositorySnapshot;
+
+/// Why a repository failed. Its text is shown, so it must not hold the content of a record.
+pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the records of one entity live, as an application has them.
+///
+/// Two functions are enough: all the records, and writing many. With [`deletes`](Self::deletes) and
+/// [`delete_many`](Self::delete_many), `replace_existing` works too.
+///
+/// There is no transaction around a restore: what a restore that fails has written stays, and the error says so. During a restore
+/// the keys of the records that are there are held in memory.
+#[async_trait]
+pub trait Repository<T: Entity>: Send + Sync + 'static {
+    /// All the records, in any order. The stream ends after the last one; a failure is an item, never an early end.
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>>;
+
+    /// Writes records; one whose key is there takes its place.
+    ///
+    /// # Errors
+    /// They were not all written.
+    async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError>;
+
+    /// What [`all`](Self::all) promises: [`Consistency::PerEntity`] if it reads at one point in time.
+    fn consistency(&self) -> Consistency {
+        Consistency::None
+    }
+
+    /// How many records there are; counted by reading them, unless a faster way is given.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    async fn count(&self) -> Result<u64, RepositoryError> {
+        use futures::TryStreamExt as _;
+        self.all().try_fold(0, async |count, _| Ok(count + 1)).await
+    }
+
+    /// Whether [`delete_many`](Self::delete_many) works.
+    fn deletes(&self) -> bool {
+        false
+    }
+
+    /// Removes records, which were read before.
+    ///
+    /// # Errors
+    /// They were not all removed.
+    async fn delete_many(&self, _records: Vec<T>) -> Result<(), RepositoryError> {
+        Err("this repository deletes nothing".into())
+    }
+}
+
+/// A provider of repositories, one for each entity.
+///
+/// ```
+/// # use koan_backup::prelude::*;
+/// # use koan_backup::{Repositories, Repository};
+/// # fn provider<T: koan_backup::Entity>(users: impl Repository<T>) -> Repositories {
+/// Repositories::new().with(users)
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Repositories {
+    all: Arc<Vec<Arc<dyn ErasedRepository>>>,
+}
+
+impl Repositories {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the repository of an entity, in the place of an earlier one.
+    #[must_use]
+    pub fn with<T: Entity>(mut self, repository: impl Repository<T>) -> Self {
+        let added: Arc<dyn ErasedRepository> = Arc::new(Typed::<T, _>::new(repository));
+        let all = Arc::make_mut(&mut self.all);
+        all.retain(|known| known.entity() != added.entity());
+        all.push(added);
+        self
+    }
+
+    fn find(&self, entity: &EntityCodec) -> Result<&Arc<dyn ErasedRepository>> {
+        self.all.iter().find(|known| known.entity() == entity.descriptor().type_id()).ok_or_else(|| {
+            let name = entity.name();
+            Error::new(
+                ErrorKind::NotFound,
+                format!("`{name}` has no repository here: add one by `Repositories::with`"),
+            )
+        })
+    }
+}
+
+impl fmt::Debug for Repositories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|repository| repository.name())).finish()
+    }
+}
+
+#[async_trait]
+impl Provider for Repositories {
+    fn kind(&self) -> &'static str {
+        "repository"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.bulk_upsert = true;
+        capabilities.bulk_delete = self.all.iter().all(|repository| repository.deletes());
+        capabilities
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let coverage = |entity: &EntityCodec| {
+            let mut coverage = EntityCoverage::new(entity.name());
+            coverage.problem = self.find(entity).err().map(|error| error.to_string());
+            coverage
+        };
+        let mut description = ProviderDescription::default();
+        description.version = format!("repositories of the application, {}", self.all.len());
+        description.entities = entities.iter().map(coverage).collect();
+        Ok(description)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(RepositorySnapshot::new(self.clone())))
+    }
+
+    async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        if options.replace_existing && !self.capabilities().bulk_delete {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a repository here deletes nothing, as `replace_existing` asks: give it `delete_many`, or restore without it",
+            ));
+        }
+        Ok(Box::new(RepositorySession::new(self.clone(), options.clone())))
+    }
+}

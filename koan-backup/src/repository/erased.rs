@@ -1,0 +1,165 @@
+//! A repository whose type is forgotten.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use koan_backup_core::{
+    Consistency, Entity, EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, Record,
+    RecordError, RecordSetHash, RecordSink, Result,
+};
+
+use super::{Repository, RepositoryError};
+use crate::keyed::{Decisions, RecordKey};
+
+/// Records that are removed at once.
+const BATCH: usize = 1_000;
+
+/// A repository whose type is forgotten.
+#[async_trait]
+pub(super) trait ErasedRepository: Send + Sync {
+    fn entity(&self) -> TypeId;
+    fn name(&self) -> &'static str;
+    fn consistency(&self) -> Consistency;
+    fn deletes(&self) -> bool;
+    async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary>;
+    async fn count(&self) -> Result<u64>;
+    /// The records that are there.
+    async fn present(&self, codec: &EntityCodec) -> Result<Present>;
+    async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()>;
+    /// Removes the records about which nothing was decided.
+    async fn delete_others(&self, decisions: &Decisions, codec: &EntityCodec) -> Result<()>;
+}
+
+/// The keys of the records that are there, and of each record the hash.
+pub(super) type Present = HashMap<RecordKey, RecordSetHash>;
+
+/// The hash of a record, by which it is compared with others.
+///
+/// # Errors
+/// The record does not decode as its type.
+pub(super) fn hash(record: &Record, codec: &EntityCodec, fields: &Projection) -> Result<RecordSetHash> {
+    let mut line = Vec::new();
+    let encoded = record.with_row(fields, |row| codec.encode(row, &mut line).map(drop));
+    encoded.map_err(|error| undecodable(record, codec, error))?;
+    let mut hash = RecordSetHash::default();
+    hash.add(&line);
+    Ok(hash)
+}
+
+fn undecodable(record: &Record, codec: &EntityCodec, error: RecordError) -> Error {
+    let text = format!("{} `{}` does not decode as its type", codec.name(), codec.record_key(record));
+    Error::with_source(ErrorKind::Record, text, error)
+}
+
+/// A repository of `T`.
+pub(super) struct Typed<T, R> {
+    repository: R,
+    entity: PhantomData<fn() -> T>,
+}
+
+impl<T: Entity, R: Repository<T>> Typed<T, R> {
+    pub(super) fn new(repository: R) -> Self {
+        Self { repository, entity: PhantomData }
+    }
+
+    fn failed(&self, what: &str) -> impl FnOnce(RepositoryError) -> Error + use<T, R> {
+        let text = format!("the repository of `{}` {what}", T::descriptor().name());
+        move |source| Error::with_source(ErrorKind::Provider, text, source)
+    }
+
+    fn record(codec: &EntityCodec, record: &T) -> Result<Record> {
+        codec.record(record).map_err(|error| {
+            let text = format!("a record of {} in its repository cannot be told as values", codec.name());
+            Error::with_source(ErrorKind::Record, text, error)
+        })
+    }
+}
+
+#[async_trait]
+impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
+    fn entity(&self) -> TypeId {
+        TypeId::of::<T>()
+    }
+
+    fn name(&self) -> &'static str {
+        T::descriptor().name()
+    }
+
+    fn consistency(&self) -> Consistency {
+        self.repository.consistency()
+    }
+
+    fn deletes(&self) -> bool {
+        self.repository.deletes()
+    }
+
+    async fn read(&self, request: ReadRequest, mut sink: RecordSink) -> Result<ReadSummary> {
+        let mut all = self.repository.all();
+        let wanted = request.key.as_deref().map(RecordKey::of_values);
+        while let Some(record) = all.next().await {
+            let record = record.map_err(self.failed("failed while it was read"))?;
+            if let Some(wanted) = &wanted
+                && *wanted != RecordKey::of(&Self::record(&request.entity, &record)?, request.entity.schema())
+            {
+                continue;
+            }
+            if sink.push_record(&record)? == Flow::Flush {
+                sink.flush().await?;
+            }
+        }
+        sink.finish().await
+    }
+
+    async fn count(&self) -> Result<u64> {
+        self.repository.count().await.map_err(self.failed("was not counted"))
+    }
+
+    async fn present(&self, codec: &EntityCodec) -> Result<Present> {
+        let (mut present, fields) = (Present::new(), Projection::of(codec.schema()));
+        let mut all = self.repository.all();
+        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+            let record = Self::record(codec, &record)?;
+            present.insert(RecordKey::of(&record, codec.schema()), hash(&record, codec, &fields)?);
+        }
+        Ok(present)
+    }
+
+    async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()> {
+        let fields = Projection::of(codec.schema());
+        let typed = records.iter().map(|record| {
+            let read = record.with_row(&fields, |row| row.read::<T>());
+            read.map_err(|error| undecodable(record, codec, error))
+        });
+        let typed = typed.collect::<Result<Vec<_>>>()?;
+        self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
+    }
+
+    async fn delete_others(&self, decisions: &Decisions, codec: &EntityCodec) -> Result<()> {
+        let mut others = Vec::new();
+        let mut all = self.repository.all();
+        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+            if !decisions.has_seen(&RecordKey::of(&Self::record(codec, &record)?, codec.schema())) {
+                others.push(record);
+            }
+        }
+        drop(all);
+        let mut others = others.into_iter();
+        loop {
+            let batch: Vec<_> = others.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.repository.delete_many(batch).await.map_err(self.failed("did not remove records"))?;
+        }
+    }
+}
+
+impl<T: Entity, R> fmt::Debug for Typed<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Repository({})", T::descriptor().name())
+    }
+}

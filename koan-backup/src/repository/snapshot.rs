@@ -1,0 +1,41 @@
+//! What repositories hold, as consistent as they are.
+
+use async_trait::async_trait;
+use koan_backup_core::{
+    Consistency, EntityCodec, ReadRequest, ReadSummary, RecordSink, Result, SetName, Snapshot,
+};
+
+use super::Repositories;
+
+/// What repositories hold when they are read.
+#[derive(Debug)]
+pub(super) struct RepositorySnapshot {
+    repositories: Repositories,
+}
+
+impl RepositorySnapshot {
+    pub(super) fn new(repositories: Repositories) -> Self {
+        Self { repositories }
+    }
+}
+
+#[async_trait]
+impl Snapshot for RepositorySnapshot {
+    /// The least that any of them promises. They are read one after the other, so it is never more than each by itself.
+    fn consistency(&self) -> Consistency {
+        let each = |least| self.repositories.all.iter().all(|repository| repository.consistency() != least);
+        if each(Consistency::None) { Consistency::PerEntity } else { Consistency::None }
+    }
+
+    async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
+        self.repositories.find(entity).map(|_| vec![SetName::root()])
+    }
+
+    async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
+        self.repositories.find(&request.entity)?.read(request, sink).await
+    }
+
+    async fn count(&self, entity: &EntityCodec, _: &SetName) -> Result<u64> {
+        self.repositories.find(entity)?.count().await
+    }
+}

@@ -1,0 +1,169 @@
+//! Repositories as an application would write them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use koan_backup::conformance::{Line, Pair, Specimen};
+use koan_backup::prelude::*;
+use koan_backup::{Provider, Repositories, Repository, RepositoryError, ScopeDeclaration, ScopeMode};
+
+use crate::conforms;
+
+/// Records by the text of their keys.
+pub(super) struct Shelf<T> {
+    records: Mutex<BTreeMap<String, T>>,
+    deletes: bool,
+}
+
+impl<T> Shelf<T> {
+    pub(super) fn new(deletes: bool) -> Self {
+        Self { records: Mutex::default(), deletes }
+    }
+}
+
+fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
+    Ok(serde_json::to_string(&record.key())?)
+}
+
+#[async_trait]
+impl<T: koan_backup::Entity + Clone> Repository<T> for Shelf<T> {
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
+        let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
+        stream::iter(records).boxed()
+    }
+
+    async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
+        for record in records {
+            self.records.lock().expect("sound").insert(key(&record)?, record);
+        }
+        Ok(())
+    }
+
+    fn deletes(&self) -> bool {
+        self.deletes
+    }
+
+    async fn delete_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
+        for record in records {
+            self.records.lock().expect("sound").remove(&key(&record)?).ok_or("it is not there")?;
+        }
+        Ok(())
+    }
+}
+
+fn shelves(deletes: bool) -> Arc<dyn Provider> {
+    let repositories = Repositories::new()
+        .with::<Specimen>(Shelf::new(deletes))
+        .with::<Pair>(Shelf::new(deletes))
+        .with::<Line>(Shelf::new(deletes));
+    Arc::new(repositories)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repositories_conform() {
+    for deletes in [false, true] {
+        let conformance = conforms(async || Ok(shelves(deletes))).await;
+        assert!(conformance.passed() > 15, "{conformance}");
+    }
+}
+
+/// The scope of the suite's entities, which are in a crate of their own: everything is backed up.
+static SCOPE: ScopeDeclaration = ScopeDeclaration {
+    module_path: "koan_backup_core",
+    file: file!(),
+    line: line!(),
+    mode: ScopeMode::All,
+    encrypt_by_default: None,
+    include_schema_by_default: None,
+};
+
+async fn context(lines: &Arc<Shelf<Line>>, pairs: &Arc<Shelf<Pair>>, backups: &Path) -> Koan {
+    let repositories = Repositories::new().with(Shared(Arc::clone(lines))).with(Shared(Arc::clone(pairs)));
+    let builder = Koan::builder().only_registered().register::<Line>().register::<Pair>();
+    builder
+        .register_scope(&SCOPE)
+        .provider("main", repositories)
+        .storage("local", Storage::local(backups).expect("a directory"))
+        .build()
+        .await
+        .expect("a context")
+}
+
+#[tokio::test]
+async fn what_a_restore_without_transactions_has_written_is_named_in_its_error() {
+    let (lines, pairs) = (Arc::new(Shelf::new(false)), Arc::new(Shelf::new(false)));
+    let line = Line { id: 1, content: "one".to_owned() };
+    let pair = Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() };
+    lines.upsert_many(vec![line]).await.expect("written");
+    pairs.upsert_many(vec![pair]).await.expect("written");
+    let backups = tempfile::tempdir().expect("a directory");
+    let koan = context(&lines, &pairs, backups.path()).await;
+    let backup = koan.backup("nightly").await.expect("a backup");
+    assert_eq!(backup.item_count(), 2);
+
+    lines.records.lock().expect("sound").clear();
+    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the pair is there");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let told = error.chain();
+    assert!(
+        told.contains("`main` was not put back") && told.contains("records of Line were written"),
+        "{told}"
+    );
+    assert_eq!(lines.records.lock().expect("sound").len(), 1);
+
+    let error = koan.restore("nightly").replace_existing().await.expect_err("nothing is deleted here");
+    assert!(error.chain().contains("cannot remove records"), "{error:?}");
+    let error = koan.restore("nightly").set("root").to_set("archive").await.expect_err("there are no sets");
+    assert!(error.chain().contains("has no sets"), "{error:?}");
+    let checked = koan.restore("nightly").viability().await.expect("assessed");
+    assert!(
+        checked.findings.iter().any(|finding| finding.message.contains("no transactions")),
+        "{checked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_repository_that_fails_half_way_is_a_failed_backup() {
+    let koan = {
+        let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
+        let builder = builder.provider("main", Repositories::new().with(Broken));
+        builder.storage("memory", Storage::memory()).build().await.expect("a context")
+    };
+    let error = koan.backup("nightly").await.expect_err("the connection is lost");
+    assert_eq!(error.kind(), ErrorKind::Provider);
+    assert!(error.chain().contains("repository of `Line`"), "{error:?}");
+    assert!(koan.backups().await.expect("listed").iter().all(|manifest| manifest.archive.is_none()));
+}
+
+/// A repository that two contexts have.
+struct Shared<T>(Arc<Shelf<T>>);
+
+#[async_trait]
+impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
+        self.0.all()
+    }
+
+    async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
+        self.0.upsert_many(records).await
+    }
+}
+
+/// A repository whose connection is lost after a record.
+struct Broken;
+
+#[async_trait]
+impl Repository<Line> for Broken {
+    fn all(&self) -> BoxStream<'_, Result<Line, RepositoryError>> {
+        let one = Ok(Line { id: 1, content: "one".to_owned() });
+        stream::iter([one, Err("the connection was lost".into())]).boxed()
+    }
+
+    async fn upsert_many(&self, _: Vec<Line>) -> Result<(), RepositoryError> {
+        Err("it is read-only".into())
+    }
+}

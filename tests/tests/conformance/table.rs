@@ -1,0 +1,47 @@
+//! The table of what each provider can do is that of the providers.
+
+use koan_backup::conformance::{Line, Pair, Specimen};
+use koan_backup::prelude::*;
+use koan_backup::{Provider, Repositories};
+
+use crate::repositories::Shelf;
+
+/// The providers by the names of the table.
+fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)> {
+    let database = folder.join("any.db");
+    drop(rusqlite::Connection::open(&database).expect("a database"));
+    let repositories = Repositories::new()
+        .with::<Specimen>(Shelf::new(true))
+        .with::<Pair>(Shelf::new(true))
+        .with::<Line>(Shelf::new(true));
+    vec![
+        ("`Sqlite`", Box::new(Sqlite::open(database).expect("opened"))),
+        ("`Postgres`", Box::new(Postgres::connect("postgres://localhost/any").expect("an address"))),
+        ("`Memory`", Box::new(Memory::new())),
+        ("`Repositories`", Box::new(repositories)),
+    ]
+}
+
+#[test]
+fn the_table_of_capabilities_is_that_of_the_providers() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let providers = providers(folder.path());
+    let claims = |provider: &dyn Provider| match serde_json::to_value(provider.capabilities()) {
+        Ok(serde_json::Value::Object(claims)) => claims,
+        other => panic!("{other:?}"),
+    };
+    let mut table = String::from("| capability |");
+    providers.iter().for_each(|(name, _)| table.push_str(&format!(" {name} |")));
+    table.push_str(&format!("\n|---|{}\n", "---|".repeat(providers.len())));
+    for capability in claims(providers[0].1.as_ref()).keys() {
+        table.push_str(&format!("| `{capability}` |"));
+        for (_, provider) in &providers {
+            let claimed = claims(provider.as_ref())[capability].as_bool().expect("true or false");
+            table.push_str(if claimed { " yes |" } else { " no |" });
+        }
+        table.push('\n');
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../koan-backup/docs/providers.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    assert!(page.contains(&table), "koan-backup/docs/providers.md must have this table:\n\n{table}");
+}
