@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, KoanBuilder, Provider as _, SetName};
+use koan_backup::{BackupReport, EntityCodec, KoanBuilder, Provider as _, ReadRequest, RecordSink, SetName};
 use koan_backup_tests::postgres::{Server, VERSIONS};
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +166,33 @@ async fn all_connections_see_one_moment_whatever_is_written_meanwhile() {
         let _ = writer.kill();
         let _ = writer.wait();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_connection_sees_the_snapshot_and_not_what_came_after_it() {
+    let server = Server::start();
+    server.sql(BANK);
+    let database = Postgres::connect(server.address()).expect("an address");
+    let snapshot = database.snapshot().await.expect("a snapshot");
+    server
+        .sql("INSERT INTO account VALUES (0, 1, ''); INSERT INTO transfer (amount, padding) VALUES (1, '')");
+    let read = async |codec: EntityCodec| {
+        let (sink, mut chunks) = RecordSink::channel(codec.clone(), 1000);
+        let counted = async {
+            let mut count = 0;
+            while let Some(chunk) = chunks.recv().await {
+                count += chunk.records().count();
+            }
+            count
+        };
+        let reading = snapshot.read(ReadRequest::all(codec, SetName::root()), sink);
+        let (read, count) = tokio::join!(reading, counted);
+        read.expect("read");
+        count
+    };
+    let accounts = read(EntityCodec::new(Account::descriptor()));
+    let counts = tokio::join!(accounts, read(EntityCodec::new(Transfer::descriptor())));
+    assert_eq!(counts, (40_000, 40_000));
 }
 
 /// Restores a backup into SQLite, and gives the sums there.

@@ -132,8 +132,10 @@ async fn conflicts_are_settled_as_was_asked_and_counted() {
         "x@example.org\n2"
     );
 
+    // A purchase comes before its user, in tables that have rows: its foreign key waits.
+    server.sql("DELETE FROM line WHERE purchase_id = 1; UPDATE users SET boss = NULL; DELETE FROM users WHERE id = 1; TRUNCATE audit");
     let written = koan.restore("nightly").await.expect("restored");
-    assert_eq!((of_users(&written).updated, of_users(&written).inserted), (3, 0));
+    assert_eq!((of_users(&written).updated, of_users(&written).inserted), (2, 1));
     assert_eq!(server.sql("DELETE FROM users WHERE id > 7; TRUNCATE audit; SELECT 1"), "1");
     assert_eq!((dump(&server), server.schema()), (rows, schema));
 }
