@@ -15,6 +15,9 @@ use super::identifier::quoted;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The oldest release whose catalogs have what is asked of them, as `server_version_num` counts.
+const OLDEST: u64 = 120_000;
+
 /// What every connection says first, so that nothing depends on how server, database or role are set up. Where row-level
 /// security would hide rows, the server refuses instead of leaving them out.
 const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
@@ -69,6 +72,16 @@ impl Location {
     async fn prepare(&self, connection: &Connection) -> Result<Vec<String>> {
         let lost = |error| failed("preparing a connection", &error);
         connection.client.batch_execute(SETTINGS).await.map_err(lost)?;
+        let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
+        if connection.number("asking for the version", version).await? < OLDEST {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "PostgreSQL at {} is older than 12, whose catalogs are not known here; upgrade it",
+                    self.address
+                ),
+            ));
+        }
         let schemas = if self.schemas.is_empty() {
             let row =
                 connection.client.query_one("SELECT pg_catalog.current_schemas(false)::text[]", &[]).await;
