@@ -11,5 +11,7 @@ pub use koan_backup_derive::{Entity, entity_backup_scope};
 pub use crate::json::JsonFiles;
 #[cfg(feature = "memory")]
 pub use crate::memory::Memory;
+#[cfg(feature = "postgres")]
+pub use crate::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;

@@ -21,7 +21,6 @@ mod ddl;
 mod error;
 mod form;
 mod habit;
-mod identifier;
 mod mapping;
 mod number;
 mod options;
@@ -47,6 +46,8 @@ use koan_backup_core::{
 };
 
 pub use options::SqliteOptions;
+
+use crate::sql::identifier;
 
 use connection::Location;
 use session::SqliteSession;

@@ -16,6 +16,9 @@ fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)>
         .with::<Line>(Shelf::new(true));
     vec![
         ("`Sqlite`", Box::new(Sqlite::open(database).expect("opened"))),
+        ("`Postgres`", Box::new(Postgres::connect("postgres://localhost/any").expect("an address"))),
+        ("`JsonFiles::lines`", Box::new(JsonFiles::lines(folder.join("lines")).expect("opened"))),
+        ("`JsonFiles::documents`", Box::new(JsonFiles::documents(folder.join("documents")).expect("opened"))),
         ("`Memory`", Box::new(Memory::new())),
         ("`Repositories`", Box::new(repositories)),
     ]

@@ -1,0 +1,212 @@
+//! Where a database is: its address, without ever showing the password.
+
+use std::fmt;
+
+use koan_backup_core::{Error, ErrorKind, Result};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// How a connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// In clear.
+    Disable,
+    /// Encrypted where the server can, in clear where it cannot; nobody is verified.
+    Prefer,
+    /// Encrypted or not at all; the server is not verified.
+    Require,
+    /// Encrypted, and the server's certificate and host name are verified.
+    Verify,
+}
+
+/// An address that was understood.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) config: Config,
+    pub(super) protection: Protection,
+    /// The file of the authorities that the address names.
+    pub(super) root_certificate: Option<String>,
+    /// `host:port/database`, for error texts.
+    shown: String,
+}
+
+impl Address {
+    /// Understands `postgres://user@host:port/database?sslmode=…`, or `host=… user=… dbname=…`.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let (rest, parameters) = without_tls_parameters(text);
+        let mut protection = None;
+        let mut root_certificate = None;
+        for (name, value) in parameters {
+            match name.as_str() {
+                "sslmode" => protection = Some(protection_of(&value)?),
+                _ => root_certificate = Some(value),
+            }
+        }
+        // The parser's own errors name the parameter and not what is in it.
+        let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
+            let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            configuration(format!(
+                "the address of a PostgreSQL database is not understood ({reason}); write \
+                 postgres://user:password@host:5432/database, with special characters percent-encoded"
+            ))
+        })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(configuration("the address of a PostgreSQL database names no host".to_owned()));
+        }
+        let protection = match (protection.unwrap_or(Protection::Prefer), &root_certificate) {
+            (Protection::Require, Some(_)) => Protection::Verify,
+            (protection, _) => protection,
+        };
+        config.ssl_mode(match protection {
+            Protection::Disable => SslMode::Disable,
+            Protection::Prefer => SslMode::Prefer,
+            Protection::Require | Protection::Verify => SslMode::Require,
+        });
+        if config.get_application_name().is_none() {
+            config.application_name("koan-backup");
+        }
+        let shown = shown(&config);
+        Ok(Self { config, protection, root_certificate, shown })
+    }
+}
+
+/// Shows the place, never the user's password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.shown, self.protection)
+    }
+}
+
+fn shown(config: &Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(name)) => name.clone(),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => path.display().to_string(),
+        #[allow(unreachable_patterns, reason = "there are no sockets of the file system elsewhere")]
+        Some(_) | None => config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("{host}:{port}/{database}")
+}
+
+fn protection_of(mode: &str) -> Result<Protection> {
+    match mode {
+        "disable" => Ok(Protection::Disable),
+        "prefer" => Ok(Protection::Prefer),
+        "require" => Ok(Protection::Require),
+        "verify-full" => Ok(Protection::Verify),
+        "verify-ca" => Err(configuration(
+            "sslmode=verify-ca is not known here; use verify-full, which compares the host name as well"
+                .to_owned(),
+        )),
+        _ => Err(configuration(
+            "that sslmode is not known; it is one of disable, prefer, require and verify-full".to_owned(),
+        )),
+    }
+}
+
+/// The address without `sslmode` and `sslrootcert`, which the driver does not know in full, and these.
+fn without_tls_parameters(text: &str) -> (String, Vec<(String, String)>) {
+    let is_ours = |name: &str| matches!(name, "sslmode" | "sslrootcert");
+    let mut ours = Vec::new();
+    if !text.contains("://") {
+        let mut rest = Vec::new();
+        for part in text.split_ascii_whitespace() {
+            match part.split_once('=') {
+                Some((name, value)) if is_ours(name) => {
+                    ours.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+                }
+                _ => rest.push(part),
+            }
+        }
+        if ours.is_empty() {
+            return (text.to_owned(), ours);
+        }
+        return (rest.join(" "), ours);
+    }
+    let Some((place, query)) = text.split_once('?') else { return (text.to_owned(), ours) };
+    let mut rest = Vec::new();
+    for part in query.split('&') {
+        match part.split_once('=') {
+            Some((name, value)) if is_ours(name) => ours.push((name.to_owned(), percent_decoded(value))),
+            _ => rest.push(part),
+        }
+    }
+    let rest = rest.join("&");
+    (if rest.is_empty() { place.to_owned() } else { format!("{place}?{rest}") }, ours)
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (first, others) {
+            (b'%', [high, low, after @ ..]) if digit(high).is_some() && digit(low).is_some() => {
+                bytes.push(digit(high).unwrap_or(0) * 16 + digit(low).unwrap_or(0));
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = others;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn configuration(text: String) -> Error {
+    Error::new(ErrorKind::Configuration, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let address = Address::parse(
+            "postgres://ann:s3cret@db.example.org:5433/shop?sslmode=verify-full&sslrootcert=%2Fca.pem",
+        );
+        let address = address.expect("understood");
+        assert_eq!(address.to_string(), "db.example.org:5433/shop");
+        assert!(!format!("{address:?}").contains("s3cret"));
+        assert_eq!(address.protection, Protection::Verify);
+        assert_eq!(address.root_certificate.as_deref(), Some("/ca.pem"));
+    }
+
+    #[test]
+    fn modes_mean_what_they_say() {
+        let of = |text: &str| {
+            Address::parse(text).map(|address| (address.protection, address.config.get_ssl_mode()))
+        };
+        assert_eq!(of("postgres://a@h/d").ok(), Some((Protection::Prefer, SslMode::Prefer)));
+        assert_eq!(
+            of("postgres://a@h/d?sslmode=disable").ok(),
+            Some((Protection::Disable, SslMode::Disable))
+        );
+        assert_eq!(of("host=h user=a sslmode=require").ok(), Some((Protection::Require, SslMode::Require)));
+        let with_root = of("postgres://a@h/d?sslmode=require&sslrootcert=ca.pem");
+        assert_eq!(with_root.ok(), Some((Protection::Verify, SslMode::Require)));
+        for wrong in ["verify-ca", "requrie", ""] {
+            assert!(of(&format!("postgres://a@h/d?sslmode={wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_without_being_quoted() {
+        for text in
+            ["postgres://ann:s3cret@db:port/shop", "postgres://ann:s3cret@h/d?colour=s3cret", "s3cret", ""]
+        {
+            let error = Address::parse(text).expect_err(text);
+            assert!(!error.chain().contains("s3cret"), "{error}");
+        }
+    }
+}

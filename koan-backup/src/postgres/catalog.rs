@@ -1,0 +1,261 @@
+//! The tables of a database and their columns, as PostgreSQL tells them.
+
+use std::collections::BTreeMap;
+
+use koan_backup_core::Result;
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::connection::Connection;
+use super::error::failed;
+use super::identifier::quoted;
+use super::types::{StoredType, TypeRow};
+
+/// Everything that is called a table, but for what PostgreSQL and its extensions brought along.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Catalog {
+    /// Ordered by schema and name.
+    pub(super) tables: Vec<Table>,
+    /// The schemas in which names without one are looked for.
+    pub(super) schemas: Vec<String>,
+}
+
+/// A table, or what looks like one.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) oid: Oid,
+    pub(super) schema: String,
+    pub(super) name: String,
+    pub(super) kind: TableKind,
+    /// Whether its rows are those of a partitioned table.
+    pub(super) is_partition: bool,
+    /// Whether the role may alter it.
+    pub(super) is_owned: bool,
+    /// Whether the role may read it.
+    pub(super) is_readable: bool,
+    pub(super) columns: Vec<Column>,
+    /// The columns of each constraint or index that keeps rows apart at once and without a condition.
+    pub(super) unique: Vec<Vec<String>>,
+    /// How it is called in texts: with its schema where that is not looked in anyway.
+    pub(super) shown: String,
+}
+
+/// What sort of relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableKind {
+    Table,
+    /// Its rows are in its partitions.
+    Partitioned,
+    View,
+    MaterializedView,
+    Foreign,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) stored: StoredType,
+    /// The type as SQL takes it.
+    pub(super) declared: String,
+    /// What the type was declared with: precision, scale, length.
+    pub(super) modifier: i32,
+    pub(super) not_null: bool,
+    pub(super) has_default: bool,
+    pub(super) identity: Identity,
+    pub(super) generated: bool,
+    /// Whether its order depends on a collation.
+    pub(super) is_collated: bool,
+}
+
+/// Whether a column numbers its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    None,
+    ByDefault,
+    Always,
+}
+
+/// A foreign key between two tables.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) child: Oid,
+    pub(super) parent: Oid,
+}
+
+const TABLES: &str = "
+    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
+           pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.has_table_privilege(c.oid, 'SELECT')
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+
+const COLUMNS: &str = "
+    SELECT a.attrelid, a.attname::text, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           a.atthasdef, a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attrelid, a.attnum";
+
+const TYPES: &str = "
+    WITH RECURSIVE used AS (
+        SELECT a.atttypid AS oid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
+        UNION
+        SELECT v.oid FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid
+        CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) v(oid) WHERE v.oid <> 0)
+    SELECT t.oid, t.typname::text, t.typtype::text, t.typbasetype, t.typelem,
+           t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
+    FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
+
+const UNIQUE: &str = "
+    SELECT i.indrelid, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+    WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+    GROUP BY i.indrelid, i.indexrelid";
+
+const REFERENCES: &str = "
+    SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint
+    WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2";
+
+impl Catalog {
+    /// Reads the names of all tables and their columns.
+    pub(super) async fn read(connection: &Connection) -> Result<Self> {
+        let read = async {
+            let client = &connection.client;
+            let mut tables: Vec<Table> = Vec::new();
+            for row in client.query(TABLES, &[]).await? {
+                tables.push(table(&row, &connection.schemas)?);
+            }
+            let mut types = BTreeMap::new();
+            for row in client.query(TYPES, &[]).await? {
+                types.insert(row.try_get::<_, Oid>(0)?, type_row(&row)?);
+            }
+            let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
+            for row in client.query(COLUMNS, &[]).await? {
+                columns.entry(row.try_get(0)?).or_default().push(column(&row, &types)?);
+            }
+            let mut unique: BTreeMap<Oid, Vec<Vec<String>>> = BTreeMap::new();
+            for row in client.query(UNIQUE, &[]).await? {
+                unique.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
+            }
+            for table in &mut tables {
+                table.columns = columns.remove(&table.oid).unwrap_or_default();
+                table.unique = unique.remove(&table.oid).unwrap_or_default();
+            }
+            Ok::<_, tokio_postgres::Error>(tables)
+        };
+        let tables = read.await.map_err(|error| failed("reading the names of tables and columns", &error))?;
+        Ok(Self { tables, schemas: connection.schemas.clone() })
+    }
+
+    /// The tables in which a name without a schema is looked for, those of the first schema first.
+    pub(super) fn visible(&self) -> impl Iterator<Item = &Table> {
+        self.schemas.iter().flat_map(|schema| self.tables.iter().filter(move |table| table.schema == *schema))
+    }
+}
+
+/// The foreign keys between tables, each pair once.
+pub(super) async fn references(connection: &Connection) -> Result<Vec<Reference>> {
+    let read = async {
+        let rows = connection.client.query(REFERENCES, &[]).await?;
+        rows.iter()
+            .map(|row| Ok(Reference { child: row.try_get(0)?, parent: row.try_get(1)? }))
+            .collect::<std::result::Result<Vec<_>, tokio_postgres::Error>>()
+    };
+    read.await.map_err(|error: tokio_postgres::Error| failed("reading the foreign keys", &error))
+}
+
+impl Table {
+    /// The name as SQL takes it.
+    pub(super) fn quoted(&self) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
+    }
+
+    /// The rows of this table as SQL takes them: those of tables that inherit from it are theirs.
+    pub(super) fn rows(&self) -> String {
+        match self.kind {
+            TableKind::Partitioned => self.quoted(),
+            _ => format!("ONLY {}", self.quoted()),
+        }
+    }
+
+    /// Whether records can be in it.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.kind, TableKind::Table | TableKind::Partitioned)
+    }
+
+    /// Whether the database itself keeps rows with these values in these columns apart.
+    pub(super) fn keeps_apart<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> bool {
+        let mut columns: Vec<&str> = columns.into_iter().collect();
+        columns.sort_unstable();
+        self.unique.iter().any(|unique| {
+            let mut unique: Vec<&str> = unique.iter().map(String::as_str).collect();
+            unique.sort_unstable();
+            unique == columns
+        })
+    }
+}
+
+fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> {
+    let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+    let shown = match schemas.contains(&schema) {
+        true => name.clone(),
+        false => format!("{schema}.{name}"),
+    };
+    Ok(Table {
+        oid: row.try_get(0)?,
+        schema,
+        name,
+        kind: match row.try_get::<_, String>(3)?.as_str() {
+            "p" => TableKind::Partitioned,
+            "v" => TableKind::View,
+            "m" => TableKind::MaterializedView,
+            "f" => TableKind::Foreign,
+            _ => TableKind::Table,
+        },
+        is_partition: row.try_get(4)?,
+        is_owned: row.try_get(5)?,
+        is_readable: row.try_get(6)?,
+        columns: Vec::new(),
+        unique: Vec::new(),
+        shown,
+    })
+}
+
+fn type_row(row: &Row) -> Result<TypeRow, tokio_postgres::Error> {
+    Ok(TypeRow {
+        name: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        base: row.try_get(3)?,
+        element: row.try_get(4)?,
+        is_array: row.try_get(5)?,
+        modifier: row.try_get(6)?,
+    })
+}
+
+fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_postgres::Error> {
+    let (stored, domain_modifier) = StoredType::of(row.try_get(2)?, types);
+    let modifier: i32 = row.try_get(9)?;
+    Ok(Column {
+        name: row.try_get(1)?,
+        stored,
+        declared: row.try_get(3)?,
+        modifier: if modifier < 0 { domain_modifier } else { modifier },
+        not_null: row.try_get(4)?,
+        has_default: row.try_get(5)?,
+        identity: match row.try_get::<_, String>(6)?.as_str() {
+            "a" => Identity::Always,
+            "d" => Identity::ByDefault,
+            _ => Identity::None,
+        },
+        generated: !row.try_get::<_, String>(7)?.is_empty(),
+        is_collated: row.try_get(8)?,
+    })
+}

@@ -1,0 +1,160 @@
+//! One connection, and the task that moves its bytes.
+
+use std::fmt;
+use std::time::Duration;
+
+use koan_backup_core::{Error, ErrorKind, Result};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::address::{Address, Protection};
+use super::error::{failed, refused};
+use super::identifier::quoted;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The oldest release whose catalogs have what is asked of them, as `server_version_num` counts.
+const OLDEST: u64 = 120_000;
+
+/// What every connection says first, so that nothing depends on how server, database or role are set up. Where row-level
+/// security would hide rows, the server refuses instead of leaving them out.
+const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
+    SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET row_security = off; \
+    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET standard_conforming_strings = on";
+
+/// Where to connect to.
+#[derive(Clone)]
+pub(super) struct Location {
+    pub(super) address: Address,
+    pub(super) tls: MakeRustlsConnect,
+    /// Connections that read at once.
+    pub(super) connections: usize,
+    /// The schemas in which tables are looked for; those of the role's `search_path` if there are none.
+    pub(super) schemas: Vec<String>,
+}
+
+/// An open connection. Dropping it closes it, and the server undoes what was not committed.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    task: JoinHandle<()>,
+    /// The schemas in which names without one are looked for, in that order.
+    pub(super) schemas: Vec<String>,
+}
+
+impl Location {
+    /// Opens a connection and pins its settings.
+    pub(super) async fn connect(&self) -> Result<Connection> {
+        let connecting = async {
+            let (client, connection) = self.address.config.connect(self.tls.clone()).await?;
+            let task = tokio::spawn(async move {
+                // Whoever uses the client sees that it has ended.
+                let _ = connection.await;
+            });
+            Ok::<_, tokio_postgres::Error>(Connection { client, task, schemas: Vec::new() })
+        };
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Provider,
+                format!(
+                    "PostgreSQL at {} did not answer within {} seconds; check host, port and network",
+                    self.address,
+                    CONNECT_TIMEOUT.as_secs()
+                ),
+            )
+        })?;
+        let mut connection = connected.map_err(|error| self.not_connected(&error))?;
+        connection.schemas = self.prepare(&connection).await?;
+        Ok(connection)
+    }
+
+    async fn prepare(&self, connection: &Connection) -> Result<Vec<String>> {
+        let lost = |error| failed("preparing a connection", &error);
+        connection.client.batch_execute(SETTINGS).await.map_err(lost)?;
+        let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
+        if connection.number("asking for the version", version).await? < OLDEST {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "PostgreSQL at {} is older than 12, whose catalogs are not known here; upgrade it",
+                    self.address
+                ),
+            ));
+        }
+        let schemas = if self.schemas.is_empty() {
+            let row =
+                connection.client.query_one("SELECT pg_catalog.current_schemas(false)::text[]", &[]).await;
+            row.and_then(|row| row.try_get(0)).map_err(lost)?
+        } else {
+            self.schemas.clone()
+        };
+        // What functions, checks and triggers name without a schema is found as ever, but nothing can stand before what
+        // PostgreSQL brings along.
+        let path: Vec<String> = ["pg_catalog"]
+            .into_iter()
+            .chain(schemas.iter().map(String::as_str).filter(|schema| *schema != "pg_catalog"))
+            .chain(["pg_temp"])
+            .map(quoted)
+            .collect();
+        let path = format!("SET search_path = {}", path.join(", "));
+        connection.client.batch_execute(&path).await.map_err(lost)?;
+        Ok(schemas)
+    }
+
+    fn not_connected(&self, error: &tokio_postgres::Error) -> Error {
+        let what = format!("connecting to PostgreSQL at {}", self.address);
+        if let Some(refusal) = error.as_db_error() {
+            return refused(&what, refusal);
+        }
+        let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let remedy = match self.address.protection {
+            Protection::Verify | Protection::Require if reason.contains("certificate") => {
+                "; name the authority of its certificate by sslrootcert, and the host as the certificate does"
+            }
+            Protection::Verify | Protection::Require if reason.contains("does not support TLS") => {
+                "; switch TLS on there, or say sslmode=prefer if records may travel in clear"
+            }
+            _ => "; check host, port, and that the server is up",
+        };
+        Error::new(ErrorKind::Provider, format!("{what} failed: {reason}{remedy}"))
+    }
+}
+
+impl Connection {
+    /// Runs statements that give nothing back.
+    pub(super) async fn run(&self, what: &str, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|error| failed(what, &error))
+    }
+
+    /// Runs one statement and tells how many rows it changed.
+    pub(super) async fn execute(&self, what: &str, sql: &str) -> Result<u64> {
+        self.client.execute(sql, &[]).await.map_err(|error| failed(what, &error))
+    }
+
+    /// The one number that a query gives.
+    pub(super) async fn number(&self, what: &str, sql: &str) -> Result<u64> {
+        let row = self.client.query_one(sql, &[]).await.map_err(|error| failed(what, &error))?;
+        let number: i64 = row.try_get(0).map_err(|error| failed(what, &error))?;
+        Ok(u64::try_from(number).unwrap_or(0))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The socket closes at once, whatever the server is still sending.
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Location").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! What an archive records of a table beside its records.
+
+use koan_backup_core::{EntityCodec, ReadSummary};
+use serde::{Deserialize, Serialize};
+
+use super::mapping::Mapping;
+
+/// What is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Physical {
+    /// Fields that had no column: what records hold there is what serde filled in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fields_without_column: Vec<String>,
+}
+
+/// Adds to the summary of a read what it recorded, and warnings.
+pub(super) fn describe(entity: &EntityCodec, mapping: &Mapping, summary: &mut ReadSummary) {
+    let fields = &entity.schema().fields;
+    let fields_without_column: Vec<String> =
+        mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
+    for field in &fields_without_column {
+        summary.warnings.push(format!(
+            "field `{field}` of {} is in no column of table `{}`; its records hold what the type fills in",
+            entity.name(),
+            mapping.table.shown,
+        ));
+    }
+    summary.physical = serde_json::to_value(Physical { fields_without_column }).ok();
+}

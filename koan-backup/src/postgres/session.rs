@@ -1,0 +1,200 @@
+//! A restore in one transaction.
+
+mod compare;
+mod keys;
+mod load;
+mod merge;
+mod sequences;
+mod suspended;
+mod target;
+
+use async_trait::async_trait;
+use koan_backup_core::{
+    Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionIntent, SessionOptions,
+    WriteCounts,
+};
+
+use super::catalog::Catalog;
+use super::connection::{Connection, Location};
+use super::ddl;
+use super::mapping::Mapping;
+use load::Loading;
+use suspended::Suspended;
+
+pub(super) use sequences::SEQUENCES;
+pub(super) use suspended::TRIGGERS;
+use target::Target;
+
+/// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
+#[derive(Debug)]
+pub(super) struct PostgresSession {
+    connection: Connection,
+    options: SessionOptions,
+    catalog: Catalog,
+    suspended: Suspended,
+    /// The columns that were written, by table, whose sequences move on.
+    written: Vec<Mapping>,
+    open: Option<Open>,
+    /// How many targets were begun.
+    targets: usize,
+    /// Set while a call is under way, so that one that failed or was dropped leaves it set.
+    broken: bool,
+}
+
+#[derive(Debug)]
+enum Open {
+    Loading(Box<Loading>),
+    /// The dry run of a restore into a table that would be made.
+    Absent(u64),
+}
+
+impl PostgresSession {
+    pub(super) async fn begin(location: &Location, options: SessionOptions) -> Result<Self> {
+        let connection = location.connect().await?;
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
+        connection.run("beginning to restore", begin).await?;
+        let catalog = Catalog::read(&connection).await?;
+        Ok(Self {
+            connection,
+            options,
+            catalog,
+            suspended: Suspended::default(),
+            written: Vec::new(),
+            open: None,
+            targets: 0,
+            broken: false,
+        })
+    }
+
+    /// Marks the session as broken until [`settled`](Self::settled) says otherwise.
+    fn enter(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.broken, true) {
+            return Err(Error::new(
+                ErrorKind::Provider,
+                "an earlier step of this restore failed, so it can only be rolled back; the first error says why",
+            ));
+        }
+        Ok(())
+    }
+
+    fn settled<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.broken = result.is_err();
+        result
+    }
+
+    async fn turn_to(&mut self, request: RestoreTarget) -> Result<()> {
+        if self.open.is_some() {
+            return Err(out_of_order("a target was begun before the one before it ended"));
+        }
+        let found = Mapping::find(&self.catalog, &request.entity, &request.set);
+        let mapping = match found {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
+                if self.options.intent == SessionIntent::Compare {
+                    self.open = Some(Open::Absent(0));
+                    return Ok(());
+                }
+                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
+                self.connection.run(&format!("making the table of {}", request.entity.name()), &sql).await?;
+                self.catalog = Catalog::read(&self.connection).await?;
+                Mapping::find(&self.catalog, &request.entity, &request.set)?
+            }
+            found => found?,
+        };
+        let target = Target::new(request, mapping)?;
+        self.targets += 1;
+        if self.options.intent == SessionIntent::Apply {
+            self.written.push(target.mapping.clone());
+        }
+        let loading =
+            Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
+                .await?;
+        self.open = Some(Open::Loading(Box::new(loading)));
+        Ok(())
+    }
+
+    async fn take(&mut self, records: Vec<Record>) -> Result<()> {
+        match &mut self.open {
+            None => Err(out_of_order("records were written before a target was begun")),
+            Some(Open::Absent(count)) => {
+                *count += u64::try_from(records.len()).unwrap_or(u64::MAX);
+                Ok(())
+            }
+            Some(Open::Loading(loading)) => loading.write(&self.connection, records).await,
+        }
+    }
+
+    async fn finish(&mut self) -> Result<WriteCounts> {
+        match self.open.take() {
+            None => Err(out_of_order("a target was ended before it was begun")),
+            Some(Open::Absent(inserted)) => {
+                let mut counts = WriteCounts::default();
+                counts.inserted = inserted;
+                Ok(counts)
+            }
+            Some(Open::Loading(loading)) => loading.end(&self.connection, &self.options).await,
+        }
+    }
+
+    async fn put_back_and_commit(&mut self) -> Result<()> {
+        if self.open.is_some() {
+            return Err(out_of_order("a restore was committed though its last target did not end"));
+        }
+        // What was deferred is checked here, and a table with checks that wait cannot be altered.
+        let checked = self.connection.run("checking constraints", "SET CONSTRAINTS ALL IMMEDIATE").await;
+        checked.map_err(reference)?;
+        self.suspended.put_back(&self.connection).await.map_err(reference)?;
+        for mapping in &self.written {
+            sequences::move_on(&self.connection, mapping).await?;
+        }
+        self.connection.run("committing the restore", "COMMIT").await
+    }
+}
+
+/// A constraint that does not hold at the end is one between tables.
+fn reference(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Constraint => {
+            Error::new(ErrorKind::Constraint, format!("{error}; restore the table it refers to as well"))
+        }
+        _ => error,
+    }
+}
+
+#[async_trait]
+impl RestoreSession for PostgresSession {
+    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
+        self.enter()?;
+        let turned = self.turn_to(target).await;
+        self.settled(turned)
+    }
+
+    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
+        self.enter()?;
+        let taken = self.take(records).await;
+        self.settled(taken)
+    }
+
+    async fn end(&mut self) -> Result<WriteCounts> {
+        self.enter()?;
+        let finished = self.finish().await;
+        self.settled(finished)
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        self.enter()?;
+        let committed = self.put_back_and_commit().await;
+        if committed.is_err() {
+            // The error that counts is the one that led here.
+            let _ = self.connection.run("rolling back", "ROLLBACK").await;
+        }
+        committed
+    }
+
+    async fn rollback(self: Box<Self>) -> Result<()> {
+        self.connection.run("rolling back the restore", "ROLLBACK").await
+    }
+}
+
+fn out_of_order(what: &'static str) -> Error {
+    Error::new(ErrorKind::Internal, what)
+}

@@ -1,0 +1,303 @@
+//! Sends the records of one target, and what becomes of them in the end.
+
+use bytes::Bytes;
+use futures::SinkExt as _;
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, Record, RestoreLevel, Result, SessionIntent, SessionOptions, WriteCounts,
+};
+use tokio_postgres::Statement;
+
+use super::super::catalog::TableKind;
+use super::super::connection::Connection;
+use super::super::error::{failed, refusal_of};
+use super::super::identifier::quoted;
+use super::keys::first_key;
+use super::suspended::{Extent, Suspended};
+use super::target::Target;
+use super::{compare, merge};
+
+/// Bytes that are sent by one COPY. Its records are kept until it has ended, so that a refusal names the record.
+const COPY_BYTES: usize = 1 << 20;
+
+/// A target that is being written.
+#[derive(Debug)]
+pub(super) struct Loading {
+    pub(super) target: Target,
+    /// The table that is sent to: the target itself, or one for this transaction.
+    pub(super) stage: Option<String>,
+    /// Where the keys are that were there, if what was there is gone.
+    previous: Option<String>,
+    statement: Statement,
+    lines: Vec<u8>,
+    records: Vec<Record>,
+    pub(super) sent: u64,
+}
+
+impl Loading {
+    pub(super) async fn begin(
+        connection: &Connection,
+        options: &SessionOptions,
+        suspended: &mut Suspended,
+        target: Target,
+        number: usize,
+    ) -> Result<Self> {
+        let what = format!("preparing table `{}`", target.mapping.table.shown);
+        let (mut previous, mut is_empty) = (None, false);
+        if options.intent == SessionIntent::Apply {
+            lock(connection, &target, &what).await?;
+            is_empty = is_empty_now(connection, &target, &what).await?;
+            let extent = Extent {
+                level: options.level,
+                is_bulk: is_empty || options.replace_existing,
+                replaces: options.replace_existing,
+                deletes: options.replace_existing && !is_empty,
+                updates_identity: !is_empty && !options.replace_existing,
+            };
+            suspended.suspend(connection, &target, extent).await?;
+            if extent.deletes {
+                previous = Some(empty(connection, options, suspended, &target, number, &what).await?);
+            }
+        }
+        let is_direct = options.intent == SessionIntent::Apply
+            && (is_empty || options.replace_existing)
+            && !target.has_conversions();
+        let stage = match is_direct {
+            true => None,
+            false => Some(stage(connection, &target, number, &what).await?),
+        };
+        let into = match &stage {
+            Some(stage) => stage.clone(),
+            None => target.mapping.table.quoted(),
+        };
+        let copy = format!("COPY {into} ({}) FROM STDIN (FORMAT text)", target.column_list());
+        let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&what, &error))?;
+        Ok(Self { target, stage, previous, statement, lines: Vec::new(), records: Vec::new(), sent: 0 })
+    }
+
+    pub(super) async fn write(&mut self, connection: &Connection, records: Vec<Record>) -> Result<()> {
+        for record in records {
+            self.target.fill(&record, &mut self.lines)?;
+            self.records.push(record);
+            if self.lines.len() >= COPY_BYTES {
+                self.send(connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what has gathered, and waits until the server has taken it.
+    async fn send(&mut self, connection: &Connection) -> Result<()> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        let lines = Bytes::from(std::mem::take(&mut self.lines));
+        let copied = async {
+            let copy = connection.client.copy_in(&self.statement).await?;
+            let mut copy = std::pin::pin!(copy);
+            copy.send(lines).await?;
+            copy.finish().await
+        };
+        let taken = copied.await.map_err(|error| self.refused(&error))?;
+        let count = u64::try_from(self.records.len()).unwrap_or(u64::MAX);
+        if taken != count {
+            return Err(self.adds_up_wrong(count, taken));
+        }
+        self.sent += count;
+        self.records.clear();
+        Ok(())
+    }
+
+    pub(super) async fn end(
+        mut self,
+        connection: &Connection,
+        options: &SessionOptions,
+    ) -> Result<WriteCounts> {
+        self.send(connection).await?;
+        if options.intent == SessionIntent::Compare {
+            return compare::end(connection, options, &self).await;
+        }
+        let what = format!("writing {}", self.target.entity.name());
+        let mut counts = WriteCounts::default();
+        match (&self.stage, self.replaces(options)) {
+            (Some(stage), false) => counts = merge::into_rows(connection, options, &self, stage).await?,
+            (Some(stage), true) => {
+                merge::require_keys_once(connection, &self.target, stage).await?;
+                counts.inserted = merge::insert_all(connection, &self.target, stage).await?;
+                if counts.inserted != self.sent {
+                    return Err(self.adds_up_wrong(self.sent, counts.inserted));
+                }
+            }
+            (None, _) => {
+                counts.inserted = self.sent;
+                if !self.target.keeps_apart() {
+                    let rows = self.target.mapping.table.rows();
+                    merge::require_keys_once(connection, &self.target, &rows).await?;
+                }
+            }
+        }
+        if let Some(previous) = &self.previous {
+            let (rows, same_key) = (self.target.mapping.table.rows(), self.target.same_key());
+            let before =
+                connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {previous}")).await?;
+            let again = format!(
+                "SELECT pg_catalog.count(*) FROM {previous} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
+            );
+            counts.updated = connection.number(&what, &again).await?;
+            counts.inserted = counts.inserted.saturating_sub(counts.updated);
+            counts.deleted = before.saturating_sub(counts.updated);
+        }
+        let temporary = [&self.stage, &self.previous];
+        for table in temporary.into_iter().flatten() {
+            connection.run(&what, &format!("DROP TABLE {table}")).await?;
+        }
+        Ok(counts)
+    }
+
+    fn replaces(&self, options: &SessionOptions) -> bool {
+        options.replace_existing || self.stage.is_none()
+    }
+
+    /// What the server said of a COPY, told of the record it is about.
+    fn refused(&self, error: &tokio_postgres::Error) -> Error {
+        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
+        let Some(refusal) = error.as_db_error() else { return failed(&format!("writing {name}"), error) };
+        let place = refusal.where_().and_then(place_of);
+        let record = place.as_ref().and_then(|(line, _)| self.records.get(line.checked_sub(1)?));
+        let Some(record) = record else { return failed(&format!("writing {name}"), error) };
+        let key = self.target.key_text(record);
+        if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
+        {
+            return self.target.twice(&key);
+        }
+        let column = place.and_then(|(_, column)| column);
+        let column = column.map_or_else(String::new, |column| format!(", column `{column}`"));
+        let (kind, told) = refusal_of(refusal);
+        Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {told}"))
+    }
+
+    /// Whether a unique constraint could be that of the key: the only one there is.
+    fn is_key(&self, constraint: Option<&str>) -> bool {
+        constraint.is_some() && self.target.mapping.table.unique.len() == 1
+    }
+
+    pub(super) fn adds_up_wrong(&self, written: u64, taken: u64) -> Error {
+        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
+        Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{written} records of {name} were written to table `{table}`, which took {taken}: a trigger or rule drops \
+                 rows; let the role own the table, so that its triggers can be silenced"
+            ),
+        )
+    }
+}
+
+/// Keeps other writers out, where the role may.
+async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<()> {
+    let table = target.mapping.table.quoted();
+    let may = format!(
+        "SELECT (pg_catalog.has_table_privilege({oid}::oid, 'UPDATE') OR pg_catalog.has_table_privilege({oid}::oid, \
+         'DELETE') OR pg_catalog.has_table_privilege({oid}::oid, 'TRUNCATE'))::int::int8",
+        oid = target.mapping.table.oid
+    );
+    if connection.number(what, &may).await? == 1 {
+        connection.run(what, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    }
+    Ok(())
+}
+
+async fn is_empty_now(connection: &Connection, target: &Target, what: &str) -> Result<bool> {
+    let rows = target.mapping.table.rows();
+    let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} LIMIT 1) AS x");
+    Ok(connection.number(what, &any).await? == 0)
+}
+
+/// Remembers the keys that are there, and removes all rows.
+async fn empty(
+    connection: &Connection,
+    options: &SessionOptions,
+    suspended: &Suspended,
+    target: &Target,
+    number: usize,
+    what: &str,
+) -> Result<String> {
+    let (rows, keys) = (target.mapping.table.rows(), target.key_list());
+    let previous = format!("pg_temp.{}", quoted(&format!("koan_previous_{number}")));
+    let remember = format!(
+        "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {keys} FROM {rows}; ANALYZE {previous}",
+        quoted(&format!("koan_previous_{number}"))
+    );
+    connection.run(what, &remember).await?;
+    let may_truncate = format!(
+        "SELECT pg_catalog.has_table_privilege({}::oid, 'TRUNCATE')::int::int8",
+        target.mapping.table.oid
+    );
+    let truncates = options.level == RestoreLevel::Fast
+        && target.mapping.table.kind == TableKind::Table
+        && suspended.let_go_of(connection, &target.mapping.table).await?
+        && connection.number(what, &may_truncate).await? == 1;
+    let remove = if truncates { format!("TRUNCATE {rows}") } else { format!("DELETE FROM {rows}") };
+    connection.run(what, &remove).await?;
+    Ok(previous)
+}
+
+/// A table of this transaction that is like the target.
+async fn stage(connection: &Connection, target: &Target, number: usize, what: &str) -> Result<String> {
+    let name = quoted(&format!("koan_stage_{number}"));
+    let column = |column: &super::target::TargetColumn| {
+        let name = quoted(&column.name);
+        if column.is_composite() { format!("NULL::pg_catalog.jsonb AS {name}") } else { name }
+    };
+    let columns: Vec<String> = target.columns.iter().map(column).collect();
+    let make = format!(
+        "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
+        columns.join(", "),
+        target.mapping.table.rows(),
+    );
+    connection.run(what, &make).await?;
+    Ok(format!("pg_temp.{name}"))
+}
+
+/// The line and column that a COPY stopped at: `COPY track, line 3, column name: "…"`, in whatever language.
+fn place_of(context: &str) -> Option<(usize, Option<String>)> {
+    let first = context.lines().find(|line| line.starts_with("COPY "))?;
+    // Behind the colon stands what the record holds.
+    let place = first.split(": ").next()?;
+    let mut parts = place.rsplit(", ");
+    let last = parts.next()?.trim_end_matches(':');
+    let number = |part: &str| part.split(' ').next_back()?.parse::<usize>().ok();
+    match number(last) {
+        Some(line) => Some((line, None)),
+        None => Some((number(parts.next()?)?, last.split(' ').next_back().map(str::to_owned))),
+    }
+}
+
+/// A record of the stage whose key is there already.
+pub(super) async fn first_taken(
+    connection: &Connection,
+    loading: &Loading,
+    stage: &str,
+) -> Result<Option<String>> {
+    let target = &loading.target;
+    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+    let from = format!("{stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
+    first_key(connection, target, &from).await
+}
+
+/// Whether a record that is there already fails the restore.
+pub(super) fn fails(options: &SessionOptions) -> bool {
+    options.conflict == ConflictMode::Fail && !options.replace_existing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_refusal_is_found_and_its_content_is_not() {
+        assert_eq!(place_of("COPY a, line 3, column b: \"s3cret, line 9\""), Some((3, Some("b".to_owned()))));
+        assert_eq!(place_of("COPY a, line 12"), Some((12, None)));
+        assert_eq!(place_of("COPY a, line 12: \"1\ts3cret\""), Some((12, None)));
+        assert_eq!(place_of("SQL statement"), None);
+    }
+}

@@ -1,0 +1,298 @@
+//! What is taken out of the way of a restore and put back before the commit: triggers, foreign keys, indexes.
+//!
+//! Everything is in the transaction, so that a restore that ends in any other way leaves all as it was.
+
+use std::collections::BTreeSet;
+
+use koan_backup_core::{Error, ErrorKind, RestoreLevel, Result};
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::super::catalog::{Identity, Table, TableKind};
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::super::identifier::quoted;
+use super::target::Target;
+
+/// What was done, and how it is undone.
+#[derive(Debug, Default)]
+pub(super) struct Suspended {
+    /// Foreign keys that were looked at.
+    references: BTreeSet<Oid>,
+    /// Statements that put indexes back.
+    indexes: Vec<PutBack>,
+    /// Statements that put triggers and numbered columns back.
+    tables: Vec<PutBack>,
+    /// Statements that put foreign keys back.
+    constraints: Vec<PutBack>,
+}
+
+#[derive(Debug)]
+struct PutBack {
+    what: String,
+    sql: String,
+}
+
+/// How far a target goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) level: RestoreLevel,
+    /// All of its rows come from the archive.
+    pub(super) is_bulk: bool,
+    /// Rows that are not in the archive go, in this table and others.
+    pub(super) replaces: bool,
+    /// Rows go that others may refer to.
+    pub(super) deletes: bool,
+    /// Rows that are there are written again, with their numbers.
+    pub(super) updates_identity: bool,
+}
+
+/// Triggers that would fire, of the table and its partitions.
+pub(in super::super) const TRIGGERS: &str = "
+    SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text
+    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
+      AND (c.oid = $1 OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)))
+    ORDER BY 1, 2, 3";
+
+const REFERENCES: &str = "
+    SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
+           k.confdeltype::text, k.confupdtype::text, k.convalidated, pg_catalog.pg_get_constraintdef(k.oid),
+           pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           pg_catalog.pg_has_role(c.relowner, 'USAGE')
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O')
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid";
+
+/// Indexes that nothing needs meanwhile and that can be made again exactly as they are.
+const INDEXES: &str = "
+    SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
+           pg_catalog.obj_description(c.oid, 'pg_class')
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE i.indrelid = $1 AND i.indisvalid AND i.indisready AND NOT i.indisunique AND NOT i.indisexclusion
+      AND NOT i.indisreplident AND NOT i.indisclustered AND c.reltablespace = 0 AND NOT c.relispartition
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x'))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                      WHERE a.attrelid = c.oid AND COALESCE(a.attstattarget::int, -1) >= 0)
+    ORDER BY c.oid";
+
+impl Suspended {
+    /// Takes what is in the way of a target out of it, as far as the role may.
+    pub(super) async fn suspend(
+        &mut self,
+        connection: &Connection,
+        target: &Target,
+        extent: Extent,
+    ) -> Result<()> {
+        let table = &target.mapping.table;
+        let what = format!("preparing table `{}`", table.shown);
+        if table.is_owned {
+            self.silence_triggers(connection, table, &what).await?;
+        }
+        self.free_identities(connection, target, extent, &what).await?;
+        let rows = connection.client.query(REFERENCES, &[&table.oid]).await;
+        for row in rows.map_err(|error| failed(&what, &error))? {
+            let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
+            if self.references.insert(reference.oid) {
+                self.loosen(connection, reference, table, extent, &what).await?;
+            }
+        }
+        // Rebuilding an index costs more than keeping it up when a few records join many.
+        if extent.level == RestoreLevel::Fast
+            && extent.is_bulk
+            && table.is_owned
+            && table.kind == TableKind::Table
+        {
+            self.drop_indexes(connection, table, &what).await?;
+        }
+        Ok(())
+    }
+
+    async fn silence_triggers(&mut self, connection: &Connection, table: &Table, what: &str) -> Result<()> {
+        let rows = connection.client.query(TRIGGERS, &[&table.oid]).await;
+        for row in rows.map_err(|error| failed(what, &error))? {
+            let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+            let (schema, relation, trigger, state) = (read(0)?, read(1)?, quoted(&read(2)?), read(3)?);
+            let relation = format!("{}.{}", quoted(&schema), quoted(&relation));
+            connection.run(what, &format!("ALTER TABLE ONLY {relation} DISABLE TRIGGER {trigger}")).await?;
+            let state = match state.as_str() {
+                "R" => "ENABLE REPLICA",
+                "A" => "ENABLE ALWAYS",
+                _ => "ENABLE",
+            };
+            self.tables.push(PutBack {
+                what: format!("switching trigger {trigger} of table `{}` on again", table.shown),
+                sql: format!("ALTER TABLE ONLY {relation} {state} TRIGGER {trigger}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Columns that number rows by themselves take the archive's numbers by COPY and INSERT, but not by UPDATE.
+    async fn free_identities(
+        &mut self,
+        connection: &Connection,
+        target: &Target,
+        extent: Extent,
+        what: &str,
+    ) -> Result<()> {
+        let table = &target.mapping.table;
+        let columns = target.columns.iter().enumerate();
+        let stubborn = columns.filter(|(index, column)| {
+            column.identity == Identity::Always && !target.key.contains(index) && extent.updates_identity
+        });
+        for (_, column) in stubborn {
+            if !table.is_owned {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so that only the owner of the table can \
+                         write it again; restore as the owner, or with `replace_existing`",
+                        column.name, table.shown
+                    ),
+                ));
+            }
+            let alter = |to: &str| {
+                format!(
+                    "ALTER TABLE {} ALTER COLUMN {} SET GENERATED {to}",
+                    table.quoted(),
+                    quoted(&column.name)
+                )
+            };
+            connection.run(what, &alter("BY DEFAULT")).await?;
+            self.tables.push(PutBack {
+                what: format!("putting column `{}` of table `{}` back", column.name, table.shown),
+                sql: alter("ALWAYS"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Has a foreign key wait until the end: by dropping it, where all its rows change or it would change rows itself,
+    /// else by deferring it.
+    async fn loosen(
+        &mut self,
+        connection: &Connection,
+        reference: Reference,
+        table: &Table,
+        extent: Extent,
+        what: &str,
+    ) -> Result<()> {
+        let Reference { name, child, parent, is_ours, .. } = &reference;
+        // The table referred to may be a later target.
+        let may_act = reference.on_update != "a" || (extent.replaces && reference.on_delete != "a");
+        let acts = *parent == table.oid
+            && (reference.on_update != "a" || (extent.deletes && reference.on_delete != "a"));
+        // One that was never validated may have had rows that break it, which come back.
+        let is_better = extent.is_bulk && (extent.level == RestoreLevel::Fast || !reference.is_validated);
+        if (may_act || is_better) && *is_ours {
+            connection.run(what, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
+            let mut sql = format!("ALTER TABLE {child} ADD CONSTRAINT {name} {}", reference.definition);
+            if let Some(comment) = &reference.comment {
+                sql.push_str(&format!("; COMMENT ON CONSTRAINT {name} ON {child} IS {}", literal(comment)));
+            }
+            self.constraints.push(PutBack { what: format!("checking foreign key {name} of {child}"), sql });
+            return Ok(());
+        }
+        if acts {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "foreign key {name} of {child} would change rows of its own accord while table `{}` is restored, and \
+                     the role may not alter it; restore as the owner of {child}",
+                    table.shown
+                ),
+            ));
+        }
+        if !reference.is_deferrable && *is_ours {
+            let alter = |to: &str| format!("ALTER TABLE {child} ALTER CONSTRAINT {name} {to}");
+            connection.run(what, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
+            self.constraints.push(PutBack {
+                what: format!("checking foreign key {name} of {child}"),
+                sql: alter("NOT DEFERRABLE"),
+            });
+        }
+        Ok(())
+    }
+
+    async fn drop_indexes(&mut self, connection: &Connection, table: &Table, what: &str) -> Result<()> {
+        let rows = connection.client.query(INDEXES, &[&table.oid]).await;
+        for row in rows.map_err(|error| failed(what, &error))? {
+            let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+            let index = format!("{}.{}", quoted(&read(0)?), quoted(&read(1)?));
+            let mut sql = read(2)?;
+            let comment: Option<String> = row.try_get(3).map_err(|error| failed(what, &error))?;
+            if let Some(comment) = comment {
+                sql.push_str(&format!("; COMMENT ON INDEX {index} IS {}", literal(&comment)));
+            }
+            connection.run(what, &format!("DROP INDEX {index}")).await?;
+            self.indexes.push(PutBack { what: format!("rebuilding index {index}"), sql });
+        }
+        Ok(())
+    }
+
+    /// Whether no foreign key refers to the table any more, which TRUNCATE asks for.
+    pub(super) async fn let_go_of(&self, connection: &Connection, table: &Table) -> Result<bool> {
+        let referring = format!(
+            "SELECT pg_catalog.count(*) FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {}::oid",
+            table.oid
+        );
+        Ok(connection.number(&format!("preparing table `{}`", table.shown), &referring).await? == 0)
+    }
+
+    /// Puts everything back as it was.
+    pub(super) async fn put_back(&mut self, connection: &Connection) -> Result<()> {
+        let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
+        for PutBack { what, sql } in all {
+            connection.run(&what, &sql).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A foreign key.
+struct Reference {
+    oid: Oid,
+    name: String,
+    child: String,
+    parent: Oid,
+    is_deferrable: bool,
+    on_delete: String,
+    on_update: String,
+    is_validated: bool,
+    definition: String,
+    comment: Option<String>,
+    /// Whether the role may alter it, and it is as its definition says.
+    is_ours: bool,
+}
+
+impl Reference {
+    fn of(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let (schema, child): (String, String) = (row.try_get(2)?, row.try_get(3)?);
+        Ok(Self {
+            oid: row.try_get(0)?,
+            name: quoted(&row.try_get::<_, String>(1)?),
+            child: format!("{}.{}", quoted(&schema), quoted(&child)),
+            is_deferrable: row.try_get(4)?,
+            parent: row.try_get(5)?,
+            on_delete: row.try_get(6)?,
+            on_update: row.try_get(7)?,
+            is_validated: row.try_get(8)?,
+            definition: row.try_get(9)?,
+            comment: row.try_get(10)?,
+            is_ours: row.try_get(11)?,
+        })
+    }
+}
+
+/// A text as SQL takes it; `standard_conforming_strings` is on.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

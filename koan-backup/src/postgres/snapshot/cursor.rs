@@ -1,0 +1,192 @@
+//! Reads the rows of one table, in the order of their keys.
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use koan_backup_core::{
+    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row, Value,
+};
+use tokio::sync::mpsc;
+
+use super::super::column_type::Misfit;
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::super::identifier::quoted;
+use super::super::mapping::{Content, Mapping, Place};
+use super::super::physical;
+use super::super::types::StoredType;
+use super::condition::condition;
+use super::copy::CopyReader;
+
+/// Bytes that are handed over at once.
+const PIECE_BYTES: usize = 256 << 10;
+/// How many such pieces wait at most.
+const PIECES_AHEAD: usize = 4;
+
+/// What goes from the connection to the thread that decodes.
+enum Piece {
+    Rows(Vec<Bytes>),
+    /// The server has confirmed that this was all.
+    End,
+}
+
+/// Reads what is asked for into the sink. Rows are decoded on a thread that may block.
+pub(super) async fn read(
+    connection: &Connection,
+    request: &ReadRequest,
+    mapping: Mapping,
+    sink: RecordSink,
+) -> Result<ReadSummary> {
+    let what = format!("reading table `{}`", mapping.table.shown);
+    let query = select(&mapping, request)?;
+    let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&what, &error))?;
+    let mut rows = std::pin::pin!(rows);
+    let (pieces, received) = mpsc::channel(PIECES_AHEAD);
+    let (entity, is_backup) = (request.entity.clone(), request.key.is_none());
+    let decoding = tokio::task::spawn_blocking(move || {
+        let mut summary = decode(&entity, &mapping, received, sink)?;
+        if is_backup {
+            physical::describe(&entity, &mapping, &mut summary);
+        }
+        Ok(summary)
+    });
+    let pumped = async {
+        let (mut piece, mut size) = (Vec::new(), 0);
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(|error| failed(&what, &error))?;
+            size += row.len();
+            piece.push(row);
+            if size >= PIECE_BYTES {
+                size = 0;
+                if pieces.send(Piece::Rows(std::mem::take(&mut piece))).await.is_err() {
+                    // The thread has ended, and says why.
+                    return Ok(());
+                }
+            }
+        }
+        let _ = pieces.send(Piece::Rows(piece)).await;
+        // What the driver calls the end of the rows is not yet the end of the command: this fails when that did.
+        connection.run(&what, "SELECT").await?;
+        let _ = pieces.send(Piece::End).await;
+        Ok(())
+    };
+    let pumped: Result<()> = pumped.await;
+    drop(pieces);
+    let decoded = decoding.await.map_err(|error| {
+        Error::with_source(ErrorKind::Provider, format!("{what} ended in a panic"), error)
+    })?;
+    pumped?;
+    decoded
+}
+
+fn decode(
+    entity: &EntityCodec,
+    mapping: &Mapping,
+    mut pieces: mpsc::Receiver<Piece>,
+    mut sink: RecordSink,
+) -> Result<ReadSummary> {
+    let projection = projection(entity, mapping);
+    let mut reader = CopyReader::default();
+    let mut spare: Vec<Value<'static>> = Vec::with_capacity(mapping.places.len());
+    loop {
+        let rows = match pieces.blocking_recv() {
+            Some(Piece::Rows(rows)) => rows,
+            Some(Piece::End) if reader.is_complete() => return sink.finish_blocking(),
+            Some(Piece::End) => {
+                return Err(Error::new(
+                    ErrorKind::Provider,
+                    format!(
+                        "reading table `{}` ended before all rows had come; try again",
+                        mapping.table.shown
+                    ),
+                ));
+            }
+            None => return Err(Error::cancelled()),
+        };
+        for row in rows {
+            reader.take(row);
+            while reader.advance()? {
+                let mut values = recycled(spare);
+                for (index, place) in mapping.places.iter().enumerate() {
+                    let value = match reader.field(index) {
+                        None => Ok(Value::Null),
+                        Some(bytes) => place.column_type.read(bytes),
+                    };
+                    match value {
+                        Ok(value) => values.push(value),
+                        Err(misfit) => {
+                            let key = key_text(entity, mapping, &reader);
+                            return Err(unreadable(entity, place, &key, &misfit));
+                        }
+                    }
+                }
+                let flow = sink.push(&Row { projection: &projection, values: &values })?;
+                spare = recycled(values);
+                if flow == Flow::Flush {
+                    sink.flush_blocking()?;
+                }
+            }
+        }
+    }
+}
+
+fn select(mapping: &Mapping, request: &ReadRequest) -> Result<String> {
+    let columns: Vec<String> =
+        mapping.places.iter().map(|place| place.column_type.selected(&place.column.name)).collect();
+    let condition = match &request.key {
+        Some(key) => format!(" WHERE {}", condition(&request.entity, mapping, key)),
+        None => String::new(),
+    };
+    let order: Vec<String> = mapping.key.iter().map(|&place| order(&mapping.places[place])).collect();
+    let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
+    let (columns, table) = (columns.join(", "), mapping.table.rows());
+    Ok(format!("COPY (SELECT {columns} FROM {table}{condition}{order}) TO STDOUT (FORMAT binary)"))
+}
+
+/// The order of bytes, which is the same on every server, whatever its collations and the order of an enum's labels.
+fn order(place: &Place) -> String {
+    let name = quoted(&place.column.name);
+    match place.column.stored {
+        StoredType::Enum => format!("{name}::pg_catalog.text COLLATE \"C\""),
+        _ if place.column.is_collated => format!("{name}::pg_catalog.text COLLATE \"C\""),
+        _ => name,
+    }
+}
+
+fn projection(entity: &EntityCodec, mapping: &Mapping) -> Projection {
+    let mut projection = Projection::new(entity.schema());
+    for place in &mapping.places {
+        match place.content {
+            Content::Field(index) => projection.field(&entity.schema().fields[index]),
+            Content::Extra => projection.extra(&place.column.name),
+        }
+    }
+    projection
+}
+
+/// The same allocation for values of another lifetime: collecting an emptied vector keeps it.
+fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
+    values.clear();
+    values.into_iter().map(|_| Value::Null).collect()
+}
+
+/// The key of the row a reader is at, as text: `id=7`.
+fn key_text(entity: &EntityCodec, mapping: &Mapping, reader: &CopyReader) -> String {
+    let part = |&index: &usize| {
+        let place = &mapping.places[index];
+        let value = reader.field(index).and_then(|bytes| place.column_type.read(bytes).ok());
+        (place.column.name.as_str(), value.unwrap_or(Value::Null))
+    };
+    let parts: Vec<_> = mapping.key.iter().map(part).collect();
+    entity.key_text(parts.iter().map(|(name, value)| (*name, value)))
+}
+
+fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -> Error {
+    let column = &place.column.name;
+    let what = match place.content {
+        Content::Field(index) if entity.schema().fields[index].name != *column => {
+            format!("field `{}`: column `{column}`", entity.schema().fields[index].name)
+        }
+        _ => format!("column `{column}`"),
+    };
+    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {misfit}", entity.name()))
+}

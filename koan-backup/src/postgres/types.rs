@@ -1,0 +1,107 @@
+//! The types of columns, as far as reading and writing them differs.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::types::Oid;
+
+/// What a column holds, domains looked through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StoredType {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Oid,
+    Float4,
+    Float8,
+    Numeric,
+    Money,
+    /// `text`, `varchar`, `citext`, `name`: sent as they are.
+    Text,
+    /// `char(n)`: padded with blanks.
+    Char,
+    Enum,
+    Json,
+    Jsonb,
+    Uuid,
+    /// `inet` and `cidr`
+    Inet,
+    Bytea,
+    Date,
+    Time,
+    Timestamp,
+    TimestampTz,
+    Array(Box<StoredType>),
+    /// A row in a column.
+    Composite,
+    /// `hstore`
+    Hstore,
+    /// `vector` and `halfvec`, whose text is a JSON list.
+    Vector,
+    /// Whatever else has a text form.
+    Other,
+}
+
+/// A row of `pg_type`.
+#[derive(Clone, Debug)]
+pub(super) struct TypeRow {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) base: Oid,
+    pub(super) element: Oid,
+    pub(super) is_array: bool,
+    pub(super) modifier: i32,
+}
+
+impl StoredType {
+    /// The type of an oid, and what the domain it goes by was declared with, if it is one.
+    pub(super) fn of(oid: Oid, types: &BTreeMap<Oid, TypeRow>) -> (Self, i32) {
+        let (mut oid, mut modifier) = (oid, -1);
+        while let Some(domain) = types.get(&oid).filter(|row| row.kind == "d") {
+            oid = domain.base;
+            if modifier < 0 {
+                modifier = domain.modifier;
+            }
+        }
+        let stored = match oid {
+            16 => Self::Bool,
+            17 => Self::Bytea,
+            19 | 25 | 1043 => Self::Text,
+            20 => Self::Int8,
+            21 => Self::Int2,
+            23 => Self::Int4,
+            26 => Self::Oid,
+            114 => Self::Json,
+            650 | 869 => Self::Inet,
+            700 => Self::Float4,
+            701 => Self::Float8,
+            790 => Self::Money,
+            1042 => Self::Char,
+            1082 => Self::Date,
+            1083 => Self::Time,
+            1114 => Self::Timestamp,
+            1184 => Self::TimestampTz,
+            1700 => Self::Numeric,
+            2950 => Self::Uuid,
+            3802 => Self::Jsonb,
+            _ => match types.get(&oid) {
+                Some(row) if row.is_array => Self::Array(Box::new(Self::of(row.element, types).0)),
+                Some(row) if row.kind == "e" => Self::Enum,
+                Some(row) if row.kind == "c" => Self::Composite,
+                Some(row) => match row.name.as_str() {
+                    "citext" => Self::Text,
+                    "hstore" => Self::Hstore,
+                    "vector" | "halfvec" => Self::Vector,
+                    _ => Self::Other,
+                },
+                None => Self::Other,
+            },
+        };
+        (stored, modifier)
+    }
+
+    /// Whether it is text without further ado.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text | Self::Char)
+    }
+}

@@ -1,0 +1,234 @@
+//! What would go wrong in a restore, told before anything is written.
+
+use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use serde::Deserialize as _;
+
+use super::catalog::{Catalog, Identity, references};
+use super::connection::Connection;
+use super::coverage::shared;
+use super::error::failed;
+use super::identifier::listed;
+use super::mapping::Mapping;
+use super::physical::Physical;
+use super::session::{SEQUENCES, TRIGGERS};
+
+/// Looks at each target without writing.
+pub(super) async fn assess(
+    connection: &Connection,
+    targets: &[RestoreTarget],
+    options: &SessionOptions,
+) -> Result<Vec<Finding>> {
+    let catalog = Catalog::read(connection).await?;
+    let mut findings = Vec::new();
+    let mut mappings = Vec::new();
+    for target in targets {
+        let name = target.entity.name();
+        match Mapping::find(&catalog, &target.entity, &target.set) {
+            Ok(mapping) => {
+                look_at(target, &mapping, options, &mut findings);
+                look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
+                mappings.push((name, mapping));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && options.create_missing => {
+                findings.push(Finding::new(
+                    Severity::Note,
+                    name,
+                    format!("its table for set `{}` does not exist and will be made", target.set),
+                ));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => findings.push(Finding::new(
+                Severity::Error,
+                name,
+                format!("{error}; or let the restore make the table with `create_missing`"),
+            )),
+            Err(error) => findings.push(Finding::new(Severity::Error, name, error.to_string())),
+        }
+    }
+    look_at_sharing(&mappings, &mut findings);
+    look_at_references(connection, &catalog, &mappings, &mut findings).await?;
+    if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
+        let standby = "SELECT pg_catalog.pg_is_in_recovery()::int::int8";
+        if connection.number("asking whether this is a standby", standby).await? == 1 {
+            findings.push(Finding::new(
+                Severity::Error,
+                target.entity.name(),
+                "this is a standby, which cannot be written; restore to the primary",
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+/// The columns of one target.
+fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
+    let (entity, table) = (&target.entity, &mapping.table.shown);
+    let mut add = |severity, message: String| findings.push(Finding::new(severity, entity.name(), message));
+    if let Some(problem) = mapping.problem(entity) {
+        add(Severity::Error, problem);
+    }
+    for column in &mapping.unmapped_columns {
+        let name = &column.name;
+        if column.not_null && !column.has_default && column.identity == Identity::None {
+            add(
+                Severity::Error,
+                format!(
+                    "column `{name}` of table `{table}` is in no field, is NOT NULL and has no default, so no record can \
+                     be inserted; add the field, or give the column a default"
+                ),
+            );
+        } else if options.replace_existing {
+            add(
+                Severity::Warning,
+                format!(
+                    "column `{name}` of table `{table}` is in no field: what it holds is lost, and its default comes in"
+                ),
+            );
+        } else {
+            add(
+                Severity::Note,
+                format!(
+                    "column `{name}` of table `{table}` is in no field: it keeps its value, new rows get its default"
+                ),
+            );
+        }
+    }
+    let physical =
+        target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
+    for &index in &mapping.unmapped_fields {
+        let field = &entity.schema().fields[index];
+        let was_absent = physical.fields_without_column.contains(&field.name);
+        if !was_absent && !field.required && !field.key {
+            add(
+                Severity::Error,
+                format!(
+                    "field `{}` has no column in table `{table}`, so what it holds cannot be restored; add the column",
+                    field.name
+                ),
+            );
+        }
+    }
+    if !mapping.table.keeps_apart(mapping.key_columns().map(|column| column.name.as_str())) {
+        add(
+            Severity::Note,
+            format!(
+                "nothing in table `{table}` makes its key unique; records are compared with each other first"
+            ),
+        );
+    }
+}
+
+/// What the role may not do.
+async fn look_at_privileges(
+    connection: &Connection,
+    entity: &str,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (table, oid) = (&mapping.table.shown, mapping.table.oid);
+    let what = format!("reading about table `{table}`");
+    let mut wanted = vec!["SELECT", "INSERT"];
+    match (options.replace_existing, options.conflict) {
+        (true, _) => wanted.push("DELETE"),
+        (false, koan_backup_core::ConflictMode::Overwrite) => wanted.push("UPDATE"),
+        _ => {}
+    }
+    for privilege in wanted {
+        let has = format!("SELECT pg_catalog.has_table_privilege({oid}::oid, '{privilege}')::int::int8");
+        if connection.number(&what, &has).await? == 0 {
+            findings.push(Finding::new(
+                Severity::Error,
+                entity,
+                format!("the role may not {privilege} on table `{table}`; grant it, or restore as the owner"),
+            ));
+        }
+    }
+    let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
+    let names: Vec<String> = triggers.iter().filter_map(|row| row.try_get(2).ok()).collect();
+    if !names.is_empty() {
+        let list = listed(names.iter().map(String::as_str));
+        findings.push(match mapping.table.is_owned {
+            true => Finding::new(
+                Severity::Note,
+                entity,
+                format!(
+                    "triggers {list} of table `{table}` do not fire; what they did is restored only if it is in the archive"
+                ),
+            ),
+            false => Finding::new(
+                Severity::Warning,
+                entity,
+                format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
+            ),
+        });
+    }
+    let sequences =
+        connection.client.query(SEQUENCES, &[&oid]).await.map_err(|error| failed(&what, &error))?;
+    for row in sequences {
+        let name: String = row.try_get(1).map_err(|error| failed(&what, &error))?;
+        if !row.try_get::<_, bool>(4).map_err(|error| failed(&what, &error))? {
+            findings.push(Finding::new(
+                Severity::Error,
+                entity,
+                format!(
+                    "the role may not move sequence `{name}` of table `{table}` on, so that inserting afterwards would fail; \
+                     GRANT SELECT, UPDATE ON SEQUENCE to it"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Entities that are in one table.
+fn look_at_sharing(mappings: &[(&'static str, Mapping)], findings: &mut Vec<Finding>) {
+    for (index, (name, mapping)) in mappings.iter().enumerate() {
+        let others: Vec<&str> = mappings
+            .iter()
+            .enumerate()
+            .filter(|(other, (other_name, other_mapping))| {
+                *other != index && other_mapping.table.oid == mapping.table.oid && other_name != name
+            })
+            .map(|(_, (other_name, _))| *other_name)
+            .collect();
+        if !others.is_empty() {
+            findings.push(Finding::new(Severity::Error, *name, shared(&mapping.table.shown, others)));
+        }
+    }
+}
+
+/// Tables that are referred to and not restored.
+async fn look_at_references(
+    connection: &Connection,
+    catalog: &Catalog,
+    mappings: &[(&'static str, Mapping)],
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    for reference in references(connection).await? {
+        let child = mappings.iter().find(|(_, mapping)| mapping.table.oid == reference.child);
+        let parent = mappings.iter().any(|(_, mapping)| mapping.table.oid == reference.parent);
+        let Some((name, mapping)) = child else { continue };
+        let table = &mapping.table.shown;
+        let to = catalog.tables.iter().find(|table| table.oid == reference.parent);
+        let to = to.map_or("another table", |table| table.shown.as_str());
+        if !parent {
+            findings.push(Finding::new(
+                Severity::Note,
+                *name,
+                format!(
+                    "table `{table}` refers to `{to}`, which is not restored; rows it refers to must be there"
+                ),
+            ));
+        } else if !mapping.table.is_owned {
+            findings.push(Finding::new(
+                Severity::Warning,
+                *name,
+                format!(
+                    "the role does not own table `{table}`, so its foreign key to `{to}` is checked record by record unless it \
+                     is DEFERRABLE; restore as the owner"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}

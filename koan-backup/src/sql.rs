@@ -1,0 +1,3 @@
+//! What adapters of SQL databases share. It knows no database.
+
+pub(crate) mod identifier;

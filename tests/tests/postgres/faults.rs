@@ -1,0 +1,272 @@
+//! What goes wrong for real: processes that are killed, sessions that are ended, passwords and certificates that are wrong.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use koan_backup::prelude::*;
+use koan_backup::{CancellationToken, Event, Provider as _};
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+use super::rig::{koan, koan_of};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Parcel {
+    id: i64,
+    content: String,
+}
+
+const PARCELS: &str = "CREATE TABLE parcel (id bigserial PRIMARY KEY, content text NOT NULL);
+    CREATE INDEX parcel_content ON parcel (content);
+    INSERT INTO parcel (content) SELECT repeat(md5(g::text), 20) FROM generate_series(1, 60000) g;";
+const BACKENDS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'koan-backup' AND query ILIKE 'COPY%'";
+
+fn state(server: &Server) -> String {
+    let rows = server.sql("SELECT count(*), min(content), max(id), md5(string_agg(id::text || content, '' ORDER BY id)) FROM parcel");
+    format!("{rows}\n{}", server.schema())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_loses_its_connection_is_a_failed_backup_and_never_a_short_one() {
+    for is_killed in [false, true] {
+        let mut server = Server::start();
+        server.sql(PARCELS);
+        let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
+        let reached = CancellationToken::new();
+        let told = reached.clone();
+        let running = koan.clone();
+        let backup = tokio::spawn(async move {
+            running
+                .backup("cut")
+                .batch_size(500)
+                .on_event(move |event| {
+                    if matches!(event, Event::BatchRead { .. }) {
+                        told.cancel();
+                        std::thread::sleep(Duration::from_millis(30));
+                    }
+                })
+                .await
+        });
+        reached.cancelled().await;
+        if is_killed {
+            server.kill();
+        } else {
+            assert_eq!(server.sql(BACKENDS), "t", "one reads");
+        }
+        let error = backup.await.expect("no panic").expect_err("the connection is gone");
+        assert!(error.chain().contains("try again"), "{error:?}");
+        assert!(koan.backups().await.expect("listed").iter().all(|found| !found.status.is_complete()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_or_dropped_backup_ends_what_the_server_does() {
+    let server = Server::start();
+    server.sql(PARCELS);
+    let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
+    let cancel = CancellationToken::new();
+    let token = cancel.clone();
+    let backup = koan.backup("cancelled").batch_size(500).cancel_on(cancel).on_event(move |event| {
+        if matches!(event, Event::BatchRead { .. }) {
+            token.cancel();
+        }
+    });
+    let error = backup.await.expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    let dropped = tokio::time::timeout(
+        Duration::from_millis(40),
+        koan.backup("dropped").batch_size(100).on_event(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+        }),
+    );
+    assert!(dropped.await.is_err(), "it takes longer");
+    for _ in 0..100 {
+        if server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'") == "0" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!(
+        "{}",
+        server.sql("SELECT state, query FROM pg_stat_activity WHERE application_name = 'koan-backup'")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_cut_anywhere_leaves_the_database_as_it_was() {
+    let mut server = Server::with_settings(15, &["fsync=on"]);
+    server.sql(PARCELS);
+    let folder = tempfile::tempdir().expect("a directory");
+    koan_on(&server, folder.path()).await.backup("whole").to_profile("disk").await.expect("a backup");
+    server.sql("DELETE FROM parcel WHERE id % 3 = 0; UPDATE parcel SET content = 'changed' WHERE id % 5 = 0");
+    let before = state(&server);
+    for (round, cut) in ["session", "server", "client", "session", "server"].into_iter().enumerate() {
+        let context = koan_on(&server, folder.path()).await;
+        let reached = CancellationToken::new();
+        let (told, at) = (reached.clone(), 5_000 * (u64::try_from(round).expect("few") + 1));
+        let restore = tokio::spawn(async move {
+            context
+                .restore("whole")
+                .from_profile("disk")
+                .replace_existing()
+                .batch_size(1000)
+                .on_event(move |event| {
+                    if matches!(event, Event::BatchRestored { records, .. } if *records >= at) {
+                        told.cancel();
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                })
+                .await
+        });
+        reached.cancelled().await;
+        match cut {
+            "session" => drop(server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'koan-backup'")),
+            "server" => server.kill(),
+            _ => restore.abort(),
+        }
+        match restore.await {
+            Ok(result) => drop(result.expect_err("it was cut")),
+            Err(ended) => assert!(ended.is_cancelled(), "{ended}"),
+        }
+        if cut == "server" {
+            server.up();
+        }
+        assert_eq!(state(&server), before, "cut: {cut}");
+    }
+    let whole = koan_on(&server, folder.path()).await;
+    let report = whole.restore("whole").from_profile("disk").replace_existing().await.expect("restored");
+    assert_eq!(report.record_count(), 60_000);
+}
+
+/// The server where it is now: it has another port after each start.
+async fn koan_on(server: &Server, folder: &Path) -> Koan {
+    let database = Postgres::connect(server.address()).expect("an address");
+    let disk = Storage::local(folder).expect("a directory");
+    koan_of(database, |builder| builder.register::<Parcel>().storage("disk", disk)).await
+}
+
+async fn refused(address: String) -> String {
+    let database = Postgres::connect(address).expect("an address");
+    let error = database.describe(&[]).await.expect_err("no connection");
+    assert!(!format!("{database:?} {error:?}").contains("s3cret"), "{error:?}");
+    error.chain()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_cannot_be_made_says_why() {
+    let server = Server::start();
+    server.sql("SET password_encryption = 'scram-sha-256'; CREATE ROLE ann LOGIN PASSWORD 'right'");
+    std::fs::write(
+        server.data().join("pg_hba.conf"),
+        "host all ann 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n",
+    )
+    .expect("written");
+    server.sql("SELECT pg_reload_conf()");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let port = server.port();
+    let text = refused(format!("postgres://ann:s3cret@127.0.0.1:{port}/test")).await;
+    assert!(text.contains("28P01") && text.contains("check user, password"), "{text}");
+    let right = Postgres::connect(format!("postgres://ann:right@127.0.0.1:{port}/test")).expect("an address");
+    right.describe(&[]).await.expect("the right password");
+    let text = refused(format!("postgres://postgres@127.0.0.1:{port}/shop")).await;
+    assert!(text.contains("3D000") && text.contains("check the name of the database"), "{text}");
+    let text = refused("postgres://ann:s3cret@127.0.0.1:1/test".to_owned()).await;
+    assert!(text.contains("127.0.0.1:1/test") && text.contains("check host, port"), "{text}");
+    let text = refused(format!("postgres://postgres@127.0.0.1:{port}/test?sslmode=require")).await;
+    assert!(text.contains("switch TLS on"), "never in clear: {text}");
+}
+
+/// An authority, and a certificate for `localhost` that it signed.
+fn certificates(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).current_dir(folder).output().expect("openssl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    std::fs::write(folder.join("ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+        .expect("written");
+    for name in ["ca", "other"] {
+        openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            &format!("/CN={name}"),
+            "-keyout",
+            &format!("{name}.key"),
+            "-out",
+            &format!("{name}.pem"),
+        ]);
+    }
+    openssl(&[
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        "server.key",
+        "-out",
+        "server.csr",
+    ]);
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "30",
+        "-extfile",
+        "ext",
+        "-out",
+        "server.crt",
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_verified_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a directory");
+    certificates(folder.path());
+    let server = Server::start();
+    for file in ["server.key", "server.crt"] {
+        let to = server.data().join(file);
+        std::fs::copy(folder.path().join(file), &to).expect("copied");
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(server.data()).expect("metadata"));
+        std::os::unix::fs::chown(&to, Some(owner), None).expect("given away");
+        std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("closed");
+    }
+    server.sql("ALTER SYSTEM SET ssl = on");
+    server.sql("SELECT pg_reload_conf()");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let port = server.port();
+    let at = |host: &str, query: &str| format!("postgres://postgres@{host}:{port}/test?{query}");
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let verified = format!("sslmode=verify-full&sslrootcert={}", file("ca.pem"));
+    for query in ["sslmode=prefer", "sslmode=require", "sslmode=disable", &verified] {
+        let database = Postgres::connect(at("localhost", query)).expect("an address");
+        database.describe(&[]).await.expect(query);
+        let _snapshot = database.snapshot().await.expect("a snapshot");
+        let encrypted = server.sql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'koan-backup'");
+        assert_eq!(encrypted, if query.contains("disable") { "f" } else { "t" }, "{query}");
+    }
+    let text = refused(at("127.0.0.1", &verified)).await;
+    assert!(text.contains("certificate"), "another host: {text}");
+    let wrong = format!("sslmode=verify-full&sslrootcert={}", file("other.pem"));
+    let text = refused(at("localhost", &wrong)).await;
+    assert!(text.contains("certificate") && text.contains("sslrootcert"), "another authority: {text}");
+    let text = refused(at("localhost", &format!("sslmode=require&sslrootcert={}", file("other.pem")))).await;
+    assert!(text.contains("certificate"), "require verifies with a root certificate: {text}");
+    let missing = Postgres::connect(at("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem"));
+    assert!(missing.expect_err("no such file").chain().contains("/nowhere.pem"));
+}

@@ -1,0 +1,10 @@
+//! PostgreSQL as a provider, on servers that each test starts for itself.
+#![cfg(unix)]
+
+mod chinook;
+mod conformance;
+mod faults;
+mod reading;
+mod restoring;
+mod rig;
+mod types;
