@@ -18,5 +18,5 @@ async fn customers_are_backed_up_and_restored_by_the_code_of_the_application() {
 
     let manifest = std::fs::read_dir(folder.path().join("backups/manifests")).expect("manifests");
     let path = manifest.map(|entry| entry.expect("an entry").path()).next().expect("one");
-    assert!(std::fs::read_to_string(path).expect("a manifest").contains("perEntity"));
+    assert!(std::fs::read_to_string(path).expect("a manifest").contains("repository"));
 }

@@ -7,10 +7,9 @@ use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
 
 use crate::measured::{median, run};
-use crate::orders::Order;
 use crate::table::{Table, megabytes, seconds};
 use crate::work::{self, Work};
-use crate::{Result, peer, remove};
+use crate::{Result, orders, peer, remove};
 
 /// The private key, in the folder of a run.
 const KEY: &str = "koan.key";
@@ -30,7 +29,7 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
 /// A context in which orders are encrypted for the key of the folder.
 pub(crate) fn context(folder: &Path) -> Result<KoanBuilder> {
     let key = std::fs::read_to_string(folder.join(PUBLIC_KEY))?;
-    let builder = Koan::builder().only_registered().register::<Order>().register_scope(&SCOPE);
+    let builder = orders::provider(folder)?.register_scope(&SCOPE);
     Ok(builder.encrypt_to(Recipients::keys([key.trim()])?).keys(Keys::file(folder.join(KEY))))
 }
 

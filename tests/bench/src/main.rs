@@ -1,7 +1,7 @@
 //! Measures koan-backup beside the tools people use today, in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres]
 //! ```
 //!
 //! Each of our figures is that of a process of its own, from its start to its end, so that it compares with the peer's
@@ -13,6 +13,7 @@ mod inventory;
 mod measured;
 mod orders;
 mod peer;
+mod postgres;
 mod table;
 mod work;
 
@@ -37,13 +38,24 @@ fn main() -> Result<()> {
     }
     let settings = Settings::parse(&arguments)?;
     let mut table = Table::default();
+    if settings.postgres {
+        let small = postgres::measure(&mut table, settings.scale / 10.0, settings.runs)?;
+        let large = postgres::measure(&mut table, settings.scale, settings.runs)?;
+        growth(&mut table, large, small);
+        println!("{table}");
+        return Ok(());
+    }
     let small = orders(&mut table, settings.scale / 10.0, &settings, Extent::BackupOnly)?;
     let large = orders(&mut table, settings.scale, &settings, Extent::Everything)?;
-    let growth = ratio(large, small);
-    table.row("peak memory of a backup, large against small", &format!("{growth:.2} ×"), "", "", "≤ 1.10 ×");
+    growth(&mut table, large, small);
     inventory::measure(&mut table, settings.runs, settings.compiling)?;
     println!("{table}");
     Ok(())
+}
+
+fn growth(table: &mut Table, large: u64, small: u64) {
+    let growth = ratio(large, small);
+    table.row("peak memory of a backup, large against small", &format!("{growth:.2} ×"), "", "", "≤ 1.10 ×");
 }
 
 /// What the command line asks for.
@@ -51,12 +63,14 @@ struct Settings {
     scale: f64,
     runs: usize,
     levels: bool,
+    postgres: bool,
     compiling: Compiling,
 }
 
 impl Settings {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut settings = Self { scale: 1.0, runs: 3, levels: false, compiling: Compiling::IfNeeded };
+        let mut settings =
+            Self { scale: 1.0, runs: 3, levels: false, postgres: false, compiling: Compiling::IfNeeded };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
@@ -64,10 +78,11 @@ impl Settings {
                 "--scale" => settings.scale = value()?.parse()?,
                 "--runs" => settings.runs = value()?.parse()?,
                 "--levels" => settings.levels = true,
+                "--postgres" => settings.postgres = true,
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "`{unknown}` is unknown; there are --scale, --runs, --levels and --compile"
+                        "`{unknown}` is unknown; there are --scale, --runs, --levels, --compile and --postgres"
                     )
                     .into());
                 }

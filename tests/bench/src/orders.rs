@@ -4,14 +4,34 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use tpchgen::generators::OrderGenerator;
 
-use crate::Result;
+use crate::{Result, work};
 
-entity_backup_scope!(mode = All);
+/// The scope of backups in clear.
+static SCOPE: ScopeDeclaration = ScopeDeclaration {
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    mode: ScopeMode::All,
+    encrypt_by_default: None,
+    include_schema_by_default: None,
+};
+
+/// A context in which orders are in clear.
+pub(crate) fn context(folder: &Path) -> Result<KoanBuilder> {
+    Ok(provider(folder)?.register_scope(&SCOPE))
+}
+
+/// A context on the orders of a folder, without a scope. Other entities of this program live elsewhere.
+pub(crate) fn provider(folder: &Path) -> Result<KoanBuilder> {
+    let builder = Koan::builder().only_registered().register::<Order>();
+    Ok(builder.provider("main", Sqlite::open(folder.join(work::DATABASE))?))
+}
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(table = "orders", key = "o_orderkey")]

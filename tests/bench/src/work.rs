@@ -8,7 +8,7 @@ use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::measured::{Measured, run};
-use crate::{Result, encrypted};
+use crate::{Result, encrypted, orders, postgres};
 
 /// The database, in the folder of a run.
 pub(crate) const DATABASE: &str = "orders.db";
@@ -20,6 +20,8 @@ pub(crate) const STORAGE: &str = "backups";
 pub(crate) enum Work {
     Backup(Compression),
     EncryptedBackup,
+    PostgresBackup,
+    PostgresRestore,
     Verify,
     VerifyEncrypted,
     Restore,
@@ -57,21 +59,21 @@ impl Work {
     async fn run(self, folder: &Path) -> Result<Measured> {
         let builder = match self {
             Self::EncryptedBackup | Self::VerifyEncrypted => encrypted::context(folder)?,
-            _ => Koan::builder(),
+            Self::PostgresBackup | Self::PostgresRestore => {
+                postgres::context(folder, postgres::database_of(self))?
+            }
+            _ => orders::context(folder)?,
         };
-        let koan = builder
-            .provider("main", Sqlite::open(folder.join(DATABASE))?)
-            .storage("local", Storage::local(folder.join(STORAGE))?)
-            .build()
-            .await?;
+        let koan = builder.storage("local", Storage::local(folder.join(STORAGE))?).build().await?;
         match self {
             Self::Backup(compression) => drop(koan.backup("orders").compression(compression).await?),
+            Self::PostgresBackup => drop(koan.backup("orders").await?),
             Self::EncryptedBackup => {
                 let backup = koan.backup("orders").await?;
                 backup.manifest().encryption.as_ref().ok_or("the backup is not encrypted")?;
             }
             Self::Verify | Self::VerifyEncrypted => drop(koan.verify("orders").await?.require_valid()?),
-            Self::Restore => drop(koan.restore("orders").await?),
+            Self::Restore | Self::PostgresRestore => drop(koan.restore("orders").await?),
             Self::RestoreUnverified => drop(koan.restore("orders").without_verification().await?),
         }
         let manifests = koan.backups().await?;

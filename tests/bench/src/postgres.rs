@@ -1,0 +1,242 @@
+//! PostgreSQL beside its own tools: customers, orders and line items of TPC-H, with three indexes and two foreign keys.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use chrono::NaiveDate;
+use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
+use koan_backup_tests::postgres::Server;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator};
+
+use crate::measured::{Measured, median, median_memory, run};
+use crate::orders::Order;
+use crate::table::{Table, count, megabytes, rate, ratio, seconds};
+use crate::work::{self, Work};
+use crate::{Result, remove};
+
+/// The version that is measured.
+const VERSION: u32 = 15;
+/// The address of the server, in the folder of a run.
+const ADDRESS: &str = "postgres";
+/// The full database, and the one that is restored into.
+const FULL: &str = "tpch";
+const RESTORED: &str = "restored";
+/// Rows that are written one by one: more would take minutes.
+const ONE_BY_ONE: usize = 20_000;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(table = "customer", key = "c_custkey")]
+struct Customer {
+    c_custkey: i64,
+    c_name: String,
+    c_address: String,
+    c_nationkey: i64,
+    c_phone: String,
+    c_acctbal: Decimal,
+    c_mktsegment: String,
+    c_comment: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(table = "lineitem", key = "l_orderkey, l_linenumber")]
+struct LineItem {
+    l_orderkey: i64,
+    l_partkey: i64,
+    l_suppkey: i64,
+    l_linenumber: i32,
+    l_quantity: Decimal,
+    l_extendedprice: Decimal,
+    l_discount: Decimal,
+    l_tax: Decimal,
+    l_returnflag: String,
+    l_linestatus: String,
+    l_shipdate: NaiveDate,
+    l_commitdate: NaiveDate,
+    l_receiptdate: NaiveDate,
+    l_shipinstruct: String,
+    l_shipmode: String,
+    l_comment: String,
+}
+
+static SCOPE: ScopeDeclaration = ScopeDeclaration {
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    mode: ScopeMode::All,
+    encrypt_by_default: None,
+    include_schema_by_default: None,
+};
+
+const TABLES: &str = "
+    CREATE TABLE customer (c_custkey BIGINT PRIMARY KEY, c_name TEXT NOT NULL, c_address TEXT NOT NULL,
+        c_nationkey BIGINT NOT NULL, c_phone TEXT NOT NULL, c_acctbal NUMERIC(15, 2) NOT NULL,
+        c_mktsegment TEXT NOT NULL, c_comment TEXT NOT NULL);
+    CREATE TABLE orders (o_orderkey BIGINT PRIMARY KEY, o_custkey BIGINT NOT NULL, o_orderstatus TEXT NOT NULL,
+        o_totalprice NUMERIC(15, 2) NOT NULL, o_orderdate DATE NOT NULL, o_orderpriority TEXT NOT NULL,
+        o_clerk TEXT NOT NULL, o_shippriority INTEGER NOT NULL, o_comment TEXT NOT NULL);
+    CREATE TABLE lineitem (l_orderkey BIGINT NOT NULL, l_partkey BIGINT NOT NULL, l_suppkey BIGINT NOT NULL,
+        l_linenumber INTEGER NOT NULL, l_quantity NUMERIC(15, 2) NOT NULL, l_extendedprice NUMERIC(15, 2) NOT NULL,
+        l_discount NUMERIC(15, 2) NOT NULL, l_tax NUMERIC(15, 2) NOT NULL, l_returnflag TEXT NOT NULL,
+        l_linestatus TEXT NOT NULL, l_shipdate DATE NOT NULL, l_commitdate DATE NOT NULL, l_receiptdate DATE NOT NULL,
+        l_shipinstruct TEXT NOT NULL, l_shipmode TEXT NOT NULL, l_comment TEXT NOT NULL,
+        PRIMARY KEY (l_orderkey, l_linenumber));";
+const INDEXES: &str = "
+    CREATE INDEX ON orders (o_custkey);
+    CREATE INDEX ON lineitem (l_partkey);
+    CREATE INDEX ON lineitem (l_shipdate);
+    ALTER TABLE orders ADD FOREIGN KEY (o_custkey) REFERENCES customer;
+    ALTER TABLE lineitem ADD FOREIGN KEY (l_orderkey) REFERENCES orders;";
+
+/// A context on the database of this name.
+pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
+    let address = std::fs::read_to_string(folder.join(ADDRESS))?;
+    let builder = Koan::builder().only_registered().register_scope(&SCOPE);
+    let builder = builder.register::<Customer>().register::<Order>().register::<LineItem>();
+    Ok(builder.provider("main", Postgres::connect(format!("{address}/{database}"))?))
+}
+
+/// The database that a piece of work is about.
+pub(crate) fn database_of(work: Work) -> &'static str {
+    if matches!(work, Work::PostgresBackup) { FULL } else { RESTORED }
+}
+
+/// Measures at one size, and gives the peak memory of a backup.
+pub(crate) fn measure(table: &mut Table, scale: f64, runs: usize) -> Result<u64> {
+    let server = Server::with_settings(VERSION, &["shared_buffers=512MB", "max_wal_size=8GB"]);
+    let address = server.address_of("postgres", "");
+    let address = address.trim_end_matches('/');
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join(ADDRESS), address)?;
+    let records = load(&server, address, scale)?;
+    table.heading(&format!(
+        "PostgreSQL {VERSION}, {} TPC-H rows in three tables (scale {scale})",
+        count(records)
+    ));
+
+    let dump = |options: &str| {
+        let command = format!("pg_dump -Fc {options} -f dump.fc {address}/{FULL}");
+        let measured = shell(folder.path(), &command)?;
+        Ok::<_, Box<dyn std::error::Error>>(Measured {
+            output_bytes: std::fs::metadata(folder.path().join("dump.fc"))?.len(),
+            ..measured
+        })
+    };
+    let copy = ["customer", "orders", "lineitem"]
+        .map(|name| format!("psql -qXc 'COPY {name} TO STDOUT' {address}/{FULL} > /dev/null"))
+        .join(" && ");
+    let (mut ours, mut z1, mut copied, mut dumped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        remove(&folder.path().join(work::STORAGE))?;
+        ours.push(Work::PostgresBackup.in_a_process(folder.path())?);
+        z1.push(dump("-Z1")?);
+        copied.push(shell(folder.path(), &copy)?);
+        dumped.push(dump("")?);
+    }
+    let backup = median(&ours);
+    for (name, peers, goal) in [
+        ("pg_dump -Fc", &dumped, "≤ 0.35 ×"),
+        ("pg_dump -Fc -Z1", &z1, ""),
+        ("COPY of the tables to nowhere", &copied, ""),
+    ] {
+        against(table, &format!("backup, against `{name}`"), &backup, &median(peers), goal);
+    }
+    table.row("  size", &megabytes(backup.output_bytes), &megabytes(median(&dumped).output_bytes), "", "");
+    table.row("  rate", &rate(&backup), "", "", "");
+    let peak_memory = median_memory(&ours);
+    table.row("  peak memory", &megabytes(peak_memory), "", "", "< 100 MB");
+    restore(table, &server, folder.path(), address, runs)?;
+    Ok(peak_memory)
+}
+
+fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, runs: usize) -> Result<()> {
+    let anew = |schema: &str| {
+        server.psql("postgres", &format!("DROP DATABASE IF EXISTS {RESTORED}"));
+        server.psql("postgres", &format!("CREATE DATABASE {RESTORED}"));
+        if !schema.is_empty() {
+            server.psql(RESTORED, schema);
+        }
+    };
+    let (mut ours, mut loaded) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        anew(&format!("{TABLES}{INDEXES}"));
+        ours.push(Work::PostgresRestore.in_a_process(folder)?);
+        anew("");
+        loaded.push(shell(folder, &format!("pg_restore -j2 -d {address}/{RESTORED} dump.fc"))?);
+    }
+    let (restored, peer) = (median(&ours), median(&loaded));
+    against(table, "restore, verified first, against `pg_restore -j2`", &restored, &peer, "≤ 1.50 ×");
+    table.row("  rate", &rate(&restored), "", "", "");
+    table.row("  peak memory", &megabytes(median_memory(&ours)), "", "", "");
+
+    anew(&format!("{TABLES}{INDEXES}"));
+    let statement = format!(
+        "SELECT format('INSERT INTO customer VALUES (%L,%L,%L,%L,%L,%L,%L,%L) ON CONFLICT (c_custkey) DO UPDATE SET c_name = \
+         excluded.c_name;', c_custkey, c_name, c_address, c_nationkey, c_phone, c_acctbal, c_mktsegment, c_comment) \
+         FROM customer LIMIT {ONE_BY_ONE}"
+    );
+    let statements = server.psql(FULL, &statement);
+    let rows = statements.lines().count();
+    std::fs::write(folder.join("rows.sql"), format!("BEGIN;\n{statements}\nCOMMIT;\n"))?;
+    let single = shell(folder, &format!("psql -qX -f rows.sql {address}/{RESTORED}"))?;
+    let single = Measured { records: u64::try_from(rows)?, ..single };
+    let faster = ratio(restored.records, 1)
+        / restored.wall.as_secs_f64()
+        / (ratio(single.records, 1) / single.wall.as_secs_f64());
+    table.row(
+        "  rows a second, against one `INSERT … ON CONFLICT` a row",
+        "",
+        &rate(&single),
+        &format!("{faster:.0} × as many"),
+        "≥ 10 ×",
+    );
+    Ok(())
+}
+
+/// By the clock: what the server takes is not in the processor time of either.
+fn against(table: &mut Table, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
+    let share = format!("{:.2} ×", ratio(ours.wall, peer.wall));
+    table.row(work, &seconds(ours.wall), &seconds(peer.wall), &share, goal);
+}
+
+fn shell(folder: &Path, command: &str) -> Result<Measured> {
+    let (_, measured) = run(Command::new("sh").args(["-ec", command]).current_dir(folder))?;
+    Ok(measured)
+}
+
+/// Makes the full database, and tells how many rows it has.
+fn load(server: &Server, address: &str, scale: f64) -> Result<u64> {
+    server.psql("postgres", &format!("CREATE DATABASE {FULL}"));
+    server.psql(FULL, TABLES);
+    let customers = copy(address, "customer", CustomerGenerator::new(scale, 1, 1).iter())?;
+    let orders = copy(address, "orders", OrderGenerator::new(scale, 1, 1).iter())?;
+    let items = copy(address, "lineitem", LineItemGenerator::new(scale, 1, 1).iter())?;
+    server.psql(FULL, INDEXES);
+    server.psql(FULL, "VACUUM (ANALYZE, FREEZE)");
+    Ok(customers + orders + items)
+}
+
+/// Writes rows, which show themselves with a bar behind each field, into a table.
+fn copy(address: &str, table: &str, rows: impl Iterator<Item = impl std::fmt::Display>) -> Result<u64> {
+    let statement = format!("COPY {table} FROM STDIN (DELIMITER '|')");
+    let mut psql = Command::new("psql");
+    let mut psql =
+        psql.args(["-qX", "-c", &statement, &format!("{address}/{FULL}")]).stdin(Stdio::piped()).spawn()?;
+    let mut input = BufWriter::new(psql.stdin.take().ok_or("psql takes no input")?);
+    let mut count = 0;
+    for row in rows {
+        let line = row.to_string();
+        writeln!(input, "{}", line.strip_suffix('|').unwrap_or(&line))?;
+        count += 1;
+    }
+    input.flush()?;
+    drop(input);
+    if psql.wait()?.success() {
+        Ok(count)
+    } else {
+        Err(format!("the rows of {table} were not written").into())
+    }
+}
