@@ -28,6 +28,8 @@
 //! # }
 //! ```
 //!
+//! It runs on a Tokio runtime with timers, which `#[tokio::main]` has and `Builder::enable_time` gives.
+//!
 //! The format of an archive is described in [`archive_format`].
 
 #[doc = include_str!("../docs/archive-format.md")]

@@ -105,7 +105,7 @@ pub fn with_shop<T>(method: Method, work: impl FnOnce(&mut Shop) -> T) -> T {
 }
 
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
 }
 
 async fn context(vault: &Vault, (users, orders): &Content) -> Koan {
