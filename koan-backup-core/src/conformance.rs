@@ -5,8 +5,7 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use koan_backup_core::{Provider, Result, conformance};
-//! # async fn open_an_empty_one() -> Result<Arc<dyn Provider>> { unimplemented!() }
-//! # async fn conforms() -> Result<()> {
+//! # async fn conforms(open_an_empty_one: impl AsyncFn() -> Result<Arc<dyn Provider>>) -> Result<()> {
 //! let conformance = conformance::run(async || open_an_empty_one().await).await?;
 //! println!("{conformance}");
 //! conformance.require_passed()?;

@@ -7,6 +7,7 @@ mod data;
 mod installed;
 mod rekey;
 mod restore;
+mod runtime;
 mod setters;
 mod verify;
 

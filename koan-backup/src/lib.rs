@@ -28,7 +28,8 @@
 //! # }
 //! ```
 //!
-//! It runs on a Tokio runtime with timers, which `#[tokio::main]` has and `Builder::enable_time` gives.
+//! It runs on a Tokio runtime with timers, which `#[tokio::main]` has and `Builder::enable_time` gives; on another a context is
+//! not built.
 //!
 //! The format of an archive is described in [`archive_format`].
 

@@ -329,6 +329,18 @@ fn files(shop: &Shop) -> Vec<String> {
     files
 }
 
+#[test]
+fn a_runtime_without_timers_fails_the_start_and_not_the_rollback() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let storage = Storage::memory();
+    let built = runtime.block_on(async {
+        Koan::builder().provider("main", Scripted::default()).storage("memory", storage).build().await
+    });
+    let error = built.expect_err("there are no timers");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("enable_time"), "{error}");
+}
+
 /// One thread for everything but blocking work, and one for that.
 #[test]
 fn the_smallest_runtime_is_enough() {

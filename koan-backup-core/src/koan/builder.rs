@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::runtime::require_timers;
 use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::clock::{Clock, SystemClock};
@@ -124,9 +125,10 @@ impl KoanBuilder {
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
-    /// No entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
+    /// The runtime has no timers, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
     /// entity must be encrypted and cannot be, or coverage is missing and that is denied.
     pub async fn build(mut self) -> Result<Koan> {
+        require_timers()?;
         self.check_names()?;
         if self.storages.is_empty() {
             self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
