@@ -1,3 +1,8 @@
 //! What adapters of SQL databases share. It knows no database.
 
+pub(crate) mod columns;
+pub(crate) mod coverage;
+pub(crate) mod findings;
 pub(crate) mod identifier;
+pub(crate) mod misfit;
+pub(crate) mod tables;

@@ -4,7 +4,8 @@ use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, LogicalType, 
 
 use super::catalog::Catalog;
 use super::identifier::quoted;
-use super::mapping::{find_table, set_table};
+use super::mapping::find_table;
+use crate::sql::tables::set_table;
 
 /// The longest name, in bytes: PostgreSQL cuts what is longer.
 const MAX_NAME_BYTES: usize = 63;

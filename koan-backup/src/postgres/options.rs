@@ -59,7 +59,8 @@ impl PostgresOptions {
         self
     }
 
-    /// A table that is meant to be in no entity, and why: boot reports do not warn of it.
+    /// A table that is meant to be in no entity, and why: boot reports do not warn of it. It is named as they name it: `jobs`, or
+    /// `audit.jobs` where its schema is not looked in.
     #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use koan_backup_core::{Timestamp, Value};
 
-use super::column_type::{ColumnType, Kind, Misfit, Sent};
+use super::column_type::{ColumnType, Kind, Sent};
+use crate::sql::misfit::Misfit;
 
 impl ColumnType {
     /// Reads a value that is not NULL.

@@ -1,16 +1,16 @@
 //! What would go wrong in a restore, told before anything is written.
 
-use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use koan_backup_core::{Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
 use serde::Deserialize as _;
 
 use super::catalog::{Catalog, Identity, references};
 use super::connection::Connection;
-use super::coverage::shared;
 use super::error::failed;
 use super::identifier::listed;
 use super::mapping::Mapping;
 use super::physical::Physical;
 use super::session::{SEQUENCES, TRIGGERS};
+use crate::sql::findings::{self, Taken, UnmappedColumn};
 
 /// Looks at each target without writing.
 pub(super) async fn assess(
@@ -29,22 +29,14 @@ pub(super) async fn assess(
                 look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
                 mappings.push((name, mapping));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && options.create_missing => {
-                findings.push(Finding::new(
-                    Severity::Note,
-                    name,
-                    format!("its table for set `{}` does not exist and will be made", target.set),
-                ));
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => findings.push(Finding::new(
-                Severity::Error,
-                name,
-                format!("{error}; or let the restore make the table with `create_missing`"),
-            )),
-            Err(error) => findings.push(Finding::new(Severity::Error, name, error.to_string())),
+            Err(error) => findings.push(findings::of_table(target, &error, options)),
         }
     }
-    look_at_sharing(&mappings, &mut findings);
+    let taken: Vec<_> = mappings
+        .iter()
+        .map(|(entity, mapping)| Taken { entity, id: mapping.table.oid, table: &mapping.table.shown })
+        .collect();
+    findings.extend(findings::of_sharing(&taken));
     look_at_references(connection, &catalog, &mappings, &mut findings).await?;
     if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
         let standby = "SELECT pg_catalog.pg_is_in_recovery()::int::int8";
@@ -62,58 +54,27 @@ pub(super) async fn assess(
 /// The columns of one target.
 fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
     let (entity, table) = (&target.entity, &mapping.table.shown);
-    let mut add = |severity, message: String| findings.push(Finding::new(severity, entity.name(), message));
     if let Some(problem) = mapping.problem(entity) {
-        add(Severity::Error, problem);
+        findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
-    for column in &mapping.unmapped_columns {
-        let name = &column.name;
-        if column.not_null && !column.has_default && column.identity == Identity::None {
-            add(
-                Severity::Error,
-                format!(
-                    "column `{name}` of table `{table}` is in no field, is NOT NULL and has no default, so no record can \
-                     be inserted; add the field, or give the column a default"
-                ),
-            );
-        } else if options.replace_existing {
-            add(
-                Severity::Warning,
-                format!(
-                    "column `{name}` of table `{table}` is in no field: what it holds is lost, and its default comes in"
-                ),
-            );
-        } else {
-            add(
-                Severity::Note,
-                format!(
-                    "column `{name}` of table `{table}` is in no field: it keeps its value, new rows get its default"
-                ),
-            );
-        }
-    }
+    let unmapped = mapping.unmapped_columns.iter().map(|column| {
+        let is_needed = column.not_null && !column.has_default && column.identity == Identity::None;
+        UnmappedColumn { name: &column.name, is_needed }
+    });
+    findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
     let physical =
         target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
-    for &index in &mapping.unmapped_fields {
-        let field = &entity.schema().fields[index];
-        let was_absent = physical.fields_without_column.contains(&field.name);
-        if !was_absent && !field.required && !field.key {
-            add(
-                Severity::Error,
-                format!(
-                    "field `{}` has no column in table `{table}`, so what it holds cannot be restored; add the column",
-                    field.name
-                ),
-            );
-        }
-    }
+    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
+    let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
+    findings.extend(findings::of_unmapped_fields(entity, table, lost));
     if !mapping.table.keeps_apart(mapping.key_columns().map(|column| column.name.as_str())) {
-        add(
+        findings.push(Finding::new(
             Severity::Note,
+            entity.name(),
             format!(
                 "nothing in table `{table}` makes its key unique; records are compared with each other first"
             ),
-        );
+        ));
     }
 }
 
@@ -178,23 +139,6 @@ async fn look_at_privileges(
         }
     }
     Ok(())
-}
-
-/// Entities that are in one table.
-fn look_at_sharing(mappings: &[(&'static str, Mapping)], findings: &mut Vec<Finding>) {
-    for (index, (name, mapping)) in mappings.iter().enumerate() {
-        let others: Vec<&str> = mappings
-            .iter()
-            .enumerate()
-            .filter(|(other, (other_name, other_mapping))| {
-                *other != index && other_mapping.table.oid == mapping.table.oid && other_name != name
-            })
-            .map(|(_, (other_name, _))| *other_name)
-            .collect();
-        if !others.is_empty() {
-            findings.push(Finding::new(Severity::Error, *name, shared(&mapping.table.shown, others)));
-        }
-    }
 }
 
 /// Tables that are referred to and not restored.

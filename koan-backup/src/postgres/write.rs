@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use koan_backup_core::Value;
 
-use super::column_type::{ColumnType, Kind, Misfit};
+use super::column_type::{ColumnType, Kind};
 use super::read::is_decimal;
 use super::types::StoredType;
+use crate::sql::misfit::Misfit;
 
 type Text<'v> = Result<Option<Cow<'v, str>>, Misfit>;
 

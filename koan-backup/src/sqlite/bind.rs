@@ -11,10 +11,11 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 pub(super) use moment::julian_of;
 
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, Kind, Misfit};
+use super::column_type::{ColumnType, Kind};
 use super::form::{BLOB, Form, INTEGER, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
 use super::number::{self, Number};
 use super::read::words::write_uuid;
+use crate::sql::misfit::Misfit;
 
 /// A value as it will be stored: the column's affinity leaves it as it is.
 #[derive(Clone, Debug, PartialEq)]

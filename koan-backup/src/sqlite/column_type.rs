@@ -1,8 +1,5 @@
 //! What a column is to a field: how its values are read and in which form they are written.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use koan_backup_core::{FieldSchema, LogicalType, OffsetStyle, WireForm};
 
 use super::catalog::{Affinity, Column};
@@ -47,22 +44,6 @@ pub(super) enum Kind {
     Own,
     /// What a flattened map takes up.
     Extra,
-}
-
-/// Why a value cannot be in its place. Never holds the value.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misfit(pub(super) Cow<'static, str>);
-
-impl Misfit {
-    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl ColumnType {

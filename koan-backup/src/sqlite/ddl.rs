@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use super::catalog::{Catalog, table_sql};
 use super::error::failed;
 use super::identifier::{quoted, quoted_list};
-use super::mapping::{find_table, set_table};
+use super::mapping::find_table;
+use crate::sql::tables::set_table;
 
 /// The statement that makes the table of a set of an entity: like the table of the default set where that exists, else
 /// from the entity's schema.

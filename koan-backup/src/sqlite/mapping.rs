@@ -2,11 +2,14 @@
 
 mod sets;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result, SetName};
+use koan_backup_core::{EntityCodec, Error, Result, SetName};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;
-use super::identifier::{folded, listed};
+use super::identifier::folded;
+use crate::sql::columns::{Columns, missing, require_none};
+use crate::sql::coverage::Matched;
+use crate::sql::tables;
 
 pub(super) use sets::{named_sets, root_twin};
 
@@ -60,37 +63,8 @@ impl Mapping {
 
     /// Matches the columns of a table.
     pub(super) fn of_table(table: &Table, entity: &EntityCodec) -> Result<Self> {
-        let fields = &entity.schema().fields;
-        let mut taken: Vec<Option<usize>> = vec![None; table.columns.len()];
-        // Names that are exact go first, so that no other field can take their columns.
-        for (index, field) in fields.iter().enumerate() {
-            if let Some(column) = exact(table, entity, field)? {
-                if let Some(other) = taken[column] {
-                    return Err(shared(entity, table, column, &fields[other], field));
-                }
-                taken[column] = Some(index);
-            }
-        }
-        for (index, field) in fields.iter().enumerate() {
-            if field.column.is_some() || taken.contains(&Some(index)) {
-                continue;
-            }
-            let wanted = folded(&field.name);
-            let free = (0..taken.len())
-                .filter(|&column| taken[column].is_none_or(|other| !is_exact(table, column, &fields[other])));
-            let found: Vec<usize> =
-                free.filter(|&column| folded(&table.columns[column].name) == wanted).collect();
-            match found.as_slice() {
-                [] => {}
-                [column] => {
-                    if let Some(other) = taken[*column] {
-                        return Err(shared(entity, table, *column, &fields[other], field));
-                    }
-                    taken[*column] = Some(index);
-                }
-                several => return Err(ambiguous_column(entity, table, field, several)),
-            }
-        }
+        let names = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let taken = Columns { table: &table.name, names }.matched(entity)?;
         Ok(Self::from_matches(table, entity, &taken))
     }
 
@@ -122,30 +96,24 @@ impl Mapping {
 
     /// Why records cannot be read or written, if that is so: a field that must have a column has none.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
-        let fields = &entity.schema().fields;
-        let missing = |index: &&usize| fields[**index].required || fields[**index].key;
-        let missing: Vec<_> =
-            self.unmapped_fields.iter().filter(missing).map(|&i| fields[i].name.as_str()).collect();
-        (!missing.is_empty()).then(|| {
-            format!(
-                "table `{}` has no column for {} {}; add the column, name it with #[entity(column = \"…\")], or give \
-                 the field #[serde(default)]",
-                self.table.name,
-                if missing.len() == 1 { "field" } else { "fields" },
-                listed(missing),
-            )
+        missing(entity, &self.table.name, &self.unmapped_fields)
+    }
+
+    /// What of a table is in an entity, or why that cannot be told.
+    pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<Matched, String> {
+        let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
+        let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
+        Ok(Matched {
+            problem: mapping.problem(entity),
+            covered_columns: mapping.places.iter().map(|place| place.column.name.clone()).collect(),
+            unmapped_columns: names(&mapping.unmapped_columns),
+            unmapped_fields: mapping.unmapped_fields,
         })
     }
 
     /// [`problem`](Self::problem) as an error.
     pub(super) fn check(&self, entity: &EntityCodec) -> Result<()> {
-        match self.problem(entity) {
-            None => Ok(()),
-            Some(problem) => Err(Error::new(
-                ErrorKind::Incompatible,
-                format!("{} cannot be in this database: {problem}", entity.name()),
-            )),
-        }
+        require_none(entity, self.problem(entity))
     }
 }
 
@@ -167,83 +135,8 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
         [table] if table.kind == TableKind::Table => Ok(table),
         [table] => Err(not_a_table(entity, table)),
         [] => Err(no_table(catalog, entity, wanted)),
-        several => Err(Error::new(
-            ErrorKind::Configuration,
-            format!(
-                "{} could be in each of the tables {}; say which with #[entity(table = \"…\")]",
-                entity.name(),
-                listed(several.iter().map(|table| table.name.as_str())),
-            ),
-        )),
+        several => Err(tables::ambiguous(entity, several.iter().map(|table| table.name.as_str()))),
     }
-}
-
-/// The table that a set of the entity in `root` is in.
-pub(super) fn set_table(root: &str, set: &SetName) -> String {
-    if set.is_root() { root.to_owned() } else { format!("{root}#{set}") }
-}
-
-fn exact(table: &Table, entity: &EntityCodec, field: &FieldSchema) -> Result<Option<usize>> {
-    let wanted = field.column.as_deref().unwrap_or(&field.name);
-    let position =
-        |matches: &dyn Fn(&str) -> bool| table.columns.iter().position(|column| matches(&column.name));
-    let found = position(&|name| name == wanted);
-    match (&field.column, found) {
-        (None, found) | (Some(_), found @ Some(_)) => Ok(found),
-        (Some(column), None) => {
-            position(&|name| name.eq_ignore_ascii_case(column)).map(Some).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!(
-                        "field `{}` of {} names column `{column}`, which table `{}` does not have; it has {}",
-                        field.name,
-                        entity.name(),
-                        table.name,
-                        listed(table.columns.iter().map(|column| column.name.as_str())),
-                    ),
-                )
-            })
-        }
-    }
-}
-
-fn is_exact(table: &Table, column: usize, field: &FieldSchema) -> bool {
-    field.column.is_some() || table.columns[column].name == field.name
-}
-
-fn shared(
-    entity: &EntityCodec,
-    table: &Table,
-    column: usize,
-    one: &FieldSchema,
-    other: &FieldSchema,
-) -> Error {
-    Error::new(
-        ErrorKind::Configuration,
-        format!(
-            "fields `{}` and `{}` of {} both match column `{}` of table `{}`; name their columns with \
-             #[entity(column = \"…\")]",
-            one.name,
-            other.name,
-            entity.name(),
-            table.columns[column].name,
-            table.name,
-        ),
-    )
-}
-
-fn ambiguous_column(entity: &EntityCodec, table: &Table, field: &FieldSchema, columns: &[usize]) -> Error {
-    Error::new(
-        ErrorKind::Configuration,
-        format!(
-            "field `{}` of {} could be in each of the columns {} of table `{}`; say which with \
-             #[entity(column = \"…\")]",
-            field.name,
-            entity.name(),
-            listed(columns.iter().map(|&column| table.columns[column].name.as_str())),
-            table.name,
-        ),
-    )
 }
 
 fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
@@ -252,38 +145,10 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
         TableKind::Virtual => "a virtual table",
         TableKind::Table | TableKind::Shadow => "part of a virtual table",
     };
-    Error::new(
-        ErrorKind::Configuration,
-        format!(
-            "{} would be in `{}`, which is {what}; name a table with #[entity(table = \"…\")], or exclude the entity with \
-             #[entity_backup(enabled = false, reason = \"…\")]",
-            entity.name(),
-            table.name,
-        ),
-    )
+    tables::not_a_table(entity, &table.name, what)
 }
 
 fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
-    let near = catalog.tables.iter().find(|table| is_near(&table.name, wanted));
-    let remedy = match near {
-        Some(table) => format!("did you mean #[entity(table = \"{}\")]?", table.name.escape_debug()),
-        None => "make the table, or say which it is with #[entity(table = \"…\")]".to_owned(),
-    };
-    let looked = if entity.descriptor().table().is_some() {
-        format!("there is no table `{wanted}`")
-    } else {
-        format!("there is no table `{wanted}`, nor one that differs from it in case and underscores only")
-    };
-    Error::new(ErrorKind::NotFound, format!("{} is not in this database: {looked}; {remedy}", entity.name()))
-}
-
-/// Singular and plural are near.
-fn is_near(name: &str, wanted: &str) -> bool {
-    let (name, wanted) = (folded(name), folded(wanted));
-    let plural_of = |plural: &str, singular: &str| {
-        plural.strip_suffix('s') == Some(singular)
-            || plural.strip_suffix("es") == Some(singular)
-            || plural.strip_suffix("ies").is_some_and(|stem| singular.strip_suffix('y') == Some(stem))
-    };
-    name == wanted || plural_of(&name, &wanted) || plural_of(&wanted, &name)
+    let near = catalog.tables.iter().find(|table| tables::is_near(&table.name, wanted));
+    tables::not_found(entity, wanted, "", near.map(|table| table.name.as_str()))
 }

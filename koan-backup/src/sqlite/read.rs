@@ -11,9 +11,10 @@ use rusqlite::types::ValueRef;
 pub(super) use moment::UNIX_EPOCH_IN_JULIAN_MILLIS;
 
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, Kind, Misfit};
+use super::column_type::{ColumnType, Kind};
 use super::form::{BLOB, Form, INTEGER, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
 use super::number::{self, Number};
+use crate::sql::misfit::Misfit;
 
 /// A value and the forms that write it back byte for byte; `None` when there is none.
 pub(super) type Reading<'a> = (Value<'a>, Option<Form>);

@@ -1,17 +1,17 @@
 //! What would go wrong in a restore, told before anything is written.
 
-use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use koan_backup_core::{Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
 use serde::Deserialize as _;
 
 use super::catalog::{indexes, references, triggers};
 use super::connection::Access;
-use super::coverage::shared;
 use super::error::failed;
 use super::form::FormReplay;
 use super::habit::key_forms;
 use super::identifier::listed;
 use super::mapping::Mapping;
 use super::snapshot::{Physical, Reader};
+use crate::sql::findings::{self, Taken, UnmappedColumn};
 
 /// Looks at each target without writing.
 pub(super) fn assess(
@@ -33,22 +33,14 @@ pub(super) fn assess(
                 }
                 mappings.push((name, mapping));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && options.create_missing => {
-                findings.push(Finding::new(
-                    Severity::Note,
-                    name,
-                    format!("its table for set `{}` does not exist and will be made", target.set),
-                ))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => findings.push(Finding::new(
-                Severity::Error,
-                name,
-                format!("{error}; or let the restore make the table with `create_missing`"),
-            )),
-            Err(error) => findings.push(Finding::new(Severity::Error, name, error.to_string())),
+            Err(error) => findings.push(findings::of_table(target, &error, options)),
         }
     }
-    look_at_sharing(&mappings, &mut findings);
+    let taken: Vec<_> = mappings
+        .iter()
+        .map(|(entity, mapping)| Taken { entity, id: &mapping.table.name, table: &mapping.table.name })
+        .collect();
+    findings.extend(findings::of_sharing(&taken));
     let looked = look_at_schema(reader, &mappings, &mut findings);
     looked.map_err(|error| failed(&reader.path, "reading the tables", error))?;
     let read_only = access == Access::ReadOnly || reader.connection.is_readonly("main").unwrap_or(false);
@@ -68,52 +60,20 @@ pub(super) fn assess(
 /// The columns of one target.
 fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
     let (entity, table) = (&target.entity, &mapping.table.name);
-    let mut add = |severity, message: String| findings.push(Finding::new(severity, entity.name(), message));
     if let Some(problem) = mapping.problem(entity) {
-        add(Severity::Error, problem);
+        findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
-    for column in &mapping.unmapped_columns {
-        let name = &column.name;
-        let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == *name);
-        if column.not_null && !column.has_default && !is_rowid {
-            add(
-                Severity::Error,
-                format!(
-                    "column `{name}` of table `{table}` is in no field, is NOT NULL and has no default, so no record can \
-                     be inserted; add the field, or give the column a default"
-                ),
-            );
-        } else if options.replace_existing {
-            add(
-                Severity::Warning,
-                format!(
-                    "column `{name}` of table `{table}` is in no field: what it holds is lost, and its default comes in"
-                ),
-            );
-        } else {
-            add(
-                Severity::Note,
-                format!(
-                    "column `{name}` of table `{table}` is in no field: it keeps its value, new rows get its default"
-                ),
-            );
-        }
-    }
+    let unmapped = mapping.unmapped_columns.iter().map(|column| {
+        let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
+        let is_needed = column.not_null && !column.has_default && !is_rowid;
+        UnmappedColumn { name: &column.name, is_needed }
+    });
+    findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
     let physical =
         target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
-    for &index in &mapping.unmapped_fields {
-        let field = &entity.schema().fields[index];
-        let was_absent = physical.fields_without_column.contains(&field.name);
-        if !was_absent && !field.required && !field.key {
-            add(
-                Severity::Error,
-                format!(
-                    "field `{}` has no column in table `{table}`, so what it holds cannot be restored; add the column",
-                    field.name
-                ),
-            );
-        }
-    }
+    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
+    let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
+    findings.extend(findings::of_unmapped_fields(entity, table, lost));
 }
 
 /// The forms of the key: a key that is there in another form would not be found, and come in a second time.
@@ -156,21 +116,6 @@ fn look_at_key(
         ));
     }
     Ok(())
-}
-
-/// Targets that are in one table.
-fn look_at_sharing(mappings: &[(&'static str, Mapping)], findings: &mut Vec<Finding>) {
-    for (index, (name, mapping)) in mappings.iter().enumerate() {
-        let table = &mapping.table.name;
-        let others = mappings
-            .iter()
-            .enumerate()
-            .filter(|(other, (_, mapping))| *other != index && mapping.table.name == *table);
-        let others: Vec<&str> = others.map(|(_, (name, _))| *name).collect();
-        if !others.is_empty() {
-            findings.push(Finding::new(Severity::Error, *name, shared(table, others)));
-        }
-    }
 }
 
 /// Triggers, keys and foreign keys.

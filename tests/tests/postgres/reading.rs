@@ -64,8 +64,11 @@ async fn names_are_found_in_other_schemas_in_any_case_and_however_strange() {
     let in_sales =
         Postgres::options(server.address()).schema("sales").ignore_table("spare", "spare").connect();
     let database = in_sales.expect("an address");
+    server.sql("CREATE TABLE public.spare (id int)");
     let described = database.describe(&[]).await.expect("described");
     assert!(described.unmapped_tables.contains(&"orders".to_owned()), "{:?}", described.unmapped_tables);
+    let of_another_schema = "public.spare".to_owned();
+    assert!(described.unmapped_tables.contains(&of_another_schema), "{:?}", described.unmapped_tables);
     assert!(!described.unmapped_tables.contains(&"spare".to_owned()), "{:?}", described.unmapped_tables);
     assert!(described.version.starts_with("PostgreSQL 15"), "{}", described.version);
 }

@@ -1,9 +1,9 @@
 //! The tables beside the one of the default set: `note#archive` is the set `archive` of what is in `note`.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result, SetName};
+use koan_backup_core::{EntityCodec, Result, SetName};
 
 use super::super::catalog::{Catalog, Table};
-use super::set_table;
+use crate::sql::tables::{no_set, set_table};
 
 /// The sets of the entity in `root` that have a table, without the default one, in the order of their names.
 pub(in super::super) fn named_sets<'c>(catalog: &'c Catalog, root: &Table) -> Vec<(SetName, &'c Table)> {
@@ -28,17 +28,7 @@ pub(super) fn find<'c>(
     set: &SetName,
 ) -> Result<&'c Table> {
     let found = beside(catalog, root).find(|(name, _)| *name == set.as_str());
-    found.map(|(_, table)| table).ok_or_else(|| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "set `{set}` of {} would be in a table `{}`, which does not exist; restore it with `create_missing`, or \
-                 make the table",
-                entity.name(),
-                set_table(&root.name, set),
-            ),
-        )
-    })
+    found.map(|(_, table)| table).ok_or_else(|| no_set(entity, set, &set_table(&root.name, set)))
 }
 
 /// What is called like the table of the default set, `#` and something: that, and the table.

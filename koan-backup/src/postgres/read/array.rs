@@ -5,8 +5,9 @@
 
 use koan_backup_core::Timestamp;
 
-use super::super::column_type::{Misfit, Sent};
+use super::super::column_type::Sent;
 use super::{decimal, fixed, inet, malformed, moment, utf8};
+use crate::sql::misfit::Misfit;
 
 /// The list as JSON text.
 pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Result<String, Misfit> {

@@ -3,8 +3,8 @@
 //! Sent as groups of four decimal digits: how many groups, the weight of the first, the sign, and how many digits stand
 //! behind the point (PostgreSQL's `numeric_send`).
 
-use super::super::column_type::Misfit;
 use super::malformed;
+use crate::sql::misfit::Misfit;
 
 const NEGATIVE: u16 = 0x4000;
 const POSITIVE: u16 = 0x0000;

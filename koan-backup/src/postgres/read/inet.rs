@@ -4,8 +4,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::super::column_type::Misfit;
 use super::{fixed, malformed};
+use crate::sql::misfit::Misfit;
 
 pub(super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
     let [_, bits, is_cidr, _, address @ ..] = bytes else { return Err(malformed()) };

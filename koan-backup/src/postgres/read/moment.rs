@@ -1,8 +1,7 @@
 //! Dates and times: days and microseconds since 2000.
 
+use crate::sql::misfit::Misfit;
 use koan_backup_core::{Date, DateTime, Time};
-
-use super::super::column_type::Misfit;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01 to 2000-01-01.

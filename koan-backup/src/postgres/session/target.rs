@@ -4,11 +4,12 @@ use koan_backup_core::{EntityCodec, Error, ErrorKind, Record, RestoreTarget, Res
 use serde::Deserialize as _;
 
 use super::super::catalog::Identity;
-use super::super::column_type::{ColumnType, Misfit};
+use super::super::column_type::ColumnType;
 use super::super::identifier::{folded, quoted, quoted_list};
 use super::super::mapping::{Content, Mapping};
 use super::super::physical::Physical;
 use super::super::types::StoredType;
+use crate::sql::misfit::Misfit;
 
 /// An entity's table, ready to be filled.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use koan_backup_core::{
 };
 use tokio::sync::mpsc;
 
-use super::super::column_type::Misfit;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::identifier::quoted;
@@ -16,6 +15,7 @@ use super::super::physical;
 use super::super::types::StoredType;
 use super::condition::condition;
 use super::copy::CopyReader;
+use crate::sql::misfit::Misfit;
 
 /// Bytes that are handed over at once.
 const PIECE_BYTES: usize = 256 << 10;

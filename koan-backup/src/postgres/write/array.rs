@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::super::column_type::Misfit;
 use super::super::types::StoredType;
 use super::hex;
+use crate::sql::misfit::Misfit;
 
 /// The text of an array.
 pub(super) fn literal(text: &str, element: &StoredType) -> Result<String, Misfit> {

@@ -2,8 +2,9 @@
 
 use koan_backup_core::{Date, DateTime, Time, Timestamp, Value};
 
-use super::super::column_type::{ColumnType, Misfit};
+use super::super::column_type::ColumnType;
 use super::super::types::StoredType;
+use crate::sql::misfit::Misfit;
 
 impl ColumnType {
     pub(super) fn moment(&self, value: &Value<'_>) -> Result<String, Misfit> {

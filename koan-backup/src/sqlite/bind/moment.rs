@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use koan_backup_core::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 
-use super::super::column_type::{ColumnType, Misfit};
+use super::super::column_type::ColumnType;
 use super::super::form::{Form, Moment, Parts, REAL, Seconds, Shape, fraction_digits};
 use super::super::number;
 use super::super::read::UNIX_EPOCH_IN_JULIAN_MILLIS;
 use super::Stored;
+use crate::sql::misfit::Misfit;
 
 impl ColumnType {
     pub(super) fn moment_in(&self, value: &Value<'_>, form: Form) -> Result<Stored<'static>, Misfit> {

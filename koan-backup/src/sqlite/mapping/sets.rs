@@ -4,7 +4,7 @@ use koan_backup_core::{EntityCodec, Error, ErrorKind, Result, SetName};
 
 use super::super::catalog::{Catalog, Table, TableKind};
 use super::super::identifier::{folded, listed};
-use super::set_table;
+use crate::sql::tables::{no_set, set_table};
 
 /// The sets of the entity in `root` that have a table, without the default one, in the order of their names.
 pub(in super::super) fn named_sets<'c>(
@@ -45,14 +45,7 @@ pub(super) fn find<'c>(
         .collect();
     match found.as_slice() {
         [table] => Ok(table),
-        [] => Err(Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "set `{set}` of {} would be in a table `{name}`, which does not exist; restore it with \
-                 `create_missing`, or make the table",
-                entity.name()
-            ),
-        )),
+        [] => Err(no_set(entity, set, &name)),
         several => {
             several.iter().find(|table| table.name.eq_ignore_ascii_case(&name)).copied().ok_or_else(|| {
                 Error::new(

@@ -9,12 +9,13 @@ use koan_backup_core::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timesta
 use rusqlite::types::ValueRef;
 
 use super::super::bind::julian_of;
-use super::super::column_type::{ColumnType, Kind, Misfit};
+use super::super::column_type::{ColumnType, Kind};
 use super::super::form::{
     FRACTION_MINIMAL, Form, INTEGER, Moment, Parts, REAL, Seconds, Shape, UnixUnit, fraction_ways,
 };
 use super::super::number;
 use super::{Reading, unexpected, utf8};
+use crate::sql::misfit::Misfit;
 
 impl ColumnType {
     pub(super) fn moment<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {

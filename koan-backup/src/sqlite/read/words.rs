@@ -4,9 +4,10 @@ use koan_backup_core::Value;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
-use super::super::column_type::{Kind, Misfit};
+use super::super::column_type::Kind;
 use super::super::form::{BLOB, Form, Shape, TEXT, UuidStyle, WORDS};
 use super::{Reading, unexpected, utf8};
+use crate::sql::misfit::Misfit;
 
 /// Reads a boolean from a word.
 pub(super) fn boolean(text: &str) -> Result<Reading<'static>, Misfit> {

@@ -8,7 +8,7 @@ use koan_backup_core::{
 use rusqlite::types::ValueRef;
 
 use super::super::bind::Stored;
-use super::super::column_type::{ColumnType, Kind, Misfit};
+use super::super::column_type::{ColumnType, Kind};
 use super::super::error::failed;
 use super::super::form::{Form, FormRecorder, UuidStyle};
 use super::super::habit::{KeyForms, habits, key_forms};
@@ -18,6 +18,7 @@ use super::super::read::words::write_uuid;
 use super::super::thread::Wanted;
 use super::Reader;
 use super::physical::{self, ColumnReport};
+use crate::sql::misfit::Misfit;
 
 /// A column on its way into a row.
 struct Source {
