@@ -6,6 +6,8 @@
 mod error;
 mod key;
 
+use std::fmt::{self, Write as _};
+
 use serde::Serialize;
 use serde::ser::{self, Error as _, Serializer};
 
@@ -111,7 +113,28 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         self.json(&v)
     }
     fn serialize_str(self, v: &str) -> Result {
-        self.json(v)
+        if !is_plain(v) {
+            return self.json(v);
+        }
+        self.out.reserve(v.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(v.as_bytes());
+        self.out.push(b'"');
+        Ok(())
+    }
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result {
+        let start = self.out.len();
+        self.out.push(b'"');
+        let mut text = Appended { out: self.out, plain: true };
+        let written = write!(text, "{value}");
+        let plain = text.plain;
+        if written.is_err() || !plain {
+            self.out.truncate(start);
+            written.map_err(CanonicalError::custom)?;
+            return self.json(&value.to_string());
+        }
+        self.out.push(b'"');
+        Ok(())
     }
     fn serialize_bytes(self, v: &[u8]) -> Result {
         self.json(v)
@@ -186,6 +209,26 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         let out = self.variant(variant)?;
         out.push(b'{');
         Ok(Fields { out, first: true, close: b"}}", verbatim: false })
+    }
+}
+
+/// Whether JSON escapes nothing of a text.
+fn is_plain(text: &str) -> bool {
+    // Without an early end, so that many bytes are looked at in one step.
+    !text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+}
+
+/// Text that is appended piece by piece.
+struct Appended<'a> {
+    out: &'a mut Vec<u8>,
+    plain: bool,
+}
+
+impl fmt::Write for Appended<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.plain &= is_plain(piece);
+        self.out.extend_from_slice(piece.as_bytes());
+        Ok(())
     }
 }
 
@@ -391,6 +434,21 @@ mod tests {
     fn what_serde_json_writes_is_written_alike() {
         let value = serde_json::json!({"a": [1, -2, 0.1, 1e300, u64::MAX, null, true, "q\"\n\u{1f600}"], "b": {"c": {}}});
         assert_eq!(canonical(&value).expect("valid"), value.to_string());
+    }
+
+    #[test]
+    fn text_that_is_shown_is_escaped_like_text_that_is_there() {
+        struct Shown(&'static str);
+        impl Serialize for Shown {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(&format_args!("{}-{}", self.0, self.0))
+            }
+        }
+        for text in ["a", "", "ü\u{1f600}", "\"", "\\", "\n", "\u{1f}", "\u{7f}"] {
+            let expected = serde_json::to_string(&format!("{text}-{text}")).expect("text");
+            assert_eq!(canonical(Shown(text)).expect("text"), expected);
+            assert_eq!(canonical(text).expect("text"), serde_json::to_string(text).expect("text"));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod temporal;
 use std::borrow::Cow;
 use std::fmt;
 
+pub(crate) use temporal::TemporalText;
 pub use temporal::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp};
 
 /// A value of a column or field, borrowed from the database's buffer where it can be.
@@ -74,6 +75,17 @@ impl Value<'_> {
             Self::Json(v) => Value::Json(Cow::Borrowed(v)),
             _ => self.clone(),
         }
+    }
+
+    /// The text of a date or time; `None` of anything else.
+    pub(crate) fn temporal_text(&self) -> Option<TemporalText> {
+        Some(match self {
+            Self::Timestamp(v) => v.text(),
+            Self::DateTime(v) => v.text(),
+            Self::Date(v) => v.text(),
+            Self::Time(v) => v.text(),
+            _ => return None,
+        })
     }
 
     /// Whether this is [`Value::Null`].

@@ -65,6 +65,13 @@ fn decimal<'v>(written: Value<'v>) -> Option<Value<'v>> {
 }
 
 fn temporal<'v>(field: &FieldSchema, written: Value<'v>) -> Option<Value<'v>> {
+    match (&field.logical, &written) {
+        (LogicalType::Timestamp, Value::Timestamp(_))
+        | (LogicalType::DateTime, Value::DateTime(_))
+        | (LogicalType::Date, Value::Date(_))
+        | (LogicalType::Time, Value::Time(_)) => return Some(written),
+        _ => {}
+    }
     match written {
         Value::Str(text) if field.wire == WireForm::TimeText => parse_time_text(&text, &field.logical),
         Value::Str(text) => match field.logical {

@@ -44,17 +44,16 @@ impl<'v> ValueReader<'v> {
         })
     }
 
-    fn text_of_time(&self) -> Option<String> {
-        let crate_time = self.wire == WireForm::TimeText;
+    /// The text of a time in the form of the crate `time`.
+    fn text_of_crate_time(&self) -> Option<String> {
+        if self.wire != WireForm::TimeText {
+            return None;
+        }
         Some(match *self.value {
-            Value::Timestamp(v) if crate_time => wire_text::time_timestamp(v),
-            Value::DateTime(v) if crate_time => wire_text::time_date_time(v),
-            Value::Date(v) if crate_time => wire_text::time_date(v),
-            Value::Time(v) if crate_time => wire_text::time_time(v),
-            Value::Timestamp(v) => v.to_string(),
-            Value::DateTime(v) => v.to_string(),
-            Value::Date(v) => v.to_string(),
-            Value::Time(v) => v.to_string(),
+            Value::Timestamp(v) => wire_text::time_timestamp(v),
+            Value::DateTime(v) => wire_text::time_date_time(v),
+            Value::Date(v) => wire_text::time_date(v),
+            Value::Time(v) => wire_text::time_time(v),
             _ => return None,
         })
     }
@@ -118,7 +117,11 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
             }
             Value::Json(text) => read_json(text, |json| json.deserialize_any(visitor)),
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
-                visitor.visit_string(self.text_of_time().unwrap_or_default())
+                match (self.text_of_crate_time(), self.value.temporal_text()) {
+                    (Some(text), _) => visitor.visit_string(text),
+                    (None, Some(text)) => visitor.visit_str(text.as_str()),
+                    (None, None) => visitor.visit_str(""),
+                }
             }
         }
     }

@@ -5,14 +5,13 @@
 
 mod parse;
 mod style;
-
-use std::fmt;
+mod text;
 
 use jiff::civil;
 
 use parse::{Parsed, parse};
 pub use style::{OffsetStyle, TemporalStyle};
-use style::{needed_digits, push_fraction};
+pub(crate) use text::TemporalText;
 
 /// A calendar date in the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,49 +178,6 @@ impl Timestamp {
         let shift = i128::from(offset_seconds) * 1_000_000_000;
         let shifted = Self::from_unix_nanos(self.unix_nanos()? + shift)?;
         Some(Self { local: shifted.local, offset_seconds })
-    }
-}
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.year < 0 {
-            write!(f, "-{:06}-{:02}-{:02}", -i32::from(self.year), self.month, self.day)
-        } else {
-            write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
-        }
-    }
-}
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fraction = String::new();
-        push_fraction(&mut fraction, self.nanosecond, needed_digits(self.nanosecond));
-        write!(f, "{:02}:{:02}:{:02}{fraction}", self.hour, self.minute, self.second)
-    }
-}
-
-impl fmt::Display for DateTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}T{}", self.date, self.time)
-    }
-}
-
-/// RFC 3339, with `Z` for UTC and as few fraction digits as the value needs. An offset with seconds, which RFC 3339 does not
-/// have, gives the same instant in UTC.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.offset_seconds % 60 != 0
-            && let Some(utc) = self.at_offset(0)
-        {
-            return utc.fmt(f);
-        }
-        self.local.fmt(f)?;
-        if self.offset_seconds == 0 {
-            return f.write_str("Z");
-        }
-        let sign = if self.offset_seconds < 0 { '-' } else { '+' };
-        let minutes = self.offset_seconds.unsigned_abs() / 60;
-        write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A restore in one transaction.
 
 mod compare;
+mod copy;
 mod keys;
 mod load;
 mod merge;
@@ -190,7 +191,9 @@ impl RestoreSession for PostgresSession {
         committed
     }
 
-    async fn rollback(self: Box<Self>) -> Result<()> {
+    async fn rollback(mut self: Box<Self>) -> Result<()> {
+        // The server waits for the end of what is being sent.
+        self.open = None;
         self.connection.run("rolling back the restore", "ROLLBACK").await
     }
 }

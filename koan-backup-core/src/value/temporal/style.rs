@@ -113,7 +113,7 @@ impl TemporalStyle {
     }
 }
 
-pub(super) fn needed_digits(nanosecond: i32) -> u8 {
+fn needed_digits(nanosecond: i32) -> u8 {
     let (mut digits, mut rest) = (9, nanosecond);
     while digits > 0 && rest % 10 == 0 {
         rest /= 10;
@@ -122,7 +122,7 @@ pub(super) fn needed_digits(nanosecond: i32) -> u8 {
     digits
 }
 
-pub(super) fn push_fraction(text: &mut String, nanosecond: i32, digits: u8) {
+fn push_fraction(text: &mut String, nanosecond: i32, digits: u8) {
     if digits > 0 {
         let all = format!("{nanosecond:09}");
         text.push('.');

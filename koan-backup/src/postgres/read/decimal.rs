@@ -36,7 +36,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
     }
     for index in 0..=weight {
         if index == 0 {
-            text.push_str(&group(index).to_string());
+            push_first(&mut text, group(index));
         } else {
             push_four(&mut text, group(index));
         }
@@ -56,6 +56,14 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
 
 pub(super) fn not_finite() -> Misfit {
     Misfit::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
+}
+
+/// Pushes a group without zeros in front.
+fn push_first(text: &mut String, digits: u16) {
+    let start = text.len();
+    push_four(text, digits);
+    let zeros = text[start..].bytes().take(3).take_while(|digit| *digit == b'0').count();
+    text.drain(start..start + zeros);
 }
 
 fn push_four(text: &mut String, digits: u16) {

@@ -1,7 +1,6 @@
 //! Sends the records of one target, and what becomes of them in the end.
 
 use bytes::Bytes;
-use futures::SinkExt as _;
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Record, RestoreLevel, Result, SessionIntent, SessionOptions, WriteCounts,
 };
@@ -11,12 +10,14 @@ use super::super::catalog::TableKind;
 use super::super::connection::Connection;
 use super::super::error::{failed, refusal_of};
 use super::super::identifier::quoted;
+use super::copy::{CopyUnderWay, NotTaken};
 use super::keys::first_key;
 use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
 
-/// Bytes that are sent by one COPY. Its records are kept until it has ended, so that a refusal names the record.
+/// Bytes that are sent by one COPY, while the next are made. Its records are kept until it has ended, so that a refusal names
+/// the record.
 const COPY_BYTES: usize = 1 << 20;
 
 /// A target that is being written.
@@ -30,6 +31,8 @@ pub(super) struct Loading {
     statement: Statement,
     lines: Vec<u8>,
     records: Vec<Record>,
+    /// What the server is taking.
+    under_way: Option<CopyUnderWay>,
     pub(super) sent: u64,
 }
 
@@ -71,7 +74,8 @@ impl Loading {
         };
         let copy = format!("COPY {into} ({}) FROM STDIN (FORMAT text)", target.column_list());
         let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&what, &error))?;
-        Ok(Self { target, stage, previous, statement, lines: Vec::new(), records: Vec::new(), sent: 0 })
+        let (lines, records) = (Vec::new(), Vec::new());
+        Ok(Self { target, stage, previous, statement, lines, records, under_way: None, sent: 0 })
     }
 
     pub(super) async fn write(&mut self, connection: &Connection, records: Vec<Record>) -> Result<()> {
@@ -85,25 +89,30 @@ impl Loading {
         Ok(())
     }
 
-    /// Sends what has gathered, and waits until the server has taken it.
+    /// Sends what has gathered, once the server has taken what was sent before.
     async fn send(&mut self, connection: &Connection) -> Result<()> {
+        self.settle().await?;
         if self.records.is_empty() {
             return Ok(());
         }
-        let lines = Bytes::from(std::mem::take(&mut self.lines));
-        let copied = async {
-            let copy = connection.client.copy_in(&self.statement).await?;
-            let mut copy = std::pin::pin!(copy);
-            copy.send(lines).await?;
-            copy.finish().await
-        };
-        let taken = copied.await.map_err(|error| self.refused(&error))?;
-        let count = u64::try_from(self.records.len()).unwrap_or(u64::MAX);
+        let lines = Vec::with_capacity(self.lines.len() + self.lines.len() / 8);
+        let lines = Bytes::from(std::mem::replace(&mut self.lines, lines));
+        let records = Vec::with_capacity(self.records.len());
+        let records = std::mem::replace(&mut self.records, records);
+        let begun = CopyUnderWay::begin(connection, &self.statement, lines, records).await;
+        self.under_way = Some(begun.map_err(|refusal| self.refused(&refusal))?);
+        Ok(())
+    }
+
+    /// Waits until the server has taken what was sent.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(copy) = self.under_way.take() else { return Ok(()) };
+        let count = u64::try_from(copy.records.len()).unwrap_or(u64::MAX);
+        let taken = copy.end().await.map_err(|refusal| self.refused(&refusal))?;
         if taken != count {
             return Err(self.adds_up_wrong(count, taken));
         }
         self.sent += count;
-        self.records.clear();
         Ok(())
     }
 
@@ -113,6 +122,7 @@ impl Loading {
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
         self.send(connection).await?;
+        self.settle().await?;
         if options.intent == SessionIntent::Compare {
             return compare::end(connection, options, &self).await;
         }
@@ -158,11 +168,11 @@ impl Loading {
     }
 
     /// What the server said of a COPY, told of the record it is about.
-    fn refused(&self, error: &tokio_postgres::Error) -> Error {
+    fn refused(&self, NotTaken { error, records }: &NotTaken) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
         let Some(refusal) = error.as_db_error() else { return failed(&format!("writing {name}"), error) };
         let place = refusal.where_().and_then(place_of);
-        let record = place.as_ref().and_then(|(line, _)| self.records.get(line.checked_sub(1)?));
+        let record = place.as_ref().and_then(|(line, _)| records.get(line.checked_sub(1)?));
         let Some(record) = record else { return failed(&format!("writing {name}"), error) };
         let key = self.target.key_text(record);
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())

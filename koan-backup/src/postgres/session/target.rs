@@ -209,8 +209,14 @@ impl TargetColumn {
 }
 
 fn push_escaped(text: &str, out: &mut Vec<u8>) {
+    let escaped = |byte: u8| (byte == b'\\') | (byte == b'\n') | (byte == b'\r') | (byte == b'\t');
     let mut rest = text.as_bytes();
-    while let Some(place) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
+    // Without an early end, so that many bytes are looked at in one step: most texts have nothing to escape.
+    if !rest.iter().fold(false, |found, &byte| found | escaped(byte)) {
+        out.extend_from_slice(rest);
+        return;
+    }
+    while let Some(place) = rest.iter().position(|&byte| escaped(byte)) {
         out.extend_from_slice(&rest[..place]);
         out.extend_from_slice(match rest[place] {
             b'\n' => b"\\n",

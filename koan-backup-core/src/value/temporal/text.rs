@@ -1,0 +1,163 @@
+//! Dates and times as ISO 8601 and RFC 3339 text, without an allocation: every record of a backup writes some.
+
+use std::fmt;
+
+use super::{Date, DateTime, Time, Timestamp};
+
+/// Longer than any text of a date and time.
+const CAPACITY: usize = 64;
+
+/// The text of a date or time.
+pub(crate) struct TemporalText {
+    bytes: [u8; CAPACITY],
+    length: usize,
+}
+
+impl TemporalText {
+    const EMPTY: Self = Self { bytes: [0; CAPACITY], length: 0 };
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only ASCII is pushed.
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// Pushes a number with zeros in front of it up to `width` digits.
+    fn number(&mut self, number: impl Into<i64>, width: u32) {
+        let number: i64 = number.into();
+        if number < 0 {
+            self.push(b'-');
+        }
+        let size = number.unsigned_abs();
+        let digits = size.checked_ilog10().map_or(1, |power| power + 1).max(width);
+        for power in (0..digits).rev() {
+            let digit = size / 10u64.pow(power) % 10;
+            self.push(b'0' + u8::try_from(digit).unwrap_or(0));
+        }
+    }
+
+    fn date(&mut self, date: Date) {
+        self.number(date.year, if date.year < 0 { 6 } else { 4 });
+        self.push(b'-');
+        self.number(date.month, 2);
+        self.push(b'-');
+        self.number(date.day, 2);
+    }
+
+    fn time(&mut self, time: Time) {
+        self.number(time.hour, 2);
+        self.push(b':');
+        self.number(time.minute, 2);
+        self.push(b':');
+        self.number(time.second, 2);
+        if time.nanosecond != 0 {
+            self.push(b'.');
+            self.number(time.nanosecond, 9);
+            while self.bytes[..self.length].ends_with(b"0") {
+                self.length -= 1;
+            }
+        }
+    }
+
+    fn date_time(&mut self, value: DateTime) {
+        self.date(value.date);
+        self.push(b'T');
+        self.time(value.time);
+    }
+}
+
+impl Date {
+    /// `YYYY-MM-DD`
+    pub(crate) fn text(self) -> TemporalText {
+        let mut text = TemporalText::EMPTY;
+        text.date(self);
+        text
+    }
+}
+
+impl Time {
+    /// `HH:MM:SS`, with as many digits of a second as the value needs.
+    pub(crate) fn text(self) -> TemporalText {
+        let mut text = TemporalText::EMPTY;
+        text.time(self);
+        text
+    }
+}
+
+impl DateTime {
+    /// Date and time with a `T` between them.
+    pub(crate) fn text(self) -> TemporalText {
+        let mut text = TemporalText::EMPTY;
+        text.date_time(self);
+        text
+    }
+}
+
+impl Timestamp {
+    /// RFC 3339, with `Z` for UTC. An offset with seconds, which RFC 3339 does not have, gives the same instant in UTC.
+    pub(crate) fn text(self) -> TemporalText {
+        if self.offset_seconds % 60 != 0
+            && let Some(utc) = self.at_offset(0)
+        {
+            return utc.text();
+        }
+        let mut text = self.local.text();
+        if self.offset_seconds == 0 {
+            text.push(b'Z');
+            return text;
+        }
+        text.push(if self.offset_seconds < 0 { b'-' } else { b'+' });
+        let minutes = self.offset_seconds.unsigned_abs() / 60;
+        text.number(minutes / 60, 2);
+        text.push(b':');
+        text.number(minutes % 60, 2);
+        text
+    }
+}
+
+macro_rules! displayed {
+    ($($name:ident),*) => {
+        $(impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.text().as_str())
+            }
+        })*
+    };
+}
+
+displayed!(Date, Time, DateTime, Timestamp);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_its_digits() {
+        let date = |year, month, day| Date { year, month, day };
+        assert_eq!(date(2024, 2, 29).to_string(), "2024-02-29");
+        assert_eq!(date(7, 1, 1).to_string(), "0007-01-01");
+        assert_eq!(date(0, 12, 31).to_string(), "0000-12-31");
+        assert_eq!(date(-44, 3, 15).to_string(), "-000044-03-15");
+        let time = |nanosecond| Time { hour: 9, minute: 5, second: 0, nanosecond };
+        assert_eq!(time(0).to_string(), "09:05:00");
+        assert_eq!(time(120_000_000).to_string(), "09:05:00.12");
+        assert_eq!(time(1).to_string(), "09:05:00.000000001");
+        let local = DateTime { date: date(2024, 2, 29), time: time(500_000_000) };
+        assert_eq!(local.to_string(), "2024-02-29T09:05:00.5");
+        let at = |offset_seconds| Timestamp { local, offset_seconds }.to_string();
+        assert_eq!(at(0), "2024-02-29T09:05:00.5Z");
+        assert_eq!(at(19_800), "2024-02-29T09:05:00.5+05:30");
+        assert_eq!(at(-3600), "2024-02-29T09:05:00.5-01:00");
+    }
+
+    #[test]
+    fn a_part_that_no_clock_has_is_shown_and_not_made_another() {
+        assert_eq!(Date { year: 2024, month: -3, day: 100 }.to_string(), "2024--03-100");
+    }
+}
