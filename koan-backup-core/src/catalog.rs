@@ -43,7 +43,7 @@ impl From<String> for BackupRef {
 }
 
 /// A backup as it lies in a storage profile.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct StoredBackup<'a> {
     pub(crate) storage: &'a Storage,
     pub(crate) manifest: Manifest,

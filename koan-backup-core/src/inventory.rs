@@ -150,11 +150,15 @@ impl Inventory {
 
 impl fmt::Display for IncludedEntity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { encrypt, include_schema, source } = self.policy;
+        let Policy { encrypt, include_schema, retention_days, source } = self.policy;
         let source = match source {
             PolicySource::Attribute => "#[entity_backup]",
             PolicySource::Scope => "scope",
         };
-        write!(f, "{} → encrypt={encrypt}, schema={include_schema} (via {source})", self.entity)
+        write!(f, "{} → encrypt={encrypt}, schema={include_schema}", self.entity)?;
+        if let Some(days) = retention_days {
+            write!(f, ", kept {days} days")?;
+        }
+        write!(f, " (via {source})")
     }
 }

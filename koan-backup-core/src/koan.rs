@@ -6,7 +6,9 @@ mod coverage;
 mod data;
 mod installed;
 mod rekey;
+mod removal;
 mod restore;
+mod retention;
 mod runtime;
 mod setters;
 mod verify;
@@ -18,7 +20,9 @@ pub use builder::KoanBuilder;
 pub use data::Data;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};
+pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
+pub use retention::RetentionBuilder;
 pub use verify::VerifyBuilder;
 
 use crate::archive::Manifest;
@@ -26,7 +30,10 @@ use crate::catalog::{self, BackupRef};
 use crate::entity::Entity;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::id::BackupId;
 use crate::inventory::Inventory;
+use crate::prune;
+use crate::retention::Retention;
 
 /// An application's entities, databases and storage. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -74,6 +81,32 @@ impl Koan {
     /// Seals every backup of a profile for the recipients of this context. One that fails does not hinder the others.
     pub fn rekey_all(&self) -> RekeyAllBuilder {
         RekeyAllBuilder::new(self.clone())
+    }
+
+    /// Which backups stay and which go: a plan first, then its application.
+    pub fn retention(&self, retention: Retention) -> RetentionBuilder {
+        RetentionBuilder::new(self.clone(), retention)
+    }
+
+    /// Removes one backup: its manifest and its archive are gone when this succeeds.
+    pub fn delete(&self, id: BackupId) -> DeleteBuilder {
+        DeleteBuilder::new(self.clone(), id)
+    }
+
+    /// Keeps a backup of a profile (the default one if none is named), whatever a retention or [`delete`](Self::delete) says.
+    ///
+    /// # Errors
+    /// There is no such backup, there is no reason, or the storage refuses.
+    pub async fn pin(&self, id: BackupId, profile: Option<&str>, reason: &str) -> Result<()> {
+        prune::pin(&self.environment, profile, id, reason).await
+    }
+
+    /// Lets a backup go its way again. Tells whether it was pinned.
+    ///
+    /// # Errors
+    /// The storage refuses.
+    pub async fn unpin(&self, id: BackupId, profile: Option<&str>) -> Result<bool> {
+        prune::unpin(self.environment.storage(profile)?, id).await
     }
 
     /// The manifests of all backups in the default profile, newest first.

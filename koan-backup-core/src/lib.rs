@@ -24,10 +24,12 @@ mod inventory;
 mod koan;
 mod lines;
 mod provider;
+mod prune;
 mod refusal;
 mod registry;
 mod rekey;
 mod restore;
+mod retention;
 mod schema;
 mod selection;
 mod storage;
@@ -57,8 +59,8 @@ pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
-    Backup, BackupBuilder, Data, EntityBackup, Koan, KoanBuilder, RekeyAllBuilder, RekeyBuilder, Restore,
-    RestoreBuilder, VerifyBuilder, ViabilityBuilder,
+    Backup, BackupBuilder, Data, DeleteBuilder, EntityBackup, Koan, KoanBuilder, RekeyAllBuilder,
+    RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder, ViabilityBuilder,
 };
 pub use lines::Chunk;
 pub use provider::{
@@ -66,8 +68,10 @@ pub use provider::{
     ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent,
     SessionOptions, Severity, Snapshot, WriteCounts,
 };
+pub use prune::{PruneReport, RemovedBackup};
 pub use rekey::{RekeyReport, RekeySummary};
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
+pub use retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use selection::Selection;
 pub use storage::Storage;

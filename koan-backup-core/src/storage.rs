@@ -123,6 +123,26 @@ impl Storage {
         }
     }
 
+    /// How many bytes a file has; `None` if it does not exist.
+    pub(crate) async fn size(&self, path: &ObjectPath) -> Result<Option<u64>> {
+        match self.store.head(path).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failed(path, "found in", source)),
+        }
+    }
+
+    /// Refuses to call a file removed that is still there.
+    pub(crate) async fn require_gone(&self, path: &ObjectPath) -> Result<()> {
+        match self.size(path).await? {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorKind::Storage,
+                format!("`{path}` is still in storage `{}`, which said that it was removed", self.location),
+            )),
+        }
+    }
+
     /// Reads a small file of at most `limit` bytes; `None` if it does not exist.
     pub(crate) async fn read(&self, path: &ObjectPath, limit: u64) -> Result<Option<Vec<u8>>> {
         // A read that comes back short or fails is tried once more: the store may have been cut off.

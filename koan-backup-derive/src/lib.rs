@@ -65,6 +65,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `encrypt`, `encrypt = false` | whether records are encrypted |
 /// | `include_schema`, `include_schema = false` | whether archives hold the schema |
+/// | `retention_days = 30` | backups of it are kept for so many days and no longer, once a retention is applied |
 /// | `enabled = false, reason = "…"` | it is not backed up, and why; the reason is required |
 ///
 /// A flag without value means true. An option that is not written is left to the scope of the crate; the attribute

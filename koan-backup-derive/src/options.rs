@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, LitBool, LitStr, Meta, Path, Token};
+use syn::{Attribute, LitBool, LitInt, LitStr, Meta, Path, Token};
 
 use crate::ctxt::Ctxt;
 
@@ -137,6 +137,17 @@ impl Opt {
             );
         }
         flag.map(|flag| flag.value)
+    }
+
+    /// `name = 30`: a number of days, at least one.
+    pub(crate) fn days(&self, cx: &mut Ctxt) -> Option<u32> {
+        let days = self.assigned::<LitInt>().and_then(|number| number.base10_parse().ok());
+        let days = days.filter(|days| *days > 0);
+        if days.is_none() {
+            let name = &self.name;
+            cx.error(self.value_tokens(), format!("expected a number of days, at least 1: `{name} = 30`"));
+        }
+        days
     }
 
     /// `name`, which takes no value.

@@ -8,7 +8,7 @@ use crate::ctxt::Ctxt;
 use crate::options::Opt;
 use crate::setting::Setting;
 
-const KNOWN: &[&str] = &["encrypt", "include_schema", "enabled", "reason"];
+const KNOWN: &[&str] = &["encrypt", "include_schema", "retention_days", "enabled", "reason"];
 
 /// The options as they were written.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub(crate) struct PolicyOptions {
     reason: Setting<LitStr>,
     encrypt: Setting<bool>,
     include_schema: Setting<bool>,
+    retention_days: Setting<u32>,
 }
 
 /// A policy without mistakes. An option that was not written is `None`.
@@ -26,6 +27,7 @@ pub(crate) struct Policy {
     reason: Option<String>,
     encrypt: Option<bool>,
     include_schema: Option<bool>,
+    retention_days: Option<u32>,
 }
 
 impl PolicyOptions {
@@ -37,6 +39,7 @@ impl PolicyOptions {
                 "reason" => self.reason.set(&option, option.string(cx), cx),
                 "encrypt" => self.encrypt.set(&option, option.flag(cx), cx),
                 "include_schema" => self.include_schema.set(&option, option.flag(cx), cx),
+                "retention_days" => self.retention_days.set(&option, option.days(cx), cx),
                 _ => cx.unknown(&option.name, of, KNOWN),
             }
         }
@@ -65,6 +68,7 @@ impl PolicyOptions {
             reason: self.reason.take().map(|reason| reason.value()),
             encrypt: self.encrypt.take(),
             include_schema: self.include_schema.take(),
+            retention_days: self.retention_days.take(),
         }
     }
 
@@ -72,7 +76,8 @@ impl PolicyOptions {
         if let (None, Some(enabled)) = (self.reason.name(), self.enabled.name()) {
             cx.error(enabled, "an excluded entity needs a reason; add `reason = \"…\"`");
         }
-        for name in [self.encrypt.name(), self.include_schema.name()].into_iter().flatten() {
+        let idle = [self.encrypt.name(), self.include_schema.name(), self.retention_days.name()];
+        for name in idle.into_iter().flatten() {
             cx.error(name, format!("`{name}` has no effect on an excluded entity; remove it"));
         }
     }
@@ -92,12 +97,14 @@ impl Policy {
         let [enabled, encrypt, include_schema] =
             [self.enabled, self.encrypt, self.include_schema].map(optional);
         let reason = optional(self.reason.as_ref());
+        let retention_days = optional(self.retention_days);
         quote! {
             __koan::PolicyDeclaration {
                 enabled: #enabled,
                 reason: #reason,
                 encrypt: #encrypt,
                 include_schema: #include_schema,
+                retention_days: #retention_days,
             }
         }
     }

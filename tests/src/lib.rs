@@ -3,6 +3,7 @@
 pub mod archive_surgery;
 pub mod chance;
 pub mod faulty_store;
+pub mod hand_clock;
 pub mod log;
 #[cfg(unix)]
 pub mod postgres;

@@ -182,8 +182,13 @@ fn scope(mode: ScopeMode, encrypt: Option<bool>, schema: Option<bool>) -> Option
     })
 }
 
-const BARE: PolicyDeclaration =
-    PolicyDeclaration { enabled: None, reason: None, encrypt: None, include_schema: None };
+const BARE: PolicyDeclaration = PolicyDeclaration {
+    enabled: None,
+    reason: None,
+    encrypt: None,
+    include_schema: None,
+    retention_days: None,
+};
 
 #[tokio::test]
 async fn the_table_of_policies() {

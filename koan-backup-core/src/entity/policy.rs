@@ -15,6 +15,8 @@ pub struct PolicyDeclaration {
     pub encrypt: Option<bool>,
     /// `include_schema = …`
     pub include_schema: Option<bool>,
+    /// `retention_days = …`
+    pub retention_days: Option<u32>,
 }
 
 /// `entity_backup_scope!(...)` as it was written.
@@ -52,6 +54,9 @@ pub struct Policy {
     pub encrypt: bool,
     /// Whether its schema is kept in the archive.
     pub include_schema: bool,
+    /// For how many days backups of it are kept, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
     /// Where the decision comes from.
     pub source: PolicySource,
 }
@@ -84,10 +89,11 @@ pub(crate) fn decide(
 ) -> Result<Decision> {
     let encrypt_by_default = scope.and_then(|scope| scope.encrypt_by_default);
     let schema_by_default = scope.and_then(|scope| scope.include_schema_by_default);
-    let policy = |encrypt: Option<bool>, include_schema: Option<bool>, source| {
+    let policy = |attribute: PolicyDeclaration, source| {
         Decision::Included(Policy {
-            encrypt: encrypt.or(encrypt_by_default).unwrap_or(false),
-            include_schema: include_schema.or(schema_by_default).unwrap_or(true),
+            encrypt: attribute.encrypt.or(encrypt_by_default).unwrap_or(false),
+            include_schema: attribute.include_schema.or(schema_by_default).unwrap_or(true),
+            retention_days: attribute.retention_days,
             source,
         })
     };
@@ -101,8 +107,8 @@ pub(crate) fn decide(
             })?;
             Decision::Excluded { reason }
         }
-        (Some(attribute), _) => policy(attribute.encrypt, attribute.include_schema, PolicySource::Attribute),
-        (None, Some(ScopeMode::All)) => policy(None, None, PolicySource::Scope),
+        (Some(attribute), _) => policy(attribute, PolicySource::Attribute),
+        (None, Some(ScopeMode::All)) => policy(PolicyDeclaration::default(), PolicySource::Scope),
         (None, Some(ScopeMode::None)) => Decision::Uncovered { why: "scope: None" },
         (None, None) => Decision::Uncovered { why: "no scope declared" },
     })

@@ -34,7 +34,7 @@ struct Split {
 }
 
 const NONE: PolicyDeclaration =
-    PolicyDeclaration { enabled: None, reason: None, encrypt: None, include_schema: None };
+    PolicyDeclaration { enabled: None, reason: None, encrypt: None, include_schema: None, retention_days: None };
 
 fn main() {
     assert_eq!(Unmarked::descriptor().policy(), None);

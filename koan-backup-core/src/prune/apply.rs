@@ -1,0 +1,162 @@
+//! Removes what a plan says, and nothing else.
+
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+use super::removal::{remove, require_unpinned};
+use super::report::PruneReport;
+use super::survey::Survey;
+use crate::catalog::StoredBackup;
+use crate::environment::{Environment, names};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{BackupId, BackupName};
+use crate::retention::{Retention, RetentionPlan};
+use crate::verify::{self, VerifyOptions};
+
+/// Applies a plan. Everything that could refuse it is asked before anything is removed.
+pub(crate) async fn apply(
+    environment: &Environment,
+    retention: &Retention,
+    plan: &RetentionPlan,
+    cancel: &CancellationToken,
+) -> Result<PruneReport> {
+    let mut report = PruneReport::default();
+    let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
+    if removals.is_empty() {
+        return Ok(report);
+    }
+    clock::require_steady(environment.clock.now(), plan)?;
+    require_rules_at_work(retention, plan)?;
+    let profile = plan.profile.as_deref();
+    let storage = environment.storage(profile)?;
+    let survey = Survey::take(environment, profile).await?;
+    require_unchanged(plan, &survey)?;
+    let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();
+    for name in &concerned {
+        require_good_copy(environment, &survey, name, &removals, cancel, &mut report).await?;
+    }
+    // Oldest first: whatever stops this, what is newest is still there.
+    for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
+        let removed = match cancel.is_cancelled() {
+            true => Err(Error::cancelled()),
+            false => match require_unpinned(storage, backup.manifest.id).await {
+                Ok(()) => remove(storage, &backup.manifest).await,
+                Err(error) => Err(error),
+            },
+        };
+        match removed {
+            Ok(removed) => report.removed.push(removed),
+            Err(error) => return Err(stopped(&report, error)),
+        }
+    }
+    Ok(report)
+}
+
+fn require_rules_at_work(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
+    if plan.idle_rules.is_empty() || retention.allows_idle_rules() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "nothing was removed, because rules keep nothing here: {}; correct them, or say `.allow_idle_rules()`",
+            names(plan.idle_rules.iter())
+        ),
+    ))
+}
+
+/// Refuses a plan that was made of something else than what is there.
+fn require_unchanged(plan: &RetentionPlan, survey: &Survey<'_>) -> Result<()> {
+    let basis = survey.basis();
+    let differs = |id: &&BackupId| basis.get(id) != plan.basis.get(id);
+    match basis.keys().chain(plan.basis.keys()).find(differs) {
+        None => Ok(()),
+        Some(id) => {
+            let what = match (plan.basis.contains_key(id), basis.contains_key(id)) {
+                (false, _) => "was added",
+                (true, false) => "was removed",
+                (true, true) => "was changed, or pinned",
+            };
+            Err(Error::new(
+                ErrorKind::Conflict,
+                format!("nothing was removed: backup {id} {what} since the plan was made; plan again"),
+            ))
+        }
+    }
+}
+
+/// Finds the newest backup of a name that verifies, which must stay.
+async fn require_good_copy(
+    environment: &Environment,
+    survey: &Survey<'_>,
+    name: &BackupName,
+    removals: &BTreeSet<BackupId>,
+    cancel: &CancellationToken,
+    report: &mut PruneReport,
+) -> Result<()> {
+    let complete =
+        |backup: &&StoredBackup<'_>| &backup.manifest.name == name && backup.manifest.status.is_complete();
+    let completed: Vec<_> = survey.backups.iter().filter(complete).collect();
+    if !completed.iter().any(|backup| removals.contains(&backup.manifest.id)) {
+        return Ok(());
+    }
+    for backup in completed {
+        let id = backup.manifest.id;
+        match problem(environment, backup, cancel).await? {
+            Some(problem) => report.damaged.push((id, problem)),
+            None if removals.contains(&id) => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "nothing was removed: the plan removes backup {id}, the newest one called `{name}` that verifies; {}",
+                        damage(report)
+                    ),
+                ));
+            }
+            None => {
+                report.verified.push(id);
+                return Ok(());
+            }
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Corrupt,
+        format!("nothing was removed: no backup called `{name}` verifies; {}", damage(report)),
+    ))
+}
+
+/// What is wrong with a backup, if something is.
+async fn problem(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    cancel: &CancellationToken,
+) -> Result<Option<String>> {
+    let identities = verify::identities_for(environment, &backup.manifest).await?;
+    let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
+    let verified = match verify::opened(backup.clone(), &identities).await {
+        Ok(backup) => verify::run(environment, &backup, &options, &identities).await?.require_valid(),
+        Err(error) => Err(error),
+    };
+    match verified {
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
+            Ok(Some(error.chain()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn damage(report: &PruneReport) -> String {
+    let told: Vec<_> = report.damaged.iter().map(|(id, problem)| format!("{id}: {problem}")).collect();
+    told.join("; ")
+}
+
+fn stopped(report: &PruneReport, error: Error) -> Error {
+    let removed: Vec<_> = report.removed.iter().map(|backup| backup.id.to_string()).collect();
+    match removed.is_empty() {
+        true => error.context("nothing was removed"),
+        false => error.context(format!("pruning stopped after it had removed {}", names(removed.iter()))),
+    }
+}

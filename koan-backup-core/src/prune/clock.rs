@@ -1,0 +1,47 @@
+//! Whether the clock can be trusted with what is old.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::archive::Manifest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::retention::RetentionPlan;
+
+/// How far clocks may be apart.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// Refuses a clock that is behind what has been backed up already.
+pub(super) fn require_not_behind<'a>(
+    now: Timestamp,
+    manifests: impl Iterator<Item = &'a Manifest>,
+) -> Result<()> {
+    let Some(newest) = manifests.max_by_key(|manifest| manifest.created_at) else { return Ok(()) };
+    let ahead = apart(newest.created_at, now);
+    if newest.created_at > now && ahead > TOLERANCE {
+        return Err(wrong(&format!("backup {} was made {} seconds after now", newest.id, ahead.as_secs())));
+    }
+    Ok(())
+}
+
+/// Refuses a clock that was set, or that ran differently, since a plan was made.
+pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()> {
+    let Some(made) = plan.made else { return Ok(()) };
+    let passed = if now < plan.made_at { Duration::ZERO } else { apart(now, plan.made_at) };
+    let drift = passed.abs_diff(made.elapsed());
+    if now < plan.made_at || drift > TOLERANCE {
+        return Err(wrong(&format!("it was set since the plan was made, by {} seconds", drift.as_secs())));
+    }
+    Ok(())
+}
+
+fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    Duration::try_from(one.duration_since(other).abs()).unwrap_or(Duration::MAX)
+}
+
+fn wrong(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("the clock of this machine looks wrong: {what}; set it, and plan again"),
+    )
+}

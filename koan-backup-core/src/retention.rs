@@ -1,0 +1,15 @@
+//! Which backups are kept, and why: a policy and what is there give a plan. Nothing here touches a storage.
+
+mod period;
+mod plan;
+mod policy;
+mod reason;
+
+pub use period::Period;
+pub(crate) use plan::{Candidate, plan};
+pub use plan::{RetentionDecision, RetentionPlan};
+pub use policy::Retention;
+pub use reason::{KeepReason, RemoveReason};
+
+#[cfg(test)]
+mod tests;

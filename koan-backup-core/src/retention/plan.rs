@@ -1,0 +1,268 @@
+//! From a policy and what is there to what stays and what goes. Pure: the same input gives the same plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::period::Period;
+use super::policy::Retention;
+use super::reason::{KeepReason, RemoveReason, counted};
+use crate::id::{BackupId, BackupName};
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// A backup as retention sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) id: BackupId,
+    pub(crate) name: BackupName,
+    pub(crate) created_at: Timestamp,
+    /// Whether everything asked for is in it.
+    pub(crate) is_complete: bool,
+    pub(crate) tags: Vec<String>,
+    /// The entities in it, and for how many days each is kept if that was said.
+    pub(crate) entities: Vec<(String, Option<u32>)>,
+    /// Why it must stay, if it is pinned.
+    pub(crate) pinned: Option<String>,
+    pub(crate) size_bytes: u64,
+}
+
+/// What stays and what goes, and why. Applying it removes exactly what it says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RetentionPlan {
+    /// The storage profile; `None` is the default one.
+    pub profile: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Every backup, newest first.
+    pub decisions: Vec<RetentionDecision>,
+    /// Rules that keep nothing here: `exempt_tag(legal)`. They may be misspelt.
+    pub idle_rules: Vec<String>,
+    /// What it was made from: the hash of each manifest.
+    #[serde(skip)]
+    pub(crate) basis: BTreeMap<BackupId, String>,
+    /// When it was made, by a clock that nobody sets.
+    #[serde(skip)]
+    pub(crate) made: Option<std::time::Instant>,
+}
+
+/// What becomes of one backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RetentionDecision {
+    /// The backup.
+    pub id: BackupId,
+    /// Its name.
+    pub name: BackupName,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// Bytes of its archive.
+    pub size_bytes: u64,
+    /// Why it stays; empty if it goes.
+    pub kept: Vec<KeepReason>,
+    /// Why it goes; none if it stays.
+    pub removed: Option<RemoveReason>,
+}
+
+impl RetentionPlan {
+    /// The backups that go, newest first.
+    pub fn removals(&self) -> impl DoubleEndedIterator<Item = &RetentionDecision> {
+        self.decisions.iter().filter(|decision| decision.removed.is_some())
+    }
+
+    /// Bytes of the archives that go.
+    pub fn freed_bytes(&self) -> u64 {
+        self.removals().map(|decision| decision.size_bytes).sum()
+    }
+}
+
+/// A line for each backup, newest first: what becomes of it and why.
+impl fmt::Display for RetentionPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for decision in &self.decisions {
+            let RetentionDecision { id, name, created_at, .. } = decision;
+            let what = if decision.removed.is_some() { "remove" } else { "keep  " };
+            let time = created_at.strftime("%Y-%m-%d %H:%M:%S");
+            write!(f, "{what}  {time}  {name}  {}  ", id.short())?;
+            match &decision.removed {
+                Some(reason) => writeln!(f, "{reason}")?,
+                None => {
+                    let reasons: Vec<_> = decision.kept.iter().map(ToString::to_string).collect();
+                    writeln!(f, "{}", reasons.join("; "))?;
+                }
+            }
+        }
+        for rule in &self.idle_rules {
+            writeln!(f, "`{rule}` keeps nothing here")?;
+        }
+        let going = self.removals().count();
+        write!(f, "{} stay, {going} go ({} bytes)", self.decisions.len() - going, self.freed_bytes())
+    }
+}
+
+/// What has been seen of the backups of one name, from the newest on.
+#[derive(Default)]
+struct Series {
+    completed: usize,
+    newest_completed: Option<BackupId>,
+    periods: BTreeMap<Period, BTreeSet<String>>,
+}
+
+/// Decides about every backup.
+pub(crate) fn plan(retention: &Retention, mut candidates: Vec<Candidate>, now: Timestamp) -> RetentionPlan {
+    candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
+    let mut series: BTreeMap<BackupName, Series> = BTreeMap::new();
+    let mut kept_of_entity: BTreeMap<String, usize> = BTreeMap::new();
+    let mut decisions = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let series = series.entry(candidate.name.clone()).or_default();
+        let judged = judge(retention, &candidate, series, &kept_of_entity, now);
+        if judged.is_ok() && candidate.is_complete {
+            for (entity, _) in &candidate.entities {
+                *kept_of_entity.entry(entity.clone()).or_default() += 1;
+            }
+        }
+        let (kept, removed) = match judged {
+            Ok(kept) => (kept, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
+        let Candidate { id, name, created_at, size_bytes, .. } = candidate;
+        decisions.push(RetentionDecision { id, name, created_at, size_bytes, kept, removed });
+    }
+    let idle_rules = idle_rules(retention, &decisions);
+    RetentionPlan { profile: None, made_at: now, decisions, idle_rules, basis: BTreeMap::new(), made: None }
+}
+
+fn judge(
+    retention: &Retention,
+    candidate: &Candidate,
+    series: &mut Series,
+    kept_of_entity: &BTreeMap<String, usize>,
+    now: Timestamp,
+) -> Result<Vec<KeepReason>, RemoveReason> {
+    let mut kept: Vec<KeepReason> = Vec::new();
+    kept.extend(candidate.pinned.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
+    let exempt = retention.exempt_tags().iter().filter(|tag| candidate.tags.contains(tag));
+    kept.extend(exempt.map(|tag| KeepReason::Exempt { tag: tag.clone() }));
+    let age_seconds = now.as_second() - candidate.created_at.as_second();
+    if !candidate.is_complete {
+        return match series.newest_completed {
+            _ if !kept.is_empty() => Ok(kept),
+            None => Ok(vec![KeepReason::FailedLast]),
+            Some(completed) => match within(retention, age_seconds) {
+                Some(reason) => Ok(vec![reason]),
+                None => Err(RemoveReason::FailedBefore { completed }),
+            },
+        };
+    }
+    series.completed += 1;
+    if series.newest_completed.is_none() {
+        series.newest_completed = Some(candidate.id);
+        kept.push(KeepReason::LastGood);
+    }
+    let is_protected = !kept.is_empty();
+    // Also of what is protected: it counts in its windows.
+    let by_rule = by_rules(retention, candidate, series, age_seconds);
+    if !is_protected && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds) {
+        return Err(reason);
+    }
+    kept.extend(by_rule);
+    if kept.is_empty() && !retention.has_rules() {
+        kept.push(KeepReason::WithinLimits);
+    }
+    if kept.is_empty() { Err(RemoveReason::NoRule) } else { Ok(kept) }
+}
+
+/// The rules that keep a backup that was completed.
+fn by_rules(
+    retention: &Retention,
+    candidate: &Candidate,
+    series: &mut Series,
+    age_seconds: i64,
+) -> Vec<KeepReason> {
+    let mut kept = Vec::new();
+    if let Some(of) = retention.last()
+        && series.completed <= of
+    {
+        kept.push(KeepReason::Last { position: series.completed, of });
+    }
+    for (period, count) in retention.periods() {
+        let seen = series.periods.entry(period).or_default();
+        let of = period.of(candidate.created_at);
+        if seen.len() < count && seen.insert(of.clone()) {
+            kept.push(KeepReason::Newest { period, of });
+        }
+    }
+    kept.extend(within(retention, age_seconds));
+    let young = candidate.entities.iter().filter_map(|(entity, days)| Some((entity, (*days)?)));
+    let young = young.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_A_DAY);
+    kept.extend(young.map(|(entity, days)| KeepReason::EntityDays { entity: entity.clone(), days }));
+    kept
+}
+
+fn within(retention: &Retention, age_seconds: i64) -> Option<KeepReason> {
+    let hours = retention.within_hours()?;
+    let is_young = u64::try_from(age_seconds).unwrap_or(0) <= hours.saturating_mul(3600);
+    is_young.then_some(KeepReason::Within { hours })
+}
+
+fn beyond_limit(
+    retention: &Retention,
+    candidate: &Candidate,
+    kept_of_entity: &BTreeMap<String, usize>,
+    age_seconds: i64,
+) -> Option<RemoveReason> {
+    if let Some(days) = retention.max_age()
+        && age_seconds > i64::from(days) * SECONDS_A_DAY
+    {
+        return Some(RemoveReason::MaxAge { days });
+    }
+    // What is in a sealed archive is not known, and nothing is concluded from it.
+    if candidate.entities.is_empty() {
+        return None;
+    }
+    let days: Option<Vec<u32>> = candidate.entities.iter().map(|(_, days)| *days).collect();
+    if let Some(days) = days.and_then(|days| days.into_iter().max())
+        && age_seconds > i64::from(days) * SECONDS_A_DAY
+    {
+        return Some(RemoveReason::EntityDays { days });
+    }
+    let count = retention.max_per_entity()?;
+    let enough =
+        |(entity, _): &(String, Option<u32>)| kept_of_entity.get(entity).is_some_and(|newer| *newer >= count);
+    candidate.entities.iter().all(enough).then_some(RemoveReason::MaxPerEntity { count })
+}
+
+/// Rules that keep nothing.
+fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<String> {
+    let kept = || decisions.iter().flat_map(|decision| &decision.kept);
+    let mut idle = Vec::new();
+    if let Some(of) = retention.last()
+        && !kept().any(|reason| matches!(reason, KeepReason::Last { .. }))
+    {
+        idle.push(format!("keep_last({of})"));
+    }
+    for (wanted, count) in retention.periods() {
+        let is_used =
+            |reason: &KeepReason| matches!(reason, KeepReason::Newest { period, .. } if *period == wanted);
+        if !kept().any(is_used) {
+            idle.push(format!("{}({count})", wanted.rule()));
+        }
+    }
+    if let Some(hours) = retention.within_hours()
+        && !kept().any(|reason| matches!(reason, KeepReason::Within { .. }))
+    {
+        idle.push(format!("within({})", counted(hours, "hour")));
+    }
+    for wanted in retention.exempt_tags() {
+        if !kept().any(|reason| matches!(reason, KeepReason::Exempt { tag } if tag == wanted)) {
+            idle.push(format!("exempt_tag({wanted})"));
+        }
+    }
+    idle
+}

@@ -1,0 +1,171 @@
+//! What to keep.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::period::Period;
+use super::reason::counted;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Which backups are kept.
+///
+/// Rules apply to the backups of each name on their own, and only to those that were completed. A backup stays if any rule keeps
+/// it. A limit beats a rule; a pin, an exempt tag and being the newest completed one beat a limit. Where there are limits and no
+/// rules, everything within the limits stays. Calendar periods are those of UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[must_use]
+pub struct Retention {
+    last: Option<usize>,
+    hourly: Option<usize>,
+    daily: Option<usize>,
+    weekly: Option<usize>,
+    monthly: Option<usize>,
+    yearly: Option<usize>,
+    within_hours: Option<u64>,
+    exempt_tags: BTreeSet<String>,
+    max_age_days: Option<u32>,
+    max_backups_per_entity: Option<usize>,
+    allow_idle_rules: bool,
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
+        $($(#[$doc])+
+        pub fn $method(mut self, count: usize) -> Self {
+            self.$field = Some(count);
+            self
+        })*
+    };
+}
+
+impl Retention {
+    /// No rule yet, which [`plan`](crate::RetentionBuilder::plan) refuses.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    counts! {
+        /// Keeps the last so many.
+        keep_last => last,
+        /// Keeps the newest of each of the last so many hours that have one.
+        hourly => hourly,
+        /// Keeps the newest of each of the last so many days that have one.
+        daily => daily,
+        /// Keeps the newest of each of the last so many weeks that have one.
+        weekly => weekly,
+        /// Keeps the newest of each of the last so many months that have one.
+        monthly => monthly,
+        /// Keeps the newest of each of the last so many years that have one.
+        yearly => yearly,
+        /// Limit: a backup goes once every entity in it has so many newer backups, whatever their names.
+        max_backups_per_entity => max_backups_per_entity,
+    }
+
+    /// Keeps all that are not older than this, in whole hours, rounded up.
+    pub fn within(mut self, age: Duration) -> Self {
+        self.within_hours = Some(age.as_secs().div_ceil(3600));
+        self
+    }
+
+    /// Keeps all that have this tag, whatever the limits say.
+    pub fn exempt_tag(mut self, tag: impl Into<String>) -> Self {
+        self.exempt_tags.insert(tag.into());
+        self
+    }
+
+    /// Limit: a backup that is older goes.
+    pub fn max_age_days(mut self, days: u32) -> Self {
+        self.max_age_days = Some(days);
+        self
+    }
+
+    /// Lets a plan be applied though one of the rules keeps nothing in it.
+    pub fn allow_idle_rules(mut self) -> Self {
+        self.allow_idle_rules = true;
+        self
+    }
+
+    pub(super) fn last(&self) -> Option<usize> {
+        self.last
+    }
+
+    pub(super) fn periods(&self) -> impl Iterator<Item = (Period, usize)> {
+        let counts = [self.hourly, self.daily, self.weekly, self.monthly, self.yearly];
+        Period::ALL.into_iter().zip(counts).filter_map(|(period, count)| Some((period, count?)))
+    }
+
+    pub(super) fn within_hours(&self) -> Option<u64> {
+        self.within_hours
+    }
+
+    pub(super) fn exempt_tags(&self) -> &BTreeSet<String> {
+        &self.exempt_tags
+    }
+
+    pub(super) fn max_age(&self) -> Option<u32> {
+        self.max_age_days
+    }
+
+    pub(super) fn max_per_entity(&self) -> Option<usize> {
+        self.max_backups_per_entity
+    }
+
+    /// Whether some rule keeps backups; else there are only limits.
+    pub(super) fn has_rules(&self) -> bool {
+        self.last.is_some() || self.periods().next().is_some() || self.within_hours.is_some()
+    }
+
+    pub(crate) fn allows_idle_rules(&self) -> bool {
+        self.allow_idle_rules
+    }
+
+    /// # Errors
+    /// There is neither a rule nor a limit, or one that is nought.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let refused = |what: String| Err(Error::new(ErrorKind::Configuration, what));
+        let counts = self.periods().map(|(period, count)| (period.rule(), count));
+        let counts = counts
+            .chain(self.last.map(|count| ("keep_last", count)))
+            .chain(self.within_hours.map(|hours| ("within", usize::try_from(hours).unwrap_or(usize::MAX))))
+            .chain(
+                self.max_age_days.map(|days| ("max_age_days", usize::try_from(days).unwrap_or(usize::MAX))),
+            )
+            .chain(self.max_backups_per_entity.map(|count| ("max_backups_per_entity", count)));
+        let mut any = false;
+        for (rule, count) in counts {
+            any = true;
+            if count == 0 {
+                return refused(format!(
+                    "`{rule}` is 0, so it would keep nothing; leave it out, or say how many"
+                ));
+            }
+        }
+        match any {
+            true => Ok(()),
+            false => refused(
+                "this retention has no rule, so it would keep nothing; add one: `Retention::new().keep_last(7).daily(30)`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// The rules, then the limits: `keep_last(7), daily(30); max_age_days(400)`.
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rules: Vec<String> = self.last.iter().map(|count| format!("keep_last({count})")).collect();
+        rules.extend(self.periods().map(|(period, count)| format!("{}({count})", period.rule())));
+        rules.extend(self.within_hours.map(|hours| format!("within({})", counted(hours, "hour"))));
+        rules.extend(self.exempt_tags.iter().map(|tag| format!("exempt_tag({tag})")));
+        let mut limits: Vec<String> =
+            self.max_age_days.iter().map(|days| format!("max_age_days({days})")).collect();
+        limits.extend(self.max_backups_per_entity.map(|count| format!("max_backups_per_entity({count})")));
+        let parts = [rules.join(", "), limits.join(", ")];
+        let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+        f.write_str(&parts.join("; "))
+    }
+}
