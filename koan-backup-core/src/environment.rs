@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::archive::Producer;
+use crate::catalog::ManifestCache;
 use crate::clock::Clock;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, Policy};
@@ -21,6 +22,8 @@ pub(crate) struct Environment {
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
     /// By name; the first is the default.
     pub(crate) storages: Vec<(String, Storage)>,
+    /// Manifests that were read before.
+    pub(crate) manifests: ManifestCache,
     /// For whom entities are encrypted that must be.
     pub(crate) recipients: Option<Recipients>,
     /// What opens them.

@@ -2,9 +2,11 @@
 
 mod backup;
 mod builder;
+mod catalog;
 mod coverage;
 mod data;
 mod installed;
+mod maintenance;
 mod rekey;
 mod removal;
 mod restore;
@@ -17,8 +19,10 @@ use std::sync::Arc;
 
 pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
+pub use catalog::{Catalog, CatalogQuery};
 pub use data::Data;
 pub use installed::{Backup, EntityBackup, Restore};
+pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};
 pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
@@ -26,7 +30,7 @@ pub use retention::RetentionBuilder;
 pub use verify::VerifyBuilder;
 
 use crate::archive::Manifest;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::BackupRef;
 use crate::entity::Entity;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -83,6 +87,16 @@ impl Koan {
         RekeyAllBuilder::new(self.clone())
     }
 
+    /// All the backups in all the storage profiles.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(self.clone())
+    }
+
+    /// Retention, verification in turn, and removal of leftovers: once, or in the background.
+    pub fn maintenance(&self) -> MaintenanceBuilder {
+        MaintenanceBuilder::new(self.clone())
+    }
+
     /// Which backups stay and which go: a plan first, then its application.
     pub fn retention(&self, retention: Retention) -> RetentionBuilder {
         RetentionBuilder::new(self.clone(), retention)
@@ -122,7 +136,7 @@ impl Koan {
     /// # Errors
     /// There is no such profile, its storage cannot be read, or a manifest is damaged.
     pub async fn backups_in(&self, profile: Option<&str>) -> Result<Vec<Manifest>> {
-        let backups = catalog::list(self.environment.storage(profile)?).await?;
+        let backups = crate::catalog::list(self.environment.storage(profile)?).await?;
         Ok(backups.into_iter().map(|backup| backup.manifest).collect())
     }
 

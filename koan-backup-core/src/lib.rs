@@ -23,6 +23,7 @@ mod id;
 mod inventory;
 mod koan;
 mod lines;
+mod maintenance;
 mod provider;
 mod prune;
 mod refusal;
@@ -44,7 +45,10 @@ pub use archive::{
 };
 pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
-pub use catalog::BackupRef;
+pub use catalog::{
+    BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
+    Growth, Order, ProfileStatistic, Shrunk, SortBy, StaleEntity,
+};
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
@@ -59,10 +63,12 @@ pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
-    Backup, BackupBuilder, Data, DeleteBuilder, EntityBackup, Koan, KoanBuilder, RekeyAllBuilder,
-    RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder, ViabilityBuilder,
+    Backup, BackupBuilder, Catalog, CatalogQuery, Data, DeleteBuilder, EntityBackup, Koan, KoanBuilder,
+    MaintenanceBuilder, MaintenanceTask, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder,
+    RetentionBuilder, VerifyBuilder, ViabilityBuilder,
 };
 pub use lines::Chunk;
+pub use maintenance::{MaintenanceReport, ProfileMaintenance};
 pub use provider::{
     Capabilities, ConflictMode, EntityCoverage, Finding, Flow, ForeignKey, Provider, ProviderDescription,
     ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent,

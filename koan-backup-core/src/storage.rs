@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     location: String,
+    /// The directory, if it is one.
+    directory: Option<PathBuf>,
     part_bytes: usize,
     encryption: ArchiveEncryption,
 }
@@ -53,6 +55,7 @@ impl Storage {
         Ok(Self {
             store: Arc::new(store),
             location: path.display().to_string(),
+            directory: Some(path.to_owned()),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
         })
@@ -73,7 +76,7 @@ impl Storage {
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
-        Self { store, location: location.into(), part_bytes: STORE_PART_BYTES, encryption }
+        Self { store, location: location.into(), directory: None, part_bytes: STORE_PART_BYTES, encryption }
     }
 
     /// What of the archives that go here is encrypted, beside the entities whose policy asks for it.
@@ -91,6 +94,11 @@ impl Storage {
     /// Where it is, for people.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// The directory, if it is one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
     /// Bytes of a part of an upload.

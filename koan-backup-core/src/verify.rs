@@ -23,7 +23,7 @@ use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::event::Listener;
 
 /// How much is verified.
@@ -101,4 +101,27 @@ pub(crate) async fn run(
     identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
     until_cancelled(&options.cancel, contents::verify(environment, backup, options, identities)).await
+}
+
+/// What is wrong with a backup as it lies in its storage, if something is.
+///
+/// # Errors
+/// The storage cannot be read, or the work was cancelled: nothing is known then.
+pub(crate) async fn problem(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    options: &VerifyOptions,
+) -> Result<Option<String>> {
+    let identities = identities_for(environment, &backup.manifest).await?;
+    let verified = match opened(backup.clone(), &identities).await {
+        Ok(backup) => run(environment, &backup, options, &identities).await?.require_valid(),
+        Err(error) => Err(error),
+    };
+    match verified {
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
+            Ok(Some(error.chain()))
+        }
+        Err(error) => Err(error),
+    }
 }

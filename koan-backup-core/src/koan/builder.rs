@@ -1,10 +1,12 @@
 //! Setting a context up: everything that can be wrong is found here, before the first backup.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::runtime::require_timers;
 use super::{Koan, coverage};
 use crate::archive::Producer;
+use crate::catalog::ManifestCache;
 use crate::clock::{Clock, SystemClock};
 use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
@@ -29,6 +31,7 @@ pub struct KoanBuilder {
     application: Option<String>,
     clock: Arc<dyn Clock>,
     listener: Listener,
+    catalog_cache: Option<PathBuf>,
 }
 
 /// Whether an uncovered entity, table or column fails the start.
@@ -50,6 +53,7 @@ impl KoanBuilder {
             application: None,
             clock: Arc::new(SystemClock),
             listener: Listener::default(),
+            catalog_cache: None,
         }
     }
 
@@ -110,6 +114,13 @@ impl KoanBuilder {
         self
     }
 
+    /// A directory in which manifests are kept once they were read, so that a store that is far away need not be asked for them
+    /// again after a start. What is damaged in it is read anew.
+    pub fn catalog_cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.catalog_cache = Some(directory.into());
+        self
+    }
+
     /// Where the time comes from.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -162,6 +173,7 @@ impl KoanBuilder {
                 entities,
                 providers: self.providers,
                 storages: self.storages,
+                manifests: ManifestCache::new(self.catalog_cache),
                 recipients: self.recipients,
                 keys: self.keys,
                 clock: self.clock,

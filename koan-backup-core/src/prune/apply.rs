@@ -104,7 +104,8 @@ async fn require_good_copy(
     }
     for backup in completed {
         let id = backup.manifest.id;
-        match problem(environment, backup, cancel).await? {
+        let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
+        match verify::problem(environment, backup, &options).await? {
             Some(problem) => report.damaged.push((id, problem)),
             None if removals.contains(&id) => {
                 return Err(Error::new(
@@ -125,27 +126,6 @@ async fn require_good_copy(
         ErrorKind::Corrupt,
         format!("nothing was removed: no backup called `{name}` verifies; {}", damage(report)),
     ))
-}
-
-/// What is wrong with a backup, if something is.
-async fn problem(
-    environment: &Environment,
-    backup: &StoredBackup<'_>,
-    cancel: &CancellationToken,
-) -> Result<Option<String>> {
-    let identities = verify::identities_for(environment, &backup.manifest).await?;
-    let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
-    let verified = match verify::opened(backup.clone(), &identities).await {
-        Ok(backup) => verify::run(environment, &backup, &options, &identities).await?.require_valid(),
-        Err(error) => Err(error),
-    };
-    match verified {
-        Ok(_) => Ok(None),
-        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
-            Ok(Some(error.chain()))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn damage(report: &PruneReport) -> String {

@@ -222,7 +222,7 @@ fn beyond_limit(
     {
         return Some(RemoveReason::MaxAge { days });
     }
-    // What is in a sealed archive is not known, and nothing is concluded from it.
+    // Of a backup without entities nothing is concluded.
     if candidate.entities.is_empty() {
         return None;
     }

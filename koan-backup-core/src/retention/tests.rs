@@ -291,11 +291,7 @@ fn limits() {
                 "2026-11-17 03:00 weekly User",
             ])
         ),
-        (
-            "A sealed archive, of which the entities are not known",
-            new().max_backups_per_entity(1),
-            nightly(3)
-        ),
+        ("A backup without entities", new().max_backups_per_entity(1), nightly(3)),
     ]));
 }
 

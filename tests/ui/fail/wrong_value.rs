@@ -18,4 +18,16 @@ struct Order {
     id: i64,
 }
 
+#[derive(Serialize, Deserialize, Entity)]
+#[entity_backup(retention_days = 0)]
+struct Forgotten {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity_backup(retention_days = "30")]
+struct Quoted {
+    id: i64,
+}
+
 fn main() {}

@@ -1,0 +1,284 @@
+//! Whether the backups there are would help on the worst day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::entry::CatalogEntry;
+use crate::archive::EntityStatus;
+use crate::id::{BackupId, SetName};
+
+/// What is expected of the backups.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Expectations {
+    every: Option<Duration>,
+    by_name: BTreeMap<String, Duration>,
+    entities_within: Option<Duration>,
+    verified_within: Option<Duration>,
+    shrinks_by_percent: u8,
+}
+
+impl Default for Expectations {
+    fn default() -> Self {
+        Self {
+            every: None,
+            by_name: BTreeMap::new(),
+            entities_within: None,
+            verified_within: None,
+            shrinks_by_percent: 50,
+        }
+    }
+}
+
+impl Expectations {
+    /// Only that no entity shrinks by half from one backup to the next.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Some backup is completed in every such span.
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.every = Some(interval);
+        self
+    }
+
+    /// A backup of this name is completed in every such span.
+    pub fn backup_every(mut self, name: impl Into<String>, interval: Duration) -> Self {
+        self.by_name.insert(name.into(), interval);
+        self
+    }
+
+    /// Every covered entity is in a completed backup that is not older than this.
+    pub fn entities_within(mut self, age: Duration) -> Self {
+        self.entities_within = Some(age);
+        self
+    }
+
+    /// Some backup was verified by maintenance within this time.
+    pub fn verified_within(mut self, age: Duration) -> Self {
+        self.verified_within = Some(age);
+        self
+    }
+
+    /// An entity that loses more than so many of a hundred records from one backup to the next of its name is suspicious; 50 by
+    /// default.
+    pub fn shrinks_by_percent(mut self, percent: u8) -> Self {
+        self.shrinks_by_percent = percent.min(100);
+        self
+    }
+}
+
+/// What a verification found, as it is kept beside the backups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VerificationRecord {
+    pub(crate) verified_at: Timestamp,
+    /// What is wrong, if something is.
+    pub(crate) problem: Option<String>,
+}
+
+/// The state of the backups, at one moment.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CatalogHealth {
+    /// When it was looked at.
+    pub checked_at: Timestamp,
+    /// The newest completed backup, and when it began.
+    pub last_success: Option<(BackupId, Timestamp)>,
+    /// The last verification by maintenance: which backup, when.
+    pub last_verification: Option<(BackupId, Timestamp)>,
+    /// Backups that failed, and none of their name was completed since.
+    pub failed: Vec<BackupId>,
+    /// Backups that a verification found to be damaged.
+    pub damaged: Vec<BackupId>,
+    /// Covered entities that are in no completed backup, or in none that is young enough.
+    pub stale_entities: Vec<StaleEntity>,
+    /// Entities that lost suspiciously many records.
+    pub shrunk: Vec<Shrunk>,
+    /// Everything that needs somebody, in words.
+    pub problems: Vec<String>,
+}
+
+/// An entity without a young backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StaleEntity {
+    /// Its name.
+    pub entity: String,
+    /// When the newest completed backup with it began.
+    pub last: Option<Timestamp>,
+}
+
+/// An entity with fewer records than in the backup before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Shrunk {
+    /// Its name.
+    pub entity: String,
+    /// The set.
+    pub set: SetName,
+    /// The newer backup.
+    pub backup: BackupId,
+    /// Records in the one before.
+    pub before: u64,
+    /// Records in the newer one.
+    pub after: u64,
+}
+
+impl CatalogHealth {
+    /// Whether nobody is needed.
+    pub fn is_healthy(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// The health of these backups. `covered` are the entities that should be in them.
+pub(crate) fn health(
+    mut entries: Vec<CatalogEntry>,
+    expected: &Expectations,
+    covered: &BTreeSet<String>,
+    verified: &BTreeMap<BackupId, VerificationRecord>,
+    now: Timestamp,
+) -> CatalogHealth {
+    entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
+    let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
+    let last = verified.iter().max_by_key(|(_, record)| record.verified_at);
+    let ids: BTreeSet<_> = entries.iter().map(CatalogEntry::id).collect();
+    let damaged = verified.iter().filter(|(id, record)| record.problem.is_some() && ids.contains(id));
+    let mut health = CatalogHealth {
+        checked_at: now,
+        last_success: complete.first().map(|entry| (entry.id(), entry.manifest().created_at)),
+        last_verification: last.map(|(id, record)| (*id, record.verified_at)),
+        failed: failed(&entries),
+        damaged: damaged.map(|(id, _)| *id).collect(),
+        stale_entities: stale(&complete, covered, expected.entities_within, now),
+        shrunk: shrunk(&complete, expected.shrinks_by_percent),
+        problems: Vec::new(),
+    };
+    health.problems = problems(&health, &complete, expected);
+    health
+}
+
+fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(at)).is_ok_and(|passed| passed > age)
+}
+
+fn failed(entries: &[CatalogEntry]) -> Vec<BackupId> {
+    let mut completed = BTreeSet::new();
+    let mut failed = Vec::new();
+    for entry in entries {
+        let manifest = entry.manifest();
+        if manifest.status.is_complete() {
+            completed.insert(manifest.name.as_str());
+        } else if !completed.contains(manifest.name.as_str()) {
+            failed.push(manifest.id);
+        }
+    }
+    failed
+}
+
+fn stale(
+    complete: &[&CatalogEntry],
+    covered: &BTreeSet<String>,
+    within: Option<Duration>,
+    now: Timestamp,
+) -> Vec<StaleEntity> {
+    let last = |name: &String| {
+        let holds = |entry: &&&CatalogEntry| {
+            entry.manifest().entities.iter().any(|entity| &entity.entity == name && is_there(entity.status))
+        };
+        complete.iter().find(holds).map(|entry| entry.manifest().created_at)
+    };
+    let stale = covered.iter().map(|name| StaleEntity { entity: name.clone(), last: last(name) });
+    stale
+        .filter(|stale| match (stale.last, within) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(last), Some(age)) => is_older(last, age, now),
+        })
+        .collect()
+}
+
+fn is_there(status: EntityStatus) -> bool {
+    status == EntityStatus::Completed
+}
+
+/// Compares the newest backup of each name with the one before it.
+fn shrunk(complete: &[&CatalogEntry], percent: u8) -> Vec<Shrunk> {
+    let mut names: BTreeMap<&str, Vec<&CatalogEntry>> = BTreeMap::new();
+    for entry in complete {
+        names.entry(entry.manifest().name.as_str()).or_default().push(entry);
+    }
+    let mut shrunk = Vec::new();
+    for newest_first in names.values() {
+        let [newer, older, ..] = newest_first.as_slice() else { continue };
+        for before in &older.manifest().entities {
+            let Some(after) = newer.manifest().entity(&before.entity, &before.set) else { continue };
+            let kept = u128::from(after.item_count) * 100;
+            if kept < u128::from(before.item_count) * u128::from(100 - percent) {
+                shrunk.push(Shrunk {
+                    entity: before.entity.clone(),
+                    set: before.set.clone(),
+                    backup: newer.id(),
+                    before: before.item_count,
+                    after: after.item_count,
+                });
+            }
+        }
+    }
+    shrunk
+}
+
+fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expectations) -> Vec<String> {
+    let now = health.checked_at;
+    let mut problems = Vec::new();
+    let mut overdue = |what: String, last: Option<Timestamp>, interval: Duration| {
+        let hours = interval.as_secs() / 3600;
+        match last {
+            None => problems.push(format!("{what} was ever completed; one is expected every {hours} hours")),
+            Some(last) if is_older(last, interval, now) => problems.push(format!(
+                "{what} was completed since {}; one is expected every {hours} hours",
+                last.strftime("%Y-%m-%d %H:%M:%S")
+            )),
+            Some(_) => {}
+        }
+    };
+    if let Some(interval) = expected.every {
+        overdue("no backup".to_owned(), health.last_success.map(|(_, at)| at), interval);
+    }
+    for (name, interval) in &expected.by_name {
+        let last = complete.iter().find(|entry| entry.manifest().name.as_str() == name);
+        let last = last.map(|entry| entry.manifest().created_at);
+        overdue(format!("no backup called `{name}`"), last, *interval);
+    }
+    if let Some(age) = expected.verified_within
+        && health.last_verification.is_none_or(|(_, at)| is_older(at, age, now))
+    {
+        problems.push(format!("no backup was verified within {} hours", age.as_secs() / 3600));
+    }
+    problems.extend(
+        health
+            .failed
+            .iter()
+            .map(|id| format!("backup {id} failed, and none of its name was completed since")),
+    );
+    problems.extend(health.damaged.iter().map(|id| format!("backup {id} is damaged")));
+    problems.extend(health.stale_entities.iter().map(|stale| match stale.last {
+        None => format!("`{}` is in no backup that was completed", stale.entity),
+        Some(last) => {
+            format!("`{}` was last backed up at {}", stale.entity, last.strftime("%Y-%m-%d %H:%M:%S"))
+        }
+    }));
+    problems.extend(health.shrunk.iter().map(|shrunk| {
+        let Shrunk { entity, set, backup, before, after } = shrunk;
+        let set = if set.is_root() { String::new() } else { format!("#{set}") };
+        format!("`{entity}{set}` had {before} records and has {after} in backup {backup}")
+    }));
+    problems
+}

@@ -1,0 +1,116 @@
+//! Which of the backups, in which order, and how many.
+
+use std::ops::{Bound, RangeBounds};
+
+use jiff::Timestamp;
+
+use super::entry::CatalogEntry;
+use crate::archive::{BackupStatus, EntityManifest};
+
+/// What backups are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SortBy {
+    /// When they began.
+    #[default]
+    Time,
+    /// Their names, then when they began.
+    Name,
+    /// Bytes of their archives.
+    Size,
+    /// How long they took.
+    Duration,
+}
+
+/// Which comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The newest, largest or longest.
+    #[default]
+    Descending,
+    /// The oldest, smallest or shortest.
+    Ascending,
+}
+
+/// Some of the backups that were asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CatalogPage {
+    /// Those that were taken, in the order that was asked for.
+    pub entries: Vec<CatalogEntry>,
+    /// How many there are before any is skipped.
+    pub total: usize,
+}
+
+/// What is asked for. What is left out asks for nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) from: Option<Bound<Timestamp>>,
+    pub(crate) to: Option<Bound<Timestamp>>,
+    pub(crate) names: Vec<String>,
+    pub(crate) any_tags: Vec<String>,
+    pub(crate) all_tags: Vec<String>,
+    pub(crate) entities: Vec<String>,
+    pub(crate) type_paths: Vec<String>,
+    pub(crate) providers: Vec<String>,
+    pub(crate) statuses: Vec<BackupStatus>,
+    pub(crate) sizes: Option<(Bound<u64>, Bound<u64>)>,
+    pub(crate) healthy: Option<bool>,
+    pub(crate) text: Option<String>,
+    pub(crate) sort: SortBy,
+    pub(crate) order: Order,
+    pub(crate) skip: usize,
+    pub(crate) take: Option<usize>,
+}
+
+impl Filter {
+    /// Those of `entries` that are asked for.
+    pub(crate) fn page(&self, mut entries: Vec<CatalogEntry>) -> CatalogPage {
+        entries.retain(|entry| self.matches(entry));
+        entries.sort_by(|a, b| self.compare(a, b));
+        let total = entries.len();
+        let entries = entries.into_iter().skip(self.skip).take(self.take.unwrap_or(usize::MAX)).collect();
+        CatalogPage { entries, total }
+    }
+
+    fn compare(&self, a: &CatalogEntry, b: &CatalogEntry) -> std::cmp::Ordering {
+        let (one, other) = (a.manifest(), b.manifest());
+        let time = || (one.created_at, one.id).cmp(&(other.created_at, other.id));
+        let ordering = match self.sort {
+            SortBy::Time => time(),
+            SortBy::Name => one.name.cmp(&other.name).then_with(time),
+            SortBy::Size => a.size_bytes().cmp(&b.size_bytes()).then_with(time),
+            SortBy::Duration => one.duration_ms.cmp(&other.duration_ms).then_with(time),
+        };
+        match self.order {
+            Order::Ascending => ordering,
+            Order::Descending => ordering.reverse(),
+        }
+    }
+
+    fn matches(&self, entry: &CatalogEntry) -> bool {
+        let manifest = entry.manifest();
+        let time = (self.from.unwrap_or(Bound::Unbounded), self.to.unwrap_or(Bound::Unbounded));
+        let has_tag = |tag: &String| manifest.tags.contains(tag);
+        let any_entity = |matches: &dyn Fn(&EntityManifest) -> bool| manifest.entities.iter().any(matches);
+        time.contains(&manifest.created_at)
+            && (self.names.is_empty() || self.names.iter().any(|name| manifest.name.as_str() == name))
+            && (self.any_tags.is_empty() || self.any_tags.iter().any(has_tag))
+            && self.all_tags.iter().all(has_tag)
+            && self.entities.iter().all(|name| any_entity(&|entity| &entity.entity == name))
+            && self.type_paths.iter().all(|path| any_entity(&|entity| &entity.type_path == path))
+            && (self.providers.is_empty() || any_entity(&|entity| self.providers.contains(&entity.provider)))
+            && (self.statuses.is_empty() || self.statuses.contains(&manifest.status))
+            && self.sizes.is_none_or(|sizes| sizes.contains(&entry.size_bytes()))
+            && self.healthy.is_none_or(|healthy| entry.is_healthy() == healthy)
+            && self.text.as_ref().is_none_or(|text| speaks_of(entry, text))
+    }
+}
+
+/// Whether name, description or a tag holds the text, whatever its case.
+fn speaks_of(entry: &CatalogEntry, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let manifest = entry.manifest();
+    let words = std::iter::once(manifest.name.as_str()).chain(manifest.description.as_deref());
+    words.chain(manifest.tags.iter().map(String::as_str)).any(|words| words.to_lowercase().contains(&text))
+}

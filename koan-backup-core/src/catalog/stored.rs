@@ -1,0 +1,169 @@
+//! Manifests as they lie in a storage profile.
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::{ObjectMeta, ObjectStore as _};
+
+use super::reference::BackupRef;
+use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix, tree_fits};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
+use crate::storage::Storage;
+
+/// The most bytes a manifest can have.
+const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+/// Manifests that are read at once: a store that is far away answers each after a while.
+const READS_AT_ONCE: usize = 64;
+
+/// A backup as it lies in a storage profile.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredBackup<'a> {
+    pub(crate) storage: &'a Storage,
+    pub(crate) manifest: Manifest,
+    /// The manifest as it was published, which is compared with its copy in the archive.
+    pub(crate) published: serde_json::Value,
+    /// Whether the manifest was taken out of a sealed archive, of which the published one is an envelope.
+    pub(crate) is_opened: bool,
+    /// A newer backup of the same name that was passed over, because it failed.
+    pub(crate) passed_over: Option<BackupId>,
+}
+
+/// The manifests of all backups in a profile, newest first.
+///
+/// # Errors
+/// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
+pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
+    let read = |meta: ObjectMeta| async move { read(storage, &meta).await };
+    let read = futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(READS_AT_ONCE);
+    let mut backups: Vec<_> = read.try_filter_map(|found| async { Ok(found) }).try_collect().await?;
+    backups.sort_by_key(|backup| std::cmp::Reverse((backup.manifest.created_at, backup.manifest.id)));
+    Ok(backups)
+}
+
+/// The files of all manifests in a profile.
+///
+/// # Errors
+/// The storage cannot be read: an incomplete list is never given.
+pub(super) async fn listed(storage: &Storage) -> Result<Vec<ObjectMeta>> {
+    let prefix = manifests_prefix();
+    let listed = storage.store().list(Some(&prefix)).try_collect::<Vec<_>>().await;
+    let mut listed = listed.map_err(|source| {
+        Error::with_source(
+            ErrorKind::Storage,
+            format!("backups in storage `{}` were not listed", storage.location()),
+            source,
+        )
+    })?;
+    listed.retain(|meta| meta.location.as_ref().ends_with(".json"));
+    Ok(listed)
+}
+
+/// A manifest; none if it is gone since it was listed.
+pub(super) async fn read<'a>(storage: &'a Storage, meta: &ObjectMeta) -> Result<Option<StoredBackup<'a>>> {
+    let bytes = storage.read(&meta.location, MAX_MANIFEST_BYTES).await?;
+    bytes.map(|bytes| parse(storage, meta.location.as_ref(), &bytes)).transpose()
+}
+
+/// The backup that is meant; by name, the newest that `accept`s.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) async fn find<'a>(
+    environment: &'a Environment,
+    profile: Option<&str>,
+    wanted: &BackupRef,
+    accept: impl Fn(&Manifest) -> bool,
+) -> Result<StoredBackup<'a>> {
+    let storage = environment.storage(profile)?;
+    match wanted {
+        BackupRef::Id(id) => {
+            let path = manifest_path(id);
+            match storage.read(&path, MAX_MANIFEST_BYTES).await? {
+                Some(bytes) => parse(storage, path.as_ref(), &bytes),
+                None => Err(not_found(storage, &format!("no backup has the id {id}"))),
+            }
+        }
+        BackupRef::Name(name) => {
+            let mut named = list(storage).await?;
+            named.retain(|backup| backup.manifest.name.as_str() == name);
+            let failed =
+                named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
+            if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
+                return Ok(StoredBackup { passed_over: failed, ..backup });
+            }
+            Err(match failed {
+                Some(id) => not_found(
+                    storage,
+                    &format!("no backup called `{name}` was completed (the newest, {id}, failed)"),
+                ),
+                None => not_found(storage, &format!("no backup is called `{name}`")),
+            })
+        }
+    }
+}
+
+/// The manifest of a backup as it is published now; none if there is none.
+pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
+    let path = manifest_path(id);
+    match storage.read(&path, MAX_MANIFEST_BYTES).await? {
+        Some(bytes) => Ok(Some(parse(storage, path.as_ref(), &bytes)?.published)),
+        None => Ok(None),
+    }
+}
+
+fn not_found(storage: &Storage, what: &str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("{what} in storage `{}`; `koan.backups()` lists those that are", storage.location()),
+    )
+}
+
+pub(super) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {
+    let damaged = |source: serde_json::Error| {
+        Error::with_source(
+            ErrorKind::Corrupt,
+            format!(
+                "manifest `{path}` in storage `{}` is damaged; move it away, other backups can be restored by their ids",
+                storage.location()
+            ),
+            source,
+        )
+    };
+    if !tree_fits(bytes) {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "manifest `{path}` in storage `{}` holds more than any that is written",
+                storage.location()
+            ),
+        ));
+    }
+    let published: serde_json::Value = serde_json::from_slice(bytes).map_err(damaged)?;
+    let version = published.get("formatVersion").and_then(serde_json::Value::as_u64);
+    if version.is_some_and(|version| version > u64::from(FORMAT_VERSION)) {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!(
+                "manifest `{path}` has format version {}, this version of koan-backup reads {FORMAT_VERSION}; update it",
+                version.unwrap_or_default()
+            ),
+        ));
+    }
+    let manifest: Manifest = serde_json::from_value(published.clone()).map_err(damaged)?;
+    if manifest.format_version == 0 {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "manifest `{path}` in storage `{}` has format version 0, which never was",
+                storage.location()
+            ),
+        ));
+    }
+    if manifest_path(&manifest.id).as_ref() != path {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("manifest `{path}` in storage `{}` is that of another backup", storage.location()),
+        ));
+    }
+    Ok(StoredBackup { storage, manifest, published, is_opened: false, passed_over: None })
+}

@@ -1,0 +1,258 @@
+//! `koan.catalog().recent(7).await?`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::IntoFuture;
+use std::ops::{Bound, RangeBounds};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, Stream};
+use jiff::Timestamp;
+
+use super::Koan;
+use crate::archive::BackupStatus;
+use crate::catalog::{
+    self, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, Expectations, Filter, Order, SortBy,
+};
+use crate::entity::Entity;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
+use crate::maintenance::verifications;
+
+/// All the backups in all the storage profiles. Manifests that were read before are not read again.
+///
+/// # Errors
+/// Every method fails where a profile cannot be listed or a manifest is damaged: an incomplete list is never given.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    koan: Koan,
+}
+
+impl Catalog {
+    pub(super) fn new(koan: Koan) -> Self {
+        Self { koan }
+    }
+
+    /// All backups, newest first.
+    pub async fn all(&self) -> Result<Vec<CatalogEntry>> {
+        Ok(self.query().await?.entries)
+    }
+
+    /// The backups that began within so many days before now, newest first.
+    pub async fn recent(&self, days: u32) -> Result<Vec<CatalogEntry>> {
+        let age = Duration::from_secs(u64::from(days) * 86_400);
+        Ok(self.query().last(age).await?.entries)
+    }
+
+    /// The newest backup, if there is one.
+    pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
+        self.query().first().await
+    }
+
+    /// The backup of an id; in several profiles, that in the first of them.
+    pub async fn get(&self, id: BackupId) -> Result<CatalogEntry> {
+        let found = self.all().await?.into_iter().filter(|entry| entry.id() == id);
+        let profiles = &self.koan.environment.storages;
+        let place = |entry: &CatalogEntry| profiles.iter().position(|(name, _)| name == entry.profile());
+        found.min_by_key(place).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("no backup has the id {id}; `koan.catalog().all()` lists those that are"),
+            )
+        })
+    }
+
+    /// The backups of a name, newest first.
+    pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
+        Ok(self.query().name(name).await?.entries)
+    }
+
+    /// Begins to ask for some of them.
+    pub fn query(&self) -> CatalogQuery {
+        CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), within: None }
+    }
+
+    /// Counts and sizes.
+    pub async fn statistics(&self) -> Result<CatalogStatistics> {
+        Ok(catalog::statistics(&self.all().await?))
+    }
+
+    /// Whether the backups are what is expected of them.
+    pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
+        let environment = &self.koan.environment;
+        let mut verified = BTreeMap::new();
+        for (_, storage) in &environment.storages {
+            verified.extend(verifications::of(storage).await?);
+        }
+        let included = environment.inventory.included.iter();
+        let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
+        let now = environment.clock.now();
+        Ok(catalog::health(self.all().await?, expected, &covered, &verified, now))
+    }
+
+    /// The backups of these profiles, or of all, in no order.
+    async fn entries(&self, profiles: &[String]) -> Result<Vec<CatalogEntry>> {
+        let environment = &self.koan.environment;
+        let mut entries = Vec::new();
+        for name in profiles {
+            environment.storage(Some(name))?;
+        }
+        for (name, storage) in &environment.storages {
+            if profiles.is_empty() || profiles.contains(name) {
+                let there = environment.manifests.all(name, storage).await?;
+                environment.manifests.retain(storage, &there);
+                entries.extend(there);
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// Some of the backups: awaited it gives a page of them, newest first unless it is sorted otherwise. Several conditions must all
+/// hold.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is looked for before it is awaited"]
+pub struct CatalogQuery {
+    catalog: Catalog,
+    filter: Filter,
+    profiles: Vec<String>,
+    within: Option<Duration>,
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
+        $($(#[$doc])+
+        pub fn $method<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+            self.filter.$field.extend(words.into_iter().map(Into::into));
+            self
+        })*
+    };
+}
+
+impl CatalogQuery {
+    words! {
+        /// Those that have one of these tags.
+        any_tag => any_tags,
+        /// Those that have all of these tags.
+        all_tags => all_tags,
+        /// Those that hold an entity of each of these names.
+        containing => entities,
+        /// Those that hold an entity of one of these providers, by its name in the application.
+        providers => providers,
+    }
+
+    /// Those that hold this type.
+    pub fn containing_type<T: Entity>(mut self) -> Self {
+        self.filter.type_paths.push(T::descriptor().type_path());
+        self
+    }
+
+    /// Those of this name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.filter.names.push(name.into());
+        self
+    }
+
+    /// Those in these storage profiles.
+    pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.profiles.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Those that began in this range of time.
+    pub fn between(mut self, range: impl RangeBounds<Timestamp>) -> Self {
+        self.filter.from = Some(range.start_bound().cloned());
+        self.filter.to = Some(range.end_bound().cloned());
+        self
+    }
+
+    /// Those that began within this time before now.
+    pub fn last(mut self, age: Duration) -> Self {
+        self.within = Some(age);
+        self
+    }
+
+    /// Those that ended so.
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = BackupStatus>) -> Self {
+        self.filter.statuses.extend(statuses);
+        self
+    }
+
+    /// Those whose archives have so many bytes.
+    pub fn size_bytes(mut self, range: impl RangeBounds<u64>) -> Self {
+        self.filter.sizes = Some((range.start_bound().cloned(), range.end_bound().cloned()));
+        self
+    }
+
+    /// Those that were completed without a warning.
+    pub fn healthy(mut self) -> Self {
+        self.filter.healthy = Some(true);
+        self
+    }
+
+    /// Those that failed, or were completed with warnings.
+    pub fn requiring_attention(mut self) -> Self {
+        self.filter.healthy = Some(false);
+        self
+    }
+
+    /// Those whose name, description or one of whose tags holds this text, whatever its case.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.filter.text = Some(text.into());
+        self
+    }
+
+    /// In this order.
+    pub fn sort_by(mut self, sort: SortBy, order: Order) -> Self {
+        (self.filter.sort, self.filter.order) = (sort, order);
+        self
+    }
+
+    /// Without the first so many.
+    pub fn skip(mut self, count: usize) -> Self {
+        self.filter.skip = count;
+        self
+    }
+
+    /// At most so many.
+    pub fn take(mut self, count: usize) -> Self {
+        self.filter.take = Some(count);
+        self
+    }
+
+    /// The first of them, if there is one.
+    ///
+    /// # Errors
+    /// As for the [catalog](Catalog).
+    pub async fn first(self) -> Result<Option<CatalogEntry>> {
+        Ok(self.take(1).await?.entries.into_iter().next())
+    }
+
+    /// One after the other. An error is the only item then.
+    pub fn stream(self) -> impl Stream<Item = Result<CatalogEntry>> + Send {
+        let page = async move {
+            match self.await {
+                Ok(page) => page.entries.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        };
+        futures::StreamExt::flatten(stream::once(async move { stream::iter(page.await) }))
+    }
+}
+
+impl IntoFuture for CatalogQuery {
+    type Output = Result<CatalogPage>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            if let Some(age) = self.within {
+                let now = self.catalog.koan.environment.clock.now();
+                let from = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+                self.filter.from = Some(Bound::Included(from));
+            }
+            let entries = self.catalog.entries(&self.profiles).await?;
+            Ok(self.filter.page(entries))
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! `koan.maintenance().retention(…).every(…).start()`
+
+use std::future::IntoFuture;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Koan;
+use crate::error::{Error, ErrorKind, Result};
+use crate::maintenance::{self, MaintenanceOptions, MaintenanceReport};
+use crate::retention::Retention;
+
+/// Maintenance of the storage profiles: awaited it runs once; [`start`](Self::start) runs it again and again.
+///
+/// A run applies the retention if there is one, verifies the backup whose last verification is longest ago, removes what crashed
+/// runs left, and reads what is new in the catalog.
+///
+/// # Cancel safety
+/// Dropping the future stops the run; every backup is there whole or not at all.
+#[derive(Debug)]
+#[must_use = "nothing happens before it is awaited or started"]
+pub struct MaintenanceBuilder {
+    koan: Koan,
+    options: MaintenanceOptions,
+    every: Duration,
+    jitter: Duration,
+}
+
+/// The last run of a task.
+type LastRun = Arc<Mutex<Option<Result<MaintenanceReport, String>>>>;
+
+impl MaintenanceBuilder {
+    pub(super) fn new(koan: Koan) -> Self {
+        let (every, jitter) = (Duration::from_secs(3600), Duration::ZERO);
+        Self { koan, options: MaintenanceOptions::default(), every, jitter }
+    }
+
+    /// Removes what this retention does not keep. Without one nothing is pruned.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.options.retention = Some(retention);
+        self
+    }
+
+    /// Only these storage profiles.
+    pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.profiles.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Verifies nothing.
+    pub fn without_verification(mut self) -> Self {
+        self.options.verifies = false;
+        self
+    }
+
+    /// How old a file that belongs to no backup must be to be removed; a day by default. It must be longer than any upload takes.
+    pub fn leftovers_older_than(mut self, age: Duration) -> Self {
+        self.options.leftovers_older_than = Some(age);
+        self
+    }
+
+    /// Removes no files of crashed runs.
+    pub fn without_leftovers(mut self) -> Self {
+        self.options.leftovers_older_than = None;
+        self
+    }
+
+    /// How long a started task waits between two runs; an hour by default.
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.every = interval;
+        self
+    }
+
+    /// By how much each wait is longer at random, so that machines that started together do not work together.
+    pub fn jitter(mut self, at_most: Duration) -> Self {
+        self.jitter = at_most;
+        self
+    }
+
+    /// Ends a run, or a started task, when `token` is cancelled.
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.options.cancel = token;
+        self
+    }
+
+    /// Runs in the background until the task is stopped or dropped: at once, then after each interval. Each run is logged.
+    ///
+    /// # Errors
+    /// The interval is nought, a profile does not exist, or the retention has no rule.
+    pub fn start(self) -> Result<MaintenanceTask> {
+        self.check()?;
+        let Self { koan, mut options, every, jitter } = self;
+        // The task's own, so that stopping it cancels nothing else.
+        let cancel = options.cancel.child_token();
+        options.cancel = cancel.clone();
+        let last = LastRun::default();
+        let (kept, stopped) = (Arc::clone(&last), cancel.clone());
+        let task = tokio::spawn(async move {
+            while !stopped.is_cancelled() {
+                let ran = maintenance::run(&koan.environment, &options).await;
+                if stopped.is_cancelled() {
+                    return;
+                }
+                log(&ran);
+                let ran = ran.map_err(|error| error.chain());
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran);
+                let wait = every + jitter.mul_f64(random());
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stopped.cancelled() => {}
+                }
+            }
+        });
+        Ok(MaintenanceTask { task: Some(task), cancel, last })
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.every.is_zero() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "maintenance every 0 seconds would never rest; say how long it waits between two runs",
+            ));
+        }
+        if let Some(retention) = &self.options.retention {
+            retention.validate()?;
+        }
+        for profile in &self.options.profiles {
+            self.koan.environment.storage(Some(profile))?;
+        }
+        Ok(())
+    }
+}
+
+impl IntoFuture for MaintenanceBuilder {
+    type Output = Result<MaintenanceReport>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.check()?;
+            maintenance::run(&self.koan.environment, &self.options).await
+        })
+    }
+}
+
+/// Maintenance in the background. Dropping it stops the work.
+#[derive(Debug)]
+#[must_use = "dropping the task stops maintenance"]
+pub struct MaintenanceTask {
+    task: Option<JoinHandle<()>>,
+    cancel: CancellationToken,
+    last: LastRun,
+}
+
+impl MaintenanceTask {
+    /// What the last run did; `None` before the first has ended.
+    ///
+    /// # Errors
+    /// The last run did not get as far as a report.
+    pub fn last_report(&self) -> Option<Result<MaintenanceReport>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.map(|ran| {
+            ran.map_err(|text| Error::new(ErrorKind::Storage, format!("maintenance did not run: {text}")))
+        })
+    }
+
+    /// Stops the work and waits until it has stopped.
+    pub async fn stop(mut self) {
+        self.cancel.cancel();
+        if let Some(task) = self.task.take() {
+            // A panic in the task was logged by the runtime.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for MaintenanceTask {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+fn log(ran: &Result<MaintenanceReport>) {
+    match ran {
+        Ok(report) if report.is_clean() => tracing::info!(target: "koan::backup", "maintenance is done"),
+        Ok(report) => {
+            for profile in &report.profiles {
+                if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
+                    tracing::error!(target: "koan::backup", profile = %profile.profile, backup = %id, %damage, "a backup is damaged");
+                }
+                for failure in &profile.failures {
+                    tracing::error!(target: "koan::backup", profile = %profile.profile, %failure, "maintenance failed in part");
+                }
+            }
+        }
+        Err(error) => tracing::error!(target: "koan::backup", error = %error.chain(), "maintenance failed"),
+    }
+}
+
+/// From 0 to 1, from the random bits that end a new UUID.
+fn random() -> f64 {
+    let [.., a, b, c, d] = uuid::Uuid::now_v7().into_bytes();
+    f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
+}

@@ -1,0 +1,44 @@
+//! What a run of maintenance did.
+
+use serde::Serialize;
+
+use crate::id::BackupId;
+use crate::prune::PruneReport;
+
+/// What a run of maintenance did, by storage profile.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[must_use = "failures of maintenance are in its report"]
+pub struct MaintenanceReport {
+    /// In the order of the profiles.
+    pub profiles: Vec<ProfileMaintenance>,
+}
+
+/// What was done in one storage profile.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ProfileMaintenance {
+    /// Its name.
+    pub profile: String,
+    /// What retention removed, if there is a retention.
+    pub pruned: Option<PruneReport>,
+    /// The backup whose turn it was to be verified.
+    pub verified: Option<BackupId>,
+    /// What is wrong with it, if something is.
+    pub damage: Option<String>,
+    /// Files of crashed runs that are gone now.
+    pub leftovers: Vec<String>,
+    /// Their bytes.
+    pub freed_bytes: u64,
+    /// What could not be done, and why.
+    pub failures: Vec<String>,
+}
+
+impl MaintenanceReport {
+    /// Whether everything was done and nothing is damaged.
+    pub fn is_clean(&self) -> bool {
+        self.profiles.iter().all(|profile| profile.failures.is_empty() && profile.damage.is_none())
+    }
+}

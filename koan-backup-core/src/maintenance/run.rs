@@ -1,0 +1,134 @@
+//! One run of maintenance over all profiles.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::report::{MaintenanceReport, ProfileMaintenance};
+use super::{leftovers, verifications};
+use crate::cancellation::until_cancelled;
+use crate::catalog::{self, StoredBackup, VerificationRecord};
+use crate::environment::Environment;
+use crate::error::{ErrorKind, Result};
+use crate::prune;
+use crate::retention::Retention;
+use crate::storage::Storage;
+use crate::verify::{self, VerifyOptions};
+
+/// What maintenance does.
+#[derive(Clone, Debug)]
+pub(crate) struct MaintenanceOptions {
+    pub(crate) retention: Option<Retention>,
+    pub(crate) profiles: Vec<String>,
+    /// Whether one backup is verified in each run.
+    pub(crate) verifies: bool,
+    /// How old a file must be to be a leftover; none are removed without.
+    pub(crate) leftovers_older_than: Option<Duration>,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Default for MaintenanceOptions {
+    fn default() -> Self {
+        Self {
+            retention: None,
+            profiles: Vec::new(),
+            verifies: true,
+            leftovers_older_than: Some(Duration::from_secs(86_400)),
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+/// Does everything in every profile. What fails is in the report and does not hinder the rest.
+///
+/// # Errors
+/// It was cancelled, or a profile does not exist.
+pub(crate) async fn run(
+    environment: &Environment,
+    options: &MaintenanceOptions,
+) -> Result<MaintenanceReport> {
+    for name in &options.profiles {
+        environment.storage(Some(name))?;
+    }
+    let mut report = MaintenanceReport::default();
+    for (name, storage) in &environment.storages {
+        if options.profiles.is_empty() || options.profiles.contains(name) {
+            report.profiles.push(profile(environment, name, storage, options).await?);
+        }
+    }
+    Ok(report)
+}
+
+async fn profile(
+    environment: &Environment,
+    name: &str,
+    storage: &Storage,
+    options: &MaintenanceOptions,
+) -> Result<ProfileMaintenance> {
+    let mut report = ProfileMaintenance { profile: name.to_owned(), ..ProfileMaintenance::default() };
+    let cancel = &options.cancel;
+    if let Some(retention) = &options.retention {
+        let pruned = pruned(environment, name, retention, cancel).await;
+        report.pruned = noted(pruned, "retention", &mut report.failures)?;
+    }
+    if options.verifies {
+        let verified = until_cancelled(cancel, verify_next(environment, storage, cancel)).await;
+        if let Some(Some((id, problem))) = noted(verified, "verification", &mut report.failures)? {
+            (report.verified, report.damage) = (Some(id), problem);
+        }
+    }
+    if let Some(age) = options.leftovers_older_than {
+        let removed = async {
+            let backups = catalog::list(storage).await?;
+            let manifests: Vec<_> = backups.into_iter().map(|backup| backup.manifest).collect();
+            leftovers::remove(storage, &manifests, age, environment.clock.now(), &mut report).await
+        };
+        let removed = until_cancelled(cancel, removed).await;
+        noted(removed, "removing leftovers", &mut report.failures)?;
+    }
+    let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
+    noted(refreshed, "refreshing the catalog", &mut report.failures)?;
+    Ok(report)
+}
+
+/// Notes a failure, but for a cancellation, which ends everything.
+fn noted<T>(result: Result<T>, what: &str, failures: &mut Vec<String>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+        Err(error) => {
+            failures.push(format!("{what}: {}", error.chain()));
+            Ok(None)
+        }
+    }
+}
+
+async fn pruned(
+    environment: &Environment,
+    profile: &str,
+    retention: &Retention,
+    cancel: &CancellationToken,
+) -> Result<prune::PruneReport> {
+    let plan = until_cancelled(cancel, prune::plan(environment, Some(profile), retention)).await?;
+    prune::apply(environment, retention, &plan, cancel).await
+}
+
+/// Verifies the backup whose last verification is longest ago, and keeps what was found.
+async fn verify_next(
+    environment: &Environment,
+    storage: &Storage,
+    cancel: &CancellationToken,
+) -> Result<Option<(crate::id::BackupId, Option<String>)>> {
+    let verified = verifications::of(storage).await?;
+    let backups = catalog::list(storage).await?;
+    let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
+    // Of those that never were, the newest.
+    let complete = backups.into_iter().filter(|backup| backup.manifest.status.is_complete());
+    let Some(next) = complete.min_by_key(last) else { return Ok(None) };
+    let id = next.manifest.id;
+    let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
+    let problem = verify::problem(environment, &next, &options).await?;
+    let record = VerificationRecord { verified_at: environment.clock.now(), problem: problem.clone() };
+    verifications::keep(storage, id, &record).await?;
+    Ok(Some((id, problem)))
+}
