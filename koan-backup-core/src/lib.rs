@@ -70,7 +70,7 @@ pub use rekey::{RekeyReport, RekeySummary};
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use selection::Selection;
-pub use storage::Storage;
+pub use storage::{Storage, StorageOptions};
 pub use value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};
 

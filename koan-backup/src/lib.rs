@@ -71,9 +71,9 @@ pub use koan_backup_core::{
     ReadRequest, ReadSummary, Recipients, Record, RecordError, RecordSetHash, RecordSink, RekeyAllBuilder,
     RekeyBuilder, RekeyReport, RekeySummary, Restore, RestoreBuilder, RestoreLevel, RestoreReport,
     RestoreSession, RestoreTarget, Result, Row, SchemaSnapshots, ScopeDeclaration, ScopeMode, SessionIntent,
-    SessionOptions, SetName, Severity, Shape, Slot, Snapshot, Storage, SystemClock, TemporalStyle, Time,
-    Timestamp, UncoveredEntity, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
-    ViabilityReport, WireForm, WriteCounts, entity_file,
+    SessionOptions, SetName, Severity, Shape, Slot, Snapshot, Storage, StorageOptions, SystemClock,
+    TemporalStyle, Time, Timestamp, UncoveredEntity, Value, VerificationSummary, VerifyBuilder, VerifyReport,
+    ViabilityBuilder, ViabilityReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "memory")]
