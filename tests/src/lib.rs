@@ -6,4 +6,8 @@ pub mod faulty_store;
 pub mod log;
 #[cfg(unix)]
 pub mod postgres;
+#[cfg(unix)]
+pub mod proxy;
 pub mod scripted;
+#[cfg(unix)]
+pub mod stores;
