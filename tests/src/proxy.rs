@@ -76,6 +76,8 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     store: u16,
+    /// What becomes of a line of a request's head; none if it is left out.
+    rewrite: fn(&str) -> Option<&str>,
     state: Mutex<State>,
     is_over: AtomicBool,
 }
@@ -89,9 +91,15 @@ struct State {
 impl Proxy {
     /// A proxy in front of the store on a port of this machine.
     pub fn before(store: u16) -> Self {
+        Self::rewriting(store, as_it_is)
+    }
+
+    /// A proxy that also alters the lines of each request's head.
+    pub fn rewriting(store: u16, rewrite: fn(&str) -> Option<&str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let shared = Arc::new(Shared { store, state: Mutex::default(), is_over: AtomicBool::new(false) });
+        let state = Mutex::default();
+        let shared = Arc::new(Shared { store, rewrite, state, is_over: AtomicBool::new(false) });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -168,7 +176,7 @@ impl Shared {
             return client.write_all(answer.as_bytes()).ok();
         }
         let mut store = TcpStream::connect(("127.0.0.1", self.store)).ok()?;
-        store.write_all(alone(&head).as_bytes()).ok()?;
+        store.write_all(alone(&head, self.rewrite).as_bytes()).ok()?;
         store.write_all(&body).ok()?;
         let (head, mut answer) = read_head(&mut store)?;
         store.read_to_end(&mut answer).ok()?;
@@ -178,7 +186,7 @@ impl Shared {
             Some(Trouble::Slow(millis)) => std::thread::sleep(Duration::from_millis(millis)),
             _ => {}
         }
-        client.write_all(alone(&head).as_bytes()).ok()?;
+        client.write_all(alone(&head, as_it_is).as_bytes()).ok()?;
         client.write_all(&answer).ok()
     }
 }
@@ -216,8 +224,12 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The head of a message after which the connection is closed.
-fn alone(head: &str) -> String {
+fn alone(head: &str, rewrite: fn(&str) -> Option<&str>) -> String {
     let (first, rest) = head.split_once("\r\n").unwrap_or((head, ""));
     let kept = rest.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    format!("{first}\r\nConnection: close\r\n{}", kept.collect::<Vec<_>>().join("\r\n"))
+    format!("{first}\r\nConnection: close\r\n{}", kept.filter_map(rewrite).collect::<Vec<_>>().join("\r\n"))
+}
+
+fn as_it_is(line: &str) -> Option<&str> {
+    Some(line)
 }

@@ -8,7 +8,7 @@ mod program;
 mod s3s;
 
 pub use azurite::Azurite;
-pub use google::GoogleEmulator;
+pub use google::{GoogleByMoto, GoogleEmulator};
 pub use http::{Answer, request};
 pub use moto::Moto;
 pub use s3s::S3s;

@@ -36,11 +36,6 @@ impl Moto {
         super::s3s::s3(&format!("s3://backups/{prefix}"), self.port()).credentials("koan", "koan-secret")
     }
 
-    /// A profile in the same bucket by Google's protocol, which has uploads, ranges and lists as S3 has them.
-    pub fn google_storage(&self, prefix: &str) -> StorageOptions {
-        super::google::google(prefix, self.port())
-    }
-
     /// The paths of uploads that were begun and neither completed nor aborted.
     pub fn unfinished_uploads(&self) -> Vec<String> {
         let listed = request(self.port(), "GET", "/backups?uploads", &[], "").expect("moto answers");

@@ -3,7 +3,7 @@
 use koan_backup::prelude::*;
 
 use crate::rig::{Customer, Place, backup, customers, customers_of, koan, shop};
-use koan_backup_tests::stores::{Azurite, Moto, S3s};
+use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 
 #[tokio::test]
 async fn a_directory_keeps_backups() {
@@ -32,7 +32,7 @@ async fn azure_by_azurite_keeps_backups() {
 
 #[tokio::test]
 async fn google_by_moto_keeps_backups() {
-    conform(Place::Google(Moto::start())).await;
+    conform(Place::Google(GoogleByMoto::start())).await;
 }
 
 async fn conform(mut place: Place) {

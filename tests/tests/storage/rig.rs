@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use koan_backup::prelude::*;
 use koan_backup::{Compression, Manifest, SetName, StorageOptions};
 use koan_backup_tests::scripted::Scripted;
-use koan_backup_tests::stores::{Azurite, Moto, S3s};
+use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -77,8 +77,7 @@ pub(crate) enum Place {
     Moto(Moto),
     S3s(S3s),
     Azurite(Azurite),
-    /// Google's protocol; its emulator knows too little of it.
-    Google(Moto),
+    Google(GoogleByMoto),
 }
 
 impl Place {
@@ -100,7 +99,7 @@ impl Place {
             Self::Moto(server) => opened(server.storage(prefix)),
             Self::S3s(server) => opened(server.storage(prefix)),
             Self::Azurite(server) => opened(server.storage(prefix)),
-            Self::Google(server) => opened(server.google_storage(prefix)),
+            Self::Google(server) => opened(server.storage(prefix)),
         }
     }
 }
