@@ -13,6 +13,7 @@ mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod consistency;
+mod copy;
 mod digest;
 mod encryption;
 mod entity;
@@ -46,6 +47,7 @@ pub use catalog::BackupRef;
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
+pub use copy::CopyReport;
 pub use digest::RecordSetHash;
 pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
 pub use entity::{
@@ -57,8 +59,8 @@ pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
-    Backup, BackupBuilder, Data, EntityBackup, Koan, KoanBuilder, RekeyAllBuilder, RekeyBuilder, Restore,
-    RestoreBuilder, VerifyBuilder, ViabilityBuilder,
+    Backup, BackupBuilder, CopyBuilder, Data, EntityBackup, Koan, KoanBuilder, RekeyAllBuilder, RekeyBuilder,
+    Restore, RestoreBuilder, VerifyBuilder, ViabilityBuilder,
 };
 pub use lines::Chunk;
 pub use provider::{
