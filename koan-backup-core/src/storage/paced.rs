@@ -120,3 +120,58 @@ impl MultipartUpload for PacedUpload {
         self.inner.abort().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn paced(bytes_per_second: u64) -> Paced {
+        Paced::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("a limit"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn parts_go_no_faster_than_the_limit_and_arrive_whole() {
+        let (store, path) = (paced(1000), Path::from("archive"));
+        let began = Instant::now();
+        let mut upload = store.put_multipart(&path).await.expect("begun");
+        for part in [1u8, 2, 3] {
+            upload.put_part(vec![part; 2000].into()).await.expect("stored");
+        }
+        upload.complete().await.expect("completed");
+        assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
+        let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+        assert_eq!(bytes, [[1u8; 2000], [2; 2000], [3; 2000]].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_have_a_line_of_their_own() {
+        let (store, path) = (paced(1000), Path::from("archive"));
+        store.put(&path, vec![0; 9000].into()).await.expect("stored");
+        let began = Instant::now();
+        for start in [0, 3000, 6000] {
+            let bytes = store.get_range(&path, start..start + 3000).await.expect("read");
+            assert_eq!(bytes.len(), 3000);
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(6));
+        let meta = store.head(&path).await.expect("there");
+        assert_eq!((meta.size, began.elapsed()), (9000, Duration::from_secs(6)), "asking costs nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_waits_can_be_dropped() {
+        let store = paced(1);
+        let mut upload = store.put_multipart(&Path::from("archive")).await.expect("begun");
+        upload.put_part(vec![0; 1000].into()).await.expect("stored");
+        let began = Instant::now();
+        let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;
+        assert!(waiting.is_err(), "it went faster than the limit");
+        upload.abort().await.expect("aborted");
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+    }
+}

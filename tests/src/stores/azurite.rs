@@ -54,7 +54,12 @@ impl Azurite {
 
     /// A profile in the container `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
-        Storage::options(format!("az://backups/{prefix}"))
+        self.storage_in("backups", prefix)
+    }
+
+    /// A profile in a container.
+    pub fn storage_in(&self, container: &str, prefix: &str) -> StorageOptions {
+        Storage::options(format!("az://{container}/{prefix}"))
             .without_environment()
             .endpoint(format!("http://127.0.0.1:{}/{ACCOUNT}", self.port()))
             .credentials(ACCOUNT, KEY)

@@ -33,7 +33,12 @@ impl Moto {
 
     /// A profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
-        super::s3s::s3(&format!("s3://backups/{prefix}"), self.port()).credentials("koan", "koan-secret")
+        self.storage_in("backups", prefix)
+    }
+
+    /// A profile in a bucket.
+    pub fn storage_in(&self, bucket: &str, prefix: &str) -> StorageOptions {
+        super::s3s::s3(&format!("s3://{bucket}/{prefix}"), self.port()).credentials("koan", "koan-secret")
     }
 
     /// The paths of uploads that were begun and neither completed nor aborted.

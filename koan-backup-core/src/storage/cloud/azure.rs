@@ -32,5 +32,5 @@ pub(super) fn open(
         builder = builder.with_allow_http(true);
     }
     let store = builder.with_container_name(&bucket.bucket).with_retry(retry(options)).build();
-    Ok(Arc::new(store.map_err(|source| not_opened(bucket, secrets, &source))?))
+    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
 }

@@ -31,5 +31,5 @@ pub(super) fn open(
     }
     is_plain_and_local(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
     let store = builder.with_bucket_name(&bucket.bucket).with_retry(retry(options)).build();
-    Ok(Arc::new(store.map_err(|source| not_opened(bucket, secrets, &source))?))
+    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
 }

@@ -37,5 +37,5 @@ pub(super) fn open(
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(retry(options))
         .build();
-    Ok(Arc::new(store.map_err(|source| not_opened(bucket, secrets, &source))?))
+    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
 }

@@ -12,7 +12,7 @@ pub(super) struct Secrets(Arc<[String]>);
 /// Words in the names of options and variables whose values open something.
 const TELLING: [&str; 6] = ["secret", "key", "token", "password", "credential", "signature"];
 /// Shorter values open nothing, and taking them out would garble the text.
-const SHORTEST: usize = 6;
+pub(super) const SHORTEST: usize = 6;
 
 impl Secrets {
     /// Those among the options and the environment variables.

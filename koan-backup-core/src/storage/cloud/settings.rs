@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use object_store::{BackoffConfig, RetryConfig};
 
-use super::secrets::Secrets;
+use super::secrets::{SHORTEST, Secrets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
@@ -82,9 +82,16 @@ pub(super) fn is_plain_and_local(
     ))
 }
 
-/// The error of a store that cannot be set up.
-pub(super) fn not_opened(bucket: &BucketLocation, secrets: &Secrets, source: &object_store::Error) -> Error {
-    let text = secrets.hidden_in(source.to_string());
+/// The error of a store that cannot be set up. It names options and shows no value of one.
+pub(super) fn not_opened(
+    bucket: &BucketLocation,
+    options: &StorageOptions,
+    secrets: &Secrets,
+    source: &object_store::Error,
+) -> Error {
+    let said = options.options.iter().filter(|(_, value)| value.len() >= SHORTEST);
+    let text = said.fold(source.to_string(), |text, (_, value)| text.replace(value.as_str(), "…"));
+    let text = secrets.hidden_in(text);
     Error::with_source(
         ErrorKind::Configuration,
         format!("storage `{}` cannot be opened; check its options and the environment", bucket.url()),
