@@ -58,11 +58,6 @@ impl S3s {
         self.storage_by(self.port(), prefix)
     }
 
-    /// A profile in a bucket.
-    pub fn storage_in(&self, bucket: &str, prefix: &str) -> StorageOptions {
-        s3(&format!("s3://{bucket}/{prefix}"), self.port()).credentials(ACCESS_KEY, SECRET_KEY)
-    }
-
     /// A profile in the bucket `backups`, reached by another port.
     pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
         s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)

@@ -113,6 +113,7 @@ impl Told {
     }
 
     fn is_missing_bucket(&self, asked: Asked, not_found: bool) -> bool {
+        let not_found = not_found || self.status == Some(404);
         let named =
             self.code.as_deref().is_some_and(|code| code.contains("Bucket") || code.contains("Container"));
         not_found && (named || asked == Asked::Bucket)
@@ -212,6 +213,8 @@ mod tests {
             assert!(crate::storage::is_refusal(&bucket), "{code}");
             assert!(bucket.to_string().contains("no such bucket"), "{code}: {bucket}");
         }
+        let listed = generic("Server returned non-2xx status code: 404 Not Found: ");
+        assert!(cleaned(listed, Asked::Bucket, &secrets()).to_string().contains("no such bucket"));
     }
 
     #[test]
