@@ -37,5 +37,5 @@ pub(crate) use object::ArchiveObject;
 pub(crate) use pending::PendingArchive;
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::BlockFault;
-pub(crate) use upload::FinishedUpload;
+pub(crate) use upload::{FinishedUpload, UploadWriter};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

@@ -88,13 +88,16 @@ impl Error {
         self.0.kind
     }
 
-    /// This error and its sources on one line, joined by `: `.
+    /// This error and its sources on one line, joined by `: `. What a source repeats of its own is said once.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+            let told = cause.to_string();
+            if !text.ends_with(&told) {
+                text.push_str(": ");
+                text.push_str(&told);
+            }
             source = cause.source();
         }
         text

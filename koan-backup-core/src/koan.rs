@@ -3,6 +3,7 @@
 mod backup;
 mod builder;
 mod catalog;
+mod copy;
 mod coverage;
 mod data;
 mod installed;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
 pub use catalog::{Catalog, CatalogQuery};
+pub use copy::CopyBuilder;
 pub use data::Data;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
@@ -74,6 +76,12 @@ impl Koan {
     /// Verifies a backup: by name the newest, or by id.
     pub fn verify(&self, backup: impl Into<BackupRef>) -> VerifyBuilder {
         VerifyBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Copies a finished backup into another storage profile, and verifies the copy there: by name the newest that was completed, or
+    /// by id. The copy has the same id; what is there already is not copied again.
+    pub fn copy(&self, backup: impl Into<BackupRef>) -> CopyBuilder {
+        CopyBuilder::new(self.clone(), backup.into())
     }
 
     /// Seals a backup for the recipients of this context, with keys that open it now: by name the newest, or by id. Its id

@@ -13,6 +13,7 @@ mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod consistency;
+mod copy;
 mod digest;
 mod encryption;
 mod entity;
@@ -52,6 +53,7 @@ pub use catalog::{
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
+pub use copy::CopyReport;
 pub use digest::RecordSetHash;
 pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
 pub use entity::{
@@ -63,8 +65,8 @@ pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
-    Backup, BackupBuilder, Catalog, CatalogQuery, Data, DeleteBuilder, EntityBackup, Koan, KoanBuilder,
-    MaintenanceBuilder, MaintenanceTask, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder,
+    Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, EntityBackup, Koan,
+    KoanBuilder, MaintenanceBuilder, MaintenanceTask, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder,
     RetentionBuilder, VerifyBuilder, ViabilityBuilder,
 };
 pub use lines::Chunk;
@@ -80,7 +82,7 @@ pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, Vi
 pub use retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use selection::Selection;
-pub use storage::Storage;
+pub use storage::{Storage, StorageOptions};
 pub use value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};
 

@@ -1,19 +1,32 @@
 //! Where archives are kept.
 
+mod bandwidth;
+#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+mod cloud;
+mod failure;
+mod files;
+mod location;
+mod options;
+mod paced;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
+use self::bandwidth::Bandwidth;
+pub(crate) use self::failure::is_refusal;
+pub(crate) use self::files::discard;
+pub use self::options::StorageOptions;
+use self::paced::Paced;
 use crate::encryption::ArchiveEncryption;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A place for archives: a directory, or memory for tests.
+/// A place for archives: a directory, a bucket, or memory for tests. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
@@ -73,10 +86,59 @@ impl Storage {
         Self { part_bytes: LOCAL_PART_BYTES, ..Self::object_store(Arc::new(InMemory::new()), "memory") }
     }
 
+    /// The place that a URL names:
+    ///
+    /// | URL | place | feature |
+    /// |---|---|---|
+    /// | `s3://bucket/prefix` | Amazon S3, or what speaks its protocol | `s3` |
+    /// | `az://container/prefix` | Azure Blob Storage | `azure` |
+    /// | `gs://bucket/prefix` | Google Cloud Storage | `gcs` |
+    /// | `file:///path` | a directory, as by [`local`](Self::local) | |
+    /// | `memory:` | memory, as by [`memory`](Self::memory) | |
+    ///
+    /// Credentials, region and endpoint come from the environment variables that each is known for (`AWS_ACCESS_KEY_ID`,
+    /// `AZURE_STORAGE_ACCOUNT_NAME`, `GOOGLE_APPLICATION_CREDENTIALS`, …), or are given by [`options`](Self::options). Nothing is
+    /// asked of the store yet.
+    ///
+    /// # Errors
+    /// The URL names no place, holds what does not belong there, or needs a feature that is not turned on.
+    pub fn url(url: impl Into<String>) -> Result<Self> {
+        Self::options(url).open()
+    }
+
+    /// The place that a URL names, and how it is reached.
+    ///
+    /// ```no_run
+    /// # use koan_backup_core::{Result, Storage};
+    /// # fn main() -> Result<()> {
+    /// let storage = Storage::options("s3://backups/shop").region("eu-central-1").endpoint("https://s3.example.com").open()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn options(url: impl Into<String>) -> StorageOptions {
+        StorageOptions::new(url.into())
+    }
+
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
         Self { store, location: location.into(), directory: None, part_bytes: STORE_PART_BYTES, encryption }
+    }
+
+    /// At most so many bytes a second for what is written here, and as many for what is read, summed over all that use this value or
+    /// a clone of it. Uploads go in parts, so it holds on the average of a few parts.
+    ///
+    /// # Errors
+    /// The limit is 0: nothing would ever arrive.
+    pub fn bandwidth_limit(mut self, bytes_per_second: u64) -> Result<Self> {
+        let Some(bandwidth) = Bandwidth::new(bytes_per_second) else {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("storage `{}` has a bandwidth limit of 0; name bytes per second", self.location),
+            ));
+        };
+        self.store = Arc::new(Paced::new(self.store, bandwidth));
+        Ok(self)
     }
 
     /// What of the archives that go here is encrypted, beside the entities whose policy asks for it.
@@ -109,121 +171,6 @@ impl Storage {
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
-
-    /// Writes a small file that must not exist yet.
-    pub(crate) async fn create(&self, path: &ObjectPath, content: Vec<u8>) -> Result<()> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = self.store.put_opts(path, PutPayload::from(content), options).await;
-        put.map(drop).map_err(|source| self.failed(path, "written to", source))
-    }
-
-    /// Writes a small file in the place of one that is there: readers see the one or the other.
-    pub(crate) async fn replace(&self, path: &ObjectPath, content: Vec<u8>) -> Result<()> {
-        let put = self.store.put(path, PutPayload::from(content)).await;
-        put.map(drop).map_err(|source| self.failed(path, "written to", source))
-    }
-
-    /// Removes a file.
-    pub(crate) async fn remove(&self, path: &ObjectPath) -> Result<()> {
-        match self.store.delete(path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(self.failed(path, "removed from", source)),
-        }
-    }
-
-    /// How many bytes a file has; `None` if it does not exist.
-    pub(crate) async fn size(&self, path: &ObjectPath) -> Result<Option<u64>> {
-        match self.store.head(path).await {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.failed(path, "found in", source)),
-        }
-    }
-
-    /// Refuses to call a file removed that is still there.
-    pub(crate) async fn require_gone(&self, path: &ObjectPath) -> Result<()> {
-        match self.size(path).await? {
-            None => Ok(()),
-            Some(_) => Err(Error::new(
-                ErrorKind::Storage,
-                format!("`{path}` is still in storage `{}`, which said that it was removed", self.location),
-            )),
-        }
-    }
-
-    /// Reads a small file of at most `limit` bytes; `None` if it does not exist.
-    pub(crate) async fn read(&self, path: &ObjectPath, limit: u64) -> Result<Option<Vec<u8>>> {
-        // A read that comes back short or fails is tried once more: the store may have been cut off.
-        for attempt in 0..2 {
-            let source = match self.read_once(path, limit).await? {
-                Ok(Some(bytes)) => return Ok(Some(bytes.to_vec())),
-                Ok(None) => None,
-                Err(object_store::Error::NotFound { .. }) => return Ok(None),
-                Err(source) => Some(source),
-            };
-            if let Some(source) = source
-                && (attempt == 1 || is_refusal(&source))
-            {
-                return Err(self.failed(path, "read from", source));
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Storage,
-            format!("`{path}` comes back short from storage `{}`; nothing in it is trusted", self.location),
-        ))
-    }
-
-    /// One read; nothing if it came back short.
-    async fn read_once(
-        &self,
-        path: &ObjectPath,
-        limit: u64,
-    ) -> Result<object_store::Result<Option<bytes::Bytes>>> {
-        let found = match self.store.get(path).await {
-            Ok(found) => found,
-            Err(source) => return Ok(Err(source)),
-        };
-        let size = found.meta.size;
-        if size > limit {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "`{path}` in storage `{}` is larger than the {limit} bytes it can have",
-                    self.location
-                ),
-            ));
-        }
-        Ok(found.bytes().await.map(|bytes| (u64::try_from(bytes.len()) == Ok(size)).then_some(bytes)))
-    }
-
-    /// Removes what must not stay. That it stays all the same is logged: nothing refers to it.
-    pub(crate) async fn discard(&self, path: &ObjectPath) {
-        discard(self.store.as_ref(), path).await;
-    }
-
-    pub(crate) fn failed(&self, path: &ObjectPath, what: &str, source: object_store::Error) -> Error {
-        Error::with_source(
-            ErrorKind::Storage,
-            format!("`{path}` was not {what} storage `{}`", self.location),
-            source,
-        )
-    }
-}
-
-/// Whether a store refused, so that asking again would not help.
-pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
-    use object_store::Error;
-    matches!(error, Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
-}
-
-/// Removes what must not stay, if it is there.
-pub(crate) async fn discard(store: &dyn ObjectStore, path: &ObjectPath) {
-    let what = match tokio::time::timeout(PATIENCE, store.delete(path)).await {
-        Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the store does not answer".to_owned(),
-    };
-    tracing::warn!(target: "koan::backup", path = %path, error = %what, "a file that belongs to no backup was not removed; it can be removed by hand");
 }
 
 impl fmt::Debug for Storage {

@@ -5,6 +5,7 @@ mod entity;
 mod envelope;
 mod locked;
 mod report;
+mod selected;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) use entity::read_blocks;
 pub(crate) use envelope::{opened, require_opened};
 pub(crate) use locked::Locked;
 pub use report::{EntityVerification, Issue, VerifyReport};
+pub(crate) use selected::Selected;
 
 use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
@@ -46,6 +48,8 @@ pub enum VerifyScope {
 pub struct VerifyOptions {
     /// How much is verified.
     pub scope: VerifyScope,
+    /// Of which entities.
+    pub(crate) selected: Selected,
     /// The storage profile; the default one if none is named.
     pub profile: Option<String>,
     /// Cancels the verification.

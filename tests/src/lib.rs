@@ -2,9 +2,14 @@
 
 pub mod archive_surgery;
 pub mod chance;
+pub mod counting_store;
 pub mod faulty_store;
 pub mod hand_clock;
 pub mod log;
 #[cfg(unix)]
 pub mod postgres;
+#[cfg(unix)]
+pub mod proxy;
 pub mod scripted;
+#[cfg(unix)]
+pub mod stores;

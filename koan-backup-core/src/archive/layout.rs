@@ -67,7 +67,7 @@ fn extension(encryption: ArchiveEncryption) -> &'static str {
     }
 }
 
-/// Where the archive of a backup lies once it was written anew for other recipients.
+/// Where the archive of a backup lies once it was written anew: for other recipients, or into another profile.
 pub(crate) fn rekeyed_path(manifest: &Manifest, again: &BackupId) -> Path {
     let time = manifest.created_at.strftime("%Y%m%d-%H%M%S");
     let (name, id) = (manifest.name.safe(), manifest.id.short());

@@ -5,7 +5,7 @@ use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::manifest::ArchiveFile;
-use super::upload::{FinishedUpload, Upload};
+use super::upload::{FinishedUpload, Upload, UploadWriter};
 use super::writer::ArchiveWriter;
 use crate::cancellation::until_cancelled;
 use crate::encryption::Recipients;
@@ -28,10 +28,20 @@ impl<'a> PendingArchive<'a> {
         created_at: Timestamp,
         cancel: &CancellationToken,
     ) -> Result<(ArchiveWriter, Self)> {
+        let (writer, pending) = Self::begin_upload(storage, path, cancel).await?;
+        Ok((ArchiveWriter::start(writer, recipients, created_at), pending))
+    }
+
+    /// Begins to store at `path` an archive that is written already.
+    pub(crate) async fn begin_upload(
+        storage: &'a Storage,
+        path: Path,
+        cancel: &CancellationToken,
+    ) -> Result<(UploadWriter, Self)> {
         let begun =
             Upload::begin(storage.store().as_ref(), storage.location(), path.clone(), storage.part_bytes());
         let mut begun = std::pin::pin!(begun);
-        let (sink, upload) = tokio::select! {
+        let (writer, upload) = tokio::select! {
             biased;
             begun = &mut begun => begun?,
             () = cancel.cancelled() => {
@@ -42,7 +52,7 @@ impl<'a> PendingArchive<'a> {
                 return Err(Error::cancelled());
             }
         };
-        Ok((ArchiveWriter::start(sink, recipients, created_at), Self { storage, path, upload }))
+        Ok((writer, Self { storage, path, upload }))
     }
 
     /// Stores what `produce` writes, and gives what it gives. When this returns an error, nothing is at the path.

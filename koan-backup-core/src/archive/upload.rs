@@ -193,6 +193,26 @@ fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
 }
 
 impl UploadWriter {
+    /// Hands on a part of an archive that is written already. Each but the last has the size of a part.
+    pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
+        let (mut hasher, hashed) = (std::mem::take(&mut self.hasher), part.clone());
+        let updated = tokio::task::spawn_blocking(move || {
+            hasher.update(&hashed);
+            hasher
+        });
+        self.hasher = updated.await.map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source)
+        })?;
+        self.written = self.written.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        let sent = self.parts.send(part).await;
+        sent.map_err(|_| Error::new(ErrorKind::Storage, "the upload ended"))
+    }
+
+    /// What was handed on; ends the upload.
+    pub(crate) fn written(self) -> FinishedUpload {
+        FinishedUpload { size_bytes: self.written, sha256: crate::digest::finish(self.hasher) }
+    }
+
     /// Hands on what is left and tells what was written.
     fn finish(mut self) -> io::Result<FinishedUpload> {
         if !self.part.is_empty() {

@@ -25,6 +25,7 @@ pub struct KoanBuilder {
     registry: Registry,
     providers: Vec<(String, Arc<dyn Provider>)>,
     storages: Vec<(String, Storage)>,
+    default_storage: Option<String>,
     recipients: Option<Recipients>,
     keys: Vec<Arc<dyn KeySource>>,
     gaps: Gaps,
@@ -47,6 +48,7 @@ impl KoanBuilder {
             registry: Registry::linked(),
             providers: Vec::new(),
             storages: Vec::new(),
+            default_storage: None,
             recipients: None,
             keys: Vec::new(),
             gaps: Gaps::Warned,
@@ -67,6 +69,12 @@ impl KoanBuilder {
     /// [`Storage::default_path`].
     pub fn storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
         self.storages.push((name.into(), storage));
+        self
+    }
+
+    /// The storage profile that is meant where none is named, instead of the first one.
+    pub fn default_storage(mut self, name: impl Into<String>) -> Self {
+        self.default_storage = Some(name.into());
         self
     }
 
@@ -144,6 +152,7 @@ impl KoanBuilder {
         if self.storages.is_empty() {
             self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
         }
+        self.put_default_storage_first()?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
         inventory.warnings = coverage::warnings(&self.providers, &entities).await?;
@@ -203,6 +212,21 @@ impl KoanBuilder {
                 ));
             }
         }
+        Ok(())
+    }
+
+    fn put_default_storage_first(&mut self) -> Result<()> {
+        let Some(default) = self.default_storage.take() else { return Ok(()) };
+        let Some(place) = self.storages.iter().position(|(name, _)| *name == default) else {
+            let known = names(self.storages.iter().map(|(name, _)| name));
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "the default storage profile `{default}` is not there; add it with `.storage(\"{default}\", …)`, there are {known}"
+                ),
+            ));
+        };
+        self.storages[..=place].rotate_right(1);
         Ok(())
     }
 

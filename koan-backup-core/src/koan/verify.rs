@@ -1,5 +1,6 @@
 //! `koan.verify(backup.id()).await?`
 
+use std::collections::BTreeSet;
 use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
@@ -7,8 +8,9 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::run_setters;
 use crate::catalog::{self, BackupRef};
+use crate::entity::Entity;
 use crate::error::Result;
-use crate::verify::{self, VerifyOptions, VerifyReport, VerifyScope};
+use crate::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// A verification that is done when it is awaited.
 #[derive(Debug)]
@@ -27,6 +29,23 @@ impl VerifyBuilder {
     /// Of each entity only so many blocks, spread evenly with the first and the last, instead of every byte.
     pub fn sample(mut self, blocks_per_entity: usize) -> Self {
         self.options.scope = VerifyScope::Sample { blocks_per_entity };
+        self
+    }
+
+    /// Only this entity, and others that are named likewise; the rest of the archive is not read. An archive that is sealed and not
+    /// opened is verified as a whole all the same.
+    pub fn entity<T: Entity>(self) -> Self {
+        self.entities([T::descriptor().name()])
+    }
+
+    /// Only the entities of these names; the rest of the archive is not read.
+    pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        let mut wanted = match self.options.selected {
+            Selected::Entities(wanted) => wanted,
+            _ => BTreeSet::new(),
+        };
+        wanted.extend(names.into_iter().map(Into::into));
+        self.options.selected = Selected::Entities(wanted);
         self
     }
 

@@ -47,7 +47,8 @@ pub struct RestoreOptions {
 /// Whether an archive is verified before the first write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// All of it.
+    /// All that is restored. Where that is everything, every byte of the archive; else its directory, its documents and the entries
+    /// of these entities, and the rest is not read.
     #[default]
     Whole,
     /// Only its directory and documents before the first write, and each entity's hash before the commit. For archives

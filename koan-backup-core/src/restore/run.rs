@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::lines::lines;
 use crate::provider::{RestoreSession, SessionIntent};
-use crate::verify::{self, Documents, VerifyOptions, read_blocks};
+use crate::verify::{self, Documents, Selected, VerifyOptions, read_blocks};
 
 /// Restores. Dropping the future or cancelling undoes what was written.
 pub(crate) async fn run(
@@ -76,7 +76,9 @@ async fn write(
     let verification = match options.verification {
         Verification::BeforeCommit => None,
         Verification::Whole => {
-            let options = VerifyOptions { listener: listener.clone(), ..VerifyOptions::default() };
+            let files = plan.values().flatten().map(|part| part.file.clone()).collect();
+            let selected = Selected::files(&backup.manifest, files);
+            let options = VerifyOptions { listener: listener.clone(), selected, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;
             Some(if backup.manifest.status.is_complete() {
                 report.require_valid()?

@@ -11,7 +11,9 @@ use super::entity::VerifyEntity;
 use super::locked::{Locked, sealed_entities, sealing_fault, unlock};
 use super::report::{Issue, VerifyReport};
 use super::{Documents, VerifyOptions, VerifyScope};
-use crate::archive::{ArchiveFile, ArchiveObject, ArchiveReader, Checksums, EntityStatus, Manifest, entry};
+use crate::archive::{
+    ArchiveFile, ArchiveObject, ArchiveReader, Checksums, EntityManifest, EntityStatus, Manifest, entry,
+};
 use crate::catalog::StoredBackup;
 use crate::encryption::{Identities, is_sealed};
 use crate::environment::Environment;
@@ -65,10 +67,15 @@ pub(super) async fn verify(
             return Ok(report);
         }
     };
-    if options.scope == VerifyScope::Everything && hash_of(reader.object()).await? != archive.sha256 {
+    options.selected.check(&backup.manifest)?;
+    if !options.selected.is_all() {
+        report.notes.push("the rest of the archive was not read".to_owned());
+    } else if options.scope == VerifyScope::Everything && hash_of(reader.object()).await? != archive.sha256 {
         report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
     }
-    for entity in backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
+    let completed = |entity: &&EntityManifest| entity.status == EntityStatus::Completed;
+    let selected = |entity: &&EntityManifest| options.selected.includes(entity);
+    for entity in backup.manifest.entities.iter().filter(completed).filter(selected) {
         let Some(file) = &entity.storage_file else {
             report.add(Issue::of_entity(&entity.entity, "manifest.json", "it names no file"));
             continue;

@@ -1,0 +1,14 @@
+//! How a backup is copied.
+
+use tokio_util::sync::CancellationToken;
+
+/// How a backup is copied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CopyOptions {
+    /// The storage profile it is in; the default one if none is named.
+    pub(crate) from: Option<String>,
+    /// The storage profile it goes to.
+    pub(crate) to: Option<String>,
+    /// Cancels the work.
+    pub(crate) cancel: CancellationToken,
+}

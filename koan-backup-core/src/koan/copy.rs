@@ -1,0 +1,81 @@
+//! `koan.copy("nightly").to_profile("dr").await?`
+
+use std::future::IntoFuture;
+
+use futures::future::BoxFuture;
+
+use super::Koan;
+use super::setters::cancel_setter;
+use crate::cancellation::until_cancelled;
+use crate::catalog::{self, BackupRef};
+use crate::copy::{self, CopyOptions, CopyReport};
+use crate::environment::names;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A backup that is copied into another storage profile when this is awaited.
+///
+/// # Cancel safety
+/// Until the manifest is created, dropping the future or cancelling stops the work, and nothing of the copy stays. Creating the
+/// manifest is not cancelled; if the future is dropped meanwhile, the copy is there whole or not at all, and its archive may stay.
+#[derive(Debug)]
+#[must_use = "a backup is copied when this is awaited"]
+pub struct CopyBuilder {
+    koan: Koan,
+    backup: BackupRef,
+    options: CopyOptions,
+}
+
+impl CopyBuilder {
+    pub(super) fn new(koan: Koan, backup: BackupRef) -> Self {
+        Self { koan, backup, options: CopyOptions::default() }
+    }
+
+    /// The storage profile the backup is in; the default one if not said.
+    pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
+        self.options.from = Some(profile.into());
+        self
+    }
+
+    /// The storage profile it is copied to.
+    pub fn to_profile(mut self, profile: impl Into<String>) -> Self {
+        self.options.to = Some(profile.into());
+        self
+    }
+
+    cancel_setter! {
+        /// Stops when `token` is cancelled: nothing of the copy stays.
+    }
+}
+
+impl IntoFuture for CopyBuilder {
+    type Output = Result<CopyReport>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let environment = &self.koan.environment;
+            let CopyOptions { from, to, cancel } = &self.options;
+            let profiles = || names(environment.storages.iter().map(|(name, _)| name));
+            let Some(to) = to else {
+                let text = format!("say where the copy goes with `.to_profile(…)`: there are {}", profiles());
+                return Err(Error::new(ErrorKind::Configuration, text));
+            };
+            let target = environment.storage(Some(to))?;
+            if std::ptr::eq(target, environment.storage(from.as_deref())?) {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "the backup is in profile `{to}` already; copy it to another: there are {}",
+                        profiles()
+                    ),
+                ));
+            }
+            let whole = |manifest: &crate::archive::Manifest| {
+                manifest.archive.is_some() && manifest.status.is_complete()
+            };
+            let found = catalog::find(environment, from.as_deref(), &self.backup, whole);
+            let backup = until_cancelled(cancel, found).await?;
+            copy::run(environment, &backup, target, cancel).await
+        })
+    }
+}

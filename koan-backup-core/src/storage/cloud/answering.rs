@@ -1,0 +1,116 @@
+//! A store whose errors say what it answered and what to check, and nothing that must stay secret.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+};
+
+use super::answer::{Asked, cleaned};
+use super::secrets::Secrets;
+
+/// A store whose errors say what it answered and what to check.
+#[derive(Debug)]
+pub(super) struct Answering {
+    inner: Arc<dyn ObjectStore>,
+    secrets: Secrets,
+}
+
+impl Answering {
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, secrets: Secrets) -> Self {
+        Self { inner, secrets }
+    }
+
+    fn cleaner(&self, asked: Asked) -> impl Fn(object_store::Error) -> object_store::Error + Send + 'static {
+        let secrets = self.secrets.clone();
+        move |error| cleaned(error, asked, &secrets)
+    }
+}
+
+impl fmt::Display for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Answering {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.inner.put_opts(path, payload, options).await.map_err(self.cleaner(Asked::Bucket))
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let begun = self.inner.put_multipart_opts(path, options).await;
+        let inner = begun.map_err(self.cleaner(Asked::Bucket))?;
+        Ok(Box::new(AnsweringUpload { inner, secrets: self.secrets.clone() }))
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let found = self.inner.get_opts(path, options).await.map_err(self.cleaner(Asked::File))?;
+        let payload = match found.payload {
+            GetResultPayload::Stream(bytes) => {
+                GetResultPayload::Stream(bytes.map_err(self.cleaner(Asked::File)).boxed())
+            }
+            other => other,
+        };
+        Ok(GetResult { payload, ..found })
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(paths).map_err(self.cleaner(Asked::File)).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix).map_err(self.cleaner(Asked::Bucket)).boxed()
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset).map_err(self.cleaner(Asked::Bucket)).boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await.map_err(self.cleaner(Asked::Bucket))
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await.map_err(self.cleaner(Asked::File))
+    }
+}
+
+#[derive(Debug)]
+struct AnsweringUpload {
+    inner: Box<dyn MultipartUpload>,
+    secrets: Secrets,
+}
+
+#[async_trait]
+impl MultipartUpload for AnsweringUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (part, secrets) = (self.inner.put_part(data), self.secrets.clone());
+        Box::pin(async move { part.await.map_err(|error| cleaned(error, Asked::File, &secrets)) })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let secrets = self.secrets.clone();
+        self.inner.complete().await.map_err(|error| cleaned(error, Asked::File, &secrets))
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let secrets = self.secrets.clone();
+        self.inner.abort().await.map_err(|error| cleaned(error, Asked::File, &secrets))
+    }
+}

@@ -1,0 +1,36 @@
+//! Azure Blob Storage.
+
+use std::sync::Arc;
+
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::{ClientConfigKey, ObjectStore};
+
+use super::secrets::Secrets;
+use super::settings::{is_plain_and_local, keys, not_opened, retry};
+use crate::error::Result;
+use crate::storage::location::BucketLocation;
+use crate::storage::options::{StorageOptions, Variables};
+
+const COMMON: &str = "`account_name`, `account_key`, `sas_token`, `client_id`, `client_secret`, `tenant_id`, `endpoint`, \
+                      `use_azure_cli`, `use_emulator`, `timeout`, `allow_http`";
+
+pub(super) fn open(
+    bucket: &BucketLocation,
+    options: &StorageOptions,
+    secrets: &Secrets,
+) -> Result<Arc<dyn ObjectStore>> {
+    let mut builder = match options.environment {
+        Variables::Read => MicrosoftAzureBuilder::from_env(),
+        Variables::Ignored => MicrosoftAzureBuilder::new(),
+    };
+    for (key, value) in keys::<AzureConfigKey>(bucket, options, COMMON)? {
+        builder = builder.with_config(key, value);
+    }
+    let said = |key| builder.get_config_value(&key);
+    let allowed = said(AzureConfigKey::Client(ClientConfigKey::AllowHttp));
+    if is_plain_and_local(bucket, said(AzureConfigKey::Endpoint).as_deref(), allowed)? {
+        builder = builder.with_allow_http(true);
+    }
+    let store = builder.with_container_name(&bucket.bucket).with_retry(retry(options)).build();
+    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
+}

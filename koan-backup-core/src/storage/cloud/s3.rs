@@ -1,0 +1,41 @@
+//! Amazon S3, and what speaks its protocol.
+
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::{ClientConfigKey, ObjectStore};
+
+use super::secrets::Secrets;
+use super::settings::{is_plain_and_local, keys, not_opened, retry};
+use crate::error::Result;
+use crate::storage::location::BucketLocation;
+use crate::storage::options::{StorageOptions, Variables};
+
+const COMMON: &str = "`access_key_id`, `secret_access_key`, `session_token`, `region`, `endpoint`, \
+                      `virtual_hosted_style_request`, `server_side_encryption`, `sse_kms_key_id`, `timeout`, `allow_http`";
+
+pub(super) fn open(
+    bucket: &BucketLocation,
+    options: &StorageOptions,
+    secrets: &Secrets,
+) -> Result<Arc<dyn ObjectStore>> {
+    let mut builder = match options.environment {
+        Variables::Read => AmazonS3Builder::from_env(),
+        Variables::Ignored => AmazonS3Builder::new(),
+    };
+    for (key, value) in keys::<AmazonS3ConfigKey>(bucket, options, COMMON)? {
+        builder = builder.with_config(key, value);
+    }
+    let said = |key| builder.get_config_value(&key);
+    let endpoint = said(AmazonS3ConfigKey::Endpoint).or_else(|| said(AmazonS3ConfigKey::S3Endpoint));
+    let allowed = said(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    if is_plain_and_local(bucket, endpoint.as_deref(), allowed)? {
+        builder = builder.with_allow_http(true);
+    }
+    let store = builder
+        .with_bucket_name(&bucket.bucket)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_retry(retry(options))
+        .build();
+    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
+}

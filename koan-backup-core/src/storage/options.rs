@@ -1,0 +1,163 @@
+//! How the place that a URL names is reached.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Storage;
+#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+use super::cloud;
+use super::location::{BucketLocation, Location};
+use crate::environment::names;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How the place that a URL names is reached: see [`Storage::options`]. What is not said here comes from the environment
+/// variables that each cloud is known for.
+#[derive(Clone)]
+#[must_use = "the storage is there when it is opened"]
+pub struct StorageOptions {
+    url: String,
+    pub(super) options: Vec<(String, String)>,
+    pub(super) environment: Variables,
+    pub(super) retry: Retry,
+}
+
+/// Whether environment variables are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variables {
+    Read,
+    Ignored,
+}
+
+/// How often a request is made again that failed by no fault of its own, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retry {
+    pub(super) times: usize,
+    pub(super) within: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { times: 4, within: Duration::from_secs(60) }
+    }
+}
+
+impl StorageOptions {
+    pub(super) fn new(url: String) -> Self {
+        Self { url, options: Vec::new(), environment: Variables::Read, retry: Retry::default() }
+    }
+
+    /// An option by its name: those of the environment variables in small letters, with or without what stands in front
+    /// (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or `account_key`, `google_service_account` or
+    /// `service_account`), and those of the HTTP client (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). Said twice, the last
+    /// counts. Its value is never shown.
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// The address of a store that is not the cloud's own, such as MinIO. Without TLS (`http://`) only on this machine, unless the option
+    /// `allow_http` is `true`.
+    pub fn endpoint(self, url: impl Into<String>) -> Self {
+        let name = if self.url.starts_with("gs:") { "base_url" } else { "endpoint" };
+        self.option(name, url)
+    }
+
+    /// The region of an S3 bucket; `us-east-1` if neither this nor the environment says.
+    pub fn region(self, region: impl Into<String>) -> Self {
+        self.option("region", region)
+    }
+
+    /// An access key and its secret, for S3; for Azure, the account and its key.
+    pub fn credentials(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        let azure = self.url.starts_with("az:");
+        let (name, key) = match azure {
+            true => ("account_name", "account_key"),
+            false => ("access_key_id", "secret_access_key"),
+        };
+        self.option(name, id).option(key, secret)
+    }
+
+    /// How often a request is made again that failed by a fault of the store (5xx, 429) or of the network, with growing pauses, and for
+    /// how long at most; 4 times within a minute if not said. What is refused (403, 404) is never asked again.
+    pub fn retries(mut self, times: usize, within: Duration) -> Self {
+        self.retry = Retry { times, within };
+        self
+    }
+
+    /// Asks no environment variables: what is not said is not known.
+    pub fn without_environment(mut self) -> Self {
+        self.environment = Variables::Ignored;
+        self
+    }
+
+    /// The storage. Nothing is asked of the store yet.
+    ///
+    /// # Errors
+    /// The URL names no place, needs a feature that is not turned on, or an option is not known or cannot be.
+    pub fn open(self) -> Result<Storage> {
+        match Location::parse(&self.url)? {
+            Location::Memory => self.nothing_more("memory:").map(|()| Storage::memory()),
+            Location::Directory(path) => {
+                self.nothing_more("file:")?;
+                Storage::local(path)
+            }
+            Location::Bucket(bucket) => {
+                let store = self.open_bucket(&bucket)?;
+                Ok(Storage::object_store(store, bucket.url()))
+            }
+        }
+    }
+
+    /// Refuses options for a place that has none.
+    fn nothing_more(&self, place: &str) -> Result<()> {
+        if self.options.is_empty() {
+            return Ok(());
+        }
+        let names = names(self.options.iter().map(|(name, _)| name));
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!("storage `{place}` takes no options: leave out {names}"),
+        ))
+    }
+
+    #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+    fn open_bucket(&self, bucket: &BucketLocation) -> Result<Arc<dyn object_store::ObjectStore>> {
+        cloud::open(bucket, self)
+    }
+
+    #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
+    fn open_bucket(&self, bucket: &BucketLocation) -> Result<Arc<dyn object_store::ObjectStore>> {
+        let _ = (self.environment, self.retry.times, self.retry.within);
+        Err(missing_feature(bucket))
+    }
+}
+
+/// The error of a cloud whose feature is not turned on.
+pub(super) fn missing_feature(bucket: &BucketLocation) -> Error {
+    let (scheme, feature) = (bucket.cloud.scheme(), bucket.cloud.feature());
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "storage `{}` needs the feature `{feature}` of koan-backup: add it in Cargo.toml, `koan-backup = {{ version = \"…\", \
+             features = [\"{feature}\"] }}`, to open `{scheme}://…`",
+            bucket.url()
+        ),
+    )
+}
+
+/// Names, and never a value.
+impl fmt::Debug for StorageOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = match Location::parse(&self.url) {
+            Ok(_) => self.url.as_str(),
+            Err(_) => "…",
+        };
+        let options: Vec<_> = self.options.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("StorageOptions")
+            .field("url", &url)
+            .field("options", &options)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! A store that is written and read no faster than its bandwidth allows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+};
+
+use super::bandwidth::Bandwidth;
+
+/// A store that is written and read no faster than its bandwidth allows.
+#[derive(Debug)]
+pub(super) struct Paced {
+    inner: Arc<dyn ObjectStore>,
+    bandwidth: Bandwidth,
+}
+
+impl Paced {
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, bandwidth: Bandwidth) -> Self {
+        Self { inner, bandwidth }
+    }
+}
+
+impl fmt::Display for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Paced {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.bandwidth.upload.take(payload.content_length()).await;
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let inner = self.inner.put_multipart_opts(path, options).await?;
+        Ok(Box::new(PacedUpload { inner, bandwidth: self.bandwidth.clone() }))
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let head = options.head;
+        let mut found = self.inner.get_opts(path, options).await?;
+        if head {
+            return Ok(found);
+        }
+        let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
+        let extensions = std::mem::take(&mut found.extensions);
+        let pace = Arc::clone(&self.bandwidth.download);
+        let paced = found.into_stream().then(move |chunk| {
+            let pace = Arc::clone(&pace);
+            async move {
+                if let Ok(bytes) = &chunk {
+                    pace.take(bytes.len()).await;
+                }
+                chunk
+            }
+        });
+        Ok(GetResult {
+            payload: GetResultPayload::Stream(paced.boxed()),
+            meta,
+            range,
+            attributes,
+            extensions,
+        })
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[derive(Debug)]
+struct PacedUpload {
+    inner: Box<dyn MultipartUpload>,
+    bandwidth: Bandwidth,
+}
+
+#[async_trait]
+impl MultipartUpload for PacedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let pace = Arc::clone(&self.bandwidth.upload);
+        let bytes = data.content_length();
+        // Parts are numbered in the order in which this is called; nothing is sent before the future is polled.
+        let part = self.inner.put_part(data);
+        Box::pin(async move {
+            pace.take(bytes).await;
+            part.await
+        })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.inner.complete().await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn paced(bytes_per_second: u64) -> Paced {
+        Paced::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("a limit"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn parts_go_no_faster_than_the_limit_and_arrive_whole() {
+        let (store, path) = (paced(1000), Path::from("archive"));
+        let began = Instant::now();
+        let mut upload = store.put_multipart(&path).await.expect("begun");
+        for part in [1u8, 2, 3] {
+            upload.put_part(vec![part; 2000].into()).await.expect("stored");
+        }
+        upload.complete().await.expect("completed");
+        assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
+        let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+        assert_eq!(bytes, [[1u8; 2000], [2; 2000], [3; 2000]].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_have_a_line_of_their_own() {
+        let (store, path) = (paced(1000), Path::from("archive"));
+        store.put(&path, vec![0; 9000].into()).await.expect("stored");
+        let began = Instant::now();
+        for start in [0, 3000, 6000] {
+            let bytes = store.get_range(&path, start..start + 3000).await.expect("read");
+            assert_eq!(bytes.len(), 3000);
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(6));
+        let meta = store.head(&path).await.expect("there");
+        assert_eq!((meta.size, began.elapsed()), (9000, Duration::from_secs(6)), "asking costs nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_waits_can_be_dropped() {
+        let store = paced(1);
+        let mut upload = store.put_multipart(&Path::from("archive")).await.expect("begun");
+        upload.put_part(vec![0; 1000].into()).await.expect("stored");
+        let began = Instant::now();
+        let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;
+        assert!(waiting.is_err(), "it went faster than the limit");
+        upload.abort().await.expect("aborted");
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,235 @@
+//! A proxy between a store and whoever uses it, which counts requests and does with them what a test tells it: it cuts
+//! connections, answers in the store's place, or is slow.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is done with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The store is not asked; this status is the answer.
+    Status(u16),
+    /// The connection is cut after half of the request.
+    CutInRequest,
+    /// The store does what it is asked, and its answer is lost.
+    AnswerLost,
+    /// The connection is cut after so many bytes of the answer's body.
+    CutInAnswer(usize),
+    /// The answer comes so many milliseconds later.
+    Slow(u64),
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The method.
+    pub method: &'static str,
+    /// What path and query must contain.
+    pub target: &'static str,
+    /// What is done.
+    pub trouble: Trouble,
+    /// So many such requests go well before.
+    pub after: usize,
+    /// So many times.
+    pub times: usize,
+}
+
+impl Fault {
+    /// Every such request.
+    pub fn always(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
+        Self { method, target, trouble, after: 0, times: usize::MAX }
+    }
+
+    /// The first of such requests.
+    pub fn once(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
+        Self { times: 1, ..Self::always(method, target, trouble) }
+    }
+
+    /// So many go well first.
+    #[must_use]
+    pub fn after(self, after: usize) -> Self {
+        Self { after, ..self }
+    }
+}
+
+/// A request that was seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// A proxy in front of a store.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: u16,
+    /// What becomes of a line of a request's head; none if it is left out.
+    rewrite: fn(&str) -> Option<&str>,
+    state: Mutex<State>,
+    is_over: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Vec<Fault>,
+    seen: Vec<Seen>,
+}
+
+impl Proxy {
+    /// A proxy in front of the store on a port of this machine.
+    pub fn before(store: u16) -> Self {
+        Self::rewriting(store, as_it_is)
+    }
+
+    /// A proxy that also alters the lines of each request's head.
+    pub fn rewriting(store: u16, rewrite: fn(&str) -> Option<&str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let state = Mutex::default();
+        let shared = Arc::new(Shared { store, rewrite, state, is_over: AtomicBool::new(false) });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if accepting.is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let shared = Arc::clone(&accepting);
+                // What goes wrong between the two is for them to notice.
+                std::thread::spawn(move || shared.serve(client));
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Goes wrong like this from now on; what was seen before is forgotten.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        *self.shared.lock() = State { faults: faults.into_iter().collect(), seen: Vec::new() };
+    }
+
+    /// The requests of a method whose path and query contain `target`.
+    pub fn seen(&self, method: &str, target: &str) -> Vec<Seen> {
+        let state = self.shared.lock();
+        let matching = state.seen.iter().filter(|seen| seen.method == method && seen.target.contains(target));
+        matching.cloned().collect()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self, method: &str, target: &str) -> Option<Trouble> {
+        let mut state = self.lock();
+        state.seen.push(Seen { method: method.to_owned(), target: target.to_owned(), at: Instant::now() });
+        let mut matching =
+            state.faults.iter_mut().filter(|fault| fault.method == method && target.contains(fault.target));
+        let fault = matching.find(|fault| fault.times > 0)?;
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(fault.trouble)
+    }
+
+    /// One request a connection.
+    fn serve(&self, mut client: TcpStream) -> Option<()> {
+        let (head, mut body) = read_head(&mut client)?;
+        let mut words = head.split(' ');
+        let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let trouble = self.trouble(&method, &target);
+        let length = header(&head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0usize);
+        if trouble == Some(Trouble::CutInRequest) {
+            read_until(&mut client, &mut body, length / 2)?;
+            return client.shutdown(Shutdown::Both).ok();
+        }
+        read_until(&mut client, &mut body, length)?;
+        if let Some(Trouble::Status(status)) = trouble {
+            let answer =
+                format!("HTTP/1.1 {status} Told So\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            return client.write_all(answer.as_bytes()).ok();
+        }
+        let mut store = TcpStream::connect(("127.0.0.1", self.store)).ok()?;
+        store.write_all(alone(&head, self.rewrite).as_bytes()).ok()?;
+        store.write_all(&body).ok()?;
+        let (head, mut answer) = read_head(&mut store)?;
+        store.read_to_end(&mut answer).ok()?;
+        match trouble {
+            Some(Trouble::AnswerLost) => return client.shutdown(Shutdown::Both).ok(),
+            Some(Trouble::CutInAnswer(bytes)) => answer.truncate(bytes),
+            Some(Trouble::Slow(millis)) => std::thread::sleep(Duration::from_millis(millis)),
+            _ => {}
+        }
+        client.write_all(alone(&head, as_it_is).as_bytes()).ok()?;
+        client.write_all(&answer).ok()
+    }
+}
+
+/// The head, up to the empty line, and what was read of the body.
+fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let body = bytes.split_off(end + 4);
+            return Some((String::from_utf8_lossy(&bytes).into_owned(), body));
+        }
+        match stream.read(&mut chunk).ok()? {
+            0 => return None,
+            read => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+fn read_until(stream: &mut TcpStream, body: &mut Vec<u8>, length: usize) -> Option<()> {
+    let mut chunk = [0; 64 << 10];
+    while body.len() < length {
+        match stream.read(&mut chunk).ok()? {
+            0 => return None,
+            read => body.extend_from_slice(&chunk[..read]),
+        }
+    }
+    Some(())
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+    headers.find(|(is, _)| is.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+/// The head of a message after which the connection is closed.
+fn alone(head: &str, rewrite: fn(&str) -> Option<&str>) -> String {
+    let (first, rest) = head.split_once("\r\n").unwrap_or((head, ""));
+    let kept = rest.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    format!("{first}\r\nConnection: close\r\n{}", kept.filter_map(rewrite).collect::<Vec<_>>().join("\r\n"))
+}
+
+fn as_it_is(line: &str) -> Option<&str> {
+    Some(line)
+}

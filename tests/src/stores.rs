@@ -1,0 +1,14 @@
+//! Object stores of one's own: each started on a free port, in memory or in a folder of its own, and stopped on drop.
+
+mod azurite;
+mod google;
+mod http;
+mod moto;
+mod program;
+mod s3s;
+
+pub use azurite::Azurite;
+pub use google::{GoogleByMoto, GoogleEmulator};
+pub use http::{Answer, request};
+pub use moto::Moto;
+pub use s3s::S3s;

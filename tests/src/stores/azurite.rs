@@ -1,0 +1,98 @@
+//! Azure Blob Storage by Azurite, in memory.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use koan_backup::{Storage, StorageOptions};
+use sha2::{Digest, Sha256};
+
+use super::http::request;
+use super::program::{Program, Start};
+
+/// The account that Azurite is known to have, and its key, which is no secret.
+const ACCOUNT: &str = "devstoreaccount1";
+const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// Any time does: Azurite is told not to look at it.
+const VERSION: &str = "2023-11-03";
+
+/// Azure Blob Storage by Azurite, with an empty container `backups`.
+#[derive(Debug)]
+pub struct Azurite(Program);
+
+impl Azurite {
+    /// Starts it.
+    pub fn start() -> Self {
+        let server = Program::start(&Start {
+            name: "Azurite",
+            variable: "KOAN_TEST_AZURITE",
+            installed: "azurite/node_modules/.bin/azurite-blob",
+            arguments: &|port, _| {
+                let port = port.to_string();
+                [
+                    "--blobHost",
+                    "127.0.0.1",
+                    "--inMemoryPersistence",
+                    "--silent",
+                    "--skipApiVersionCheck",
+                    "--blobPort",
+                    &port,
+                ]
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+            },
+            is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
+        });
+        let azurite = Self(server);
+        azurite.create_container("backups");
+        azurite
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    /// A profile in the container `backups`.
+    pub fn storage(&self, prefix: &str) -> StorageOptions {
+        self.storage_in("backups", prefix)
+    }
+
+    /// A profile in a container.
+    pub fn storage_in(&self, container: &str, prefix: &str) -> StorageOptions {
+        Storage::options(format!("az://{container}/{prefix}"))
+            .without_environment()
+            .endpoint(format!("http://127.0.0.1:{}/{ACCOUNT}", self.port()))
+            .credentials(ACCOUNT, KEY)
+    }
+
+    fn create_container(&self, name: &str) {
+        let date = date();
+        let signed = format!(
+            "PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{VERSION}\n/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
+        );
+        let key = STANDARD.decode(KEY).expect("base64");
+        let authorization = format!("SharedKey {ACCOUNT}:{}", STANDARD.encode(hmac(&key, signed.as_bytes())));
+        let headers =
+            [("x-ms-date", date.as_str()), ("x-ms-version", VERSION), ("Authorization", &authorization)];
+        let target = format!("/{ACCOUNT}/{name}?restype=container");
+        let made = request(self.port(), "PUT", &target, &headers, "").expect("Azurite answers");
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+}
+
+/// The time as HTTP writes it.
+fn date() -> String {
+    let output = std::process::Command::new("date")
+        .args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])
+        .env("LC_ALL", "C")
+        .output();
+    String::from_utf8(output.expect("date").stdout).expect("text").trim().to_owned()
+}
+
+/// HMAC-SHA256, as RFC 2104 has it, of a key of one block.
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    assert!(key.len() <= 64, "a longer key would be hashed");
+    let padded = |pad: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ pad).collect() };
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
+}

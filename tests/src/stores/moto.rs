@@ -1,0 +1,57 @@
+//! S3 by moto: every operation, in memory; signatures are not checked.
+
+use koan_backup::StorageOptions;
+
+use super::http::request;
+use super::program::{Program, Start};
+
+/// S3 by moto, with an empty bucket `backups`.
+#[derive(Debug)]
+pub struct Moto(Program);
+
+impl Moto {
+    /// Starts it.
+    pub fn start() -> Self {
+        let server = Program::start(&Start {
+            name: "moto",
+            variable: "KOAN_TEST_MOTO",
+            installed: "moto/bin/moto_server",
+            arguments: &|port, _| {
+                vec!["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()]
+            },
+            is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
+        });
+        let made = request(server.port(), "PUT", "/backups", &[], "").expect("moto answers");
+        assert_eq!(made.status, 200, "{made:?}");
+        Self(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    /// A profile in the bucket `backups`.
+    pub fn storage(&self, prefix: &str) -> StorageOptions {
+        self.storage_in("backups", prefix)
+    }
+
+    /// A profile in a bucket.
+    pub fn storage_in(&self, bucket: &str, prefix: &str) -> StorageOptions {
+        super::s3s::s3(&format!("s3://{bucket}/{prefix}"), self.port()).credentials("koan", "koan-secret")
+    }
+
+    /// The paths of uploads that were begun and neither completed nor aborted.
+    pub fn unfinished_uploads(&self) -> Vec<String> {
+        let listed = request(self.port(), "GET", "/backups?uploads", &[], "").expect("moto answers");
+        assert_eq!(listed.status, 200, "{listed:?}");
+        super::s3s::elements(&listed.body, "Key")
+    }
+
+    /// The paths of all objects.
+    pub fn objects(&self) -> Vec<String> {
+        let listed = request(self.port(), "GET", "/backups?list-type=2", &[], "").expect("moto answers");
+        assert_eq!(listed.status, 200, "{listed:?}");
+        super::s3s::elements(&listed.body, "Key")
+    }
+}

@@ -1,0 +1,99 @@
+//! A server that runs as long as it is held.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server that runs as long as this is held, with a folder of its own.
+#[derive(Debug)]
+pub(super) struct Program {
+    child: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+/// What is to be started.
+pub(super) struct Start<'a> {
+    /// What people call it.
+    pub(super) name: &'a str,
+    /// The variable that names the program, where it is not where `tests/setup` puts it.
+    pub(super) variable: &'a str,
+    /// Where `tests/setup` puts it.
+    pub(super) installed: &'a str,
+    /// Its arguments, on a port and with a folder.
+    pub(super) arguments: &'a dyn Fn(u16, &Path) -> Vec<String>,
+    /// Whether it answers.
+    pub(super) is_ready: &'a dyn Fn(u16) -> bool,
+}
+
+impl Program {
+    /// Starts it and waits until it answers.
+    ///
+    /// # Panics
+    /// It is not installed, or does not start: a test that needs it must not pass.
+    pub(super) fn start(start: &Start<'_>) -> Self {
+        let program = start.program();
+        let mut logs = Vec::new();
+        for _ in 0..3 {
+            let folder = tempfile::Builder::new().prefix("koan-store-").tempdir().expect("a directory");
+            let data = folder.path().join("data");
+            fs::create_dir(&data).expect("a directory");
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr());
+            let port = free.expect("a free port").port();
+            let log = File::create(folder.path().join("log")).expect("a log");
+            // A test that is killed takes its server along.
+            let mut command = Command::new("setpriv");
+            command.args(["--pdeathsig", "KILL"]).arg(&program).args((start.arguments)(port, &data));
+            command.current_dir(folder.path()).stdin(Stdio::null());
+            command.stdout(log.try_clone().expect("a log")).stderr(log);
+            let child = command.spawn().expect("setpriv of util-linux");
+            let mut server = Self { child, port, folder };
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(60) && server.is_running() {
+                if (start.is_ready)(port) {
+                    return server;
+                }
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            logs.push(fs::read_to_string(server.folder.path().join("log")).unwrap_or_default());
+        }
+        panic!("{} did not start: {logs:?}", start.name);
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it keeps what it holds, if it keeps it on disk.
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Start<'_> {
+    fn program(&self) -> PathBuf {
+        let named = std::env::var_os(self.variable).map(PathBuf::from);
+        let program = named.unwrap_or_else(|| Path::new("/opt/koan-backup-test").join(self.installed));
+        assert!(
+            program.is_file(),
+            "{} is not at {}: run tests/setup, or name the program in {}",
+            self.name,
+            program.display(),
+            self.variable
+        );
+        program
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,82 @@
+//! S3 by s3s-fs: files of a folder; signatures are checked.
+
+use std::path::PathBuf;
+
+use koan_backup::{Storage, StorageOptions};
+
+use super::http::request;
+use super::program::{Program, Start};
+
+/// S3 by s3s-fs, with an empty bucket `backups`.
+#[derive(Debug)]
+pub struct S3s(Program);
+
+/// The key that it knows.
+const ACCESS_KEY: &str = "koan";
+/// The secret of it.
+const SECRET_KEY: &str = "koan-secret";
+
+impl S3s {
+    /// Starts it.
+    pub fn start() -> Self {
+        let server = Program::start(&Start {
+            name: "s3s-fs",
+            variable: "KOAN_TEST_S3S_FS",
+            installed: "s3s-fs/bin/s3s-fs",
+            arguments: &|port, data| {
+                let port = port.to_string();
+                let fixed = [
+                    "--host",
+                    "127.0.0.1",
+                    "--access-key",
+                    ACCESS_KEY,
+                    "--secret-key",
+                    SECRET_KEY,
+                    "--port",
+                    &port,
+                ];
+                fixed.iter().map(ToString::to_string).chain([data.display().to_string()]).collect()
+            },
+            is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
+        });
+        std::fs::create_dir(server.data().join("backups")).expect("a bucket");
+        Self(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    /// The folder that is the bucket `backups`.
+    pub fn bucket(&self) -> PathBuf {
+        self.0.data().join("backups")
+    }
+
+    /// A profile in the bucket `backups`.
+    pub fn storage(&self, prefix: &str) -> StorageOptions {
+        self.storage_by(self.port(), prefix)
+    }
+
+    /// A profile in the bucket `backups`, reached by another port.
+    pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
+        s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
+    }
+}
+
+/// S3 on a port of this machine.
+pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
+    Storage::options(url)
+        .without_environment()
+        .region("us-east-1")
+        .endpoint(format!("http://127.0.0.1:{port}"))
+}
+
+/// What stands in the elements of a name.
+pub(super) fn elements(xml: &str, name: &str) -> Vec<String> {
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+    xml.split(begin.as_str())
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(end.as_str())?.0.to_owned()))
+        .collect()
+}

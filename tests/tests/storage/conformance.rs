@@ -1,0 +1,185 @@
+//! What every store is held to. Where one differs, `koan-backup/docs/storage.md` says so.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use koan_backup::prelude::*;
+use koan_backup::{CancellationToken, Clock, Event, Keys, Recipients};
+use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
+
+use crate::rig::{Customer, Place, backup, customers, customers_of, koan, shop};
+
+#[tokio::test]
+async fn a_directory_keeps_backups() {
+    conform(Place::Directory(tempfile::tempdir().expect("a directory"))).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_backups() {
+    conform(Place::Memory(Vec::new())).await;
+}
+
+#[tokio::test]
+async fn s3_by_moto_keeps_backups() {
+    conform(Place::Moto(Moto::start())).await;
+}
+
+#[tokio::test]
+async fn s3_by_s3s_keeps_backups() {
+    conform(Place::S3s(S3s::start())).await;
+}
+
+#[tokio::test]
+async fn azure_by_azurite_keeps_backups() {
+    conform(Place::Azurite(Azurite::start())).await;
+}
+
+#[tokio::test]
+async fn google_by_moto_keeps_backups() {
+    conform(Place::Google(GoogleByMoto::start())).await;
+}
+
+/// Every case in a profile of its own.
+async fn conform(mut place: Place) {
+    nothing_is_there_at_first(place.storage("empty")).await;
+    backups_come_back(place.storage("come-back")).await;
+    profiles_in_one_bucket_are_apart(place.storage("a"), place.storage("a-b")).await;
+    a_backup_that_is_cancelled_is_not_there(place.storage("cancelled")).await;
+    two_backups_in_one_second_are_two(place.storage("second")).await;
+    what_is_sealed_comes_back(place.storage("sealed")).await;
+    copies_come_and_go(place.storage("copies")).await;
+    of_copies_at_once_one_counts(place.storage("at-once")).await;
+}
+
+async fn nothing_is_there_at_first(storage: Storage) {
+    let koan = koan(shop(0), [("store", storage)]).await;
+    assert_eq!(koan.backups().await.expect("listed"), []);
+    assert_eq!(koan.restore("nightly").await.expect_err("none").kind(), ErrorKind::NotFound);
+    let id = "01a20039-2e20-73ff-b80d-43944b669d73";
+    assert_eq!(koan.verify(id).await.expect_err("none").kind(), ErrorKind::NotFound);
+}
+
+/// An archive of several parts is made, listed, verified and restored, as a whole and by ranges.
+async fn backups_come_back(storage: Storage) {
+    let koan = koan(shop(12 << 20), [("store", storage)]).await;
+    let first = backup(&koan, "nightly").await.expect("a backup");
+    let second = backup(&koan, "nightly").await.expect("a backup");
+    let mut listed = koan.backups().await.expect("listed");
+    listed.sort_by_key(|manifest| manifest.id);
+    assert_eq!(listed, [first.clone(), second.clone()]);
+    for id in [first.id, second.id] {
+        assert!(koan.verify(id).await.expect("a report").is_valid());
+        assert!(koan.verify(id).entity::<Customer>().await.expect("a report").is_valid());
+    }
+    koan.data::<Customer>().clear().await.expect("cleared");
+    let one = koan.restore(first.id).entity::<Customer>().await.expect("restored");
+    assert_eq!(one.entities.len(), 1);
+    assert_eq!(customers_of(&koan).await, customers());
+    koan.data::<Customer>().clear().await.expect("cleared");
+    assert_eq!(koan.restore("nightly").await.expect("restored").id, second.id);
+    assert_eq!(customers_of(&koan).await, customers());
+}
+
+async fn profiles_in_one_bucket_are_apart(a: Storage, b: Storage) {
+    let koan = koan(shop(0), [("a", a), ("b", b)]).await;
+    koan.backup("in a").to_profile("a").await.expect("a backup");
+    koan.backup("in b").to_profile("b").await.expect("a backup");
+    for (profile, name) in [("a", "in a"), ("b", "in b")] {
+        let listed = koan.backups_in(Some(profile)).await.expect("listed");
+        let names: Vec<_> = listed.iter().map(|made| made.name.as_str()).collect();
+        assert_eq!(names, [name]);
+        assert!(koan.verify(name).from_profile(profile).await.expect("a report").is_valid());
+    }
+}
+
+async fn a_backup_that_is_cancelled_is_not_there(storage: Storage) {
+    let koan = koan(shop(12 << 20), [("store", storage)]).await;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let cancelled = koan
+        .backup("nightly")
+        .compression(koan_backup::Compression::stored())
+        .cancel_on(token)
+        .on_event(move |event| {
+            if matches!(event, Event::EntityCompleted { .. }) {
+                cancel.cancel();
+            }
+        })
+        .await;
+    assert_eq!(cancelled.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    assert_eq!(koan.backups().await.expect("listed"), []);
+    backup(&koan, "nightly").await.expect("nothing is in the way");
+}
+
+/// A clock that stands.
+#[derive(Debug)]
+struct Standing(Timestamp);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+async fn two_backups_in_one_second_are_two(storage: Storage) {
+    let clock = Standing("2026-05-04T03:02:01Z".parse().expect("a time"));
+    let builder = Koan::builder().provider("main", shop(0)).storage("store", storage).clock(clock);
+    let koan = builder.build().await.expect("a context");
+    let made = join_all((0..4).map(|_| backup(&koan, "nightly"))).await;
+    let mut ids: Vec<_> = made.into_iter().map(|made| made.expect("a backup").id).collect();
+    ids.sort();
+    let mut listed: Vec<_> = koan.backups().await.expect("listed").iter().map(|made| made.id).collect();
+    listed.sort();
+    assert_eq!(listed, ids);
+    for id in ids {
+        assert!(koan.verify(id).await.expect("a report").is_valid());
+    }
+}
+
+async fn what_is_sealed_comes_back(storage: Storage) {
+    use age::secrecy::ExposeSecret as _;
+    let key = age::x25519::Identity::generate();
+    let koan = Koan::builder()
+        .provider("main", shop(6 << 20))
+        .storage("store", storage.archive_encryption(ArchiveEncryption::Always))
+        .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))
+        .keys(Keys::text(key.to_string().expose_secret()))
+        .build()
+        .await
+        .expect("a context");
+    let made = backup(&koan, "nightly").await.expect("a backup");
+    assert!(koan.verify(made.id).await.expect("a report").is_valid());
+    let again = koan.rekey(made.id).await.expect("sealed anew");
+    assert_eq!(again.old_archive, None, "the old archive was not removed");
+    koan.data::<Customer>().clear().await.expect("cleared");
+    koan.restore(made.id).entity::<Customer>().await.expect("restored");
+    assert_eq!(customers_of(&koan).await, customers());
+}
+
+/// From memory into the store, and from there into memory.
+async fn copies_come_and_go(storage: Storage) {
+    let koan =
+        koan(shop(12 << 20), [("here", Storage::memory()), ("store", storage), ("there", Storage::memory())])
+            .await;
+    let made = backup(&koan, "nightly").await.expect("a backup");
+    let report = koan.copy(made.id).to_profile("store").await.expect("copied");
+    assert!(report.verification.expect("read back").is_valid());
+    assert!(koan.copy(made.id).to_profile("store").await.expect("it is there").was_there);
+    koan.copy("nightly").from_profile("store").to_profile("there").await.expect("copied");
+    koan.data::<Customer>().clear().await.expect("cleared");
+    koan.restore("nightly").from_profile("there").await.expect("restored");
+    assert_eq!(customers_of(&koan).await, customers());
+}
+
+/// A manifest is only ever created: of several who create the same one, one does.
+async fn of_copies_at_once_one_counts(storage: Storage) {
+    let koan = Arc::new(koan(shop(0), [("here", Storage::memory()), ("store", storage)]).await);
+    let made = backup(&koan, "nightly").await.expect("a backup");
+    let copies = join_all((0..6).map(|_| koan.copy(made.id).to_profile("store").into_future())).await;
+    let copies: Vec<_> = copies.into_iter().map(|copy| copy.expect("copied, or there")).collect();
+    assert_eq!(copies.iter().filter(|copy| !copy.was_there).count(), 1, "{copies:?}");
+    assert!(copies.iter().all(|copy| copy.archive == copies[0].archive), "{copies:?}");
+    assert_eq!(koan.backups_in(Some("store")).await.expect("listed").len(), 1);
+    assert!(koan.verify(made.id).from_profile("store").await.expect("a report").is_valid());
+}

@@ -1,0 +1,129 @@
+//! What a store refuses is told at once, with what to check.
+
+use std::time::{Duration, Instant};
+
+use koan_backup::StorageOptions;
+use koan_backup::prelude::*;
+use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
+use koan_backup_tests::stores::{Azurite, GoogleEmulator, Moto, S3s};
+
+use crate::rig::{Customer, backup, customers, customers_of, koan, shop};
+
+/// All that is asked of a store that refuses, each with its error.
+async fn refused(options: StorageOptions) -> Vec<Error> {
+    let began = Instant::now();
+    let koan = koan(shop(0), [("store", options.open().expect("nothing is asked yet"))]).await;
+    let id = "01a20039-2e20-73ff-b80d-43944b669d73";
+    let errors = vec![
+        backup(&koan, "nightly").await.expect_err("refused"),
+        koan.backups().await.expect_err("refused"),
+        koan.restore("nightly").await.expect_err("refused"),
+        koan.verify(id).await.expect_err("refused"),
+    ];
+    assert!(began.elapsed() < Duration::from_secs(5), "it was tried again: {:?}", began.elapsed());
+    errors
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_at_once_and_no_secret_is_shown() {
+    let s3 = S3s::start();
+    let proxy = Proxy::before(s3.port());
+    for (id, secret, code) in
+        [("koan", "hunter22", "SignatureDoesNotMatch"), ("nobody", "koan-secret", "NotSignedUp")]
+    {
+        proxy.fail([]);
+        let options = s3.storage_by(proxy.port(), "shop").credentials(id, secret);
+        for error in refused(options).await {
+            let told = error.chain();
+            assert_eq!(error.kind(), ErrorKind::Storage, "{told}");
+            assert!(told.contains("403") && told.contains(code), "{told}");
+            assert!(told.contains("check the credentials") && told.contains("s3://backups/shop"), "{told}");
+            assert!(!told.contains("hunter22") && !told.contains("koan-secret"), "{told}");
+        }
+        assert_eq!(proxy.seen("POST", "uploads").len(), 1, "it was tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_bucket_is_refused_at_once_and_does_not_pass_for_a_missing_backup() {
+    // s3s-fs makes a bucket that is missing.
+    let (moto, azurite) = (Moto::start(), Azurite::start());
+    for (name, options) in
+        [("moto", moto.storage_in("nowhere", "shop")), ("azurite", azurite.storage_in("nowhere", "shop"))]
+    {
+        for error in refused(options).await {
+            let told = error.chain();
+            assert_eq!(error.kind(), ErrorKind::Storage, "{name}: {told}");
+            assert!(told.contains("404") && told.contains("no such bucket"), "{name}: {told}");
+            assert!(told.contains("://nowhere/shop"), "{name}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_is_told_after_a_few_tries() {
+    let nobody =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let options = Storage::options("s3://backups")
+        .without_environment()
+        .endpoint(format!("http://{nobody}"))
+        .credentials("koan", "koan-secret")
+        .retries(2, Duration::from_secs(5));
+    let koan = koan(shop(0), [("store", options.open().expect("nothing is asked yet"))]).await;
+    let error = koan.backups().await.expect_err("nobody is there");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    let told = error.chain();
+    assert!(told.contains("after 2 retries") && told.contains("check the endpoint"), "{told}");
+}
+
+#[tokio::test]
+async fn google_s_emulator_knows_too_little_and_that_is_told() {
+    let google = GoogleEmulator::start();
+    let proxy = Proxy::before(google.port());
+    let storage = google.storage("shop").endpoint(format!("http://127.0.0.1:{}", proxy.port()));
+    let koan = koan(shop(0), [("store", storage.open().expect("a profile"))]).await;
+    // It takes no uploads in parts.
+    let error = koan.backup("nightly").await.expect_err("it takes no uploads in parts");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.chain().contains("gs://backups/shop"), "{}", error.chain());
+    // A missing file is missing; of one that is there it does not say when it was changed.
+    let id = "01a20039-2e20-73ff-b80d-43944b669d73";
+    assert_eq!(koan.verify(id).await.expect_err("none").kind(), ErrorKind::NotFound);
+    google.put(&format!("shop/manifests/{id}.json"), "{}");
+    let error = koan.verify(id).await.expect_err("an answer that is not whole");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.chain().contains("Last-Modified"), "{}", error.chain());
+    proxy.fail([Fault::always("GET", "manifests", Trouble::Status(403))]);
+    let error = koan.verify(id).await.expect_err("refused");
+    assert!(error.chain().contains("check the credentials"), "{}", error.chain());
+    assert_eq!(proxy.seen("GET", "manifests").len(), 1, "it was tried again");
+}
+
+#[tokio::test]
+async fn a_signature_in_the_address_of_azure_is_not_shown() {
+    let azurite = Azurite::start();
+    let options = Storage::options("az://backups/shop")
+        .without_environment()
+        .endpoint(format!("http://127.0.0.1:{}/devstoreaccount1", azurite.port()))
+        .option("account_name", "devstoreaccount1")
+        .option("sas_token", "sv=2023-11-03&sp=rwdl&sig=hunter22hunter22");
+    for error in refused(options).await {
+        let told = error.chain();
+        assert!(told.contains("403") && told.contains("check the credentials"), "{told}");
+        assert!(!told.contains("hunter22"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_shop_on_s3_survives_its_database() {
+    let s3 = S3s::start();
+    let koan = koan(shop(1 << 20), [("store", s3.storage("shop").open().expect("a profile"))]).await;
+    let made = backup(&koan, "nightly").await.expect("a backup");
+    // What lies in the bucket is what the manifest says, to whoever looks there.
+    let archive = made.archive.expect("an archive");
+    let stored = std::fs::read(s3.bucket().join("shop").join(&archive.file)).expect("a file");
+    assert_eq!(u64::try_from(stored.len()), Ok(archive.size_bytes));
+    koan.data::<Customer>().clear().await.expect("cleared");
+    koan.restore("nightly").await.expect("restored");
+    assert_eq!(customers_of(&koan).await, customers());
+}

@@ -1,0 +1,16 @@
+//! Every store that archives can be kept in, and what each does when something goes wrong.
+
+#[cfg(unix)]
+mod conformance;
+mod copying;
+#[cfg(unix)]
+mod credentials;
+#[cfg(unix)]
+mod network;
+mod profiles;
+mod ranges;
+mod rig;
+#[cfg(unix)]
+mod uploads;
+
+koan_backup::entity_backup_scope!(mode = All);

@@ -1,0 +1,141 @@
+//! Places by URL, several of them, and how fast each may be.
+
+use std::time::{Duration, Instant};
+
+use koan_backup::CancellationToken;
+use koan_backup::prelude::*;
+use koan_backup_tests::archive_surgery::Vault;
+
+use crate::rig::{backup, koan, shop};
+
+#[test]
+fn a_place_is_named_by_its_url_and_holds_no_secret() {
+    for (url, location) in [
+        ("s3://backups", "s3://backups"),
+        ("s3://backups/shop/daily/", "s3://backups/shop/daily"),
+        ("gs://backups/shop", "gs://backups/shop"),
+        ("memory:", "memory"),
+    ] {
+        let storage = Storage::options(url).without_environment().open().expect("a place");
+        assert_eq!(storage.location(), location);
+        assert_eq!(format!("{storage:?}"), format!("Storage({location})"));
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let storage = Storage::url(format!("file://{}/a%20b", folder.path().display())).expect("a directory");
+    assert!(storage.location().ends_with("/a b"), "{storage:?}");
+    assert!(folder.path().join("a b").is_dir());
+}
+
+#[test]
+fn options_that_are_not_known_are_refused_by_name_and_values_are_never_shown() {
+    let s3 = || Storage::options("s3://backups").without_environment();
+    for (options, told) in [
+        (
+            s3().option("acess_key_id", "hunter22"),
+            "`acess_key_id` is not known; among those that are: `access_key_id`",
+        ),
+        (s3().option("bucket", "hunter22"), "`bucket` is what the URL says"),
+        (s3().option("conditional_put", "disabled"), "`conditional_put` cannot be chosen"),
+        (s3().option("allow_http", "hunter22"), "cannot be opened"),
+        (s3().endpoint("http://store.example.com"), "without TLS"),
+        (
+            Storage::options("gs://b").without_environment().option("account_key", "hunter22"),
+            "`account_key` is not known",
+        ),
+        (
+            Storage::options("gs://b").without_environment().option("service_account_key", "hunter22"),
+            "cannot be opened",
+        ),
+        (Storage::options("az://c").without_environment(), "cannot be opened"),
+        (
+            Storage::options("az://c").without_environment().option("container_name", "x"),
+            "is what the URL says",
+        ),
+        (Storage::options("memory:").option("region", "hunter22"), "takes no options: leave out `region`"),
+        (Storage::options("file:///tmp").option("region", "hunter22"), "takes no options"),
+    ] {
+        let shown = format!("{options:?}");
+        let error = options.open().expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+        assert!(!error.chain().contains("hunter22"), "{}", error.chain());
+        assert!(!shown.contains("hunter22"), "{shown}");
+    }
+    s3().option("AWS_REGION", "eu-central-1")
+        .option("allow_http", "true")
+        .endpoint("http://x.example")
+        .open()
+        .expect("said");
+}
+
+#[tokio::test]
+async fn the_first_profile_is_the_default_unless_another_is_named() {
+    let (local, dr) = (Vault::default(), Vault::default());
+    let both = || [("local", local.storage()), ("dr", dr.storage())];
+    let first = koan(shop(0), both()).await;
+    backup(&first, "a").await.expect("a backup");
+    first.backup("b").to_profile("dr").await.expect("a backup");
+    assert_eq!((local.files().await.len(), dr.files().await.len()), (2, 2));
+    let builder = Koan::builder()
+        .provider("main", shop(0))
+        .storage("local", local.storage())
+        .storage("dr", dr.storage());
+    let named = builder.default_storage("dr").build().await.expect("a context");
+    backup(&named, "c").await.expect("a backup");
+    assert_eq!((local.files().await.len(), dr.files().await.len()), (2, 4));
+    let names: Vec<_> =
+        named.backups().await.expect("listed").iter().map(|made| made.name.to_string()).collect();
+    assert_eq!(names, ["c", "b"]);
+}
+
+#[tokio::test]
+async fn profiles_that_are_not_there_are_refused_and_those_that_are_named() {
+    let builder = || Koan::builder().provider("main", shop(0)).storage("local", Vault::default().storage());
+    let error = builder().default_storage("dr").build().await.expect_err("it is not there");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("`dr`") && error.to_string().contains("`local`"), "{error}");
+    let error = builder().storage("local", Vault::default().storage()).build().await.expect_err("twice");
+    assert!(error.to_string().contains("two storage profiles are called `local`"), "{error}");
+    let koan = builder().build().await.expect("a context");
+    for error in [
+        koan.backup("x").to_profile("dr").await.map(drop).expect_err("it is not there"),
+        koan.restore("x").from_profile("dr").await.map(drop).expect_err("it is not there"),
+        koan.verify("x").from_profile("dr").await.map(drop).expect_err("it is not there"),
+        koan.backups_in(Some("dr")).await.map(drop).expect_err("it is not there"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("`dr`") && error.to_string().contains("`local`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_keeps_to_the_bandwidth_of_its_profile() {
+    let limited = Storage::memory().bandwidth_limit(4 << 20).expect("a limit");
+    let koan = koan(shop(5 << 20), [("slow", limited)]).await;
+    let began = Instant::now();
+    let made = backup(&koan, "nightly").await.expect("a backup");
+    // Of five parts of a mebibyte the last goes when the first four have had their time.
+    assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
+    let began = Instant::now();
+    assert!(koan.verify(made.id).await.expect("a report").is_valid());
+    assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
+    let error = Storage::memory().bandwidth_limit(0).expect_err("nothing would arrive");
+    assert!(error.to_string().contains("bytes per second"), "{error}");
+}
+
+#[tokio::test]
+async fn a_backup_that_waits_for_bandwidth_can_be_cancelled() {
+    let limited = Storage::memory().bandwidth_limit(1000).expect("a limit");
+    let koan = koan(shop(5 << 20), [("slow", limited)]).await;
+    let token = CancellationToken::new();
+    let backup =
+        koan.backup("nightly").compression(koan_backup::Compression::stored()).cancel_on(token.clone());
+    let began = Instant::now();
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        token.cancel();
+    };
+    let (ended, ()) = tokio::join!(backup.into_future(), cancel);
+    assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    assert!(began.elapsed() < Duration::from_secs(5), "it waited: {:?}", began.elapsed());
+}

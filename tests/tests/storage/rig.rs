@@ -1,0 +1,105 @@
+//! A small shop on a store.
+
+use futures::TryStreamExt;
+use koan_backup::prelude::*;
+use koan_backup::{Compression, Manifest, SetName, StorageOptions};
+use koan_backup_tests::scripted::Scripted;
+use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+pub(crate) struct Customer {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+pub(crate) struct Photo {
+    pub(crate) id: i64,
+    pub(crate) pixels: String,
+}
+
+/// The customers of every shop.
+pub(crate) fn customers() -> Vec<Customer> {
+    ["Ada", "Björk", "Chloé"]
+        .iter()
+        .zip(1..)
+        .map(|(name, id)| Customer { id, name: (*name).to_owned() })
+        .collect()
+}
+
+/// A shop whose photos take so many bytes.
+pub(crate) fn shop(photo_bytes: usize) -> Scripted {
+    let database = Scripted::default();
+    for customer in customers() {
+        database.put(&SetName::root(), &customer);
+    }
+    let mut left = photo_bytes;
+    for id in 0.. {
+        if left == 0 {
+            break;
+        }
+        let taken = left.min(256 << 10);
+        let mut chance = fastrand::Rng::with_seed(id);
+        let pixels = (0..taken).map(|_| chance.alphanumeric()).collect();
+        let id = i64::try_from(id).expect("few");
+        database.put(&SetName::root(), &Photo { id, pixels });
+        left -= taken;
+    }
+    database
+}
+
+/// A shop with its profiles; the first is the default.
+pub(crate) async fn koan(
+    database: Scripted,
+    profiles: impl IntoIterator<Item = (&'static str, Storage)>,
+) -> Koan {
+    let builder = Koan::builder().provider("main", database);
+    let builder =
+        profiles.into_iter().fold(builder, |builder, (name, storage)| builder.storage(name, storage));
+    builder.build().await.expect("a context")
+}
+
+/// The customers that are in its database.
+pub(crate) async fn customers_of(koan: &Koan) -> Vec<Customer> {
+    koan.data::<Customer>().all_stream().try_collect().await.expect("readable")
+}
+
+/// A backup whose archive is as large as what is in it.
+pub(crate) async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
+    Ok(koan.backup(name).compression(Compression::stored()).await?.manifest().clone())
+}
+
+/// A store that runs as long as this is held.
+pub(crate) enum Place {
+    Directory(tempfile::TempDir),
+    Memory(Vec<(String, Storage)>),
+    Moto(Moto),
+    S3s(S3s),
+    Azurite(Azurite),
+    Google(GoogleByMoto),
+}
+
+impl Place {
+    /// A profile of its own in this store; the same again for the same prefix.
+    pub(crate) fn storage(&mut self, prefix: &str) -> Storage {
+        let opened = |options: StorageOptions| options.open().expect("a profile");
+        match self {
+            Self::Directory(folder) => {
+                Storage::url(format!("file://{}/{prefix}", folder.path().display())).expect("a directory")
+            }
+            Self::Memory(known) => {
+                if let Some((_, storage)) = known.iter().find(|(known, _)| known == prefix) {
+                    return storage.clone();
+                }
+                let storage = Storage::url("memory:").expect("memory");
+                known.push((prefix.to_owned(), storage.clone()));
+                storage
+            }
+            Self::Moto(server) => opened(server.storage(prefix)),
+            Self::S3s(server) => opened(server.storage(prefix)),
+            Self::Azurite(server) => opened(server.storage(prefix)),
+            Self::Google(server) => opened(server.storage(prefix)),
+        }
+    }
+}
