@@ -50,5 +50,7 @@ fn a_killed_backup_of_postgres_is_whole_or_not_there() {
 #[cfg(unix)]
 #[test]
 fn a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive() {
-    kill::<postgres::KilledRestore>("a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive");
+    kill::<postgres::KilledRestore>(
+        "a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive",
+    );
 }

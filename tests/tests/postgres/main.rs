@@ -7,4 +7,5 @@ mod faults;
 mod reading;
 mod restoring;
 mod rig;
+mod standby;
 mod types;
