@@ -124,8 +124,7 @@ async fn chinook_goes_to_json_files_and_back_and_is_the_same_everywhere() {
 
     let lines = JsonFiles::lines(folder.path().join("lines")).expect("a directory");
     let documents = JsonFiles::documents(folder.path().join("documents")).expect("a directory");
-    for (files, from, name) in
-        [(lines, "of-postgres", "of-lines"), (documents, "of-sqlite", "of-documents")]
+    for (files, from, name) in [(lines, "of-postgres", "of-lines"), (documents, "of-sqlite", "of-documents")]
     {
         let koan = over(files, &storage).await;
         let report = koan.restore(from).await.expect("restored");
