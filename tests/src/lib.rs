@@ -7,3 +7,4 @@ pub mod log;
 #[cfg(unix)]
 pub mod postgres;
 pub mod scripted;
+pub mod small_disk;
