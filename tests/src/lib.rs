@@ -11,5 +11,6 @@ pub mod postgres;
 #[cfg(unix)]
 pub mod proxy;
 pub mod scripted;
+pub mod small_disk;
 #[cfg(unix)]
 pub mod stores;

@@ -1,7 +1,5 @@
 //! A store that fails, lies or is full: nothing is published that is not whole, and nothing is hidden.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use koan_backup::prelude::*;
@@ -9,6 +7,7 @@ use koan_backup::{BackupStatus, SetName};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::scripted::Scripted;
+use koan_backup_tests::small_disk::SmallDisk;
 use object_store::local::LocalFileSystem;
 use serde::{Deserialize, Serialize};
 
@@ -400,41 +399,4 @@ async fn a_disk_that_is_full_from_the_start_takes_no_manifest_either() {
     let files = |folder: &str| std::fs::read_dir(disk.path().join(folder)).expect("readable").count();
     assert_eq!((files("archives"), files("manifests")), (1, 1));
     assert!(koan.verify(backup.id()).await.expect("a report").is_valid());
-}
-
-/// A disk of 2 MiB in memory, which only root can mount.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// `None`, told aloud, where it cannot be mounted; in CI that is a failure.
-    fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
-            .arg(directory.path())
-            .output()
-            .is_ok_and(|done| done.status.success());
-        if mounted {
-            return Some(Self(directory));
-        }
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must be able to mount a tmpfs");
-        say("NOT RUN: a full disk needs the right to mount a tmpfs; run the tests as root");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
-/// For whoever reads the output of the run.
-#[expect(clippy::print_stderr, reason = "a test says that it did not run")]
-fn say(text: &str) {
-    eprintln!("{text}");
 }

@@ -1,6 +1,7 @@
 //! One connection, and the task that moves its bytes.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use koan_backup_core::{Error, ErrorKind, Result};
@@ -39,6 +40,8 @@ pub(super) struct Location {
 pub(super) struct Connection {
     pub(super) client: Client,
     task: JoinHandle<()>,
+    /// Why it has ended, where the server said so or the network did.
+    farewell: Arc<OnceLock<tokio_postgres::Error>>,
     /// The schemas in which names without one are looked for, in that order.
     pub(super) schemas: Vec<String>,
 }
@@ -48,11 +51,16 @@ impl Location {
     pub(super) async fn connect(&self) -> Result<Connection> {
         let connecting = async {
             let (client, connection) = self.address.config.connect(self.tls.clone()).await?;
+            let farewell = Arc::new(OnceLock::new());
+            let told = Arc::clone(&farewell);
             let task = tokio::spawn(async move {
-                // Whoever uses the client sees that it has ended.
-                let _ = connection.await;
+                let mut connection = std::pin::pin!(connection);
+                // Kept before the connection goes, from which whoever uses the client sees that it has ended.
+                if let Err(error) = connection.as_mut().await {
+                    let _ = told.set(error);
+                }
             });
-            Ok::<_, tokio_postgres::Error>(Connection { client, task, schemas: Vec::new() })
+            Ok::<_, tokio_postgres::Error>(Connection { client, task, farewell, schemas: Vec::new() })
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
             Error::new(
@@ -124,19 +132,25 @@ impl Location {
 impl Connection {
     /// Runs statements that give nothing back.
     pub(super) async fn run(&self, what: &str, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| failed(what, &error))
+        self.client.batch_execute(sql).await.map_err(|error| self.failed(what, &error))
     }
 
     /// Runs one statement and tells how many rows it changed.
     pub(super) async fn execute(&self, what: &str, sql: &str) -> Result<u64> {
-        self.client.execute(sql, &[]).await.map_err(|error| failed(what, &error))
+        self.client.execute(sql, &[]).await.map_err(|error| self.failed(what, &error))
     }
 
     /// The one number that a query gives.
     pub(super) async fn number(&self, what: &str, sql: &str) -> Result<u64> {
-        let row = self.client.query_one(sql, &[]).await.map_err(|error| failed(what, &error))?;
+        let row = self.client.query_one(sql, &[]).await.map_err(|error| self.failed(what, &error))?;
         let number: i64 = row.try_get(0).map_err(|error| failed(what, &error))?;
         Ok(u64::try_from(number).unwrap_or(0))
+    }
+
+    /// An error while doing `what`: where the connection has ended, what the server said last.
+    fn failed(&self, what: &str, error: &tokio_postgres::Error) -> Error {
+        let last = self.farewell.get().filter(|_| error.is_closed());
+        failed(what, last.unwrap_or(error))
     }
 }
 

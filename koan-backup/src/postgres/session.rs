@@ -5,14 +5,15 @@ mod copy;
 mod keys;
 mod load;
 mod merge;
+mod references;
 mod sequences;
 mod suspended;
 mod target;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionIntent, SessionOptions,
-    WriteCounts,
+    EntityCodec, Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionIntent,
+    SessionOptions, WriteCounts,
 };
 
 use super::catalog::Catalog;
@@ -33,8 +34,8 @@ pub(super) struct PostgresSession {
     options: SessionOptions,
     catalog: Catalog,
     suspended: Suspended,
-    /// The columns that were written, by table, whose sequences move on.
-    written: Vec<Mapping>,
+    /// What was written, whose sequences move on.
+    written: Vec<(EntityCodec, Mapping)>,
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -104,7 +105,7 @@ impl PostgresSession {
         let target = Target::new(request, mapping)?;
         self.targets += 1;
         if self.options.intent == SessionIntent::Apply {
-            self.written.push(target.mapping.clone());
+            self.written.push((target.entity.clone(), target.mapping.clone()));
         }
         let loading =
             Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
@@ -140,24 +141,40 @@ impl PostgresSession {
         if self.open.is_some() {
             return Err(out_of_order("a restore was committed though its last target did not end"));
         }
-        // What was deferred is checked here, and a table with checks that wait cannot be altered.
-        let checked = self.connection.run("checking constraints", "SET CONSTRAINTS ALL IMMEDIATE").await;
-        checked.map_err(reference)?;
-        self.suspended.put_back(&self.connection).await.map_err(reference)?;
-        for mapping in &self.written {
+        // After an error a transaction answers nothing more, but for where it goes back to.
+        self.connection.run("checking constraints", "SAVEPOINT koan_written").await?;
+        if let Err(error) = self.put_back().await {
+            return Err(self.explained(error).await);
+        }
+        for (_, mapping) in &self.written {
             sequences::move_on(&self.connection, mapping).await?;
         }
         self.connection.run("committing the restore", "COMMIT").await
     }
-}
 
-/// A constraint that does not hold at the end is one between tables.
-fn reference(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Constraint => {
-            Error::new(ErrorKind::Constraint, format!("{error}; restore the table it refers to as well"))
+    async fn put_back(&mut self) -> Result<()> {
+        // What was deferred is checked here, and a table with checks that wait cannot be altered.
+        self.connection.run("checking constraints", "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        self.suspended.put_back(&self.connection).await
+    }
+
+    /// The error of a constraint that does not hold at the end, which is one between tables, with the rows that break it.
+    async fn explained(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Constraint {
+            return error;
         }
-        _ => error,
+        let back = self.connection.run("checking constraints", "ROLLBACK TO SAVEPOINT koan_written").await;
+        let broken = match back {
+            Ok(()) => self.suspended.broken(&self.connection, &self.catalog, &self.written).await,
+            Err(lost) => Err(lost),
+        };
+        match broken {
+            Ok(Some(broken)) => broken,
+            // The role may not read what it may refer to: what the server said is all there is.
+            Ok(None) | Err(_) => {
+                Error::new(ErrorKind::Constraint, format!("{error}; restore the table it refers to as well"))
+            }
+        }
     }
 }
 

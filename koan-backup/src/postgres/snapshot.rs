@@ -50,6 +50,13 @@ impl PostgresSnapshot {
         })
     }
 
+    /// Refuses what was read if the tables may have been altered meanwhile: their locks end with the keeper, and with a
+    /// standby's patience.
+    async fn require_locks(&self) -> Result<()> {
+        let keeper = self.keeper.lock().await;
+        keeper.run("keeping the tables from being altered while they are read", "SELECT").await
+    }
+
     /// A connection that sees the snapshot.
     async fn reader(&self, snapshot: &str) -> Result<Connection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -117,6 +124,7 @@ impl Snapshot for PostgresSnapshot {
             Some(snapshot) => {
                 let connection = self.reader(snapshot).await?;
                 let summary = cursor::read(&connection, &request, mapping, sink).await?;
+                self.require_locks().await?;
                 // One whose read failed or was given up is dropped, which ends what it was doing.
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
                 Ok(summary)

@@ -11,8 +11,6 @@ use tokio::runtime::Runtime;
 
 use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};
 
-/// Kills of each job, unless more are asked for.
-const KILLS: u32 = 100;
 /// Kills in one folder, so that what is left of one is there when the next job begins.
 const KILLS_PER_FOLDER: u32 = 10;
 /// Up to which part of the time a job takes it is killed: beyond the end as well.
@@ -22,6 +20,9 @@ const LATEST: f64 = 1.25;
 pub(super) trait Scenario: Sized {
     /// What it is called, and its two sides.
     const WORDS: Words;
+
+    /// How often it is killed, unless more is asked for.
+    const KILLS: u32 = 100;
 
     /// Fills an empty folder; `number` tells folders apart.
     async fn prepare(folder: &Path, number: u32) -> Self;
@@ -76,7 +77,7 @@ pub(super) fn kill<S: Scenario>(test: &str) {
 }
 
 fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
-    let (seed, kills) = (seed(), KILLS * rounds());
+    let (seed, kills) = (seed(), S::KILLS * rounds());
     let mut chance = fastrand::Rng::with_seed(seed);
     let (mut times, mut tally) = (Times::default(), Tally::default());
     for number in 0..kills.div_ceil(KILLS_PER_FOLDER) {

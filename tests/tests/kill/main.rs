@@ -6,6 +6,8 @@ mod backup;
 mod catalog;
 mod files;
 mod harness;
+#[cfg(unix)]
+mod postgres;
 mod process;
 mod rekey;
 mod restore;
@@ -37,4 +39,18 @@ fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens() {
 #[test]
 fn a_killed_restore_of_files_leaves_them_as_they_were_or_as_the_archive() {
     kill::<KilledFiles>("a_killed_restore_of_files_leaves_them_as_they_were_or_as_the_archive");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_backup_of_postgres_is_whole_or_not_there() {
+    kill::<postgres::KilledBackup>("a_killed_backup_of_postgres_is_whole_or_not_there");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive() {
+    kill::<postgres::KilledRestore>(
+        "a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive",
+    );
 }

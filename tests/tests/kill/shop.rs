@@ -128,7 +128,7 @@ impl Shop {
 
 /// What a database holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Dump(Vec<String>);
+pub(super) struct Dump(pub(super) Vec<String>);
 
 impl Dump {
     /// The first thing that is here and not in the other, and how many there are.

@@ -106,3 +106,42 @@ async fn chinook_goes_from_sqlite_to_postgres_and_back_and_is_the_same_everywher
         assert_eq!(hashes(of_sqlite.manifest()), hashes(back.manifest()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chinook_goes_to_json_files_and_back_and_is_the_same_everywhere() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let server = Server::start();
+    published(&server, folder.path());
+    let rows = dump(&server);
+    let storage = folder.path().join("backups");
+    let postgres = over(Postgres::connect(server.address()).expect("an address"), &storage).await;
+    let of_postgres = postgres.backup("of-postgres").await.expect("a backup");
+    let copy = folder.path().join("chinook.db");
+    std::fs::copy(data("Chinook_Sqlite.sqlite"), &copy).expect("copied");
+    let sqlite = over(Sqlite::open(&copy).expect("opened"), &storage).await;
+    let of_sqlite = sqlite.backup("of-sqlite").await.expect("a backup");
+    assert_eq!(hashes(of_postgres.manifest()), hashes(of_sqlite.manifest()));
+
+    let lines = JsonFiles::lines(folder.path().join("lines")).expect("a directory");
+    let documents = JsonFiles::documents(folder.path().join("documents")).expect("a directory");
+    for (files, from, name) in [(lines, "of-postgres", "of-lines"), (documents, "of-sqlite", "of-documents")]
+    {
+        let koan = over(files, &storage).await;
+        let report = koan.restore(from).await.expect("restored");
+        assert_eq!(report.record_count(), of_postgres.item_count(), "{name}");
+        let of_files = koan.backup(name).await.expect("a backup");
+        assert_eq!(hashes(of_files.manifest()), hashes(of_postgres.manifest()), "{name}");
+
+        server.sql("TRUNCATE album, artist, customer, employee, genre, invoice, invoice_line, media_type, playlist, playlist_track, track");
+        postgres.restore(name).await.expect("restored");
+        assert!(dump(&server) == rows, "{name}: row by row as the script loads them");
+
+        Connection::open(&copy)
+            .expect("a database")
+            .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM Track WHERE TrackId % 2 = 0; UPDATE Invoice SET Total = 0;")
+            .expect("changed");
+        sqlite.restore(name).replace_existing().await.expect("restored");
+        let back = sqlite.backup("back").await.expect("a backup");
+        assert_eq!(hashes(back.manifest()), hashes(of_sqlite.manifest()), "{name}");
+    }
+}

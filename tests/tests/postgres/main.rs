@@ -5,6 +5,8 @@ mod chinook;
 mod conformance;
 mod faults;
 mod reading;
+mod references;
 mod restoring;
 mod rig;
+mod standby;
 mod types;

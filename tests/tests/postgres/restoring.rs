@@ -156,6 +156,7 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named() {
         assert_eq!(error.kind(), ErrorKind::Constraint);
         let text = error.chain();
         assert!(text.contains("purchase_user_id_fkey") && !text.contains("s3cret"), "{text}");
+        assert!(text.contains("rows of table `purchase` would refer to rows of `users`"), "{text}");
         assert_eq!((dump(&server), server.schema()), before);
     }
     server.sql("UPDATE users SET email = 'q@example.org' WHERE id = 7; INSERT INTO users (email) VALUES ('c@example.org')");

@@ -1,10 +1,11 @@
-//! A key that a query gives, as text for an error.
+//! Keys that a query gives, as text for an error.
 
 use std::error::Error as StdError;
 
-use koan_backup_core::{Result, Value};
+use koan_backup_core::{EntityCodec, Result, Value};
 use tokio_postgres::types::{FromSql, Type};
 
+use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::target::Target;
@@ -28,17 +29,33 @@ pub(super) async fn first_key(
     target: &Target,
     from: &str,
 ) -> Result<Option<String>> {
-    let columns: Vec<String> =
-        target.key_columns().map(|column| column.column_type.selected(&column.name)).collect();
-    let query = format!("SELECT {} FROM {from} LIMIT 1", columns.join(", "));
-    let what = format!("looking for keys of {}", target.entity.name());
-    let row = connection.client.query_opt(&query, &[]).await.map_err(|error| failed(&what, &error))?;
-    let Some(row) = row else { return Ok(None) };
-    let mut parts = Vec::new();
-    for (index, column) in target.key_columns().enumerate() {
-        let raw: Option<Raw<'_>> = row.try_get(index).map_err(|error| failed(&what, &error))?;
-        let value = raw.and_then(|raw| column.column_type.read(raw.0).ok());
-        parts.push((column.name.as_str(), value.unwrap_or(Value::Null)));
+    let columns: Vec<_> =
+        target.key_columns().map(|column| (column.name.as_str(), &column.column_type)).collect();
+    Ok(first_keys(connection, &target.entity, &columns, from, 1).await?.pop())
+}
+
+/// The keys of the first rows of what is selected from, from the names and types of their columns.
+pub(super) async fn first_keys(
+    connection: &Connection,
+    entity: &EntityCodec,
+    columns: &[(&str, &ColumnType)],
+    from: &str,
+    count: usize,
+) -> Result<Vec<String>> {
+    let selected: Vec<String> =
+        columns.iter().map(|(name, column_type)| column_type.selected(name)).collect();
+    let query = format!("SELECT {} FROM {from} LIMIT {count}", selected.join(", "));
+    let what = format!("looking for keys of {}", entity.name());
+    let rows = connection.client.query(&query, &[]).await.map_err(|error| failed(&what, &error))?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut parts = Vec::new();
+        for (index, (name, column_type)) in columns.iter().enumerate() {
+            let raw: Option<Raw<'_>> = row.try_get(index).map_err(|error| failed(&what, &error))?;
+            let value = raw.and_then(|raw| column_type.read(raw.0).ok());
+            parts.push((*name, value.unwrap_or(Value::Null)));
+        }
+        keys.push(entity.key_text(parts.iter().map(|(name, value)| (*name, value))));
     }
-    Ok(Some(target.entity.key_text(parts.iter().map(|(name, value)| (*name, value)))))
+    Ok(keys)
 }

@@ -4,14 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use koan_backup_core::{Error, ErrorKind, RestoreLevel, Result};
+use koan_backup_core::{EntityCodec, Error, ErrorKind, RestoreLevel, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
-use super::super::catalog::{Identity, Table, TableKind};
+use super::super::catalog::{Catalog, Identity, Table, TableKind};
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::identifier::quoted;
+use super::super::mapping::Mapping;
+use super::references::{ForeignKey, POINTS_NOWHERE};
 use super::target::Target;
 
 /// What was done, and how it is undone.
@@ -19,6 +21,8 @@ use super::target::Target;
 pub(super) struct Suspended {
     /// Foreign keys that were looked at.
     references: BTreeSet<Oid>,
+    /// Those of them whose rows can be looked for.
+    foreign_keys: Vec<ForeignKey>,
     /// Statements that put indexes back.
     indexes: Vec<PutBack>,
     /// Statements that put triggers and numbered columns back.
@@ -56,15 +60,20 @@ pub(in super::super) const TRIGGERS: &str = "
       AND (c.oid = $1 OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)))
     ORDER BY 1, 2, 3";
 
-const REFERENCES: &str = "
+/// Foreign keys of a table and to it, but for what is put between in front of FROM.
+const REFERENCES: [&str; 2] = [
+    "
     SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
            k.confdeltype::text, k.confupdtype::text, k.convalidated, pg_catalog.pg_get_constraintdef(k.oid),
            pg_catalog.obj_description(k.oid, 'pg_constraint'),
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O')
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
+           k.conrelid, ",
+    "
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid";
+    WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
+];
 
 /// Indexes that nothing needs meanwhile and that can be made again exactly as they are.
 const INDEXES: &str = "
@@ -97,10 +106,12 @@ impl Suspended {
             self.silence_triggers(connection, table, &what).await?;
         }
         self.free_identities(connection, target, extent, &what).await?;
-        let rows = connection.client.query(REFERENCES, &[&table.oid]).await;
+        let rows = connection.client.query(&REFERENCES.join(POINTS_NOWHERE), &[&table.oid]).await;
         for row in rows.map_err(|error| failed(&what, &error))? {
             let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
             if self.references.insert(reference.oid) {
+                let foreign_key = ForeignKey::of(&row, [1, 12, 5, 13]);
+                self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
                 self.loosen(connection, reference, table, extent, &what).await?;
             }
         }
@@ -245,6 +256,21 @@ impl Suspended {
             table.oid
         );
         Ok(connection.number(&format!("preparing table `{}`", table.shown), &referring).await? == 0)
+    }
+
+    /// The error of the first foreign key under which rows point nowhere, if there is one.
+    pub(super) async fn broken(
+        &self,
+        connection: &Connection,
+        catalog: &Catalog,
+        written: &[(EntityCodec, Mapping)],
+    ) -> Result<Option<Error>> {
+        for foreign_key in &self.foreign_keys {
+            if let Some(error) = foreign_key.broken(connection, catalog, written).await? {
+                return Ok(Some(error));
+            }
+        }
+        Ok(None)
     }
 
     /// Puts everything back as it was.

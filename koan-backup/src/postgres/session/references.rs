@@ -1,0 +1,100 @@
+//! Foreign keys that point nowhere.
+//!
+//! What the server tells of a broken foreign key holds content of the row, so it is not shown; the rows are looked for instead.
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::super::catalog::Catalog;
+use super::super::connection::Connection;
+use super::super::identifier::listed;
+use super::super::mapping::Mapping;
+use super::keys::first_keys;
+
+/// How many rows an error text names.
+const NAMED: usize = 5;
+
+/// The rows `c` of a foreign key `k` that point nowhere, as a query selects from them; NULL where that is not told by comparing
+/// columns, or was never so. Joins are those of the query that this is a column of.
+pub(super) const POINTS_NOWHERE: &str = "
+    CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
+           AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
+        SELECT pg_catalog.format('%s%I.%I AS c WHERE %s AND NOT EXISTS (SELECT FROM %s%I.%I AS p WHERE %s)',
+            CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, n.nspname, c.relname,
+            pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', ca.attname), ' AND '),
+            CASE pc.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, pn.nspname, pc.relname,
+            pg_catalog.string_agg(
+                pg_catalog.format('p.%I OPERATOR(%I.%s) c.%I', pa.attname, s.nspname, o.oprname, ca.attname), ' AND '))
+        FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop))
+            AS u (child, parent, operator)
+        JOIN pg_catalog.pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = u.child
+        JOIN pg_catalog.pg_attribute pa ON pa.attrelid = k.confrelid AND pa.attnum = u.parent
+        JOIN pg_catalog.pg_operator o ON o.oid = u.operator JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
+        CROSS JOIN pg_catalog.pg_class pc JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+        WHERE pc.oid = k.confrelid
+        GROUP BY pc.relkind, pn.nspname, pc.relname) END";
+
+/// A foreign key whose rows can be looked for.
+#[derive(Debug)]
+pub(super) struct ForeignKey {
+    name: String,
+    child: Oid,
+    parent: Oid,
+    points_nowhere: String,
+}
+
+impl ForeignKey {
+    /// From a row that has name, child, parent and [`POINTS_NOWHERE`] in these columns; `None` where the last is NULL.
+    pub(super) fn of(
+        row: &Row,
+        [name, child, parent, rows]: [usize; 4],
+    ) -> Result<Option<Self>, tokio_postgres::Error> {
+        let Some(points_nowhere) = row.try_get(rows)? else { return Ok(None) };
+        let (name, child, parent) = (row.try_get(name)?, row.try_get(child)?, row.try_get(parent)?);
+        Ok(Some(Self { name, child, parent, points_nowhere }))
+    }
+
+    /// The error of the rows that point nowhere, if there are any. Keys are shown of entities whose errors may.
+    pub(super) async fn broken(
+        &self,
+        connection: &Connection,
+        catalog: &Catalog,
+        written: &[(EntityCodec, Mapping)],
+    ) -> Result<Option<Error>> {
+        let what = format!("looking for rows that break `{}`", self.name);
+        let from = &self.points_nowhere;
+        let count = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let of_child = written.iter().find(|(_, mapping)| mapping.table.oid == self.child);
+        let keys = match of_child.filter(|(entity, _)| entity.shows_keys()) {
+            Some((entity, mapping)) => {
+                let places = mapping.key.iter().map(|&place| &mapping.places[place]);
+                let columns: Vec<_> =
+                    places.map(|place| (place.column.name.as_str(), &place.column_type)).collect();
+                let order: Vec<String> = (1..=columns.len()).map(|column| column.to_string()).collect();
+                let from = format!("{from} ORDER BY {}", order.join(", "));
+                first_keys(connection, entity, &columns, &from, NAMED).await?
+            }
+            None => Vec::new(),
+        };
+        let among = match keys.is_empty() {
+            true => String::new(),
+            false => format!(", among them {}", listed(keys.iter().map(String::as_str))),
+        };
+        let shown = |oid: Oid| {
+            let table = catalog.tables.iter().find(|table| table.oid == oid);
+            table.map_or("(a table that is not seen)", |table| &table.shown)
+        };
+        let (name, child, parent) = (&self.name, shown(self.child), shown(self.parent));
+        Ok(Some(Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{among} (constraint \
+                 `{name}`); restore `{parent}` as well"
+            ),
+        )))
+    }
+}

@@ -1,0 +1,43 @@
+//! A disk that is soon full.
+
+use std::path::Path;
+use std::process::Command;
+
+/// A disk of 2 MiB in memory, which only root can mount.
+#[derive(Debug)]
+pub struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None`, told aloud, where it cannot be mounted; in CI that is a failure.
+    pub fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .arg(directory.path())
+            .output()
+            .is_ok_and(|done| done.status.success());
+        if mounted {
+            return Some(Self(directory));
+        }
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must be able to mount a tmpfs");
+        say("NOT RUN: a full disk needs the right to mount a tmpfs; run the tests as root");
+        None
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+/// For whoever reads the output of the run.
+#[expect(clippy::print_stderr, reason = "a test says that it did not run")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

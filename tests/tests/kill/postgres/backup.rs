@@ -1,0 +1,68 @@
+//! A backup of PostgreSQL that is killed.
+
+use std::path::Path;
+
+use koan_backup::Manifest;
+use koan_backup::prelude::*;
+
+use super::super::catalog::{Catalog, every_backup_is_whole};
+use super::super::harness::{Left, Scenario, Side, Words};
+use super::super::shop::{Dump, NAME, after_the_last_entity};
+use super::shop::Shop;
+
+pub(in super::super) struct KilledBackup {
+    shop: Shop,
+    koan: Koan,
+    dump: Dump,
+    known: Catalog,
+}
+
+impl Scenario for KilledBackup {
+    const WORDS: Words =
+        Words { job: "backup of PostgreSQL", before: "before publication", after: "after it" };
+    const KILLS: u32 = 40;
+
+    async fn prepare(folder: &Path, _: u32) -> Self {
+        let shop = Shop::open(folder);
+        let koan = Shop::context(folder).await;
+        koan.backup(NAME).await.expect("a backup");
+        let known = every_backup_is_whole(&koan, &shop.storage()).await;
+        Self { dump: shop.dump(), shop, koan, known }
+    }
+
+    async fn context(folder: &Path) -> Koan {
+        Shop::context(folder).await
+    }
+
+    async fn work(koan: &Koan, ending: fn()) {
+        koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
+    }
+
+    async fn check(&mut self) -> Left {
+        let is_noticed_late = self.shop.is_left_alone();
+        let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+        for (id, manifest) in &self.known.backups {
+            assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup is gone or has changed");
+        }
+        let new = found.backups.len() - self.known.backups.len();
+        assert!(new <= 1, "one job made {new} backups");
+        let mut contents = found.backups.values().map(contents);
+        let first = contents.next().expect("the backup that was there before any kill");
+        assert!(contents.all(|other| other == first), "a backup holds other records than the first");
+        // It would wait for a lock that is left.
+        self.shop.sql("SET lock_timeout = '1s'; BEGIN; LOCK TABLE \"user\", purchase; COMMIT");
+        assert_eq!(self.shop.dump(), self.dump);
+        self.known = found;
+        Left {
+            side: if new == 0 { Side::Before } else { Side::After },
+            trace: is_noticed_late.then_some("a session that the server ended"),
+        }
+    }
+}
+
+fn contents(manifest: &Manifest) -> Vec<(&str, u64, Option<&str>)> {
+    let entities = manifest.entities.iter();
+    entities
+        .map(|entity| (entity.entity.as_str(), entity.item_count, entity.content_hash.as_deref()))
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! A restore into PostgreSQL that is killed.
+
+use std::path::Path;
+
+use koan_backup::prelude::*;
+
+use super::super::catalog::every_backup_is_whole;
+use super::super::harness::{Left, Scenario, Side, Words};
+use super::super::shop::{Dump, NAME, after_the_last_entity};
+use super::shop::Shop;
+
+/// What the restore has to undo: rows that are gone, changed and new in both tables.
+const CHANGES: &str = r#"
+    SET session_replication_role = replica;
+    DELETE FROM purchase WHERE id % 3 = 0 OR user_id > 2800;
+    DELETE FROM "user" WHERE id > 2800;
+    UPDATE purchase SET amount = amount + 1, note = 'changed' WHERE id % 5 = 0;
+    UPDATE "user" SET email = 'changed-' || email, active = NOT active WHERE id % 8 = 0;
+    INSERT INTO "user" SELECT id - 1, 'new-' || email, true FROM "user" WHERE id % 4 = 0;
+    INSERT INTO purchase SELECT id + 100000, user_id - 1, 1, NULL FROM purchase WHERE user_id % 4 = 0;
+    SELECT setval('user_id_seq', 2800);
+    CREATE SCHEMA kept;
+    CREATE TABLE kept."user" AS TABLE "user"; CREATE TABLE kept.purchase AS TABLE purchase;"#;
+
+/// The tables as they were before the first restore. A lock that is left fails it.
+const PUT_BACK: &str = r#"
+    SET session_replication_role = replica; SET lock_timeout = '1s';
+    BEGIN;
+    TRUNCATE purchase, "user";
+    INSERT INTO "user" TABLE kept."user"; INSERT INTO purchase TABLE kept.purchase;
+    SELECT setval('user_id_seq', 2800);
+    COMMIT"#;
+
+pub(in super::super) struct KilledRestore {
+    shop: Shop,
+    koan: Koan,
+    archived: Dump,
+    before: Dump,
+}
+
+impl Scenario for KilledRestore {
+    const WORDS: Words =
+        Words { job: "restore into PostgreSQL", before: "before the commit", after: "after it" };
+    const KILLS: u32 = 40;
+
+    async fn prepare(folder: &Path, _: u32) -> Self {
+        let shop = Shop::open(folder);
+        let koan = Shop::context(folder).await;
+        koan.backup(NAME).await.expect("a backup");
+        let archived = shop.dump();
+        shop.sql(CHANGES);
+        Self { before: shop.dump(), archived, shop, koan }
+    }
+
+    fn put_back(&self) {
+        self.shop.sql(PUT_BACK);
+        let found = self.shop.dump();
+        assert!(found == self.before, "put back, but for {}", self.before.beyond(&found));
+    }
+
+    async fn context(folder: &Path) -> Koan {
+        Shop::context(folder).await
+    }
+
+    async fn work(koan: &Koan, ending: fn()) {
+        let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
+        restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+    }
+
+    async fn check(&mut self) -> Left {
+        let trace = self.shop.is_left_alone().then_some("a session that the server ended");
+        let found = self.shop.dump();
+        let side = if found == self.before {
+            Side::Before
+        } else if found == self.archived {
+            Side::After
+        } else {
+            panic!(
+                "the database is neither as it was nor as the archive: not as it was by {}, not as the archive by {}; it lacks {} of the archive",
+                found.beyond(&self.before),
+                found.beyond(&self.archived),
+                self.archived.beyond(&found)
+            );
+        };
+        let catalog = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+        assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
+        Left { side, trace }
+    }
+}

@@ -1,0 +1,100 @@
+//! The shop on a server of its own: a foreign key, secondary indexes, a trigger, and a column that counts.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::Server;
+
+use super::super::shop::Dump;
+
+/// Nothing that a client left takes the server that long.
+const HANGS: Duration = Duration::from_secs(30);
+
+const SCHEMA: &str = r#"
+    CREATE EXTENSION amcheck;
+    CREATE TABLE "user" (id bigserial PRIMARY KEY, email text NOT NULL UNIQUE, active bool NOT NULL);
+    CREATE TABLE purchase (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES "user" (id) ON DELETE CASCADE,
+        amount float8 NOT NULL CHECK (amount >= 0), note text);
+    CREATE INDEX user_that_is_active ON "user" (email DESC) WHERE active;
+    CREATE INDEX purchase_of_user ON purchase (user_id, amount); CREATE INDEX purchase_note ON purchase (lower(note));
+    CREATE TABLE audit (entry text);
+    CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO audit VALUES (TG_NAME); RETURN NEW; END $$;
+    CREATE TRIGGER on_user AFTER INSERT OR UPDATE OR DELETE ON "user" FOR EACH ROW EXECUTE FUNCTION audit();
+    CREATE TRIGGER on_purchase AFTER INSERT OR DELETE ON purchase FOR EACH ROW EXECUTE FUNCTION audit();
+    INSERT INTO "user" SELECT 2 * i, 'user-' || i || '@example.org', i % 3 = 0 FROM generate_series(1, 1500) i;
+    INSERT INTO purchase SELECT i, 2 * (i % 1500) + 2, i + 0.5, CASE WHEN i % 7 > 0 THEN repeat(md5(i::text), 10) END
+        FROM generate_series(1, 5000) i;
+    SELECT setval('user_id_seq', 3000); TRUNCATE audit;"#;
+
+/// Every row, and what is around the rows, in the state it is in.
+const DUMP: &str = r#"
+    SELECT 'user', t::text FROM "user" t ORDER BY id;
+    SELECT 'purchase', t::text FROM purchase t ORDER BY id;
+    SELECT 'audit', t::text FROM audit t ORDER BY 2;
+    SELECT 'sequence', last_value, is_called FROM user_id_seq;
+    SELECT 'index', pg_get_indexdef(indexrelid), indisvalid, indisready FROM pg_index
+        WHERE indrelid IN ('"user"'::regclass, 'purchase'::regclass) ORDER BY 2;
+    SELECT 'constraint', conrelid::regclass, conname, convalidated, condeferrable, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE conrelid IN ('"user"'::regclass, 'purchase'::regclass) ORDER BY 2, 3;
+    SELECT 'trigger', tgrelid::regclass, tgenabled, tgtype, tgfoid::regproc FROM pg_trigger
+        WHERE tgrelid IN ('"user"'::regclass, 'purchase'::regclass) ORDER BY 2, 4, 5;
+    SELECT 'relation', relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 2;"#;
+
+/// Fails where an index lacks a row or has one too many.
+const INDEXES: &str = r#"SELECT count(bt_index_check(indexrelid, true)::text) FROM pg_index
+    WHERE indrelid IN ('"user"'::regclass, 'purchase'::regclass)"#;
+
+/// A server and a directory for backups.
+#[derive(Debug)]
+pub(super) struct Shop {
+    server: Server,
+    folder: PathBuf,
+}
+
+impl Shop {
+    /// A new one. Whoever is killed finds it by a file in the folder.
+    pub(super) fn open(folder: &Path) -> Self {
+        let server = Server::with_settings(15, &["fsync=off", "autovacuum=off"]);
+        server.sql(SCHEMA);
+        std::fs::write(folder.join("address"), server.address()).expect("written");
+        Self { server, folder: folder.to_owned() }
+    }
+
+    /// The application of a folder.
+    pub(super) async fn context(folder: &Path) -> Koan {
+        let address = std::fs::read_to_string(folder.join("address")).expect("an address");
+        Koan::builder()
+            .provider("main", Postgres::connect(address).expect("an address"))
+            .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+            .build()
+            .await
+            .expect("a context")
+    }
+
+    pub(super) fn storage(&self) -> PathBuf {
+        self.folder.join("backups")
+    }
+
+    pub(super) fn sql(&self, sql: &str) -> String {
+        self.server.sql(sql)
+    }
+
+    pub(super) fn dump(&self) -> Dump {
+        self.sql(INDEXES);
+        Dump(self.sql(DUMP).lines().map(str::to_owned).collect())
+    }
+
+    /// Waits until the server has noticed that the client is gone, and tells whether something of it was left till then.
+    pub(super) fn is_left_alone(&self) -> bool {
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
+        let (begun, mut waited) = (Instant::now(), false);
+        while self.sql(sessions) != "0" {
+            assert!(begun.elapsed() < HANGS, "a session of a client that was killed does not end");
+            waited = true;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        waited
+    }
+}

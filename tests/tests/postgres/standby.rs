@@ -1,0 +1,102 @@
+//! A standby that gives up what is read there, for what it has to replay.
+
+use std::time::{Duration, Instant};
+
+use koan_backup::prelude::*;
+use koan_backup::{CancellationToken, Event};
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+use super::rig::koan_of;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Crate {
+    id: i64,
+    content: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Truck {
+    id: i64,
+    content: String,
+}
+
+/// Nothing on the primary takes that long.
+const HANGS: Duration = Duration::from_secs(20);
+
+const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
+
+const TABLES: &str = "
+    DROP TABLE IF EXISTS crate, truck;
+    CREATE TABLE crate (id bigint PRIMARY KEY, content text NOT NULL);
+    CREATE TABLE truck (id bigint PRIMARY KEY, content text NOT NULL);
+    INSERT INTO crate SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 40000) g;
+    INSERT INTO truck SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;";
+
+/// The error of a backup of the standby, while `conflict` is done on the primary as soon as crates are read.
+async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
+    let one = 1.try_into().expect("not nought");
+    let database = Postgres::options(standby.address()).connections(one).connect().expect("an address");
+    let koan = koan_of(database, |builder| builder.register::<Crate>().register::<Truck>()).await;
+    let (reached, done) = (CancellationToken::new(), CancellationToken::new());
+    let (told, awaited, running) = (reached.clone(), done.clone(), koan.clone());
+    let backup = tokio::spawn(async move {
+        running
+            .backup("of-the-standby")
+            .batch_size(500)
+            .on_event(move |event| {
+                if matches!(event, Event::BatchRead { .. }) {
+                    told.cancel();
+                    let begun = Instant::now();
+                    while !awaited.is_cancelled() && begun.elapsed() < HANGS {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                }
+            })
+            .await
+    });
+    reached.cancelled().await;
+    // Each by itself: VACUUM is no part of a transaction.
+    for statement in conflict {
+        primary.sql(statement);
+    }
+    // The session that keeps the snapshot waits for work, and is ended at once; one that sends is not.
+    let begun = Instant::now();
+    while standby.sql(SESSIONS) == "2" {
+        assert!(begun.elapsed() < HANGS, "{conflict:?}: nothing was given up");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    done.cancel();
+    let error = match backup.await.expect("no panic") {
+        Ok(report) => panic!("{conflict:?}: a backup of {} records", report.item_count()),
+        Err(error) => error,
+    };
+    for found in koan.backups().await.expect("listed") {
+        assert!(!found.status.is_complete(), "{conflict:?}: {:?}", found.status);
+    }
+    error.chain()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_a_standby_gives_up_is_a_failed_backup_with_the_remedy() {
+    let primary = Server::start();
+    let standby = primary.standby(&["max_standby_streaming_delay=0", "hot_standby_feedback=off"]);
+    for conflict in [
+        &["DELETE FROM crate WHERE id % 2 = 0", "VACUUM crate"][..],
+        &["TRUNCATE crate"],
+        &["DROP TABLE crate"],
+        // Of a table that is read after the other.
+        &["TRUNCATE truck"],
+        &["DROP TABLE truck"],
+    ] {
+        primary.sql(TABLES);
+        let sent = primary.sql("SELECT pg_current_wal_lsn()");
+        while standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{sent}'")) == "f" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let text = conflicting(&primary, &standby, conflict).await;
+        assert!(text.contains("hot_standby_feedback = on"), "{conflict:?}: {text}");
+    }
+}

@@ -1,0 +1,238 @@
+//! How a record is made up.
+
+use chrono::{DateTime, Utc};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::record::{Anything, Named, Place, Shape, Sort, Wrapped};
+
+/// Years 1 to 9999, but for the last day: `jiff` has none of it.
+const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_207_200;
+
+/// What a provider cannot hold and says so; another suite shows that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) has_nul: bool,
+    /// Whether nought keeps its sign in a column.
+    pub(super) signs_nought: bool,
+    /// Whether it does in a list.
+    pub(super) signs_nought_in_lists: bool,
+    /// The step of its clock.
+    pub(super) nanos: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { has_nul: true, signs_nought: true, signs_nought_in_lists: true, nanos: 1 }
+    }
+}
+
+/// Both ends, nought, and anything between.
+macro_rules! integer {
+    ($type:ty) => {
+        prop_oneof![Just(<$type>::MIN), Just(<$type>::MAX), Just(0), any::<$type>()]
+    };
+}
+
+fn double(signs_nought: bool) -> impl Strategy<Value = f64> {
+    let edges =
+        [0.0, -0.0, f64::MIN, f64::MAX, f64::MIN_POSITIVE, 5e-324, 0.1, 1.0, -1e15, 9_007_199_254_740_993.0];
+    let any = prop_oneof![
+        proptest::sample::select(edges.to_vec()),
+        any::<f64>().prop_filter("finite", |v| v.is_finite())
+    ];
+    // Adding nought takes its sign.
+    any.prop_map(move |value| if signs_nought { value } else { value + 0.0 })
+}
+
+fn single(signs_nought: bool) -> impl Strategy<Value = f32> {
+    let edges = [0.0, -0.0, f32::MIN, f32::MAX, f32::MIN_POSITIVE, 1e-45, 0.1, 16_777_216.0];
+    let any = prop_oneof![
+        proptest::sample::select(edges.to_vec()),
+        any::<f32>().prop_filter("finite", |v| v.is_finite())
+    ];
+    // Adding nought takes its sign.
+    any.prop_map(move |value| if signs_nought { value } else { value + 0.0 })
+}
+
+fn exact() -> impl Strategy<Value = Decimal> {
+    prop_oneof![
+        Just(Decimal::MAX),
+        Just(Decimal::MIN),
+        (integer!(i64), 0u32..=28).prop_map(|(digits, scale)| Decimal::new(digits, scale)),
+    ]
+}
+
+impl Limits {
+    fn character(self) -> impl Strategy<Value = char> {
+        any::<char>().prop_map(move |c| if c == '\0' && !self.has_nul { ' ' } else { c })
+    }
+
+    fn text(self) -> impl Strategy<Value = String> {
+        let hostile = [
+            "",
+            " ",
+            "'; DROP TABLE anything; --",
+            "\\N",
+            "\\.",
+            "a\tb\r\n",
+            "\u{202e}txt\u{2028}",
+            "NULL",
+            "{\"a\": 1}",
+            "null",
+            "0",
+            "1e400",
+            "\u{feff}",
+            "e\u{301}\u{1f980}",
+            "\u{1}\u{7f}\u{85}",
+            "2024-02-30",
+            "true",
+        ];
+        prop_oneof![
+            proptest::sample::select(hostile.to_vec()).prop_map(str::to_owned),
+            vec(self.character(), 0..40).prop_map(String::from_iter),
+        ]
+    }
+
+    /// Seconds and the part of one below them.
+    fn moment(self) -> impl Strategy<Value = (i64, u32)> {
+        let seconds = prop_oneof![Just(SECONDS.start), Just(SECONDS.end - 1), Just(-1), Just(0), SECONDS];
+        let nanos = prop_oneof![Just(0), Just(999_999_999), Just(1), 0u32..1_000_000_000];
+        (seconds, nanos).prop_map(move |(seconds, nanos)| (seconds, nanos / self.nanos * self.nanos))
+    }
+
+    fn instant(self) -> impl Strategy<Value = DateTime<Utc>> {
+        self.moment().prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).expect("in range"))
+    }
+
+    fn place(self) -> impl Strategy<Value = Place> {
+        (integer!(i64), vec(option::of(self.text()), 0..4))
+            .prop_map(|(shelf, labels)| Place { shelf, labels })
+    }
+
+    fn shape(self) -> impl Strategy<Value = Shape> {
+        prop_oneof![
+            Just(Shape::Point),
+            integer!(i64).prop_map(Shape::Circle),
+            (any::<u32>(), option::of(self.text())).prop_map(|(width, label)| Shape::Box { width, label }),
+        ]
+    }
+
+    /// Any record with a key of 0.
+    pub(super) fn anything(self) -> impl Strategy<Value = Anything> {
+        let integers =
+            (integer!(i64), integer!(i8), integer!(u16), integer!(i32), integer!(u64), integer!(i128));
+        let numbers =
+            (integers, any::<bool>(), single(self.signs_nought), double(self.signs_nought), exact());
+        let texts = (self.character(), self.text(), any::<u128>(), bytes(), bytes(), any::<[u8; 4]>());
+        let times = (self.instant(), self.instant(), self.instant(), self.instant());
+        let parts = (
+            sort(),
+            self.shape(),
+            self.place(),
+            words(self),
+            vec(double(self.signs_nought_in_lists), 0..4),
+            btree_map(self.text(), integer!(i64), 0..4),
+        );
+        let values = (
+            integer!(u64),
+            double(self.signs_nought),
+            exact(),
+            self.text(),
+            any::<u128>(),
+            bytes(),
+            any::<bool>(),
+        );
+        let others = (self.instant(), self.instant(), sort(), self.place(), words(self));
+        let maybe = (any::<u16>(), values, others);
+        (numbers, texts, times, parts, maybe).prop_map(
+            |(numbers, texts, times, parts, (set, values, others))| {
+                let ((wrapped, tiny, small, medium, unsigned, huge), flag, single, double, exact) = numbers;
+                let (letter, text, uuid, bytes, blob, fixed) = texts;
+                let (instant, local, day, hour) = times;
+                let (sort, shape, place, words, ratios, map) = parts;
+                let (a, b, c, d, e, f, g) = values;
+                let (h, i, j, k, l) = others;
+                let timestamp =
+                    jiff::Timestamp::new(local.timestamp(), local.timestamp_subsec_nanos().cast_signed());
+                let timestamp = timestamp.expect("in range");
+                let civil = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
+                Anything {
+                    id: 0,
+                    wrapped: Wrapped(wrapped),
+                    flag,
+                    tiny,
+                    small,
+                    medium,
+                    unsigned,
+                    huge,
+                    single,
+                    double,
+                    exact,
+                    letter,
+                    text,
+                    bytes,
+                    blob,
+                    fixed,
+                    instant,
+                    uuid: Uuid::from_u128(uuid),
+                    local: local.naive_utc(),
+                    day: day.date_naive(),
+                    hour: hour.time(),
+                    millis: DateTime::from_timestamp_millis(day.timestamp_millis()).expect("in range"),
+                    rfc: time::OffsetDateTime::from_unix_timestamp(hour.timestamp()).expect("in range")
+                        + time::Duration::nanoseconds(hour.timestamp_subsec_nanos().into()),
+                    timestamp,
+                    civil,
+                    civil_day: civil.date(),
+                    civil_hour: civil.time(),
+                    sort,
+                    shape,
+                    place,
+                    words,
+                    ratios,
+                    map,
+                    maybe_count: kept(set, 0, a),
+                    maybe_double: kept(set, 1, b),
+                    maybe_exact: kept(set, 2, c),
+                    maybe_text: kept(set, 3, d),
+                    maybe_uuid: kept(set, 4, Uuid::from_u128(e)),
+                    maybe_bytes: kept(set, 5, f),
+                    maybe_flag: kept(set, 6, g),
+                    maybe_instant: kept(set, 7, h),
+                    maybe_day: kept(set, 8, i.date_naive()),
+                    maybe_sort: kept(set, 9, j),
+                    maybe_place: kept(set, 10, k),
+                    maybe_words: kept(set, 11, l),
+                }
+            },
+        )
+    }
+
+    pub(super) fn named(self) -> impl Strategy<Value = Named> {
+        (self.text(), integer!(u64), self.text()).prop_map(|(name, number, content)| Named {
+            name,
+            number,
+            content,
+        })
+    }
+}
+
+fn kept<T>(set: u16, place: u16, value: T) -> Option<T> {
+    (set >> place & 1 == 1).then_some(value)
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..20)
+}
+
+fn sort() -> impl Strategy<Value = Sort> {
+    prop_oneof![Just(Sort::Plain), Just(Sort::Odd)]
+}
+
+fn words(limits: Limits) -> impl Strategy<Value = Vec<String>> {
+    vec(limits.text(), 0..4)
+}
