@@ -50,6 +50,13 @@ impl Scripted {
         self.lock().entry((codec.name().to_owned(), set.clone())).or_default().push(record);
     }
 
+    /// Keeps the first so many records of a set.
+    pub fn truncate(&self, entity: &str, set: &SetName, count: usize) {
+        if let Some(records) = self.lock().get_mut(&(entity.to_owned(), set.clone())) {
+            records.truncate(count);
+        }
+    }
+
     /// How many records a set holds.
     pub fn len(&self, entity: &str, set: &SetName) -> usize {
         self.lock().get(&(entity.to_owned(), set.clone())).map_or(0, Vec::len)
