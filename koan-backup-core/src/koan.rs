@@ -6,6 +6,7 @@ mod catalog;
 mod copy;
 mod coverage;
 mod data;
+mod diff;
 mod installed;
 mod maintenance;
 mod rekey;
@@ -23,6 +24,7 @@ pub use builder::KoanBuilder;
 pub use catalog::{Catalog, CatalogQuery};
 pub use copy::CopyBuilder;
 pub use data::Data;
+pub use diff::DiffBuilder;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};
@@ -93,6 +95,11 @@ impl Koan {
     /// Seals every backup of a profile for the recipients of this context. One that fails does not hinder the others.
     pub fn rekey_all(&self) -> RekeyAllBuilder {
         RekeyAllBuilder::new(self.clone())
+    }
+
+    /// What differs between two backups: by name the newest that has an archive, or by id.
+    pub fn diff(&self, before: impl Into<BackupRef>, after: impl Into<BackupRef>) -> DiffBuilder {
+        DiffBuilder::new(self.clone(), before.into(), after.into())
     }
 
     /// All the backups in all the storage profiles.

@@ -14,6 +14,7 @@ mod codec;
 pub mod conformance;
 mod consistency;
 mod copy;
+mod diff;
 mod digest;
 mod encryption;
 mod entity;
@@ -54,6 +55,7 @@ pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
 pub use consistency::Consistency;
 pub use copy::CopyReport;
+pub use diff::{BackupDiff, Change, Difference, EntityDiff};
 pub use digest::RecordSetHash;
 pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
 pub use entity::{
@@ -65,9 +67,9 @@ pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
-    Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, EntityBackup, Koan,
-    KoanBuilder, MaintenanceBuilder, MaintenanceTask, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder,
-    RetentionBuilder, VerifyBuilder, ViabilityBuilder,
+    Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
+    EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, RekeyAllBuilder, RekeyBuilder,
+    Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder, ViabilityBuilder,
 };
 pub use lines::Chunk;
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};

@@ -1,0 +1,131 @@
+//! One of the two backups, opened.
+
+use futures::TryStreamExt as _;
+use sha2::{Digest, Sha256};
+
+use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest, EntityStatus, Manifest};
+use crate::catalog::StoredBackup;
+use crate::entity::EntityCodec;
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lines::lines;
+use crate::verify::{self, Documents, read_blocks};
+
+/// Blocks that are opened at once.
+const BLOCKS_AT_ONCE: usize = 4;
+
+/// A backup whose records can be read.
+pub(super) struct Side {
+    pub(super) manifest: Manifest,
+    reader: ArchiveReader,
+    documents: Documents,
+}
+
+/// A record as it is compared.
+pub(super) struct Compared {
+    /// Which record it is.
+    pub(super) identity: [u8; 16],
+    /// What it holds.
+    pub(super) content: [u8; 16],
+    /// Its key, for people.
+    pub(super) key: String,
+}
+
+impl Side {
+    pub(super) async fn open(environment: &Environment, backup: StoredBackup<'_>) -> Result<Self> {
+        let identities = verify::identities_for(environment, &backup.manifest).await?;
+        let backup = verify::opened(backup, &identities).await?;
+        verify::require_opened(&backup, &identities)?;
+        let archive = backup.manifest.archive.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("backup {} has no archive, because it failed; compare another", backup.manifest.id),
+            )
+        })?;
+        let (reader, documents) = verify::open(&backup, archive, &identities).await?;
+        Ok(Self { manifest: backup.manifest, reader, documents })
+    }
+
+    /// The parts that can be read.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &EntityManifest> {
+        self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
+    }
+
+    /// Why a part cannot be read, if it cannot.
+    pub(super) fn locked(&self, part: &EntityManifest) -> Option<String> {
+        self.documents.require_opened(part).err().map(|error| error.to_string())
+    }
+
+    /// Whether this part and another surely hold the same records.
+    pub(super) fn equals(&self, part: &EntityManifest, other: &Self, others: &EntityManifest) -> bool {
+        let hash = |side: &Self, part: &EntityManifest| {
+            let file = part.storage_file.as_deref()?;
+            side.documents.hashes(part, file).1
+        };
+        part.item_count == others.item_count
+            && hash(self, part).is_some_and(|hash_here| Some(hash_here) == hash(other, others))
+    }
+
+    /// Reads the records of a part whose identities fall into one share of `shares`, and checks its hash.
+    pub(super) async fn records(
+        &self,
+        part: &EntityManifest,
+        codec: &EntityCodec,
+        share: (u64, u64),
+        mut take: impl FnMut(Compared),
+    ) -> Result<()> {
+        let Some(file) = part.storage_file.as_deref() else { return Ok(()) };
+        self.reader.check_blocks(file, &self.documents.blocks)?;
+        let blocks: Vec<_> =
+            self.documents.blocks.get(file).into_iter().flatten().copied().enumerate().collect();
+        let codec = codec.clone();
+        let open = move |index, _: Block, lines| compared(&codec, index, lines, share);
+        let opened = read_blocks(&self.reader, file, blocks, BLOCKS_AT_ONCE, open);
+        let mut opened = std::pin::pin!(opened);
+        let mut hasher = Sha256::new();
+        while let Some(block) = opened.try_next().await? {
+            let (bytes, records) = block?;
+            hasher.update(&bytes);
+            records.into_iter().for_each(&mut take);
+        }
+        let (expected, _) = self.documents.hashes(part, file);
+        if expected != Some(&crate::digest::finish(hasher)) {
+            return Err(self.reader.broken(file, "its content has another hash than the manifest says"));
+        }
+        Ok(())
+    }
+}
+
+type Opened = Result<(Vec<u8>, Vec<Compared>)>;
+
+fn compared(
+    codec: &EntityCodec,
+    index: usize,
+    bytes: std::result::Result<Vec<u8>, BlockFault>,
+    (share, shares): (u64, u64),
+) -> Opened {
+    let name = codec.name();
+    let bytes = bytes
+        .map_err(|fault| Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {fault}")))?;
+    let mut records = Vec::new();
+    for (number, line) in (0u64..).zip(lines(&bytes)) {
+        let record = codec.decode(line).map_err(|error| {
+            let what = format!("`{name}`, block {index}, record {number} does not decode");
+            Error::with_source(ErrorKind::Record, what, error)
+        })?;
+        let identity = hash(&record.key(codec.schema()));
+        if u64::from_be_bytes(first(identity)) % shares == share {
+            records.push(Compared { identity, content: hash(&record), key: codec.record_key(&record) });
+        }
+    }
+    Ok((bytes, records))
+}
+
+/// Of what a record holds as the type of today reads it.
+fn hash(of: &impl std::fmt::Debug) -> [u8; 16] {
+    first(Sha256::digest(format!("{of:?}")).into())
+}
+
+fn first<const M: usize, const N: usize>(bytes: [u8; M]) -> [u8; N] {
+    std::array::from_fn(|index| bytes[index])
+}

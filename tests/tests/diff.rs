@@ -1,0 +1,151 @@
+//! Two backups are compared record by record, in whatever order they were read.
+
+use std::sync::{Arc, Mutex};
+
+use age::secrecy::ExposeSecret as _;
+use age::x25519::Identity;
+use koan_backup::prelude::*;
+use koan_backup::{BackupDiff, BackupId, CancellationToken, Change, EntityDiff};
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Invoice {
+    id: i64,
+    total: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(key = "name")]
+#[entity_backup(encrypt)]
+struct Guest {
+    name: String,
+    age: i64,
+}
+
+struct Shop {
+    koan: Koan,
+    database: rusqlite::Connection,
+    folder: tempfile::TempDir,
+    identity: Identity,
+}
+
+async fn koan(folder: &std::path::Path, identity: &Identity, with_key: bool) -> Koan {
+    let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
+    let builder = Koan::builder()
+        .provider("main", Sqlite::open(folder.join("shop.db")).expect("a database"))
+        .storage("local", Storage::local(folder.join("backups")).expect("a folder"))
+        .encrypt_to(recipients);
+    let builder =
+        if with_key { builder.keys(Keys::text(identity.to_string().expose_secret())) } else { builder };
+    builder.build().await.expect("a context")
+}
+
+async fn shop() -> Shop {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = rusqlite::Connection::open(folder.path().join("shop.db")).expect("a database");
+    let tables = "CREATE TABLE invoice (id INTEGER PRIMARY KEY, total INTEGER NOT NULL);
+        CREATE TABLE guest (name TEXT PRIMARY KEY NOT NULL, age INTEGER NOT NULL);
+        INSERT INTO invoice VALUES (1, 10), (2, 20), (3, 30);
+        INSERT INTO guest VALUES ('ann', 30), ('bob', 40);";
+    database.execute_batch(tables).expect("tables");
+    let identity = Identity::generate();
+    Shop { koan: koan(folder.path(), &identity, true).await, database, folder, identity }
+}
+
+impl Shop {
+    async fn backup(&self, changes: &str) -> BackupId {
+        self.database.execute_batch(changes).expect("changed");
+        self.koan.backup("nightly").await.expect("a backup").id()
+    }
+}
+
+fn counts(diff: &BackupDiff, entity: &str) -> [u64; 4] {
+    let EntityDiff { added, removed, changed, unchanged, not_compared, .. } =
+        diff.entities.iter().find(|diff| diff.entity == entity).expect("compared");
+    assert_eq!(not_compared.as_deref(), None);
+    [*added, *removed, *changed, *unchanged]
+}
+
+#[tokio::test]
+async fn records_that_came_went_and_changed_are_told_by_key() {
+    let shop = shop().await;
+    let before = shop.backup("").await;
+    let same = shop.backup("").await;
+    let none = shop.koan.diff(before, same).await.expect("compared");
+    assert!(none.is_empty());
+    assert_eq!((counts(&none, "Invoice"), counts(&none, "Guest")), ([0, 0, 0, 3], [0, 0, 0, 2]));
+
+    let long = "x".repeat(100);
+    let changes = format!(
+        "DELETE FROM invoice WHERE id = 1; UPDATE invoice SET total = 21 WHERE id = 2; INSERT INTO invoice VALUES (-4, 40);
+         UPDATE guest SET age = 31 WHERE name = 'ann'; INSERT INTO guest VALUES ('{long}1', 1), ('{long}2', 2);"
+    );
+    let after = shop.backup(&changes).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&told);
+    let diff = shop.koan.diff(before, after).on_difference(move |found| {
+        list.lock().expect("nobody panicked").push((found.entity.clone(), found.change, found.key.clone()));
+    });
+    let diff = diff.await.expect("compared");
+    assert_eq!((diff.before, diff.after), (before, after));
+    assert_eq!((counts(&diff, "Invoice"), counts(&diff, "Guest")), ([1, 1, 1, 1], [2, 0, 1, 1]));
+    assert!(!diff.is_empty());
+    let mut told = told.lock().expect("nobody panicked").clone();
+    told.retain(|(_, _, key)| !key.contains("xxx"));
+    told.sort_by(|a, b| (&a.0, &a.2).cmp(&(&b.0, &b.2)));
+    let expected = [
+        ("Guest", Change::Changed, "name=\"ann\""),
+        ("Invoice", Change::Added, "id=-4"),
+        ("Invoice", Change::Removed, "id=1"),
+        ("Invoice", Change::Changed, "id=2"),
+    ];
+    assert_eq!(told, expected.map(|(entity, change, key)| (entity.to_owned(), change, key.to_owned())));
+
+    let back = shop.koan.diff(after, before).entities(["Invoice"]).await.expect("compared");
+    assert_eq!((counts(&back, "Invoice"), back.entities.len()), ([1, 1, 1, 1], 1));
+    let error = shop.koan.diff(before, after).entities(["Invoce"]).await.expect_err("no such entity");
+    assert!(error.to_string().contains("`Invoice`"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_entity_that_one_backup_lacks_came_or_went_whole() {
+    let shop = shop().await;
+    let both = shop.backup("").await;
+    let invoices = shop.koan.backup("invoices").entity::<Invoice>().await.expect("a backup").id();
+    let diff = shop.koan.diff(both, invoices).await.expect("compared");
+    assert_eq!((counts(&diff, "Invoice"), counts(&diff, "Guest")), ([0, 0, 0, 3], [0, 2, 0, 0]));
+    let diff = shop.koan.diff(invoices, both).await.expect("compared");
+    assert_eq!(counts(&diff, "Guest"), [2, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_not_called_equal() {
+    let shop = shop().await;
+    let before = shop.backup("").await;
+    let after = shop.backup("UPDATE guest SET age = 99").await;
+    let locked = koan(shop.folder.path(), &shop.identity, false).await;
+    let diff = locked.diff(before, after).await.expect("compared");
+    assert!(!diff.is_empty());
+    let guest = diff.entities.iter().find(|diff| diff.entity == "Guest").expect("told");
+    assert!(guest.not_compared.as_ref().is_some_and(|why| why.contains("Guest")), "{guest:?}");
+    assert_eq!(counts(&diff, "Invoice"), [0, 0, 0, 3]);
+    let token = CancellationToken::new();
+    token.cancel();
+    let error = shop.koan.diff(before, after).cancel_on(token).await.expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn more_records_than_are_held_at_once_are_compared_in_shares() {
+    let shop = shop().await;
+    let many = "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 270000) INSERT INTO invoice SELECT i, i FROM n;";
+    let before = shop.backup(many).await;
+    let after = shop
+        .backup("UPDATE invoice SET total = 0 WHERE id % 90000 = 0; DELETE FROM invoice WHERE id = 77777;")
+        .await;
+    let diff = shop.koan.diff(before, after).entities(["Invoice"]).await.expect("compared");
+    let rows = 270_000 - 9 + 3;
+    assert_eq!(counts(&diff, "Invoice"), [0, 1, 3, rows - 4]);
+}
