@@ -18,13 +18,20 @@ use crate::storage::PATIENCE;
 
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
+/// Parts of one size. Stores take 10 000 in all, and some of them take parts of one size only: what is larger than this would not
+/// fit otherwise.
+const EQUAL_PARTS: usize = 8_000;
+/// How much larger the parts are that follow.
+const GROWTH: usize = 16;
 
 /// The writing end: takes bytes in order, hashes them, and hands them on in parts.
 #[derive(Debug)]
 pub(crate) struct UploadWriter {
     parts: mpsc::Sender<Bytes>,
     part: BytesMut,
-    part_bytes: usize,
+    /// Bytes of the first parts.
+    first_bytes: usize,
+    sent: usize,
     hasher: Sha256,
     written: u64,
 }
@@ -99,7 +106,8 @@ impl Upload {
         let writer = UploadWriter {
             parts: sender,
             part: BytesMut::with_capacity(part_bytes),
-            part_bytes,
+            first_bytes: part_bytes,
+            sent: 0,
             hasher: Sha256::new(),
             written: 0,
         };
@@ -193,7 +201,12 @@ fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
 }
 
 impl UploadWriter {
-    /// Hands on a part of an archive that is written already. Each but the last has the size of a part.
+    /// Bytes of the part that comes next.
+    pub(crate) fn part_bytes(&self) -> usize {
+        part_bytes(self.first_bytes, self.sent)
+    }
+
+    /// Hands on a part of an archive that is written already. Each but the last has [`part_bytes`](Self::part_bytes).
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
         let (mut hasher, hashed) = (std::mem::take(&mut self.hasher), part.clone());
         let updated = tokio::task::spawn_blocking(move || {
@@ -204,6 +217,7 @@ impl UploadWriter {
             Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source)
         })?;
         self.written = self.written.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        self.sent += 1;
         let sent = self.parts.send(part).await;
         sent.map_err(|_| Error::new(ErrorKind::Storage, "the upload ended"))
     }
@@ -222,7 +236,9 @@ impl UploadWriter {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let part = std::mem::replace(&mut self.part, BytesMut::with_capacity(self.part_bytes)).freeze();
+        self.sent += 1;
+        let next = BytesMut::with_capacity(self.part_bytes());
+        let part = std::mem::replace(&mut self.part, next).freeze();
         self.parts
             .blocking_send(part)
             .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload ended"))
@@ -231,12 +247,12 @@ impl UploadWriter {
 
 impl io::Write for UploadWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(self.part_bytes - self.part.len());
+        let taken = bytes.len().min(self.part_bytes() - self.part.len());
         let (now, _) = bytes.split_at(taken);
         self.part.extend_from_slice(now);
         self.hasher.update(now);
         self.written += u64::try_from(taken).map_err(io::Error::other)?;
-        if self.part.len() == self.part_bytes {
+        if self.part.len() == self.part_bytes() {
             self.send()?;
         }
         Ok(taken)
@@ -244,5 +260,44 @@ impl io::Write for UploadWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Bytes of a part, after so many.
+fn part_bytes(first: usize, sent: usize) -> usize {
+    if sent < EQUAL_PARTS { first } else { first.saturating_mul(GROWTH) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn an_archive_fits_into_the_parts_that_a_store_takes() {
+        let total = (0..10_000)
+            .map(|sent| part_bytes(5 << 20, sent))
+            .fold(0u64, |sum, part| sum + u64::try_from(part).expect("small"));
+        assert!(total > 180 << 30, "{total} bytes fit");
+    }
+
+    #[test]
+    fn parts_are_cut_where_they_end() {
+        let (sender, mut parts) = mpsc::channel(EQUAL_PARTS + 10);
+        let part = BytesMut::new();
+        let mut writer =
+            UploadWriter { parts: sender, part, first_bytes: 2, sent: 0, hasher: Sha256::new(), written: 0 };
+        let written = 2 * EQUAL_PARTS + 2 * GROWTH + 5;
+        writer.write_all(&vec![7; written]).expect("taken");
+        let finished = writer.finish().expect("finished");
+        assert_eq!(finished.size_bytes, u64::try_from(written).expect("small"));
+        let mut lengths = Vec::new();
+        while let Ok(part) = parts.try_recv() {
+            lengths.push(part.len());
+        }
+        let (equal, rest) = lengths.split_at(EQUAL_PARTS);
+        assert!(equal.iter().all(|&length| length == 2));
+        assert_eq!(rest, [2 * GROWTH, 5]);
     }
 }

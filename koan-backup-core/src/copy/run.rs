@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
     let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
     let (writer, pending) = PendingArchive::begin_upload(target, path.clone(), cancel).await?;
-    let stream = stream(&source, archive, writer, target.part_bytes());
+    let stream = stream(&source, archive, writer);
     let ((), stored) = pending.store(stream, cancel).await?;
 
     let unpublished = Unpublished::new(target, path);
@@ -149,11 +149,10 @@ async fn stream(
     source: &ArchiveObject,
     archive: &ArchiveFile,
     mut writer: UploadWriter,
-    part_bytes: usize,
 ) -> Result<((), FinishedUpload)> {
-    let step = u64::try_from(part_bytes).unwrap_or(u64::MAX);
     let mut offset = 0;
     while offset < source.stored_bytes() {
+        let step = u64::try_from(writer.part_bytes()).unwrap_or(u64::MAX);
         let end = source.stored_bytes().min(offset.saturating_add(step));
         let part: Bytes = source.stored(offset..end).await?;
         writer.send_part(part).await?;

@@ -42,3 +42,19 @@ pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<
     };
     Ok(Arc::new(Answering::new(store, secrets)))
 }
+
+#[cfg(all(test, feature = "s3"))]
+mod tests {
+    use super::*;
+    use crate::Storage;
+
+    #[test]
+    fn no_secret_is_shown_of_a_store_and_what_is_around_it() {
+        let options = StorageOptions::new("s3://backups/shop".to_owned());
+        let options = options.without_environment().credentials("AKIAPUBLIC", "hunter22");
+        let storage = options.clone().open().expect("a place").bandwidth_limit(1000).expect("a limit");
+        let shown =
+            format!("{:?} {:?} {options:?} {storage:?}", storage.store(), Storage::clone(&storage).store());
+        assert!(!shown.contains("hunter22") && shown.contains("backups"), "{shown}");
+    }
+}

@@ -59,7 +59,7 @@ impl StorageOptions {
     /// The address of a store that is not the cloud's own, such as MinIO. Without TLS (`http://`) only on this machine, unless the option
     /// `allow_http` is `true`.
     pub fn endpoint(self, url: impl Into<String>) -> Self {
-        let name = if self.url.starts_with("gs:") { "base_url" } else { "endpoint" };
+        let name = if self.has_scheme("gs:") { "base_url" } else { "endpoint" };
         self.option(name, url)
     }
 
@@ -70,8 +70,7 @@ impl StorageOptions {
 
     /// An access key and its secret, for S3; for Azure, the account and its key.
     pub fn credentials(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        let azure = self.url.starts_with("az:");
-        let (name, key) = match azure {
+        let (name, key) = match self.has_scheme("az:") {
             true => ("account_name", "account_key"),
             false => ("access_key_id", "secret_access_key"),
         };
@@ -107,6 +106,10 @@ impl StorageOptions {
                 Ok(Storage::object_store(store, bucket.url()))
             }
         }
+    }
+
+    fn has_scheme(&self, scheme: &str) -> bool {
+        self.url.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
     }
 
     /// Refuses options for a place that has none.
@@ -159,5 +162,22 @@ impl fmt::Debug for StorageOptions {
             .field("options", &options)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(feature = "s3", feature = "azure", feature = "gcs"))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cloud_whose_feature_is_off_is_refused_with_the_remedy() {
+        for (url, feature) in
+            [("s3://backups/shop", "s3"), ("az://backups", "azure"), ("gs://backups", "gcs")]
+        {
+            let error = Storage::url(url).expect_err("it is not built in");
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains(&format!("features = [\"{feature}\"]")), "{error}");
+            assert!(error.to_string().contains(url), "{error}");
+        }
     }
 }
