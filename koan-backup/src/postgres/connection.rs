@@ -16,8 +16,8 @@ use super::identifier::quoted;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The oldest release whose catalogs have what is asked of them, as `server_version_num` counts.
-const OLDEST: u64 = 120_000;
+/// The oldest release that the tests run on, as `server_version_num` counts. An older one might do, and nobody has seen it.
+const OLDEST: u64 = 150_000;
 
 /// What every connection says first, so that nothing depends on how server, database or role are set up. Where row-level
 /// security would hide rows, the server refuses instead of leaving them out.
@@ -81,15 +81,7 @@ impl Location {
         let lost = |error| failed("preparing a connection", &error);
         connection.client.batch_execute(SETTINGS).await.map_err(lost)?;
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
-        if connection.number("asking for the version", version).await? < OLDEST {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "PostgreSQL at {} is older than 12, whose catalogs are not known here; upgrade it",
-                    self.address
-                ),
-            ));
-        }
+        self.require_known(connection.number("asking for the version", version).await?)?;
         let schemas = if self.schemas.is_empty() {
             let row =
                 connection.client.query_one("SELECT pg_catalog.current_schemas(false)::text[]", &[]).await;
@@ -108,6 +100,22 @@ impl Location {
         let path = format!("SET search_path = {}", path.join(", "));
         connection.client.batch_execute(&path).await.map_err(lost)?;
         Ok(schemas)
+    }
+
+    /// Refuses a server that is too old, by its `server_version_num`.
+    fn require_known(&self, version: u64) -> Result<()> {
+        if version >= OLDEST {
+            return Ok(());
+        }
+        let (found, oldest) = (version / 10_000, OLDEST / 10_000);
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "PostgreSQL at {} is of version {found}, and nothing older than {oldest} is backed up or restored here; upgrade \
+                 it, or use the `pg_dump` of its version",
+                self.address
+            ),
+        ))
     }
 
     fn not_connected(&self, error: &tokio_postgres::Error) -> Error {
@@ -170,5 +178,28 @@ impl fmt::Debug for Connection {
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Location").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tls::connector;
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_too_old_is_refused_by_its_version() {
+        let address = Address::parse("postgres://ann:s3cret@db.example.org/shop").expect("an address");
+        let tls = connector(&address).expect("no certificates");
+        let location = Location { address, tls, connections: 1, schemas: Vec::new() };
+        let error = location.require_known(140_019).expect_err("too old");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            error.to_string(),
+            "PostgreSQL at db.example.org:5432/shop is of version 14, and nothing older than 15 is backed up or restored here; \
+             upgrade it, or use the `pg_dump` of its version"
+        );
+        for version in [150_000, 160_009, 170_010, 180_004] {
+            location.require_known(version).expect("known");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Directories of JSON files, as other programs write them and as a restore leaves them.
 
 mod foreign;
+mod full_disk;
 mod keeping;
 mod processes;
 mod recovery;

@@ -263,3 +263,33 @@ async fn a_standby_is_read_by_several_connections() {
     let backup = koan.backup("of-the-standby").await.expect("a backup");
     assert_eq!(backup.item_count(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_connections_read_the_archive_holds_the_same() {
+    let server = Server::start();
+    server.sql(BANK);
+    server.sql(
+        "CREATE TABLE animal (id bigint PRIMARY KEY, name text NOT NULL);
+        INSERT INTO animal SELECT g, 'cat ' || g FROM generate_series(1, 5000) g;
+        CREATE TABLE \"animal#zoo\" (LIKE animal); INSERT INTO \"animal#zoo\" VALUES (2, 'lion')",
+    );
+    let mut contents = Vec::new();
+    for connections in [2, 1, 4] {
+        let count = connections.try_into().expect("not nought");
+        let database = Postgres::options(server.address()).connections(count).connect().expect("an address");
+        assert_eq!(database.snapshot().await.expect("a snapshot").concurrent_reads(), connections);
+        let koan = koan_of(database, |builder| {
+            builder.register::<Account>().register::<Animal>().register::<Transfer>()
+        })
+        .await;
+        let backup = koan.backup("nightly").await.expect("a backup");
+        assert_eq!(backup.item_count(), 85_001);
+        let of_entity = |part: &koan_backup::EntityManifest| {
+            (part.entity.clone(), part.set.clone(), part.record_set_hash, part.content_hash.clone())
+        };
+        contents.push(backup.manifest().entities.iter().map(of_entity).collect::<Vec<_>>());
+    }
+    assert!(contents[0].len() == 4 && contents[0].iter().all(|part| part.2.is_some()), "{:?}", contents[0]);
+    assert_eq!(contents[1], contents[0], "one connection and two");
+    assert_eq!(contents[2], contents[0], "four connections and two");
+}

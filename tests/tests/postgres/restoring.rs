@@ -2,7 +2,7 @@
 
 use koan_backup::prelude::*;
 use koan_backup::{Severity, WriteCounts};
-use koan_backup_tests::postgres::{Server, VERSIONS};
+use koan_backup_tests::postgres::{Server, installed_versions};
 use serde::{Deserialize, Serialize};
 
 use super::rig::{all, hashes, koan, koan_of};
@@ -79,7 +79,7 @@ async fn shop(server: &Server) -> Koan {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_and_all_that_is_around_them_come_back_at_every_level() {
-    for version in VERSIONS {
+    for version in installed_versions() {
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
             let server = Server::of_version(version);
             server.sql(SHOP);

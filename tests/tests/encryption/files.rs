@@ -1,0 +1,90 @@
+//! Encrypted entities in JSON files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use koan_backup::prelude::*;
+
+use super::clinic::{Clinic, KeyPair, files, recipients};
+
+/// By its path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+async fn over(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
+    let builder = Koan::builder()
+        .provider("main", provider)
+        .storage("local", Storage::local(clinic.backups()).expect("a directory"))
+        .encrypt_to(recipients([key]))
+        .keys(Keys::text(&key.private));
+    builder.build().await.expect("a context")
+}
+
+/// The files that are data.
+fn data(root: &Path) -> Files {
+    let mut found = Files::new();
+    for folder in files(root).into_iter().filter(|folder| !folder.ends_with(".koan")) {
+        for file in files(&folder) {
+            let name = file.strip_prefix(root).expect("inside").display().to_string();
+            found.insert(name, fs::read(&file).expect("read"));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn encrypted_records_of_files_come_back_and_are_nowhere_in_clear() {
+    let (clinic, key) = (Clinic::of(40), KeyPair::new());
+    clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
+    let rows = clinic.dump();
+    for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
+        let root = clinic.directory.path().join(name);
+        let provider: JsonFiles = layout(root.clone()).expect("a directory");
+        let koan = over(&clinic, provider, &key).await;
+        koan.restore("clinic").await.expect("restored");
+        let before = data(&root);
+        assert_eq!(before.len(), if name == "lines" { 2 } else { 42 });
+
+        let backup = koan.backup(name).await.expect("a backup");
+        assert_eq!(backup.warnings(), [] as [&str; 0]);
+        let archive = clinic.backups().join(&backup.manifest().archive.as_ref().expect("an archive").file);
+        let manifest = clinic.backups().join(format!("manifests/{}.json", backup.id()));
+        for file in [archive, manifest] {
+            let bytes = fs::read(&file).expect("read");
+            for secret in ["Confidential", "number-0000", "770001.25"] {
+                let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!is_there, "{name}: {secret} is in {}", file.display());
+            }
+        }
+
+        let patients =
+            files(&root).into_iter().find(|folder| folder.ends_with("patients")).expect("patients");
+        for file in files(&patients) {
+            fs::remove_file(file).expect("removed");
+        }
+        koan.restore(name).replace_existing().await.expect("restored");
+        assert!(data(&root) == before, "{name}: byte by byte as before");
+
+        clinic.sql("UPDATE patients SET name = 'other', fee = 0; DELETE FROM patients WHERE ward = 1");
+        clinic.reading([&key]).await.restore(name).replace_existing().await.expect("restored");
+        assert_eq!(clinic.dump(), rows, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_document_of_encrypted_records_is_not_named_by_its_key() {
+    let (clinic, key) = (Clinic::of(3), KeyPair::new());
+    clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
+    let root = clinic.directory.path().join("documents");
+    let koan = over(&clinic, JsonFiles::documents(&root).expect("a directory"), &key).await;
+    koan.restore("clinic").await.expect("restored");
+    let broken = root.join("patients/number-000002.json");
+    for content in ["{\"number\": ", "{\"number\": 7}", "[]"] {
+        assert!(broken.is_file(), "{:?}", data(&root).keys());
+        fs::write(&broken, content).expect("written");
+        let error = koan.backup("broken").await.expect_err("a broken document");
+        let text = error.chain();
+        assert!(!text.contains("number-0000"), "{text}");
+        assert!(text.contains("patients"), "{text}");
+    }
+}
