@@ -22,6 +22,7 @@ mod event;
 mod id;
 mod inventory;
 mod koan;
+mod lease;
 mod lines;
 mod provider;
 mod refusal;
