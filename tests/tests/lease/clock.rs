@@ -1,0 +1,1 @@
+//! A clock that is behind: a new backup never sorts before the latest.
