@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
+use super::header::Header;
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
@@ -17,16 +18,8 @@ use crate::archive::{
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{BackupId, BackupName};
 use crate::inventory::Inventory;
 use crate::storage::{PATIENCE, Storage};
-
-/// What is known of a backup from its beginning.
-pub(super) struct Header<'a> {
-    pub(super) id: BackupId,
-    pub(super) name: &'a BackupName,
-    pub(super) created_at: Timestamp,
-}
 
 /// What was gathered while records were written.
 #[derive(Default)]
@@ -44,6 +37,11 @@ pub(super) struct Contents {
 }
 
 impl Contents {
+    /// Nothing yet but what was noticed when the backup began.
+    pub(super) fn new(header: &Header<'_>) -> Self {
+        Self { warnings: header.warnings.clone(), ..Self::default() }
+    }
+
     fn verification(&self) -> VerificationSummary {
         let sum = |of: fn(&EntityManifest) -> u64| self.entities.iter().map(of).sum::<u64>();
         let (raw, compressed) = (sum(|entity| entity.size_bytes), sum(|entity| entity.compressed_bytes));
@@ -98,7 +96,7 @@ pub(super) async fn write_documents(
     options: &BackupOptions,
     mut contents: Contents,
 ) -> Result<Manifest> {
-    let completed_at = environment.clock.now();
+    let completed_at = header.now(&environment.clock);
     let duration_ms = millis_between(header.created_at, completed_at);
     let mut documents = vec![
         (entry::SCHEMA_SNAPSHOTS, document(&contents.schemas)),

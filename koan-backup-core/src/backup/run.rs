@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, Failures, Snapshots};
+use super::header::Header;
 use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
-use super::publish::{Contents, Header, manifest, publish};
+use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
 use crate::archive::{BackupStatus, Manifest, archive_path};
 use crate::cancellation::until_cancelled;
-use crate::clock::new_backup_id;
 use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
@@ -48,9 +48,8 @@ async fn run_alone(
     options: &BackupOptions,
     lease: &Lease,
 ) -> Result<BackupReport> {
-    let created_at = environment.clock.now();
-    let header = Header { id: new_backup_id(&environment.clock), name, created_at };
-    let archive = archive_path(name, created_at, &header.id, storage.encryption());
+    let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
+    let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
     let listener = environment.listener(&options.listener);
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let written = async {
@@ -197,7 +196,14 @@ async fn record_failure(
     let failed = Manifest {
         status: BackupStatus::Failed,
         error: Some(error.chain()),
-        ..manifest(environment, storage, header, options, &Contents::default(), environment.clock.now())
+        ..manifest(
+            environment,
+            storage,
+            header,
+            options,
+            &Contents::new(header),
+            header.now(&environment.clock),
+        )
     };
     if let Err(error) = publish(storage, &failed, environment.lease_time).await {
         tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");

@@ -160,7 +160,10 @@ async fn an_archive_that_is_restored_from_is_not_removed_and_that_is_told() {
         restored = restoring.restore(id).into_future() => panic!("it did not wait: {restored:?}"),
     };
     assert_eq!(archives(&vault).await, 2);
-    assert!(report.warnings.iter().any(|told| told.contains(&format!("restoring backup {id}"))), "{report:?}");
+    assert!(
+        report.warnings.iter().any(|told| told.contains(&format!("restoring backup {id}"))),
+        "{report:?}"
+    );
     report.require_replaced().expect_err("the old archive is there");
 }
 

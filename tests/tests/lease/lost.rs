@@ -24,7 +24,10 @@ async fn left(shared: &Shared, koan: &Koan) {
     assert_eq!(koan.restore(NAME).await.expect_err("none").kind(), ErrorKind::NotFound);
     // It does not touch the lease of the other.
     let lease = shared.lease("backup/nightly");
-    assert_eq!((lease["holder"]["application"].as_str(), lease["released"].as_bool()), (Some("thief"), Some(false)));
+    assert_eq!(
+        (lease["holder"]["application"].as_str(), lease["released"].as_bool()),
+        (Some("thief"), Some(false))
+    );
 }
 
 #[tokio::test]

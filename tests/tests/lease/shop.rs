@@ -70,7 +70,8 @@ impl Shared {
     /// Somebody else takes the lease of a subject.
     pub(super) fn take_over(&self, subject: &str) {
         let last = self.leases(subject).pop().expect("a lease");
-        let number: u64 = last.file_stem().and_then(|stem| stem.to_str()).expect("a number").parse().expect("one");
+        let number: u64 =
+            last.file_stem().and_then(|stem| stem.to_str()).expect("a number").parse().expect("one");
         let mut lease = self.lease(subject);
         lease["holder"] = json!({
             "token": "01900000-0000-7000-8000-000000000000", "application": "thief", "host": "den", "process": 9
