@@ -2,6 +2,7 @@
 
 mod attempt;
 mod encode;
+mod header;
 mod options;
 mod plan;
 mod publish;

@@ -28,7 +28,11 @@ impl Clock for SystemClock {
 
 /// A new id whose time part is the clock's.
 pub(crate) fn new_backup_id(clock: &Arc<dyn Clock>) -> BackupId {
-    let now = clock.now();
+    backup_id_at(clock.now())
+}
+
+/// A new id with this time part.
+pub(crate) fn backup_id_at(now: Timestamp) -> BackupId {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
     BackupId::from_uuid(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos)))

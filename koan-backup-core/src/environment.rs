@@ -1,6 +1,7 @@
 //! What the pipelines work with: the application's entities, databases and storage, all checked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::archive::Producer;
 use crate::catalog::ManifestCache;
@@ -29,6 +30,8 @@ pub(crate) struct Environment {
     /// What opens them.
     pub(crate) keys: Vec<Arc<dyn KeySource>>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// How long a lease holds without a sign of life.
+    pub(crate) lease_time: Duration,
     pub(crate) producer: Producer,
     pub(crate) listener: Listener,
 }

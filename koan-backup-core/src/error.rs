@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Provider,
     /// A storage profile refused or was lost.
     Storage,
+    /// Somebody else is doing this, or has taken it over: nothing was published. It can be tried again later.
+    Busy,
     /// A record that must not exist exists already.
     Conflict,
     /// A unique, foreign-key or other constraint of the database does not hold.

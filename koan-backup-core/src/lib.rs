@@ -24,6 +24,7 @@ mod event;
 mod id;
 mod inventory;
 mod koan;
+mod lease;
 mod lines;
 mod maintenance;
 mod provider;

@@ -4,7 +4,9 @@
 //! block in memory: nothing touches a disk in clear. The new archive is written beside the old one and verified; then the
 //! manifest is replaced, which is the moment from which the new one counts; then the old one is removed.
 
+mod anew;
 mod options;
+mod publish;
 mod report;
 mod run;
 

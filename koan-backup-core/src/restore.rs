@@ -2,6 +2,7 @@
 
 mod drift;
 mod options;
+mod pin;
 mod plan;
 mod report;
 mod run;

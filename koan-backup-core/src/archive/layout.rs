@@ -81,6 +81,12 @@ pub(crate) fn manifest_path(id: &BackupId) -> Path {
     Path::from(format!("manifests/{id}.json"))
 }
 
+/// The backup whose manifest lies there; none if no manifest is called so.
+pub(crate) fn manifest_id(path: &Path) -> Option<BackupId> {
+    let id = path.filename()?.strip_suffix(".json")?.parse().ok()?;
+    (manifest_path(&id) == *path).then_some(id)
+}
+
 /// Where all manifests lie.
 pub(crate) fn manifests_prefix() -> Path {
     Path::from("manifests")

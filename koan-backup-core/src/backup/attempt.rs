@@ -7,9 +7,10 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::task::JoinHandle;
 
 use super::encode::encode;
+use super::header::Header;
 use super::options::BackupOptions;
 use super::plan::PlannedPart;
-use super::publish::{Contents, Header, write_documents};
+use super::publish::{Contents, write_documents};
 use super::reads::Reads;
 use crate::archive::{
     ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload, Manifest,
@@ -41,7 +42,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Writes the archive, whole, and gives its manifest; nothing shows before that.
     pub(super) async fn write(&self, failures: &mut Failures) -> Result<Manifest> {
-        let Header { id, name, created_at } = *self.header;
+        let Header { id, name, created_at, .. } = *self.header;
         let path = archive_path(name, created_at, &id, self.storage.encryption());
         let recipients = self.environment.archive_recipients(self.storage)?.cloned();
         let (writer, pending) =
@@ -57,7 +58,7 @@ impl Attempt<'_> {
         mut writer: ArchiveWriter,
         failures: &mut Failures,
     ) -> Result<(Manifest, FinishedUpload)> {
-        let mut contents = Contents::default();
+        let mut contents = Contents::new(self.header);
         self.describe_providers(&mut contents).await?;
         let readable: Vec<_> = self
             .parts

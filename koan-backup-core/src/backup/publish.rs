@@ -1,10 +1,13 @@
 //! Documents and manifest, and the moment from which a backup exists.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
+use super::header::Header;
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
@@ -15,16 +18,8 @@ use crate::archive::{
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{BackupId, BackupName};
 use crate::inventory::Inventory;
-use crate::storage::Storage;
-
-/// What is known of a backup from its beginning.
-pub(super) struct Header<'a> {
-    pub(super) id: BackupId,
-    pub(super) name: &'a BackupName,
-    pub(super) created_at: Timestamp,
-}
+use crate::storage::{PATIENCE, Storage};
 
 /// What was gathered while records were written.
 #[derive(Default)]
@@ -42,6 +37,11 @@ pub(super) struct Contents {
 }
 
 impl Contents {
+    /// Nothing yet but what was noticed when the backup began.
+    pub(super) fn new(header: &Header<'_>) -> Self {
+        Self { warnings: header.warnings.clone(), ..Self::default() }
+    }
+
     fn verification(&self) -> VerificationSummary {
         let sum = |of: fn(&EntityManifest) -> u64| self.entities.iter().map(of).sum::<u64>();
         let (raw, compressed) = (sum(|entity| entity.size_bytes), sum(|entity| entity.compressed_bytes));
@@ -96,7 +96,7 @@ pub(super) async fn write_documents(
     options: &BackupOptions,
     mut contents: Contents,
 ) -> Result<Manifest> {
-    let completed_at = environment.clock.now();
+    let completed_at = header.now(&environment.clock);
     let duration_ms = millis_between(header.created_at, completed_at);
     let mut documents = vec![
         (entry::SCHEMA_SNAPSHOTS, document(&contents.schemas)),
@@ -143,23 +143,31 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
     ))
 }
 
-/// Makes the backup exist. If that fails, no archive stays that no manifest names.
-pub(super) async fn publish(storage: &Storage, manifest: &Manifest) -> Result<()> {
+/// Makes the backup exist, and waits for that no longer than `patience`. If it fails, no archive stays that no manifest names.
+pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Duration) -> Result<()> {
     let (path, content) = (manifest_path(&manifest.id), manifest.published().to_json());
     let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    let Err(error) = storage.create(&path, content.clone()).await else { return Ok(()) };
+    let created = timeout(patience, storage.create(&path, content.clone())).await;
+    let is_answered = created.is_ok();
+    let created = created.unwrap_or_else(|_| {
+        let text =
+            format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
+        Err(Error::new(ErrorKind::Storage, text))
+    });
+    let Err(error) = created else { return Ok(()) };
     // It may have been written all the same, and the answer was lost.
-    match storage.read(&path, limit).await {
-        Ok(Some(published)) if published == content => Ok(()),
-        Ok(None) => {
+    match timeout(PATIENCE, storage.read(&path, limit)).await {
+        Ok(Ok(Some(published))) if published == content => Ok(()),
+        Ok(Ok(Some(_))) => Err(error),
+        // What was not answered may be written yet.
+        Ok(Ok(None)) if is_answered => {
             if let Some(archive) = &manifest.archive {
                 storage.discard(&archive.file.as_str().into()).await;
             }
             Err(error)
         }
-        Ok(Some(_)) => Err(error),
-        Err(_) => Err(error.context(format!(
-            "whether backup {} was published is not known, `{path}` cannot be read either; if it is there later, it is whole",
+        Ok(Ok(None) | Err(_)) | Err(_) => Err(error.context(format!(
+            "whether backup {} was published is not known, `{path}` is not there or cannot be read; if it is there later, it is whole",
             manifest.id
         ))),
     }

@@ -1,17 +1,20 @@
 //! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
 
+use std::time::Duration;
+
 use super::attempt::{Attempt, Failures, Snapshots};
+use super::header::Header;
 use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
-use super::publish::{Contents, Header, manifest, publish};
+use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
 use crate::archive::{BackupStatus, Manifest, archive_path};
 use crate::cancellation::until_cancelled;
-use crate::clock::new_backup_id;
 use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
+use crate::lease::{Lease, Subject, Work};
 use crate::storage::Storage;
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
@@ -29,18 +32,34 @@ pub(crate) async fn run(
         // Keys of records are content, and must not stand in the error of a manifest that lies in clear.
         planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
     }
-    let created_at = environment.clock.now();
-    let header = Header { id: new_backup_id(&environment.clock), name, created_at };
+    let subject = Subject::Backup(name.clone());
+    let lease = Lease::acquire(environment, storage, subject, Work::default(), &options.cancel).await?;
+    let ended = run_alone(environment, storage, &planned, name, options, &lease).await;
+    lease.release().await;
+    ended
+}
+
+/// Backs up under a lease: nobody else backs up under this name meanwhile.
+async fn run_alone(
+    environment: &Environment,
+    storage: &Storage,
+    planned: &[PlannedEntity],
+    name: &BackupName,
+    options: &BackupOptions,
+    lease: &Lease,
+) -> Result<BackupReport> {
+    let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
+    let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
     let listener = environment.listener(&options.listener);
-    let written = write(environment, storage, &planned, &header, options, &listener).await;
-    // From here on nothing is cancelled: a backup that was published must not be called cancelled.
-    let ended = match written {
-        Ok(_) if options.cancel.is_cancelled() => {
-            storage.discard(&archive_path(name, created_at, &header.id, storage.encryption())).await;
-            Err(Error::cancelled())
-        }
-        Ok(manifest) => publish(storage, &manifest).await.map(|()| BackupReport::new(manifest)),
-        Err(error) => Err(error),
+    let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
+    let written = async {
+        let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
+        let _: Duration = until_cancelled(&options.cancel, lease.works_on(work)).await?;
+        write(environment, storage, planned, &header, &working, &listener).await
+    };
+    let ended = match written.await {
+        Ok(manifest) => finish(storage, manifest, options, lease).await,
+        Err(error) => Err(lease.explain(error, &options.cancel)),
     };
     let status = match &ended {
         Ok(report) => report.status(),
@@ -52,6 +71,25 @@ pub(crate) async fn run(
     };
     listener.tell(|| Event::BackupFinished { id: header.id, status });
     ended
+}
+
+/// Publishes what was written, in the time for which the lease is sure to hold.
+async fn finish(
+    storage: &Storage,
+    manifest: Manifest,
+    options: &BackupOptions,
+    lease: &Lease,
+) -> Result<BackupReport> {
+    let error = match until_cancelled(&options.cancel, lease.confirm()).await {
+        Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
+        // From here on nothing is cancelled: a backup that was published must not be called cancelled.
+        Ok(left) => return publish(storage, &manifest, left).await.map(|()| BackupReport::new(manifest)),
+        Err(error) => error,
+    };
+    if let Some(archive) = &manifest.archive {
+        storage.discard(&archive.file.as_str().into()).await;
+    }
+    Err(error)
 }
 
 /// Writes the archive, whole, and gives its manifest, which is not published yet.
@@ -158,9 +196,16 @@ async fn record_failure(
     let failed = Manifest {
         status: BackupStatus::Failed,
         error: Some(error.chain()),
-        ..manifest(environment, storage, header, options, &Contents::default(), environment.clock.now())
+        ..manifest(
+            environment,
+            storage,
+            header,
+            options,
+            &Contents::new(header),
+            header.now(&environment.clock),
+        )
     };
-    if let Err(error) = publish(storage, &failed).await {
+    if let Err(error) = publish(storage, &failed, environment.lease_time).await {
         tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::runtime::require_timers;
 use super::{Koan, coverage};
@@ -14,6 +15,7 @@ use crate::environment::{Environment, KnownEntity, names, require_archive_recipi
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::inventory::Inventory;
+use crate::lease;
 use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::storage::Storage;
@@ -31,6 +33,7 @@ pub struct KoanBuilder {
     gaps: Gaps,
     application: Option<String>,
     clock: Arc<dyn Clock>,
+    lease_time: Duration,
     listener: Listener,
     catalog_cache: Option<PathBuf>,
 }
@@ -54,6 +57,7 @@ impl KoanBuilder {
             gaps: Gaps::Warned,
             application: None,
             clock: Arc::new(SystemClock),
+            lease_time: lease::DEFAULT_TIME,
             listener: Listener::default(),
             catalog_cache: None,
         }
@@ -135,6 +139,17 @@ impl KoanBuilder {
         self
     }
 
+    /// How long others wait for a process that gives no sign of life while it backs up, seals or restores: a minute unless this
+    /// says otherwise, at least a second and at most an hour.
+    ///
+    /// Each of these works under a lease in the storage, which is renewed every third of this time. When it cannot be renewed in
+    /// time the work stops. Whoever dies keeps others waiting for this time and a half, which allows for clocks that differ by half
+    /// of it; nothing has to be unlocked.
+    pub fn lease_time(mut self, time: Duration) -> Self {
+        self.lease_time = time;
+        self
+    }
+
     /// Is told what happens in every backup and restore that has no listener of its own.
     pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listener = Listener::new(listen);
@@ -144,10 +159,11 @@ impl KoanBuilder {
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
-    /// The runtime has no timers, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
+    /// The runtime has no timers, a lease would hold for too short or too long, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
     /// entity must be encrypted and cannot be, or coverage is missing and that is denied.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
+        lease::check_time(self.lease_time)?;
         self.check_names()?;
         if self.storages.is_empty() {
             self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
@@ -186,6 +202,7 @@ impl KoanBuilder {
                 recipients: self.recipients,
                 keys: self.keys,
                 clock: self.clock,
+                lease_time: self.lease_time,
                 producer,
                 listener: self.listener,
             }),

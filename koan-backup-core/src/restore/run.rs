@@ -7,6 +7,7 @@ use futures::stream::TryStreamExt;
 use sha2::{Digest, Sha256};
 
 use super::options::{RestoreOptions, Verification};
+use super::pin::pin;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
@@ -31,6 +32,23 @@ pub(crate) async fn run(
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
     options.validate()?;
+    let pin = match options.intent {
+        SessionIntent::Apply => pin(environment, backup, &options.cancel).await?,
+        SessionIntent::Compare => None,
+    };
+    let ended = run_pinned(environment, backup, identities, options).await;
+    if let Some(pin) = pin {
+        pin.release().await;
+    }
+    ended
+}
+
+async fn run_pinned(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    options: &RestoreOptions,
+) -> Result<RestoreReport> {
     let listener = environment.listener(&options.listener);
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // Out here, so that what was begun can be undone when the work is dropped.

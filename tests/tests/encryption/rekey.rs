@@ -4,6 +4,8 @@ use koan_backup::prelude::*;
 use koan_backup::{BackupStatus, CancellationToken, EncryptionScope, RekeyReport};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 use crate::clinic::{Clinic, KeyPair, files, recipients};
 
@@ -115,8 +117,58 @@ async fn a_store_that_fails_while_the_manifest_is_replaced_loses_neither_archive
     assert!(ended.is_ok() && is_new, "{ended:?}");
 }
 
+/// The files in a store that are no leases.
+async fn stored(vault: &Vault) -> Vec<String> {
+    vault.files().await.into_iter().filter(|file| !file.starts_with("leases/")).collect()
+}
+
 #[tokio::test]
-async fn of_two_at_once_the_later_one_changes_nothing_and_says_so() {
+async fn of_two_at_once_the_later_one_is_told_who_seals_it() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
+    let koan = over(&clinic, vault.storage(), &new, &old).await;
+    let (first, second) = tokio::join!(koan.rekey(id).into_future(), koan.rekey(id).into_future());
+    let (sealed, error) = match (first, second) {
+        (Ok(sealed), Err(error)) | (Err(error), Ok(sealed)) => (sealed, error),
+        both => panic!("one of them seals it: {both:?}"),
+    };
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains(&format!("sealing backup {id} for other recipients")), "{error}");
+    let _ = sealed.require_replaced().expect("the old archive is gone");
+    assert_eq!(archives(&vault).await, 1, "an archive that does not count");
+}
+
+#[tokio::test]
+async fn an_archive_that_is_restored_from_is_not_removed_and_that_is_told() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let store = FaultyStore::over(vault.store());
+    let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
+    let koan = over(&clinic, vault.storage(), &new, &old).await;
+    // Its lease is written when it waits for the archive.
+    store.fail([Fault::always(Operation::Head, "archives/", Failure::Slow(60_000))]);
+    let restoring = over(&clinic, store.storage(), &old, &old).await;
+    let sealing = async {
+        while store.asked(Operation::Head, "archives/") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        koan.rekey(id).await
+    };
+    let report = tokio::select! {
+        report = sealing => report.expect("sealed anew"),
+        restored = restoring.restore(id).into_future() => panic!("it did not wait: {restored:?}"),
+    };
+    assert_eq!(archives(&vault).await, 2);
+    assert!(
+        report.warnings.iter().any(|told| told.contains(&format!("restoring backup {id}"))),
+        "{report:?}"
+    );
+    report.require_replaced().expect_err("the old archive is there");
+}
+
+#[tokio::test]
+async fn of_two_at_once_of_which_one_knows_no_leases_the_later_one_changes_nothing_and_says_so() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
@@ -127,7 +179,12 @@ async fn of_two_at_once_the_later_one_changes_nothing_and_says_so() {
     let quick = over(&clinic, vault.storage(), &new, &old).await;
     let overtaking = async {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        quick.rekey(id).await
+        let lease = Path::from(format!("leases/rekey/{id}/0000000001.json"));
+        let kept = vault.store().get(&lease).await.expect("a lease").bytes().await.expect("readable");
+        vault.store().delete(&lease).await.expect("removed");
+        let first = quick.rekey(id).await;
+        vault.store().put(&lease, kept.into()).await.expect("written");
+        first
     };
     let (overtaken, first) = tokio::join!(slow.rekey(id).into_future(), overtaking);
     let _ = first.expect("sealed anew").require_replaced().expect("the old archive is gone");
@@ -231,7 +288,7 @@ async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, store.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
-    let before = vault.files().await;
+    let before = stored(&vault).await;
     let cancelled = async |operation, after| {
         store.fail([Fault::always(operation, "archives/", Failure::Slow(60_000)).after(after)]);
         let token = CancellationToken::new();
@@ -243,12 +300,12 @@ async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
         unreachable!("it ends before the store answers");
     };
     let error = cancelled(Operation::Part, 0).await.expect_err("cancelled while it writes");
-    assert_eq!((error.kind(), vault.files().await), (ErrorKind::Cancelled, before.clone()));
+    assert_eq!((error.kind(), stored(&vault).await), (ErrorKind::Cancelled, before.clone()));
     // At each read, of the old archive and then of the new one.
     let mut reads = 0;
     while let Err(error) = cancelled(Operation::Get, reads).await {
         assert_eq!(
-            (error.kind(), vault.files().await),
+            (error.kind(), stored(&vault).await),
             (ErrorKind::Cancelled, before.clone()),
             "read {reads}"
         );

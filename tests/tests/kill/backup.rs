@@ -27,6 +27,10 @@ impl Scenario for KilledBackup {
         Self { dump: shop.dump(), shop, koan, known }
     }
 
+    fn put_back(&self) {
+        self.shop.time_passes();
+    }
+
     async fn context(folder: &Path) -> Koan {
         Shop::context(folder).await
     }

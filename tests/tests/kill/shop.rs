@@ -83,6 +83,17 @@ impl Shop {
         self.0.join("backups")
     }
 
+    /// As if so much time had passed that every lease has expired. Whoever was killed has left each of them whole.
+    pub(super) fn time_passes(&self) {
+        for lease in leases(&self.storage().join("leases")) {
+            let content = std::fs::read(&lease).expect("readable");
+            let mut content: serde_json::Value = serde_json::from_slice(&content)
+                .unwrap_or_else(|error| panic!("{}: {error}", lease.display()));
+            content["expiresAt"] = "2000-01-01T00:00:00Z".into();
+            std::fs::write(&lease, content.to_string()).expect("written");
+        }
+    }
+
     pub(super) fn sql(&self, sql: &str) {
         self.connection().execute_batch(sql).expect(sql);
     }
@@ -124,6 +135,14 @@ impl Shop {
     fn database(&self) -> PathBuf {
         self.0.join("shop.db")
     }
+}
+
+/// The leases below a folder, without those that are not whole yet and called otherwise.
+fn leases(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let below = paths.flat_map(|path| if path.is_dir() { leases(&path) } else { vec![path] });
+    below.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
 }
 
 /// What a database holds.

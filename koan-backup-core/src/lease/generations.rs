@@ -1,0 +1,84 @@
+//! The leases of one subject that one may hold: the highest generation counts.
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+
+use super::file::LeaseFile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+
+/// Digits of a generation in its file's name, so that names sort as numbers do.
+const DIGITS: usize = 10;
+/// How often the highest generation is looked for when it goes while it is read.
+const LOOKS: usize = 8;
+
+/// The leases of one subject.
+#[derive(Clone, Debug)]
+pub(super) struct Generations {
+    pub(super) storage: Storage,
+    pub(super) folder: Path,
+}
+
+impl Generations {
+    /// Where a generation lies.
+    pub(super) fn path(&self, generation: u64) -> Path {
+        Path::from(format!("{}/{generation:0DIGITS$}.json", self.folder))
+    }
+
+    /// All that there are.
+    pub(super) async fn numbers(&self) -> Result<Vec<u64>> {
+        Ok(list(&self.storage, &self.folder).await?.iter().filter_map(generation).collect())
+    }
+
+    /// The highest that there is; 0 if there is none.
+    pub(super) async fn highest(&self) -> Result<u64> {
+        Ok(self.numbers().await?.into_iter().max().unwrap_or_default())
+    }
+
+    /// The lease that counts.
+    pub(super) async fn newest(&self) -> Result<Option<(u64, LeaseFile)>> {
+        for _ in 0..LOOKS {
+            let highest = self.highest().await?;
+            if highest == 0 {
+                return Ok(None);
+            }
+            // If it is gone, there are higher ones by now.
+            if let Some(file) = LeaseFile::read(&self.storage, &self.path(highest)).await? {
+                return Ok(Some((highest, file)));
+            }
+        }
+        let text = format!(
+            "leases at `{}` in storage `{}` change hands too fast to be read; try again",
+            self.folder,
+            self.storage.location()
+        );
+        Err(Error::new(ErrorKind::Busy, text))
+    }
+
+    /// Removes what lies before the one before this: whoever lists while they change still finds one of the two.
+    pub(super) async fn tidy(&self, generation: u64) {
+        let Ok(numbers) = self.numbers().await else { return };
+        for number in numbers.into_iter().filter(|&number| number + 1 < generation) {
+            let _ = self.storage.remove(&self.path(number)).await;
+        }
+    }
+}
+
+/// The files in a folder.
+pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> {
+    let listed = storage.store().list(Some(folder)).map_ok(|meta| meta.location).try_collect().await;
+    listed.map_err(|source| {
+        Error::with_source(
+            ErrorKind::Storage,
+            format!("leases at `{folder}` in storage `{}` were not listed", storage.location()),
+            source,
+        )
+    })
+}
+
+/// The generation of a file, if its name is that of one.
+pub(super) fn generation(path: &Path) -> Option<u64> {
+    let number = path.filename()?.strip_suffix(".json")?;
+    let is_one = number.len() == DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
+    is_one.then(|| number.parse().ok()).flatten().filter(|&number| number > 0)
+}

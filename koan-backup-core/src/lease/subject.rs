@@ -1,0 +1,65 @@
+//! What a lease is about.
+
+use std::fmt;
+
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BackupId, BackupName};
+
+/// What a lease is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Subject {
+    /// Backups of a name: one at a time.
+    Backup(BackupName),
+    /// Removing backups: one at a time.
+    Prune,
+    /// Reading a backup, which several may do at once; nobody may remove it meanwhile.
+    Restore(BackupId),
+    /// Sealing a backup for others: one at a time.
+    Rekey(BackupId),
+}
+
+/// Where all leases lie.
+pub(super) const PREFIX: &str = "leases";
+
+impl Subject {
+    /// The folder of its leases.
+    pub(super) fn folder(&self) -> Path {
+        let below = match self {
+            Self::Backup(name) => format!("backup/{}", file_name(name)),
+            Self::Prune => "prune".to_owned(),
+            Self::Restore(id) => format!("restore/{id}"),
+            Self::Rekey(id) => format!("rekey/{id}"),
+        };
+        Path::from(format!("{PREFIX}/{below}"))
+    }
+
+    /// Whether many may hold it at once.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Restore(_))
+    }
+}
+
+/// The name of a backup as it stands in a path. Names that would share one are told apart by a hash.
+fn file_name(name: &BackupName) -> String {
+    let safe = name.safe();
+    if safe == name.as_str() {
+        return safe;
+    }
+    let hash = crate::digest::sha256(name.as_str().as_bytes());
+    let hash = hash.rsplit(':').next().unwrap_or_default();
+    format!("{safe}-{}", hash.get(..16).unwrap_or_default())
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backup(name) => write!(f, "backing up `{name}`"),
+            Self::Prune => f.write_str("removing backups"),
+            Self::Restore(id) => write!(f, "restoring backup {id}"),
+            Self::Rekey(id) => write!(f, "sealing backup {id} for other recipients"),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The moment from which the new archive counts.
+
+use std::time::Duration;
+
+use object_store::path::Path;
+use tokio::time::timeout;
+
+use crate::archive::{ArchiveFile, Manifest, manifest_path};
+use crate::catalog::{self, StoredBackup};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lease::{self, Subject};
+use crate::storage::Storage;
+
+/// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
+/// both stay.
+pub(super) async fn publish(
+    storage: &Storage,
+    before: &serde_json::Value,
+    renewed: &Manifest,
+    archive: &Path,
+    patience: Duration,
+) -> Result<()> {
+    let path = manifest_path(&renewed.id);
+    let content = renewed.published().to_json();
+    let now = catalog::published(storage, &renewed.id).await;
+    if !matches!(&now, Ok(Some(now)) if now == before) {
+        storage.discard(archive).await;
+        return Err(now.err().unwrap_or_else(|| {
+            let text = format!(
+                "backup {} was changed meanwhile by somebody else; it is as they left it",
+                renewed.id
+            );
+            Error::new(ErrorKind::Conflict, text)
+        }));
+    }
+    let replaced = timeout(patience, storage.replace(&path, content.clone())).await;
+    let is_answered = replaced.is_ok();
+    let replaced = replaced.unwrap_or_else(|_| {
+        let text =
+            format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
+        Err(Error::new(ErrorKind::Storage, text))
+    });
+    let Err(error) = replaced else { return Ok(()) };
+    // It may have been written all the same, and the answer was lost.
+    match catalog::published(storage, &renewed.id).await {
+        Ok(Some(now)) if serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) => Ok(()),
+        // What was not answered may be written yet.
+        Ok(Some(now)) if is_answered && &now == before => {
+            storage.discard(archive).await;
+            Err(error)
+        }
+        Ok(_) | Err(_) => Err(error.context(format!(
+            "whether backup {} is sealed for the new recipients is not known; both archives were kept, and the one that its \
+             manifest names counts",
+            renewed.id
+        ))),
+    }
+}
+
+/// Removes the archive that does not count any more, unless somebody restores from it.
+pub(super) async fn remove_old(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    archive: &ArchiveFile,
+) -> Result<()> {
+    let restored = Subject::Restore(backup.manifest.id);
+    let held = lease::held(backup.storage, &environment.clock).await?;
+    match held.iter().find(|lease| lease.subject == restored) {
+        Some(lease) => Err(lease.busy(backup.storage)),
+        None => backup.storage.remove(&archive.file.as_str().into()).await,
+    }
+}

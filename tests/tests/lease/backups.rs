@@ -1,0 +1,129 @@
+//! Backups of one name: one at a time.
+
+use std::time::Duration;
+
+use koan_backup::prelude::*;
+use koan_backup::{CancellationToken, Event, SetName};
+use koan_backup_tests::scripted::{Script, Scripted};
+use serde_json::json;
+
+use super::shop::{NAME, Shared, User, builder, complete, patiently};
+
+const SLOW: Duration = Duration::from_millis(20);
+
+#[tokio::test]
+async fn of_two_that_back_up_under_one_name_one_wins_and_the_other_is_told_who() {
+    let shared = Shared::new();
+    let (a, b) = (shared.koan("left", SLOW).await, shared.koan("right", SLOW).await);
+    let (left, right) = tokio::join!(a.backup(NAME).into_future(), b.backup(NAME).into_future());
+    let (won, lost, winner) = match (left, right) {
+        (Ok(won), Err(lost)) => (won, lost, "left"),
+        (Err(lost), Ok(won)) => (won, lost, "right"),
+        both => panic!("one of them wins: {both:?}"),
+    };
+    assert_eq!(lost.kind(), ErrorKind::Busy);
+    for part in [
+        "somebody is backing up `nightly`",
+        &format!("application `{winner}`"),
+        &format!("process {}", std::process::id()),
+        "nothing has to be unlocked",
+    ] {
+        assert!(lost.to_string().contains(part), "{part} is not in {lost}");
+    }
+    // Whoever was too late leaves no record of a failure.
+    assert_eq!(a.backups().await.expect("listed").len(), 1);
+    assert_eq!(complete(&a).await, [won.id()]);
+    b.backup(NAME).await.expect("free again");
+}
+
+#[tokio::test]
+async fn another_name_or_another_place_does_not_wait() {
+    let (shared, other) = (Shared::new(), Shared::new());
+    let koan = builder("shop", shared.storage(), SLOW).storage("other", other.storage());
+    let koan = koan.build().await.expect("a context");
+    let (first, second, third) = tokio::join!(
+        koan.backup(NAME).into_future(),
+        koan.backup("weekly").into_future(),
+        koan.backup(NAME).to_profile("other").into_future(),
+    );
+    first.and(second).and(third).expect("none of them waits");
+}
+
+#[tokio::test]
+async fn a_lease_says_who_works_on_what() {
+    let shared = Shared::new();
+    let koan = shared.koan("shop", SLOW).await;
+    let backup = koan.backup(NAME).into_future();
+    let looked = async {
+        patiently(async || !shared.leases("backup/nightly").is_empty()).await;
+        patiently(async || shared.lease("backup/nightly")["backup"].is_string()).await;
+        shared.lease("backup/nightly")
+    };
+    let (backup, lease) = tokio::join!(backup, looked);
+    let manifest = backup.expect("a backup").manifest().clone();
+    assert_eq!(lease["formatVersion"], 1);
+    assert_eq!(lease["subject"], json!({ "backup": NAME }));
+    assert_eq!(lease["holder"]["application"], "shop");
+    assert_eq!(lease["holder"]["process"], std::process::id());
+    assert_eq!(lease["leaseSeconds"], 60);
+    assert_eq!(lease["released"], false);
+    assert_eq!(lease["backup"], manifest.id.to_string());
+    assert_eq!(lease["archive"], manifest.archive.expect("one").file);
+    assert_eq!(shared.lease("backup/nightly")["released"], true);
+}
+
+#[tokio::test]
+async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
+    let shared = Shared::new();
+    let dies = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
+    dies.put(&SetName::root(), &User { id: 1 });
+    let koan = Koan::builder().storage("shared", shared.storage()).provider("main", dies);
+    let koan = koan.build().await.expect("a context");
+    assert_eq!(koan.backup(NAME).await.expect_err("it dies").kind(), ErrorKind::Provider);
+    assert_eq!(shared.lease("backup/nightly")["released"], true);
+
+    let koan = shared.koan("shop", SLOW).await;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let backup = koan.backup(NAME).batch_size(2).cancel_on(token).on_event(move |event| {
+        if matches!(event, Event::BatchRead { .. }) {
+            cancel.cancel();
+        }
+    });
+    assert_eq!(backup.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    assert_eq!(shared.lease("backup/nightly")["released"], true);
+
+    // At any moment, also while the lease is taken.
+    for millis in [1, 3, 10, 100] {
+        let dropped = tokio::time::timeout(Duration::from_millis(millis), koan.backup(NAME).into_future());
+        assert!(dropped.await.is_err(), "it was done within {millis} ms");
+        patiently(async || shared.lease("backup/nightly")["released"] == true).await;
+    }
+    koan.backup(NAME).await.expect("free");
+}
+
+#[tokio::test]
+async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
+    let shared = Shared::new();
+    let slow = Duration::from_millis(200);
+    let koan = builder("shop", shared.storage(), slow).lease_time(Duration::from_secs(1));
+    let koan = koan.build().await.expect("a context");
+    let other = shared.koan("other", Duration::ZERO).await;
+    let contended = async {
+        tokio::time::sleep(Duration::from_millis(3300)).await;
+        other.backup(NAME).await
+    };
+    let (backup, contended) = tokio::join!(koan.backup(NAME).into_future(), contended);
+    backup.expect("renewed");
+    assert_eq!(contended.expect_err("held").kind(), ErrorKind::Busy);
+}
+
+#[tokio::test]
+async fn a_lease_that_holds_for_too_short_or_too_long_fails_the_start() {
+    for time in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(3601)] {
+        let koan = builder("shop", Storage::memory(), SLOW).lease_time(time);
+        let error = koan.build().await.expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("`lease_time`"), "{error}");
+    }
+}

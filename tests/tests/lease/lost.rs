@@ -1,0 +1,80 @@
+//! A lease that is lost while somebody works under it: nothing is published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, Event};
+
+use super::shop::{NAME, Shared, builder, complete, patiently, the_failure};
+
+fn is_lost(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    for part in ["the lease `leases/backup/nightly`", "was lost", "`thief`", "nothing was published"] {
+        assert!(error.to_string().contains(part), "{part} is not in {error}");
+    }
+}
+
+/// What a backup that lost its lease leaves: the record of its failure, and what was there before.
+async fn left(shared: &Shared, koan: &Koan) {
+    assert_eq!(shared.archives(), 0);
+    let failure = the_failure(koan).await;
+    assert_eq!((failure.status, &failure.archive), (BackupStatus::Failed, &None));
+    assert!(failure.error.is_some_and(|error| error.contains("the lease")), "it does not say why");
+    assert_eq!(koan.restore(NAME).await.expect_err("none").kind(), ErrorKind::NotFound);
+    // It does not touch the lease of the other.
+    let lease = shared.lease("backup/nightly");
+    assert_eq!(
+        (lease["holder"]["application"].as_str(), lease["released"].as_bool()),
+        (Some("thief"), Some(false))
+    );
+}
+
+#[tokio::test]
+async fn a_backup_stops_when_another_takes_its_lease() {
+    let shared = Shared::new();
+    let slow = Duration::from_secs(60);
+    let koan = builder("shop", shared.storage(), slow).lease_time(Duration::from_secs(1));
+    let koan = koan.build().await.expect("a context");
+    let thief = async {
+        patiently(async || !shared.leases("backup/nightly").is_empty()).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        shared.take_over("backup/nightly");
+    };
+    let began = std::time::Instant::now();
+    let (backup, ()) = tokio::join!(koan.backup(NAME).into_future(), thief);
+    is_lost(&backup.expect_err("another has it"));
+    assert!(began.elapsed() < Duration::from_secs(20), "the work went on");
+    left(&shared, &koan).await;
+}
+
+#[tokio::test]
+async fn a_backup_whose_lease_was_taken_at_its_end_is_not_published() {
+    let shared = Arc::new(Shared::new());
+    let koan = shared.koan("shop", Duration::ZERO).await;
+    let taken = Arc::clone(&shared);
+    let backup = koan.backup(NAME).on_event(move |event| {
+        // The last one: nothing is renewed between this and publishing.
+        if matches!(event, Event::EntityCompleted { .. }) {
+            taken.take_over("backup/nightly");
+        }
+    });
+    is_lost(&backup.await.expect_err("another has it"));
+    left(&shared, &koan).await;
+}
+
+#[tokio::test]
+async fn the_failure_of_a_backup_that_lost_its_lease_does_not_hide_an_earlier_backup() {
+    let shared = Arc::new(Shared::new());
+    let koan = shared.koan("shop", Duration::ZERO).await;
+    let first = koan.backup(NAME).await.expect("a backup");
+    let taken = Arc::clone(&shared);
+    let backup = koan.backup(NAME).on_event(move |event| {
+        if matches!(event, Event::EntityCompleted { .. }) {
+            taken.take_over("backup/nightly");
+        }
+    });
+    is_lost(&backup.await.expect_err("another has it"));
+    assert_eq!(complete(&koan).await, [first.id()]);
+    assert_eq!(koan.restore(NAME).await.expect("restored").id, first.id());
+}

@@ -1,0 +1,11 @@
+//! Who may work on what in a storage: leases, seen from outside.
+
+mod backups;
+mod clock;
+mod lost;
+mod processes;
+mod restores;
+mod shop;
+mod stores;
+
+koan_backup::entity_backup_scope!(mode = All);

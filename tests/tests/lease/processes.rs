@@ -1,0 +1,193 @@
+//! Processes that want one lease: contending, killed and paused.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, Event};
+use koan_backup_tests::chance::{rounds, say, seed};
+
+use super::shop::{NAME, RECORDS, Shared, builder, complete};
+
+const FOLDER: &str = "KOAN_BACKUP_LEASE_FOLDER";
+/// In front of what a process says, because tests say other things.
+const SAYS: &str = "> ";
+/// Rounds of two that contend, unless more are asked for.
+const ROUNDS: u32 = 1000;
+/// Nothing here takes that long: a process that does hangs.
+const HANGS: Duration = Duration::from_secs(60);
+/// How long the leases of processes hold that are killed or paused.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// A process that backs up when it is told to, and waits in the middle of it, with its lease, until it is told to go on.
+struct Worker {
+    child: Child,
+    told: ChildStdin,
+    says: Receiver<String>,
+}
+
+impl Worker {
+    fn start(test: &str, folder: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", test, "--nocapture"])
+            .env(FOLDER, folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, says) = mpsc::channel();
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| {
+                // The name of the test may stand in front.
+                line.split_once(SAYS).map_or(Ok(()), |(_, word)| sender.send(word.to_owned()))
+            })
+        });
+        let told = child.stdin.take().expect("piped");
+        let worker = Self { child, told, says };
+        assert_eq!(worker.hear(), "ready");
+        worker
+    }
+
+    fn tell(&mut self, word: &str) {
+        writeln!(self.told, "{word}").expect("heard");
+    }
+
+    fn hear(&self) -> String {
+        self.says.recv_timeout(HANGS).expect("it says something")
+    }
+
+    /// Sends it a signal.
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill").success(), "{signal}");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a word; there is none when whoever started this is gone.
+fn is_told() -> bool {
+    std::io::stdin().read_line(&mut String::new()).is_ok_and(|read| read > 0)
+}
+
+/// In a process that was started here: backs up each time it is told to.
+async fn work(folder: PathBuf) {
+    let storage = Storage::local(folder).expect("a directory");
+    let koan = builder("worker", storage, Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
+    say(&format!("{SAYS}ready"));
+    while is_told() {
+        let backup = koan.backup(NAME).on_event(|event| {
+            if matches!(event, Event::BackupStarted { .. }) {
+                say(&format!("{SAYS}began"));
+                // Its lease is renewed meanwhile, unless the whole process is paused.
+                is_told();
+            }
+        });
+        match backup.await {
+            Ok(_) => say(&format!("{SAYS}published")),
+            Err(error) => say(&format!("{SAYS}{:?}: {}", error.kind(), error.chain())),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_contend_for_a_lease_never_both_publish() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return work(folder.into()).await;
+    }
+    let test = "processes::two_processes_that_contend_for_a_lease_never_both_publish";
+    let shared = Shared::new();
+    let mut workers = [0, 1].map(|_| Worker::start(test, shared.path()));
+    let (seed, count, began) = (seed(), ROUNDS * rounds(), Instant::now());
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut won = [0u32; 2];
+    for round in 0..count {
+        let first = chance.usize(..2);
+        workers[first].tell("back up");
+        workers[1 - first].tell("back up");
+        let said = [workers[0].hear(), workers[1].hear()];
+        let winner = match said.each_ref().map(String::as_str) {
+            ["began", lost] if lost.starts_with("Busy: somebody is backing up") => 0,
+            [lost, "began"] if lost.starts_with("Busy: somebody is backing up") => 1,
+            _ => panic!("round {round}: one of them begins, and they said {said:?}; seed {seed}"),
+        };
+        won[winner] += 1;
+        workers[winner].tell("go on");
+        assert_eq!(workers[winner].hear(), "published", "round {round}; seed {seed}");
+    }
+    let koan = shared.koan("shop", Duration::ZERO).await;
+    assert_eq!(complete(&koan).await.len(), usize::try_from(count).expect("few"));
+    assert_eq!(shared.archives(), usize::try_from(count).expect("few"));
+    say(&format!("lease: {count} rounds in {:?}, won {won:?}; seed {seed}", began.elapsed()));
+    assert!(won.iter().all(|&won| won > count / 50), "one of them always wins: {won:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_of_a_killed_process_expires_by_itself() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return work(folder.into()).await;
+    }
+    let shared = Shared::new();
+    let mut worker =
+        Worker::start("processes::the_lease_of_a_killed_process_expires_by_itself", shared.path());
+    worker.tell("back up");
+    assert_eq!(worker.hear(), "began");
+    let process = worker.child.id();
+    drop(worker);
+    let killed = Instant::now();
+    let koan = shared.koan("shop", Duration::ZERO).await;
+    let error = koan.backup(NAME).await.expect_err("it may live");
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains(&format!("application `worker`, process {process}")), "{error}");
+    let backup = loop {
+        match koan.backup(NAME).await {
+            Ok(backup) => break backup,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error}"),
+        }
+        assert!(killed.elapsed() < HANGS, "it never expires");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(killed.elapsed() < HOLDS * 5, "{:?}", killed.elapsed());
+    assert_eq!(backup.item_count(), RECORDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_paused_for_too_long_does_not_publish() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return work(folder.into()).await;
+    }
+    let shared = Shared::new();
+    let test = "processes::a_process_that_was_paused_for_too_long_does_not_publish";
+    let koan = shared.koan("shop", Duration::ZERO).await;
+    let mut worker = Worker::start(test, shared.path());
+    // While another took the lease and gave it back, and while nobody did.
+    for is_taken in [true, false] {
+        worker.tell("back up");
+        assert_eq!(worker.hear(), "began");
+        worker.signal("-STOP");
+        tokio::time::sleep(HOLDS * 2).await;
+        let before = complete(&koan).await.len();
+        if is_taken {
+            koan.backup(NAME).await.expect("it has expired");
+        }
+        worker.tell("go on");
+        worker.signal("-CONT");
+        let said = worker.hear();
+        assert!(said.starts_with("Busy: the lease `leases/backup/nightly`"), "{said}");
+        assert!(said.contains("nothing was published"), "{said}");
+        assert_eq!(complete(&koan).await.len(), before + usize::from(is_taken));
+        assert_eq!(shared.archives(), 1);
+    }
+    let failed = koan.backups().await.expect("listed");
+    let failed = failed.iter().filter(|manifest| manifest.status == BackupStatus::Failed);
+    assert_eq!(failed.count(), 2);
+}

@@ -1,0 +1,92 @@
+//! A backup that is restored is pinned.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use koan_backup::prelude::*;
+use koan_backup_tests::archive_surgery::Vault;
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use koan_backup_tests::log::Log;
+use object_store::ObjectStoreExt;
+
+use super::shop::{NAME, RECORDS, Shared, builder, patiently};
+
+#[tokio::test]
+async fn a_backup_is_pinned_while_it_is_restored_and_no_longer() {
+    let shared = Arc::new(Shared::new());
+    let koan = shared.koan("shop", Duration::ZERO).await;
+    let id = koan.backup(NAME).await.expect("a backup").id();
+    let subject = format!("restore/{id}");
+    let pins = |builder: koan_backup::RestoreBuilder| {
+        let (seen, shared, subject) = (Arc::default(), Arc::clone(&shared), subject.clone());
+        let noted: Arc<Mutex<Vec<_>>> = Arc::clone(&seen);
+        let restore = builder.on_event(move |_| {
+            noted.lock().expect("sound").push(shared.leases(&subject).len());
+        });
+        (restore, seen)
+    };
+    let (restore, seen) = pins(koan.restore(NAME));
+    restore.await.expect("restored");
+    let seen = seen.lock().expect("sound").clone();
+    assert!(!seen.is_empty() && seen.iter().all(|&pins| pins == 1), "{seen:?}");
+    assert!(shared.leases(&subject).is_empty());
+    // What writes nothing holds nothing.
+    let (restore, seen) = pins(koan.restore(NAME).dry_run());
+    restore.await.expect("compared");
+    assert!(seen.lock().expect("sound").iter().all(|&pins| pins == 0));
+}
+
+#[tokio::test]
+async fn a_restore_that_is_dropped_does_not_keep_its_pin() {
+    let vault = Vault::default();
+    let store = FaultyStore::over(vault.store());
+    let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
+    koan.backup(NAME).await.expect("a backup");
+    store.fail([Fault::always(Operation::Get, "archives/", Failure::Slow(60_000))]);
+    let dropped = tokio::time::timeout(Duration::from_millis(300), koan.restore(NAME).into_future()).await;
+    assert!(dropped.is_err(), "it ended before the store answered");
+    let pins = async || vault.files().await.iter().filter(|file| file.contains("leases/restore")).count();
+    patiently(async || pins().await == 0).await;
+}
+
+#[tokio::test]
+async fn several_restores_pin_a_backup_at_once() {
+    let shared = Shared::new();
+    let (a, b) = (shared.koan("left", Duration::ZERO).await, shared.koan("right", Duration::ZERO).await);
+    a.backup(NAME).await.expect("a backup");
+    let (left, right) = tokio::join!(a.restore(NAME).into_future(), b.restore(NAME).into_future());
+    left.and(right).expect("neither waits");
+}
+
+#[tokio::test]
+async fn a_storage_that_cannot_be_written_is_restored_from_and_that_is_told() {
+    let store = FaultyStore::over(Vault::default().store());
+    let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
+    koan.backup(NAME).await.expect("a backup");
+    let (log, _guard) = Log::capture();
+    store.fail([Fault::always(Operation::Put, "", Failure::Forbidden)]);
+    let restored = koan.restore(NAME).await.expect("restored");
+    assert_eq!(restored.record_count(), RECORDS);
+    let told = log.lines().into_iter().find(|line| line.contains("do not remove it meanwhile"));
+    assert!(told.is_some_and(|line| line.contains("WARN") && line.contains("403")), "{:?}", log.lines());
+}
+
+#[tokio::test]
+async fn a_backup_that_is_removed_while_its_restore_begins_is_not_restored() {
+    let vault = Vault::default();
+    let store = FaultyStore::over(vault.store());
+    let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
+    let id = koan.backup(NAME).await.expect("a backup").id();
+    // It was found, and is removed before it is pinned.
+    store.fail([Fault::once(Operation::Put, "leases/restore", Failure::Slow(500))]);
+    let removed = async {
+        patiently(async || store.asked(Operation::Put, "leases/restore") > 0).await;
+        let path = object_store::path::Path::from(format!("manifests/{id}.json"));
+        vault.store().delete(&path).await.expect("removed");
+    };
+    let (restored, ()) = tokio::join!(koan.restore(NAME).into_future(), removed);
+    let error = restored.expect_err("it is gone");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("was removed while its restore began"), "{error}");
+    assert!(!vault.files().await.iter().any(|file| file.contains("leases/restore")));
+}
