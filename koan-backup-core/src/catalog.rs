@@ -17,4 +17,4 @@ pub use query::{CatalogPage, Order, SortBy};
 pub use reference::BackupRef;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic};
-pub(crate) use stored::{StoredBackup, find, list, published};
+pub(crate) use stored::{MAX_MANIFEST_BYTES, StoredBackup, find, list, published};

@@ -37,7 +37,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{PATIENCE, Storage};
 
 use self::file::Holder;
-pub(crate) use self::file::Work;
+pub(crate) use self::file::{LeaseFile, Work};
 pub(crate) use self::held::held;
 pub(crate) use self::subject::Subject;
 

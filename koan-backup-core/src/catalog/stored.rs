@@ -11,7 +11,7 @@ use crate::id::BackupId;
 use crate::storage::Storage;
 
 /// The most bytes a manifest can have.
-const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 /// Manifests that are read at once: a store that is far away answers each after a while.
 const READS_AT_ONCE: usize = 64;
 

@@ -36,6 +36,11 @@ impl Subject {
         Path::from(format!("{PREFIX}/{below}"))
     }
 
+    /// Whether its holder needs this backup to stay.
+    pub(crate) fn holds(&self, backup: &BackupId) -> bool {
+        matches!(self, Self::Restore(id) | Self::Rekey(id) if id == backup)
+    }
+
     /// Whether many may hold it at once.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Self::Restore(_))

@@ -12,20 +12,24 @@ use super::report::ProfileMaintenance;
 use super::verifications;
 use crate::archive::Manifest;
 use crate::error::Result;
+use crate::lease::LeaseFile;
 use crate::storage::Storage;
 
-/// Removes archives that no manifest names and that are older than `age`, and what is known of backups that are gone.
+/// Removes archives that no manifest and no lease names and that are older than `age`, and what is known of backups that are
+/// gone.
 ///
 /// An archive appears right before its manifest, so one that young may be about to become a backup.
 pub(super) async fn remove(
     storage: &Storage,
     manifests: &[Manifest],
+    held: &[LeaseFile],
     age: Duration,
     now: Timestamp,
     report: &mut ProfileMaintenance,
 ) -> Result<()> {
-    let named: BTreeSet<&str> =
-        manifests.iter().filter_map(|manifest| Some(manifest.archive.as_ref()?.file.as_str())).collect();
+    let named = manifests.iter().filter_map(|manifest| Some(manifest.archive.as_ref()?.file.as_str()));
+    let worked_on = held.iter().filter_map(|lease| lease.work.archive.as_deref());
+    let named: BTreeSet<&str> = named.chain(worked_on).collect();
     let folder = Path::from("archives");
     let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;

@@ -10,6 +10,7 @@ use crate::cancellation::until_cancelled;
 use crate::catalog::{self, StoredBackup, VerificationRecord};
 use crate::environment::Environment;
 use crate::error::{ErrorKind, Result};
+use crate::lease::{self, Lease, Subject, Work};
 use crate::prune;
 use crate::retention::Retention;
 use crate::storage::Storage;
@@ -78,17 +79,34 @@ async fn profile(
         }
     }
     if let Some(age) = options.leftovers_older_than {
-        let removed = async {
-            let backups = catalog::list(storage).await?;
-            let manifests: Vec<_> = backups.into_iter().map(|backup| backup.manifest).collect();
-            leftovers::remove(storage, &manifests, age, environment.clock.now(), &mut report).await
-        };
-        let removed = until_cancelled(cancel, removed).await;
+        let removed = remove_leftovers(environment, storage, age, cancel, &mut report).await;
         noted(removed, "removing leftovers", &mut report.failures)?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
     noted(refreshed, "refreshing the catalog", &mut report.failures)?;
     Ok(report)
+}
+
+/// Removes leftovers under the lease of those who remove backups.
+async fn remove_leftovers(
+    environment: &Environment,
+    storage: &Storage,
+    age: Duration,
+    cancel: &CancellationToken,
+    report: &mut ProfileMaintenance,
+) -> Result<()> {
+    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
+    let removed = async {
+        // Asked for before what is there is listed: whoever begins to write later writes what is young.
+        let held = lease::held(storage, &environment.clock).await?;
+        let backups = catalog::list(storage).await?;
+        let manifests: Vec<_> = backups.into_iter().map(|backup| backup.manifest).collect();
+        let age = age.max(environment.lease_time * 2);
+        leftovers::remove(storage, &manifests, &held, age, environment.clock.now(), report).await
+    };
+    let removed = until_cancelled(&lease.lost(), removed).await.map_err(|error| lease.explain(error, cancel));
+    lease.release().await;
+    removed
 }
 
 /// Notes a failure, but for a cancellation, which ends everything.

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-use super::removal::{remove, require_unpinned};
+use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
+use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
 use crate::environment::{Environment, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BackupId, BackupName};
+use crate::lease::{Lease, Subject, Work};
 use crate::retention::{Retention, RetentionPlan};
 use crate::verify::{self, VerifyOptions};
 
@@ -22,31 +24,44 @@ pub(crate) async fn apply(
     plan: &RetentionPlan,
     cancel: &CancellationToken,
 ) -> Result<PruneReport> {
-    let mut report = PruneReport::default();
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     if removals.is_empty() {
-        return Ok(report);
+        return Ok(PruneReport::default());
     }
     clock::require_steady(environment.clock.now(), plan)?;
     require_rules_at_work(retention, plan)?;
+    let storage = environment.storage(plan.profile.as_deref())?;
+    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
+    let applied = under(&lease, environment, plan, &removals).await;
+    let applied = applied.map_err(|error| lease.explain(error, cancel));
+    lease.release().await;
+    applied
+}
+
+/// Applies a plan under the lease of those who remove backups.
+async fn under(
+    lease: &Lease,
+    environment: &Environment,
+    plan: &RetentionPlan,
+    removals: &BTreeSet<BackupId>,
+) -> Result<PruneReport> {
+    let (mut report, cancel) = (PruneReport::default(), lease.lost());
     let profile = plan.profile.as_deref();
     let storage = environment.storage(profile)?;
-    let survey = Survey::take(environment, profile).await?;
+    let survey = until_cancelled(&cancel, Survey::take(environment, profile)).await?;
     require_unchanged(plan, &survey)?;
     let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();
     for name in &concerned {
-        require_good_copy(environment, &survey, name, &removals, cancel, &mut report).await?;
+        require_good_copy(environment, &survey, name, removals, &cancel, &mut report).await?;
     }
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
-        let removed = match cancel.is_cancelled() {
-            true => Err(Error::cancelled()),
-            false => match require_unpinned(storage, backup.manifest.id).await {
-                Ok(()) => remove(storage, &backup.manifest).await,
-                Err(error) => Err(error),
-            },
+        let removed = async {
+            until_cancelled(&cancel, lease.confirm()).await?;
+            // Not cancelled halfway: it is there whole, or not at all.
+            remove(environment, storage, &backup.manifest).await
         };
-        match removed {
+        match removed.await {
             Ok(removed) => report.removed.push(removed),
             Err(error) => return Err(stopped(&report, error)),
         }

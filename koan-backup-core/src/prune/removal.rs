@@ -1,6 +1,7 @@
 //! Removing one backup, so that no crash leaves half of it: once its manifest is gone, it does not exist.
 
 use object_store::path::Path;
+use tokio_util::sync::CancellationToken;
 
 use super::pins;
 use super::report::RemovedBackup;
@@ -9,6 +10,7 @@ use crate::catalog;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
+use crate::lease::{self, Lease, Subject, Work};
 use crate::storage::Storage;
 
 /// Removes a backup that somebody named. The last one of its name that was completed goes only if `even_if_last`.
@@ -19,8 +21,21 @@ pub(crate) async fn remove_one(
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
     let storage = environment.storage(profile)?;
+    let never = CancellationToken::new();
+    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), &never).await?;
+    let removed = remove_named(environment, storage, profile, id, even_if_last).await;
+    lease.release().await;
+    removed
+}
+
+async fn remove_named(
+    environment: &Environment,
+    storage: &Storage,
+    profile: Option<&str>,
+    id: BackupId,
+    even_if_last: bool,
+) -> Result<RemovedBackup> {
     let backup = catalog::find(environment, profile, &id.into(), |_| true).await?;
-    require_unpinned(storage, id).await?;
     if backup.manifest.status.is_complete() && !even_if_last {
         let all = catalog::list(storage).await?;
         let is_other = |other: &Manifest| {
@@ -36,11 +51,46 @@ pub(crate) async fn remove_one(
             ));
         }
     }
-    remove(storage, &backup.manifest).await
+    remove(environment, storage, &backup.manifest).await
 }
 
-/// Refuses what must stay.
-pub(super) async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
+/// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
+pub(super) async fn remove(
+    environment: &Environment,
+    storage: &Storage,
+    manifest: &Manifest,
+) -> Result<RemovedBackup> {
+    let id = manifest.id;
+    require_unpinned(storage, id).await?;
+    require_unheld(environment, storage, id).await?;
+    let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
+    let path = manifest_path(&id);
+    let content = storage.read(&path, catalog::MAX_MANIFEST_BYTES).await?;
+    let content = content.ok_or_else(|| {
+        Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
+    })?;
+    gone(storage, &path).await.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
+    let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
+    // A restore tells that it begins before it looks whether its backup is there: one of the two sees the other.
+    if let Err(held) = require_unheld(environment, storage, id).await {
+        return Err(match storage.create(&path, content).await {
+            Ok(()) => held,
+            Err(error) => failed(error, "somebody needs it, and its manifest could not be put back"),
+        });
+    }
+    if let Some(archive) = &manifest.archive {
+        let path = Path::from(archive.file.as_str());
+        gone(storage, &path).await.map_err(|error| {
+            let archive = &archive.file;
+            failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
+        })?;
+        freed_bytes += archive.size_bytes;
+    }
+    Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
+}
+
+/// Refuses what was pinned.
+async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
     match pins::of(storage).await?.remove(&id) {
         None => Ok(()),
         Some(why) => Err(Error::new(
@@ -50,25 +100,13 @@ pub(super) async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<
     }
 }
 
-/// Removes manifest and archive, and looks whether they are gone.
-pub(super) async fn remove(storage: &Storage, manifest: &Manifest) -> Result<RemovedBackup> {
-    let id = manifest.id;
-    let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
-    let path = manifest_path(&id);
-    let size = storage.size(&path).await.map_err(|error| failed(error, "it is as before"))?;
-    gone(storage, &path).await.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
-    let mut freed_bytes = size.unwrap_or(0);
-    if let Some(archive) = &manifest.archive {
-        let path = Path::from(archive.file.as_str());
-        gone(storage, &path).await.map_err(|error| {
-            failed(
-                error,
-                &format!("it does not exist any more, but its archive `{}` is still there", archive.file),
-            )
-        })?;
-        freed_bytes += archive.size_bytes;
+/// Refuses what is being restored, or sealed for others.
+async fn require_unheld(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
+    let held = lease::held(storage, &environment.clock).await?;
+    match held.iter().find(|lease| lease.subject.holds(&id)) {
+        None => Ok(()),
+        Some(lease) => Err(lease.busy(storage)),
     }
-    Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
 }
 
 async fn gone(storage: &Storage, path: &Path) -> Result<()> {

@@ -9,12 +9,15 @@ use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::id::BackupId;
+use crate::lease::{self, LeaseFile};
 use crate::retention::{self, Candidate, Retention, RetentionPlan};
 
 /// The backups of a profile, and which are pinned.
 pub(super) struct Survey<'a> {
     pub(super) backups: Vec<StoredBackup<'a>>,
     pins: BTreeMap<BackupId, String>,
+    /// What is being restored, or sealed for others, now.
+    held: Vec<LeaseFile>,
 }
 
 impl<'a> Survey<'a> {
@@ -23,7 +26,14 @@ impl<'a> Survey<'a> {
         let backups = catalog::list(storage).await?;
         let manifests = backups.iter().map(|backup| &backup.manifest);
         clock::require_not_behind(environment.clock.now(), manifests)?;
-        Ok(Self { backups, pins: pins::of(storage).await? })
+        let held = lease::held(storage, &environment.clock).await?;
+        Ok(Self { backups, pins: pins::of(storage).await?, held })
+    }
+
+    /// Why a backup must stay, if it must.
+    fn pinned(&self, id: &BackupId) -> Option<String> {
+        let held = || self.held.iter().find(|lease| lease.subject.holds(id));
+        self.pins.get(id).cloned().or_else(|| held().map(|lease| format!("somebody is {}", lease.subject)))
     }
 
     /// The hash of each manifest, and of why it is pinned.
@@ -58,7 +68,7 @@ impl<'a> Survey<'a> {
             is_complete: manifest.status.is_complete(),
             tags: manifest.tags.clone(),
             entities,
-            pinned: self.pins.get(&manifest.id).cloned(),
+            pinned: self.pinned(&manifest.id),
             size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
         }
     }
