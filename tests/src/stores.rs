@@ -7,7 +7,7 @@ mod moto;
 mod program;
 mod s3s;
 
-pub use azurite::Azurite;
+pub use azurite::{Azurite, KEY as AZURITE_KEY};
 pub use google::{GoogleByMoto, GoogleEmulator};
 pub use http::{Answer, request};
 pub use moto::Moto;

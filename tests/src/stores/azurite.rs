@@ -8,9 +8,11 @@ use sha2::{Digest, Sha256};
 use super::http::request;
 use super::program::{Program, Start};
 
-/// The account that Azurite is known to have, and its key, which is no secret.
+/// The account that Azurite is known to have.
 const ACCOUNT: &str = "devstoreaccount1";
-const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// Its key, which is no secret.
+pub const KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 /// Any time does: Azurite is told not to look at it.
 const VERSION: &str = "2023-11-03";
 

@@ -127,3 +127,56 @@ async fn a_shop_on_s3_survives_its_database() {
     koan.restore("nightly").await.expect("restored");
     assert_eq!(customers_of(&koan).await, customers());
 }
+
+/// Names the URL to the child process of the test below.
+const CHILD: &str = "KOAN_TEST_STORAGE_URL";
+
+#[tokio::test]
+async fn the_usual_environment_variables_are_read() {
+    if let Some(url) = std::env::var_os(CHILD) {
+        let storage = Storage::url(url.into_string().expect("text")).expect("a place");
+        assert!(!format!("{storage:?}").contains("hunter22"));
+        let koan = koan(shop(0), [("store", storage)]).await;
+        match backup(&koan, "nightly").await {
+            Ok(made) => assert!(koan.verify(made.id).await.expect("a report").is_valid()),
+            Err(error) => panic!("{}", error.chain()),
+        }
+        return;
+    }
+    let (s3, azurite) = (S3s::start(), Azurite::start());
+    let s3_endpoint = format!("http://127.0.0.1:{}", s3.port());
+    let azure_endpoint = format!("http://127.0.0.1:{}/devstoreaccount1", azurite.port());
+    let s3_with = |secret| {
+        vec![
+            ("AWS_ACCESS_KEY_ID", "koan"),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", s3_endpoint.as_str()),
+        ]
+    };
+    let azure_with = |key| {
+        vec![
+            ("AZURE_STORAGE_ACCOUNT_NAME", "devstoreaccount1"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", key),
+            ("AZURE_STORAGE_ENDPOINT", azure_endpoint.as_str()),
+        ]
+    };
+    for (url, variables, works) in [
+        ("s3://backups/shop", s3_with("koan-secret"), true),
+        ("s3://backups/shop", s3_with("hunter22"), false),
+        ("az://backups/shop", azure_with(koan_backup_tests::stores::AZURITE_KEY), true),
+        ("az://backups/shop", azure_with("aHVudGVyMjI="), false),
+    ] {
+        let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "credentials::the_usual_environment_variables_are_read", "--nocapture"])
+            .env(CHILD, url)
+            .envs(variables)
+            .output()
+            .expect("a process");
+        let told = [child.stderr, child.stdout].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert_eq!(child.status.success(), works, "{url}: {told}");
+        assert!(works || told.contains("403"), "{url}: {told}");
+        assert!(!told.contains("hunter22") && !told.contains("aHVudGVyMjI"), "{url}: {told}");
+    }
+}
