@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, CancellationToken, Retention, SetName};
+use koan_backup::{BackupId, CancellationToken, Clock as _, Retention, SetName};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
@@ -170,4 +170,28 @@ async fn a_task_runs_again_and_again_until_it_is_stopped() {
     tokio::time::timeout(Duration::from_secs(10), task.stop()).await.expect("stopped");
     let error = shop.koan.maintenance().cancel_on(token).await.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
+    let shop = shop().await;
+    shop.nightly(1).await;
+    let archive = "archives/backup-slow-20260101-000000-0.zip";
+    let file = shop.folder.path().join(archive);
+    std::fs::write(&file, b"12345").expect("written");
+    age(&file, Duration::from_secs(30 * 86_400));
+    let now = shop.clock.now();
+    let lease = serde_json::json!({
+        "formatVersion": 1, "subject": { "backup": "slow" }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+        "expiresAt": now + jiff::Span::new().minutes(1), "backup": null, "archive": archive,
+        "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+    });
+    let folder = shop.folder.path().join("leases/backup/slow");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("0000000001.json"), lease.to_string()).expect("written");
+    let report = shop.koan.maintenance().await.expect("ran");
+    assert!(report.is_clean() && report.profiles[0].leftovers.is_empty(), "{report:?}");
+    shop.clock.pass(1);
+    let report = shop.koan.maintenance().await.expect("ran");
+    assert_eq!(report.profiles[0].leftovers, [archive], "its holder is dead");
 }

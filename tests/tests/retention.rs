@@ -1,5 +1,6 @@
 //! Retention is applied to real backups: exactly what the plan says goes, and it is gone.
 
+use std::future::IntoFuture as _;
 use std::path::Path;
 
 use koan_backup::prelude::*;
@@ -276,4 +277,91 @@ async fn a_damaged_pin_or_manifest_stops_pruning() {
     std::fs::write(shop.folder.path().join(format!("manifests/{}.json", ids[1])), b"{}").expect("written");
     assert_eq!(plan().await.expect_err("damaged").kind(), ErrorKind::Corrupt);
     assert_eq!(shop.archives(), 3);
+}
+
+/// Waits until something is there, though not for ever.
+async fn patiently(mut is_there: impl FnMut() -> bool) {
+    for _ in 0..5000 {
+        if is_there() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    panic!("it did not come");
+}
+
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+/// Reading the archive of this backup takes for ever.
+fn slow_archive(id: BackupId) -> Fault {
+    Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Slow(600_000))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_restored_stays() {
+    let shop = shop().await;
+    let ids = shop.nightly(2).await;
+    let retention = shop.koan.retention(Retention::new().keep_last(1));
+    let before = retention.plan().await.expect("a plan");
+    assert_eq!(before.removals().count(), 1);
+    shop.store.fail([slow_archive(ids[0])]);
+    let restoring = tokio::spawn(shop.koan.restore(ids[0]).into_future());
+    let pins = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
+    patiently(|| files(&pins) == 1).await;
+    let now = retention.plan().await.expect("a plan");
+    assert_eq!(now.removals().count(), 0, "{now}");
+    assert!(now.to_string().contains("somebody is restoring backup"), "{now}");
+    let error = retention.apply(&before).await.expect_err("it began since the plan was made");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    let error = shop.koan.delete(ids[0]).await.expect_err("being restored");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    restoring.abort();
+    patiently(|| files(&pins) == 0).await;
+    shop.store.fail([]);
+    retention.apply(&before).await.expect("applied");
+    assert_eq!(shop.ids().await, ids[1..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_somebody_begins_to_restore_while_it_goes_is_put_back() {
+    let shop = shop().await;
+    let ids = shop.nightly(2).await;
+    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Slow(1500))]);
+    let deleting = tokio::spawn(shop.koan.delete(ids[0]).into_future());
+    patiently(|| shop.store.asked(Operation::Delete, "manifests") == 1).await;
+    let now = shop.clock.now();
+    let lease = serde_json::json!({
+        "formatVersion": 1, "subject": { "restore": ids[0] }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+        "expiresAt": now + jiff::Span::new().minutes(1), "backup": ids[0], "archive": null,
+        "holder": { "token": ids[0], "application": "shop", "host": "other", "process": 7 },
+    });
+    let pins = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
+    std::fs::create_dir_all(&pins).expect("a folder");
+    std::fs::write(pins.join("other.json"), lease.to_string()).expect("written");
+    let error = deleting.await.expect("no panic").expect_err("somebody needs it");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    shop.store.fail([]);
+    assert_eq!(shop.ids().await, ids, "its manifest is back");
+    let verified = shop.koan.verify(ids[0]).await.expect("read");
+    assert!(verified.is_valid(), "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_prune_at_once_one_is_told_of_the_other() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    let retention = shop.koan.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    shop.store.fail([slow_archive(ids[2])]);
+    let (first, its_plan) = (retention.clone(), plan.clone());
+    let pruning = tokio::spawn(async move { first.apply(&its_plan).await });
+    patiently(|| files(&shop.folder.path().join("leases/prune")) == 1).await;
+    let error = retention.apply(&plan).await.expect_err("somebody prunes");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    assert!(error.to_string().contains("removing backups"), "{error:?}");
+    pruning.abort();
+    assert!(pruning.await.is_err_and(|error| error.is_cancelled()));
+    assert_eq!(shop.ids().await, ids, "nothing is removed");
 }

@@ -14,9 +14,15 @@ use crate::id::BackupName;
 
 /// A backup that is made when it is awaited.
 ///
+/// Of each name one is made at a time in a storage: while another process makes one, this fails with
+/// [`ErrorKind::Busy`](crate::ErrorKind::Busy) and says who it is. It works under a lease that is renewed meanwhile; if that is lost,
+/// the work stops, and nothing is published. A lease is no fence: a process that is paused between the last look at its lease and
+/// publishing may publish after another has; both backups are whole then. See [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
+///
 /// # Cancel safety
 /// Until the manifest is written, dropping the future or cancelling stops the work, and nothing is published. Writing the
-/// manifest is not cancelled; if the future is dropped meanwhile, the backup is published whole or not at all.
+/// manifest is not cancelled; if the future is dropped meanwhile, the backup is published whole or not at all. The lease is given back in each case, in the
+/// background when the future is dropped.
 #[derive(Debug)]
 #[must_use = "a backup is made when it is awaited"]
 pub struct BackupBuilder {

@@ -143,7 +143,7 @@ impl KoanBuilder {
     /// says otherwise, at least a second and at most an hour.
     ///
     /// Each of these works under a lease in the storage, which is renewed every third of this time. When it cannot be renewed in
-    /// time the work stops. Whoever dies keeps others waiting for this time and a half, which allows for clocks that differ by half
+    /// time, a backup or rekey stops; a runtime that is blocked for that long does not renew either. Whoever dies keeps others waiting for this time and a half, which allows for clocks that differ by half
     /// of it; nothing has to be unlocked.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;

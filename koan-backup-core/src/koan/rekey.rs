@@ -13,6 +13,9 @@ use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///
+/// One at a time: while somebody else seals it, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy). While somebody restores
+/// it, the old archive stays, and the report says so.
+///
 /// # Cancel safety
 /// Dropping the future leaves the backup as it was, or sealed for the new recipients, whole in either case. An archive that was
 /// written and does not count may stay: the new one, or the old one, which the old keys still open.

@@ -18,6 +18,9 @@ use crate::verify;
 
 /// A restore that is done when it is awaited. The archive is verified whole before the first write.
 ///
+/// A lease in the storage keeps the backup from being removed meanwhile, unless nothing is written. Where the storage cannot be
+/// written, the restore goes on without, and a warning is logged.
+///
 /// # Cancel safety
 /// Until the commit begins, dropping the future or cancelling undoes what was written, where the provider has transactions.
 /// The commit is not cancelled; a future that is dropped while it runs leaves it to the database which of the two it is.
