@@ -16,6 +16,7 @@ mod retention;
 mod runtime;
 mod setters;
 mod verify;
+mod warm_up;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
 pub use retention::RetentionBuilder;
 pub use verify::VerifyBuilder;
+pub use warm_up::{OpenedProfile, OpenedProvider, WarmUpReport};
 
 use crate::archive::Manifest;
 use crate::catalog::BackupRef;
@@ -100,6 +102,12 @@ impl Koan {
     /// What differs between two backups: by name the newest that has an archive, or by id.
     pub fn diff(&self, before: impl Into<BackupRef>, after: impl Into<BackupRef>) -> DiffBuilder {
         DiffBuilder::new(self.clone(), before.into(), after.into())
+    }
+
+    /// Opens every provider and every storage profile, so that the first backup does not find out, and tells what it found. The
+    /// catalog is read on the way.
+    pub async fn warm_up(&self) -> WarmUpReport {
+        warm_up::warm_up(self).await
     }
 
     /// All the backups in all the storage profiles.

@@ -69,8 +69,9 @@ pub use id::{BackupId, BackupName, SetName};
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
     Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
-    EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, RekeyAllBuilder, RekeyBuilder,
-    Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder, ViabilityBuilder,
+    EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, OpenedProfile, OpenedProvider,
+    RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
+    ViabilityBuilder, WarmUpReport,
 };
 pub use lines::Chunk;
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};

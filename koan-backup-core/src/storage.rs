@@ -31,10 +31,18 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     location: String,
-    /// The directory, if it is one.
-    directory: Option<PathBuf>,
+    sort: Sort,
     part_bytes: usize,
     encryption: ArchiveEncryption,
+}
+
+/// What sort of place it is.
+#[derive(Clone)]
+enum Sort {
+    Directory(PathBuf),
+    /// A machine of its own, with a clock of its own.
+    Cloud,
+    Other,
 }
 
 /// The longest that whoever gives up waits for a store.
@@ -68,7 +76,7 @@ impl Storage {
         Ok(Self {
             store: Arc::new(store),
             location: path.display().to_string(),
-            directory: Some(path.to_owned()),
+            sort: Sort::Directory(path.to_owned()),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
         })
@@ -122,7 +130,7 @@ impl Storage {
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
-        Self { store, location: location.into(), directory: None, part_bytes: STORE_PART_BYTES, encryption }
+        Self { store, location: location.into(), sort: Sort::Other, part_bytes: STORE_PART_BYTES, encryption }
     }
 
     /// At most so many bytes a second for what is written here, and as many for what is read, summed over all that use this value or
@@ -160,7 +168,20 @@ impl Storage {
 
     /// The directory, if it is one.
     pub(crate) fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref()
+        match &self.sort {
+            Sort::Directory(path) => Some(path),
+            Sort::Cloud | Sort::Other => None,
+        }
+    }
+
+    /// Whether the times of its files are those of a clock that is not this machine's.
+    pub(crate) fn has_own_clock(&self) -> bool {
+        matches!(self.sort, Sort::Cloud)
+    }
+
+    /// The bucket of a cloud.
+    fn cloud(store: Arc<dyn ObjectStore>, location: String) -> Self {
+        Self { sort: Sort::Cloud, ..Self::object_store(store, location) }
     }
 
     /// Bytes of a part of an upload.

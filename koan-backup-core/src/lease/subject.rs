@@ -26,7 +26,7 @@ pub(super) const PREFIX: &str = "leases";
 
 impl Subject {
     /// The folder of its leases.
-    pub(super) fn folder(&self) -> Path {
+    pub(crate) fn folder(&self) -> Path {
         let below = match self {
             Self::Backup(name) => format!("backup/{}", file_name(name)),
             Self::Prune => "prune".to_owned(),

@@ -48,6 +48,8 @@ async fn under(
     let (mut report, cancel) = (PruneReport::default(), lease.lost());
     let profile = plan.profile.as_deref();
     let storage = environment.storage(profile)?;
+    // The lease was written just now.
+    until_cancelled(&cancel, clock::require_that_of_store(environment.clock.now(), storage)).await?;
     let survey = until_cancelled(&cancel, Survey::take(environment, profile)).await?;
     require_unchanged(plan, &survey)?;
     let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();

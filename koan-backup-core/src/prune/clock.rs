@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use object_store::ObjectStore as _;
 
 use crate::archive::Manifest;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lease::Subject;
 use crate::retention::RetentionPlan;
+use crate::storage::Storage;
 
 /// How far clocks may be apart.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -31,6 +35,25 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
     let drift = passed.abs_diff(made.elapsed());
     if now < plan.made_at || drift > TOLERANCE {
         return Err(wrong(&format!("it was set since the plan was made, by {} seconds", drift.as_secs())));
+    }
+    Ok(())
+}
+
+/// Refuses a clock that is far from that of a store which has one of its own. What was written there just now tells it.
+pub(super) async fn require_that_of_store(now: Timestamp, storage: &Storage) -> Result<()> {
+    if !storage.has_own_clock() {
+        return Ok(());
+    }
+    let folder = Subject::Prune.folder();
+    let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
+    let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
+    let Some(written) = listed.iter().map(|meta| meta.last_modified.timestamp()).max() else { return Ok(()) };
+    let off = now.as_second().abs_diff(written);
+    if off > TOLERANCE.as_secs() {
+        return Err(wrong(&format!(
+            "it is {off} seconds away from that of storage `{}`",
+            storage.location()
+        )));
     }
     Ok(())
 }

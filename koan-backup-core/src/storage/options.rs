@@ -103,7 +103,7 @@ impl StorageOptions {
             }
             Location::Bucket(bucket) => {
                 let store = self.open_bucket(&bucket)?;
-                Ok(Storage::object_store(store, bucket.url()))
+                Ok(Storage::cloud(store, bucket.url()))
             }
         }
     }

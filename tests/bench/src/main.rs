@@ -1,13 +1,14 @@
 //! Measures koan-backup beside the tools people use today, in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres | --catalog]
 //! ```
 //!
 //! Each of our figures is that of a process of its own, from its start to its end, so that it compares with the peer's
 //! and so that its peak memory is its own.
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
+mod catalog;
 mod encrypted;
 mod inventory;
 mod measured;
@@ -38,6 +39,11 @@ fn main() -> Result<()> {
     }
     let settings = Settings::parse(&arguments)?;
     let mut table = Table::default();
+    if settings.catalog {
+        catalog::measure(&mut table, settings.runs)?;
+        println!("{table}");
+        return Ok(());
+    }
     if settings.postgres {
         let small = postgres::measure(&mut table, settings.scale / 10.0, settings.runs)?;
         let large = postgres::measure(&mut table, settings.scale, settings.runs)?;
@@ -64,13 +70,20 @@ struct Settings {
     runs: usize,
     levels: bool,
     postgres: bool,
+    catalog: bool,
     compiling: Compiling,
 }
 
 impl Settings {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut settings =
-            Self { scale: 1.0, runs: 3, levels: false, postgres: false, compiling: Compiling::IfNeeded };
+        let mut settings = Self {
+            scale: 1.0,
+            runs: 3,
+            levels: false,
+            postgres: false,
+            catalog: false,
+            compiling: Compiling::IfNeeded,
+        };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
@@ -79,10 +92,11 @@ impl Settings {
                 "--runs" => settings.runs = value()?.parse()?,
                 "--levels" => settings.levels = true,
                 "--postgres" => settings.postgres = true,
+                "--catalog" => settings.catalog = true,
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "`{unknown}` is unknown; there are --scale, --runs, --levels, --compile and --postgres"
+                        "`{unknown}` is unknown; there are --scale, --runs, --levels, --compile, --postgres and --catalog"
                     )
                     .into());
                 }

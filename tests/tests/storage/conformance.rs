@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::Timestamp;
 use koan_backup::prelude::*;
-use koan_backup::{CancellationToken, Clock, Event, Keys, Recipients};
+use koan_backup::{CancellationToken, Clock, Event, Keys, Recipients, Retention};
+use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 
 use crate::rig::{Customer, Place, backup, customers, customers_of, koan, shop};
@@ -50,6 +51,79 @@ async fn conform(mut place: Place) {
     what_is_sealed_comes_back(place.storage("sealed")).await;
     copies_come_and_go(place.storage("copies")).await;
     of_copies_at_once_one_counts(place.storage("at-once")).await;
+    of_backups_at_once_one_wins(place.storage("contended")).await;
+    what_retention_removes_is_gone(place.storage("retention")).await;
+    the_catalog_finds_and_compares(place.storage("catalog")).await;
+}
+
+/// Each comes through a context of its own, as from machines that share the store.
+async fn of_backups_at_once_one_wins(storage: Storage) {
+    let contexts = join_all((0..4).map(|_| koan(shop(1 << 20), [("store", storage.clone())]))).await;
+    let made = join_all(contexts.iter().map(|koan| backup(koan, "nightly"))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);
+    assert!(!won.is_empty(), "{lost:?}");
+    for error in lost {
+        assert_eq!(error.expect_err("it lost").kind(), ErrorKind::Busy);
+    }
+    let listed = contexts[0].backups().await.expect("listed");
+    assert_eq!(listed.len(), won.len(), "nothing but what was said to be there");
+}
+
+async fn what_retention_removes_is_gone(storage: Storage) {
+    let koan = koan(shop(1 << 20), [("store", storage)]).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(backup(&koan, "nightly").await.expect("a backup").id);
+    }
+    koan.pin(ids[0], None, "audit").await.expect("pinned");
+    let retention = koan.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    let report = retention.apply(&plan).await.expect("applied");
+    assert_eq!(report.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [ids[1]]);
+    assert!(report.freed_bytes() > 1 << 20);
+    assert_eq!(koan.verify(ids[1]).await.expect_err("gone").kind(), ErrorKind::NotFound);
+    assert!(koan.unpin(ids[0], None).await.expect("unpinned"));
+    koan.delete(ids[0]).await.expect("deleted");
+    let left: Vec<_> = koan.backups().await.expect("listed").iter().map(|made| made.id).collect();
+    assert_eq!(left, [ids[2]]);
+    let ran = koan.maintenance().await.expect("ran");
+    assert!(ran.is_clean() && ran.profiles[0].verified == Some(ids[2]), "{ran:?}");
+}
+
+async fn the_catalog_finds_and_compares(storage: Storage) {
+    let koan = koan(shop(0), [("store", storage)]).await;
+    let before = backup(&koan, "nightly").await.expect("a backup").id;
+    koan.data::<Customer>().clear().await.expect("cleared");
+    let after = koan.backup("nightly").tags(["empty"]).await.expect("a backup").id();
+    for _ in 0..2 {
+        let found = koan.catalog().query().any_tag(["empty"]).await.expect("listed");
+        assert_eq!((found.entries[0].id(), found.total), (after, 1));
+        assert_eq!(koan.catalog().all().await.expect("listed").len(), 2);
+    }
+    let diff = koan.diff(before, after).entities(["Customer"]).await.expect("compared");
+    assert_eq!(diff.entities[0].removed, 3);
+    koan.delete(before).await.expect("deleted");
+    assert_eq!(koan.catalog().all().await.expect("listed").len(), 1, "the cache forgets what is gone");
+    assert!(koan.warm_up().await.is_clean());
+}
+
+/// The clock of the store tells that this machine's is wrong.
+#[tokio::test]
+async fn a_clock_that_is_not_that_of_the_store_removes_nothing() {
+    let server = Moto::start();
+    let clock = HandClock::at(&Timestamp::now().to_string());
+    clock.pass(1);
+    let storage = server.storage("clock").open().expect("a profile");
+    let builder = Koan::builder().provider("main", shop(0)).storage("store", storage).clock(clock.clone());
+    let koan = builder.build().await.expect("a context");
+    for _ in 0..2 {
+        backup(&koan, "nightly").await.expect("a backup");
+    }
+    let retention = koan.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    let error = retention.apply(&plan).await.expect_err("an hour off");
+    assert!(error.to_string().contains("away from that of storage"), "{error:?}");
+    assert_eq!(koan.backups().await.expect("listed").len(), 2);
 }
 
 async fn nothing_is_there_at_first(storage: Storage) {
@@ -126,8 +200,10 @@ async fn two_backups_in_one_second_are_two(storage: Storage) {
     let clock = Standing("2026-05-04T03:02:01Z".parse().expect("a time"));
     let builder = Koan::builder().provider("main", shop(0)).storage("store", storage).clock(clock);
     let koan = builder.build().await.expect("a context");
-    let made = join_all((0..4).map(|_| backup(&koan, "nightly"))).await;
-    let mut ids: Vec<_> = made.into_iter().map(|made| made.expect("a backup").id).collect();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(backup(&koan, "nightly").await.expect("a backup").id);
+    }
     ids.sort();
     let mut listed: Vec<_> = koan.backups().await.expect("listed").iter().map(|made| made.id).collect();
     listed.sort();

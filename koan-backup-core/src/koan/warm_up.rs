@@ -1,0 +1,94 @@
+//! `koan.warm_up().await`
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Koan;
+use crate::catalog::CatalogEntry;
+
+/// What opening every provider and every storage profile found.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[must_use = "what does not open is in the report"]
+pub struct WarmUpReport {
+    /// The providers, in their order.
+    pub providers: Vec<OpenedProvider>,
+    /// The storage profiles, in their order.
+    pub profiles: Vec<OpenedProfile>,
+}
+
+/// A provider that was opened, or not.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct OpenedProvider {
+    /// Its name.
+    pub name: String,
+    /// The database and its version, if it answered.
+    pub version: Option<String>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Why it did not open, if it did not.
+    pub problem: Option<String>,
+}
+
+/// A storage profile that was opened, or not.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct OpenedProfile {
+    /// Its name.
+    pub name: String,
+    /// How many backups are in it; none if it cannot be listed.
+    pub backups: Option<usize>,
+    /// When the newest of them began.
+    pub newest: Option<Timestamp>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Why it did not open, if it did not.
+    pub problem: Option<String>,
+}
+
+impl WarmUpReport {
+    /// Whether everything opened.
+    pub fn is_clean(&self) -> bool {
+        self.providers.iter().all(|provider| provider.problem.is_none())
+            && self.profiles.iter().all(|profile| profile.problem.is_none())
+    }
+}
+
+pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
+    let environment = &koan.environment;
+    let (mut providers, mut profiles) = (Vec::new(), Vec::new());
+    for (name, provider) in &environment.providers {
+        let started = Instant::now();
+        let (version, problem) = match provider.describe(&[]).await {
+            Ok(description) => (Some(description.version), None),
+            Err(error) => (None, Some(error.chain())),
+        };
+        let duration_ms = millis(started);
+        providers.push(OpenedProvider { name: name.clone(), version, duration_ms, problem });
+    }
+    for (name, storage) in &environment.storages {
+        let started = Instant::now();
+        let listed = environment.manifests.all(name, storage).await;
+        let (backups, newest, problem) = match listed {
+            Ok(entries) => (Some(entries.len()), newest(&entries), None),
+            Err(error) => (None, None, Some(error.chain())),
+        };
+        let duration_ms = millis(started);
+        profiles.push(OpenedProfile { name: name.clone(), backups, newest, duration_ms, problem });
+    }
+    WarmUpReport { providers, profiles }
+}
+
+fn newest(entries: &[CatalogEntry]) -> Option<Timestamp> {
+    entries.iter().map(|entry| entry.manifest().created_at).max()
+}
+
+fn millis(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

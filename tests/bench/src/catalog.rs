@@ -1,0 +1,109 @@
+//! Finding backups among many: on a disk, and in a store that takes its time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use koan_backup::prelude::*;
+use object_store::memory::InMemory;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::orders;
+use crate::table::{Table, count};
+use crate::{Result, work};
+
+/// What a request to the slow store takes.
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// Measures listings of a catalog.
+pub(crate) fn measure(table: &mut Table, runs: usize) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let folder = tempfile::tempdir()?;
+        orders::load(&folder.path().join(work::DATABASE), 0.001)?;
+        let manifest = one_manifest(folder.path()).await?;
+        table.heading(&format!("catalog, manifests of {} bytes", manifest.to_string().len()));
+        let disk = |backups| on_disk(folder.path(), &manifest, backups);
+        let (cold, _) = listed(folder.path(), &disk(1000)?, 1000, runs).await?;
+        table.row("1,000 backups on a disk, none known", &millis(cold), "", "", "< 200 ms");
+        let (_, warm) = listed(folder.path(), &disk(10_000)?, 10_000, runs).await?;
+        table.row("10,000 backups on a disk, all known", &millis(warm), "", "", "< 50 ms");
+        let (cold, warm) = listed(folder.path(), &far(&manifest, 1000).await?, 1000, runs).await?;
+        let latency = format!("1,000 backups in a store that takes {} ms a request", LATENCY.as_millis());
+        table.row(&format!("{latency}, none known"), &millis(cold), "", "", "< 1.5 s");
+        table.row(&format!("{latency}, all known"), &millis(warm), "", "", "");
+        Ok(())
+    })
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// The manifest of a backup of orders.
+async fn one_manifest(folder: &Path) -> Result<serde_json::Value> {
+    let storage = Storage::local(folder.join("one"))?;
+    let koan = orders::context(folder)?.storage("local", storage).build().await?;
+    let backup = koan.backup("orders").tags(["nightly"]).await?;
+    Ok(serde_json::to_value(backup.manifest())?)
+}
+
+/// The same manifest under the ids of so many backups: the path and the content of each.
+fn copies(manifest: &serde_json::Value, backups: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
+    (0..backups).map(|number| {
+        let mut manifest = manifest.clone();
+        let id = format!("01990000-0000-7000-8000-{number:012x}");
+        manifest["id"] = id.clone().into();
+        (format!("manifests/{id}.json"), manifest.to_string().into_bytes())
+    })
+}
+
+fn on_disk(folder: &Path, manifest: &serde_json::Value, backups: usize) -> Result<Storage> {
+    let folder = folder.join(count(backups.try_into()?));
+    std::fs::create_dir_all(folder.join("manifests"))?;
+    for (path, content) in copies(manifest, backups) {
+        std::fs::write(folder.join(path), content)?;
+    }
+    Ok(Storage::local(folder)?)
+}
+
+async fn far(manifest: &serde_json::Value, backups: usize) -> Result<Storage> {
+    let store = InMemory::new();
+    for (path, content) in copies(manifest, backups) {
+        store.put(&path.into(), content.into()).await?;
+    }
+    let slow = ThrottleConfig {
+        wait_get_per_call: LATENCY,
+        wait_list_per_call: LATENCY,
+        ..ThrottleConfig::default()
+    };
+    let store: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(store, slow));
+    Ok(Storage::object_store(store, "far"))
+}
+
+/// The median time of a first listing, and of a second.
+async fn listed(
+    folder: &Path,
+    storage: &Storage,
+    backups: usize,
+    runs: usize,
+) -> Result<(Duration, Duration)> {
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let koan = orders::context(folder)?.storage("backups", storage.clone()).build().await?;
+        for times in [&mut cold, &mut warm] {
+            let started = Instant::now();
+            let found = koan.catalog().all().await?;
+            times.push(started.elapsed());
+            if found.len() != backups {
+                return Err(format!("{} backups were listed of {backups}", found.len()).into());
+            }
+        }
+    }
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    Ok((median(cold), median(warm)))
+}
