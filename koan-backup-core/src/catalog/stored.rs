@@ -5,7 +5,6 @@ use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::reference::BackupRef;
 use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix, tree_fits};
-use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::storage::Storage;
@@ -69,12 +68,10 @@ pub(super) async fn read<'a>(storage: &'a Storage, meta: &ObjectMeta) -> Result<
 /// # Errors
 /// There is none, or it cannot be read.
 pub(crate) async fn find<'a>(
-    environment: &'a Environment,
-    profile: Option<&str>,
+    storage: &'a Storage,
     wanted: &BackupRef,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
-    let storage = environment.storage(profile)?;
     match wanted {
         BackupRef::Id(id) => {
             let path = manifest_path(id);

@@ -51,7 +51,7 @@ async fn compare(
     }
     let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
     let find = async |backup: &BackupRef, profile: &Option<String>| {
-        let found = catalog::find(environment, profile.as_deref(), backup, has_archive).await?;
+        let found = catalog::find(environment.storage(profile.as_deref())?, backup, has_archive).await?;
         Side::open(environment, found).await
     };
     let before = find(before, &options.before_profile).await?;

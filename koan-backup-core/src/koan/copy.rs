@@ -73,7 +73,7 @@ impl IntoFuture for CopyBuilder {
             let whole = |manifest: &crate::archive::Manifest| {
                 manifest.archive.is_some() && manifest.status.is_complete()
             };
-            let found = catalog::find(environment, from.as_deref(), &self.backup, whole);
+            let found = catalog::find(environment.storage(from.as_deref())?, &self.backup, whole);
             let backup = until_cancelled(cancel, found).await?;
             copy::run(environment, &backup, target, cancel).await
         })

@@ -51,9 +51,12 @@ impl IntoFuture for RekeyBuilder {
         Box::pin(async move {
             let environment = &self.koan.environment;
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
-            let backup =
-                catalog::find(environment, self.options.profile.as_deref(), &self.backup, has_archive)
-                    .await?;
+            let backup = catalog::find(
+                environment.storage(self.options.profile.as_deref())?,
+                &self.backup,
+                has_archive,
+            )
+            .await?;
             rekey::run(environment, backup, &self.options.cancel).await
         })
     }

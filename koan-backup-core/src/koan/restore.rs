@@ -144,7 +144,8 @@ async fn find<'k>(
     let accepts = |manifest: &Manifest| {
         manifest.status.is_complete() || (options.allow_partial && manifest.archive.is_some())
     };
-    let backup = catalog::find(&koan.environment, options.profile.as_deref(), backup, accepts).await?;
+    let backup =
+        catalog::find(koan.environment.storage(options.profile.as_deref())?, backup, accepts).await?;
     let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
     let backup = verify::opened(backup, &identities).await?;
     verify::require_opened(&backup, &identities)?;

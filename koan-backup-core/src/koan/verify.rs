@@ -69,7 +69,7 @@ impl IntoFuture for VerifyBuilder {
             let environment = &self.koan.environment;
             self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
-            let backup = catalog::find(environment, profile, &self.backup, |_| true).await?;
+            let backup = catalog::find(environment.storage(profile)?, &self.backup, |_| true).await?;
             let identities = verify::identities_for(environment, &backup.manifest).await?;
             let (id, scope) = (backup.manifest.id, self.options.scope);
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());

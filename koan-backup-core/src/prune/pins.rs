@@ -41,7 +41,7 @@ pub(crate) async fn pin(
         ));
     }
     let storage = environment.storage(profile)?;
-    catalog::find(environment, profile, &id.into(), |_| true).await?;
+    catalog::find(storage, &id.into(), |_| true).await?;
     if of(storage).await?.contains_key(&id) {
         return Ok(());
     }

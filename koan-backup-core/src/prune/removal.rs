@@ -23,7 +23,7 @@ pub(crate) async fn remove_one(
     let storage = environment.storage(profile)?;
     let never = CancellationToken::new();
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), &never).await?;
-    let removed = remove_named(environment, storage, profile, id, even_if_last).await;
+    let removed = remove_named(environment, storage, id, even_if_last).await;
     lease.release().await;
     removed
 }
@@ -31,11 +31,10 @@ pub(crate) async fn remove_one(
 async fn remove_named(
     environment: &Environment,
     storage: &Storage,
-    profile: Option<&str>,
     id: BackupId,
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
-    let backup = catalog::find(environment, profile, &id.into(), |_| true).await?;
+    let backup = catalog::find(storage, &id.into(), |_| true).await?;
     if backup.manifest.status.is_complete() && !even_if_last {
         let all = catalog::list(storage).await?;
         let is_other = |other: &Manifest| {

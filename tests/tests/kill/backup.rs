@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 
 use super::catalog::{Catalog, every_backup_is_whole};
 use super::harness::{Left, Scenario, Side, Words};
-use super::shop::{Dump, NAME, Shop, after_the_last_entity};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity, time_passes};
 
 pub(super) struct KilledBackup {
     shop: Shop,
@@ -28,7 +28,7 @@ impl Scenario for KilledBackup {
     }
 
     fn put_back(&self) {
-        self.shop.time_passes();
+        time_passes(&self.shop.storage());
     }
 
     async fn context(folder: &Path) -> Koan {

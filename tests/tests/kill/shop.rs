@@ -83,17 +83,6 @@ impl Shop {
         self.0.join("backups")
     }
 
-    /// As if so much time had passed that every lease has expired. Whoever was killed has left each of them whole.
-    pub(super) fn time_passes(&self) {
-        for lease in leases(&self.storage().join("leases")) {
-            let content = std::fs::read(&lease).expect("readable");
-            let mut content: serde_json::Value = serde_json::from_slice(&content)
-                .unwrap_or_else(|error| panic!("{}: {error}", lease.display()));
-            content["expiresAt"] = "2000-01-01T00:00:00Z".into();
-            std::fs::write(&lease, content.to_string()).expect("written");
-        }
-    }
-
     pub(super) fn sql(&self, sql: &str) {
         self.connection().execute_batch(sql).expect(sql);
     }
@@ -134,6 +123,17 @@ impl Shop {
 
     fn database(&self) -> PathBuf {
         self.0.join("shop.db")
+    }
+}
+
+/// As if so much time had passed that every lease in a storage has expired. Whoever was killed has left each of them whole.
+pub(super) fn time_passes(storage: &Path) {
+    for lease in leases(&storage.join("leases")) {
+        let content = std::fs::read(&lease).expect("readable");
+        let mut content: serde_json::Value =
+            serde_json::from_slice(&content).unwrap_or_else(|error| panic!("{}: {error}", lease.display()));
+        content["expiresAt"] = "2000-01-01T00:00:00Z".into();
+        std::fs::write(&lease, content.to_string()).expect("written");
     }
 }
 

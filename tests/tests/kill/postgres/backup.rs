@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 
 use super::super::catalog::{Catalog, every_backup_is_whole};
 use super::super::harness::{Left, Scenario, Side, Words};
-use super::super::shop::{Dump, NAME, after_the_last_entity};
+use super::super::shop::{Dump, NAME, after_the_last_entity, time_passes};
 use super::shop::Shop;
 
 pub(in super::super) struct KilledBackup {
@@ -39,6 +39,7 @@ impl Scenario for KilledBackup {
     }
 
     async fn check(&mut self) -> Left {
+        time_passes(&self.shop.storage());
         let is_noticed_late = self.shop.is_left_alone();
         let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
         for (id, manifest) in &self.known.backups {

@@ -33,7 +33,7 @@ const DUMP: &str = r#"
     SELECT 'user', t::text FROM "user" t ORDER BY id;
     SELECT 'purchase', t::text FROM purchase t ORDER BY id;
     SELECT 'audit', t::text FROM audit t ORDER BY 2;
-    SELECT 'sequence', last_value, is_called FROM user_id_seq;
+    SELECT 'next number', last_value + is_called::int FROM user_id_seq;
     SELECT 'index', pg_get_indexdef(indexrelid), indisvalid, indisready FROM pg_index
         WHERE indrelid IN ('"user"'::regclass, 'purchase'::regclass) ORDER BY 2;
     SELECT 'constraint', conrelid::regclass, conname, convalidated, condeferrable, pg_get_constraintdef(oid)
