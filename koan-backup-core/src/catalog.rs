@@ -1,5 +1,6 @@
 //! Which backups exist, and what is known of them without opening one.
 
+pub(crate) mod beside;
 mod cache;
 mod entry;
 mod health;
@@ -18,3 +19,6 @@ pub use reference::BackupRef;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic};
 pub(crate) use stored::{MAX_MANIFEST_BYTES, StoredBackup, find, list, published};
+
+/// Manifests that are read at once: a store that is far away answers each after a while.
+const READS_AT_ONCE: usize = 64;

@@ -56,6 +56,8 @@ pub enum Failure {
     Lost,
     /// It is done, and the answer is lost.
     AnswerLost,
+    /// Says that it was done, and does nothing: of a removal.
+    Pretended,
     /// Gives only so many bytes, or says that there are only so many.
     Short(u64),
     /// Gives zeros for the bytes there are.
@@ -230,6 +232,9 @@ impl ObjectStore for FaultyStore {
             async move {
                 let path = path?;
                 let fault = store.fault(Operation::Delete, &path);
+                if fault == Some(Failure::Pretended) {
+                    return Ok(path);
+                }
                 attempt!(fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))
             }
         });

@@ -244,6 +244,18 @@ async fn what_is_not_gone_is_not_called_removed() {
 }
 
 #[tokio::test]
+async fn a_store_that_says_it_removed_something_and_did_not_is_found_out() {
+    let shop = shop().await;
+    let ids = shop.nightly(2).await;
+    for (what, told) in [("manifests", "it is as before"), ("archives", "is still there")] {
+        shop.store.fail([Fault::always(Operation::Delete, what, Failure::Pretended)]);
+        let error = shop.koan.delete(ids[0]).await.expect_err("it is still there");
+        let chain = error.chain();
+        assert!(chain.contains(told) && chain.contains("which said that it was removed"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_backup_is_deleted_and_the_last_good_one_only_when_told() {
     let shop = shop().await;
     let ids = shop.nightly(2).await;

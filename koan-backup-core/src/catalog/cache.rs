@@ -10,14 +10,12 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
+use super::READS_AT_ONCE;
 use super::entry::CatalogEntry;
 use super::stored;
 use crate::archive::Manifest;
 use crate::error::Result;
 use crate::storage::Storage;
-
-/// Manifests that are read at once: a store that is far away answers each after a while.
-const READS_AT_ONCE: usize = 64;
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
 #[derive(Debug, Default)]

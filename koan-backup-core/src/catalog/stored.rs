@@ -3,6 +3,7 @@
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectMeta, ObjectStore as _};
 
+use super::READS_AT_ONCE;
 use super::reference::BackupRef;
 use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix, tree_fits};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,8 +12,6 @@ use crate::storage::Storage;
 
 /// The most bytes a manifest can have.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
-/// Manifests that are read at once: a store that is far away answers each after a while.
-const READS_AT_ONCE: usize = 64;
 
 /// A backup as it lies in a storage profile.
 #[derive(Clone, Debug)]

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use object_store::ObjectStore as _;
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog;
+use crate::catalog::{self, beside};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::storage::Storage;
 
-/// The most bytes a pin can have.
-const MAX_BYTES: u64 = 64 << 10;
+const FOLDER: &str = "pins";
 
 /// What is in the file of a pin.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,14 +47,14 @@ pub(crate) async fn pin(
         application: environment.producer.application.clone(),
         host: environment.producer.host.clone(),
     };
-    storage.create(&path(&id), crate::archive::document(&pin)).await
+    storage.create(&beside::path(FOLDER, &id), crate::archive::document(&pin)).await
 }
 
 /// Lets a backup go its way again. Tells whether it was pinned.
 pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
     let was_pinned = of(storage).await?.contains_key(&id);
-    storage.remove(&path(&id)).await?;
-    storage.require_gone(&path(&id)).await?;
+    storage.remove(&beside::path(FOLDER, &id)).await?;
+    storage.require_gone(&beside::path(FOLDER, &id)).await?;
     Ok(was_pinned)
 }
 
@@ -67,33 +63,6 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
 /// # Errors
 /// A pin cannot be read: it is never taken for none.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let listed = storage.store().list(Some(&Path::from("pins"))).try_collect::<Vec<_>>().await;
-    let listed = listed.map_err(|source| storage.failed(&Path::from("pins"), "listed in", source))?;
-    let mut pins = futures::stream::iter(listed).map(|meta| one(storage, meta.location)).buffer_unordered(16);
-    let mut all = BTreeMap::new();
-    while let Some(found) = pins.try_next().await? {
-        all.extend(found);
-    }
-    Ok(all)
-}
-
-async fn one(storage: &Storage, path: Path) -> Result<Option<(BackupId, String)>> {
-    let Some(bytes) = storage.read(&path, MAX_BYTES).await? else { return Ok(None) };
-    let damaged = || {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "pin `{path}` in storage `{}` is damaged; remove it, and pin the backup again",
-                storage.location()
-            ),
-        )
-    };
-    let id = path.filename().and_then(|name| name.strip_suffix(".json")).and_then(|id| id.parse().ok());
-    let id = id.ok_or_else(damaged)?;
-    let pin: Pin = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
-    Ok(Some((id, pin.reason)))
-}
-
-fn path(id: &BackupId) -> Path {
-    Path::from(format!("pins/{id}.json"))
+    let pins = beside::all::<Pin>(storage, FOLDER, "remove it, and pin the backup again").await?;
+    Ok(pins.into_iter().map(|(id, pin)| (id, pin.reason)).collect())
 }
