@@ -8,6 +8,7 @@ mod report;
 mod survey;
 
 pub(crate) use apply::apply;
+pub(crate) use clock::require_clock;
 pub(crate) use pins::{pin, unpin};
 pub(crate) use removal::remove_one;
 pub use report::{PruneReport, RemovedBackup};

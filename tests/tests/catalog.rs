@@ -159,10 +159,17 @@ async fn manifests_are_read_once_and_again_when_the_cache_is_damaged() {
         }
     }
     assert_eq!(kept.len(), 3);
-    let text = std::fs::read_to_string(&kept[0]).expect("read");
-    for damaged in ["", "{}", &text[..text.len() / 2], &text.replace("nightly", "nichtly"), "\0\0\0"] {
-        for file in &kept {
-            std::fs::write(file, damaged).expect("written");
+    let texts: Vec<_> = kept.iter().map(|file| std::fs::read_to_string(file).expect("read")).collect();
+    let damages: [fn(&str) -> String; 5] = [
+        |_| String::new(),
+        |_| "{}".to_owned(),
+        |text| text[..text.len() / 2].to_owned(),
+        |text| text.replace("nightly", "nichtly"),
+        |_| "\0\0\0".to_owned(),
+    ];
+    for damage in damages {
+        for (file, text) in kept.iter().zip(&texts) {
+            std::fs::write(file, damage(text)).expect("written");
         }
         let store = &after.store;
         let koan = Koan::builder()
@@ -238,6 +245,9 @@ async fn health_tells_what_would_be_missing_on_the_worst_day() {
     assert_eq!(health.failed.len(), 1);
     let [loss] = health.shrunk.as_slice() else { panic!("{health:?}") };
     assert_eq!((loss.entity.as_str(), loss.before, loss.after, loss.backup), ("Invoice", 10, 4, shrunk));
+    koan.copy("nightly").to_profile("far").await.expect("copied");
+    let copied = koan.catalog().health(&expected).await.expect("looked at");
+    assert_eq!(copied.shrunk, health.shrunk, "a copy is the same backup");
     let tolerant = Expectations::new().shrinks_by_percent(60);
     assert!(koan.catalog().health(&tolerant).await.expect("looked at").shrunk.is_empty());
     clock.pass(24 * 8);

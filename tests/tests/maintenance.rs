@@ -78,7 +78,7 @@ async fn every_backup_is_verified_in_its_turn_and_damage_is_told() {
     assert_eq!(report.profiles[0].verified, Some(ids[1]));
     assert!(report.profiles[0].damage.is_some(), "{report:?}");
     let health = shop.koan.catalog().health(&koan_backup::Expectations::new()).await.expect("looked at");
-    assert_eq!(health.damaged, [ids[1]]);
+    assert_eq!(health.damaged, [("local".to_owned(), ids[1])]);
     let none = shop.koan.maintenance().without_verification().await.expect("ran");
     assert_eq!(none.profiles[0].verified, None);
 }

@@ -265,6 +265,13 @@ async fn one_backup_is_deleted_and_the_last_good_one_only_when_told() {
     assert!(error.to_string().contains("audit 2026"), "{error:?}");
     shop.koan.unpin(ids[0], None).await.expect("unpinned");
     assert!(!shop.koan.unpin(ids[0], None).await.expect("unpinned"), "it was not pinned any more");
+    // The other one is no good copy while it is damaged.
+    let other = shop.archive_of(&shop.manifests().await, ids[1]);
+    let whole = std::fs::read(&other).expect("read");
+    std::fs::write(&other, b"PK").expect("written");
+    let error = shop.koan.delete(ids[0]).await.expect_err("the last one that verifies");
+    assert!(error.to_string().contains("even_if_last"), "{error:?}");
+    std::fs::write(&other, whole).expect("written");
     let removed = shop.koan.delete(ids[0]).await.expect("deleted");
     assert!(removed.freed_bytes > 0);
     let error = shop.koan.delete(ids[1]).await.expect_err("the last one");

@@ -2,7 +2,7 @@
 //!
 //! The cache is a convenience: what it lacks or what is damaged in it is read from the storage, and archives are never in it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ use crate::storage::Storage;
 #[derive(Debug, Default)]
 pub(crate) struct ManifestCache {
     directory: Option<PathBuf>,
-    /// By location of the storage and path.
+    /// By profile and path.
     known: Mutex<HashMap<(String, String), Known>>,
 }
 
@@ -68,8 +68,7 @@ impl ManifestCache {
         let mut unknown = Vec::new();
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let location = storage.location().to_owned();
-            let mut key = (location, String::new());
+            let mut key = (profile.to_string(), String::new());
             for meta in listed {
                 meta.location.as_ref().clone_into(&mut key.1);
                 match known.get(&key) {
@@ -85,22 +84,20 @@ impl ManifestCache {
         while let Some((manifest, meta)) = read.try_next().await? {
             let Some(manifest) = manifest else { continue };
             let manifest = Arc::new(manifest);
-            let key = (storage.location().to_owned(), meta.location.to_string());
+            let key = (profile.to_string(), meta.location.to_string());
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(key, (Stamp::of(&meta), Arc::clone(&manifest)));
             drop(known);
             entries.push(CatalogEntry::new(Arc::clone(&profile), manifest));
         }
-        Ok(entries)
-    }
-
-    /// Forgets what is not in this list any more.
-    pub(crate) fn retain(&self, storage: &Storage, there: &[CatalogEntry]) {
-        let ids: std::collections::HashSet<_> = there.iter().map(CatalogEntry::id).collect();
+        // What is gone is forgotten.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(location, _), (_, manifest)| {
-            location != storage.location() || ids.contains(&manifest.id)
-        });
+        if known.len() > entries.len() {
+            let ids: HashSet<_> = entries.iter().map(CatalogEntry::id).collect();
+            known.retain(|(of, _), (_, manifest)| **of != *profile || ids.contains(&manifest.id));
+        }
+        drop(known);
+        Ok(entries)
     }
 
     async fn read(&self, storage: &Storage, meta: &ObjectMeta) -> Result<Option<Manifest>> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::CatalogEntry;
-use crate::archive::EntityStatus;
+use crate::archive::{EntityManifest, EntityStatus};
 use crate::id::{BackupId, SetName};
 
 /// What is expected of the backups.
@@ -93,8 +93,8 @@ pub struct CatalogHealth {
     pub last_verification: Option<(BackupId, Timestamp)>,
     /// Backups that failed, and none of their name was completed since.
     pub failed: Vec<BackupId>,
-    /// Backups that a verification found to be damaged.
-    pub damaged: Vec<BackupId>,
+    /// Backups that a verification found to be damaged, each with its storage profile.
+    pub damaged: Vec<(String, BackupId)>,
     /// Covered entities that are in no completed backup, or in none that is young enough.
     pub stale_entities: Vec<StaleEntity>,
     /// Entities that lost suspiciously many records.
@@ -143,20 +143,23 @@ pub(crate) fn health(
     mut entries: Vec<CatalogEntry>,
     expected: &Expectations,
     covered: &BTreeSet<String>,
-    verified: &BTreeMap<BackupId, VerificationRecord>,
+    verified: &BTreeMap<(String, BackupId), VerificationRecord>,
     now: Timestamp,
 ) -> CatalogHealth {
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
+    let places: BTreeSet<_> = entries.iter().map(|entry| (entry.profile().to_owned(), entry.id())).collect();
+    // A copy is the same backup.
+    entries.dedup_by_key(|entry| entry.id());
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
     let last = verified.iter().max_by_key(|(_, record)| record.verified_at);
-    let ids: BTreeSet<_> = entries.iter().map(CatalogEntry::id).collect();
-    let damaged = verified.iter().filter(|(id, record)| record.problem.is_some() && ids.contains(id));
+    let damaged =
+        verified.iter().filter(|(place, record)| record.problem.is_some() && places.contains(place));
     let mut health = CatalogHealth {
         checked_at: now,
         last_success: complete.first().map(|entry| (entry.id(), entry.manifest().created_at)),
-        last_verification: last.map(|(id, record)| (*id, record.verified_at)),
+        last_verification: last.map(|((_, id), record)| (*id, record.verified_at)),
         failed: failed(&entries),
-        damaged: damaged.map(|(id, _)| *id).collect(),
+        damaged: damaged.map(|((profile, id), _)| (profile.clone(), *id)).collect(),
         stale_entities: stale(&complete, covered, expected.entities_within, now),
         shrunk: shrunk(&complete, expected.shrinks_by_percent),
         problems: Vec::new(),
@@ -219,15 +222,21 @@ fn shrunk(complete: &[&CatalogEntry], percent: u8) -> Vec<Shrunk> {
     for newest_first in names.values() {
         let [newer, older, ..] = newest_first.as_slice() else { continue };
         for before in &older.manifest().entities {
-            let Some(after) = newer.manifest().entity(&before.entity, &before.set) else { continue };
-            let kept = u128::from(after.item_count) * 100;
+            let same_entity = |entity: &EntityManifest| entity.entity == before.entity;
+            // One that was not asked for has not shrunk; a set that is gone has.
+            if !newer.manifest().entities.iter().any(same_entity) {
+                continue;
+            }
+            let after =
+                newer.manifest().entity(&before.entity, &before.set).map_or(0, |after| after.item_count);
+            let kept = u128::from(after) * 100;
             if kept < u128::from(before.item_count) * u128::from(100 - percent) {
                 shrunk.push(Shrunk {
                     entity: before.entity.clone(),
                     set: before.set.clone(),
                     backup: newer.id(),
                     before: before.item_count,
-                    after: after.item_count,
+                    after,
                 });
             }
         }
@@ -268,7 +277,8 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
             .iter()
             .map(|id| format!("backup {id} failed, and none of its name was completed since")),
     );
-    problems.extend(health.damaged.iter().map(|id| format!("backup {id} is damaged")));
+    let damaged = health.damaged.iter();
+    problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
     problems.extend(health.stale_entities.iter().map(|stale| match stale.last {
         None => format!("`{}` is in no backup that was completed", stale.entity),
         Some(last) => {

@@ -45,13 +45,15 @@ pub struct CatalogPage {
 /// What is asked for. What is left out asks for nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
+    pub(crate) since: Option<Timestamp>,
     pub(crate) from: Option<Bound<Timestamp>>,
     pub(crate) to: Option<Bound<Timestamp>>,
     pub(crate) names: Vec<String>,
     pub(crate) any_tags: Vec<String>,
     pub(crate) all_tags: Vec<String>,
     pub(crate) entities: Vec<String>,
-    pub(crate) type_paths: Vec<String>,
+    /// The paths of types, and their names for archives that are sealed as a whole, whose envelopes have no paths.
+    pub(crate) types: Vec<(String, String)>,
     pub(crate) providers: Vec<String>,
     pub(crate) statuses: Vec<BackupStatus>,
     pub(crate) sizes: Option<(Bound<u64>, Bound<u64>)>,
@@ -98,13 +100,18 @@ impl Filter {
             && (self.any_tags.is_empty() || self.any_tags.iter().any(has_tag))
             && self.all_tags.iter().all(has_tag)
             && self.entities.iter().all(|name| any_entity(&|entity| &entity.entity == name))
-            && self.type_paths.iter().all(|path| any_entity(&|entity| &entity.type_path == path))
+            && self.types.iter().all(|wanted| any_entity(&|entity| is_type(entity, wanted)))
+            && self.since.is_none_or(|since| manifest.created_at >= since)
             && (self.providers.is_empty() || any_entity(&|entity| self.providers.contains(&entity.provider)))
             && (self.statuses.is_empty() || self.statuses.contains(&manifest.status))
             && self.sizes.is_none_or(|sizes| sizes.contains(&entry.size_bytes()))
             && self.healthy.is_none_or(|healthy| entry.is_healthy() == healthy)
             && self.text.as_ref().is_none_or(|text| speaks_of(entry, text))
     }
+}
+
+fn is_type(entity: &EntityManifest, (path, name): &(String, String)) -> bool {
+    if entity.type_path.is_empty() { &entity.entity == name } else { &entity.type_path == path }
 }
 
 /// Whether name, description or a tag holds the text, whatever its case.

@@ -17,6 +17,7 @@ use crate::clock::new_backup_id;
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lease::{Lease, Subject, Work};
 use crate::storage::Storage;
 use crate::verify::{self, VerifyOptions, VerifyReport};
 
@@ -32,6 +33,25 @@ pub(crate) async fn run(
         return Ok(report(backup, archive, None));
     }
     let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
+    let id = backup.manifest.id;
+    let work = Work { backup: Some(id), archive: Some(path.to_string()) };
+    let lease = Lease::acquire(environment, target, Subject::Copy(id), work, cancel).await?;
+    let copied = under(&lease, environment, backup, archive, target, path).await;
+    let copied = copied.map_err(|error| lease.explain(error, cancel));
+    lease.release().await;
+    copied
+}
+
+/// Copies under a lease, so that the archive is not taken for a leftover before its manifest is there.
+async fn under(
+    lease: &Lease,
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    archive: &ArchiveFile,
+    target: &Storage,
+    path: Path,
+) -> Result<CopyReport> {
+    let cancel = &lease.lost();
     let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
     let (writer, pending) = PendingArchive::begin_upload(target, path.clone(), cancel).await?;
     let stream = stream(&source, archive, writer);
@@ -40,8 +60,8 @@ pub(crate) async fn run(
     let unpublished = Unpublished::new(target, path);
     let copy = renamed(backup, target, &stored)?;
     let verification = match check(environment, &copy, cancel).await {
-        Ok(_) if cancel.is_cancelled() => Err(Error::cancelled()),
-        checked => checked,
+        Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|_| verification),
+        Err(error) => Err(error),
     };
     let verification = match verification {
         Ok(verification) => verification,

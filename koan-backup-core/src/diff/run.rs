@@ -99,6 +99,13 @@ impl Pair<'_> {
             diff.not_compared = Some(why);
             return Ok(diff);
         }
+        for (side, part) in [self.before, self.after] {
+            let there = side.manifest.entity(&self.part.entity, &self.part.set);
+            if part.is_none() && there.is_some() {
+                diff.not_compared = Some(format!("it failed in backup {}", side.manifest.id));
+                return Ok(diff);
+            }
+        }
         if let (Some(before), Some(after)) = (self.before.1, self.after.1)
             && self.before.0.equals(before, self.after.0, after)
         {

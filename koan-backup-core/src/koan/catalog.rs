@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -81,8 +81,9 @@ impl Catalog {
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
         let mut verified = BTreeMap::new();
-        for (_, storage) in &environment.storages {
-            verified.extend(verifications::of(storage).await?);
+        for (profile, storage) in &environment.storages {
+            let of_profile = verifications::of(storage).await?;
+            verified.extend(of_profile.into_iter().map(|(id, record)| ((profile.clone(), id), record)));
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
@@ -100,7 +101,6 @@ impl Catalog {
         for (name, storage) in &environment.storages {
             if profiles.is_empty() || profiles.contains(name) {
                 let there = environment.manifests.all(name, storage).await?;
-                environment.manifests.retain(storage, &there);
                 entries.extend(there);
             }
         }
@@ -143,7 +143,7 @@ impl CatalogQuery {
 
     /// Those that hold this type.
     pub fn containing_type<T: Entity>(mut self) -> Self {
-        self.filter.type_paths.push(T::descriptor().type_path());
+        self.filter.types.push((T::descriptor().type_path(), T::descriptor().name().to_owned()));
         self
     }
 
@@ -249,7 +249,7 @@ impl IntoFuture for CatalogQuery {
             if let Some(age) = self.within {
                 let now = self.catalog.koan.environment.clock.now();
                 let from = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-                self.filter.from = Some(Bound::Included(from));
+                self.filter.since = Some(from);
             }
             let entries = self.catalog.entries(&self.profiles).await?;
             Ok(self.filter.page(entries))

@@ -51,7 +51,8 @@ impl DiffBuilder {
         self
     }
 
-    /// Is given each record that differs as it is found: by entity, and within one in no order.
+    /// Is given each record that differs as it is found: by entity, and within one in no order. That counts once the whole has
+    /// ended well: an archive may turn out to be damaged at its end.
     pub fn on_difference(mut self, take: impl Fn(&Difference) + Send + Sync + 'static) -> Self {
         self.options.on_difference = OnDifference(Some(Arc::new(take)));
         self

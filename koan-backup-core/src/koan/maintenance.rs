@@ -74,7 +74,7 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// By how much each wait is longer at random, so that machines that started together do not work together.
+    /// By how much each wait is longer at random, a day at most, so that machines that started together do not work together.
     pub fn jitter(mut self, at_most: Duration) -> Self {
         self.jitter = at_most;
         self
@@ -87,6 +87,9 @@ impl MaintenanceBuilder {
     }
 
     /// Runs in the background until the task is stopped or dropped: at once, then after each interval. Each run is logged.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
     ///
     /// # Errors
     /// The interval is nought, a profile does not exist, or the retention has no rule.
@@ -107,7 +110,8 @@ impl MaintenanceBuilder {
                 log(&ran);
                 let ran = ran.map_err(|error| error.chain());
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran);
-                let wait = every + jitter.mul_f64(random());
+                let wait = every
+                    .saturating_add(Duration::from_secs_f64(jitter.as_secs_f64().min(86_400.0) * random()));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = stopped.cancelled() => {}

@@ -19,6 +19,8 @@ pub(crate) enum Subject {
     Restore(BackupId),
     /// Sealing a backup for others: one at a time.
     Rekey(BackupId),
+    /// Bringing a backup from elsewhere, which several may do at once: its archive is no leftover.
+    Copy(BackupId),
 }
 
 /// Where all leases lie.
@@ -32,6 +34,7 @@ impl Subject {
             Self::Prune => "prune".to_owned(),
             Self::Restore(id) => format!("restore/{id}"),
             Self::Rekey(id) => format!("rekey/{id}"),
+            Self::Copy(id) => format!("copy/{id}"),
         };
         Path::from(format!("{PREFIX}/{below}"))
     }
@@ -43,7 +46,7 @@ impl Subject {
 
     /// Whether many may hold it at once.
     pub(super) fn is_shared(&self) -> bool {
-        matches!(self, Self::Restore(_))
+        matches!(self, Self::Restore(_) | Self::Copy(_))
     }
 }
 
@@ -65,6 +68,7 @@ impl fmt::Display for Subject {
             Self::Prune => f.write_str("removing backups"),
             Self::Restore(id) => write!(f, "restoring backup {id}"),
             Self::Rekey(id) => write!(f, "sealing backup {id} for other recipients"),
+            Self::Copy(id) => write!(f, "copying backup {id}"),
         }
     }
 }

@@ -43,7 +43,8 @@ pub(super) async fn remove(
     }
     if let Some(directory) = storage.directory() {
         let (directory, now) = (directory.join("archives"), std::time::SystemTime::now());
-        let removed = tokio::task::spawn_blocking(move || unfinished(&directory, age, now)).await;
+        let held: Vec<String> = held.iter().filter_map(|lease| lease.work.archive.clone()).collect();
+        let removed = tokio::task::spawn_blocking(move || unfinished(&directory, &held, age, now)).await;
         for (file, bytes) in
             removed.map_err(std::io::Error::other).and_then(|removed| removed).map_err(|source| {
                 crate::error::Error::with_source(
@@ -72,6 +73,7 @@ fn is_older(file: &ObjectMeta, age: Duration, now: Timestamp) -> bool {
 /// Removes the temporary files of uploads that were never completed: `…zip#1`, as `object_store` names them.
 fn unfinished(
     directory: &std::path::Path,
+    held: &[String],
     age: Duration,
     now: std::time::SystemTime,
 ) -> std::io::Result<Vec<(String, u64)>> {
@@ -88,9 +90,11 @@ fn unfinished(
                 && !number.is_empty()
                 && number.bytes().all(|digit| digit.is_ascii_digit())
         });
+        let is_held =
+            held.iter().any(|file| name.rsplit_once('#').is_some_and(|(archive, _)| file.ends_with(archive)));
         let meta = entry.metadata()?;
         let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > age);
-        if is_temporary && is_old {
+        if is_temporary && is_old && !is_held {
             std::fs::remove_file(entry.path())?;
             removed.push((name, meta.len()));
         }

@@ -32,6 +32,8 @@ pub struct ProfileMaintenance {
     pub leftovers: Vec<String>,
     /// Their bytes.
     pub freed_bytes: u64,
+    /// What somebody else was doing already.
+    pub skipped: Vec<String>,
     /// What could not be done, and why.
     pub failures: Vec<String>,
 }

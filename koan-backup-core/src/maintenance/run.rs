@@ -70,20 +70,18 @@ async fn profile(
     let cancel = &options.cancel;
     if let Some(retention) = &options.retention {
         let pruned = pruned(environment, name, retention, cancel).await;
-        report.pruned = noted(pruned, "retention", &mut report.failures)?;
+        report.pruned = noted(pruned, "retention", &mut report)?;
     }
     if options.verifies {
-        let verified = until_cancelled(cancel, verify_next(environment, storage, cancel)).await;
-        if let Some(Some((id, problem))) = noted(verified, "verification", &mut report.failures)? {
-            (report.verified, report.damage) = (Some(id), problem);
-        }
+        let verified = until_cancelled(cancel, verify_next(environment, storage, cancel, &mut report)).await;
+        noted(verified, "verification", &mut report)?;
     }
     if let Some(age) = options.leftovers_older_than {
         let removed = remove_leftovers(environment, storage, age, cancel, &mut report).await;
-        noted(removed, "removing leftovers", &mut report.failures)?;
+        noted(removed, "removing leftovers", &mut report)?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
-    noted(refreshed, "refreshing the catalog", &mut report.failures)?;
+    noted(refreshed, "refreshing the catalog", &mut report)?;
     Ok(report)
 }
 
@@ -97,6 +95,7 @@ async fn remove_leftovers(
 ) -> Result<()> {
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
     let removed = async {
+        prune::require_clock(environment, storage).await?;
         // Asked for before what is there is listed: whoever begins to write later writes what is young.
         let held = lease::held(storage, &environment.clock).await?;
         let backups = catalog::list(storage).await?;
@@ -109,13 +108,17 @@ async fn remove_leftovers(
     removed
 }
 
-/// Notes a failure, but for a cancellation, which ends everything.
-fn noted<T>(result: Result<T>, what: &str, failures: &mut Vec<String>) -> Result<Option<T>> {
+/// Notes a failure, but for a cancellation, which ends everything. What somebody else is doing already is skipped.
+fn noted<T>(result: Result<T>, what: &str, report: &mut ProfileMaintenance) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+        Err(error) if error.kind() == ErrorKind::Busy => {
+            report.skipped.push(format!("{what}: {}", error.chain()));
+            Ok(None)
+        }
         Err(error) => {
-            failures.push(format!("{what}: {}", error.chain()));
+            report.failures.push(format!("{what}: {}", error.chain()));
             Ok(None)
         }
     }
@@ -136,17 +139,23 @@ async fn verify_next(
     environment: &Environment,
     storage: &Storage,
     cancel: &CancellationToken,
-) -> Result<Option<(crate::id::BackupId, Option<String>)>> {
+    report: &mut ProfileMaintenance,
+) -> Result<()> {
     let verified = verifications::of(storage).await?;
     let backups = catalog::list(storage).await?;
     let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
     // Of those that never were, the newest.
     let complete = backups.into_iter().filter(|backup| backup.manifest.status.is_complete());
-    let Some(next) = complete.min_by_key(last) else { return Ok(None) };
+    let Some(next) = complete.min_by_key(last) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
     let problem = verify::problem(environment, &next, &options).await?;
-    let record = VerificationRecord { verified_at: environment.clock.now(), problem: problem.clone() };
-    verifications::keep(storage, id, &record).await?;
-    Ok(Some((id, problem)))
+    // Whoever removed it or sealed it for others meanwhile has not damaged it.
+    if problem.is_some() && catalog::published(storage, &id).await?.as_ref() != Some(&next.published) {
+        return Ok(());
+    }
+    // Told before it is kept: a storage that cannot be written must not hide it.
+    (report.verified, report.damage) = (Some(id), problem.clone());
+    let record = VerificationRecord { verified_at: environment.clock.now(), problem };
+    verifications::keep(storage, id, &record).await
 }

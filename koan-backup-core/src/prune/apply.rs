@@ -32,8 +32,7 @@ pub(crate) async fn apply(
     require_rules_at_work(retention, plan)?;
     let storage = environment.storage(plan.profile.as_deref())?;
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
-    let applied = under(&lease, environment, plan, &removals).await;
-    let applied = applied.map_err(|error| lease.explain(error, cancel));
+    let applied = under(&lease, environment, plan, &removals, cancel).await;
     lease.release().await;
     applied
 }
@@ -44,8 +43,24 @@ async fn under(
     environment: &Environment,
     plan: &RetentionPlan,
     removals: &BTreeSet<BackupId>,
+    asked: &CancellationToken,
 ) -> Result<PruneReport> {
-    let (mut report, cancel) = (PruneReport::default(), lease.lost());
+    let mut report = PruneReport::default();
+    match remove_all(lease, environment, plan, removals, &mut report).await {
+        Ok(()) => Ok(report),
+        // Why the work stopped, then what had been done until then.
+        Err(error) => Err(stopped(&report, lease.explain(error, asked))),
+    }
+}
+
+async fn remove_all(
+    lease: &Lease,
+    environment: &Environment,
+    plan: &RetentionPlan,
+    removals: &BTreeSet<BackupId>,
+    report: &mut PruneReport,
+) -> Result<()> {
+    let cancel = lease.lost();
     let profile = plan.profile.as_deref();
     let storage = environment.storage(profile)?;
     // The lease was written just now.
@@ -54,21 +69,15 @@ async fn under(
     require_unchanged(plan, &survey)?;
     let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();
     for name in &concerned {
-        require_good_copy(environment, &survey, name, removals, &cancel, &mut report).await?;
+        require_good_copy(environment, &survey, name, removals, &cancel, report).await?;
     }
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
-        let removed = async {
-            until_cancelled(&cancel, lease.confirm()).await?;
-            // Not cancelled halfway: it is there whole, or not at all.
-            remove(environment, storage, &backup.manifest).await
-        };
-        match removed.await {
-            Ok(removed) => report.removed.push(removed),
-            Err(error) => return Err(stopped(&report, error)),
-        }
+        until_cancelled(&cancel, lease.confirm()).await?;
+        // Not cancelled halfway: it is there whole, or not at all.
+        report.removed.push(remove(environment, storage, backup).await?);
     }
-    Ok(report)
+    Ok(())
 }
 
 fn require_rules_at_work(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
@@ -153,7 +162,7 @@ fn damage(report: &PruneReport) -> String {
 fn stopped(report: &PruneReport, error: Error) -> Error {
     let removed: Vec<_> = report.removed.iter().map(|backup| backup.id.to_string()).collect();
     match removed.is_empty() {
-        true => error.context("nothing was removed"),
+        true => error,
         false => error.context(format!("pruning stopped after it had removed {}", names(removed.iter()))),
     }
 }

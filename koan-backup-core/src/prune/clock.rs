@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use object_store::ObjectStore as _;
 
 use crate::archive::Manifest;
+use crate::catalog;
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::Subject;
 use crate::retention::RetentionPlan;
@@ -37,6 +39,13 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
         return Err(wrong(&format!("it was set since the plan was made, by {} seconds", drift.as_secs())));
     }
     Ok(())
+}
+
+/// Refuses a clock that looks wrong to whoever has written a lease of [`Subject::Prune`] just now.
+pub(crate) async fn require_clock(environment: &Environment, storage: &Storage) -> Result<()> {
+    require_that_of_store(environment.clock.now(), storage).await?;
+    let backups = catalog::list(storage).await?;
+    require_not_behind(environment.clock.now(), backups.iter().map(|backup| &backup.manifest))
 }
 
 /// Refuses a clock that is far from that of a store which has one of its own. What was written there just now tells it.

@@ -47,7 +47,15 @@ pub(crate) async fn pin(
         application: environment.producer.application.clone(),
         host: environment.producer.host.clone(),
     };
-    storage.create(&beside::path(FOLDER, &id), crate::archive::document(&pin)).await
+    let path = beside::path(FOLDER, &id);
+    storage.create(&path, crate::archive::document(&pin)).await?;
+    // Whoever removed it before this did not see the pin.
+    if catalog::published(storage, &id).await?.is_none() {
+        storage.discard(&path).await;
+        let text = format!("backup {id} was removed while it was pinned");
+        return Err(Error::new(ErrorKind::NotFound, text));
+    }
+    Ok(())
 }
 
 /// Lets a backup go its way again. Tells whether it was pinned.

@@ -6,12 +6,13 @@ use tokio_util::sync::CancellationToken;
 use super::pins;
 use super::report::RemovedBackup;
 use crate::archive::{Manifest, manifest_path};
-use crate::catalog;
+use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{self, Lease, Subject, Work};
 use crate::storage::Storage;
+use crate::verify::{self, VerifyOptions};
 
 /// Removes a backup that somebody named. The last one of its name that was completed goes only if `even_if_last`.
 pub(crate) async fn remove_one(
@@ -36,29 +37,38 @@ async fn remove_named(
 ) -> Result<RemovedBackup> {
     let backup = catalog::find(storage, &id.into(), |_| true).await?;
     if backup.manifest.status.is_complete() && !even_if_last {
-        let all = catalog::list(storage).await?;
-        let is_other = |other: &Manifest| {
-            other.id != id && other.name == backup.manifest.name && other.status.is_complete()
-        };
-        if !all.iter().any(|other| is_other(&other.manifest)) {
-            let name = &backup.manifest.name;
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "backup {id} is the only one called `{name}` that was completed; remove it with `.even_if_last()`"
-                ),
-            ));
+        require_another(environment, storage, &backup.manifest).await?;
+    }
+    remove(environment, storage, &backup).await
+}
+
+/// Refuses to remove the only backup of a name that verifies.
+async fn require_another(environment: &Environment, storage: &Storage, manifest: &Manifest) -> Result<()> {
+    let is_other = |other: &Manifest| {
+        other.id != manifest.id && other.name == manifest.name && other.status.is_complete()
+    };
+    let others = catalog::list(storage).await?;
+    for other in others.iter().filter(|other| is_other(&other.manifest)) {
+        if verify::problem(environment, other, &VerifyOptions::default()).await?.is_none() {
+            return Ok(());
         }
     }
-    remove(environment, storage, &backup.manifest).await
+    let (id, name) = (manifest.id, &manifest.name);
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "no other backup called `{name}` was completed and verifies; remove {id} with `.even_if_last()`"
+        ),
+    ))
 }
 
 /// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
 pub(super) async fn remove(
     environment: &Environment,
     storage: &Storage,
-    manifest: &Manifest,
+    backup: &StoredBackup<'_>,
 ) -> Result<RemovedBackup> {
+    let manifest = &backup.manifest;
     let id = manifest.id;
     require_unpinned(storage, id).await?;
     require_unheld(environment, storage, id).await?;
@@ -68,10 +78,19 @@ pub(super) async fn remove(
     let content = content.ok_or_else(|| {
         Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
     })?;
+    // Its archive may be another by now.
+    if serde_json::from_slice::<serde_json::Value>(&content).ok().as_ref() != Some(&backup.published) {
+        let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
     gone(storage, &path).await.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
-    // A restore tells that it begins before it looks whether its backup is there: one of the two sees the other.
-    if let Err(held) = require_unheld(environment, storage, id).await {
+    // A restore tells that it begins before it looks whether its backup is there, and so does a pin: one of the two sees the other.
+    let needed = match require_unheld(environment, storage, id).await {
+        Ok(()) => require_unpinned(storage, id).await,
+        held => held,
+    };
+    if let Err(held) = needed {
         return Err(match storage.create(&path, content).await {
             Ok(()) => held,
             Err(error) => failed(error, "somebody needs it, and its manifest could not be put back"),
@@ -85,6 +104,7 @@ pub(super) async fn remove(
         })?;
         freed_bytes += archive.size_bytes;
     }
+    tracing::info!(target: "koan::backup", backup = %id, name = %manifest.name, "backup was removed");
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{clock, pins};
-use crate::archive::Manifest;
+use crate::archive::{EntityStatus, Manifest};
 use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::Result;
@@ -50,17 +50,20 @@ impl<'a> Survey<'a> {
     }
 
     fn candidate(&self, environment: &Environment, manifest: &Manifest) -> Candidate {
-        let mut entities: Vec<_> = manifest
+        let entities = manifest
             .entities
             .iter()
+            .filter(|entity| entity.status == EntityStatus::Completed)
             .map(|entity| {
                 // What is declared now counts; of entities that are gone, what was declared then.
                 let now = environment.entity(&entity.entity).and_then(|known| known.policy);
-                (entity.entity.clone(), now.unwrap_or(entity.policy).retention_days)
+                let days = now.unwrap_or(entity.policy).retention_days;
+                match entity.set.is_root() {
+                    true => (entity.entity.clone(), days),
+                    false => (format!("{}#{}", entity.entity, entity.set), days),
+                }
             })
             .collect();
-        // An entity has an entry for each of its sets.
-        entities.dedup();
         Candidate {
             id: manifest.id,
             name: manifest.name.clone(),

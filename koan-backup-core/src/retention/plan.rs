@@ -22,7 +22,7 @@ pub(crate) struct Candidate {
     /// Whether everything asked for is in it.
     pub(crate) is_complete: bool,
     pub(crate) tags: Vec<String>,
-    /// The entities in it, and for how many days each is kept if that was said.
+    /// The entities in it, each set on its own (`AuditLog#archive`), and for how many days it is kept if that was said.
     pub(crate) entities: Vec<(String, Option<u32>)>,
     /// Why it must stay, if it is pinned.
     pub(crate) pinned: Option<String>,
@@ -110,6 +110,8 @@ impl fmt::Display for RetentionPlan {
 struct Series {
     completed: usize,
     newest_completed: Option<BackupId>,
+    /// What is in those that were completed.
+    held: BTreeSet<String>,
     periods: BTreeMap<Period, BTreeSet<String>>,
 }
 
@@ -160,18 +162,25 @@ fn judge(
             },
         };
     }
-    series.completed += 1;
     if series.newest_completed.is_none() {
         series.newest_completed = Some(candidate.id);
         kept.push(KeepReason::LastGood);
     }
-    let is_protected = !kept.is_empty();
-    // Also of what is protected: it counts in its windows.
-    let by_rule = by_rules(retention, candidate, series, age_seconds);
-    if !is_protected && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds) {
+    let names = || candidate.entities.iter().map(|(entity, _)| entity);
+    if let Some(entity) = names().find(|entity| !series.held.contains(*entity))
+        && !kept.contains(&KeepReason::LastGood)
+    {
+        kept.push(KeepReason::LastWith { entity: entity.clone() });
+    }
+    series.held.extend(names().cloned());
+    if kept.is_empty()
+        && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds)
+    {
+        // What goes takes no place of what could stay.
         return Err(reason);
     }
-    kept.extend(by_rule);
+    series.completed += 1;
+    kept.extend(by_rules(retention, candidate, series, age_seconds));
     if kept.is_empty() && !retention.has_rules() {
         kept.push(KeepReason::WithinLimits);
     }

@@ -24,6 +24,11 @@ pub enum KeepReason {
     },
     /// It is the newest of its name that was completed.
     LastGood,
+    /// It is the newest of its name in which this is.
+    LastWith {
+        /// The entity, or one of its sets.
+        entity: String,
+    },
     /// It is one of the last of its name.
     Last {
         /// Which, from 1.
@@ -91,6 +96,7 @@ impl fmt::Display for KeepReason {
             Self::Pinned { why } => write!(f, "pinned: {why}"),
             Self::Exempt { tag } => write!(f, "tag `{tag}`"),
             Self::LastGood => f.write_str("the newest that was completed"),
+            Self::LastWith { entity } => write!(f, "the newest with `{entity}`"),
             Self::Last { position, of } => write!(f, "number {position} of the last {of}"),
             Self::Newest { period, of } => write!(f, "the newest of the {period} {of}"),
             Self::Within { hours } => write!(f, "not older than {}", counted(*hours, "hour")),

@@ -208,6 +208,24 @@ fn the_last_good_copy() {
                 "2026-11-19 03:00 nightly",
             ])
         ),
+        (
+            "One that holds less does not stand for one that holds more",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly User",
+                "2026-11-20 03:00 nightly User Order",
+                "2026-11-19 03:00 nightly User Order",
+            ])
+        ),
+        (
+            "Nor one set for another",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Visit#b",
+                "2026-11-20 03:00 nightly Visit#a",
+                "2026-11-19 03:00 nightly Visit#a",
+            ])
+        ),
         ("The only one", new().within(Duration::from_secs(3600)), lines(&["2026-01-01 03:00 nightly"])),
     ]));
 }
@@ -256,6 +274,15 @@ fn failed_backups() {
 fn limits() {
     insta::assert_snapshot!(cases(vec![
         ("A limit beats a rule", new().keep_last(9).max_age_days(2), nightly(4)),
+        (
+            "What a limit removes takes no place of another",
+            new().monthly(2),
+            lines(&[
+                "2026-11-21 03:00 nightly User=7 Order",
+                "2026-10-30 03:00 nightly User=7",
+                "2026-10-15 03:00 nightly User=7 Order",
+            ])
+        ),
         ("Limits alone keep what is within them", new().max_age_days(2), nightly(4)),
         (
             "To the second",
