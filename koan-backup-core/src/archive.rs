@@ -29,7 +29,8 @@ pub use documents::{
 pub(crate) use documents::{SealedDocument, SealedEntity, document};
 pub use layout::entity_file;
 pub(crate) use layout::{
-    archive_path, entry, manifest_id, manifest_path, manifests_prefix, rekeyed_path, sealed_file,
+    archive_path, entry, is_archive_name, manifest_id, manifest_path, manifests_prefix, rekeyed_path,
+    sealed_file,
 };
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,

@@ -92,11 +92,11 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
         std::fs::read_dir(&archives).expect("a folder").next().expect("an archive").expect("an entry").path();
     age(&kept, Duration::from_secs(90 * 86_400));
     let old = [
-        "backup-a-20260101-000000-0.zip",
-        "backup-a-20260101-000000-0.zip#1",
-        "backup-b-20260101-000000-0.zip.age#12",
+        "backup-a-20260101-000000-0a1b2c3d.zip",
+        "backup-a-20260101-000000-0a1b2c3d.zip#1",
+        "backup-b-20260101-000000-0a1b2c3d.zip.age#12",
     ];
-    let young = ["backup-c-20260101-000000-0.zip", "backup-c-20260101-000000-0.zip#1"];
+    let young = ["backup-c-20260101-000000-0a1b2c3d.zip", "backup-c-20260101-000000-0a1b2c3d.zip#1"];
     for name in old.iter().chain(&young) {
         std::fs::write(archives.join(name), b"12345").expect("written");
     }
@@ -104,8 +104,11 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
         age(&archives.join(name), Duration::from_secs(3 * 86_400));
     }
     // What somebody else put there is not ours.
-    std::fs::write(archives.join("notes.txt#1"), b"mine").expect("written");
-    age(&archives.join("notes.txt#1"), Duration::from_secs(90 * 86_400));
+    let foreign = ["notes.txt#1", "notes.zip", "backup-of-my-own.zip", "backup-of-my-own.zip#1"];
+    for name in foreign {
+        std::fs::write(archives.join(name), b"mine").expect("written");
+        age(&archives.join(name), Duration::from_secs(90 * 86_400));
+    }
     let report = shop.koan.maintenance().without_leftovers().await.expect("ran");
     assert!(report.profiles[0].leftovers.is_empty());
     let report =
@@ -114,7 +117,7 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
     left.sort();
     assert_eq!(left, old.map(|name| format!("archives/{name}")), "{report:?}");
     assert_eq!(report.profiles[0].freed_bytes, 15);
-    assert!(young.iter().all(|name| archives.join(name).exists()) && archives.join("notes.txt#1").exists());
+    assert!(young.iter().chain(&foreign).all(|name| archives.join(name).exists()));
     let verified = shop.koan.verify(ids[0]).await.expect("read");
     assert!(verified.is_valid(), "{verified:?}");
 }
@@ -176,7 +179,7 @@ async fn a_task_runs_again_and_again_until_it_is_stopped() {
 async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     let shop = shop().await;
     shop.nightly(1).await;
-    let archive = "archives/backup-slow-20260101-000000-0.zip";
+    let archive = "archives/backup-slow-20260101-000000-0a1b2c3d.zip";
     let file = shop.folder.path().join(archive);
     std::fs::write(&file, b"12345").expect("written");
     age(&file, Duration::from_secs(30 * 86_400));

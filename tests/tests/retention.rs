@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup::{BackupId, Clock as _, Manifest, Retention, SetName};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
-use koan_backup_tests::scripted::Scripted;
+use koan_backup_tests::scripted::{Script, Scripted};
 use object_store::local::LocalFileSystem;
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +32,15 @@ struct Shop {
 }
 
 async fn shop() -> Shop {
+    shop_of(Scripted::default()).await
+}
+
+async fn shop_of(database: Scripted) -> Shop {
     let folder = tempfile::tempdir().expect("a folder");
     let store = FaultyStore::over(std::sync::Arc::new(
         LocalFileSystem::new_with_prefix(folder.path()).expect("a folder"),
     ));
     let clock = HandClock::at("2026-11-01T03:00:00Z");
-    let database = Scripted::default();
     database.put(&SetName::root(), &Invoice { id: 1 });
     database.put(&SetName::root(), &Visit { id: 1 });
     let koan = Koan::builder()
@@ -200,6 +203,20 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
     std::fs::write(shop.archive_of(&manifests, ids[2]), b"PK").expect("damaged");
     let error = shop.refused(Retention::new().keep_last(1)).await;
     assert!(error.to_string().contains("no backup called `nightly` verifies"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_failed_backup_stays_while_the_completed_one_is_damaged() {
+    let dies_at = Some(("Visit".to_owned(), 0));
+    let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
+    let failed = shop.koan.backup("nightly").continue_on_error().await.expect("in part").id();
+    shop.clock.pass(24);
+    let complete = shop.nightly(1).await[0];
+    let archive = shop.archive_of(&shop.manifests().await, complete);
+    std::fs::write(&archive, b"PK").expect("written");
+    let error = shop.refused(Retention::new().keep_last(1)).await;
+    assert!(error.to_string().contains("no backup called `nightly` verifies"), "{error:?}");
+    assert!(shop.archive_of(&shop.manifests().await, failed).exists(), "its invoices are all there is");
 }
 
 #[tokio::test]

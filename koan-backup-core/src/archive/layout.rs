@@ -76,6 +76,21 @@ pub(crate) fn rekeyed_path(manifest: &Manifest, again: &BackupId) -> Path {
     Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", again.short(), extension(encryption)))
 }
 
+/// Whether a file beside archives is called as archives are: `backup-{name}-{yyyyMMdd}-{HHmmss}-{id8}.zip`, perhaps with a second
+/// part of the id, and sealed.
+pub(crate) fn is_archive_name(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".zip") else { return false };
+    let Some(parts) = stem.strip_prefix("backup-") else { return false };
+    let parts: Vec<_> = parts.split('-').collect();
+    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let hex = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ends = |parts: &[&str]| matches!(parts, [_, .., day, time, id] if digits(day, 8) && digits(time, 6) && hex(id));
+    match parts.split_last() {
+        Some((last, before)) => ends(&parts) || (hex(last) && ends(before)),
+        None => false,
+    }
+}
+
 /// Where the manifest of a backup lies in its profile. The backup exists once this is there.
 pub(crate) fn manifest_path(id: &BackupId) -> Path {
     Path::from(format!("manifests/{id}.json"))
@@ -95,6 +110,33 @@ pub(crate) fn manifests_prefix() -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_called_as_archives_are_is_taken_for_one() {
+        for encryption in [ArchiveEncryption::ByEntity, ArchiveEncryption::Always] {
+            let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("an id");
+            let name = BackupName::new("Nightly 2026-11-21").expect("a name");
+            let path =
+                archive_path(&name, "2026-11-21T03:00:00Z".parse().expect("an instant"), &id, encryption);
+            assert!(path.filename().is_some_and(is_archive_name), "{path}");
+        }
+        assert!(
+            is_archive_name("backup-nightly-20261121-030000-4b669d73-0a1b2c3d.zip"),
+            "sealed anew, or copied"
+        );
+        for name in [
+            "notes.zip",
+            "backup.zip",
+            "backup-nightly.zip",
+            "backup-20261121-030000-4b669d73.zip",
+            "backup-nightly-20261121-030000-4b669d73.tar",
+            "backup-nightly-20261121-030000.zip",
+            "my-backup-nightly-20261121-030000-4b669d73.zip",
+            "backup-nightly-20261121-030000-4b669d73.zip.part",
+        ] {
+            assert!(!is_archive_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn names_in_paths_cannot_leave_their_folder() {

@@ -5,7 +5,7 @@ use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::READS_AT_ONCE;
 use super::reference::BackupRef;
-use crate::archive::{FORMAT_VERSION, Manifest, manifest_path, manifests_prefix, tree_fits};
+use crate::archive::{FORMAT_VERSION, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::storage::Storage;
@@ -114,13 +114,21 @@ fn not_found(storage: &Storage, what: &str) -> Error {
     )
 }
 
+/// How the archive of a manifest is found, which cannot tell itself.
+fn archive_of(manifest: &str) -> String {
+    manifest_id(&manifest.into())
+        .map_or_else(String::new, |id| format!(" (`archives/backup-…-{}.zip`)", id.short()))
+}
+
 pub(super) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {
     let damaged = |source: serde_json::Error| {
         Error::with_source(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` is damaged; move it away, other backups can be restored by their ids",
-                storage.location()
+                "manifest `{path}` in storage `{}` is damaged; move it away, and with it its archive{}, because maintenance removes \
+                 archives that no manifest names; other backups can be restored by their ids",
+                storage.location(),
+                archive_of(path)
             ),
             source,
         )

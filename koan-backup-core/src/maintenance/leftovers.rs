@@ -10,7 +10,7 @@ use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::report::ProfileMaintenance;
 use super::verifications;
-use crate::archive::Manifest;
+use crate::archive::{Manifest, is_archive_name};
 use crate::error::Result;
 use crate::lease::LeaseFile;
 use crate::storage::Storage;
@@ -34,7 +34,8 @@ pub(super) async fn remove(
     let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
     for file in listed {
-        if !named.contains(file.location.as_ref()) && is_older(&file, age, now) {
+        let is_ours = file.location.filename().is_some_and(is_archive_name);
+        if is_ours && !named.contains(file.location.as_ref()) && is_older(&file, age, now) {
             storage.remove(&file.location).await?;
             storage.require_gone(&file.location).await?;
             report.freed_bytes += file.size;
@@ -85,18 +86,15 @@ fn unfinished(
     for entry in entries {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let is_temporary = name.rsplit_once('#').is_some_and(|(archive, number)| {
-            (archive.ends_with(".zip") || archive.ends_with(".zip.age"))
-                && !number.is_empty()
-                && number.bytes().all(|digit| digit.is_ascii_digit())
-        });
-        let is_held =
-            held.iter().any(|file| name.rsplit_once('#').is_some_and(|(archive, _)| file.ends_with(archive)));
+        let Some((archive, number)) = name.rsplit_once('#') else { continue };
+        let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+        let is_temporary = is_archive_name(archive) && is_number;
+        let is_held = held.iter().any(|file| file.ends_with(archive));
         let meta = entry.metadata()?;
         let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > age);
         if is_temporary && is_old && !is_held {
             std::fs::remove_file(entry.path())?;
-            removed.push((name, meta.len()));
+            removed.push((name.clone(), meta.len()));
         }
     }
     Ok(removed)

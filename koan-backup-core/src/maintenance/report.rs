@@ -39,7 +39,8 @@ pub struct ProfileMaintenance {
 }
 
 impl MaintenanceReport {
-    /// Whether everything was done and nothing is damaged.
+    /// Whether nothing failed and nothing is damaged. What somebody else was doing already is in
+    /// [`skipped`](ProfileMaintenance::skipped).
     pub fn is_clean(&self) -> bool {
         self.profiles.iter().all(|profile| profile.failures.is_empty() && profile.damage.is_none())
     }

@@ -124,11 +124,15 @@ async fn require_good_copy(
 ) -> Result<()> {
     let complete =
         |backup: &&StoredBackup<'_>| &backup.manifest.name == name && backup.manifest.status.is_complete();
-    let completed: Vec<_> = survey.backups.iter().filter(complete).collect();
-    if !completed.iter().any(|backup| removals.contains(&backup.manifest.id)) {
+    // Also of a backup that failed in part: what it holds goes on account of one that was completed.
+    let holds_something = |backup: &StoredBackup<'_>| {
+        let manifest = &backup.manifest;
+        &manifest.name == name && manifest.archive.is_some() && removals.contains(&manifest.id)
+    };
+    if !survey.backups.iter().any(holds_something) {
         return Ok(());
     }
-    for backup in completed {
+    for backup in survey.backups.iter().filter(complete) {
         let id = backup.manifest.id;
         let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
         match verify::problem(environment, backup, &options).await? {
