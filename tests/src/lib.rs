@@ -2,6 +2,7 @@
 
 pub mod archive_surgery;
 pub mod chance;
+pub mod child;
 pub mod counting_store;
 pub mod faulty_store;
 pub mod hand_clock;

@@ -7,6 +7,7 @@ use koan_backup::{BackupId, BackupStatus, Koan, Manifest};
 use koan_backup_tests::archive_surgery::sha256;
 use serde_json::Value;
 
+use super::harness::Side;
 use super::shop::NAME;
 
 /// The backups of a directory.
@@ -16,6 +17,35 @@ pub(super) struct Catalog {
     pub(super) without_manifest: usize,
     /// Files of neither archives nor manifests: what those are called before they are whole.
     pub(super) unfinished: usize,
+}
+
+impl Catalog {
+    /// What a backup that was killed made of this: one backup more, or none, of a database that does not change.
+    pub(super) fn side(&self, found: &Self) -> Side {
+        for (id, manifest) in &self.backups {
+            assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup is gone or has changed");
+        }
+        let new = found.backups.len() - self.backups.len();
+        assert!(new <= 1, "one job made {new} backups");
+        // Whatever was published holds all of it.
+        let mut contents = found.backups.values().map(contents);
+        let first = contents.next().expect("the backup that was there before any kill");
+        assert!(contents.all(|other| other == first), "a backup holds other records than the first");
+        if new == 0 { Side::Before } else { Side::After }
+    }
+}
+
+fn contents(manifest: &Manifest) -> Vec<(&str, u64, Option<&str>)> {
+    let entities = manifest.entities.iter();
+    entities
+        .map(|entity| (entity.entity.as_str(), entity.item_count, entity.content_hash.as_deref()))
+        .collect()
+}
+
+/// A restore that was killed has not touched the one backup there is.
+pub(super) async fn the_one_backup_is_left_alone(koan: &Koan, storage: &Path) {
+    let catalog = every_backup_is_whole(koan, storage).await;
+    assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
 }
 
 /// Looks at every file without the library, and has the library list, find and verify every backup.

@@ -1,12 +1,13 @@
 //! The process that is killed: this program once more, for one test.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use koan_backup_tests::chance::say;
+use koan_backup_tests::child;
 
 const FOLDER: &str = "KOAN_BACKUP_KILL_FOLDER";
 const BEGUN: &str = "the job has begun";
@@ -70,18 +71,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts one that runs `test`, and waits for its job to begin.
     pub(super) fn start(test: &str, folder: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", test, "--nocapture"])
-            .env(FOLDER, folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
+        let (child, lines) = child::of_test(test, FOLDER, folder);
         let worker = Self { child, lines, begun: Instant::now() };
         worker.hear(BEGUN, Instant::now() + HANGS);
         Self { begun: Instant::now(), ..worker }

@@ -8,6 +8,8 @@ use koan_backup::prelude::*;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::harness::Side;
+
 pub(super) const NAME: &str = "nightly";
 
 #[derive(Debug, Serialize, Deserialize, Entity)]
@@ -126,6 +128,12 @@ impl Shop {
     }
 }
 
+/// The restore that is killed: everything, as fast as it goes.
+pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
+    let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
+    restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+}
+
 /// As if so much time had passed that every lease in a storage has expired. Whoever was killed has left each of them whole.
 pub(super) fn time_passes(storage: &Path) {
     for lease in leases(&storage.join("leases")) {
@@ -150,6 +158,22 @@ fn leases(folder: &Path) -> Vec<PathBuf> {
 pub(super) struct Dump(pub(super) Vec<String>);
 
 impl Dump {
+    /// Whether this is the database as it was before a restore, or as the archive has it. There is nothing between.
+    pub(super) fn side(&self, before: &Self, archived: &Self) -> Side {
+        if self == before {
+            Side::Before
+        } else if self == archived {
+            Side::After
+        } else {
+            panic!(
+                "the database is neither as it was nor as the archive: not as it was by {}, not as the archive by {}; it lacks {} of the archive",
+                self.beyond(before),
+                self.beyond(archived),
+                archived.beyond(self)
+            );
+        }
+    }
+
     /// The first thing that is here and not in the other, and how many there are.
     pub(super) fn beyond(&self, other: &Self) -> String {
         let known: std::collections::BTreeSet<_> = other.0.iter().collect();

@@ -1,14 +1,15 @@
 //! Processes that want one lease: contending, killed and paused.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Child, ChildStdin, Command};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupStatus, Event};
 use koan_backup_tests::chance::{rounds, say, seed};
+use koan_backup_tests::child;
 
 use super::shop::{NAME, RECORDS, Shared, builder, complete};
 
@@ -31,21 +32,7 @@ struct Worker {
 
 impl Worker {
     fn start(test: &str, folder: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", test, "--nocapture"])
-            .env(FOLDER, folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let (sender, says) = mpsc::channel();
-        std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| {
-                // The name of the test may stand in front.
-                line.split_once(SAYS).map_or(Ok(()), |(_, word)| sender.send(word.to_owned()))
-            })
-        });
+        let (mut child, says) = child::of_test(test, FOLDER, folder);
         let told = child.stdin.take().expect("piped");
         let worker = Self { child, told, says };
         assert_eq!(worker.hear(), "ready");
@@ -57,7 +44,13 @@ impl Worker {
     }
 
     fn hear(&self) -> String {
-        self.says.recv_timeout(HANGS).expect("it says something")
+        loop {
+            let line = self.says.recv_timeout(HANGS).expect("it says something");
+            // The name of the test may stand in front.
+            if let Some((_, word)) = line.split_once(SAYS) {
+                return word.to_owned();
+            }
+        }
     }
 
     /// Sends it a signal.

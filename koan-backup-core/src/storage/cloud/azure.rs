@@ -6,10 +6,10 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::{ClientConfigKey, ObjectStore};
 
 use super::secrets::Secrets;
-use super::settings::{is_plain_and_local, keys, not_opened, retry};
+use super::settings::{builder, is_plain_and_local, not_opened, retry};
 use crate::error::Result;
 use crate::storage::location::BucketLocation;
-use crate::storage::options::{StorageOptions, Variables};
+use crate::storage::options::StorageOptions;
 
 const COMMON: &str = "`account_name`, `account_key`, `sas_token`, `client_id`, `client_secret`, `tenant_id`, `endpoint`, \
                       `use_azure_cli`, `use_emulator`, `timeout`, `allow_http`";
@@ -19,13 +19,7 @@ pub(super) fn open(
     options: &StorageOptions,
     secrets: &Secrets,
 ) -> Result<Arc<dyn ObjectStore>> {
-    let mut builder = match options.environment {
-        Variables::Read => MicrosoftAzureBuilder::from_env(),
-        Variables::Ignored => MicrosoftAzureBuilder::new(),
-    };
-    for (key, value) in keys::<AzureConfigKey>(bucket, options, COMMON)? {
-        builder = builder.with_config(key, value);
-    }
+    let mut builder = builder!(MicrosoftAzureBuilder, AzureConfigKey, bucket, options, COMMON);
     let said = |key| builder.get_config_value(&key);
     let allowed = said(AzureConfigKey::Client(ClientConfigKey::AllowHttp));
     if is_plain_and_local(bucket, said(AzureConfigKey::Endpoint).as_deref(), allowed)? {

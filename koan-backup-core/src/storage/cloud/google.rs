@@ -6,10 +6,10 @@ use object_store::ObjectStore;
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
 use super::secrets::Secrets;
-use super::settings::{is_plain_and_local, keys, not_opened, retry};
+use super::settings::{builder, is_plain_and_local, not_opened, retry};
 use crate::error::Result;
 use crate::storage::location::BucketLocation;
-use crate::storage::options::{StorageOptions, Variables};
+use crate::storage::options::StorageOptions;
 
 const COMMON: &str = "`service_account`, `service_account_key`, `application_credentials`, `bearer_token`, `base_url`, \
                       `skip_signature`, `timeout`, `allow_http`";
@@ -19,16 +19,9 @@ pub(super) fn open(
     options: &StorageOptions,
     secrets: &Secrets,
 ) -> Result<Arc<dyn ObjectStore>> {
-    let mut builder = match options.environment {
-        Variables::Read => GoogleCloudStorageBuilder::from_env(),
-        Variables::Ignored => GoogleCloudStorageBuilder::new(),
-    };
-    let keys = keys::<GoogleConfigKey>(bucket, options, COMMON)?;
+    let builder = builder!(GoogleCloudStorageBuilder, GoogleConfigKey, bucket, options, COMMON);
     let allowed = options.options.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("allow_http"));
     let allowed = allowed.map(|(_, value)| value.clone());
-    for (key, value) in keys {
-        builder = builder.with_config(key, value);
-    }
     is_plain_and_local(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
     let store = builder.with_bucket_name(&bucket.bucket).with_retry(retry(options)).build();
     Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))

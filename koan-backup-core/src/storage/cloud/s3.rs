@@ -6,10 +6,10 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::{ClientConfigKey, ObjectStore};
 
 use super::secrets::Secrets;
-use super::settings::{is_plain_and_local, keys, not_opened, retry};
+use super::settings::{builder, is_plain_and_local, not_opened, retry};
 use crate::error::Result;
 use crate::storage::location::BucketLocation;
-use crate::storage::options::{StorageOptions, Variables};
+use crate::storage::options::StorageOptions;
 
 const COMMON: &str = "`access_key_id`, `secret_access_key`, `session_token`, `region`, `endpoint`, \
                       `virtual_hosted_style_request`, `server_side_encryption`, `sse_kms_key_id`, `timeout`, `allow_http`";
@@ -19,13 +19,7 @@ pub(super) fn open(
     options: &StorageOptions,
     secrets: &Secrets,
 ) -> Result<Arc<dyn ObjectStore>> {
-    let mut builder = match options.environment {
-        Variables::Read => AmazonS3Builder::from_env(),
-        Variables::Ignored => AmazonS3Builder::new(),
-    };
-    for (key, value) in keys::<AmazonS3ConfigKey>(bucket, options, COMMON)? {
-        builder = builder.with_config(key, value);
-    }
+    let mut builder = builder!(AmazonS3Builder, AmazonS3ConfigKey, bucket, options, COMMON);
     let said = |key| builder.get_config_value(&key);
     let endpoint = said(AmazonS3ConfigKey::Endpoint).or_else(|| said(AmazonS3ConfigKey::S3Endpoint));
     let allowed = said(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));

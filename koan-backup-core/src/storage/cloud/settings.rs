@@ -10,6 +10,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
+/// A builder of one of the clouds with what the environment and the options say.
+macro_rules! builder {
+    ($builder:ty, $key:ty, $bucket:expr, $options:expr, $common:expr) => {{
+        let builder = match $options.environment {
+            crate::storage::options::Variables::Read => <$builder>::from_env(),
+            crate::storage::options::Variables::Ignored => <$builder>::new(),
+        };
+        let keys = crate::storage::cloud::settings::keys::<$key>($bucket, $options, $common)?;
+        keys.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value))
+    }};
+}
+
+pub(super) use builder;
+
 /// The options as a cloud's own keys.
 ///
 /// # Errors

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 
-use super::super::catalog::every_backup_is_whole;
-use super::super::harness::{Left, Scenario, Side, Words};
-use super::super::shop::{Dump, NAME, after_the_last_entity};
+use super::super::catalog::the_one_backup_is_left_alone;
+use super::super::harness::{Left, Scenario, Words};
+use super::super::shop::{Dump, NAME, restore_all};
 use super::shop::Shop;
 
 /// What the restore has to undo: rows that are gone, changed and new in both tables.
@@ -63,27 +63,14 @@ impl Scenario for KilledRestore {
     }
 
     async fn work(koan: &Koan, ending: fn()) {
-        let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
-        restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+        restore_all(koan, ending).await;
     }
 
     async fn check(&mut self) -> Left {
         let trace = self.shop.is_left_alone().then_some("a session that the server ended");
         let found = self.shop.dump();
-        let side = if found == self.before {
-            Side::Before
-        } else if found == self.archived {
-            Side::After
-        } else {
-            panic!(
-                "the database is neither as it was nor as the archive: not as it was by {}, not as the archive by {}; it lacks {} of the archive",
-                found.beyond(&self.before),
-                found.beyond(&self.archived),
-                self.archived.beyond(&found)
-            );
-        };
-        let catalog = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
-        assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
+        let side = found.side(&self.before, &self.archived);
+        the_one_backup_is_left_alone(&self.koan, &self.shop.storage()).await;
         Left { side, trace }
     }
 }
