@@ -13,7 +13,7 @@ use tpchgen::generators::OrderGenerator;
 use crate::{Result, work};
 
 /// The scope of backups in clear.
-static SCOPE: ScopeDeclaration = ScopeDeclaration {
+pub(crate) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: module_path!(),
     file: file!(),
     line: line!(),

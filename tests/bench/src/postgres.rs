@@ -5,15 +5,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chrono::NaiveDate;
+use koan_backup::KoanBuilder;
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
 use koan_backup_tests::postgres::Server;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator};
 
 use crate::measured::{Measured, median, median_memory, run};
-use crate::orders::Order;
+use crate::orders::{self, Order};
 use crate::table::{Table, count, megabytes, rate, ratio, seconds};
 use crate::work::{self, Work};
 use crate::{Result, remove};
@@ -62,15 +62,6 @@ struct LineItem {
     l_comment: String,
 }
 
-static SCOPE: ScopeDeclaration = ScopeDeclaration {
-    module_path: module_path!(),
-    file: file!(),
-    line: line!(),
-    mode: ScopeMode::All,
-    encrypt_by_default: None,
-    include_schema_by_default: None,
-};
-
 const TABLES: &str = "
     CREATE TABLE customer (c_custkey BIGINT PRIMARY KEY, c_name TEXT NOT NULL, c_address TEXT NOT NULL,
         c_nationkey BIGINT NOT NULL, c_phone TEXT NOT NULL, c_acctbal NUMERIC(15, 2) NOT NULL,
@@ -94,7 +85,7 @@ const INDEXES: &str = "
 /// A context on the database of this name.
 pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
     let address = std::fs::read_to_string(folder.join(ADDRESS))?;
-    let builder = Koan::builder().only_registered().register_scope(&SCOPE);
+    let builder = Koan::builder().only_registered().register_scope(&orders::SCOPE);
     let builder = builder.register::<Customer>().register::<Order>().register::<LineItem>();
     Ok(builder.provider("main", Postgres::connect(format!("{address}/{database}"))?))
 }
