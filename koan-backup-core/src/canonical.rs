@@ -113,22 +113,14 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         self.json(&v)
     }
     fn serialize_str(self, v: &str) -> Result {
-        if !is_plain(v) {
-            return self.json(v);
-        }
-        self.out.reserve(v.len() + 2);
-        self.out.push(b'"');
-        self.out.extend_from_slice(v.as_bytes());
-        self.out.push(b'"');
+        push_text(v, self.out);
         Ok(())
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result {
         let start = self.out.len();
         self.out.push(b'"');
-        let mut text = Appended { out: self.out, plain: true };
-        let written = write!(text, "{value}");
-        let plain = text.plain;
-        if written.is_err() || !plain {
+        let written = write!(Appended(self.out), "{value}");
+        if written.is_err() || !is_plain(&self.out[start + 1..]) {
             self.out.truncate(start);
             written.map_err(CanonicalError::custom)?;
             return self.json(&value.to_string());
@@ -212,22 +204,39 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
     }
 }
 
+/// Appends a text as JSON.
+pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
+    if !is_plain(text.as_bytes()) {
+        serde_json::to_writer(out, text).expect("memory takes every text");
+        return;
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
 /// Whether JSON escapes nothing of a text.
-fn is_plain(text: &str) -> bool {
+fn is_plain(text: &[u8]) -> bool {
     // Without an early end, so that many bytes are looked at in one step.
-    !text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+    !text.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
 /// Text that is appended piece by piece.
-struct Appended<'a> {
-    out: &'a mut Vec<u8>,
-    plain: bool,
-}
+struct Appended<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Appended<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        self.plain &= is_plain(piece);
-        self.out.extend_from_slice(piece.as_bytes());
+        self.0.extend_from_slice(piece.as_bytes());
+        Ok(())
+    }
+
+    /// Dates are shown digit by digit.
+    fn write_char(&mut self, piece: char) -> fmt::Result {
+        match u8::try_from(piece) {
+            Ok(byte) if byte.is_ascii() => self.0.push(byte),
+            _ => self.0.extend_from_slice(piece.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
         Ok(())
     }
 }
@@ -373,7 +382,7 @@ impl ser::SerializeMap for SortedMap<'_> {
 }
 
 /// Appends JSON text without the white space between its tokens.
-fn push_compact(json: &str, out: &mut Vec<u8>) {
+pub(crate) fn push_compact(json: &str, out: &mut Vec<u8>) {
     let (mut in_string, mut escaped) = (false, false);
     for &byte in json.as_bytes() {
         if in_string {

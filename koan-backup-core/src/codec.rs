@@ -7,11 +7,13 @@ mod error;
 mod faithful;
 mod field_value;
 mod neutral;
+mod plain;
 mod record;
 mod row;
 mod same_as;
 mod value_reader;
 mod wire_text;
+mod written;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +21,7 @@ use serde::de::DeserializeOwned;
 pub use error::RecordError;
 pub use record::Record;
 pub use row::{Projection, Row, Slot};
+pub(crate) use written::written_values;
 
 use crate::canonical::write_canonical;
 use crate::schema::EntitySchema;
@@ -38,6 +41,23 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
     let value: T = row.read()?;
     write_line(&value, out)?;
     faithful::changed(&value, row, schema).inspect_err(|_| out.truncate(start))
+}
+
+/// Appends the line that `row` is, with the line feed, if its type keeps every value as it is: `proves` must find that the line
+/// decodes as the type, which writes this very line again. `false` says nothing, and leaves `out` as it was.
+pub(crate) fn encode_plain(
+    row: &Row<'_>,
+    out: &mut Vec<u8>,
+    proves: impl FnOnce(&[u8]) -> Result<(), RecordError>,
+) -> bool {
+    let start = out.len();
+    let is_proven = plain::write_plain(row, out) && proves(&out[start..]).is_ok();
+    if is_proven {
+        out.push(b'\n');
+    } else {
+        out.truncate(start);
+    }
+    is_proven
 }
 
 /// Appends the line of `value`, with the line feed, to `out`; on an error `out` is as it was.
@@ -66,6 +86,19 @@ pub(crate) fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError>
     read_line::<T>(line).map(drop)
 }
 
+/// Whether a line, which must decode as a `T`, is what `T` writes; `again` is scratch space.
+///
+/// # Errors
+/// It does not decode; the error names the field where that is known.
+pub(crate) fn is_written<T: Serialize + DeserializeOwned>(
+    line: &[u8],
+    again: &mut Vec<u8>,
+) -> Result<bool, RecordError> {
+    let value: T = read_line(line)?;
+    again.clear();
+    Ok(write_canonical(&value, again).is_ok() && again == line)
+}
+
 /// Proves that a line decodes as a `T` and that `T` writes this very line again; `again` is scratch space.
 ///
 /// # Errors
@@ -89,7 +122,9 @@ pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordErr
     if line.first() != Some(&b'{') {
         return Err(RecordError::new("is not a JSON object"));
     }
-    serde_json::from_slice(line).map_err(|error| explain::<T>(line, &error))
+    // Looked at once as a whole, and not text by text.
+    let text = std::str::from_utf8(line).map_err(|_| RecordError::new("is not UTF-8"))?;
+    serde_json::from_str(text).map_err(|error| explain::<T>(line, &error))
 }
 
 /// Which field of a line was refused: the line is read once more, as a row of JSON values.

@@ -76,9 +76,9 @@ pub use koan::{
 pub use lines::Chunk;
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
 pub use provider::{
-    Capabilities, ConflictMode, EntityCoverage, Finding, Flow, ForeignKey, Provider, ProviderDescription,
-    ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent,
-    SessionOptions, Severity, Snapshot, WriteCounts,
+    Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey, Provider,
+    ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink, RestoreLevel, RestoreSession,
+    RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
 };
 pub use prune::{PruneReport, RemovedBackup};
 pub use rekey::{RekeyReport, RekeySummary};

@@ -1,5 +1,7 @@
 //! Records as lines, and a piece of an entity on its way to the archive.
 
+use std::ops::Range;
+
 /// Whole lines of records, in order.
 #[derive(Debug, Default)]
 pub struct Chunk {
@@ -7,21 +9,80 @@ pub struct Chunk {
     pub lines: Vec<u8>,
     /// How many lines there are.
     pub records: u64,
+    /// Where lines are of which it is not proven yet that they come back, in order and apart.
+    unproven: Vec<Range<usize>>,
 }
 
 impl Chunk {
+    /// No lines yet, and room for so many bytes of them.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { lines: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
     /// The lines without their line feeds.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         lines(&self.lines)
+    }
+
+    /// Notes that what was appended since `start` is not proven to come back.
+    pub(crate) fn note_unproven(&mut self, start: usize) {
+        let end = self.lines.len();
+        match self.unproven.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => self.unproven.push(start..end),
+        }
+    }
+
+    /// The lines that are still to be proven, without their line feeds.
+    pub(crate) fn unproven(&self) -> impl Iterator<Item = &[u8]> {
+        self.unproven.iter().flat_map(|range| lines(&self.lines[range.clone()]))
     }
 }
 
 /// The lines of `bytes` without their line feeds. Bytes behind the last line feed are a line too.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest);
+        let (line, behind) = match end {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None if rest.is_empty() => return None,
+            None => (rest, &rest[rest.len()..]),
+        };
+        rest = behind;
+        Some(line)
+    })
 }
 
 /// How many line feeds there are.
 pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_with_its_line_feed_or_with_the_bytes() {
+        for text in ["", "\n", "a", "a\n", "a\nb", "\n\nb\n\n"] {
+            let expected: Vec<&str> = text.split_inclusive('\n').map(|line| line.trim_end()).collect();
+            let found: Vec<&[u8]> = lines(text.as_bytes()).collect();
+            assert_eq!(found, expected.iter().map(|line| line.as_bytes()).collect::<Vec<_>>(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn exactly_the_lines_that_were_noted_are_to_be_proven() {
+        let mut chunk = Chunk::default();
+        for (line, proven) in [("a\n", true), ("b\n", false), ("c\n", false), ("d\n", true), ("e\n", false)] {
+            let start = chunk.lines.len();
+            chunk.lines.extend_from_slice(line.as_bytes());
+            if !proven {
+                chunk.note_unproven(start);
+            }
+        }
+        assert_eq!(chunk.unproven().collect::<Vec<_>>(), [b"b", b"c", b"e"]);
+        assert_eq!(chunk.unproven.len(), 2);
+    }
 }

@@ -1,7 +1,9 @@
 //! The port to databases. Adapters implement it; the pipelines know nothing else of a database.
 
 mod description;
+mod encoder;
 mod observed;
+mod plain_rows;
 mod restore;
 mod sink;
 
@@ -11,6 +13,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
+pub use encoder::{EncodedRecords, RecordEncoder};
 pub use restore::{
     ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
     Severity, WriteCounts,

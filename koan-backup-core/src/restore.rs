@@ -4,6 +4,7 @@ mod drift;
 mod options;
 mod pin;
 mod plan;
+mod records;
 mod report;
 mod run;
 mod viability;

@@ -50,12 +50,24 @@ pub struct VerifyOptions {
     pub scope: VerifyScope,
     /// Of which entities.
     pub(crate) selected: Selected,
+    /// What each record is compared with, besides its hashes.
+    pub(crate) comparing: Comparing,
     /// The storage profile; the default one if none is named.
     pub profile: Option<String>,
     /// Cancels the verification.
     pub cancel: CancellationToken,
     /// Is told what happens.
     pub listener: Listener,
+}
+
+/// What records are compared with while they are verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Comparing {
+    /// With nothing: they decode as their type.
+    #[default]
+    Nothing,
+    /// With what their type writes again: whoever restores them need not ask it once more.
+    WithType,
 }
 
 /// The documents of an archive that a restore needs.

@@ -208,10 +208,128 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     codec.prove(&line, &mut Vec::new()).expect("proven");
     let again = codec.decode(&line).expect("decodes");
     assert_eq!(record, again);
+    short_ways(&codec, &row, &line);
     let mut second = Vec::new();
     codec.encode(&Row { projection: &projection, values: &again.values }, &mut second).expect("encodes");
     second.pop();
     (String::from_utf8(line).expect("text"), String::from_utf8(second).expect("text"))
+}
+
+/// Where a row or a line goes the short way, it comes to what the long way comes to. Tells which of them it went.
+fn short_ways(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
+    let (mut plain, mut again) = (Vec::new(), Vec::new());
+    let is_plain = codec.encode_plain(row, &mut plain, &mut again);
+    assert_eq!(plain.strip_suffix(b"\n").unwrap_or(&plain), if is_plain { line } else { b"" });
+    assert!(codec.is_written(line, &mut again).expect("decodes"), "the long way has proven it");
+    let values = codec.written_values(line);
+    if let Some(values) = &values {
+        assert_eq!(values, &codec.decode(line).expect("decodes").values);
+    }
+    [is_plain, values.is_some()]
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Plain {
+    id: i64,
+    flag: bool,
+    medium: u16,
+    unsigned: u64,
+    single: f32,
+    double: Option<f64>,
+    text: String,
+    maybe: Option<String>,
+    uuid: Uuid,
+    date: NaiveDate,
+    instant: jiff::Timestamp,
+    price: Decimal,
+    bytes: Vec<u8>,
+    #[serde(with = "base64_text")]
+    encoded: Vec<u8>,
+    mood: Mood,
+    address: Address,
+    list: Vec<i64>,
+    json: BTreeMap<String, f32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Mood {
+    Good,
+    #[serde(rename = "so \"so\"")]
+    SoSo,
+}
+
+#[test]
+fn what_is_usual_goes_the_short_ways() {
+    let codec = EntityCodec::new(Plain::descriptor());
+    let instant = jiff::Timestamp::from_second(1_700_000_000).expect("an instant");
+    for (n, text) in ["", "a", "\"\\\n\0\u{202e}ü\u{1f600}", "{\"id\":1}"].into_iter().enumerate() {
+        let value = Plain {
+            id: i64::MIN,
+            flag: true,
+            medium: 65_535,
+            unsigned: u64::MAX,
+            single: 0.1,
+            double: (n > 1).then_some(-0.0),
+            text: text.to_owned(),
+            maybe: (n > 0).then(|| text.to_owned()),
+            uuid: Uuid::from_u128(7),
+            date: NaiveDate::from_ymd_opt(2024, 2, 29).expect("a date"),
+            instant,
+            price: "-1234567.8900".parse().expect("a decimal"),
+            bytes: text.as_bytes().to_vec(),
+            encoded: text.as_bytes().to_vec(),
+            mood: if n > 0 { Mood::Good } else { Mood::SoSo },
+            address: Address { street: text.to_owned(), zip: None },
+            list: vec![1, -2],
+            json: [(text.to_owned(), 0.1), ("b".to_owned(), 1e9)].into(),
+        };
+        let (line, _) = round_trip(&value);
+        let record = codec.decode(line.as_bytes()).expect("decodes");
+        let fields = Projection::of(codec.schema());
+        let row = Row { projection: &fields, values: &record.values };
+        assert_eq!(short_ways(&codec, &row, line.as_bytes()), [true, true], "{line}");
+    }
+}
+
+/// What has a column, and what may be without one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Account {
+    id: i64,
+    settings: Vec<i64>,
+    #[serde(default)]
+    admin: bool,
+}
+
+#[test]
+fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
+    let codec = EntityCodec::new(Account::descriptor());
+    let mut fields = Projection::new(codec.schema());
+    codec.schema().fields[..2].iter().for_each(|field| fields.field(field));
+    for settings in ["[1]", "[1],\"admin\":true", "[1], \"admin\": false", "[1]}", "1", "[1.0]", ""] {
+        let values = [Value::I64(1), Value::Json(settings.into())];
+        let mut out = b"before\n".to_vec();
+        let row = Row { projection: &fields, values: &values };
+        assert!(!codec.encode_plain(&row, &mut out, &mut Vec::new()), "{settings}");
+        assert_eq!(out, b"before\n");
+    }
+    // NaN; the fields of another variant; a value in a variant that is not that of its field.
+    for (codec, values) in [
+        (EntityCodec::new(Reading::descriptor()), vec![Value::I64(1), Value::F64(f64::NAN), Value::Null]),
+        (
+            EntityCodec::new(Payment::descriptor()),
+            vec![Value::Str("card".into()), Value::I64(1), Value::Null],
+        ),
+        (
+            EntityCodec::new(Account::descriptor()),
+            vec![Value::Str("1".into()), Value::Null, Value::Bool(true)],
+        ),
+    ] {
+        let fields = Projection::of(codec.schema());
+        let row = Row { projection: &fields, values: &values };
+        assert!(!codec.encode_plain(&row, &mut Vec::new(), &mut Vec::new()), "{values:?}");
+    }
 }
 
 #[test]

@@ -136,9 +136,9 @@ pub(crate) enum Coding {
 }
 
 impl Default for Compression {
-    /// Deflate at level 3: a backup takes four fifths of its time at level 6, for a ninth more bytes.
+    /// Deflate at level 2: half again as fast as level 3, for a tenth more bytes.
     fn default() -> Self {
-        Self { method: CompressionMethod::Deflate, level: 3 }
+        Self { method: CompressionMethod::Deflate, level: 2 }
     }
 }
 

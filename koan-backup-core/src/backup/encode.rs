@@ -1,4 +1,5 @@
-//! From a chunk of lines to a block of the archive: proven, hashed, compressed. Runs on a thread that may work.
+//! From a chunk of lines to a block of the archive: proven where that is still to be done, hashed, compressed. Runs on a thread
+//! that may work.
 
 use crate::archive::{CompressedBlock, Compression, Sealing};
 use crate::digest::RecordSetHash;
@@ -6,7 +7,7 @@ use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lines::Chunk;
 
-/// Proves every line of a chunk, and compresses it.
+/// Proves the lines of a chunk that are not proven yet, and compresses it.
 ///
 /// # Errors
 /// A line is not what its type writes after reading it back: entity and key are named.
@@ -18,7 +19,7 @@ pub(super) fn encode(
 ) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
     let mut again = Vec::with_capacity(1024);
-    for line in chunk.records() {
+    for line in chunk.unproven() {
         entity.prove(line, &mut again).map_err(|error| {
             let key = entity.decode(line).map(|record| entity.record_key(&record)).unwrap_or_default();
             Error::with_source(
@@ -27,8 +28,8 @@ pub(super) fn encode(
                 error,
             )
         })?;
-        set_hash.add(line);
     }
+    chunk.records().for_each(|line| set_hash.add(line));
     let compressed = compression.compress(&chunk.lines, sealing)?;
     let crc32 = crc32fast::hash(&chunk.lines);
     Ok(CompressedBlock { compressed, records: chunk.records, crc32, set_hash, raw: chunk.lines })

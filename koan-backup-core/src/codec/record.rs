@@ -22,6 +22,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record that has nothing besides the values of its fields, which are in the order of its schema.
+    pub(crate) fn of_values(values: Vec<Value<'_>>) -> Self {
+        Self { values: values.into_iter().map(Value::into_owned).collect(), extra: Vec::new() }
+    }
+
     /// The values of the key fields, in order of declaration.
     pub fn key(&self, schema: &EntitySchema) -> Vec<Value<'static>> {
         schema.key_fields().map(|(index, _)| self.values[index].clone()).collect()

@@ -4,6 +4,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::error::RecordError;
+use super::plain::label;
 use super::value_reader::ValueReader;
 use crate::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::value::Value;
@@ -12,6 +13,8 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct Slot {
     name: String,
+    /// The name as it stands in front of a value in a line.
+    label: Vec<u8>,
     logical: LogicalType,
     wire: WireForm,
     key: bool,
@@ -39,6 +42,18 @@ impl Slot {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    pub(super) fn label(&self) -> &[u8] {
+        &self.label
+    }
+
+    pub(super) fn logical(&self) -> &LogicalType {
+        &self.logical
+    }
+
+    pub(super) fn wire(&self) -> WireForm {
+        self.wire
+    }
 }
 
 impl Projection {
@@ -58,6 +73,7 @@ impl Projection {
     pub fn field(&mut self, field: &FieldSchema) {
         self.slots.push(Slot {
             name: field.name.clone(),
+            label: label(&field.name),
             logical: field.logical.clone(),
             wire: field.wire,
             key: field.key,
@@ -66,12 +82,19 @@ impl Projection {
 
     /// Adds the place of a column that is in no field and that a flattened map takes up.
     pub fn extra(&mut self, name: impl Into<String>) {
+        let name = name.into();
         self.slots.push(Slot {
-            name: name.into(),
+            label: label(&name),
+            name,
             logical: LogicalType::Json,
             wire: WireForm::Plain,
             key: false,
         });
+    }
+
+    /// Whether rows leave out values that are not there, so that no line tells them from what is none.
+    pub(super) fn omits_null(&self) -> bool {
+        self.omit_null
     }
 
     /// The places.
@@ -103,6 +126,12 @@ impl<'a> Row<'a> {
     /// The row does not decode as `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, RecordError> {
         T::deserialize(RowReader { row: *self })
+    }
+
+    /// What stands behind the first `places`, by name: in a record, what a flattened map holds besides the fields of its schema.
+    pub fn behind(&self, places: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
+        let slots = self.projection.slots.iter().map(|slot| slot.name.as_str());
+        slots.zip(self.values).skip(places)
     }
 
     /// The values of the key.

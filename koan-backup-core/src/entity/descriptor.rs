@@ -19,6 +19,7 @@ pub struct EntityDescriptor {
     type_id: fn() -> TypeId,
     encode: Encode,
     check: fn(&[u8]) -> Result<(), RecordError>,
+    is_written: fn(&[u8], &mut Vec<u8>) -> Result<bool, RecordError>,
     prove: fn(&[u8], &mut Vec<u8>) -> Result<(), RecordError>,
     decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
 }
@@ -31,6 +32,7 @@ impl EntityDescriptor {
             type_id: TypeId::of::<T>,
             encode: codec::encode::<T>,
             check: codec::check::<T>,
+            is_written: codec::is_written::<T>,
             prove: codec::prove::<T>,
             decode: codec::decode::<T>,
         }
@@ -189,6 +191,14 @@ impl EntityCodec {
         guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
+    /// Appends the line of a row, with its line feed, if the type keeps every value of the row as it is, and proves it: the line
+    /// that the values make decodes as the type, and the type writes this very line again. `again` is scratch space.
+    ///
+    /// `false` leaves `out` as it was and says nothing: [`encode`](Self::encode) tells what there is to tell.
+    pub fn encode_plain(&self, row: &Row<'_>, out: &mut Vec<u8>, again: &mut Vec<u8>) -> bool {
+        codec::encode_plain(row, out, |line| self.prove(line, again))
+    }
+
     /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
     ///
     /// # Errors
@@ -223,6 +233,20 @@ impl EntityCodec {
     /// It does not.
     pub fn check(&self, line: &[u8]) -> Result<(), RecordError> {
         guarded(|| (self.descriptor.check)(line))
+    }
+
+    /// Whether a line is what the type writes, as which it must decode; `again` is scratch space.
+    ///
+    /// # Errors
+    /// It does not decode.
+    pub fn is_written(&self, line: &[u8], again: &mut Vec<u8>) -> Result<bool, RecordError> {
+        guarded(|| (self.descriptor.is_written)(line, again))
+    }
+
+    /// The values of the fields of a line of which it is known that it [is what the type writes](Self::is_written), in order;
+    /// `None` where the type has to tell.
+    pub fn written_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
+        codec::written_values(line, &self.schema)
     }
 
     /// Proves that a line decodes as the type, and that the type writes it again; `again` is scratch space.

@@ -1,13 +1,15 @@
 //! Writing records back.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::encoder::{EncodedRecords, RecordEncoder};
 use crate::codec::Record;
 use crate::entity::EntityCodec;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::SetName;
 
 /// What happens to a record whose key exists already.
@@ -155,7 +157,7 @@ impl fmt::Display for Finding {
 
 /// One restore into one provider.
 ///
-/// The calls are: for each target `begin`, any number of `write`, `end`; then `commit` or `rollback`. A session that is
+/// The calls are: for each target `begin`, any number of `write` (or `write_encoded`), `end`; then `commit` or `rollback`. A session that is
 /// dropped is rolled back. Foreign keys between targets hold at the commit, not before.
 #[async_trait]
 pub trait RestoreSession: fmt::Debug + Send {
@@ -171,6 +173,21 @@ pub trait RestoreSession: fmt::Debug + Send {
     /// A record does not fit, exists already ([`ConflictMode::Fail`]), or breaks a constraint: entity and key are named,
     /// and the session can only be rolled back.
     async fn write(&mut self, records: Vec<Record>) -> Result<()>;
+
+    /// What makes the records of the target that was begun ready to be sent, where a session has that done on all cores; its
+    /// records come by [`write_encoded`](Self::write_encoded) then. `None`: they come by [`write`](Self::write).
+    fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
+        None
+    }
+
+    /// Writes records that the session's [`encoder`](Self::encoder) made ready, in the order of the archive.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    async fn write_encoded(&mut self, records: EncodedRecords) -> Result<()> {
+        let _ = records;
+        Err(Error::new(ErrorKind::Internal, "a session that has no encoder was given what one had made"))
+    }
 
     /// Ends the target and tells what became of its records.
     ///

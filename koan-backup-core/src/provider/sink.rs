@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::observed::Observed;
+use super::plain_rows::PlainRows;
 use crate::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::error::{Error, ErrorKind, Result};
@@ -55,6 +56,7 @@ pub struct RecordSink {
     options: SinkOptions,
     chunk: Chunk,
     observed: Observed,
+    plain: PlainRows,
     in_batch: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
@@ -71,6 +73,7 @@ pub(crate) fn record_channel(
         options,
         chunk: Chunk::default(),
         observed: Observed::default(),
+        plain: PlainRows::default(),
         in_batch: 0,
         total: 0,
         chunks,
@@ -102,6 +105,9 @@ impl RecordSink {
         if self.observed.repeats_key(row.key()) {
             return Err(self.twice(&self.entity.row_key(row)));
         }
+        if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
+            return self.pushed(start, |entity| entity.row_key(row));
+        }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => self.observed.note_changed(&changed, || self.entity.row_key(row)),
             Err(error) => {
@@ -114,6 +120,7 @@ impl RecordSink {
                 ));
             }
         }
+        self.chunk.note_unproven(start);
         self.pushed(start, |entity| entity.row_key(row))
     }
 
@@ -137,6 +144,7 @@ impl RecordSink {
             self.chunk.lines.truncate(start);
             return Err(self.twice(&named(&self.entity, &key)));
         }
+        self.chunk.note_unproven(start);
         self.pushed(start, |entity| named(entity, &key))
     }
 
@@ -256,7 +264,7 @@ impl RecordSink {
 
     fn take(&mut self) -> Chunk {
         let capacity = self.options.chunk_bytes + self.options.chunk_bytes / 8;
-        std::mem::replace(&mut self.chunk, Chunk { lines: Vec::with_capacity(capacity), records: 0 })
+        std::mem::replace(&mut self.chunk, Chunk::with_capacity(capacity))
     }
 
     fn check_cancelled(&self) -> Result<()> {

@@ -3,26 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::stream::TryStreamExt;
-use sha2::{Digest, Sha256};
-
 use super::options::{RestoreOptions, Verification};
 use super::pin::pin;
 use super::plan::{PlannedRestore, RestorePlan, plan};
+use super::records::{Entries, Lines};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
-use crate::archive::{ArchiveReader, Block, BlockFault};
 use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
-use crate::codec::Record;
 use crate::encryption::Identities;
-use crate::entity::EntityCodec;
 use crate::environment::Environment;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
-use crate::lines::lines;
 use crate::provider::{RestoreSession, SessionIntent};
-use crate::verify::{self, Documents, Selected, VerifyOptions, read_blocks};
+use crate::verify::{self, Comparing, EntityVerification, Selected, VerifyOptions, VerifyReport};
 
 /// Restores. Dropping the future or cancelling undoes what was written.
 pub(crate) async fn run(
@@ -96,7 +90,8 @@ async fn write(
         Verification::Whole => {
             let files = plan.values().flatten().map(|part| part.file.clone()).collect();
             let selected = Selected::files(&backup.manifest, files);
-            let options = VerifyOptions { listener: listener.clone(), selected, ..VerifyOptions::default() };
+            let (listener, comparing) = (listener.clone(), Comparing::WithType);
+            let options = VerifyOptions { listener, selected, comparing, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;
             Some(if backup.manifest.status.is_complete() {
                 report.require_valid()?
@@ -105,7 +100,8 @@ async fn write(
             })
         }
     };
-    let restoring = Restoring { environment, reader: &reader, documents: &documents, options, listener };
+    let entries = Entries { reader: &reader, documents: &documents, options, listener };
+    let restoring = Restoring { environment, entries, verified: verification.as_ref() };
     let entities = restoring.all(&plan, sessions).await?;
     let report = RestoreReport {
         id: backup.manifest.id,
@@ -120,19 +116,30 @@ async fn write(
 
 struct Restoring<'a> {
     environment: &'a Environment,
-    reader: &'a ArchiveReader,
-    documents: &'a Documents,
-    options: &'a RestoreOptions,
-    listener: &'a Listener,
+    entries: Entries<'a>,
+    /// What was found when the archive was verified, if it was.
+    verified: Option<&'a VerifyReport>,
 }
 
 impl Restoring<'_> {
+    /// What is known of the lines of an entry.
+    fn lines(&self, part: &PlannedRestore) -> Lines {
+        let verified = self.verified.iter().flat_map(|report| &report.entities);
+        let same = |entity: &&EntityVerification| {
+            entity.entity == part.entity.entity && entity.set == part.entity.set
+        };
+        match verified.filter(same).any(|entity| entity.as_written) {
+            true => Lines::AsWritten,
+            false => Lines::Unknown,
+        }
+    }
+
     /// Writes to every provider.
     async fn all(&self, plan: &RestorePlan, sessions: &mut Sessions) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::new();
         for (name, parts) in plan {
             let provider = self.environment.provider(name)?;
-            let session = provider.begin_restore(&self.options.session()).await?;
+            let session = provider.begin_restore(&self.entries.options.session()).await?;
             sessions.push((name.clone(), session));
             if let Some((_, session)) = sessions.last_mut() {
                 restored.extend(self.provider(name, parts, session.as_mut()).await?);
@@ -149,15 +156,15 @@ impl Restoring<'_> {
     ) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::with_capacity(parts.len());
         for part in parts {
-            self.listener.tell(|| Event::EntityStarted {
+            self.entries.listener.tell(|| Event::EntityStarted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
                 expected: Some(part.entity.item_count),
             });
             session.begin(part.target()).await?;
-            self.records(part, session).await?;
+            self.entries.write(part, self.lines(part), session).await?;
             let counts = session.end().await?;
-            self.listener.tell(|| Event::EntityCompleted {
+            self.entries.listener.tell(|| Event::EntityCompleted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
                 records: part.entity.item_count,
@@ -173,75 +180,6 @@ impl Restoring<'_> {
         }
         Ok(restored)
     }
-
-    /// Writes the records of one entry. Its hash is checked once more: the archive may have changed since it was verified.
-    async fn records(&self, part: &PlannedRestore, session: &mut dyn RestoreSession) -> Result<()> {
-        let changed = |what: &str| {
-            Error::new(
-                ErrorKind::Corrupt,
-                format!("`{}` in `{}`: {what}; nothing was committed", part.entity.entity, part.file),
-            )
-        };
-        self.reader.check_blocks(&part.file, &self.documents.blocks)?;
-        let blocks: Vec<_> =
-            self.documents.blocks.get(&part.file).into_iter().flatten().copied().enumerate().collect();
-        let codec = part.codec.clone();
-        let open = move |index, block, lines| decode(&codec, index, block, lines);
-        let opened = read_blocks(self.reader, &part.file, blocks, self.options.max_concurrency, open);
-        let mut opened = std::pin::pin!(opened);
-        let (mut hasher, mut written) = (Sha256::new(), 0u64);
-        while let Some(block) = opened.try_next().await? {
-            let (bytes, records) = block?;
-            hasher.update(&bytes);
-            let mut records = records.into_iter();
-            loop {
-                let batch: Vec<_> = records.by_ref().take(self.options.batch_size).collect();
-                if batch.is_empty() {
-                    break;
-                }
-                written += u64::try_from(batch.len()).unwrap_or(0);
-                session.write(batch).await?;
-                self.listener.tell(|| Event::BatchRestored {
-                    entity: part.codec.name().to_owned(),
-                    set: part.target_set.clone(),
-                    records: written,
-                });
-            }
-        }
-        let (expected, _) = self.documents.hashes(&part.entity, &part.file);
-        if expected != Some(&crate::digest::finish(hasher)) {
-            return Err(changed("its content has another hash than the manifest says"));
-        }
-        if written != part.entity.item_count {
-            return Err(changed("it holds another number of records than the manifest says"));
-        }
-        Ok(())
-    }
-}
-
-type Decoded = Result<(Vec<u8>, Vec<Record>)>;
-
-fn decode(
-    codec: &EntityCodec,
-    index: usize,
-    _: Block,
-    bytes: std::result::Result<Vec<u8>, BlockFault>,
-) -> Decoded {
-    let name = codec.name();
-    let bytes = bytes.map_err(|fault| {
-        Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {fault}; nothing was committed"))
-    })?;
-    let mut records = Vec::new();
-    for (number, line) in (0u64..).zip(lines(&bytes)) {
-        records.push(codec.decode(line).map_err(|error| {
-            Error::with_source(
-                ErrorKind::Record,
-                format!("`{name}`, block {index}, record {number} does not decode; nothing was committed"),
-                error,
-            )
-        })?);
-    }
-    Ok((bytes, records))
 }
 
 /// Commits every session; of a dry run, ends it.

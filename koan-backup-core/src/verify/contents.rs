@@ -96,6 +96,7 @@ pub(super) async fn verify(
             entity,
             file,
             codec: known.map(|known| &known.codec),
+            comparing: options.comparing,
             listener: &options.listener,
         };
         let mut issues = Vec::new();

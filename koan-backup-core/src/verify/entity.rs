@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::contents::hash_in_steps;
 use super::report::{EntityVerification, Issue};
-use super::{Documents, VerifyScope};
+use super::{Comparing, Documents, VerifyScope};
 use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest};
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
@@ -22,6 +22,7 @@ pub(crate) struct VerifyEntity<'a> {
     pub(crate) entity: &'a EntityManifest,
     pub(crate) file: &'a str,
     pub(crate) codec: Option<&'a EntityCodec>,
+    pub(crate) comparing: Comparing,
     pub(crate) listener: &'a Listener,
 }
 
@@ -32,6 +33,8 @@ struct Opened {
     lines: std::result::Result<Vec<u8>, BlockFault>,
     set_hash: RecordSetHash,
     refused: Option<(u64, String)>,
+    /// Whether all lines were found to be what their type writes.
+    as_written: bool,
 }
 
 /// The blocks of an entry in order, each worked on by `open` on a thread that may work.
@@ -71,6 +74,7 @@ impl VerifyEntity<'_> {
             records_checked: 0,
             records: self.entity.item_count,
             decoded: self.codec.is_some(),
+            as_written: false,
         };
         let mut fail = |issue: Issue| issues.push(issue);
         let is_locked = self.documents.require_opened(self.entity).is_err();
@@ -90,13 +94,13 @@ impl VerifyEntity<'_> {
             self.documents.blocks.get(self.file).into_iter().flatten().copied().enumerate().collect();
         let chosen = choose(&all, scope);
         let complete = chosen.len() == all.len();
-        let codec = self.codec.cloned();
+        let (codec, comparing) = (self.codec.cloned(), self.comparing);
         let opened = read_blocks(self.reader, self.file, chosen, usize::MAX, move |index, block, lines| {
-            inspect(index, block, lines, codec.as_ref())
+            inspect(index, block, lines, codec.as_ref(), comparing)
         });
         let mut opened = std::pin::pin!(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
-        let mut intact = true;
+        let (mut intact, mut as_written) = (true, true);
         while let Some(block) = opened.try_next().await? {
             match block.lines {
                 Err(fault) => {
@@ -111,6 +115,7 @@ impl VerifyEntity<'_> {
                     set_hash.merge(&block.set_hash);
                 }
             }
+            as_written &= block.as_written;
             if let Some((record, problem)) = block.refused {
                 let record = Some(verification.records_checked + record);
                 fail(Issue {
@@ -130,6 +135,7 @@ impl VerifyEntity<'_> {
         if !self.reader.tail_is_intact(self.file).await? {
             fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
         }
+        verification.as_written = as_written && complete;
         if intact && complete {
             self.compare(hasher, set_hash, &verification, &mut fail);
         }
@@ -218,15 +224,28 @@ fn inspect(
     block: Block,
     lines: std::result::Result<Vec<u8>, BlockFault>,
     codec: Option<&EntityCodec>,
+    comparing: Comparing,
 ) -> Opened {
-    let mut opened =
-        Opened { index, records: block.records, lines, set_hash: RecordSetHash::default(), refused: None };
-    if let Ok(bytes) = &opened.lines {
-        for (record, line) in (0..).zip(self::lines(bytes)) {
-            opened.set_hash.add(line);
-            if let (Some(codec), None) = (codec, &opened.refused) {
-                opened.refused = codec.check(line).err().map(|error| (record, error.to_string()));
-            }
+    let mut opened = Opened {
+        index,
+        records: block.records,
+        lines,
+        set_hash: RecordSetHash::default(),
+        refused: None,
+        as_written: comparing == Comparing::WithType && codec.is_some(),
+    };
+    let Ok(bytes) = &opened.lines else { return opened };
+    let mut again = Vec::new();
+    for (record, line) in (0..).zip(self::lines(bytes)) {
+        opened.set_hash.add(line);
+        let (Some(codec), None) = (codec, &opened.refused) else { continue };
+        let checked = match opened.as_written {
+            true => codec.is_written(line, &mut again),
+            false => codec.check(line).map(|()| false),
+        };
+        match checked {
+            Ok(is_written) => opened.as_written &= is_written,
+            Err(error) => opened.refused = Some((record, error.to_string())),
         }
     }
     opened

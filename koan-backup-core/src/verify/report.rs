@@ -43,6 +43,9 @@ pub struct EntityVerification {
     /// Whether records were decoded as their type; false if the type is unknown to this application, or what is encrypted was
     /// not opened.
     pub decoded: bool,
+    /// Whether all records were found to be what their type writes; false where that was not asked for.
+    #[serde(skip)]
+    pub(crate) as_written: bool,
 }
 
 /// One thing that is wrong with a backup.

@@ -1,7 +1,7 @@
 //! Tells what a value that the server sent means to its field.
 
 mod array;
-mod decimal;
+pub(super) mod decimal;
 mod inet;
 mod moment;
 

@@ -2,6 +2,7 @@
 
 mod compare;
 mod copy;
+mod indexes;
 mod keys;
 mod load;
 mod merge;
@@ -9,11 +10,14 @@ mod references;
 mod sequences;
 mod suspended;
 mod target;
+mod unique;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionIntent,
-    SessionOptions, WriteCounts,
+    EncodedRecords, EntityCodec, Error, ErrorKind, Record, RecordEncoder, RestoreSession, RestoreTarget,
+    Result, SessionIntent, SessionOptions, WriteCounts,
 };
 
 use super::catalog::Catalog;
@@ -121,7 +125,18 @@ impl PostgresSession {
                 *count += u64::try_from(records.len()).unwrap_or(u64::MAX);
                 Ok(())
             }
+            Some(Open::Loading(loading)) => {
+                let target = &loading.target;
+                let records = EncodedRecords::of(&target.entity, target.as_ref(), records)?;
+                loading.write(&self.connection, records).await
+            }
+        }
+    }
+
+    async fn take_encoded(&mut self, records: EncodedRecords) -> Result<()> {
+        match &mut self.open {
             Some(Open::Loading(loading)) => loading.write(&self.connection, records).await,
+            _ => Err(out_of_order("encoded records were written, and there is no table for them")),
         }
     }
 
@@ -189,6 +204,19 @@ impl RestoreSession for PostgresSession {
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
         self.enter()?;
         let taken = self.take(records).await;
+        self.settled(taken)
+    }
+
+    fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
+        match &self.open {
+            Some(Open::Loading(loading)) => Some(loading.target.clone()),
+            _ => None,
+        }
+    }
+
+    async fn write_encoded(&mut self, records: EncodedRecords) -> Result<()> {
+        self.enter()?;
+        let taken = self.take_encoded(records).await;
         self.settled(taken)
     }
 

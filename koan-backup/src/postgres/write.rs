@@ -1,7 +1,9 @@
 //! Turns a value into the text that PostgreSQL reads into a column.
 
 mod array;
+mod binary;
 mod moment;
+mod numeric;
 
 use std::borrow::Cow;
 
@@ -11,6 +13,8 @@ use super::column_type::{ColumnType, Kind};
 use super::read::is_decimal;
 use super::types::StoredType;
 use crate::sql::misfit::Misfit;
+
+pub(super) use binary::{HEADER, TRAILER};
 
 type Text<'v> = Result<Option<Cow<'v, str>>, Misfit>;
 

@@ -47,10 +47,14 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
 fn row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
+    let mut plain = b"before\n".to_vec();
+    let is_plain = codec.encode_plain(&Row { projection: &projection, values }, &mut plain, &mut Vec::new());
     if codec.encode(&Row { projection: &projection, values }, &mut line).is_err() {
         assert_eq!(line, b"before\n", "a row that is refused leaves nothing behind");
+        assert!(!is_plain, "what is refused is not plain");
         return;
     }
+    assert_eq!(plain.as_slice(), if is_plain { &line[..] } else { b"before\n" }, "the short way and the long one");
     let line = line.strip_prefix(b"before\n").and_then(|line| line.strip_suffix(b"\n")).expect("one line");
     let record = codec.decode(line).expect("what is written decodes");
     assert_eq!(text(&encoded(codec, &record)), text(line), "once more");
@@ -59,7 +63,11 @@ fn row(codec: &EntityCodec, values: &[Value<'_>]) {
 
 fn comes_back(codec: &EntityCodec, line: &[u8], record: &Record) {
     codec.prove(line, &mut Vec::new()).expect("what is written is proven");
-    assert_eq!(&codec.decode(line).expect("what is written decodes"), record);
+    let decoded = codec.decode(line).expect("what is written decodes");
+    assert_eq!(&decoded, record);
+    if let Some(values) = codec.written_values(line) {
+        assert_eq!((values, 0), (decoded.values, decoded.extra.len()), "with the type and without it");
+    }
 }
 
 /// The line of a record, which loses nothing.

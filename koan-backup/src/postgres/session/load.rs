@@ -1,8 +1,10 @@
 //! Sends the records of one target, and what becomes of them in the end.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, Record, RestoreLevel, Result, SessionIntent, SessionOptions, WriteCounts,
+    ConflictMode, EncodedRecords, Error, ErrorKind, RestoreLevel, Result, SessionIntent, SessionOptions,
+    WriteCounts,
 };
 use tokio_postgres::Statement;
 
@@ -23,14 +25,15 @@ const COPY_BYTES: usize = 1 << 20;
 /// A target that is being written.
 #[derive(Debug)]
 pub(super) struct Loading {
-    pub(super) target: Target,
+    pub(super) target: Arc<Target>,
     /// The table that is sent to: the target itself, or one for this transaction.
     pub(super) stage: Option<String>,
     /// Where the keys are that were there, if what was there is gone.
     previous: Option<String>,
     statement: Statement,
-    lines: Vec<u8>,
-    records: Vec<Record>,
+    /// What is sent next, and how many bytes that is.
+    waiting: Vec<EncodedRecords>,
+    waiting_bytes: usize,
     /// What the server is taking.
     under_way: Option<CopyUnderWay>,
     pub(super) sent: u64,
@@ -72,19 +75,26 @@ impl Loading {
             Some(stage) => stage.clone(),
             None => target.mapping.table.quoted(),
         };
-        let copy = format!("COPY {into} ({}) FROM STDIN (FORMAT text)", target.column_list());
+        let (columns, form) = (target.column_list(), target.form.name());
+        let copy = format!("COPY {into} ({columns}) FROM STDIN (FORMAT {form})");
         let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&what, &error))?;
-        let (lines, records) = (Vec::new(), Vec::new());
-        Ok(Self { target, stage, previous, statement, lines, records, under_way: None, sent: 0 })
+        Ok(Self {
+            target: Arc::new(target),
+            stage,
+            previous,
+            statement,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            under_way: None,
+            sent: 0,
+        })
     }
 
-    pub(super) async fn write(&mut self, connection: &Connection, records: Vec<Record>) -> Result<()> {
-        for record in records {
-            self.target.fill(&record, &mut self.lines)?;
-            self.records.push(record);
-            if self.lines.len() >= COPY_BYTES {
-                self.send(connection).await?;
-            }
+    pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
+        self.waiting_bytes += records.bytes.len();
+        self.waiting.push(records);
+        if self.waiting_bytes >= COPY_BYTES {
+            self.send(connection).await?;
         }
         Ok(())
     }
@@ -92,14 +102,12 @@ impl Loading {
     /// Sends what has gathered, once the server has taken what was sent before.
     async fn send(&mut self, connection: &Connection) -> Result<()> {
         self.settle().await?;
-        if self.records.is_empty() {
+        self.waiting_bytes = 0;
+        let records = std::mem::take(&mut self.waiting);
+        if records.is_empty() {
             return Ok(());
         }
-        let lines = Vec::with_capacity(self.lines.len() + self.lines.len() / 8);
-        let lines = Bytes::from(std::mem::replace(&mut self.lines, lines));
-        let records = Vec::with_capacity(self.records.len());
-        let records = std::mem::replace(&mut self.records, records);
-        let begun = CopyUnderWay::begin(connection, &self.statement, lines, records).await;
+        let begun = CopyUnderWay::begin(connection, &self.statement, self.target.form, records).await;
         self.under_way = Some(begun.map_err(|refusal| self.refused(&refusal))?);
         Ok(())
     }
@@ -107,12 +115,11 @@ impl Loading {
     /// Waits until the server has taken what was sent.
     async fn settle(&mut self) -> Result<()> {
         let Some(copy) = self.under_way.take() else { return Ok(()) };
-        let count = u64::try_from(copy.records.len()).unwrap_or(u64::MAX);
-        let taken = copy.end().await.map_err(|refusal| self.refused(&refusal))?;
-        if taken != count {
-            return Err(self.adds_up_wrong(count, taken));
+        let (sent, taken) = copy.end().await.map_err(|refusal| self.refused(&refusal))?;
+        if taken != sent {
+            return Err(self.adds_up_wrong(sent, taken));
         }
-        self.sent += count;
+        self.sent += sent;
         Ok(())
     }
 
@@ -172,9 +179,9 @@ impl Loading {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
         let Some(refusal) = error.as_db_error() else { return failed(&format!("writing {name}"), error) };
         let place = refusal.where_().and_then(place_of);
-        let record = place.as_ref().and_then(|(line, _)| records.get(line.checked_sub(1)?));
-        let Some(record) = record else { return failed(&format!("writing {name}"), error) };
-        let key = self.target.key_text(record);
+        let key =
+            place.as_ref().and_then(|(line, _)| records.key_text(&self.target.entity, line.checked_sub(1)?));
+        let Some(key) = key else { return failed(&format!("writing {name}"), error) };
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
         {
             return self.target.twice(&key);

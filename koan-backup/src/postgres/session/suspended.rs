@@ -13,8 +13,10 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::identifier::quoted;
 use super::super::mapping::Mapping;
+use super::indexes::Index;
 use super::references::{ForeignKey, POINTS_NOWHERE};
 use super::target::Target;
+use super::unique::Unique;
 
 /// What was done, and how it is undone.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Suspended {
     references: BTreeSet<Oid>,
     /// Those of them whose rows can be looked for.
     foreign_keys: Vec<ForeignKey>,
+    /// What keeps rows apart once its index is back.
+    unique: Vec<Unique>,
     /// Statements that put indexes back.
     indexes: Vec<PutBack>,
     /// Statements that put triggers and numbered columns back.
@@ -75,23 +79,6 @@ const REFERENCES: [&str; 2] = [
     WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
 ];
 
-/// Indexes that nothing needs meanwhile and that can be made again exactly as they are.
-const INDEXES: &str = "
-    SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
-           pg_catalog.obj_description(c.oid, 'pg_class')
-    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE i.indrelid = $1 AND i.indisvalid AND i.indisready AND NOT i.indisunique AND NOT i.indisexclusion
-      AND NOT i.indisreplident AND NOT i.indisclustered AND c.reltablespace = 0 AND NOT c.relispartition
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid)
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid)
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x'))
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                      WHERE a.attrelid = c.oid AND COALESCE(a.attstattarget::int, -1) >= 0)
-    ORDER BY c.oid";
-
 impl Suspended {
     /// Takes what is in the way of a target out of it, as far as the role may.
     pub(super) async fn suspend(
@@ -121,7 +108,12 @@ impl Suspended {
             && table.is_owned
             && table.kind == TableKind::Table
         {
-            self.drop_indexes(connection, table, &what).await?;
+            for index in Index::droppable(connection, table, &what).await? {
+                connection.run(&what, &index.drop).await?;
+                self.unique.extend(Unique::of(&index, target));
+                self.indexes
+                    .push(PutBack { what: format!("rebuilding index {}", index.name), sql: index.create });
+            }
         }
         Ok(())
     }
@@ -233,22 +225,6 @@ impl Suspended {
         Ok(())
     }
 
-    async fn drop_indexes(&mut self, connection: &Connection, table: &Table, what: &str) -> Result<()> {
-        let rows = connection.client.query(INDEXES, &[&table.oid]).await;
-        for row in rows.map_err(|error| failed(what, &error))? {
-            let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
-            let index = format!("{}.{}", quoted(&read(0)?), quoted(&read(1)?));
-            let mut sql = read(2)?;
-            let comment: Option<String> = row.try_get(3).map_err(|error| failed(what, &error))?;
-            if let Some(comment) = comment {
-                sql.push_str(&format!("; COMMENT ON INDEX {index} IS {}", literal(&comment)));
-            }
-            connection.run(what, &format!("DROP INDEX {index}")).await?;
-            self.indexes.push(PutBack { what: format!("rebuilding index {index}"), sql });
-        }
-        Ok(())
-    }
-
     /// Whether no foreign key refers to the table any more, which TRUNCATE asks for.
     pub(super) async fn let_go_of(&self, connection: &Connection, table: &Table) -> Result<bool> {
         let referring = format!(
@@ -258,13 +234,18 @@ impl Suspended {
         Ok(connection.number(&format!("preparing table `{}`", table.shown), &referring).await? == 0)
     }
 
-    /// The error of the first foreign key under which rows point nowhere, if there is one.
+    /// The error of the first unique index that has a key twice, or foreign key under which rows point nowhere, if there is one.
     pub(super) async fn broken(
         &self,
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
+        for unique in &self.unique {
+            if let Some(error) = unique.broken(connection).await? {
+                return Ok(Some(error));
+            }
+        }
         for foreign_key in &self.foreign_keys {
             if let Some(error) = foreign_key.broken(connection, catalog, written).await? {
                 return Ok(Some(error));
@@ -319,6 +300,6 @@ impl Reference {
 }
 
 /// A text as SQL takes it; `standard_conforming_strings` is on.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,6 +1,6 @@
 //! Where records go: the columns, and how each record fills them.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Record, RestoreTarget, Result, Value};
+use koan_backup_core::{EntityCodec, Error, ErrorKind, RecordEncoder, RestoreTarget, Result, Row, Value};
 use serde::Deserialize as _;
 
 use super::super::catalog::Identity;
@@ -20,8 +20,29 @@ pub(super) struct Target {
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
+    /// The form of COPY in which they are sent.
+    pub(super) form: CopyForm,
     /// Fields without a column, which must not hold anything.
     absent: Vec<usize>,
+}
+
+/// A form of COPY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CopyForm {
+    /// The server parses every value.
+    Text,
+    /// It does not; for tables whose columns all have a type that is sent so.
+    Binary,
+}
+
+impl CopyForm {
+    /// As SQL names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
 }
 
 /// A column that is written.
@@ -83,7 +104,9 @@ impl Target {
         let fields = &entity.schema().fields;
         let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
         let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
-        Ok(Self { entity, mapping, columns, key, absent })
+        let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
+        let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
+        Ok(Self { entity, mapping, columns, key, form, absent })
     }
 
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &TargetColumn> {
@@ -123,51 +146,48 @@ impl Target {
         self.columns.iter().any(TargetColumn::is_composite)
     }
 
-    pub(super) fn key_text(&self, record: &Record) -> String {
-        self.entity.record_key(record)
-    }
-
-    /// Appends the line of a record in the text form of COPY.
-    pub(super) fn fill(&self, record: &Record, out: &mut Vec<u8>) -> Result<()> {
+    /// Appends what is sent of a record, without what stands around the rows of a COPY.
+    fn fill(&self, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
         let fields = &self.entity.schema().fields;
         if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
             return Err(self.no_column(record, &fields[field].name));
         }
-        if !record.extra.is_empty() {
-            let has_column = |name: &str| {
-                let extras = self.columns.iter().filter(|column| column.content == Content::Extra);
-                extras.into_iter().any(|column| is_called(&column.name, name))
-            };
-            let lost = record.extra.iter().find(|(name, value)| !value.is_null() && !has_column(name));
-            if let Some((name, _)) = lost {
-                return Err(self.no_column(record, name));
-            }
+        let extras = || record.behind(fields.len());
+        let has_column = |name: &str| {
+            let mut columns = self.columns.iter().filter(|column| column.content == Content::Extra);
+            columns.any(|column| is_called(&column.name, name))
+        };
+        if let Some((name, _)) = extras().find(|(name, value)| !value.is_null() && !has_column(name)) {
+            return Err(self.no_column(record, name));
+        }
+        if self.form == CopyForm::Binary {
+            let count = i16::try_from(self.columns.len()).expect("a table has 1600 columns at most");
+            out.extend_from_slice(&count.to_be_bytes());
         }
         for (index, column) in self.columns.iter().enumerate() {
-            if index > 0 {
-                out.push(b'\t');
-            }
             let value = match column.content {
                 Content::Field(field) => &record.values[field],
-                Content::Extra => extra(record, &column.name),
+                Content::Extra => extra(extras(), &column.name),
             };
-            match column.column_type.text(value) {
-                Ok(None) => out.extend_from_slice(b"\\N"),
-                Ok(Some(text)) => push_escaped(&text, out),
-                Err(misfit) => return Err(self.misfit(record, column, &misfit)),
-            }
+            let pushed = match self.form {
+                CopyForm::Binary => column.column_type.push_binary(value, out),
+                CopyForm::Text => column.push_text(index, value, out),
+            };
+            pushed.map_err(|misfit| self.misfit(record, column, &misfit))?;
         }
-        out.push(b'\n');
+        if self.form == CopyForm::Text {
+            out.push(b'\n');
+        }
         Ok(())
     }
 
-    fn misfit(&self, record: &Record, column: &TargetColumn, misfit: &Misfit) -> Error {
-        let (name, key) = (self.entity.name(), self.key_text(record));
+    fn misfit(&self, record: &Row<'_>, column: &TargetColumn, misfit: &Misfit) -> Error {
+        let (name, key) = (self.entity.name(), self.entity.row_key(record));
         Error::new(ErrorKind::Record, format!("{name} `{key}`: column `{}` {misfit}", column.name))
     }
 
-    fn no_column(&self, record: &Record, field: &str) -> Error {
-        let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.shown);
+    fn no_column(&self, record: &Row<'_>, field: &str) -> Error {
+        let (name, key, table) = (self.entity.name(), self.entity.row_key(record), &self.mapping.table.shown);
         Error::new(
             ErrorKind::Record,
             format!("{name} `{key}`: field `{field}` has no column in table `{table}`; add the column"),
@@ -184,11 +204,20 @@ impl Target {
 
     /// The error of a record whose key came before.
     pub(super) fn twice(&self, key: &str) -> Error {
-        let (name, table) = (self.entity.name(), &self.mapping.table.shown);
-        Error::new(
-            ErrorKind::Constraint,
-            format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key"),
-        )
+        twice(&self.entity, &self.mapping.table.shown, key)
+    }
+}
+
+/// The error of a key that an archive has twice for a table.
+pub(super) fn twice(entity: &EntityCodec, table: &str, key: &str) -> Error {
+    let name = entity.name();
+    let text = format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key");
+    Error::new(ErrorKind::Constraint, text)
+}
+
+impl RecordEncoder for Target {
+    fn encode(&self, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
+        self.fill(record, out)
     }
 }
 
@@ -196,6 +225,18 @@ impl TargetColumn {
     /// Whether it is a row in a column, which is sent as JSON.
     pub(super) fn is_composite(&self) -> bool {
         self.column_type.stored == StoredType::Composite && self.column_type.is_json()
+    }
+
+    /// Appends a value as a line of COPY's text form has it.
+    fn push_text(&self, index: usize, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        if index > 0 {
+            out.push(b'\t');
+        }
+        match self.column_type.text(value)? {
+            None => out.extend_from_slice(b"\\N"),
+            Some(text) => push_escaped(&text, out),
+        }
+        Ok(())
     }
 
     /// What a row `s` of what was sent holds for the column.
@@ -230,9 +271,13 @@ fn push_escaped(text: &str, out: &mut Vec<u8>) {
 }
 
 /// What a flattened map holds for a column: under its very name, else under one that folds to the same.
-fn extra<'r>(record: &'r Record, column: &str) -> &'r Value<'static> {
-    let exact = record.extra.iter().find(|(name, _)| name == column);
-    let found = exact.or_else(|| record.extra.iter().find(|(name, _)| is_called(column, name)));
+fn extra<'r>(
+    mut extras: impl Iterator<Item = (&'r str, &'r Value<'r>)> + Clone,
+    column: &str,
+) -> &'r Value<'r> {
+    let mut all = extras.clone();
+    let exact = extras.find(|(name, _)| *name == column);
+    let found = exact.or_else(|| all.find(|(name, _)| is_called(column, name)));
     found.map_or(&Value::Null, |(_, value)| value)
 }
 

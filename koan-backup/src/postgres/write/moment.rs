@@ -41,17 +41,18 @@ impl ColumnType {
     }
 
     fn instant(&self, value: &Value<'_>) -> Result<String, Misfit> {
-        let instant = at_an_offset(value).ok_or_else(|| Misfit::new("cannot hold a time without a date"))?;
-        // A column without offset holds UTC.
-        let utc = instant.at_offset(0).ok_or_else(|| {
-            Misfit::new("cannot hold a time that is in a leap second or outside the years -9999 to 9999")
-        })?;
-        let DateTime { date, time } = utc.local;
+        let DateTime { date, time } = in_utc(value)?.local;
         let zone = if self.stored == StoredType::TimestampTz { "+00" } else { "" };
         Ok(with_era(date, &format!(" {}{zone}", self.time(time)?)))
     }
 
     fn time(&self, time: Time) -> Result<String, Misfit> {
+        self.check_time(time)?;
+        Ok(time.to_string())
+    }
+
+    /// A column rounds what is finer than it holds, and says nothing.
+    pub(super) fn check_time(&self, time: Time) -> Result<(), Misfit> {
         if time.second > 59 {
             return Err(Misfit::new("cannot hold a leap second, which would become the second after it"));
         }
@@ -62,8 +63,16 @@ impl ColumnType {
                 if digits < 6 { "declare it with six" } else { "make it `text`" },
             )));
         }
-        Ok(time.to_string())
+        Ok(())
     }
+}
+
+/// The instant in UTC, which is what a column without offset holds.
+pub(super) fn in_utc(value: &Value<'_>) -> Result<Timestamp, Misfit> {
+    let instant = at_an_offset(value).ok_or_else(|| Misfit::new("cannot hold a time without a date"))?;
+    instant.at_offset(0).ok_or_else(|| {
+        Misfit::new("cannot hold a time that is in a leap second or outside the years -9999 to 9999")
+    })
 }
 
 fn at_an_offset(value: &Value<'_>) -> Option<Timestamp> {
