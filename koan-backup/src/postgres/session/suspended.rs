@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, RestoreLevel, Result};
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
 
 use super::super::catalog::{Catalog, Identity, Table, TableKind};
@@ -108,7 +109,11 @@ impl Suspended {
             && table.is_owned
             && table.kind == TableKind::Table
         {
-            for index in Index::droppable(connection, table, &what).await? {
+            let indexes = Index::droppable(connection, table, &what).await?;
+            if indexes.is_empty() || !is_alone(connection, table, &what).await? {
+                return Ok(());
+            }
+            for index in indexes {
                 connection.run(&what, &index.drop).await?;
                 self.unique.extend(Unique::of(&index, target));
                 self.indexes
@@ -261,6 +266,21 @@ impl Suspended {
             connection.run(&what, &sql).await?;
         }
         Ok(())
+    }
+}
+
+/// Locks a table for this transaction alone, if nobody works with it: an index that others may read cannot be dropped, and a backup
+/// that is under way is not waited for.
+async fn is_alone(connection: &Connection, table: &Table, what: &str) -> Result<bool> {
+    connection.run(what, "SAVEPOINT koan_alone").await?;
+    let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", table.quoted());
+    match connection.client.batch_execute(&lock).await {
+        Ok(()) => connection.run(what, "RELEASE SAVEPOINT koan_alone").await.map(|()| true),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            let back = "ROLLBACK TO SAVEPOINT koan_alone; RELEASE SAVEPOINT koan_alone";
+            connection.run(what, back).await.map(|()| false)
+        }
+        Err(error) => Err(failed(what, &error)),
     }
 }
 

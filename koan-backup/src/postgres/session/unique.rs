@@ -43,9 +43,9 @@ impl Unique {
     /// The error of rows that are the same to the index, if there are any.
     pub(super) async fn broken(&self, connection: &Connection) -> Result<Option<Error>> {
         let columns = quoted_list(self.columns.iter().map(String::as_str));
-        let twice =
+        let repeated =
             format!("SELECT {columns} FROM {} GROUP BY {columns} HAVING pg_catalog.count(*) > 1", self.rows);
-        let from = format!("{} WHERE ({columns}) IN (SELECT * FROM ({twice} LIMIT 1) AS x)", self.rows);
+        let from = format!("{} WHERE ({columns}) IN (SELECT * FROM ({repeated} LIMIT 1) AS x)", self.rows);
         let key: Vec<_> = self.key.iter().map(|(name, column_type)| (name.as_str(), column_type)).collect();
         let keys = first_keys(connection, &self.entity, &key, &from, NAMED).await?;
         let (name, table) = (self.entity.name(), &self.shown_table);
