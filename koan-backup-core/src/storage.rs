@@ -5,6 +5,7 @@ mod bandwidth;
 mod cloud;
 mod failure;
 mod files;
+mod listing;
 mod location;
 mod options;
 mod paced;
@@ -21,6 +22,7 @@ use object_store::memory::InMemory;
 use self::bandwidth::Bandwidth;
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::files::discard;
+pub(crate) use self::listing::{FileStamp, ListedFile};
 pub use self::options::StorageOptions;
 use self::paced::Paced;
 use crate::encryption::ArchiveEncryption;
@@ -70,13 +72,15 @@ impl Storage {
             )
         };
         std::fs::create_dir_all(path).map_err(failed)?;
+        // Whichever directory the process works in later.
+        let directory = path.canonicalize().map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(path)
             .map_err(|source| failed(std::io::Error::other(source)))?
             .with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
             location: path.display().to_string(),
-            sort: Sort::Directory(path.to_owned()),
+            sort: Sort::Directory(directory),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
         })

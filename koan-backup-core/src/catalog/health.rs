@@ -146,7 +146,7 @@ pub(crate) fn health(
     verified: &BTreeMap<(String, BackupId), VerificationRecord>,
     now: Timestamp,
 ) -> CatalogHealth {
-    entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
+    entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
     let places: BTreeSet<_> = entries.iter().map(|entry| (entry.profile().to_owned(), entry.id())).collect();
     // A copy is the same backup.
     entries.dedup_by_key(|entry| entry.id());
