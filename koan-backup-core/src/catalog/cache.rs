@@ -2,7 +2,7 @@
 //!
 //! The cache is a convenience: what it lacks or what is damaged in it is read from the storage, and archives are never in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,9 +11,10 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::entry::CatalogEntry;
-use super::{READS_AT_ONCE, stored};
+use super::{READS_AT_ONCE, damage, stored};
 use crate::archive::Manifest;
 use crate::error::Result;
+use crate::id::BackupId;
 use crate::storage::{FileStamp, ListedFile, Storage};
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
@@ -41,13 +42,13 @@ impl ManifestCache {
         Self { directory, known: Mutex::default() }
     }
 
-    /// All backups of a profile, in no order. Those that are known are not read again.
+    /// All backups of a profile, in no order, with what is known to be wrong with them. Those that are known are not read again.
     ///
     /// # Errors
     /// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Vec<CatalogEntry>> {
         let profile: Arc<str> = profile.into();
-        let listed = stored::listed(storage).await?;
+        let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::of(storage))?;
         let mut entries = Vec::with_capacity(listed.len());
         let mut unknown = Vec::new();
         self.of_profile(&profile, |known| {
@@ -75,12 +76,29 @@ impl ManifestCache {
                 known.retain(|_, (_, manifest)| ids.contains(&manifest.id));
             }
         });
+        if !damaged.is_empty() {
+            for entry in &mut entries {
+                if let Some(problem) = damaged.get(&entry.id()) {
+                    entry.set_damage(problem);
+                }
+            }
+        }
         Ok(entries)
     }
 
     fn of_profile<T>(&self, profile: &Arc<str>, work: impl FnOnce(&mut HashMap<Path, Known>) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         work(known.entry(Arc::clone(profile)).or_default())
+    }
+
+    /// Removes the manifests of backups that are gone from the disk. That it could not is logged: the cache is a convenience.
+    pub(crate) async fn trim(&self, storage: &Storage, there: BTreeSet<BackupId>) {
+        let Some(folder) = self.folder(storage) else { return };
+        let shown = folder.display().to_string();
+        let trimmed = tokio::task::spawn_blocking(move || trim(&folder, &there)).await;
+        if let Err(error) = trimmed.map_err(std::io::Error::other).and_then(|trimmed| trimmed) {
+            tracing::warn!(target: "koan::backup", folder = %shown, error = %error, "the cache of manifests was not trimmed");
+        }
     }
 
     async fn read(&self, storage: &Storage, listed: &ListedFile) -> Result<Option<Manifest>> {
@@ -134,6 +152,32 @@ impl ManifestCache {
         let place = place.trim_start_matches("sha256:").get(..16)?;
         Some(self.directory.as_ref()?.join(place))
     }
+}
+
+/// Removes the files of backups that are not there, and what a process left that died while it wrote one.
+fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Some((id, rest)) = name.split_once('.') else { continue };
+        let Ok(id) = id.parse::<BackupId>() else { continue };
+        let is_gone = match rest {
+            "json" => !there.contains(&id),
+            rest if rest.ends_with(".new") => {
+                let age = entry.metadata()?.modified()?.elapsed();
+                age.is_ok_and(|age| age > std::time::Duration::from_secs(86_400))
+            }
+            _ => false,
+        };
+        if is_gone {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Whole or not at all.
