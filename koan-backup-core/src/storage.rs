@@ -47,6 +47,17 @@ enum Sort {
     Other,
 }
 
+/// Whose clock the times of files are by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileTimes {
+    /// That of another machine.
+    OfStore,
+    /// That of the kernel, or of a file server.
+    OfSystem,
+    /// That of this process, or of nobody knows whom.
+    OfProcess,
+}
+
 /// The longest that whoever gives up waits for a store.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a part of an upload: the least that S3 takes for all but the last.
@@ -178,9 +189,13 @@ impl Storage {
         }
     }
 
-    /// Whether the times of its files are those of a clock that is not this machine's.
-    pub(crate) fn has_own_clock(&self) -> bool {
-        matches!(self.sort, Sort::Cloud)
+    /// Whose clock the times of its files are by.
+    pub(crate) fn file_times(&self) -> FileTimes {
+        match &self.sort {
+            Sort::Directory(_) => FileTimes::OfSystem,
+            Sort::Cloud => FileTimes::OfStore,
+            Sort::Other => FileTimes::OfProcess,
+        }
     }
 
     /// The bucket of a cloud.

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use koan_backup::prelude::*;
 use koan_backup::{
-    BackupId, CancellationToken, CatalogEntry, CatalogHealth, Clock as _, Expectations, Retention, SetName,
+    BackupId, CancellationToken, CatalogEntry, CatalogHealth, Clock, Expectations, Retention, SetName,
 };
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
@@ -437,4 +438,47 @@ async fn what_is_known_of_backups_that_are_gone_goes_as_well() {
     assert_eq!(shop.files(&restored), [""; 0], "a lease of a restore that was killed");
     assert_eq!(kept(), 1);
     assert!(foreign.exists(), "what is called otherwise is not ours");
+}
+
+/// The clock of a system that is so many seconds ahead.
+#[derive(Clone, Debug, Default)]
+struct Ahead(Arc<AtomicI64>);
+
+impl Clock for Ahead {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now() + jiff::Span::new().seconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_that_of_the_disk_removes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Ahead::default();
+    let database = Scripted::default();
+    database.put(&SetName::root(), &Invoice { id: 1 });
+    let storage = Storage::local(folder.path()).expect("a folder");
+    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    let koan = builder.build().await.expect("a context");
+    for _ in 0..2 {
+        koan.backup("nightly").await.expect("a backup");
+    }
+    let leftover = folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&leftover, b"12345").expect("written");
+    age(&leftover, Duration::from_secs(2 * 86_400));
+    let retention = || koan.retention(Retention::new().keep_last(1));
+    for ahead in [3600, 86_400] {
+        clock.0.store(ahead, Ordering::Relaxed);
+        let plan = retention().plan().await.expect("a plan");
+        let error = retention().apply(&plan).await.expect_err("the disk has another time");
+        assert!(error.to_string().contains("away from that of storage"), "{error:?}");
+        let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        let failures = &ran.profiles[0].failures;
+        assert!(failures.len() == 2 && failures[0].contains("away from that of storage"), "{ran:?}");
+        assert_eq!(koan.backups().await.expect("listed").len(), 2);
+        assert!(leftover.exists());
+    }
+    clock.0.store(60, Ordering::Relaxed);
+    let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(ran.is_clean() && !leftover.exists(), "{ran:?}");
+    assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::Subject;
 use crate::retention::RetentionPlan;
-use crate::storage::Storage;
+use crate::storage::{FileTimes, Storage};
 
 /// How far clocks may be apart.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -40,9 +40,16 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
     Ok(())
 }
 
-/// Refuses a clock that is far from that of a store which has one of its own. What was written there just now tells it.
+/// Refuses a clock that is far from that of the store, for whoever has written a lease of [`Subject::Prune`] just now: its file has
+/// the time of the store, or on a disk that of the system or of the file server.
 pub(crate) async fn require_that_of_store(environment: &Environment, storage: &Storage) -> Result<()> {
-    if !storage.has_own_clock() {
+    let tells = match storage.file_times() {
+        FileTimes::OfStore => true,
+        // A clock that is moved by hand would only be found to be one.
+        FileTimes::OfSystem => environment.clock.follows_system(),
+        FileTimes::OfProcess => false,
+    };
+    if !tells {
         return Ok(());
     }
     let now = environment.clock.now();
