@@ -51,11 +51,11 @@ enum Sort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileTimes {
     /// That of another machine.
-    OfStore,
+    Store,
     /// That of the kernel, or of a file server.
-    OfSystem,
+    System,
     /// That of this process, or of nobody knows whom.
-    OfProcess,
+    Process,
 }
 
 /// The longest that whoever gives up waits for a store.
@@ -192,9 +192,9 @@ impl Storage {
     /// Whose clock the times of its files are by.
     pub(crate) fn file_times(&self) -> FileTimes {
         match &self.sort {
-            Sort::Directory(_) => FileTimes::OfSystem,
-            Sort::Cloud => FileTimes::OfStore,
-            Sort::Other => FileTimes::OfProcess,
+            Sort::Directory(_) => FileTimes::System,
+            Sort::Cloud => FileTimes::Store,
+            Sort::Other => FileTimes::Process,
         }
     }
 

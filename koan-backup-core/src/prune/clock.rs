@@ -44,10 +44,10 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
 /// the time of the store, or on a disk that of the system or of the file server.
 pub(crate) async fn require_that_of_store(environment: &Environment, storage: &Storage) -> Result<()> {
     let tells = match storage.file_times() {
-        FileTimes::OfStore => true,
+        FileTimes::Store => true,
         // A clock that is moved by hand would only be found to be one.
-        FileTimes::OfSystem => environment.clock.follows_system(),
-        FileTimes::OfProcess => false,
+        FileTimes::System => environment.clock.follows_system(),
+        FileTimes::Process => false,
     };
     if !tells {
         return Ok(());
