@@ -2,6 +2,7 @@
 
 pub(crate) mod beside;
 mod cache;
+pub(crate) mod damage;
 mod entry;
 mod health;
 mod query;
@@ -11,7 +12,7 @@ mod stored;
 
 pub(crate) use cache::ManifestCache;
 pub use entry::CatalogEntry;
-pub use health::{CatalogHealth, Expectations, Shrunk, StaleEntity};
+pub use health::{CatalogHealth, Expectations, Shrunk, StaleEntity, Undone};
 pub(crate) use health::{VerificationRecord, health};
 pub(crate) use query::Filter;
 pub use query::{CatalogPage, Order, SortBy};

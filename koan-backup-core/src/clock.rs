@@ -14,6 +14,12 @@ use crate::id::BackupId;
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
+
+    /// Whether it should agree with the clock of the operating system, as one does that is not moved by hand. It then is compared
+    /// with the times of files on a disk before a retention removes anything. A clock for tests says no.
+    fn follows_system(&self) -> bool {
+        true
+    }
 }
 
 /// The clock of the operating system.

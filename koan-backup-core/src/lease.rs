@@ -23,6 +23,7 @@ mod keeper;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod trimmed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,9 @@ use crate::storage::{PATIENCE, Storage};
 
 use self::file::Holder;
 pub(crate) use self::file::{LeaseFile, Work};
-pub(crate) use self::held::held;
+pub(crate) use self::held::{FoundLease, all, held_by};
 pub(crate) use self::subject::Subject;
+pub(crate) use self::trimmed::trim;
 
 /// How long a lease holds without a sign of life, unless something else is said.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(60);

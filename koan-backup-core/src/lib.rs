@@ -50,7 +50,7 @@ pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use catalog::{
     BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
-    Growth, Order, ProfileStatistic, Shrunk, SortBy, StaleEntity,
+    Growth, Order, ProfileStatistic, Shrunk, SortBy, StaleEntity, Undone,
 };
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};

@@ -3,7 +3,9 @@
 mod leftovers;
 mod report;
 mod run;
+mod undone;
 pub(crate) mod verifications;
 
 pub use report::{MaintenanceReport, ProfileMaintenance};
 pub(crate) use run::{MaintenanceOptions, run};
+pub(crate) use undone::undone;

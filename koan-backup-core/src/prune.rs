@@ -7,9 +7,9 @@ mod removal;
 mod report;
 mod survey;
 
-pub(crate) use apply::apply;
-pub(crate) use clock::require_clock;
+pub(crate) use apply::{apply, apply_retention};
+pub(crate) use clock::require_that_of_store;
 pub(crate) use pins::{pin, unpin};
 pub(crate) use removal::remove_one;
 pub use report::{PruneReport, RemovedBackup};
-pub(crate) use survey::plan;
+pub(crate) use survey::{Survey, plan};

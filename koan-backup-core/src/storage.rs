@@ -5,6 +5,7 @@ mod bandwidth;
 mod cloud;
 mod failure;
 mod files;
+mod listing;
 mod location;
 mod options;
 mod paced;
@@ -21,6 +22,7 @@ use object_store::memory::InMemory;
 use self::bandwidth::Bandwidth;
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::files::discard;
+pub(crate) use self::listing::{FileStamp, ListedFile};
 pub use self::options::StorageOptions;
 use self::paced::Paced;
 use crate::encryption::ArchiveEncryption;
@@ -43,6 +45,17 @@ enum Sort {
     /// A machine of its own, with a clock of its own.
     Cloud,
     Other,
+}
+
+/// Whose clock the times of files are by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileTimes {
+    /// That of another machine.
+    Store,
+    /// That of the kernel, or of a file server.
+    System,
+    /// That of this process, or of nobody knows whom.
+    Process,
 }
 
 /// The longest that whoever gives up waits for a store.
@@ -70,13 +83,15 @@ impl Storage {
             )
         };
         std::fs::create_dir_all(path).map_err(failed)?;
+        // Whichever directory the process works in later.
+        let directory = path.canonicalize().map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(path)
             .map_err(|source| failed(std::io::Error::other(source)))?
             .with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
             location: path.display().to_string(),
-            sort: Sort::Directory(path.to_owned()),
+            sort: Sort::Directory(directory),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
         })
@@ -174,9 +189,13 @@ impl Storage {
         }
     }
 
-    /// Whether the times of its files are those of a clock that is not this machine's.
-    pub(crate) fn has_own_clock(&self) -> bool {
-        matches!(self.sort, Sort::Cloud)
+    /// Whose clock the times of its files are by.
+    pub(crate) fn file_times(&self) -> FileTimes {
+        match &self.sort {
+            Sort::Directory(_) => FileTimes::System,
+            Sort::Cloud => FileTimes::Store,
+            Sort::Other => FileTimes::Process,
+        }
     }
 
     /// The bucket of a cloud.

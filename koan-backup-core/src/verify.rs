@@ -22,10 +22,10 @@ pub use report::{EntityVerification, Issue, VerifyReport};
 pub(crate) use selected::Selected;
 
 use crate::cancellation::until_cancelled;
-use crate::catalog::StoredBackup;
+use crate::catalog::{self, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
 
 /// How much is verified.
@@ -140,4 +140,32 @@ pub(crate) async fn problem(
         }
         Err(error) => Err(error),
     }
+}
+
+/// What a verification found that is kept beside the backups.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    /// What is wrong, if something is.
+    pub(crate) problem: Option<String>,
+    /// Whether it could be kept. It is told in any case.
+    pub(crate) kept: Result<()>,
+}
+
+/// As [`problem`], and the catalog tells of it from now on, in every process.
+///
+/// # Errors
+/// As for [`problem`], or the backup was removed or sealed for others meanwhile, which is no damage ([`ErrorKind::Conflict`]).
+pub(crate) async fn examine(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    options: &VerifyOptions,
+) -> Result<Examined> {
+    let problem = problem(environment, backup, options).await?;
+    let (storage, id) = (backup.storage, backup.manifest.id);
+    if problem.is_some() && catalog::published(storage, &id).await?.as_ref() != Some(&backup.published) {
+        let text = format!("backup {id} was removed or changed while it was verified; try again");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
+    let kept = catalog::damage::keep(storage, id, environment.clock.now(), problem.as_ref()).await;
+    Ok(Examined { problem, kept })
 }

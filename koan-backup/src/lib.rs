@@ -78,7 +78,7 @@ pub use koan_backup_core::{
     Result, Retention, RetentionBuilder, RetentionDecision, RetentionPlan, Row, SchemaSnapshots,
     ScopeDeclaration, ScopeMode, SessionIntent, SessionOptions, SetName, Severity, Shape, Shrunk, Slot,
     Snapshot, SortBy, StaleEntity, Storage, StorageOptions, SystemClock, TemporalStyle, Time, Timestamp,
-    UncoveredEntity, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
+    UncoveredEntity, Undone, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
     ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};

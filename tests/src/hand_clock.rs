@@ -30,4 +30,8 @@ impl Clock for HandClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn follows_system(&self) -> bool {
+        false
+    }
 }

@@ -1,12 +1,19 @@
 //! Maintenance prunes, verifies each backup in its turn, and removes what crashed runs left, and nothing else.
 
-use std::path::Path;
+use std::future::IntoFuture as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, CancellationToken, Clock as _, Retention, SetName};
+use koan_backup::{
+    BackupId, CancellationToken, CatalogEntry, CatalogHealth, Clock, Expectations, Retention, SetName,
+};
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
+use object_store::local::LocalFileSystem;
 use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = All);
@@ -24,21 +31,60 @@ struct Shop {
 
 async fn shop() -> Shop {
     let folder = tempfile::tempdir().expect("a folder");
+    let storage = Storage::local(folder.path()).expect("a folder");
+    shop_over(storage, folder).await
+}
+
+async fn shop_over(storage: Storage, folder: tempfile::TempDir) -> Shop {
     // Files have the time of this machine.
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
-    let database = Scripted::default();
-    database.put(&SetName::root(), &Invoice { id: 1 });
-    let koan = Koan::builder()
-        .provider("main", database)
-        .storage("local", Storage::local(folder.path()).expect("a folder"))
-        .clock(clock.clone())
-        .build()
-        .await
-        .expect("a context");
+    let koan = context(storage, &clock).await;
     Shop { koan, clock, folder }
 }
 
+/// A shop whose storage fails as it is told.
+async fn faulty_shop() -> (Shop, FaultyStore) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
+    let store = FaultyStore::over(Arc::new(store));
+    (shop_over(store.storage(), folder).await, store)
+}
+
+async fn context(storage: Storage, clock: &HandClock) -> Koan {
+    let database = Scripted::default();
+    database.put(&SetName::root(), &Invoice { id: 1 });
+    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    builder.build().await.expect("a context")
+}
+
+async fn health(koan: &Koan) -> CatalogHealth {
+    koan.catalog().health(&Expectations::new()).await.expect("looked at")
+}
+
+fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
+    entries.iter().map(CatalogEntry::id).collect()
+}
+
 impl Shop {
+    /// The same storage as another process sees it.
+    async fn elsewhere(&self) -> Koan {
+        context(Storage::local(self.folder.path()).expect("a folder"), &self.clock).await
+    }
+
+    async fn archive_of(&self, id: BackupId) -> PathBuf {
+        let manifests = self.koan.backups().await.expect("listed");
+        let manifest = manifests.iter().find(|manifest| manifest.id == id).expect("there");
+        self.folder.path().join(&manifest.archive.as_ref().expect("an archive").file)
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path().join(folder)).into_iter().flatten();
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().expect("a name")).collect();
+        names.sort();
+        names
+    }
+
     async fn nightly(&self, days: usize) -> Vec<BackupId> {
         let mut ids = Vec::new();
         for _ in 0..days {
@@ -77,7 +123,7 @@ async fn every_backup_is_verified_in_its_turn_and_damage_is_told() {
     assert!(!report.is_clean());
     assert_eq!(report.profiles[0].verified, Some(ids[1]));
     assert!(report.profiles[0].damage.is_some(), "{report:?}");
-    let health = shop.koan.catalog().health(&koan_backup::Expectations::new()).await.expect("looked at");
+    let health = health(&shop.koan).await;
     assert_eq!(health.damaged, [("local".to_owned(), ids[1])]);
     let none = shop.koan.maintenance().without_verification().await.expect("ran");
     assert_eq!(none.profiles[0].verified, None);
@@ -197,4 +243,331 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     shop.clock.pass(1);
     let report = shop.koan.maintenance().await.expect("ran");
     assert_eq!(report.profiles[0].leftovers, [archive], "its holder is dead");
+}
+
+#[tokio::test]
+async fn a_retention_that_was_refused_is_in_the_health_until_one_goes_well() {
+    let shop = shop().await;
+    shop.nightly(3).await;
+    let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
+    let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    assert!(!ran.is_clean());
+    let elsewhere = shop.elsewhere().await;
+    let told = health(&elsewhere).await;
+    let [undone] = told.undone.as_slice() else { panic!("{told:?}") };
+    assert_eq!((undone.profile.as_str(), undone.chore.as_str()), ("local", "retention"));
+    assert_eq!(undone.tried_at, shop.clock.now());
+    assert!(undone.problem.contains("leagl"), "{undone:?}");
+    let [problem] = told.problems.as_slice() else { panic!("{told:?}") };
+    assert!(problem.contains("leagl") && problem.contains("did not get `retention` done"), "{problem}");
+    // A run without a retention says nothing of one.
+    let _ = elsewhere.maintenance().await.expect("ran");
+    assert_eq!(health(&elsewhere).await.undone.len(), 1);
+    let ran = elsewhere.maintenance().retention(misspelt().allow_idle_rules()).await.expect("ran");
+    assert!(ran.is_clean(), "{ran:?}");
+    let told = health(&shop.koan).await;
+    assert!(told.is_healthy() && told.undone.is_empty(), "{told:?}");
+    assert_eq!(shop.files("maintenance"), [""; 0], "nothing is kept of what went well");
+}
+
+#[tokio::test]
+async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
+    let (shop, store) = faulty_shop().await;
+    shop.nightly(1).await;
+    let names = ["backup-a-20260101-000000-0a1b2c3d.zip", "backup-b-20260101-000000-0a1b2c3d.zip"];
+    for name in names {
+        let file = shop.folder.path().join("archives").join(name);
+        std::fs::write(&file, b"12345").expect("written");
+        age(&file, Duration::from_secs(3 * 86_400));
+    }
+    // Whichever comes first.
+    store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
+    let ran = shop.koan.maintenance().await.expect("ran");
+    let profile = &ran.profiles[0];
+    let [gone] = profile.leftovers.as_slice() else { panic!("the other goes all the same: {ran:?}") };
+    let stays = if gone.contains(names[0]) { names[1] } else { names[0] };
+    assert!(!ran.is_clean() && profile.failures[0].contains(stays), "{ran:?}");
+    assert!(profile.verified.is_some(), "and the rest is done");
+    let elsewhere = shop.elsewhere().await;
+    let told = health(&elsewhere).await;
+    let [undone] = told.undone.as_slice() else { panic!("{told:?}") };
+    assert_eq!(undone.chore, "leftovers");
+    assert!(undone.problem.contains(stays) && told.problems[0].contains(stays), "{told:?}");
+    // What says it is gone and is not has not been removed either.
+    store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
+    let _ = shop.koan.maintenance().await.expect("ran");
+    assert!(health(&elsewhere).await.undone[0].problem.contains("which said that it was removed"));
+    store.fail([]);
+    let ran = shop.koan.maintenance().await.expect("ran");
+    assert_eq!((ran.is_clean(), ran.profiles[0].freed_bytes), (true, 5), "{ran:?}");
+    assert!(health(&elsewhere).await.is_healthy());
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_of_a_run_is_in_its_report_and_what_is_damaged_is_not_taken_for_done() {
+    let (shop, store) = faulty_shop().await;
+    shop.nightly(2).await;
+    let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
+    store.fail([Fault::always(Operation::Put, "maintenance", Failure::Forbidden)]);
+    let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let [refused, not_kept] = ran.profiles[0].failures.as_slice() else { panic!("{ran:?}") };
+    assert!(refused.contains("leagl") && not_kept.contains("maintenance/retention.json"), "{ran:?}");
+    store.fail([]);
+    std::fs::create_dir_all(shop.folder.path().join("maintenance")).expect("a folder");
+    std::fs::write(shop.folder.path().join("maintenance/retention.json"), b"{").expect("written");
+    let error = shop.koan.catalog().health(&Expectations::new()).await.expect_err("damaged");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    assert_eq!(ran.profiles[0].failures.len(), 1, "{ran:?}");
+    assert_eq!(health(&shop.koan).await.undone.len(), 1);
+}
+
+#[tokio::test]
+async fn damage_that_maintenance_found_is_known_to_queries_until_it_is_mended() {
+    let shop = shop().await;
+    let ids_made = shop.nightly(2).await;
+    let archive = shop.archive_of(ids_made[0]).await;
+    let whole = std::fs::read(&archive).expect("read");
+    std::fs::write(&archive, b"PK").expect("written");
+    let elsewhere = shop.elsewhere().await;
+    let query = || elsewhere.catalog().query();
+    let healthy = async || ids(&query().healthy().await.expect("listed").entries);
+    let attention = async || ids(&query().requiring_attention().await.expect("listed").entries);
+    assert_eq!(healthy().await.len(), 2, "nobody knows of it yet");
+    for _ in 0..2 {
+        let _ = shop.koan.maintenance().await.expect("ran");
+        shop.clock.pass(1);
+    }
+    assert_eq!((healthy().await, attention().await), (vec![ids_made[1]], vec![ids_made[0]]));
+    let entry = elsewhere.catalog().get(ids_made[0]).await.expect("there");
+    assert!(
+        !entry.is_healthy() && entry.damage().is_some_and(|damage| damage.contains("damaged")),
+        "{entry:?}"
+    );
+    let other = elsewhere.catalog().get(ids_made[1]).await.expect("there");
+    assert!(other.is_healthy() && other.damage().is_none());
+    assert_eq!(health(&elsewhere).await.damaged, [("local".to_owned(), ids_made[0])]);
+    // A record that cannot be read is not taken for none.
+    let record = shop.folder.path().join(format!("damage/{}.json", ids_made[0]));
+    let text = std::fs::read(&record).expect("kept");
+    std::fs::write(&record, b"{").expect("written");
+    assert_eq!(query().healthy().await.expect_err("damaged").kind(), ErrorKind::Corrupt);
+    std::fs::write(&record, text).expect("written");
+    std::fs::write(&archive, whole).expect("written");
+    for _ in 0..2 {
+        let _ = shop.koan.maintenance().await.expect("ran");
+        shop.clock.pass(1);
+    }
+    assert_eq!((healthy().await.len(), attention().await.len()), (2, 0));
+    assert!(health(&elsewhere).await.is_healthy());
+}
+
+#[tokio::test]
+async fn damage_that_a_retention_meets_is_known_as_well() {
+    let shop = shop().await;
+    let ids_made = shop.nightly(3).await;
+    std::fs::write(shop.archive_of(ids_made[2]).await, b"PK").expect("written");
+    let retention = shop.koan.retention(Retention::new().keep_last(2));
+    let plan = retention.plan().await.expect("a plan");
+    retention.apply(&plan).await.expect("applied");
+    let page = shop.elsewhere().await.catalog().query().requiring_attention().await.expect("listed");
+    assert_eq!(ids(&page.entries), [ids_made[2]]);
+}
+
+#[tokio::test]
+async fn a_run_looks_once_at_what_is_there() {
+    let (shop, store) = faulty_shop().await;
+    shop.nightly(4).await;
+    let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(3));
+    let _ = maintenance().await.expect("ran");
+    shop.nightly(1).await;
+    shop.koan.catalog().all().await.expect("listed");
+    store.fail([]);
+    let ran = maintenance().await.expect("ran");
+    assert!(ran.is_clean() && ran.profiles[0].verified.is_some(), "{ran:?}");
+    assert_eq!(ran.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(1));
+    assert_eq!(store.asked(Operation::List, "manifests"), 2, "once, and once for the catalog");
+    // Four that are there, and once more that which goes, right before it does.
+    assert_eq!(store.asked(Operation::Get, "manifests"), 4 + 1);
+    assert_eq!(store.asked(Operation::Put, "leases/prune"), 1 + 1 + 1, "one lease, confirmed once, released");
+}
+
+#[tokio::test]
+async fn what_is_known_of_backups_that_are_gone_goes_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = tempfile::tempdir().expect("a folder");
+    let clock = HandClock::at(&jiff::Timestamp::now().to_string());
+    let database = Scripted::default();
+    database.put(&SetName::root(), &Invoice { id: 1 });
+    let storage = Storage::local(folder.path()).expect("a folder");
+    let koan = Koan::builder()
+        .provider("main", database)
+        .storage("local", storage)
+        .catalog_cache(cache.path())
+        .clock(clock.clone())
+        .build()
+        .await
+        .expect("a context");
+    let shop = Shop { koan, clock, folder };
+    let ids_made = shop.nightly(3).await;
+    std::fs::write(shop.archive_of(ids_made[0]).await, b"PK").expect("written");
+    for _ in 0..3 {
+        let _ = shop.koan.maintenance().await.expect("ran");
+        shop.clock.pass(1);
+    }
+    let place = std::fs::read_dir(cache.path()).expect("a folder").next().expect("one").expect("one").path();
+    let foreign = place.join("notes.json");
+    std::fs::write(&foreign, b"mine").expect("written");
+    let restored = format!("leases/restore/{}", ids_made[0]);
+    let now = shop.clock.now();
+    let lease = serde_json::json!({
+        "formatVersion": 1, "subject": { "restore": ids_made[0] }, "acquiredAt": now, "leaseSeconds": 60,
+        "released": false, "expiresAt": now - jiff::Span::new().hours(25), "backup": ids_made[0], "archive": null,
+        "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+    });
+    std::fs::create_dir_all(shop.folder.path().join(&restored)).expect("a folder");
+    std::fs::write(shop.folder.path().join(&restored).join("other.json"), lease.to_string())
+        .expect("written");
+    let name = |id: &BackupId| format!("{id}.json");
+    let kept = || ids_made.iter().filter(|id| place.join(name(id)).exists()).count();
+    assert_eq!((shop.files("verifications").len(), shop.files("damage").len(), kept()), (3, 1, 3));
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(ran.is_clean(), "{ran:?}");
+    // What went in this run is cleared away by the next.
+    let ran = shop.koan.maintenance().await.expect("ran");
+    assert!(ran.is_clean(), "{ran:?}");
+    assert_eq!(shop.files("verifications"), [name(&ids_made[2])]);
+    assert_eq!(shop.files("damage"), [""; 0]);
+    assert_eq!(shop.files(&restored), [""; 0], "a lease of a restore that was killed");
+    assert_eq!(kept(), 1);
+    assert!(foreign.exists(), "what is called otherwise is not ours");
+}
+
+fn lease(subject: &serde_json::Value, now: jiff::Timestamp) -> String {
+    let lease = serde_json::json!({
+        "formatVersion": 1, "subject": subject, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+        "expiresAt": now + jiff::Span::new().minutes(1), "backup": null, "archive": null,
+        "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+    });
+    lease.to_string()
+}
+
+#[tokio::test]
+async fn what_somebody_else_is_doing_is_skipped_and_neither_undone_nor_done() {
+    let shop = shop().await;
+    shop.nightly(2).await;
+    let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
+    let _ = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let folder = shop.folder.path().join("leases/prune");
+    let prune = lease(&serde_json::json!("prune"), shop.clock.now());
+    std::fs::write(folder.join("0000000009.json"), prune).expect("written");
+    let allowed = misspelt().allow_idle_rules();
+    let ran = shop.koan.maintenance().retention(allowed.clone()).await.expect("ran");
+    let profile = &ran.profiles[0];
+    assert!(ran.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{ran:?}");
+    let undone = health(&shop.koan).await.undone;
+    assert_eq!(undone.iter().map(|undone| undone.chore.as_str()).collect::<Vec<_>>(), ["retention"]);
+    shop.clock.pass(1);
+    let ran = shop.koan.maintenance().retention(allowed).await.expect("ran");
+    assert!(ran.is_clean() && ran.profiles[0].skipped.is_empty(), "{ran:?}");
+    assert!(health(&shop.koan).await.is_healthy());
+}
+
+#[tokio::test]
+async fn damage_is_told_though_it_cannot_be_kept() {
+    let (shop, store) = faulty_shop().await;
+    let ids_made = shop.nightly(1).await;
+    std::fs::write(shop.archive_of(ids_made[0]).await, b"PK").expect("written");
+    store.fail([Fault::always(Operation::Put, "damage", Failure::Forbidden)]);
+    let ran = shop.koan.maintenance().await.expect("ran");
+    let profile = &ran.profiles[0];
+    assert!(profile.verified == Some(ids_made[0]) && profile.damage.is_some(), "{ran:?}");
+    assert!(profile.failures[0].contains("damage/"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_removed_while_it_is_verified_is_not_called_damaged() {
+    let (shop, store) = faulty_shop().await;
+    let ids_made = shop.nightly(1).await;
+    let archive = shop.archive_of(ids_made[0]).await;
+    store.fail([Fault::once(Operation::Get, "archives", Failure::Slow(1000))]);
+    let running = tokio::spawn(shop.koan.maintenance().into_future());
+    while store.asked(Operation::Get, "archives") == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    std::fs::remove_file(shop.folder.path().join(format!("manifests/{}.json", ids_made[0])))
+        .expect("removed");
+    let bytes = std::fs::metadata(&archive).expect("there").len();
+    std::fs::write(&archive, vec![0; usize::try_from(bytes).expect("small")]).expect("written");
+    let ran = running.await.expect("no panic").expect("ran");
+    assert!(ran.is_clean() && ran.profiles[0].verified.is_none(), "{ran:?}");
+    assert_eq!(shop.files("damage"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_behind_removes_nothing_and_what_a_retention_removed_is_not_verified() {
+    let shop = shop().await;
+    let ids_made = shop.nightly(2).await;
+    let leftover = shop.folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&leftover, b"12345").expect("written");
+    age(&leftover, Duration::from_secs(30 * 86_400));
+    shop.clock.pass(-72);
+    let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
+    let ran = maintenance().await.expect("ran");
+    let profile = &ran.profiles[0];
+    assert!(profile.failures.len() == 2 && profile.failures[1].contains("seconds after now"), "{ran:?}");
+    assert!(leftover.exists() && profile.verified == Some(ids_made[1]), "{ran:?}");
+    shop.clock.pass(72);
+    let ran = maintenance().await.expect("ran");
+    let pruned = ran.profiles[0].pruned.as_ref().expect("pruned");
+    assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), ids_made[..1]);
+    assert!(!leftover.exists());
+    assert_eq!(
+        ran.profiles[0].verified,
+        Some(ids_made[1]),
+        "the other one, which was never verified, is gone"
+    );
+}
+
+/// The clock of a system that is so many seconds ahead.
+#[derive(Clone, Debug, Default)]
+struct Ahead(Arc<AtomicI64>);
+
+impl Clock for Ahead {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now() + jiff::Span::new().seconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_that_of_the_disk_removes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Ahead::default();
+    let database = Scripted::default();
+    database.put(&SetName::root(), &Invoice { id: 1 });
+    let storage = Storage::local(folder.path()).expect("a folder");
+    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    let koan = builder.build().await.expect("a context");
+    for _ in 0..2 {
+        koan.backup("nightly").await.expect("a backup");
+    }
+    let leftover = folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&leftover, b"12345").expect("written");
+    age(&leftover, Duration::from_secs(2 * 86_400));
+    let retention = || koan.retention(Retention::new().keep_last(1));
+    for ahead in [3600, 86_400] {
+        clock.0.store(ahead, Ordering::Relaxed);
+        let plan = retention().plan().await.expect("a plan");
+        let error = retention().apply(&plan).await.expect_err("the disk has another time");
+        assert!(error.to_string().contains("away from that of storage"), "{error:?}");
+        let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        let failures = &ran.profiles[0].failures;
+        assert!(failures.len() == 2 && failures[0].contains("away from that of storage"), "{ran:?}");
+        assert_eq!(koan.backups().await.expect("listed").len(), 2);
+        assert!(leftover.exists());
+    }
+    clock.0.store(60, Ordering::Relaxed);
+    let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(ran.is_clean() && !leftover.exists(), "{ran:?}");
+    assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

@@ -401,3 +401,41 @@ async fn of_two_that_prune_at_once_one_is_told_of_the_other() {
     assert!(pruning.await.is_err_and(|error| error.is_cancelled()));
     assert_eq!(shop.ids().await, ids, "nothing is removed");
 }
+
+#[tokio::test]
+async fn a_removal_reads_pins_and_leases_of_its_own_backup_alone() {
+    let shop = shop().await;
+    let ids = shop.nightly(6).await;
+    for id in &ids[..3] {
+        shop.koan.pin(*id, None, "audit").await.expect("pinned");
+    }
+    let retention = shop.koan.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    assert_eq!(plan.removals().count(), 2, "{plan}");
+    shop.store.fail([]);
+    retention.apply(&plan).await.expect("applied");
+    let asked = |operation, path| shop.store.asked(operation, path);
+    assert_eq!(asked(Operation::List, "pins"), 1, "all of them once");
+    assert_eq!(asked(Operation::Get, "pins"), 3 + 2 * 2, "then before and after each manifest goes");
+    let lists = asked(Operation::List, "leases/restore") + asked(Operation::List, "leases/rekey");
+    assert_eq!(lists, 2 * 2 * 2, "before and after each manifest goes");
+    assert_eq!(asked(Operation::Get, "leases/backup"), 1, "of somebody else, once");
+}
+
+#[tokio::test]
+async fn what_is_being_sealed_for_others_is_not_deleted() {
+    let shop = shop().await;
+    let ids = shop.nightly(2).await;
+    let now = shop.clock.now();
+    let lease = serde_json::json!({
+        "formatVersion": 1, "subject": { "rekey": ids[0] }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+        "expiresAt": now + jiff::Span::new().minutes(1), "backup": ids[0], "archive": null,
+        "holder": { "token": ids[0], "application": "shop", "host": "other", "process": 7 },
+    });
+    let folder = shop.folder.path().join(format!("leases/rekey/{}", ids[0]));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("0000000001.json"), lease.to_string()).expect("written");
+    let error = shop.koan.delete(ids[0]).await.expect_err("somebody seals it");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    assert_eq!(shop.ids().await, ids);
+}

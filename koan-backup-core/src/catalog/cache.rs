@@ -2,54 +2,39 @@
 //!
 //! The cache is a convenience: what it lacks or what is damaged in it is read from the storage, and archives are never in it.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::ObjectMeta;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::READS_AT_ONCE;
 use super::entry::CatalogEntry;
-use super::stored;
+use super::{READS_AT_ONCE, damage, stored};
 use crate::archive::Manifest;
 use crate::error::Result;
-use crate::storage::Storage;
+use crate::id::BackupId;
+use crate::storage::{FileStamp, ListedFile, Storage};
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
 #[derive(Debug, Default)]
 pub(crate) struct ManifestCache {
     directory: Option<PathBuf>,
-    /// By profile and path.
-    known: Mutex<HashMap<(String, String), Known>>,
+    /// By profile, then by path.
+    known: Mutex<HashMap<Arc<str>, HashMap<Path, Known>>>,
 }
 
 /// A manifest, and of which version of its file.
-type Known = (Stamp, Arc<Manifest>);
-
-/// What tells two versions of a file apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Stamp {
-    size: u64,
-    modified: String,
-    tag: Option<String>,
-}
+type Known = (FileStamp, Arc<Manifest>);
 
 /// A manifest in the directory.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    stamp: Stamp,
+    stamp: FileStamp,
     /// The hash of the manifest's JSON.
     sha256: String,
     manifest: String,
-}
-
-impl Stamp {
-    fn of(meta: &ObjectMeta) -> Self {
-        Self { size: meta.size, modified: meta.last_modified.to_rfc3339(), tag: meta.e_tag.clone() }
-    }
 }
 
 impl ManifestCache {
@@ -57,62 +42,78 @@ impl ManifestCache {
         Self { directory, known: Mutex::default() }
     }
 
-    /// All backups of a profile, in no order. Those that are known are not read again.
+    /// All backups of a profile, in no order, with what is known to be wrong with them. Those that are known are not read again.
     ///
     /// # Errors
     /// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Vec<CatalogEntry>> {
         let profile: Arc<str> = profile.into();
-        let listed = stored::listed(storage).await?;
+        let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::of(storage))?;
         let mut entries = Vec::with_capacity(listed.len());
         let mut unknown = Vec::new();
-        {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut key = (profile.to_string(), String::new());
-            for meta in listed {
-                meta.location.as_ref().clone_into(&mut key.1);
-                match known.get(&key) {
-                    Some((stamp, manifest)) if *stamp == Stamp::of(&meta) => {
+        self.of_profile(&profile, |known| {
+            for file in listed {
+                match known.get(&file.path) {
+                    Some((stamp, manifest)) if *stamp == file.stamp => {
                         entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(manifest)));
                     }
-                    _ => unknown.push(meta),
+                    _ => unknown.push(file),
+                }
+            }
+        });
+        let read = |file: ListedFile| async move { Ok((self.read(storage, &file).await?, file)) };
+        let mut read = futures::stream::iter(unknown).map(read).buffer_unordered(READS_AT_ONCE);
+        while let Some((manifest, file)) = read.try_next().await? {
+            let Some(manifest) = manifest else { continue };
+            let manifest = Arc::new(manifest);
+            entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(&manifest)));
+            self.of_profile(&profile, |known| known.insert(file.path, (file.stamp, manifest)));
+        }
+        // What is gone is forgotten.
+        self.of_profile(&profile, |known| {
+            if known.len() > entries.len() {
+                let ids: HashSet<_> = entries.iter().map(CatalogEntry::id).collect();
+                known.retain(|_, (_, manifest)| ids.contains(&manifest.id));
+            }
+        });
+        if !damaged.is_empty() {
+            for entry in &mut entries {
+                if let Some(problem) = damaged.get(&entry.id()) {
+                    entry.set_damage(problem);
                 }
             }
         }
-        let read = |meta: ObjectMeta| async move { Ok((self.read(storage, &meta).await?, meta)) };
-        let mut read = futures::stream::iter(unknown).map(read).buffer_unordered(READS_AT_ONCE);
-        while let Some((manifest, meta)) = read.try_next().await? {
-            let Some(manifest) = manifest else { continue };
-            let manifest = Arc::new(manifest);
-            let key = (profile.to_string(), meta.location.to_string());
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(key, (Stamp::of(&meta), Arc::clone(&manifest)));
-            drop(known);
-            entries.push(CatalogEntry::new(Arc::clone(&profile), manifest));
-        }
-        // What is gone is forgotten.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > entries.len() {
-            let ids: HashSet<_> = entries.iter().map(CatalogEntry::id).collect();
-            known.retain(|(of, _), (_, manifest)| **of != *profile || ids.contains(&manifest.id));
-        }
-        drop(known);
         Ok(entries)
     }
 
-    async fn read(&self, storage: &Storage, meta: &ObjectMeta) -> Result<Option<Manifest>> {
-        if let Some(manifest) = self.kept(storage, meta).await {
+    fn of_profile<T>(&self, profile: &Arc<str>, work: impl FnOnce(&mut HashMap<Path, Known>) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        work(known.entry(Arc::clone(profile)).or_default())
+    }
+
+    /// Removes the manifests of backups that are gone from the disk. That it could not is logged: the cache is a convenience.
+    pub(crate) async fn trim(&self, storage: &Storage, there: BTreeSet<BackupId>) {
+        let Some(folder) = self.folder(storage) else { return };
+        let shown = folder.display().to_string();
+        let trimmed = tokio::task::spawn_blocking(move || trim(&folder, &there)).await;
+        if let Err(error) = trimmed.map_err(std::io::Error::other).and_then(|trimmed| trimmed) {
+            tracing::warn!(target: "koan::backup", folder = %shown, error = %error, "the cache of manifests was not trimmed");
+        }
+    }
+
+    async fn read(&self, storage: &Storage, listed: &ListedFile) -> Result<Option<Manifest>> {
+        if let Some(manifest) = self.kept(storage, listed).await {
             return Ok(Some(manifest));
         }
-        let Some(backup) = stored::read(storage, meta).await? else { return Ok(None) };
-        self.keep(storage, meta, &backup.published).await;
+        let Some(backup) = stored::read(storage, &listed.path).await? else { return Ok(None) };
+        self.keep(storage, listed, &backup.published).await;
         Ok(Some(backup.manifest))
     }
 
     /// A manifest as it is on disk, if it is there, whole, and that of this file.
-    async fn kept(&self, storage: &Storage, meta: &ObjectMeta) -> Option<Manifest> {
-        let file = self.file(storage, meta)?;
-        let stamp = Stamp::of(meta);
+    async fn kept(&self, storage: &Storage, listed: &ListedFile) -> Option<Manifest> {
+        let file = self.file(storage, listed)?;
+        let stamp = listed.stamp.clone();
         let read = tokio::task::spawn_blocking(move || {
             let kept: Kept = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
             let is_whole =
@@ -120,15 +121,18 @@ impl ManifestCache {
             is_whole.then_some(kept.manifest)
         });
         let text = read.await.ok()??;
-        stored::parse(storage, meta.location.as_ref(), text.as_bytes()).ok().map(|backup| backup.manifest)
+        stored::parse(storage, listed.path.as_ref(), text.as_bytes()).ok().map(|backup| backup.manifest)
     }
 
     /// Keeps a manifest on disk. That it could not is logged: the cache is a convenience.
-    async fn keep(&self, storage: &Storage, meta: &ObjectMeta, published: &serde_json::Value) {
-        let Some(file) = self.file(storage, meta) else { return };
+    async fn keep(&self, storage: &Storage, listed: &ListedFile, published: &serde_json::Value) {
+        let Some(file) = self.file(storage, listed) else { return };
         let manifest = published.to_string();
-        let kept =
-            Kept { stamp: Stamp::of(meta), sha256: crate::digest::sha256(manifest.as_bytes()), manifest };
+        let kept = Kept {
+            stamp: listed.stamp.clone(),
+            sha256: crate::digest::sha256(manifest.as_bytes()),
+            manifest,
+        };
         let shown = file.display().to_string();
         let written = tokio::task::spawn_blocking(move || write(&file, &kept)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
@@ -137,17 +141,48 @@ impl ManifestCache {
         }
     }
 
-    /// Where a manifest is on disk: storages of the same file names stay apart.
-    fn file(&self, storage: &Storage, meta: &ObjectMeta) -> Option<PathBuf> {
+    /// Where a manifest is on disk.
+    fn file(&self, storage: &Storage, listed: &ListedFile) -> Option<PathBuf> {
+        Some(self.folder(storage)?.join(listed.path.filename()?))
+    }
+
+    /// Where the manifests of a storage are on disk: storages of the same file names stay apart.
+    fn folder(&self, storage: &Storage) -> Option<PathBuf> {
         let place = crate::digest::sha256(storage.location().as_bytes());
         let place = place.trim_start_matches("sha256:").get(..16)?;
-        Some(self.directory.as_ref()?.join(place).join(meta.location.filename()?))
+        Some(self.directory.as_ref()?.join(place))
     }
 }
 
+/// Removes the files of backups that are not there, and what a process left that died while it wrote one.
+fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Some((id, rest)) = name.split_once('.') else { continue };
+        let Ok(id) = id.parse::<BackupId>() else { continue };
+        let is_gone = match rest {
+            "json" => !there.contains(&id),
+            rest if rest.ends_with(".new") => {
+                let age = entry.metadata()?.modified()?.elapsed();
+                age.is_ok_and(|age| age > std::time::Duration::from_secs(86_400))
+            }
+            _ => false,
+        };
+        if is_gone {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Whole or not at all.
-fn write(file: &Path, kept: &Kept) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or_else(|| Path::new("."));
+fn write(file: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or_else(|| std::path::Path::new("."));
     std::fs::create_dir_all(folder)?;
     let new = file.with_extension(format!("{}.new", uuid::Uuid::now_v7().simple()));
     let written = std::fs::write(&new, serde_json::to_vec(kept)?).and_then(|()| std::fs::rename(&new, file));

@@ -71,13 +71,11 @@ impl Expectations {
     }
 }
 
-/// What a verification found, as it is kept beside the backups.
+/// When a backup was verified, as it is kept beside the backups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VerificationRecord {
     pub(crate) verified_at: Timestamp,
-    /// What is wrong, if something is.
-    pub(crate) problem: Option<String>,
 }
 
 /// The state of the backups, at one moment.
@@ -99,6 +97,9 @@ pub struct CatalogHealth {
     pub stale_entities: Vec<StaleEntity>,
     /// Entities that lost suspiciously many records.
     pub shrunk: Vec<Shrunk>,
+    /// What maintenance tried in its last run and did not get done, in whichever process it ran: a retention that was refused, a
+    /// leftover that stayed.
+    pub undone: Vec<Undone>,
     /// Everything that needs somebody, in words.
     pub problems: Vec<String>,
 }
@@ -131,6 +132,21 @@ pub struct Shrunk {
     pub after: u64,
 }
 
+/// What maintenance did not get done. A later run that does it clears it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Undone {
+    /// The storage profile.
+    pub profile: String,
+    /// `retention`, `verification`, `leftovers` or `catalog`.
+    pub chore: String,
+    /// When it was tried.
+    pub tried_at: Timestamp,
+    /// Why it was not done.
+    pub problem: String,
+}
+
 impl CatalogHealth {
     /// Whether nobody is needed.
     pub fn is_healthy(&self) -> bool {
@@ -143,25 +159,26 @@ pub(crate) fn health(
     mut entries: Vec<CatalogEntry>,
     expected: &Expectations,
     covered: &BTreeSet<String>,
-    verified: &BTreeMap<(String, BackupId), VerificationRecord>,
+    verified: &[(BackupId, VerificationRecord)],
+    undone: Vec<Undone>,
     now: Timestamp,
 ) -> CatalogHealth {
-    entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
-    let places: BTreeSet<_> = entries.iter().map(|entry| (entry.profile().to_owned(), entry.id())).collect();
+    entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
+    let damaged = entries.iter().filter(|entry| entry.damage().is_some());
+    let damaged = damaged.map(|entry| (entry.profile().to_owned(), entry.id())).collect();
     // A copy is the same backup.
     entries.dedup_by_key(|entry| entry.id());
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
     let last = verified.iter().max_by_key(|(_, record)| record.verified_at);
-    let damaged =
-        verified.iter().filter(|(place, record)| record.problem.is_some() && places.contains(place));
     let mut health = CatalogHealth {
         checked_at: now,
         last_success: complete.first().map(|entry| (entry.id(), entry.manifest().created_at)),
-        last_verification: last.map(|((_, id), record)| (*id, record.verified_at)),
+        last_verification: last.map(|(id, record)| (*id, record.verified_at)),
         failed: failed(&entries),
-        damaged: damaged.map(|((profile, id), _)| (profile.clone(), *id)).collect(),
+        damaged,
         stale_entities: stale(&complete, covered, expected.entities_within, now),
         shrunk: shrunk(&complete, expected.shrinks_by_percent),
+        undone,
         problems: Vec::new(),
     };
     health.problems = problems(&health, &complete, expected);
@@ -279,6 +296,11 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
     );
     let damaged = health.damaged.iter();
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
+    problems.extend(health.undone.iter().map(|undone| {
+        let Undone { profile, chore, tried_at, problem } = undone;
+        let at = tried_at.strftime("%Y-%m-%d %H:%M:%S");
+        format!("maintenance of profile `{profile}` did not get `{chore}` done at {at}: {problem}")
+    }));
     problems.extend(health.stale_entities.iter().map(|stale| match stale.last {
         None => format!("`{}` is in no backup that was completed", stale.entity),
         Some(last) => {

@@ -1,5 +1,6 @@
 //! Which of the backups, in which order, and how many.
 
+use std::cmp::Reverse;
 use std::ops::{Bound, RangeBounds};
 
 use jiff::Timestamp;
@@ -69,24 +70,23 @@ impl Filter {
     /// Those of `entries` that are asked for.
     pub(crate) fn page(&self, mut entries: Vec<CatalogEntry>) -> CatalogPage {
         entries.retain(|entry| self.matches(entry));
-        entries.sort_by(|a, b| self.compare(a, b));
+        match self.sort {
+            SortBy::Time => self.sorted(&mut entries, |_| ()),
+            SortBy::Name => self.sorted(&mut entries, |entry| entry.manifest().name.clone()),
+            SortBy::Size => self.sorted(&mut entries, CatalogEntry::size_bytes),
+            SortBy::Duration => self.sorted(&mut entries, |entry| entry.manifest().duration_ms),
+        }
         let total = entries.len();
         let entries = entries.into_iter().skip(self.skip).take(self.take.unwrap_or(usize::MAX)).collect();
         CatalogPage { entries, total }
     }
 
-    fn compare(&self, a: &CatalogEntry, b: &CatalogEntry) -> std::cmp::Ordering {
-        let (one, other) = (a.manifest(), b.manifest());
-        let time = || (one.created_at, one.id).cmp(&(other.created_at, other.id));
-        let ordering = match self.sort {
-            SortBy::Time => time(),
-            SortBy::Name => one.name.cmp(&other.name).then_with(time),
-            SortBy::Size => a.size_bytes().cmp(&b.size_bytes()).then_with(time),
-            SortBy::Duration => one.duration_ms.cmp(&other.duration_ms).then_with(time),
-        };
+    /// Sorts by a key, then by time. Keys are taken once each: manifests lie all over the memory.
+    fn sorted<K: Ord>(&self, entries: &mut [CatalogEntry], key: impl Fn(&CatalogEntry) -> K) {
+        let key = |entry: &CatalogEntry| (key(entry), entry.manifest().created_at, entry.id());
         match self.order {
-            Order::Ascending => ordering,
-            Order::Descending => ordering.reverse(),
+            Order::Ascending => entries.sort_by_cached_key(key),
+            Order::Descending => entries.sort_by_cached_key(|entry| Reverse(key(entry))),
         }
     }
 

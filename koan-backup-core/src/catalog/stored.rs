@@ -1,14 +1,14 @@
 //! Manifests as they lie in a storage profile.
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::{ObjectMeta, ObjectStore as _};
+use object_store::path::Path;
 
 use super::READS_AT_ONCE;
 use super::reference::BackupRef;
 use crate::archive::{FORMAT_VERSION, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::storage::Storage;
+use crate::storage::{ListedFile, Storage};
 
 /// The most bytes a manifest can have.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
@@ -31,7 +31,7 @@ pub(crate) struct StoredBackup<'a> {
 /// # Errors
 /// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
 pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
-    let read = |meta: ObjectMeta| async move { read(storage, &meta).await };
+    let read = |file: ListedFile| async move { read(storage, &file.path).await };
     let read = futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(READS_AT_ONCE);
     let mut backups: Vec<_> = read.try_filter_map(|found| async { Ok(found) }).try_collect().await?;
     backups.sort_by_key(|backup| std::cmp::Reverse((backup.manifest.created_at, backup.manifest.id)));
@@ -42,24 +42,22 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
 ///
 /// # Errors
 /// The storage cannot be read: an incomplete list is never given.
-pub(super) async fn listed(storage: &Storage) -> Result<Vec<ObjectMeta>> {
-    let prefix = manifests_prefix();
-    let listed = storage.store().list(Some(&prefix)).try_collect::<Vec<_>>().await;
-    let mut listed = listed.map_err(|source| {
+pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
+    let mut listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
             format!("backups in storage `{}` were not listed", storage.location()),
             source,
         )
     })?;
-    listed.retain(|meta| meta.location.as_ref().ends_with(".json"));
+    listed.retain(|file| file.path.as_ref().ends_with(".json"));
     Ok(listed)
 }
 
 /// A manifest; none if it is gone since it was listed.
-pub(super) async fn read<'a>(storage: &'a Storage, meta: &ObjectMeta) -> Result<Option<StoredBackup<'a>>> {
-    let bytes = storage.read(&meta.location, MAX_MANIFEST_BYTES).await?;
-    bytes.map(|bytes| parse(storage, meta.location.as_ref(), &bytes)).transpose()
+pub(super) async fn read<'a>(storage: &'a Storage, path: &Path) -> Result<Option<StoredBackup<'a>>> {
+    let bytes = storage.read(path, MAX_MANIFEST_BYTES).await?;
+    bytes.map(|bytes| parse(storage, path.as_ref(), &bytes)).transpose()
 }
 
 /// The backup that is meant; by name, the newest that `accept`s.

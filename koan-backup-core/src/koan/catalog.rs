@@ -1,6 +1,6 @@
 //! `koan.catalog().recent(7).await?`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::IntoFuture;
 use std::ops::RangeBounds;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::catalog::{
 use crate::entity::Entity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::maintenance::verifications;
+use crate::maintenance::{self, verifications};
 
 /// All the backups in all the storage profiles. Manifests that were read before are not read again.
 ///
@@ -80,15 +80,15 @@ impl Catalog {
     /// Whether the backups are what is expected of them.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
-        let mut verified = BTreeMap::new();
+        let (mut verified, mut undone) = (Vec::new(), Vec::new());
         for (profile, storage) in &environment.storages {
-            let of_profile = verifications::of(storage).await?;
-            verified.extend(of_profile.into_iter().map(|(id, record)| ((profile.clone(), id), record)));
+            verified.extend(verifications::of(storage).await?);
+            undone.extend(maintenance::undone(profile, storage).await?);
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
         let now = environment.clock.now();
-        Ok(catalog::health(self.all().await?, expected, &covered, &verified, now))
+        Ok(catalog::health(self.all().await?, expected, &covered, &verified, undone, now))
     }
 
     /// The backups of these profiles, or of all, in no order.
@@ -184,13 +184,14 @@ impl CatalogQuery {
         self
     }
 
-    /// Those that were completed without a warning.
+    /// Those that were completed without a warning, and of which no damage is known. One that was never verified may be damaged
+    /// all the same.
     pub fn healthy(mut self) -> Self {
         self.filter.healthy = Some(true);
         self
     }
 
-    /// Those that failed, or were completed with warnings.
+    /// Those that failed, were completed with warnings, or were found to be damaged by maintenance or by a retention.
     pub fn requiring_attention(mut self) -> Self {
         self.filter.healthy = Some(false);
         self

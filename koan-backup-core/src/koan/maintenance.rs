@@ -15,8 +15,9 @@ use crate::retention::Retention;
 
 /// Maintenance of the storage profiles: awaited it runs once; [`start`](Self::start) runs it again and again.
 ///
-/// A run applies the retention if there is one, verifies the backup whose last verification is longest ago, removes what crashed
-/// runs left, and reads what is new in the catalog.
+/// A run removes what crashed runs left, applies the retention if there is one, verifies the backup whose last verification is
+/// longest ago, and reads what is new in the catalog. What it does not get done is in its report, and in the
+/// [health](super::Catalog::health) of the catalog until a later run does it.
 ///
 /// # Cancel safety
 /// Dropping the future stops the run; every backup is there whole or not at all.

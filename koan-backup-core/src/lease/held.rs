@@ -7,21 +7,46 @@ use object_store::path::Path;
 
 use super::file::LeaseFile;
 use super::generations::{Generations, generation, list};
-use super::subject::PREFIX;
+use super::subject::{PREFIX, Subject};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// All leases that are held now: for whoever removes backups, archives or leftovers.
+/// A lease, whether it is held or not: of those that one may hold, the one that counts.
+#[derive(Debug)]
+pub(crate) struct FoundLease {
+    pub(super) path: Path,
+    pub(crate) file: LeaseFile,
+}
+
+/// All leases of a storage.
 ///
 /// A restore writes its lease first and then looks whether its backup is still there. So whoever removes a backup removes its
-/// manifest first, asks once more, and puts the manifest back if the backup is held: one of the two sees the other.
+/// manifest first, looks at leases once more, and puts the manifest back if the backup is held: one of the two sees the other.
 ///
 /// # Errors
 /// The storage cannot be read, or a lease cannot: it may be held.
-pub(crate) async fn held(storage: &Storage, clock: &Arc<dyn Clock>) -> Result<Vec<LeaseFile>> {
+pub(crate) async fn all(storage: &Storage) -> Result<Vec<FoundLease>> {
+    below(storage, &Path::from(PREFIX)).await
+}
+
+/// A lease of this subject that is held now.
+///
+/// # Errors
+/// As for [`all`], of the leases of that subject.
+pub(crate) async fn held_by(
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    subject: &Subject,
+) -> Result<Option<LeaseFile>> {
+    let found = below(storage, &subject.folder()).await?;
+    let now = clock.now();
+    Ok(found.into_iter().map(|lease| lease.file).find(|file| !file.is_free(now)))
+}
+
+async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
     let mut folders = BTreeMap::<String, Vec<Path>>::new();
-    for path in list(storage, &Path::from(PREFIX)).await? {
+    for path in list(storage, folder).await? {
         let folder = path.as_ref().rsplit_once('/').map(|(folder, _)| folder.to_owned());
         folders.entry(folder.unwrap_or_default()).or_default().push(path);
     }
@@ -31,20 +56,18 @@ pub(crate) async fn held(storage: &Storage, clock: &Arc<dyn Clock>) -> Result<Ve
         if paths.iter().any(|path| generation(path).is_some()) {
             let generations = Generations { storage: storage.clone(), folder: folder.clone() };
             if let Some((number, file)) = generations.newest().await? {
-                found.push((generations.path(number), file));
+                found.push(FoundLease { path: generations.path(number), file });
             }
             continue;
         }
         for path in paths.into_iter().filter(|path| path.as_ref().ends_with(".json")) {
             // One that has gone was released.
             if let Some(file) = LeaseFile::read(storage, &path).await? {
-                found.push((path, file));
+                found.push(FoundLease { path, file });
             }
         }
     }
-    let now = clock.now();
-    let mut held = Vec::new();
-    for (path, file) in found {
+    for FoundLease { path, file } in &found {
         let folder = file.subject.folder();
         if !path.prefix_matches(&folder) {
             return Err(Error::new(
@@ -56,9 +79,6 @@ pub(crate) async fn held(storage: &Storage, clock: &Arc<dyn Clock>) -> Result<Ve
                 ),
             ));
         }
-        if !file.is_free(now) {
-            held.push(file);
-        }
     }
-    Ok(held)
+    Ok(found)
 }

@@ -39,9 +39,14 @@ impl Subject {
         Path::from(format!("{PREFIX}/{below}"))
     }
 
+    /// The subjects whose holders need this backup to stay.
+    pub(crate) fn holding(backup: BackupId) -> [Self; 2] {
+        [Self::Restore(backup), Self::Rekey(backup)]
+    }
+
     /// Whether its holder needs this backup to stay.
     pub(crate) fn holds(&self, backup: &BackupId) -> bool {
-        matches!(self, Self::Restore(id) | Self::Rekey(id) if id == backup)
+        Self::holding(*backup).contains(self)
     }
 
     /// Whether many may hold it at once.

@@ -187,7 +187,7 @@ async fn what_cannot_be_read_is_never_taken_for_free() {
         (r#"{"formatVersion":2,"released":true}"#, ErrorKind::Incompatible, "update it"),
     ] {
         scene.put("leases/backup/nightly/0000000003.json", content).await;
-        let held = super::held(&scene.storage, &scene.clock.shared()).await.map(drop);
+        let held = super::all(&scene.storage).await.map(drop);
         for error in [scene.acquire(nightly()).await.map(drop), held] {
             let error = error.expect_err("it may be held");
             assert_eq!(error.kind(), kind, "{content}");
@@ -246,10 +246,71 @@ async fn what_is_held_is_told_with_what_is_worked_on() {
     let work = Work { backup: Some(id), archive: Some("archives/a.zip".to_owned()) };
     backup.works_on(work.clone()).await.expect("held");
     assert_eq!(scene.held().await, [nightly(), Subject::Restore(id)]);
-    let held = super::held(&scene.storage, &scene.clock.shared()).await.expect("listed");
-    assert_eq!(held[0].work, work);
+    assert_eq!(scene.found().await[0].file.work, work);
     scene.clock.go_on(HOLDS + GRACE + MOMENT);
     assert_eq!(scene.held().await, []);
+}
+
+#[tokio::test]
+async fn leases_of_one_backup_are_asked_for_alone() {
+    let scene = Scene::new();
+    let [id, other] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
+    scene.put("leases/backup/nightly/0000000003.json", "what cannot be read").await;
+    for subject in Subject::holding(id) {
+        let clock = scene.clock.shared();
+        let held = async |subject| super::held_by(&scene.storage, &clock, &subject).await.expect("read");
+        assert_eq!(held(subject.clone()).await, None);
+        let lease = scene.acquire(subject.clone()).await.expect("free");
+        assert_eq!(held(subject.clone()).await.map(|file| file.subject), Some(subject.clone()));
+        for subject in Subject::holding(other) {
+            assert_eq!(held(subject).await, None);
+        }
+        lease.release().await;
+        assert_eq!(held(subject).await, None);
+    }
+}
+
+#[tokio::test]
+async fn leases_that_nobody_will_ask_for_go_and_numbers_do_not_start_again() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let scene = Scene::new();
+    let [gone, there] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
+    for subject in [nightly(), Subject::Prune, Subject::Rekey(gone), Subject::Rekey(there)] {
+        for _ in 0..3 {
+            scene.acquire(subject.clone()).await.expect("free").release().await;
+        }
+    }
+    // What the killed leave, whether their backup is there or not.
+    for subject in [Subject::Restore(gone), Subject::Restore(there), Subject::Copy(gone)] {
+        std::mem::forget(scene.acquire(subject).await.expect("shared"));
+    }
+    let before = scene.files().await;
+    let trim = async || {
+        let found = scene.found().await;
+        super::trim(&scene.storage, &found, DAY, scene.now(), |id| *id == there).await.expect("trimmed");
+        scene.files().await
+    };
+    assert_eq!(trim().await, before, "some are held, the others were released a moment ago");
+    scene.clock.go_on(HOLDS + GRACE + DAY);
+    assert_eq!(trim().await, before, "not a day yet");
+    // Somebody who restores now, and somebody who seals a backup that is gone, with the number after the highest.
+    let restoring = scene.acquire(Subject::Restore(gone)).await.expect("shared");
+    let copying = scene.foreign(Subject::Copy(there));
+    scene.put(&format!("leases/copy/{there}/other.json"), &String::from_utf8_lossy(&copying.to_json())).await;
+    scene.clock.go_on(MOMENT);
+    let found = scene.found().await;
+    let sealing = scene.acquire(Subject::Rekey(gone)).await.expect("free");
+    super::trim(&scene.storage, &found, DAY, scene.now(), |id| *id == there).await.expect("trimmed");
+    assert_eq!(scene.held().await.len(), 3, "{:?}", scene.files().await);
+    sealing.confirm().await.expect("it was taken a moment ago");
+    restoring.confirm().await.expect("it was taken a moment ago");
+    sealing.release().await;
+    restoring.release().await;
+    scene.clock.go_on(HOLDS + GRACE + DAY + MOMENT);
+    let left = trim().await;
+    let numbers = |folder: &str| [2, 3].map(|number| format!("leases/{folder}/{number:010}.json"));
+    let expected = [numbers("backup/nightly"), numbers("prune"), numbers(&format!("rekey/{there}"))];
+    assert_eq!(left, expected.concat());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

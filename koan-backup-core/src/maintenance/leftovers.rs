@@ -10,58 +10,89 @@ use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::report::ProfileMaintenance;
 use super::verifications;
-use crate::archive::{Manifest, is_archive_name};
-use crate::error::Result;
-use crate::lease::LeaseFile;
+use crate::archive::is_archive_name;
+use crate::catalog::damage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
+use crate::lease;
+use crate::prune::Survey;
 use crate::storage::Storage;
 
-/// Removes archives that no manifest and no lease names and that are older than `age`, and what is known of backups that are
-/// gone.
+/// Removes archives that no manifest and no lease names and that are older than `age`, leases that nobody will ask for, and what
+/// is known of backups that are gone. Gives what could not be removed, and why.
 ///
 /// An archive appears right before its manifest, so one that young may be about to become a backup.
+///
+/// # Errors
+/// The storage cannot be listed.
 pub(super) async fn remove(
     storage: &Storage,
-    manifests: &[Manifest],
-    held: &[LeaseFile],
+    survey: &Survey<'_>,
     age: Duration,
     now: Timestamp,
     report: &mut ProfileMaintenance,
-) -> Result<()> {
-    let named = manifests.iter().filter_map(|manifest| Some(manifest.archive.as_ref()?.file.as_str()));
-    let worked_on = held.iter().filter_map(|lease| lease.work.archive.as_deref());
-    let named: BTreeSet<&str> = named.chain(worked_on).collect();
+) -> Result<Vec<String>> {
+    let manifests = survey.backups.iter().map(|backup| &backup.manifest);
+    let named = manifests.clone().filter_map(|manifest| Some(manifest.archive.as_ref()?.file.as_str()));
+    let worked_on: Vec<_> = survey.held(now).filter_map(|lease| lease.work.archive.clone()).collect();
+    let named: BTreeSet<&str> = named.chain(worked_on.iter().map(String::as_str)).collect();
     let folder = Path::from("archives");
     let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
+    let mut problems = Vec::new();
     for file in listed {
         let is_ours = file.location.filename().is_some_and(is_archive_name);
         if is_ours && !named.contains(file.location.as_ref()) && is_older(&file, age, now) {
-            storage.remove(&file.location).await?;
-            storage.require_gone(&file.location).await?;
-            report.freed_bytes += file.size;
-            report.leftovers.push(file.location.to_string());
+            match gone(storage, &file.location).await {
+                Ok(()) => {
+                    report.freed_bytes += file.size;
+                    report.leftovers.push(file.location.to_string());
+                }
+                Err(error) => problems.push(error.chain()),
+            }
         }
     }
     if let Some(directory) = storage.directory() {
         let (directory, now) = (directory.join("archives"), std::time::SystemTime::now());
-        let held: Vec<String> = held.iter().filter_map(|lease| lease.work.archive.clone()).collect();
+        let held = worked_on.clone();
         let removed = tokio::task::spawn_blocking(move || unfinished(&directory, &held, age, now)).await;
-        for (file, bytes) in
-            removed.map_err(std::io::Error::other).and_then(|removed| removed).map_err(|source| {
-                crate::error::Error::with_source(
-                    crate::error::ErrorKind::Storage,
-                    format!("unfinished archives in storage `{}` were not removed", storage.location()),
-                    source,
-                )
-            })?
-        {
-            report.freed_bytes += bytes;
-            report.leftovers.push(format!("archives/{file}"));
+        let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
+        let removed = removed.map_err(|source| {
+            let text = format!("unfinished archives in storage `{}` were not removed", storage.location());
+            Error::with_source(ErrorKind::Storage, text, source)
+        })?;
+        for (file, result) in removed {
+            match result {
+                Ok(bytes) => {
+                    report.freed_bytes += bytes;
+                    report.leftovers.push(format!("archives/{file}"));
+                }
+                Err(error) => problems.push(format!("`archives/{file}` was not removed: {error}")),
+            }
         }
     }
-    let ids: BTreeSet<_> = manifests.iter().map(|manifest| manifest.id).collect();
-    for id in verifications::of(storage).await?.into_keys().filter(|id| !ids.contains(id)) {
+    let ids: BTreeSet<_> = manifests.map(|manifest| manifest.id).collect();
+    for result in [
+        forget_gone(storage, &ids, now).await,
+        lease::trim(storage, &survey.leases, age, now, |id| ids.contains(id)).await,
+    ] {
+        problems.extend(result.err().map(|error| error.chain()));
+    }
+    Ok(problems)
+}
+
+async fn gone(storage: &Storage, path: &Path) -> Result<()> {
+    storage.remove(path).await?;
+    storage.require_gone(path).await
+}
+
+/// Forgets what was found of backups that are gone.
+async fn forget_gone(storage: &Storage, there: &BTreeSet<BackupId>, now: Timestamp) -> Result<()> {
+    for id in verifications::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
         verifications::forget(storage, id).await?;
+    }
+    for id in damage::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
+        damage::keep(storage, id, now, None).await?;
     }
     Ok(())
 }
@@ -71,13 +102,14 @@ fn is_older(file: &ObjectMeta, age: Duration, now: Timestamp) -> bool {
     u64::try_from(passed).is_ok_and(|passed| passed > age.as_secs())
 }
 
-/// Removes the temporary files of uploads that were never completed: `…zip#1`, as `object_store` names them.
+/// Removes the temporary files of uploads that were never completed: `…zip#1`, as `object_store` names them. Gives each with its
+/// bytes, or why it could not be removed.
 fn unfinished(
     directory: &std::path::Path,
     held: &[String],
     age: Duration,
     now: std::time::SystemTime,
-) -> std::io::Result<Vec<(String, u64)>> {
+) -> std::io::Result<Vec<(String, std::io::Result<u64>)>> {
     let mut removed = Vec::new();
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(removed),
@@ -93,8 +125,8 @@ fn unfinished(
         let meta = entry.metadata()?;
         let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > age);
         if is_temporary && is_old && !is_held {
-            std::fs::remove_file(entry.path())?;
-            removed.push((name.clone(), meta.len()));
+            let result = std::fs::remove_file(entry.path()).map(|()| meta.len());
+            removed.push((name, result));
         }
     }
     Ok(removed)

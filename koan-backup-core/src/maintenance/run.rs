@@ -1,17 +1,19 @@
 //! One run of maintenance over all profiles.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::report::{MaintenanceReport, ProfileMaintenance};
+use super::undone::{Chore, Outcome};
 use super::{leftovers, verifications};
 use crate::cancellation::until_cancelled;
 use crate::catalog::{self, StoredBackup, VerificationRecord};
 use crate::environment::Environment;
 use crate::error::{ErrorKind, Result};
-use crate::lease::{self, Lease, Subject, Work};
-use crate::prune;
+use crate::lease::{Lease, Subject, Work};
+use crate::prune::{self, Survey};
 use crate::retention::Retention;
 use crate::storage::Storage;
 use crate::verify::{self, VerifyOptions};
@@ -37,6 +39,15 @@ impl Default for MaintenanceOptions {
             leftovers_older_than: Some(Duration::from_secs(86_400)),
             cancel: CancellationToken::new(),
         }
+    }
+}
+
+impl MaintenanceOptions {
+    /// What of it removes something.
+    fn removes(&self) -> Vec<Chore> {
+        let leftovers = self.leftovers_older_than.map(|_| Chore::Leftovers);
+        let retention = self.retention.as_ref().map(|_| Chore::Retention);
+        leftovers.into_iter().chain(retention).collect()
     }
 }
 
@@ -66,96 +77,116 @@ async fn profile(
     storage: &Storage,
     options: &MaintenanceOptions,
 ) -> Result<ProfileMaintenance> {
-    let mut report = ProfileMaintenance { profile: name.to_owned(), ..ProfileMaintenance::default() };
+    let mut outcome = Outcome::new(environment, name, storage);
     let cancel = &options.cancel;
-    if let Some(retention) = &options.retention {
-        let pruned = pruned(environment, name, retention, cancel).await;
-        report.pruned = noted(pruned, "retention", &mut report)?;
-    }
+    let seen = match options.removes().is_empty() {
+        true => None,
+        false => remove(environment, name, storage, options, &mut outcome).await?,
+    };
     if options.verifies {
-        let verified = until_cancelled(cancel, verify_next(environment, storage, cancel, &mut report)).await;
-        noted(verified, "verification", &mut report)?;
-    }
-    if let Some(age) = options.leftovers_older_than {
-        let removed = remove_leftovers(environment, storage, age, cancel, &mut report).await;
-        noted(removed, "removing leftovers", &mut report)?;
+        let verified = verify_next(environment, storage, seen, cancel, &mut outcome.report);
+        let verified = until_cancelled(cancel, verified).await;
+        outcome.note(Chore::Verification, verified).await?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
-    noted(refreshed, "refreshing the catalog", &mut report)?;
-    Ok(report)
+    outcome.note(Chore::Catalog, refreshed.map(drop)).await?;
+    Ok(outcome.report)
 }
 
-/// Removes leftovers under the lease of those who remove backups.
-async fn remove_leftovers(
+/// Removes leftovers, and what a retention does not keep, under one lease and of one look at what is there. Gives what was seen
+/// and is there still.
+async fn remove<'a>(
     environment: &Environment,
-    storage: &Storage,
-    age: Duration,
-    cancel: &CancellationToken,
-    report: &mut ProfileMaintenance,
-) -> Result<()> {
-    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
-    let removed = async {
-        prune::require_clock(environment, storage).await?;
-        // Asked for before what is there is listed: whoever begins to write later writes what is young.
-        let held = lease::held(storage, &environment.clock).await?;
-        let backups = catalog::list(storage).await?;
-        let manifests: Vec<_> = backups.into_iter().map(|backup| backup.manifest).collect();
-        let age = age.max(environment.lease_time * 2);
-        leftovers::remove(storage, &manifests, &held, age, environment.clock.now(), report).await
-    };
-    let removed = until_cancelled(&lease.lost(), removed).await.map_err(|error| lease.explain(error, cancel));
-    lease.release().await;
-    removed
-}
-
-/// Notes a failure, but for a cancellation, which ends everything. What somebody else is doing already is skipped.
-fn noted<T>(result: Result<T>, what: &str, report: &mut ProfileMaintenance) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
-        Err(error) if error.kind() == ErrorKind::Busy => {
-            report.skipped.push(format!("{what}: {}", error.chain()));
-            Ok(None)
+    name: &str,
+    storage: &'a Storage,
+    options: &MaintenanceOptions,
+    outcome: &mut Outcome<'_>,
+) -> Result<Option<Vec<StoredBackup<'a>>>> {
+    let cancel = &options.cancel;
+    match Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await {
+        Ok(lease) => {
+            let seen = remove_under(&lease, environment, name, storage, options, outcome).await;
+            lease.release().await;
+            seen
         }
-        Err(error) => {
-            report.failures.push(format!("{what}: {}", error.chain()));
-            Ok(None)
-        }
+        Err(error) => outcome.failed(&options.removes(), error).await.map(|()| None),
     }
 }
 
-async fn pruned(
+async fn remove_under<'a>(
+    lease: &Lease,
     environment: &Environment,
-    profile: &str,
-    retention: &Retention,
-    cancel: &CancellationToken,
-) -> Result<prune::PruneReport> {
-    let plan = until_cancelled(cancel, prune::plan(environment, Some(profile), retention)).await?;
-    prune::apply(environment, retention, &plan, cancel).await
+    name: &str,
+    storage: &'a Storage,
+    options: &MaintenanceOptions,
+    outcome: &mut Outcome<'_>,
+) -> Result<Option<Vec<StoredBackup<'a>>>> {
+    let cancel = lease.lost();
+    let explained = |error| lease.explain(error, &options.cancel);
+    let look = async {
+        prune::require_that_of_store(environment, storage).await?;
+        let survey = Survey::take(storage).await?;
+        survey.require_clock(environment.clock.now())?;
+        Ok(survey)
+    };
+    let survey = match until_cancelled(&cancel, look).await.map_err(explained) {
+        Ok(survey) => survey,
+        Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
+    };
+    // Before the retention, which may take long: what was seen must be of now when it is compared with the archives there are.
+    if let Some(age) = options.leftovers_older_than {
+        let (age, now) = (age.max(environment.lease_time * 2), environment.clock.now());
+        let removed = leftovers::remove(storage, &survey, age, now, &mut outcome.report);
+        match until_cancelled(&cancel, removed).await.map_err(explained) {
+            Ok(problems) => outcome.done(Chore::Leftovers, problems).await,
+            Err(error) => outcome.failed(&[Chore::Leftovers], error).await?,
+        }
+        let there: BTreeSet<_> = survey.backups.iter().map(|backup| backup.manifest.id).collect();
+        environment.manifests.trim(storage, there).await;
+    }
+    if let Some(retention) = &options.retention {
+        let pruned = prune::apply_retention(lease, environment, name, retention, &survey).await;
+        match pruned.map_err(explained) {
+            Ok(report) => outcome.report.pruned = Some(report),
+            // What is there after that is looked for anew.
+            Err(error) => return outcome.failed(&[Chore::Retention], error).await.map(|()| None),
+        }
+        outcome.done(Chore::Retention, Vec::new()).await;
+    }
+    let removed = outcome.report.pruned.iter().flat_map(|pruned| &pruned.removed);
+    let removed: BTreeSet<_> = removed.map(|backup| backup.id).collect();
+    let mut backups = survey.backups;
+    backups.retain(|backup| !removed.contains(&backup.manifest.id));
+    Ok(Some(backups))
 }
 
-/// Verifies the backup whose last verification is longest ago, and keeps what was found.
+/// Verifies the backup whose last verification is longest ago, and keeps what was found. `seen` are the backups there are, if
+/// somebody has looked just now.
 async fn verify_next(
     environment: &Environment,
     storage: &Storage,
+    seen: Option<Vec<StoredBackup<'_>>>,
     cancel: &CancellationToken,
     report: &mut ProfileMaintenance,
 ) -> Result<()> {
     let verified = verifications::of(storage).await?;
-    let backups = catalog::list(storage).await?;
+    let backups = match seen {
+        Some(backups) => backups,
+        None => catalog::list(storage).await?,
+    };
     let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
     // Of those that never were, the newest.
     let complete = backups.into_iter().filter(|backup| backup.manifest.status.is_complete());
     let Some(next) = complete.min_by_key(last) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
-    let problem = verify::problem(environment, &next, &options).await?;
-    // Whoever removed it or sealed it for others meanwhile has not damaged it.
-    if problem.is_some() && catalog::published(storage, &id).await?.as_ref() != Some(&next.published) {
-        return Ok(());
-    }
+    let examined = match verify::examine(environment, &next, &options).await {
+        // Whoever removed it or sealed it for others meanwhile has not damaged it.
+        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
+        examined => examined?,
+    };
     // Told before it is kept: a storage that cannot be written must not hide it.
-    (report.verified, report.damage) = (Some(id), problem.clone());
-    let record = VerificationRecord { verified_at: environment.clock.now(), problem };
-    verifications::keep(storage, id, &record).await
+    (report.verified, report.damage) = (Some(id), examined.problem);
+    examined.kept?;
+    verifications::keep(storage, id, &VerificationRecord { verified_at: environment.clock.now() }).await
 }

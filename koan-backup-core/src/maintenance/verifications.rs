@@ -1,4 +1,4 @@
-//! When each backup was verified, and what was found: `verifications/{id}.json`.
+//! When each backup was verified: `verifications/{id}.json`.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, Verificat
     beside::all(storage, FOLDER, "remove it: its backup is verified again").await
 }
 
-/// Keeps what a verification found, in the place of what the one before found.
+/// Keeps when a backup was verified.
 pub(super) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
-    storage.replace(&beside::path(FOLDER, &id), crate::archive::document(record)).await
+    beside::keep(storage, FOLDER, &id, record).await
 }
 
 /// Forgets a backup that is gone.
 pub(super) async fn forget(storage: &Storage, id: BackupId) -> Result<()> {
-    storage.remove(&beside::path(FOLDER, &id)).await
+    beside::forget(storage, FOLDER, &id).await
 }

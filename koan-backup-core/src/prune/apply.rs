@@ -24,17 +24,34 @@ pub(crate) async fn apply(
     plan: &RetentionPlan,
     cancel: &CancellationToken,
 ) -> Result<PruneReport> {
-    let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
-    if removals.is_empty() {
+    if plan.removals().next().is_none() {
         return Ok(PruneReport::default());
     }
     clock::require_steady(environment.clock.now(), plan)?;
     require_rules_at_work(retention, plan)?;
     let storage = environment.storage(plan.profile.as_deref())?;
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
-    let applied = under(&lease, environment, plan, &removals, cancel).await;
+    let applied = under(&lease, environment, plan, cancel).await;
     lease.release().await;
     applied
+}
+
+/// Plans and applies at once, of what was found under the lease of those who remove backups.
+pub(crate) async fn apply_retention(
+    lease: &Lease,
+    environment: &Environment,
+    profile: &str,
+    retention: &Retention,
+    survey: &Survey<'_>,
+) -> Result<PruneReport> {
+    let plan = survey.plan(environment, Some(profile), retention)?;
+    let mut report = PruneReport::default();
+    if plan.removals().next().is_some() {
+        require_rules_at_work(retention, &plan)?;
+        let removed = remove_all(lease, environment, &plan, survey, &mut report).await;
+        removed.map_err(|error| stopped(&report, error))?;
+    }
+    Ok(report)
 }
 
 /// Applies a plan under the lease of those who remove backups.
@@ -42,40 +59,44 @@ async fn under(
     lease: &Lease,
     environment: &Environment,
     plan: &RetentionPlan,
-    removals: &BTreeSet<BackupId>,
     asked: &CancellationToken,
 ) -> Result<PruneReport> {
     let mut report = PruneReport::default();
-    match remove_all(lease, environment, plan, removals, &mut report).await {
+    let applied = async {
+        let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
+        // The lease was written just now.
+        until_cancelled(&cancel, clock::require_that_of_store(environment, storage)).await?;
+        let survey = until_cancelled(&cancel, Survey::take(storage)).await?;
+        survey.require_clock(environment.clock.now())?;
+        require_unchanged(plan, &survey)?;
+        remove_all(lease, environment, plan, &survey, &mut report).await
+    };
+    match applied.await {
         Ok(()) => Ok(report),
         // Why the work stopped, then what had been done until then.
         Err(error) => Err(stopped(&report, lease.explain(error, asked))),
     }
 }
 
+/// Removes what a plan says of what is there, once the newest backup of each name that verifies was found.
 async fn remove_all(
     lease: &Lease,
     environment: &Environment,
     plan: &RetentionPlan,
-    removals: &BTreeSet<BackupId>,
+    survey: &Survey<'_>,
     report: &mut PruneReport,
 ) -> Result<()> {
     let cancel = lease.lost();
-    let profile = plan.profile.as_deref();
-    let storage = environment.storage(profile)?;
-    // The lease was written just now.
-    until_cancelled(&cancel, clock::require_that_of_store(environment.clock.now(), storage)).await?;
-    let survey = until_cancelled(&cancel, Survey::take(environment, profile)).await?;
-    require_unchanged(plan, &survey)?;
+    let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();
     for name in &concerned {
-        require_good_copy(environment, &survey, name, removals, &cancel, report).await?;
+        require_good_copy(environment, survey, name, &removals, &cancel, report).await?;
     }
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
         until_cancelled(&cancel, lease.confirm()).await?;
         // Not cancelled halfway: it is there whole, or not at all.
-        report.removed.push(remove(environment, storage, backup).await?);
+        report.removed.push(remove(environment, backup.storage, backup).await?);
     }
     Ok(())
 }
@@ -135,7 +156,11 @@ async fn require_good_copy(
     for backup in survey.backups.iter().filter(complete) {
         let id = backup.manifest.id;
         let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
-        match verify::problem(environment, backup, &options).await? {
+        let examined = verify::examine(environment, backup, &options).await?;
+        if let Err(error) = &examined.kept {
+            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "what a verification found was not kept beside the backups");
+        }
+        match examined.problem {
             Some(problem) => report.damaged.push((id, problem)),
             None if removals.contains(&id) => {
                 return Err(Error::new(

@@ -7,12 +7,11 @@ use jiff::Timestamp;
 use object_store::ObjectStore as _;
 
 use crate::archive::Manifest;
-use crate::catalog;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::Subject;
 use crate::retention::RetentionPlan;
-use crate::storage::Storage;
+use crate::storage::{FileTimes, Storage};
 
 /// How far clocks may be apart.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -41,18 +40,19 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
     Ok(())
 }
 
-/// Refuses a clock that looks wrong to whoever has written a lease of [`Subject::Prune`] just now.
-pub(crate) async fn require_clock(environment: &Environment, storage: &Storage) -> Result<()> {
-    require_that_of_store(environment.clock.now(), storage).await?;
-    let backups = catalog::list(storage).await?;
-    require_not_behind(environment.clock.now(), backups.iter().map(|backup| &backup.manifest))
-}
-
-/// Refuses a clock that is far from that of a store which has one of its own. What was written there just now tells it.
-pub(super) async fn require_that_of_store(now: Timestamp, storage: &Storage) -> Result<()> {
-    if !storage.has_own_clock() {
+/// Refuses a clock that is far from that of the store, for whoever has written a lease of [`Subject::Prune`] just now: its file has
+/// the time of the store, or on a disk that of the system or of the file server.
+pub(crate) async fn require_that_of_store(environment: &Environment, storage: &Storage) -> Result<()> {
+    let tells = match storage.file_times() {
+        FileTimes::Store => true,
+        // A clock that is moved by hand would only be found to be one.
+        FileTimes::System => environment.clock.follows_system(),
+        FileTimes::Process => false,
+    };
+    if !tells {
         return Ok(());
     }
+    let now = environment.clock.now();
     let folder = Subject::Prune.folder();
     let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;

@@ -12,6 +12,8 @@ use crate::id::BackupId;
 use crate::storage::Storage;
 
 const FOLDER: &str = "pins";
+/// What to do about a pin that cannot be read.
+const REMEDY: &str = "remove it, and pin the backup again";
 
 /// What is in the file of a pin.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub(crate) async fn pin(
     }
     let storage = environment.storage(profile)?;
     catalog::find(storage, &id.into(), |_| true).await?;
-    if of(storage).await?.contains_key(&id) {
+    if reason_of(storage, id).await?.is_some() {
         return Ok(());
     }
     let pin = Pin {
@@ -60,7 +62,7 @@ pub(crate) async fn pin(
 
 /// Lets a backup go its way again. Tells whether it was pinned.
 pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
-    let was_pinned = of(storage).await?.contains_key(&id);
+    let was_pinned = reason_of(storage, id).await?.is_some();
     storage.remove(&beside::path(FOLDER, &id)).await?;
     storage.require_gone(&beside::path(FOLDER, &id)).await?;
     Ok(was_pinned)
@@ -71,6 +73,14 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
 /// # Errors
 /// A pin cannot be read: it is never taken for none.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let pins = beside::all::<Pin>(storage, FOLDER, "remove it, and pin the backup again").await?;
+    let pins = beside::all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
     Ok(pins.into_iter().map(|(id, pin)| (id, pin.reason)).collect())
+}
+
+/// Why a backup is pinned, if it is.
+///
+/// # Errors
+/// As for [`of`], of this pin.
+pub(super) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
+    Ok(beside::one::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
 }

@@ -108,9 +108,9 @@ pub(super) async fn remove(
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
 }
 
-/// Refuses what was pinned.
+/// Refuses what was pinned. Only the pin of this backup is read.
 async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
-    match pins::of(storage).await?.remove(&id) {
+    match pins::reason_of(storage, id).await? {
         None => Ok(()),
         Some(why) => Err(Error::new(
             ErrorKind::Conflict,
@@ -119,13 +119,14 @@ async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
     }
 }
 
-/// Refuses what is being restored, or sealed for others.
+/// Refuses what is being restored, or sealed for others. Only leases of this backup are read.
 async fn require_unheld(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
-    let held = lease::held(storage, &environment.clock).await?;
-    match held.iter().find(|lease| lease.subject.holds(&id)) {
-        None => Ok(()),
-        Some(lease) => Err(lease.busy(storage)),
+    for subject in Subject::holding(id) {
+        if let Some(lease) = lease::held_by(storage, &environment.clock, &subject).await? {
+            return Err(lease.busy(storage));
+        }
     }
+    Ok(())
 }
 
 async fn gone(storage: &Storage, path: &Path) -> Result<()> {

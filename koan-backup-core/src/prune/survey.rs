@@ -3,36 +3,49 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::{clock, pins};
 use crate::archive::{EntityStatus, Manifest};
 use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::id::BackupId;
-use crate::lease::{self, LeaseFile};
+use crate::lease::{self, FoundLease, LeaseFile};
 use crate::retention::{self, Candidate, Retention, RetentionPlan};
+use crate::storage::Storage;
 
-/// The backups of a profile, and which are pinned.
-pub(super) struct Survey<'a> {
-    pub(super) backups: Vec<StoredBackup<'a>>,
+/// The backups of a profile, and which are pinned or worked on.
+#[derive(Debug)]
+pub(crate) struct Survey<'a> {
+    /// Newest first.
+    pub(crate) backups: Vec<StoredBackup<'a>>,
     pins: BTreeMap<BackupId, String>,
-    /// What is being restored, or sealed for others, now.
-    held: Vec<LeaseFile>,
+    /// All leases, those that are free too.
+    pub(crate) leases: Vec<FoundLease>,
 }
 
 impl<'a> Survey<'a> {
-    pub(super) async fn take(environment: &'a Environment, profile: Option<&str>) -> Result<Self> {
-        let storage = environment.storage(profile)?;
+    pub(crate) async fn take(storage: &'a Storage) -> Result<Self> {
+        // Leases before manifests: whoever began to write an archive later writes one that is young.
+        let leases = lease::all(storage).await?;
         let backups = catalog::list(storage).await?;
-        let manifests = backups.iter().map(|backup| &backup.manifest);
-        clock::require_not_behind(environment.clock.now(), manifests)?;
-        let held = lease::held(storage, &environment.clock).await?;
-        Ok(Self { backups, pins: pins::of(storage).await?, held })
+        Ok(Self { backups, pins: pins::of(storage).await?, leases })
+    }
+
+    /// What is worked on now.
+    pub(crate) fn held(&self, now: Timestamp) -> impl Iterator<Item = &LeaseFile> {
+        self.leases.iter().map(|lease| &lease.file).filter(move |file| !file.is_free(now))
+    }
+
+    /// Refuses a clock that is behind the newest backup.
+    pub(crate) fn require_clock(&self, now: Timestamp) -> Result<()> {
+        clock::require_not_behind(now, self.backups.iter().map(|backup| &backup.manifest))
     }
 
     /// Why a backup must stay, if it must.
-    fn pinned(&self, id: &BackupId) -> Option<String> {
-        let held = || self.held.iter().find(|lease| lease.subject.holds(id));
+    fn pinned(&self, id: &BackupId, now: Timestamp) -> Option<String> {
+        let held = || self.held(now).find(|lease| lease.subject.holds(id));
         self.pins.get(id).cloned().or_else(|| held().map(|lease| format!("somebody is {}", lease.subject)))
     }
 
@@ -45,11 +58,22 @@ impl<'a> Survey<'a> {
         self.backups.iter().map(|backup| (backup.manifest.id, hash(backup))).collect()
     }
 
-    fn candidates(&self, environment: &Environment) -> Vec<Candidate> {
-        self.backups.iter().map(|backup| self.candidate(environment, &backup.manifest)).collect()
+    /// What a retention makes of it.
+    pub(super) fn plan(
+        &self,
+        environment: &Environment,
+        profile: Option<&str>,
+        retention: &Retention,
+    ) -> Result<RetentionPlan> {
+        retention.validate()?;
+        let now = environment.clock.now();
+        let candidates = self.backups.iter().map(|backup| self.candidate(environment, &backup.manifest, now));
+        let plan = retention::plan(retention, candidates.collect(), now);
+        let (profile, basis, made) = (profile.map(str::to_owned), self.basis(), Some(Instant::now()));
+        Ok(RetentionPlan { profile, basis, made, ..plan })
     }
 
-    fn candidate(&self, environment: &Environment, manifest: &Manifest) -> Candidate {
+    fn candidate(&self, environment: &Environment, manifest: &Manifest, now: Timestamp) -> Candidate {
         let entities = manifest
             .entities
             .iter()
@@ -71,7 +95,7 @@ impl<'a> Survey<'a> {
             is_complete: manifest.status.is_complete(),
             tags: manifest.tags.clone(),
             entities,
-            pinned: self.pinned(&manifest.id),
+            pinned: self.pinned(&manifest.id, now),
             size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
         }
     }
@@ -84,8 +108,7 @@ pub(crate) async fn plan(
     retention: &Retention,
 ) -> Result<RetentionPlan> {
     retention.validate()?;
-    let survey = Survey::take(environment, profile).await?;
-    let plan = retention::plan(retention, survey.candidates(environment), environment.clock.now());
-    let (profile, basis, made) = (profile.map(str::to_owned), survey.basis(), Some(Instant::now()));
-    Ok(RetentionPlan { profile, basis, made, ..plan })
+    let survey = Survey::take(environment.storage(profile)?).await?;
+    survey.require_clock(environment.clock.now())?;
+    survey.plan(environment, profile, retention)
 }

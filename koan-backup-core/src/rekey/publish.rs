@@ -65,8 +65,7 @@ pub(super) async fn remove_old(
     archive: &ArchiveFile,
 ) -> Result<()> {
     let restored = Subject::Restore(backup.manifest.id);
-    let held = lease::held(backup.storage, &environment.clock).await?;
-    match held.iter().find(|lease| lease.subject == restored) {
+    match lease::held_by(backup.storage, &environment.clock, &restored).await? {
         Some(lease) => Err(lease.busy(backup.storage)),
         None => backup.storage.remove(&archive.file.as_str().into()).await,
     }

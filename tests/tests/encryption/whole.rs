@@ -91,6 +91,20 @@ async fn only_the_envelope_of_its_manifest_lies_in_clear() {
             .iter()
             .all(|entity| entity.content_hash.is_none() && entity.record_set_hash.is_none())
     );
+    // What was warned of is inside; that somebody was warned is not.
+    let entry = koan.catalog().get(listed.id).await.expect("there");
+    assert_eq!((entry.warnings(), entry.is_healthy()), (None, false));
+    let query = || koan.catalog().query();
+    assert_eq!(query().requiring_attention().await.expect("listed").total, 1);
+    assert_eq!(query().healthy().await.expect("listed").total, 0);
+    clinic.sql("UPDATE patients SET blood = 'AbPositive' WHERE number = 'number-000007'");
+    let without = koan.backup("nightly").await.expect("a backup");
+    let entry = koan.catalog().get(without.id()).await.expect("there");
+    assert_eq!(
+        (entry.warnings(), entry.is_healthy()),
+        (Some(&[][..]), true),
+        "its status says that there are none"
+    );
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::super::claim::Claim;
 use super::super::file::{Holder, LeaseFile};
 use super::super::generations::{Generations, list};
-use super::super::{Lease, Subject, Work, held};
+use super::super::{FoundLease, Lease, Subject, Work, all};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::id::BackupName;
@@ -56,8 +56,13 @@ impl Scene {
 
     /// The subjects of what is held.
     pub(super) async fn held(&self) -> Vec<Subject> {
-        let held = held(&self.storage, &self.clock.shared()).await.expect("listed");
-        held.into_iter().map(|file| file.subject).collect()
+        let held = self.found().await.into_iter().filter(|lease| !lease.file.is_free(self.now()));
+        held.map(|lease| lease.file.subject).collect()
+    }
+
+    /// All leases, those that are free too.
+    pub(super) async fn found(&self) -> Vec<FoundLease> {
+        all(&self.storage).await.expect("listed")
     }
 
     /// A lease that another process took just now.

@@ -1,0 +1,47 @@
+//! What is wrong with backups that were verified: `damage/{id}.json`. Of those that are whole there is no file, so that whoever
+//! lists backups has little to read.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::beside;
+use crate::error::Result;
+use crate::id::BackupId;
+use crate::storage::Storage;
+
+const FOLDER: &str = "damage";
+
+/// What is wrong with a backup.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Damage {
+    found_at: Timestamp,
+    problem: String,
+}
+
+/// What is known to be wrong, by backup.
+///
+/// # Errors
+/// The storage cannot be read, or a file is damaged: what is not known is not called whole.
+pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
+    let remedy = "remove it: its backup is verified again in its turn";
+    let all = beside::all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
+    Ok(all.into_iter().map(|(id, damage)| (id, damage.problem)).collect())
+}
+
+/// Keeps what a verification found: what is wrong, or that nothing is any more.
+pub(crate) async fn keep(
+    storage: &Storage,
+    id: BackupId,
+    found_at: Timestamp,
+    problem: Option<&String>,
+) -> Result<()> {
+    match problem {
+        None => beside::forget(storage, FOLDER, &id).await,
+        Some(problem) => {
+            beside::keep(storage, FOLDER, &id, &Damage { found_at, problem: problem.clone() }).await
+        }
+    }
+}

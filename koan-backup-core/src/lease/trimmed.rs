@@ -1,0 +1,56 @@
+//! Leases that nobody will ask for any more.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::file::LeaseFile;
+use super::generations::Generations;
+use super::held::FoundLease;
+use super::subject::Subject;
+use crate::error::Result;
+use crate::id::BackupId;
+use crate::storage::Storage;
+
+/// Removes leases that have been free for longer than `age`: those of restores and copies, which have no numbers, and those of
+/// sealing a backup that is not there any more. All others stay, because their numbers must not start again.
+///
+/// Whoever has slept for longer than `age` between looking for the last number of a backup that is gone and creating the next
+/// one finds no backup to seal. Should the backup have been copied back meanwhile, and be sealed under a lower number, that one
+/// sees the higher number before it publishes, and does not.
+///
+/// # Errors
+/// The storage cannot be read, or a file cannot be removed.
+pub(crate) async fn trim(
+    storage: &Storage,
+    found: &[FoundLease],
+    age: Duration,
+    now: Timestamp,
+    is_there: impl Fn(&BackupId) -> bool,
+) -> Result<()> {
+    for FoundLease { path, file } in found.iter().filter(|lease| is_old(&lease.file, age, now)) {
+        match &file.subject {
+            Subject::Restore(_) | Subject::Copy(_) => storage.remove(path).await?,
+            Subject::Rekey(id) if !is_there(id) => {
+                let generations = Generations { storage: storage.clone(), folder: file.subject.folder() };
+                let mut numbers = generations.numbers().await?;
+                // The lowest first: whoever comes in between finds the highest.
+                numbers.sort_unstable();
+                // Somebody took it a moment ago.
+                if numbers.last().is_none_or(|&highest| generations.path(highest) != *path) {
+                    continue;
+                }
+                for number in numbers {
+                    storage.remove(&generations.path(number)).await?;
+                }
+            }
+            Subject::Backup(_) | Subject::Prune | Subject::Rekey(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_old(file: &LeaseFile, age: Duration, now: Timestamp) -> bool {
+    let passed = Duration::try_from(now.duration_since(file.free_at()));
+    file.is_free(now) && passed.is_ok_and(|passed| passed > age)
+}

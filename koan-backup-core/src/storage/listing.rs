@@ -1,0 +1,231 @@
+//! The files of a folder, as they are now.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore as _};
+use serde::{Deserialize, Serialize};
+
+use super::Storage;
+
+/// A file as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedFile {
+    pub(crate) path: Path,
+    pub(crate) stamp: FileStamp,
+}
+
+/// What tells two versions of a file apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FileStamp {
+    size_bytes: u64,
+    /// Seconds since 1970, and nanoseconds.
+    modified: (i64, u32),
+    /// The store's tag; on a disk, which file it is.
+    tag: Option<String>,
+}
+
+impl Storage {
+    /// The files of a folder and of those in it, in no order.
+    ///
+    /// A directory is read by the standard library: `object_store` asks for each file twice, and thousands of them take
+    /// thrice the time. What is listed is the same.
+    ///
+    /// # Errors
+    /// The storage cannot be listed: an incomplete list is never given.
+    pub(crate) async fn list(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
+        let Some(directory) = self.directory() else {
+            return self.store.list(Some(folder)).map_ok(ListedFile::from).try_collect().await;
+        };
+        let (directory, folder) = (directory.join(folder.as_ref()), folder.clone());
+        tokio::task::spawn_blocking(move || of_directory(directory, folder)).await?
+    }
+}
+
+impl From<ObjectMeta> for ListedFile {
+    fn from(meta: ObjectMeta) -> Self {
+        let modified = (meta.last_modified.timestamp(), meta.last_modified.timestamp_subsec_nanos());
+        let stamp = FileStamp { size_bytes: meta.size, modified, tag: meta.e_tag };
+        Self { path: meta.location, stamp }
+    }
+}
+
+impl FileStamp {
+    fn of(meta: &std::fs::Metadata) -> io::Result<Self> {
+        let tag = Some(format!("{:x}", file_number(meta)));
+        Ok(Self { size_bytes: meta.len(), modified: since_1970(meta.modified()?), tag })
+    }
+}
+
+fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Result<Vec<ListedFile>> {
+    let mut files = Vec::new();
+    let mut folders = vec![(directory, folder)];
+    while let Some((directory, folder)) = folders.pop() {
+        let failed = |source| listing_failed(&directory, source);
+        let entries = match std::fs::read_dir(&directory) {
+            Err(error) if is_gone(&error) => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let name = name.to_str().ok_or_else(|| {
+                failed(io::Error::other(format!("the name {:?} is no Unicode", entry.file_name())))
+            })?;
+            let meta = match entry.metadata() {
+                Ok(meta) if meta.is_symlink() => std::fs::metadata(entry.path()),
+                meta => meta,
+            };
+            let meta = match meta {
+                // It went while the others were listed.
+                Err(error) if is_gone(&error) => continue,
+                meta => meta.map_err(failed)?,
+            };
+            let path = || Path::parse(format!("{folder}/{name}"));
+            if meta.is_dir() {
+                folders.push((entry.path(), path()?));
+            } else if meta.is_file() && !is_temporary(name) {
+                files.push(ListedFile { path: path()?, stamp: FileStamp::of(&meta).map_err(failed)? });
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+/// Whether it is the file of an upload that is not complete: `…#1`, as `object_store` names them.
+fn is_temporary(name: &str) -> bool {
+    let number = name.split_once('#').map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+fn listing_failed(directory: &std::path::Path, source: io::Error) -> object_store::Error {
+    let text = format!("`{}` was not listed: {source}", directory.display());
+    object_store::Error::Generic { store: "directory", source: Box::new(io::Error::new(source.kind(), text)) }
+}
+
+fn since_1970(time: SystemTime) -> (i64, u32) {
+    let seconds = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => (seconds(since.as_secs()), since.subsec_nanos()),
+        Err(before) => (-seconds(before.duration().as_secs()), before.duration().subsec_nanos()),
+    }
+}
+
+/// A file that was put in the place of another has another number, where the system has numbers.
+#[cfg(unix)]
+fn file_number(meta: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(meta)
+}
+
+#[cfg(not(unix))]
+fn file_number(_: &std::fs::Metadata) -> u64 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(mut files: Vec<(Path, u64)>) -> Vec<(Path, u64)> {
+        files.sort();
+        files
+    }
+
+    async fn listed(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
+        let files = storage.list(&folder.into()).await.expect("listed");
+        sorted(files.into_iter().map(|file| (file.path, file.stamp.size_bytes)).collect())
+    }
+
+    /// What `object_store` makes of the same folder.
+    async fn by_object_store(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
+        let files: Vec<_> = storage.store.list(Some(&folder.into())).try_collect().await.expect("listed");
+        sorted(files.into_iter().map(|meta| (meta.location, meta.size)).collect())
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_listed_as_object_store_lists_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = Storage::local(folder.path()).expect("a storage");
+        let root = folder.path().join("manifests");
+        assert_eq!(listed(&storage, "manifests").await, [], "it is not there");
+        std::fs::create_dir_all(root.join("below/again")).expect("folders");
+        std::fs::create_dir_all(folder.path().join("manifests-of-others")).expect("a folder");
+        let names = [
+            "a.json",
+            "b c.json",
+            "ü.json",
+            "50%25.json",
+            "a#1",
+            "a.json#1",
+            "a#b",
+            "#7",
+            "a#1#2",
+            "below/d.json",
+            "below/again/e.json",
+            "below/f#12",
+            "../manifests-of-others/g.json",
+            ".hidden",
+            "a+b&c=d.json",
+        ];
+        for (bytes, name) in names.iter().enumerate() {
+            std::fs::write(root.join(name), vec![b'x'; bytes]).expect("written");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(root.join("a.json"), root.join("link.json")).expect("a link");
+            std::os::unix::fs::symlink(root.join("nothing"), root.join("broken.json")).expect("a link");
+            std::os::unix::fs::symlink(folder.path().join("manifests-of-others"), root.join("far"))
+                .expect("a link");
+        }
+        for folder in ["manifests", "manifests/below", "manifests/nothing"] {
+            assert_eq!(listed(&storage, folder).await, by_object_store(&storage, folder).await, "{folder}");
+        }
+        assert!(listed(&storage, "manifests").await.len() > 8);
+    }
+
+    #[tokio::test]
+    async fn another_file_in_the_place_of_one_has_another_stamp() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = Storage::local(folder.path()).expect("a storage");
+        let (file, other) = (folder.path().join("m/a"), folder.path().join("other"));
+        std::fs::create_dir(folder.path().join("m")).expect("a folder");
+        std::fs::write(&file, "one").expect("written");
+        let stamp = async || storage.list(&"m".into()).await.expect("listed")[0].stamp.clone();
+        let first = stamp().await;
+        assert_eq!(stamp().await, first);
+        let time = std::fs::metadata(&file).expect("there").modified().expect("a time");
+        let set = |path: &std::path::Path, time| {
+            let file = std::fs::File::options().write(true).open(path).expect("a file");
+            file.set_modified(time).expect("a time");
+        };
+        // Of the same length and time, in its place.
+        std::fs::write(&other, "two").expect("written");
+        set(&other, time);
+        std::fs::rename(&other, &file).expect("renamed");
+        let second = stamp().await;
+        #[cfg(unix)]
+        assert_ne!(second, first);
+        set(&file, time + std::time::Duration::from_nanos(1000));
+        let third = stamp().await;
+        assert_ne!(third, second, "the time");
+        std::fs::write(&file, "three").expect("written");
+        set(&file, time + std::time::Duration::from_nanos(1000));
+        assert_ne!(stamp().await, third, "the length");
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_cannot_be_listed_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = Storage::local(folder.path()).expect("a storage");
+        std::fs::write(folder.path().join("manifests"), "no folder").expect("written");
+        let error = storage.list(&"manifests".into()).await.expect_err("no folder");
+        assert!(error.to_string().contains("was not listed"), "{error}");
+    }
+}
