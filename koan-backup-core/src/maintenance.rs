@@ -3,6 +3,7 @@
 mod leftovers;
 mod report;
 mod run;
+mod uploads;
 pub(crate) mod verifications;
 
 pub use report::{MaintenanceReport, ProfileMaintenance};

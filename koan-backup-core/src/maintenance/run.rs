@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::report::{MaintenanceReport, ProfileMaintenance};
+use super::uploads::Unfinished;
 use super::{leftovers, verifications};
 use crate::cancellation::until_cancelled;
 use crate::catalog::{self, StoredBackup, VerificationRecord};
@@ -96,8 +97,11 @@ async fn remove_leftovers(
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
     let removed = async {
         prune::require_clock(environment, storage).await?;
-        // Asked for before what is there is listed: whoever begins to write later writes what is young.
+        // Listed before leases are asked for: whoever has noted an upload holds a lease by then.
+        let uploads = Unfinished::list(storage).await?;
+        // Asked for before archives are listed: whoever begins to write later writes what is young.
         let held = lease::held(storage, &environment.clock).await?;
+        uploads.abort(storage, &held, report).await;
         let backups = catalog::list(storage).await?;
         let manifests: Vec<_> = backups.into_iter().map(|backup| backup.manifest).collect();
         let age = age.max(environment.lease_time * 2);
