@@ -3,6 +3,7 @@
 mod leftovers;
 mod report;
 mod run;
+mod temporary;
 mod uploads;
 pub(crate) mod verifications;
 
