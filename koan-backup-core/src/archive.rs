@@ -40,5 +40,5 @@ pub(crate) use object::ArchiveObject;
 pub(crate) use pending::PendingArchive;
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::BlockFault;
-pub(crate) use upload::{FinishedUpload, UploadWriter};
+pub(crate) use upload::{FinishedUpload, UploadNote, UploadWriter};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

@@ -56,7 +56,7 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// How many line feeds there are.
 pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+    u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).expect("no slice is longer than 2^64 bytes")
 }
 
 #[cfg(test)]

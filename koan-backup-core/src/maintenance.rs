@@ -3,7 +3,9 @@
 mod leftovers;
 mod report;
 mod run;
+mod temporary;
 mod undone;
+mod uploads;
 pub(crate) mod verifications;
 
 pub use report::{MaintenanceReport, ProfileMaintenance};

@@ -7,6 +7,7 @@ mod failure;
 mod files;
 mod listing;
 mod location;
+mod multipart;
 mod options;
 mod paced;
 
@@ -18,13 +19,14 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
 
 use self::bandwidth::Bandwidth;
 pub(crate) use self::failure::is_refusal;
-pub(crate) use self::files::discard;
 pub(crate) use self::listing::{FileStamp, ListedFile};
+pub(crate) use self::multipart::Aborted;
 pub use self::options::StorageOptions;
-use self::paced::Paced;
+use self::paced::{Paced, PacedMultipart};
 use crate::encryption::ArchiveEncryption;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -32,6 +34,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    /// The same place, if it tells the ids of uploads.
+    multipart: Option<Arc<dyn MultipartStore>>,
     location: String,
     sort: Sort,
     part_bytes: usize,
@@ -90,6 +94,7 @@ impl Storage {
             .with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
+            multipart: None,
             location: path.display().to_string(),
             sort: Sort::Directory(directory),
             part_bytes: LOCAL_PART_BYTES,
@@ -143,9 +148,19 @@ impl Storage {
     }
 
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
+    ///
+    /// Such a store tells no ids of uploads, so what a killed process has begun to upload stays there until the store removes it.
+    /// Of a bucket that is opened by its [`url`](Self::url) maintenance removes it.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
-        Self { store, location: location.into(), sort: Sort::Other, part_bytes: STORE_PART_BYTES, encryption }
+        Self {
+            store,
+            multipart: None,
+            location: location.into(),
+            sort: Sort::Other,
+            part_bytes: STORE_PART_BYTES,
+            encryption,
+        }
     }
 
     /// At most so many bytes a second for what is written here, and as many for what is read, summed over all that use this value or
@@ -160,6 +175,8 @@ impl Storage {
                 format!("storage `{}` has a bandwidth limit of 0; name bytes per second", self.location),
             ));
         };
+        self.multipart =
+            self.multipart.map(|store| Arc::new(PacedMultipart::new(store, bandwidth.clone())) as _);
         self.store = Arc::new(Paced::new(self.store, bandwidth));
         Ok(self)
     }
@@ -199,8 +216,18 @@ impl Storage {
     }
 
     /// The bucket of a cloud.
-    fn cloud(store: Arc<dyn ObjectStore>, location: String) -> Self {
-        Self { sort: Sort::Cloud, ..Self::object_store(store, location) }
+    fn cloud(
+        store: Arc<dyn ObjectStore>,
+        multipart: Option<Arc<dyn MultipartStore>>,
+        location: String,
+    ) -> Self {
+        Self { sort: Sort::Cloud, multipart, ..Self::object_store(store, location) }
+    }
+
+    /// A store whose uploads have ids.
+    #[cfg(test)]
+    fn knowing_uploads(self, store: Arc<dyn MultipartStore>) -> Self {
+        Self { multipart: Some(store), ..self }
     }
 
     /// Bytes of a part of an upload.

@@ -20,6 +20,8 @@ pub enum Trouble {
     CutInAnswer(usize),
     /// The answer comes so many milliseconds later.
     Slow(u64),
+    /// The answer comes once the proxy is told something else.
+    Held,
 }
 
 /// One thing that goes wrong.
@@ -27,7 +29,7 @@ pub enum Trouble {
 pub struct Fault {
     /// The method.
     pub method: &'static str,
-    /// What path and query must contain.
+    /// What path and query must contain; end with, if a `$` follows.
     pub target: &'static str,
     /// What is done.
     pub trouble: Trouble,
@@ -84,6 +86,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
+    /// How often it was told what to do.
+    told: u32,
     faults: Vec<Fault>,
     seen: Vec<Seen>,
 }
@@ -121,13 +125,16 @@ impl Proxy {
 
     /// Goes wrong like this from now on; what was seen before is forgotten.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        *self.shared.lock() = State { faults: faults.into_iter().collect(), seen: Vec::new() };
+        let faults = faults.into_iter().collect();
+        let mut state = self.shared.lock();
+        *state = State { told: state.told + 1, faults, seen: Vec::new() };
     }
 
-    /// The requests of a method whose path and query contain `target`.
+    /// The requests of a method whose path and query contain `target`, or end with it if a `$` follows.
     pub fn seen(&self, method: &str, target: &str) -> Vec<Seen> {
         let state = self.shared.lock();
-        let matching = state.seen.iter().filter(|seen| seen.method == method && seen.target.contains(target));
+        let matching =
+            state.seen.iter().filter(|seen| seen.method == method && matches(&seen.target, target));
         matching.cloned().collect()
     }
 }
@@ -144,18 +151,26 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trouble(&self, method: &str, target: &str) -> Option<Trouble> {
+    /// What is done with a request, and how often the proxy was told before.
+    fn trouble(&self, method: &str, target: &str) -> (u32, Option<Trouble>) {
         let mut state = self.lock();
+        let told = state.told;
         state.seen.push(Seen { method: method.to_owned(), target: target.to_owned(), at: Instant::now() });
         let mut matching =
-            state.faults.iter_mut().filter(|fault| fault.method == method && target.contains(fault.target));
-        let fault = matching.find(|fault| fault.times > 0)?;
+            state.faults.iter_mut().filter(|fault| fault.method == method && matches(target, fault.target));
+        let Some(fault) = matching.find(|fault| fault.times > 0) else { return (told, None) };
         if fault.after > 0 {
             fault.after -= 1;
-            return None;
+            return (told, None);
         }
         fault.times -= 1;
-        Some(fault.trouble)
+        (told, Some(fault.trouble))
+    }
+
+    fn wait_until_told(&self, told: u32) {
+        while self.lock().told == told && !self.is_over.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// One request a connection.
@@ -163,7 +178,7 @@ impl Shared {
         let (head, mut body) = read_head(&mut client)?;
         let mut words = head.split(' ');
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let trouble = self.trouble(&method, &target);
+        let (told, trouble) = self.trouble(&method, &target);
         let length = header(&head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0usize);
         if trouble == Some(Trouble::CutInRequest) {
             read_until(&mut client, &mut body, length / 2)?;
@@ -184,10 +199,18 @@ impl Shared {
             Some(Trouble::AnswerLost) => return client.shutdown(Shutdown::Both).ok(),
             Some(Trouble::CutInAnswer(bytes)) => answer.truncate(bytes),
             Some(Trouble::Slow(millis)) => std::thread::sleep(Duration::from_millis(millis)),
+            Some(Trouble::Held) => self.wait_until_told(told),
             _ => {}
         }
         client.write_all(alone(&head, as_it_is).as_bytes()).ok()?;
         client.write_all(&answer).ok()
+    }
+}
+
+fn matches(target: &str, wanted: &str) -> bool {
+    match wanted.strip_suffix('$') {
+        Some(end) => target.ends_with(end),
+        None => target.contains(wanted),
     }
 }
 

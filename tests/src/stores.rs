@@ -8,7 +8,7 @@ mod program;
 mod s3s;
 
 pub use azurite::{Azurite, KEY as AZURITE_KEY};
-pub use google::{GoogleByMoto, GoogleEmulator};
+pub use google::{GoogleByMoto, GoogleEmulator, google};
 pub use http::{Answer, request};
 pub use moto::Moto;
-pub use s3s::S3s;
+pub use s3s::{S3s, amazon};

@@ -169,6 +169,40 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
 }
 
 #[tokio::test]
+async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
+    let shop = shop().await;
+    let ids = shop.nightly(1).await;
+    let old = [
+        "leases/backup/nightly/0000000002.json#1".to_owned(),
+        format!("leases/restore/{0}/{0}.json#12", ids[0]),
+        format!("manifests/{}.json#1", ids[0]),
+        format!("pins/{}.json#3", ids[0]),
+    ];
+    let young = format!("manifests/{}.json#2", ids[0]);
+    let foreign = [
+        "manifests/notes.json#1",
+        "manifests/0000000001.json#a",
+        "manifests/0000000001.json#",
+        "notes/0000000001.json#1",
+    ];
+    for path in old.iter().map(String::as_str).chain([young.as_str()]).chain(foreign) {
+        let file = shop.folder.path().join(path);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        std::fs::write(&file, b"123").expect("written");
+        if path != young {
+            age(&file, Duration::from_secs(3 * 86_400));
+        }
+    }
+    let report = shop.koan.maintenance().await.expect("ran");
+    let mut left = report.profiles[0].leftovers.clone();
+    left.sort();
+    assert_eq!(left, old, "{report:?}");
+    assert_eq!(report.profiles[0].freed_bytes, 12);
+    assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
+    assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
+}
+
+#[tokio::test]
 async fn retention_is_applied_and_what_refuses_it_is_in_the_report() {
     let shop = shop().await;
     let ids = shop.nightly(4).await;
@@ -227,8 +261,11 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     shop.nightly(1).await;
     let archive = "archives/backup-slow-20260101-000000-0a1b2c3d.zip";
     let file = shop.folder.path().join(archive);
-    std::fs::write(&file, b"12345").expect("written");
-    age(&file, Duration::from_secs(30 * 86_400));
+    let temporary = shop.folder.path().join(format!("{archive}#1"));
+    for file in [&file, &temporary] {
+        std::fs::write(file, b"12345").expect("written");
+        age(file, Duration::from_secs(30 * 86_400));
+    }
     let now = shop.clock.now();
     let lease = serde_json::json!({
         "formatVersion": 1, "subject": { "backup": "slow" }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
@@ -242,7 +279,11 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     assert!(report.is_clean() && report.profiles[0].leftovers.is_empty(), "{report:?}");
     shop.clock.pass(1);
     let report = shop.koan.maintenance().await.expect("ran");
-    assert_eq!(report.profiles[0].leftovers, [archive], "its holder is dead");
+    assert_eq!(
+        report.profiles[0].leftovers,
+        [archive.to_owned(), format!("{archive}#1")],
+        "its holder is dead"
+    );
 }
 
 #[tokio::test]

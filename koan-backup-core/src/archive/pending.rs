@@ -13,16 +13,15 @@ use crate::error::{Error, Result};
 use crate::storage::{PATIENCE, Storage};
 
 /// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.
-pub(crate) struct PendingArchive<'a> {
-    storage: &'a Storage,
+pub(crate) struct PendingArchive {
     path: Path,
     upload: Upload,
 }
 
-impl<'a> PendingArchive<'a> {
+impl PendingArchive {
     /// Begins to store an archive at `path`, sealed as a whole for `recipients` if there are any.
     pub(crate) async fn begin(
-        storage: &'a Storage,
+        storage: &Storage,
         path: Path,
         recipients: Option<Recipients>,
         created_at: Timestamp,
@@ -34,12 +33,11 @@ impl<'a> PendingArchive<'a> {
 
     /// Begins to store at `path` an archive that is written already.
     pub(crate) async fn begin_upload(
-        storage: &'a Storage,
+        storage: &Storage,
         path: Path,
         cancel: &CancellationToken,
     ) -> Result<(UploadWriter, Self)> {
-        let begun =
-            Upload::begin(storage.store().as_ref(), storage.location(), path.clone(), storage.part_bytes());
+        let begun = Upload::begin(storage, path.clone());
         let mut begun = std::pin::pin!(begun);
         let (writer, upload) = tokio::select! {
             biased;
@@ -52,7 +50,7 @@ impl<'a> PendingArchive<'a> {
                 return Err(Error::cancelled());
             }
         };
-        Ok((writer, Self { storage, path, upload }))
+        Ok((writer, Self { path, upload }))
     }
 
     /// Stores what `produce` writes, and gives what it gives. When this returns an error, nothing is at the path.
@@ -75,7 +73,7 @@ impl<'a> PendingArchive<'a> {
                 return Err(error);
             }
         };
-        self.upload.complete(self.storage.store().as_ref(), &written).await?;
+        self.upload.complete(&written).await?;
         let FinishedUpload { size_bytes, sha256 } = written;
         Ok((produced, ArchiveFile { file: self.path.to_string(), size_bytes, sha256 }))
     }

@@ -3,18 +3,23 @@
 //! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
 //! archive, and nothing shows in the store before the upload is completed.
 
+mod begun;
+mod note;
+
 use std::io;
 
 use age::stream::StreamWriter;
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStoreExt as _, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use self::begun::BegunUpload;
+pub(crate) use self::note::UploadNote;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::PATIENCE;
+use crate::storage::Storage;
 
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
@@ -79,10 +84,9 @@ impl io::Write for ArchiveSink {
 /// The storing end.
 #[derive(Debug)]
 pub(super) struct Upload {
-    store_name: String,
+    storage: Storage,
     path: Path,
-    /// Gone once it is completed or aborted.
-    upload: Option<Box<dyn MultipartUpload>>,
+    begun: BegunUpload,
     parts: mpsc::Receiver<Bytes>,
 }
 
@@ -94,14 +98,10 @@ pub(crate) struct FinishedUpload {
 }
 
 impl Upload {
-    /// Begins an upload, in parts of `part_bytes`. Nothing shows at `path` until [`complete`](Self::complete).
-    pub(super) async fn begin(
-        store: &dyn ObjectStore,
-        store_name: &str,
-        path: Path,
-        part_bytes: usize,
-    ) -> Result<(UploadWriter, Self)> {
-        let upload = store.put_multipart(&path).await.map_err(|source| failed(store_name, &path, source))?;
+    /// Begins an upload. Nothing shows at `path` until [`complete`](Self::complete).
+    pub(super) async fn begin(storage: &Storage, path: Path) -> Result<(UploadWriter, Self)> {
+        let begun = BegunUpload::begin(storage, &path).await?;
+        let part_bytes = storage.part_bytes();
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
         let writer = UploadWriter {
             parts: sender,
@@ -111,55 +111,48 @@ impl Upload {
             hasher: Sha256::new(),
             written: 0,
         };
-        Ok((writer, Self { store_name: store_name.to_owned(), path, upload: Some(upload), parts }))
+        Ok((writer, Self { storage: storage.clone(), path, begun, parts }))
     }
 
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
     pub(super) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
-            let Some(upload) = &mut self.upload else { break };
-            if let Err(source) = upload.put_part(PutPayload::from(part)).await {
+            if let Err(source) = self.begun.put_part(PutPayload::from(part)).await {
                 // The writing end must not wait for a store that is gone.
                 self.parts.close();
                 while self.parts.recv().await.is_some() {}
-                return Err(failed(&self.store_name, &self.path, source));
+                return Err(failed(self.storage.location(), &self.path, source));
             }
         }
         Ok(())
     }
 
     /// Makes the archive appear, whole, and compares its size with what was written.
-    pub(super) async fn complete(&mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
-        let completed = match &mut self.upload {
-            Some(upload) => upload.complete().await.map(drop),
-            None => Ok(()),
-        };
-        let checked = match completed.map_err(|source| failed(&self.store_name, &self.path, source)) {
-            Ok(()) => {
-                self.upload = None;
-                self.check_size(store, written).await
-            }
-            Err(error) => {
+    pub(super) async fn complete(&mut self, written: &FinishedUpload) -> Result<()> {
+        let checked = match self.begun.complete().await {
+            Ok(()) => self.check_size(written).await,
+            Err(source) => {
                 self.abort().await;
-                Err(error)
+                Err(failed(self.storage.location(), &self.path, source))
             }
         };
         if checked.is_err() {
             // It may have been completed all the same, and the answer was lost.
-            crate::storage::discard(store, &self.path).await;
+            self.storage.discard(&self.path).await;
         }
         checked
     }
 
-    async fn check_size(&mut self, store: &dyn ObjectStore, written: &FinishedUpload) -> Result<()> {
-        let stored =
-            store.head(&self.path).await.map_err(|source| failed(&self.store_name, &self.path, source))?;
+    async fn check_size(&mut self, written: &FinishedUpload) -> Result<()> {
+        let place = self.storage.location();
+        let stored = self.storage.store().head(&self.path).await;
+        let stored = stored.map_err(|source| failed(place, &self.path, source))?;
         if stored.size != written.size_bytes {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "archive `{}` has {} bytes in storage `{}` and {} were written; nothing is published",
-                    self.path, stored.size, self.store_name, written.size_bytes
+                    "archive `{}` has {} bytes in storage `{place}` and {} were written; nothing is published",
+                    self.path, stored.size, written.size_bytes
                 ),
             ));
         }
@@ -170,25 +163,7 @@ impl Upload {
     pub(super) async fn abort(&mut self) {
         // The writing end must not wait either.
         self.parts.close();
-        let Some(mut upload) = self.upload.take() else { return };
-        let what = match tokio::time::timeout(PATIENCE, upload.abort()).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the store does not answer".to_owned(),
-        };
-        tracing::warn!(target: "koan::backup", path = %self.path, error = %what, "upload was not aborted; what it left in the store can be removed by hand");
-    }
-}
-
-/// A backup that is dropped leaves no parts in a store that keeps them until they are aborted.
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                // Whoever dropped the backup does not wait.
-                let _ = upload.abort().await;
-            });
-        }
+        self.begun.abort(&self.path).await;
     }
 }
 

@@ -1,27 +1,24 @@
 //! An archive that no manifest names yet.
 
-use std::sync::Arc;
-
-use object_store::ObjectStore;
 use object_store::path::Path;
 
-use crate::storage::{Storage, discard};
+use crate::storage::Storage;
 
 /// An archive that no manifest names yet: it goes when this is dropped, unless it was published.
 #[derive(Debug)]
 pub(super) struct Unpublished {
-    place: Option<(Arc<dyn ObjectStore>, Path)>,
+    place: Option<(Storage, Path)>,
 }
 
 impl Unpublished {
     pub(super) fn new(storage: &Storage, path: Path) -> Self {
-        Self { place: Some((Arc::clone(storage.store()), path)) }
+        Self { place: Some((storage.clone(), path)) }
     }
 
     /// Removes it, and waits for that, though not for ever.
     pub(super) async fn discard(mut self) {
-        if let Some((store, path)) = self.place.take() {
-            discard(store.as_ref(), &path).await;
+        if let Some((storage, path)) = self.place.take() {
+            storage.discard(&path).await;
         }
     }
 
@@ -33,10 +30,11 @@ impl Unpublished {
 
 impl Drop for Unpublished {
     fn drop(&mut self) {
-        if let (Some((store, path)), Ok(runtime)) = (self.place.take(), tokio::runtime::Handle::try_current())
+        if let (Some((storage, path)), Ok(runtime)) =
+            (self.place.take(), tokio::runtime::Handle::try_current())
         {
             // Whoever dropped the copy does not wait.
-            runtime.spawn(async move { discard(store.as_ref(), &path).await });
+            runtime.spawn(async move { storage.discard(&path).await });
         }
     }
 }

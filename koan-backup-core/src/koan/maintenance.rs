@@ -58,12 +58,14 @@ impl MaintenanceBuilder {
     }
 
     /// How old a file that belongs to no backup must be to be removed; a day by default. It must be longer than any upload takes.
+    ///
+    /// What a crashed run has uploaded of an archive and not completed needs no age: it goes once the lease of that run has expired.
     pub fn leftovers_older_than(mut self, age: Duration) -> Self {
         self.options.leftovers_older_than = Some(age);
         self
     }
 
-    /// Removes no files of crashed runs.
+    /// Removes no files of crashed runs, and aborts none of their uploads.
     pub fn without_leftovers(mut self) -> Self {
         self.options.leftovers_older_than = None;
         self

@@ -1,7 +1,7 @@
 //! Files that belong to no backup, left by runs that crashed.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::report::ProfileMaintenance;
+use super::temporary::TemporaryFiles;
 use super::verifications;
 use crate::archive::is_archive_name;
 use crate::catalog::damage;
@@ -53,21 +54,20 @@ pub(super) async fn remove(
         }
     }
     if let Some(directory) = storage.directory() {
-        let (directory, now) = (directory.join("archives"), std::time::SystemTime::now());
-        let held = worked_on.clone();
-        let removed = tokio::task::spawn_blocking(move || unfinished(&directory, &held, age, now)).await;
+        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age };
+        let removed = tokio::task::spawn_blocking(move || temporary.remove(SystemTime::now())).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
         let removed = removed.map_err(|source| {
-            let text = format!("unfinished archives in storage `{}` were not removed", storage.location());
+            let text = format!("temporary files in storage `{}` were not removed", storage.location());
             Error::with_source(ErrorKind::Storage, text, source)
         })?;
         for (file, result) in removed {
             match result {
                 Ok(bytes) => {
                     report.freed_bytes += bytes;
-                    report.leftovers.push(format!("archives/{file}"));
+                    report.leftovers.push(file);
                 }
-                Err(error) => problems.push(format!("`archives/{file}` was not removed: {error}")),
+                Err(error) => problems.push(format!("`{file}` was not removed: {error}")),
             }
         }
     }
@@ -100,34 +100,4 @@ async fn forget_gone(storage: &Storage, there: &BTreeSet<BackupId>, now: Timesta
 fn is_older(file: &ObjectMeta, age: Duration, now: Timestamp) -> bool {
     let passed = now.as_second() - file.last_modified.timestamp();
     u64::try_from(passed).is_ok_and(|passed| passed > age.as_secs())
-}
-
-/// Removes the temporary files of uploads that were never completed: `…zip#1`, as `object_store` names them. Gives each with its
-/// bytes, or why it could not be removed.
-fn unfinished(
-    directory: &std::path::Path,
-    held: &[String],
-    age: Duration,
-    now: std::time::SystemTime,
-) -> std::io::Result<Vec<(String, std::io::Result<u64>)>> {
-    let mut removed = Vec::new();
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(removed),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let Some((archive, number)) = name.rsplit_once('#') else { continue };
-        let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
-        let is_temporary = is_archive_name(archive) && is_number;
-        let is_held = held.iter().any(|file| file.ends_with(archive));
-        let meta = entry.metadata()?;
-        let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > age);
-        if is_temporary && is_old && !is_held {
-            let result = std::fs::remove_file(entry.path()).map(|()| meta.len());
-            removed.push((name, result));
-        }
-    }
-    Ok(removed)
 }

@@ -32,6 +32,9 @@ pub struct ProfileMaintenance {
     pub leftovers: Vec<String>,
     /// Their bytes.
     pub freed_bytes: u64,
+    /// Archives that crashed runs had begun to upload: of these the store had parts, which nobody sees, and they are gone now. How
+    /// many bytes they were is not known.
+    pub aborted_uploads: Vec<String>,
     /// What somebody else was doing already.
     pub skipped: Vec<String>,
     /// What could not be done, and why.

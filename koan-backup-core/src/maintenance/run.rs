@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::report::{MaintenanceReport, ProfileMaintenance};
 use super::undone::{Chore, Outcome};
+use super::uploads::Unfinished;
 use super::{leftovers, verifications};
 use crate::cancellation::until_cancelled;
 use crate::catalog::{self, StoredBackup, VerificationRecord};
@@ -125,18 +126,25 @@ async fn remove_under<'a>(
     let explained = |error| lease.explain(error, &options.cancel);
     let look = async {
         prune::require_that_of_store(environment, storage).await?;
+        // Listed before leases are asked for: whoever has noted an upload holds a lease by then.
+        let uploads = Unfinished::list(storage).await?;
         let survey = Survey::take(storage).await?;
         survey.require_clock(environment.clock.now())?;
-        Ok(survey)
+        Ok((uploads, survey))
     };
-    let survey = match until_cancelled(&cancel, look).await.map_err(explained) {
-        Ok(survey) => survey,
+    let (uploads, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
+        Ok(seen) => seen,
         Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
     };
     // Before the retention, which may take long: what was seen must be of now when it is compared with the archives there are.
     if let Some(age) = options.leftovers_older_than {
         let (age, now) = (age.max(environment.lease_time * 2), environment.clock.now());
-        let removed = leftovers::remove(storage, &survey, age, now, &mut outcome.report);
+        let report = &mut outcome.report;
+        let removed = async {
+            let mut problems = uploads.abort(storage, survey.held(now), report).await;
+            problems.extend(leftovers::remove(storage, &survey, age, now, report).await?);
+            Ok(problems)
+        };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
             Ok(problems) => outcome.done(Chore::Leftovers, problems).await,
             Err(error) => outcome.failed(&[Chore::Leftovers], error).await?,

@@ -31,7 +31,7 @@ pub enum ConflictMode {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RestoreLevel {
-    /// Secondary indexes are dropped and rebuilt.
+    /// Indexes are dropped and rebuilt, in some databases those of keys as well; constraints are checked at the end.
     #[default]
     Fast,
     /// Indexes stay; constraints are checked at the end.

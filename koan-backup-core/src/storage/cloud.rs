@@ -14,33 +14,64 @@ mod settings;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
 pub(super) use self::answer::Answer;
-use self::answering::Answering;
+use self::answering::{Answering, AnsweringMultipart};
 use self::secrets::Secrets;
 use super::location::{BucketLocation, Cloud};
 use super::options::{StorageOptions, missing_feature};
 use crate::error::Result;
 
+/// A bucket, and the ids of its uploads where there are any.
+pub(super) struct Bucket {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) multipart: Option<Arc<dyn MultipartStore>>,
+}
+
 /// The bucket, whose errors say what the store answered and what to check.
-pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<Bucket> {
     let secrets = Secrets::of(options);
-    let store = match bucket.cloud {
+    let opened = match bucket.cloud {
         #[cfg(feature = "s3")]
-        Cloud::S3 => s3::open(bucket, options, &secrets)?,
+        Cloud::S3 => Bucket::below(&bucket.prefix, s3::open(bucket, options, &secrets)?),
+        // Its uploads have no ids: parts that are never put together go by themselves, and cannot be removed by anybody.
         #[cfg(feature = "azure")]
-        Cloud::Azure => azure::open(bucket, options, &secrets)?,
+        Cloud::Azure => Bucket {
+            multipart: None,
+            ..Bucket::below(&bucket.prefix, azure::open(bucket, options, &secrets)?)
+        },
         #[cfg(feature = "gcs")]
-        Cloud::Google => google::open(bucket, options, &secrets)?,
+        Cloud::Google => Bucket::below(&bucket.prefix, google::open(bucket, options, &secrets)?),
         #[allow(unreachable_patterns)]
         Cloud::S3 | Cloud::Azure | Cloud::Google => return Err(missing_feature(bucket)),
     };
-    let store = match bucket.prefix.as_ref() {
-        "" => store,
-        _ => Arc::new(PrefixStore::new(store, bucket.prefix.clone())),
-    };
-    Ok(Arc::new(Answering::new(store, secrets)))
+    Ok(opened.answering(&secrets))
+}
+
+impl Bucket {
+    /// What lies below a prefix of a store.
+    fn below<S: ObjectStore + MultipartStore>(prefix: &Path, store: S) -> Self {
+        match prefix.as_ref() {
+            "" => Self::of(Arc::new(store)),
+            _ => Self::of(Arc::new(PrefixStore::new(store, prefix.clone()))),
+        }
+    }
+
+    fn of<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Self {
+        Self { store: Arc::clone(&store) as _, multipart: Some(store) }
+    }
+
+    fn answering(self, secrets: &Secrets) -> Self {
+        Self {
+            store: Arc::new(Answering::new(self.store, secrets.clone())),
+            multipart: self
+                .multipart
+                .map(|store| Arc::new(AnsweringMultipart::new(store, secrets.clone())) as _),
+        }
+    }
 }
 
 #[cfg(all(test, feature = "s3"))]

@@ -1,7 +1,7 @@
 //! Small files in a storage profile: manifests and what is like them.
 
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
 use super::{PATIENCE, Storage, is_refusal};
 use crate::error::{Error, ErrorKind, Result};
@@ -91,16 +91,11 @@ impl Storage {
 
     /// Removes what must not stay. That it stays all the same is logged: nothing refers to it.
     pub(crate) async fn discard(&self, path: &Path) {
-        discard(self.store.as_ref(), path).await;
+        let what = match tokio::time::timeout(PATIENCE, self.store.delete(path)).await {
+            Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the store does not answer".to_owned(),
+        };
+        tracing::warn!(target: "koan::backup", path = %path, error = %what, "a file that belongs to no backup was not removed; it can be removed by hand");
     }
-}
-
-/// Removes what must not stay, if it is there.
-pub(crate) async fn discard(store: &dyn ObjectStore, path: &Path) {
-    let what = match tokio::time::timeout(PATIENCE, store.delete(path)).await {
-        Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the store does not answer".to_owned(),
-    };
-    tracing::warn!(target: "koan::backup", path = %path, error = %what, "a file that belongs to no backup was not removed; it can be removed by hand");
 }

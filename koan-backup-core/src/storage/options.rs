@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
+use object_store::multipart::MultipartStore;
+
 use super::Storage;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 use super::cloud;
@@ -21,6 +24,9 @@ pub struct StorageOptions {
     pub(super) environment: Variables,
     pub(super) retry: Retry,
 }
+
+/// A bucket, and the ids of its uploads where there are any.
+type OpenBucket = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 
 /// Whether environment variables are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +108,8 @@ impl StorageOptions {
                 Storage::local(path)
             }
             Location::Bucket(bucket) => {
-                let store = self.open_bucket(&bucket)?;
-                Ok(Storage::cloud(store, bucket.url()))
+                let (store, multipart) = self.open_bucket(&bucket)?;
+                Ok(Storage::cloud(store, multipart, bucket.url()))
             }
         }
     }
@@ -125,12 +131,13 @@ impl StorageOptions {
     }
 
     #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
-    fn open_bucket(&self, bucket: &BucketLocation) -> Result<Arc<dyn object_store::ObjectStore>> {
-        cloud::open(bucket, self)
+    fn open_bucket(&self, bucket: &BucketLocation) -> Result<OpenBucket> {
+        let cloud::Bucket { store, multipart } = cloud::open(bucket, self)?;
+        Ok((store, multipart))
     }
 
     #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
-    fn open_bucket(&self, bucket: &BucketLocation) -> Result<Arc<dyn object_store::ObjectStore>> {
+    fn open_bucket(&self, bucket: &BucketLocation) -> Result<OpenBucket> {
         let _ = (self.environment, self.retry.times, self.retry.within);
         Err(missing_feature(bucket))
     }

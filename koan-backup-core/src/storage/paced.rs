@@ -1,5 +1,7 @@
 //! A store that is written and read no faster than its bandwidth allows.
 
+mod multipart;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
+pub(super) use self::multipart::PacedMultipart;
 use super::bandwidth::Bandwidth;
 
 /// A store that is written and read no faster than its bandwidth allows.
@@ -138,6 +141,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::storage::Storage;
 
     fn paced(bytes_per_second: u64) -> Paced {
         Paced::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("a limit"))
@@ -155,6 +159,21 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
         let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
         assert_eq!(bytes, [[1u8; 2000], [2; 2000], [3; 2000]].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn parts_of_an_upload_whose_id_is_known_go_no_faster_either() {
+        let (inner, path) = (Arc::new(InMemory::new()), Path::from("archive"));
+        let storage = Storage::object_store(Arc::clone(&inner) as _, "memory").knowing_uploads(inner);
+        let storage = storage.bandwidth_limit(1000).expect("a limit");
+        let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
+        assert!(id.is_some());
+        let began = Instant::now();
+        for part in [1u8, 2, 3] {
+            upload.put_part(vec![part; 2000].into()).await.expect("stored");
+        }
+        upload.complete().await.expect("completed");
+        assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
     }
 
     #[tokio::test(start_paused = true)]

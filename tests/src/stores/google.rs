@@ -59,7 +59,7 @@ const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/u
 #[derive(Debug)]
 pub struct GoogleByMoto {
     proxy: Proxy,
-    _moto: Moto,
+    moto: Moto,
 }
 
 impl GoogleByMoto {
@@ -73,17 +73,27 @@ impl GoogleByMoto {
             lower if lower.starts_with("authorization:") => None,
             _ => Some(line),
         });
-        Self { proxy, _moto: moto }
+        Self { proxy, moto }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.proxy.port()
+    }
+
+    /// What is behind it.
+    pub fn moto(&self) -> &Moto {
+        &self.moto
     }
 
     /// A profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
-        google(prefix, self.proxy.port())
+        google(prefix, self.port())
     }
 }
 
 /// A profile in the bucket `backups` of what speaks Google's protocol on a port of this machine, and asks for no credentials.
-fn google(prefix: &str, port: u16) -> StorageOptions {
+pub fn google(prefix: &str, port: u16) -> StorageOptions {
     let key =
         r#"{"private_key": "none", "private_key_id": "none", "client_email": "none", "disable_oauth": true}"#;
     Storage::options(format!("gs://backups/{prefix}"))

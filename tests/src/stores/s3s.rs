@@ -60,8 +60,20 @@ impl S3s {
 
     /// A profile in the bucket `backups`, reached by another port.
     pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
-        s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
+        amazon(prefix, port)
     }
+
+    /// How many uploads were begun and neither completed nor aborted: each is a file beside the buckets, and so are its parts.
+    pub fn unfinished_uploads(&self) -> usize {
+        let entries = std::fs::read_dir(self.0.data()).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(".upload-") && name.ends_with(".json")).count()
+    }
+}
+
+/// A profile in the bucket `backups` of what speaks the protocol of S3 on a port of this machine, with the credentials of all of ours.
+pub fn amazon(prefix: &str, port: u16) -> StorageOptions {
+    s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
 }
 
 /// S3 on a port of this machine.

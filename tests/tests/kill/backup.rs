@@ -4,15 +4,19 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 
-use super::catalog::{Catalog, every_backup_is_whole};
+use super::catalog::{Catalog, every_backup_is_whole, nothing_else_is_there};
 use super::harness::{Left, Scenario, Words};
-use super::shop::{Dump, NAME, Shop, after_the_last_entity, time_passes};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity, days_pass, time_passes};
+
+/// Kills between two runs of maintenance, so that most jobs find what the killed before them have left.
+const KILLS_PER_MAINTENANCE: u32 = 3;
 
 pub(super) struct KilledBackup {
     shop: Shop,
     koan: Koan,
     dump: Dump,
     known: Catalog,
+    checks: u32,
 }
 
 impl Scenario for KilledBackup {
@@ -23,7 +27,7 @@ impl Scenario for KilledBackup {
         let koan = Shop::context(folder).await;
         koan.backup(NAME).await.expect("a backup");
         let known = every_backup_is_whole(&koan, &shop.storage()).await;
-        Self { dump: shop.dump(), shop, koan, known }
+        Self { dump: shop.dump(), shop, koan, known, checks: 0 }
     }
 
     fn put_back(&self) {
@@ -50,6 +54,24 @@ impl Scenario for KilledBackup {
             None
         };
         self.known = found;
+        self.checks += 1;
+        if self.checks.is_multiple_of(KILLS_PER_MAINTENANCE) {
+            self.maintain().await;
+        }
         Left { side, trace }
+    }
+}
+
+impl KilledBackup {
+    /// Maintenance removes all that the killed have left, and no more.
+    async fn maintain(&mut self) {
+        let storage = self.shop.storage();
+        days_pass(&storage);
+        let report = self.koan.maintenance().without_verification().await.expect("ran");
+        assert!(report.is_clean(), "{report:?}");
+        let found = every_backup_is_whole(&self.koan, &storage).await;
+        assert_eq!(found.backups, self.known.backups, "maintenance removed a backup");
+        nothing_else_is_there(&storage, &found);
+        self.known = found;
     }
 }

@@ -1,14 +1,14 @@
 //! What must hold of a directory of backups, whoever was killed while using it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use koan_backup::{BackupId, BackupStatus, Koan, Manifest};
 use koan_backup_tests::archive_surgery::sha256;
 use serde_json::Value;
 
 use super::harness::Side;
-use super::shop::NAME;
+use super::shop::{NAME, below};
 
 /// The backups of a directory.
 pub(super) struct Catalog {
@@ -79,6 +79,17 @@ pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalo
     unfinished += archives.len() - without_manifest;
     let backups = listed.into_iter().map(|manifest| (manifest.id, manifest)).collect();
     Catalog { backups, without_manifest, unfinished }
+}
+
+/// There is nothing but whole backups and leases that nobody holds.
+pub(super) fn nothing_else_is_there(storage: &Path, catalog: &Catalog) {
+    assert_eq!((catalog.without_manifest, catalog.unfinished), (0, 0), "maintenance left something");
+    let others = below(storage).into_iter().filter(|path| {
+        let file = path.strip_prefix(storage).expect("below it");
+        let is_whole = !file.to_string_lossy().contains('#');
+        !(is_whole && ["archives", "manifests", "leases"].iter().any(|folder| file.starts_with(folder)))
+    });
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "maintenance left something");
 }
 
 /// The files of a folder of the storage by their paths in it.

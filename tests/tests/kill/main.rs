@@ -12,6 +12,7 @@ mod process;
 mod rekey;
 mod restore;
 mod shop;
+mod uploads;
 
 use backup::KilledBackup;
 use files::KilledFiles;

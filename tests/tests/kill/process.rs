@@ -103,6 +103,12 @@ impl Worker {
         if done || self.heard(DONE, Instant::now() + HANGS) { Reached::Done } else { Reached::Working }
     }
 
+    /// Kills it now, in the middle of its job.
+    pub(super) fn kill(mut self) {
+        self.end();
+        assert!(!self.heard(DONE, Instant::now() + HANGS), "it was done before it was killed");
+    }
+
     fn end(&mut self) {
         let ended = self.child.try_wait().expect("a process that can be asked");
         assert_eq!(ended, None, "the process ended before it was killed; what it said is above");

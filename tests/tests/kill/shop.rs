@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use koan_backup::Event;
 use koan_backup::prelude::*;
@@ -136,7 +137,11 @@ pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
 
 /// As if so much time had passed that every lease in a storage has expired. Whoever was killed has left each of them whole.
 pub(super) fn time_passes(storage: &Path) {
-    for lease in leases(&storage.join("leases")) {
+    // Not those that are not whole yet and called otherwise.
+    let leases = below(&storage.join("leases"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|is| is == "json"));
+    for lease in leases {
         let content = std::fs::read(&lease).expect("readable");
         let mut content: serde_json::Value =
             serde_json::from_slice(&content).unwrap_or_else(|error| panic!("{}: {error}", lease.display()));
@@ -145,12 +150,20 @@ pub(super) fn time_passes(storage: &Path) {
     }
 }
 
-/// The leases below a folder, without those that are not whole yet and called otherwise.
-fn leases(folder: &Path) -> Vec<PathBuf> {
+/// As if days had passed: every lease in a storage has expired, and no file is young.
+pub(super) fn days_pass(storage: &Path) {
+    time_passes(storage);
+    for file in below(storage) {
+        let file = std::fs::File::options().write(true).open(file).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_secs(3 * 86_400)).expect("a time");
+    }
+}
+
+/// All files below a folder.
+pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("readable").path());
-    let below = paths.flat_map(|path| if path.is_dir() { leases(&path) } else { vec![path] });
-    below.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
+    paths.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }
 
 /// What a database holds.

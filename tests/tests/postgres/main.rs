@@ -4,6 +4,7 @@
 mod chinook;
 mod conformance;
 mod faults;
+mod indexes;
 mod reading;
 mod references;
 mod restoring;

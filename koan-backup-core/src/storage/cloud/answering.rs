@@ -1,5 +1,7 @@
 //! A store whose errors say what it answered and what to check, and nothing that must stay secret.
 
+mod multipart;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
+pub(super) use self::multipart::AnsweringMultipart;
 use super::answer::{Asked, cleaned};
 use super::secrets::Secrets;
 

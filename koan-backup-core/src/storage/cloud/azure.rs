@@ -1,9 +1,7 @@
 //! Azure Blob Storage.
 
-use std::sync::Arc;
-
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::{ClientConfigKey, ObjectStore};
+use object_store::ClientConfigKey;
+use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
@@ -18,7 +16,7 @@ pub(super) fn open(
     bucket: &BucketLocation,
     options: &StorageOptions,
     secrets: &Secrets,
-) -> Result<Arc<dyn ObjectStore>> {
+) -> Result<MicrosoftAzure> {
     let mut builder = builder!(MicrosoftAzureBuilder, AzureConfigKey, bucket, options, COMMON);
     let said = |key| builder.get_config_value(&key);
     let allowed = said(AzureConfigKey::Client(ClientConfigKey::AllowHttp));
@@ -26,5 +24,5 @@ pub(super) fn open(
         builder = builder.with_allow_http(true);
     }
     let store = builder.with_container_name(&bucket.bucket).with_retry(retry(options)).build();
-    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
+    store.map_err(|source| not_opened(bucket, options, secrets, &source))
 }

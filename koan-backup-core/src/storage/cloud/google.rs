@@ -1,9 +1,6 @@
 //! Google Cloud Storage.
 
-use std::sync::Arc;
-
-use object_store::ObjectStore;
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey};
 
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
@@ -18,11 +15,11 @@ pub(super) fn open(
     bucket: &BucketLocation,
     options: &StorageOptions,
     secrets: &Secrets,
-) -> Result<Arc<dyn ObjectStore>> {
+) -> Result<GoogleCloudStorage> {
     let builder = builder!(GoogleCloudStorageBuilder, GoogleConfigKey, bucket, options, COMMON);
     let allowed = options.options.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("allow_http"));
     let allowed = allowed.map(|(_, value)| value.clone());
     is_plain_and_local(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
     let store = builder.with_bucket_name(&bucket.bucket).with_retry(retry(options)).build();
-    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
+    store.map_err(|source| not_opened(bucket, options, secrets, &source))
 }

@@ -1,9 +1,7 @@
 //! Amazon S3, and what speaks its protocol.
 
-use std::sync::Arc;
-
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
-use object_store::{ClientConfigKey, ObjectStore};
+use object_store::ClientConfigKey;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
@@ -14,11 +12,7 @@ use crate::storage::options::StorageOptions;
 const COMMON: &str = "`access_key_id`, `secret_access_key`, `session_token`, `region`, `endpoint`, \
                       `virtual_hosted_style_request`, `server_side_encryption`, `sse_kms_key_id`, `timeout`, `allow_http`";
 
-pub(super) fn open(
-    bucket: &BucketLocation,
-    options: &StorageOptions,
-    secrets: &Secrets,
-) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions, secrets: &Secrets) -> Result<AmazonS3> {
     let mut builder = builder!(AmazonS3Builder, AmazonS3ConfigKey, bucket, options, COMMON);
     let said = |key| builder.get_config_value(&key);
     let endpoint = said(AmazonS3ConfigKey::Endpoint).or_else(|| said(AmazonS3ConfigKey::S3Endpoint));
@@ -31,5 +25,5 @@ pub(super) fn open(
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(retry(options))
         .build();
-    Ok(Arc::new(store.map_err(|source| not_opened(bucket, options, secrets, &source))?))
+    store.map_err(|source| not_opened(bucket, options, secrets, &source))
 }

@@ -1,0 +1,57 @@
+//! Uploads in parts whose errors say what the store answered and what to check.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path;
+use object_store::{MultipartId, PutPayload, PutResult, Result};
+
+use super::super::answer::{Asked, cleaned};
+use super::super::secrets::Secrets;
+
+/// Uploads in parts whose errors say what the store answered and what to check.
+pub(in super::super) struct AnsweringMultipart {
+    inner: Arc<dyn MultipartStore>,
+    secrets: Secrets,
+}
+
+impl AnsweringMultipart {
+    pub(in super::super) fn new(inner: Arc<dyn MultipartStore>, secrets: Secrets) -> Self {
+        Self { inner, secrets }
+    }
+}
+
+#[async_trait]
+impl MultipartStore for AnsweringMultipart {
+    async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
+        let begun = self.inner.create_multipart(path).await;
+        begun.map_err(|error| cleaned(error, Asked::Bucket, &self.secrets))
+    }
+
+    async fn put_part(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        index: usize,
+        data: PutPayload,
+    ) -> Result<PartId> {
+        let part = self.inner.put_part(path, id, index, data).await;
+        part.map_err(|error| cleaned(error, Asked::File, &self.secrets))
+    }
+
+    async fn complete_multipart(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        parts: Vec<PartId>,
+    ) -> Result<PutResult> {
+        let completed = self.inner.complete_multipart(path, id, parts).await;
+        completed.map_err(|error| cleaned(error, Asked::File, &self.secrets))
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
+        let aborted = self.inner.abort_multipart(path, id).await;
+        aborted.map_err(|error| cleaned(error, Asked::File, &self.secrets))
+    }
+}

@@ -1,0 +1,174 @@
+//! Uploads in parts, whose id is known where the store tells it: so that another process can abort what a dead one has begun.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path;
+use object_store::{MultipartId, MultipartUpload, ObjectStoreExt as _, PutPayload, PutResult, UploadPart};
+
+use super::Storage;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What became of an upload that was to be aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aborted {
+    /// Its parts are gone.
+    Now,
+    /// There is none: it was completed or aborted before.
+    Before,
+}
+
+impl Storage {
+    /// Begins an upload; nothing shows at `path` before it is completed. Gives its id where the store tells it and takes it back
+    /// from another process: not on a disk or in memory, and not in Azure, where parts go by themselves.
+    pub(crate) async fn begin_upload(
+        &self,
+        path: &Path,
+    ) -> object_store::Result<(Box<dyn MultipartUpload>, Option<MultipartId>)> {
+        let Some(store) = &self.multipart else { return Ok((self.store.put_multipart(path).await?, None)) };
+        let id = store.create_multipart(path).await?;
+        let upload = KnownUpload {
+            store: Arc::clone(store),
+            path: path.clone(),
+            id: id.clone(),
+            begun: 0,
+            stored: Arc::default(),
+        };
+        Ok((Box::new(upload), Some(id)))
+    }
+
+    /// Aborts an upload that nobody goes on with.
+    ///
+    /// # Errors
+    /// The store refuses or fails, or is not one that can be asked.
+    pub(crate) async fn abort_upload(&self, path: &Path, id: &MultipartId) -> Result<Aborted> {
+        let Some(store) = &self.multipart else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "the unfinished upload of `{path}` cannot be aborted through storage `{}`; run maintenance where that place is \
+                     opened by its URL",
+                    self.location
+                ),
+            ));
+        };
+        abort(store.as_ref(), path, id).await.map_err(|source| {
+            Error::with_source(
+                ErrorKind::Storage,
+                format!("the unfinished upload of `{path}` was not aborted in storage `{}`", self.location),
+                source,
+            )
+        })
+    }
+}
+
+async fn abort(store: &dyn MultipartStore, path: &Path, id: &MultipartId) -> object_store::Result<Aborted> {
+    match store.abort_multipart(path, id).await {
+        Ok(()) => Ok(Aborted::Now),
+        Err(object_store::Error::NotFound { .. }) => Ok(Aborted::Before),
+        Err(error) => Err(error),
+    }
+}
+
+/// An upload whose id is known.
+struct KnownUpload {
+    store: Arc<dyn MultipartStore>,
+    path: Path,
+    id: MultipartId,
+    /// Parts that were begun.
+    begun: usize,
+    stored: Arc<Mutex<BTreeMap<usize, PartId>>>,
+}
+
+impl fmt::Debug for KnownUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownUpload").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for KnownUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (store, stored) = (Arc::clone(&self.store), Arc::clone(&self.stored));
+        let (path, id, index) = (self.path.clone(), self.id.clone(), self.begun);
+        self.begun += 1;
+        Box::pin(async move {
+            let part = store.put_part(&path, &id, index, data).await?;
+            stored.lock().unwrap_or_else(PoisonError::into_inner).insert(index, part);
+            Ok(())
+        })
+    }
+
+    async fn complete(&mut self) -> object_store::Result<PutResult> {
+        let parts = std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner));
+        if parts.len() != self.begun {
+            let source = format!("of {} parts {} were stored", self.begun, parts.len()).into();
+            return Err(object_store::Error::Generic { store: "multipart upload", source });
+        }
+        self.store.complete_multipart(&self.path, &self.id, parts.into_values().collect()).await
+    }
+
+    async fn abort(&mut self) -> object_store::Result<()> {
+        abort(self.store.as_ref(), &self.path, &self.id).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn known() -> (Storage, Path) {
+        let store = Arc::new(InMemory::new());
+        let storage = Storage::object_store(Arc::clone(&store) as _, "memory").knowing_uploads(store);
+        (storage, Path::from("archives/a"))
+    }
+
+    #[tokio::test]
+    async fn parts_stand_in_the_order_in_which_they_were_begun() {
+        let (storage, path) = known();
+        let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
+        assert!(id.is_some());
+        let (first, second) = (upload.put_part("one ".into()), upload.put_part("two".into()));
+        second.await.expect("stored");
+        first.await.expect("stored");
+        upload.complete().await.expect("completed");
+        let bytes = storage.read(&path, 100).await.expect("read").expect("there");
+        assert_eq!(bytes, b"one two");
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_lacks_a_part_is_not_completed() {
+        let (storage, path) = known();
+        let (mut upload, _) = storage.begin_upload(&path).await.expect("begun");
+        upload.put_part("one ".into()).await.expect("stored");
+        drop(upload.put_part("two".into()));
+        let error = upload.complete().await.expect_err("a part is missing");
+        assert!(error.to_string().contains("of 2 parts 1 were stored"), "{error}");
+        assert_eq!(storage.size(&path).await.expect("asked"), None);
+    }
+
+    #[tokio::test]
+    async fn another_who_knows_the_id_can_abort_it() {
+        let (storage, path) = known();
+        let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
+        upload.put_part("one".into()).await.expect("stored");
+        let aborted = storage.abort_upload(&path, &id.expect("known")).await.expect("aborted");
+        assert_eq!(aborted, Aborted::Now);
+        upload.complete().await.expect_err("it is gone");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_tells_no_id_says_where_to_abort() {
+        let storage = Storage::memory();
+        let (_, id) = storage.begin_upload(&Path::from("a")).await.expect("begun");
+        assert_eq!(id, None);
+        let error = storage.abort_upload(&Path::from("a"), &"1".to_owned()).await.expect_err("unknown");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("opened by its URL"), "{error}");
+    }
+}

@@ -1,0 +1,198 @@
+//! A backup into an object store that is killed in the middle of its upload: the store keeps the parts until maintenance has them
+//! removed, once the lease of the dead has expired.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use koan_backup::prelude::*;
+use koan_backup::{Clock as _, Compression, Manifest, ProfileMaintenance, SetName};
+use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
+use koan_backup_tests::scripted::Scripted;
+use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
+
+use super::process::{Worker, do_the_job, folder};
+use super::shop::User;
+
+/// The lease of who is killed was taken so long ago: it has expired, and others still wait half a lease longer.
+const BEFORE: SignedDuration = SignedDuration::from_secs(75);
+/// Then others need not wait any more, and a lease that is taken now holds.
+const LATER: SignedDuration = SignedDuration::from_secs(20);
+/// Nothing here takes that long.
+const HANGS: Duration = Duration::from_secs(60);
+/// Which protocol the killed process speaks, where to, and when it is there.
+const STORE: &str = "store";
+
+/// Users whose archive takes three parts.
+fn users() -> Scripted {
+    let database = Scripted::default();
+    for id in 0..56 {
+        database.put(&SetName::root(), &User { id, email: "k".repeat(256 << 10), active: true });
+    }
+    database
+}
+
+async fn context(storage: Storage, clock: HandClock) -> Koan {
+    let builder = Koan::builder().provider("main", users()).storage("store", storage).clock(clock);
+    builder.build().await.expect("a context")
+}
+
+fn opened(protocol: &str, port: u16) -> Storage {
+    let options = if protocol == "google" { google("shop", port) } else { amazon("shop", port) };
+    options.open().expect("a profile")
+}
+
+async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
+    Ok(koan.backup(name).compression(Compression::stored()).await?.manifest().clone())
+}
+
+/// In the process that is killed.
+fn back_up_into_the_store(folder: &Path) {
+    let store = std::fs::read_to_string(folder.join(STORE)).expect("readable");
+    let mut words = store.split(' ');
+    let mut word = || words.next().expect("three words");
+    let storage = opened(word(), word().parse().expect("a port"));
+    let clock = HandClock::at(word());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let koan = runtime.block_on(context(storage, clock));
+    do_the_job(|| drop(runtime.block_on(backup(&koan, "nightly")).expect("a backup")));
+}
+
+/// A store in which a killed process has left the first parts of an archive.
+struct Scene {
+    protocol: &'static str,
+    clock: HandClock,
+    /// In front of who lives.
+    proxy: Proxy,
+    koan: Koan,
+}
+
+impl Scene {
+    async fn new(test: &str, protocol: &'static str, port: u16) -> Self {
+        let (folder, proxy) = (tempfile::tempdir().expect("a directory"), Proxy::before(port));
+        let now = Timestamp::now();
+        std::fs::write(folder.path().join(STORE), format!("{protocol} {} {}", proxy.port(), now - BEFORE))
+            .expect("written");
+        proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
+        let worker = Worker::start(test, folder.path());
+        in_its_second_part(&proxy).await;
+        worker.kill();
+        let (proxy, clock) = (Proxy::before(port), HandClock::at(&now.to_string()));
+        let koan = context(opened(protocol, proxy.port()), clock.clone()).await;
+        Self { protocol, clock, proxy, koan }
+    }
+
+    async fn maintenance(&self) -> ProfileMaintenance {
+        let mut report = self.koan.maintenance().await.expect("ran");
+        assert!(report.is_clean(), "{report:?}");
+        report.profiles.remove(0)
+    }
+
+    fn time_passes(&self) {
+        self.clock.set(self.clock.now() + LATER);
+    }
+}
+
+/// Waits until the second part of an archive is under way: its answer is held, and the first is in the store.
+async fn in_its_second_part(proxy: &Proxy) {
+    let begun = Instant::now();
+    while proxy.seen("PUT", "partNumber=2").is_empty() {
+        assert!(begun.elapsed() < HANGS, "no second part was sent");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Kills a backup in its upload, and has maintenance run beside one that lives. `unfinished` are the archives whose parts the store
+/// has.
+async fn kill_in_an_upload(test: &str, protocol: &'static str, port: u16, unfinished: impl Fn() -> usize) {
+    let scene = Scene::new(test, protocol, port).await;
+    assert_eq!(unfinished(), 1, "the killed process has left nothing");
+
+    scene.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
+    let living = context(opened(scene.protocol, scene.proxy.port()), scene.clock.clone()).await;
+    let living = tokio::spawn(async move { backup(&living, "weekly").await });
+    in_its_second_part(&scene.proxy).await;
+    assert_eq!(unfinished(), 2);
+
+    let early = scene.maintenance().await;
+    assert_eq!((early.aborted_uploads.len(), unfinished()), (0, 2), "the lease may be held yet: {early:?}");
+    scene.time_passes();
+    let later = scene.maintenance().await;
+    let [archive] = later.aborted_uploads.as_slice() else { panic!("{later:?}") };
+    assert!(archive.starts_with("archives/backup-nightly-"), "{archive}");
+    assert_eq!(unfinished(), 1, "that of who lives is not touched, and the other is gone");
+
+    scene.proxy.fail([]);
+    let made = living.await.expect("it ends").expect("a backup");
+    assert!(scene.koan.verify(made.id).await.expect("read").is_valid());
+    assert_eq!(unfinished(), 0);
+    let last = scene.maintenance().await;
+    assert_eq!((last.aborted_uploads.len(), last.verified), (0, Some(made.id)));
+}
+
+/// In the process that is to be killed, backs up; otherwise tries `case`.
+fn killed(case: impl AsyncFnOnce()) {
+    match folder() {
+        Some(folder) => back_up_into_the_store(&folder),
+        None => tokio::runtime::Runtime::new().expect("a runtime").block_on(case()),
+    }
+}
+
+#[test]
+fn what_a_killed_backup_has_uploaded_to_moto_goes_when_its_lease_has_expired() {
+    killed(async || {
+        let moto = Moto::start();
+        let test = "uploads::what_a_killed_backup_has_uploaded_to_moto_goes_when_its_lease_has_expired";
+        kill_in_an_upload(test, "amazon", moto.port(), || moto.unfinished_uploads().len()).await;
+        assert_eq!(notes(&moto), [""; 0]);
+    });
+}
+
+#[test]
+fn what_a_killed_backup_has_uploaded_to_google_goes_when_its_lease_has_expired() {
+    killed(async || {
+        let server = GoogleByMoto::start();
+        let test = "uploads::what_a_killed_backup_has_uploaded_to_google_goes_when_its_lease_has_expired";
+        kill_in_an_upload(test, "google", server.port(), || server.moto().unfinished_uploads().len()).await;
+        assert_eq!(notes(server.moto()), [""; 0]);
+    });
+}
+
+#[test]
+fn what_a_killed_backup_has_uploaded_to_s3s_goes_when_its_lease_has_expired() {
+    killed(async || {
+        let server = S3s::start();
+        let test = "uploads::what_a_killed_backup_has_uploaded_to_s3s_goes_when_its_lease_has_expired";
+        kill_in_an_upload(test, "amazon", server.port(), || server.unfinished_uploads()).await;
+    });
+}
+
+#[test]
+fn an_upload_is_aborted_though_others_have_taken_the_lease_over_since() {
+    killed(async || {
+        let moto = Moto::start();
+        let test = "uploads::an_upload_is_aborted_though_others_have_taken_the_lease_over_since";
+        let scene = Scene::new(test, "amazon", moto.port()).await;
+        scene.time_passes();
+        let first = "shop/leases/backup/nightly/0000000001.json".to_owned();
+        assert!(moto.objects().contains(&first), "the lease of the dead");
+        let mut made = Vec::new();
+        for _ in 0..3 {
+            made.push(backup(&scene.koan, "nightly").await.expect("it takes the lease").id);
+        }
+        assert!(!moto.objects().contains(&first), "nothing tells of that lease any more");
+        assert_eq!((moto.unfinished_uploads().len(), notes(&moto).len()), (1, 1));
+        let report = scene.maintenance().await;
+        assert_eq!(report.aborted_uploads.len(), 1, "{report:?}");
+        assert_eq!((moto.unfinished_uploads(), notes(&moto)), (vec![], vec![]));
+        for id in made {
+            assert!(scene.koan.verify(id).await.expect("read").is_valid(), "{id}");
+        }
+    });
+}
+
+/// The notes of uploads that are there.
+fn notes(moto: &Moto) -> Vec<String> {
+    moto.objects().into_iter().filter(|path| path.starts_with("shop/uploads/")).collect()
+}

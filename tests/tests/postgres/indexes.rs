@@ -1,0 +1,149 @@
+//! Indexes that a restore at level `fast` builds after the rows, those that keep rows apart among them.
+
+use std::time::Duration;
+
+use koan_backup::{KoanBuilder, Provider as _};
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+use super::rig::koan;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Member {
+    id: String,
+    email: Option<String>,
+    age: i32,
+}
+
+const MEMBERS: &str =
+    "CREATE TABLE member (id text PRIMARY KEY, email text CONSTRAINT one_each UNIQUE, age int NOT NULL);
+    COMMENT ON CONSTRAINT one_each ON member IS 'it''s one'; COMMENT ON INDEX member_pkey IS 'the key';
+    CREATE UNIQUE INDEX by_age ON member (age, id) WHERE age > 0; CREATE INDEX by_mail ON member (email);
+    INSERT INTO member VALUES ('a', 'a@example.org', 1), ('b', NULL, 2), ('c', NULL, 2);";
+
+/// The indexes and the files they lie in: an index that was made again lies in another.
+fn files(server: &Server) -> Vec<(String, String)> {
+    let rows = server.sql(
+        "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
+        WHERE indrelid = 'member'::regclass ORDER BY 1",
+    );
+    let pair = |row: &str| row.split_once('=').map(|(name, file)| (name.to_owned(), file.to_owned()));
+    rows.lines().filter_map(pair).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_index_is_made_again_at_level_fast_and_none_at_the_others() {
+    let server = Server::start();
+    server.sql(MEMBERS);
+    let koan = koan(&server, KoanBuilder::register::<Member>).await;
+    koan.backup("nightly").await.expect("a backup");
+    let schema = server.schema();
+    for (level, again) in
+        [(RestoreLevel::Fast, true), (RestoreLevel::Balanced, false), (RestoreLevel::Safe, false)]
+    {
+        server.sql("DELETE FROM member");
+        let before = files(&server);
+        assert_eq!(before.len(), 4);
+        koan.restore("nightly").level(level).await.expect("restored");
+        assert_eq!(server.schema(), schema, "{level:?}");
+        for (before, after) in before.iter().zip(files(&server)) {
+            assert_eq!(before.0, after.0);
+            assert_eq!(before.1 != after.1, again, "{level:?}: {}", before.0);
+        }
+        assert_eq!(server.sql("SELECT string_agg(id, ',' ORDER BY id) FROM member"), "a,b,c");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_something_needs_stays() {
+    let server = Server::start();
+    server.sql(MEMBERS);
+    let koan = koan(&server, KoanBuilder::register::<Member>).await;
+    koan.backup("nightly").await.expect("a backup");
+    let kept = |setup: &str, index: &str| {
+        server.sql(setup);
+        server.sql("DELETE FROM member");
+        files(&server).into_iter().find(|(name, _)| name == index).expect("an index")
+    };
+    for (setup, undo, index) in [
+        (
+            "CREATE VIEW ages AS SELECT id, email, age FROM member GROUP BY id",
+            "DROP VIEW ages",
+            "member_pkey",
+        ),
+        ("CREATE PUBLICATION members FOR TABLE member", "DROP PUBLICATION members", "member_pkey"),
+        ("ALTER TABLE member CLUSTER ON one_each", "ALTER TABLE member SET WITHOUT CLUSTER", "one_each"),
+        ("ALTER INDEX one_each SET (fillfactor = 50)", "ALTER INDEX one_each RESET (fillfactor)", "one_each"),
+    ] {
+        let before = kept(setup, index);
+        let schema = server.schema();
+        koan.restore("nightly").await.expect("restored");
+        assert_eq!(server.schema(), schema, "{setup}");
+        assert!(files(&server).contains(&before), "{setup}");
+        server.sql(undo);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_named() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE member (id text PRIMARY KEY, email text, age int NOT NULL);
+        INSERT INTO member VALUES ('a', 's3cret@example.org', 1), ('A', 'x@example.org', 1), ('c', 's3cret@example.org', 2)",
+    );
+    let koan = koan(&server, KoanBuilder::register::<Member>).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("DELETE FROM member WHERE id <> 'a'");
+    for (setup, undo, told) in [
+        (
+            "ALTER TABLE member ADD CONSTRAINT one_each UNIQUE (email)",
+            "ALTER TABLE member DROP CONSTRAINT one_each",
+            "Member `id=\"a\"`, `id=\"c\"` have the same values where table `member` keeps rows apart (constraint `one_each`)",
+        ),
+        (
+            "CREATE UNIQUE INDEX by_age ON member (age)",
+            "DROP INDEX by_age",
+            "Member `id=\"a\"`, `id=\"A\"` have the same values where table `member` keeps rows apart (constraint `by_age`)",
+        ),
+        (
+            "CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+            ALTER TABLE member ALTER COLUMN id TYPE text COLLATE anycase",
+            "ALTER TABLE member ALTER COLUMN id TYPE text COLLATE \"default\"",
+            "Member `id=\"a\"` is in the archive twice, by how table `member` compares its key",
+        ),
+        // Which rows are the same is not told by comparing columns: what the server says is shown, without content.
+        (
+            "CREATE UNIQUE INDEX by_start ON member (left(email, 1), age > 0)",
+            "DROP INDEX by_start",
+            "by_start",
+        ),
+    ] {
+        server.sql(setup);
+        let before = (server.sql("SELECT * FROM member"), server.schema());
+        let error = koan.restore("nightly").replace_existing().await.expect_err(setup);
+        assert_eq!(error.kind(), ErrorKind::Constraint, "{setup}");
+        let text = error.chain();
+        assert!(text.contains(told) && !text.contains("s3cret"), "{text}");
+        assert_eq!((server.sql("SELECT * FROM member"), server.schema()), before, "{setup}");
+        server.sql(undo);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_beside_a_backup_does_not_wait_for_it_and_keeps_the_indexes() {
+    let server = Server::start();
+    server.sql(MEMBERS);
+    let koan = koan(&server, KoanBuilder::register::<Member>).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("DELETE FROM member");
+    let before = files(&server);
+    let reading = Postgres::connect(server.address()).expect("an address");
+    let snapshot = reading.snapshot().await.expect("a snapshot");
+    let restored = tokio::time::timeout(Duration::from_secs(60), koan.restore("nightly").into_future()).await;
+    restored.expect("it does not wait").expect("restored");
+    drop(snapshot);
+    assert_eq!(files(&server), before);
+    assert_eq!(server.sql("SELECT count(*) FROM member"), "3");
+}
