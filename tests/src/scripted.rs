@@ -62,6 +62,11 @@ impl Scripted {
         self.lock().get(&(entity.to_owned(), set.clone())).map_or(0, Vec::len)
     }
 
+    /// The records of a set, in the order in which they were written.
+    pub fn records(&self, entity: &str, set: &SetName) -> Vec<Record> {
+        self.lock().get(&(entity.to_owned(), set.clone())).cloned().unwrap_or_default()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -51,7 +51,13 @@ user!(with_default, { id: i64, name: String, email: String, #[serde(default)] ag
 user!(with_option, { id: i64, name: String, email: String, age: Option<i32> });
 user!(with_required, { id: i64, name: String, email: String, age: i32 });
 user!(with_number, { id: i64, name: i64, email: String });
+user!(with_initial, { id: i64, #[serde(deserialize_with = "super::capitalised")] name: String, email: String });
 user!(with_alias, { id: i64, name: String, #[serde(alias = "email")] address: String });
+
+/// Reads names of older days, which began with a small letter.
+fn capitalised<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|name| name.replacen('d', "D", 1))
+}
 
 mod renamed {
     use super::*;
@@ -282,6 +288,18 @@ async fn a_new_field_without_a_default_is_noted_where_there_is_no_record() {
     let restored = today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(restored.findings.len(), 1, "{:?}", restored.findings);
     assert_eq!(restored.findings[0].severity, Severity::Note);
+}
+
+#[tokio::test]
+async fn a_type_that_reads_an_older_form_restores_it_in_the_form_of_today() {
+    let archived = archived().await;
+    let today = archived.today::<with_initial::User, then::Order>().await;
+    today.koan.restore(archived.id).await.expect("restored");
+    let users = today.database.records("User", &SetName::root());
+    assert_eq!(users.len(), 3);
+    for (id, user) in users.iter().enumerate() {
+        assert_eq!(user.values[1], koan_backup::Value::Str(format!("Do-not-quote-me {id}").into()));
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use koan_backup::{KoanBuilder, Provider as _};
 use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, Provider as _};
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
 

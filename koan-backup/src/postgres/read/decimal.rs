@@ -10,7 +10,7 @@ const NEGATIVE: u16 = 0x4000;
 const POSITIVE: u16 = 0x0000;
 
 /// The number as text, with as many digits behind the point as it was stored with.
-pub(super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
+pub(in super::super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
     let (head, groups) = bytes.split_at_checked(8).ok_or_else(malformed)?;
     let part = |index: usize| [head[index], head[index + 1]];
     let weight = i32::from(i16::from_be_bytes(part(2)));
