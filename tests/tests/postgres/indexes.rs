@@ -91,7 +91,8 @@ async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_name
     let server = Server::start();
     server.sql(
         "CREATE TABLE member (id text PRIMARY KEY, email text, age int NOT NULL);
-        INSERT INTO member VALUES ('a', 's3cret@example.org', 1), ('A', 'x@example.org', 1), ('c', 's3cret@example.org', 2)",
+        INSERT INTO member VALUES ('a', 's3cret@example.org', 1), ('A', 'x@example.org', 3), ('b', 'y@example.org', 1),
+            ('c', 's3cret@example.org', 2)",
     );
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
@@ -105,13 +106,13 @@ async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_name
         (
             "CREATE UNIQUE INDEX by_age ON member (age)",
             "DROP INDEX by_age",
-            "Member `id=\"a\"`, `id=\"A\"` have the same values where table `member` keeps rows apart (constraint `by_age`)",
+            "Member `id=\"a\"`, `id=\"b\"` have the same values where table `member` keeps rows apart (constraint `by_age`)",
         ),
         (
             "CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
             ALTER TABLE member ALTER COLUMN id TYPE text COLLATE anycase",
             "ALTER TABLE member ALTER COLUMN id TYPE text COLLATE \"default\"",
-            "Member `id=\"a\"` is in the archive twice, by how table `member` compares its key",
+            "is in the archive twice, by how table `member` compares its key",
         ),
         // Which rows are the same is not told by comparing columns: what the server says is shown, without content.
         (

@@ -30,9 +30,13 @@ impl Unique {
     /// `None` for an index that keeps nothing apart, or not by comparing columns.
     pub(super) fn of(index: &Index, target: &Target) -> Option<Self> {
         let key = target.key_columns().map(|column| (column.name.clone(), column.column_type.clone()));
+        let key: Vec<_> = key.collect();
+        if key.is_empty() {
+            return None;
+        }
         Some(Self {
             entity: target.entity.clone(),
-            key: key.collect(),
+            key,
             rows: target.mapping.table.rows(),
             shown_table: target.mapping.table.shown.clone(),
             shown: index.shown.clone(),
@@ -45,12 +49,18 @@ impl Unique {
         let columns = quoted_list(self.columns.iter().map(String::as_str));
         let repeated =
             format!("SELECT {columns} FROM {} GROUP BY {columns} HAVING pg_catalog.count(*) > 1", self.rows);
-        let from = format!("{} WHERE ({columns}) IN (SELECT * FROM ({repeated} LIMIT 1) AS x)", self.rows);
+        let order: Vec<String> = (1..=self.key.len()).map(|column| column.to_string()).collect();
+        let from = format!(
+            "{} WHERE ({columns}) IN (SELECT * FROM ({repeated} LIMIT 1) AS x) ORDER BY {}",
+            self.rows,
+            order.join(", ")
+        );
         let key: Vec<_> = self.key.iter().map(|(name, column_type)| (name.as_str(), column_type)).collect();
         let keys = first_keys(connection, &self.entity, &key, &from, NAMED).await?;
         let (name, table) = (self.entity.name(), &self.shown_table);
         let [first, rest @ ..] = keys.as_slice() else { return Ok(None) };
-        let is_key = self.columns.iter().all(|column| self.key.iter().any(|(key, _)| key == column));
+        let is_key = self.columns.len() == self.key.len()
+            && self.columns.iter().all(|column| self.key.iter().any(|(key, _)| key == column));
         if is_key {
             return Ok(Some(twice(&self.entity, table, first)));
         }
