@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use koan_backup::prelude::*;
-use koan_backup::{EntityCodec, LogicalType, Projection, Row, Value, WireForm};
+use koan_backup::{EntityCodec, LogicalType, Projection, Row, SetName, Value, WireForm};
+use koan_backup_tests::scripted::Scripted;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -462,6 +463,17 @@ fn a_type_that_does_not_write_what_it_reads_is_refused() {
     let codec = EntityCodec::new(Lossy::descriptor());
     let error = codec.prove(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
     assert!(error.to_string().contains("must be inverse"), "{error}");
+}
+
+#[tokio::test]
+async fn a_backup_of_a_type_that_does_not_write_what_it_reads_fails_and_names_the_record() {
+    let database = Scripted::default();
+    database.put(&SetName::root(), &Lossy { id: 7, text: "abcdefgh".to_owned() });
+    let koan = Koan::builder().only_registered().register::<Lossy>().provider("main", database);
+    let koan = koan.storage("local", Storage::memory()).build().await.expect("a context");
+    let error = koan.backup("nightly").await.expect_err("it would not come back");
+    assert_eq!(error.kind(), ErrorKind::Record);
+    assert!(error.to_string().contains("Lossy `id=7` would not come back from its backup"), "{error}");
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
