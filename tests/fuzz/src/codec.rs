@@ -54,7 +54,11 @@ fn row(codec: &EntityCodec, values: &[Value<'_>]) {
         assert!(!is_plain, "what is refused is not plain");
         return;
     }
-    assert_eq!(plain.as_slice(), if is_plain { &line[..] } else { b"before\n" }, "the short way and the long one");
+    assert_eq!(
+        plain.as_slice(),
+        if is_plain { &line[..] } else { b"before\n" },
+        "the short way and the long one"
+    );
     let line = line.strip_prefix(b"before\n").and_then(|line| line.strip_suffix(b"\n")).expect("one line");
     let record = codec.decode(line).expect("what is written decodes");
     assert_eq!(text(&encoded(codec, &record)), text(line), "once more");
