@@ -308,7 +308,9 @@ fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
     let codec = EntityCodec::new(Account::descriptor());
     let mut fields = Projection::new(codec.schema());
     codec.schema().fields[..2].iter().for_each(|field| fields.field(field));
-    for settings in ["[1]", "[1],\"admin\":true", "[1], \"admin\": false", "[1]}", "1", "[1.0]", ""] {
+    for settings in
+        ["null", " null ", "[1]", "[1],\"admin\":true", "[1], \"admin\": false", "[1]}", "1", "[1.0]", ""]
+    {
         let values = [Value::I64(1), Value::Json(settings.into())];
         let mut out = b"before\n".to_vec();
         let row = Row { projection: &fields, values: &values };

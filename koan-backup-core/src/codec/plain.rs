@@ -73,13 +73,14 @@ fn float(value: f64, bits: u8, out: &mut Vec<u8>) -> bool {
     f64::from(single).to_bits() == value.to_bits() && number(&single, out)
 }
 
-/// Text that is not one whole value could close the line around it and open another.
+/// Text that is not one whole value could close the line around it and open another, and JSON's `null` is not that there is no
+/// value.
 fn json(text: &str, out: &mut Vec<u8>) -> bool {
-    let is_whole = serde_json::from_str::<&RawValue>(text).is_ok();
-    if is_whole {
+    let is_told = serde_json::from_str::<&RawValue>(text).is_ok_and(|json| json.get() != "null");
+    if is_told {
         push_compact(text, out);
     }
-    is_whole
+    is_told
 }
 
 fn bytes(bytes: &[u8], wire: WireForm, out: &mut Vec<u8>) -> bool {

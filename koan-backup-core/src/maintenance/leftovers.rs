@@ -20,7 +20,7 @@ use crate::prune::Survey;
 use crate::storage::Storage;
 
 /// Removes archives that no manifest and no lease names and that are older than `age`, leases that nobody will ask for, and what
-/// is known of backups that are gone. Gives what could not be removed, and why.
+/// is known of backups that are gone. What could not be removed, and why, goes to `problems`.
 ///
 /// An archive appears right before its manifest, so one that young may be about to become a backup.
 ///
@@ -32,7 +32,8 @@ pub(super) async fn remove(
     age: Duration,
     now: Timestamp,
     report: &mut ProfileMaintenance,
-) -> Result<Vec<String>> {
+    problems: &mut Vec<String>,
+) -> Result<()> {
     let manifests = survey.backups.iter().map(|backup| &backup.manifest);
     let named = manifests.clone().filter_map(|manifest| Some(manifest.archive.as_ref()?.file.as_str()));
     let worked_on: Vec<_> = survey.held(now).filter_map(|lease| lease.work.archive.clone()).collect();
@@ -40,7 +41,6 @@ pub(super) async fn remove(
     let folder = Path::from("archives");
     let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
-    let mut problems = Vec::new();
     for file in listed {
         let is_ours = file.location.filename().is_some_and(is_archive_name);
         if is_ours && !named.contains(file.location.as_ref()) && is_older(&file, age, now) {
@@ -78,7 +78,7 @@ pub(super) async fn remove(
     ] {
         problems.extend(result.err().map(|error| error.chain()));
     }
-    Ok(problems)
+    Ok(())
 }
 
 async fn gone(storage: &Storage, path: &Path) -> Result<()> {

@@ -128,26 +128,33 @@ async fn remove_under<'a>(
         prune::require_that_of_store(environment, storage).await?;
         // Listed before leases are asked for: whoever has noted an upload holds a lease by then.
         let uploads = Unfinished::list(storage).await?;
+        // A lease is judged as of when it was read: its holder goes on renewing it while the rest is looked at.
+        let seen_at = environment.clock.now();
         let survey = Survey::take(storage).await?;
         survey.require_clock(environment.clock.now())?;
-        Ok((uploads, survey))
+        Ok((uploads, seen_at, survey))
     };
-    let (uploads, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
+    let (uploads, seen_at, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
         Ok(seen) => seen,
         Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
     };
     // Before the retention, which may take long: what was seen must be of now when it is compared with the archives there are.
     if let Some(age) = options.leftovers_older_than {
         let (age, now) = (age.max(environment.lease_time * 2), environment.clock.now());
-        let report = &mut outcome.report;
+        let (mut problems, report) = (Vec::new(), &mut outcome.report);
         let removed = async {
-            let mut problems = uploads.abort(storage, survey.held(now), report).await;
-            problems.extend(leftovers::remove(storage, &survey, age, now, report).await?);
-            Ok(problems)
+            problems.extend(uploads.abort(storage, survey.held(seen_at), report).await);
+            leftovers::remove(storage, &survey, age, now, report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
-            Ok(problems) => outcome.done(Chore::Leftovers, problems).await,
-            Err(error) => outcome.failed(&[Chore::Leftovers], error).await?,
+            Ok(()) => outcome.done(Chore::Leftovers, problems).await,
+            Err(error) if problems.is_empty() || error.kind() == ErrorKind::Cancelled => {
+                outcome.failed(&[Chore::Leftovers], error).await?;
+            }
+            Err(error) => {
+                problems.push(error.chain());
+                outcome.done(Chore::Leftovers, problems).await;
+            }
         }
         let there: BTreeSet<_> = survey.backups.iter().map(|backup| backup.manifest.id).collect();
         environment.manifests.trim(storage, there).await;

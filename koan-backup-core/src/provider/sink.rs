@@ -120,8 +120,9 @@ impl RecordSink {
                 ));
             }
         }
+        let flow = self.pushed(start, |entity| entity.row_key(row))?;
         self.chunk.note_unproven(start);
-        self.pushed(start, |entity| entity.row_key(row))
+        Ok(flow)
     }
 
     /// Takes one record of a provider that has them as their type already, and says whether to [flush](Self::flush) before the
@@ -144,8 +145,9 @@ impl RecordSink {
             self.chunk.lines.truncate(start);
             return Err(self.twice(&named(&self.entity, &key)));
         }
+        let flow = self.pushed(start, |entity| named(entity, &key))?;
         self.chunk.note_unproven(start);
-        self.pushed(start, |entity| named(entity, &key))
+        Ok(flow)
     }
 
     /// The error of a provider that meets the key of a record a second time, however far from the first.

@@ -34,10 +34,19 @@ pub(super) struct Table {
     /// Whether the role may read it.
     pub(super) is_readable: bool,
     pub(super) columns: Vec<Column>,
-    /// The columns of each constraint or index that keeps rows apart at once and without a condition.
-    pub(super) unique: Vec<Vec<String>>,
+    /// What keeps its rows apart at once and without a condition.
+    pub(super) unique: Vec<UniqueIndex>,
     /// How it is called in texts: with its schema where that is not looked in anyway.
     pub(super) shown: String,
+}
+
+/// An index, that of a constraint perhaps, which keeps rows apart.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct UniqueIndex {
+    /// Its name, which is that of its constraint.
+    pub(super) name: String,
+    /// The columns that it compares.
+    columns: Vec<String>,
 }
 
 /// What sort of relation.
@@ -114,11 +123,11 @@ const TYPES: &str = "
     FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
 
 const UNIQUE: &str = "
-    SELECT i.indrelid, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
-    FROM pg_catalog.pg_index i
+    SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
     WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-    GROUP BY i.indrelid, i.indexrelid";
+    GROUP BY i.indrelid, c.oid, c.relname";
 
 const REFERENCES: &str = "
     SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint
@@ -141,9 +150,10 @@ impl Catalog {
             for row in client.query(COLUMNS, &[]).await? {
                 columns.entry(row.try_get(0)?).or_default().push(column(&row, &types)?);
             }
-            let mut unique: BTreeMap<Oid, Vec<Vec<String>>> = BTreeMap::new();
+            let mut unique: BTreeMap<Oid, Vec<UniqueIndex>> = BTreeMap::new();
             for row in client.query(UNIQUE, &[]).await? {
-                unique.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
+                let index = UniqueIndex { name: row.try_get(1)?, columns: row.try_get(2)? };
+                unique.entry(row.try_get(0)?).or_default().push(index);
             }
             for table in &mut tables {
                 table.columns = columns.remove(&table.oid).unwrap_or_default();
@@ -193,12 +203,20 @@ impl Table {
 
     /// Whether the database itself keeps rows with these values in these columns apart.
     pub(super) fn keeps_apart<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> bool {
+        self.kept_apart_by(columns).next().is_some()
+    }
+
+    /// What keeps rows with these values in these columns apart.
+    pub(super) fn kept_apart_by<'a>(
+        &self,
+        columns: impl IntoIterator<Item = &'a str>,
+    ) -> impl Iterator<Item = &UniqueIndex> {
         let mut columns: Vec<&str> = columns.into_iter().collect();
         columns.sort_unstable();
-        self.unique.iter().any(|unique| {
-            let mut unique: Vec<&str> = unique.iter().map(String::as_str).collect();
-            unique.sort_unstable();
-            unique == columns
+        self.unique.iter().filter(move |index| {
+            let mut compared: Vec<&str> = index.columns.iter().map(String::as_str).collect();
+            compared.sort_unstable();
+            compared == columns
         })
     }
 }

@@ -27,6 +27,9 @@ use super::mapping::Mapping;
 use load::Loading;
 use suspended::Suspended;
 
+/// As an error shows it.
+const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
+
 pub(super) use sequences::SEQUENCES;
 pub(super) use suspended::TRIGGERS;
 use target::Target;
@@ -186,9 +189,13 @@ impl PostgresSession {
         match broken {
             Ok(Some(broken)) => broken,
             // The role may not read what it may refer to: what the server said is all there is.
-            Ok(None) | Err(_) => {
-                Error::new(ErrorKind::Constraint, format!("{error}; restore the table it refers to as well"))
-            }
+            Ok(None) | Err(_) => match error.to_string().contains(FOREIGN_KEY_VIOLATION) {
+                true => {
+                    let text = format!("{error}; restore the table it refers to as well");
+                    Error::new(ErrorKind::Constraint, text)
+                }
+                false => error,
+            },
         }
     }
 }

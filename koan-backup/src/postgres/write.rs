@@ -122,7 +122,7 @@ impl ColumnType {
         }
         // Eleven bits with a sign.
         let scale = (((self.modifier - 4) & 0x7ff) ^ 1024) - 1024;
-        if i32::try_from(fraction_digits(text)).unwrap_or(i32::MAX) > scale.max(0) {
+        if places(text).is_some_and(|places| places > scale.into()) {
             return Err(Misfit::new(format!(
                 "would round the number to {scale} digits behind the point; declare it with more, or as `numeric`"
             )));
@@ -190,13 +190,24 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Digits behind the point that count.
-fn fraction_digits(text: &str) -> usize {
+/// How many digits behind the point count; fewer than none where the number ends in zeros before the point. `None` of nought.
+fn places(text: &str) -> Option<i64> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let fraction = mantissa.split_once('.').map_or("", |(_, fraction)| fraction).trim_end_matches('0');
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let exponent: i64 = exponent.parse().unwrap_or(0);
-    let digits = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
-    usize::try_from(digits).unwrap_or(0)
+    let length = |digits: &str| i64::try_from(digits.len()).unwrap_or(i64::MAX);
+    let fraction = fraction.trim_end_matches('0');
+    let places = match fraction.is_empty() {
+        false => length(fraction),
+        true => {
+            let significant = whole.trim_end_matches('0');
+            if significant.trim_start_matches(['-', '+']).is_empty() {
+                return None;
+            }
+            length(significant) - length(whole)
+        }
+    };
+    Some(places.saturating_sub(exponent))
 }
 
 /// Whether two plain decimals are one number.
@@ -218,10 +229,20 @@ mod tests {
 
     #[test]
     fn digits_behind_the_point_are_counted_with_the_exponent() {
-        for (text, digits) in [("1", 0), ("1.50", 1), ("1e-3", 3), ("1.25e1", 1), ("-0.001", 3), ("1.5e3", 0)]
-        {
-            assert_eq!(fraction_digits(text), digits, "{text}");
+        for (text, expected) in [
+            ("1", 0),
+            ("1.50", 1),
+            ("1e-3", 3),
+            ("1.25e1", 1),
+            ("-0.001", 3),
+            ("1.5e3", -2),
+            ("-1200", -2),
+            ("1200.0", -2),
+            ("1200.5", 1),
+        ] {
+            assert_eq!(places(text), Some(expected), "{text}");
         }
+        assert_eq!([places("0"), places("-00.00"), places("0e9")], [None; 3]);
     }
 
     #[test]

@@ -10,14 +10,15 @@ use super::super::error::failed;
 use super::super::identifier::quoted;
 use super::suspended::literal;
 
-/// Indexes of a table, those of primary keys and unique constraints among them, that nothing needs meanwhile and that can be made
-/// again exactly as they are. What a constraint is defined by does not tell of a tablespace or of parameters, and the rows of a
-/// published table are told apart by its primary key.
+/// Indexes of a table, those of primary keys and unique constraints among them, that nothing needs meanwhile and that the role can
+/// make again exactly as they are. What a constraint is defined by does not tell of a tablespace or of parameters; the rows of a
+/// published table are told apart by its primary key; and of an index on expressions or a part of the rows no query tells which
+/// rows it keeps apart.
 const DROPPABLE: &str = "
     SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
            pg_catalog.obj_description(c.oid, 'pg_class'), k.conname::text, pg_catalog.pg_get_constraintdef(k.oid),
            pg_catalog.obj_description(k.oid, 'pg_constraint'),
-           i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL,
+           i.indisunique,
            (SELECT pg_catalog.array_agg(a.attname::text ORDER BY x.place)
             FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS x (number, place)
             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = x.number
@@ -28,6 +29,8 @@ const DROPPABLE: &str = "
       ON k.conindid = c.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u')
     WHERE i.indrelid = $1 AND i.indisvalid AND i.indisready AND NOT i.indisexclusion
       AND NOT i.indisreplident AND NOT i.indisclustered AND c.reltablespace = 0 AND NOT c.relispartition
+      AND NOT (i.indisunique AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL))
+      AND pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE')
       AND (k.oid IS NULL OR (c.reloptions IS NULL AND k.conislocal AND k.coninhcount = 0))
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint o
                       WHERE o.conindid = c.oid AND o.oid IS DISTINCT FROM k.oid)
@@ -42,16 +45,17 @@ const DROPPABLE: &str = "
                       WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = k.oid AND d.deptype IN ('e', 'x'))
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
                       WHERE a.attrelid = c.oid AND COALESCE(a.attstattarget::int, -1) >= 0)
-      AND NOT (i.indisprimary AND EXISTS (SELECT FROM pg_catalog.pg_publication_tables p
-               WHERE p.tablename = t.relname
-                 AND p.schemaname = (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = t.relnamespace)))
+      AND NOT (i.indisprimary AND (t.relispartition OR pg_catalog.current_setting('wal_level') = 'logical'
+               OR EXISTS (SELECT FROM pg_catalog.pg_publication_tables p
+                          WHERE p.tablename = t.relname AND p.schemaname =
+                                (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = t.relnamespace))))
     ORDER BY c.oid";
 
 /// An index that may be dropped.
 pub(super) struct Index {
     /// Its name as SQL takes it.
     pub(super) name: String,
-    /// The columns that it keeps rows apart by, where that is told by comparing columns: a query can look for what is there twice.
+    /// The columns that it keeps rows apart by, if it does.
     pub(super) unique: Option<Vec<String>>,
     /// The name of what refuses a row: the constraint's or its own.
     pub(super) shown: String,

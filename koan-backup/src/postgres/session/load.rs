@@ -192,9 +192,12 @@ impl Loading {
         Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {told}"))
     }
 
-    /// Whether a unique constraint could be that of the key: the only one there is.
+    /// Whether a unique constraint is that of the key. Those of partitions have other names, and are if there is no other.
     fn is_key(&self, constraint: Option<&str>) -> bool {
-        constraint.is_some() && self.target.mapping.table.unique.len() == 1
+        let table = &self.target.mapping.table;
+        let mut keys = table.kept_apart_by(self.target.key_columns().map(|column| column.name.as_str()));
+        let is_named = constraint.is_some_and(|constraint| keys.any(|index| index.name == constraint));
+        is_named || (table.kind == TableKind::Partitioned && table.unique.len() == 1)
     }
 
     pub(super) fn adds_up_wrong(&self, written: u64, taken: u64) -> Error {

@@ -261,6 +261,8 @@ impl Suspended {
 
     /// Puts everything back as it was.
     pub(super) async fn put_back(&mut self, connection: &Connection) -> Result<()> {
+        // Indexes whose definition names no tablespace were in that of the database.
+        connection.run("rebuilding indexes", "SET LOCAL default_tablespace = ''").await?;
         let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
         for PutBack { what, sql } in all {
             connection.run(&what, &sql).await?;

@@ -6,7 +6,7 @@ use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
 
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
-use super::super::identifier::{listed, quoted_list};
+use super::super::identifier::{listed, quoted, quoted_list};
 use super::indexes::Index;
 use super::keys::first_keys;
 use super::target::{Target, twice};
@@ -27,7 +27,7 @@ pub(super) struct Unique {
 }
 
 impl Unique {
-    /// `None` for an index that keeps nothing apart, or not by comparing columns.
+    /// `None` for an index that keeps nothing apart.
     pub(super) fn of(index: &Index, target: &Target) -> Option<Self> {
         let key = target.key_columns().map(|column| (column.name.clone(), column.column_type.clone()));
         let key: Vec<_> = key.collect();
@@ -47,8 +47,14 @@ impl Unique {
     /// The error of rows that are the same to the index, if there are any.
     pub(super) async fn broken(&self, connection: &Connection) -> Result<Option<Error>> {
         let columns = quoted_list(self.columns.iter().map(String::as_str));
-        let repeated =
-            format!("SELECT {columns} FROM {} GROUP BY {columns} HAVING pg_catalog.count(*) > 1", self.rows);
+        // NULL is no value to most indexes, and to IN.
+        let there: Vec<String> =
+            self.columns.iter().map(|column| format!("{} IS NOT NULL", quoted(column))).collect();
+        let repeated = format!(
+            "SELECT {columns} FROM {} WHERE {} GROUP BY {columns} HAVING pg_catalog.count(*) > 1",
+            self.rows,
+            there.join(" AND ")
+        );
         let order: Vec<String> = (1..=self.key.len()).map(|column| column.to_string()).collect();
         let from = format!(
             "{} WHERE ({columns}) IN (SELECT * FROM ({repeated} LIMIT 1) AS x) ORDER BY {}",
