@@ -303,6 +303,23 @@ struct Account {
     admin: bool,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Noted {
+    id: i64,
+    note: serde_json::Value,
+}
+
+#[test]
+fn the_null_of_json_is_not_told_as_no_value_without_a_word() {
+    let codec = EntityCodec::new(Noted::descriptor());
+    let fields = Projection::of(codec.schema());
+    let values = [Value::I64(1), Value::Json("null".into())];
+    let row = Row { projection: &fields, values: &values };
+    assert!(!codec.encode_plain(&row, &mut Vec::new(), &mut Vec::new()));
+    assert_eq!(codec.encode(&row, &mut Vec::new()).expect("a line"), ["note"]);
+}
+
 #[test]
 fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
     let codec = EntityCodec::new(Account::descriptor());
