@@ -16,14 +16,16 @@
 //! The cases use entities of their own, [`entities`]. A provider that makes missing tables needs nothing more; for another,
 //! the empty database must have their tables.
 //!
-//! What a provider [claims](crate::Capabilities) of sets, snapshots, order, removal and transactions is tried. Sets and removal that
-//! are not claimed must be refused; cases about the rest are left out and told. Bulk writes and what a level gains are about
-//! speed, and believed.
+//! What a provider [claims](crate::Capabilities) is tried. Sets and removal that are not claimed must be refused; cases about the
+//! rest are left out and told. Claims of speed are tried by the clock: many records in one session against a session for each, and
+//! level `fast` against level `safe`. A level shows what it gains where there are indexes: for a provider that claims it, the table
+//! of [`Pair`] has some from the beginning, on `content` for one.
 
 mod database;
 mod model;
 mod reading;
 mod report;
+mod speed;
 mod writing;
 
 use std::sync::Arc;
@@ -78,7 +80,7 @@ where
 {
     let provider = empty().await?;
     let mut conformance = Conformance::new(provider.kind(), provider.capabilities());
-    for case in reading::CASES.iter().chain(writing::CASES) {
+    for case in reading::CASES.iter().chain(writing::CASES).chain(speed::CASES) {
         let outcome = if (case.needs)(&conformance.capabilities) {
             let database = Database::new(empty().await?).await?;
             match tokio::time::timeout(PATIENCE, (case.check)(&database)).await {

@@ -34,6 +34,10 @@ enum Lie {
     CallsItASnapshot,
     /// A read that failed is called complete.
     ShortRead,
+    /// Each record has a session of its own, within one that calls itself bulk.
+    OneByOne,
+    /// A level that is called faster prepares something that gains nothing.
+    GainsNothing,
 }
 
 /// A provider in memory that lies.
@@ -52,6 +56,7 @@ impl Provider for Liar {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = self.truth.capabilities();
         capabilities.snapshot_reads &= self.lie != Lie::CallsItASnapshot;
+        capabilities.restore_optimisation |= self.lie == Lie::GainsNothing;
         capabilities
     }
 
@@ -79,8 +84,11 @@ impl Provider for Liar {
             Lie::WetRun => options.intent = koan_backup::SessionIntent::Apply,
             _ => {}
         }
+        if self.lie == Lie::GainsNothing && options.level == RestoreLevel::Fast {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         let truth = Some(self.truth.begin_restore(&options).await?);
-        Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone() }))
+        Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone(), target: None }))
     }
 }
 
@@ -125,6 +133,7 @@ struct LyingSession {
     lie: Lie,
     truth: Option<Box<dyn RestoreSession>>,
     database: Memory,
+    target: Option<RestoreTarget>,
 }
 
 impl LyingSession {
@@ -139,12 +148,24 @@ impl RestoreSession for LyingSession {
         if self.lie == Lie::OneSet {
             target.set = SetName::root();
         }
+        self.target = Some(target.clone());
         self.truth().begin(target).await
     }
 
     async fn write(&mut self, mut records: Vec<Record>) -> Result<()> {
         if self.lie == Lie::LosesRecords && records.len() == 1_000 {
             records.pop();
+        }
+        if self.lie == Lie::OneByOne && records.len() <= 500 {
+            let target = self.target.clone().expect("begun");
+            for record in records {
+                let mut one = self.database.begin_restore(&SessionOptions::default()).await?;
+                one.begin(target.clone()).await?;
+                one.write(vec![record]).await?;
+                one.end().await?;
+                one.commit().await?;
+            }
+            return Ok(());
         }
         self.truth().write(records).await
     }
@@ -185,6 +206,8 @@ async fn a_provider_that_lies_does_not_conform() {
         (Lie::CommitsEarly, "nothing of a session shows before its commit"),
         (Lie::CallsItASnapshot, "what is not read at one moment is not called so"),
         (Lie::ShortRead, "a cancelled read is an error, and the next one works"),
+        (Lie::OneByOne, "many records in one session take less than as many sessions"),
+        (Lie::GainsNothing, "level `fast` takes less than level `safe`"),
     ] {
         let empty = async || Ok(Arc::new(Liar { lie, truth: Memory::new() }) as Arc<dyn Provider>);
         let conformance = conformance::run(empty).await.expect("a database");

@@ -6,6 +6,10 @@ use koan_backup::prelude::*;
 use koan_backup::{Provider, conformance};
 use koan_backup_tests::postgres::{Server, VERSIONS, installed_versions};
 
+/// A table with indexes, which level `fast` is about. The other tables are made by the provider.
+const PAIRS: &str = "CREATE TABLE koan_pairs (owner text, number bigint, content text NOT NULL, PRIMARY KEY (owner, number)); \
+    CREATE INDEX pairs_by_content ON koan_pairs (content); CREATE INDEX pairs_by_owner ON koan_pairs (owner, content)";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_conforms() {
     let installed = installed_versions();
@@ -18,6 +22,7 @@ async fn postgres_conforms() {
         let conformance = conformance::run(async || {
             number += 1;
             server.psql("postgres", &format!("CREATE DATABASE empty{number}"));
+            server.psql(&format!("empty{number}"), PAIRS);
             let address = server.address_of("postgres", &format!("empty{number}"));
             Ok(Arc::new(Postgres::connect(address)?) as Arc<dyn Provider>)
         })
