@@ -156,7 +156,7 @@ impl RestoreSession for LyingSession {
         if self.lie == Lie::LosesRecords && records.len() == 1_000 {
             records.pop();
         }
-        if self.lie == Lie::OneByOne && records.len() <= 500 {
+        if self.lie == Lie::OneByOne && records.len() == 500 {
             let target = self.target.clone().expect("begun");
             for record in records {
                 let mut one = self.database.begin_restore(&SessionOptions::default()).await?;
