@@ -6,6 +6,7 @@
 mod error;
 mod faithful;
 mod field_value;
+mod kept;
 mod neutral;
 mod plain;
 mod record;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::RecordError;
+use plain::PlainLine;
 pub use record::Record;
 pub use row::{Projection, Row, Slot};
 pub(crate) use written::written_values;
@@ -43,21 +45,31 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
     faithful::changed(&value, row, schema).inspect_err(|_| out.truncate(start))
 }
 
-/// Appends the line that `row` is, with the line feed, if its type keeps every value as it is: `proves` must find that the line
-/// decodes as the type, which writes this very line again. `false` says nothing, and leaves `out` as it was.
+/// Appends the line that `row` is, with the line feed, if its type keeps every value as it is: what `keeps` or `proves` must find
+/// is that the line decodes as the type, which writes this very line again. `false` says nothing, and leaves `out` as it was.
 pub(crate) fn encode_plain(
     row: &Row<'_>,
     out: &mut Vec<u8>,
+    keeps: impl FnOnce(&Row<'_>) -> bool,
     proves: impl FnOnce(&[u8]) -> Result<(), RecordError>,
 ) -> bool {
     let start = out.len();
-    let is_proven = plain::write_plain(row, out) && proves(&out[start..]).is_ok();
+    let is_proven = match plain::write_plain(row, out) {
+        Some(PlainLine::OfScalars) if keeps(row) => true,
+        Some(_) => proves(&out[start..]).is_ok(),
+        None => false,
+    };
     if is_proven {
         out.push(b'\n');
     } else {
         out.truncate(start);
     }
     is_proven
+}
+
+/// Whether the plain line of `row`, which has scalars only, decodes as a `T` that writes this very line. `false` says nothing.
+pub(crate) fn keeps<T: Serialize + DeserializeOwned>(row: &Row<'_>) -> bool {
+    kept::keeps::<T>(row)
 }
 
 /// Appends the line of `value`, with the line feed, to `out`; on an error `out` is as it was.

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 
 use super::error::RecordError;
 use super::neutral::neutral;
+use super::plain::Plain;
 use super::record::{TakeFields, named_value, write_fields};
-use super::row::Row;
+use super::row::{Row, Slot};
 use super::same_as::writes;
 use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::{Timestamp, Value};
@@ -43,12 +44,12 @@ struct Comparison<'r> {
 }
 
 impl<'r> Comparison<'r> {
-    /// The name and the value that the row has for a field.
-    fn stored(&mut self, name: &str) -> Option<(&'r str, &'r Value<'r>)> {
+    /// The place and the value that the row has for a field.
+    fn stored(&mut self, name: &str) -> Option<(&'r Slot, &'r Value<'r>)> {
         let index = self.row.projection.position_from(self.next, name)?;
         self.next = index + 1;
         *self.kept.get_mut(index)? = true;
-        Some((self.row.projection.slots()[index].name(), self.row.values.get(index)?))
+        Some((&self.row.projection.slots()[index], self.row.values.get(index)?))
     }
 }
 
@@ -62,28 +63,28 @@ impl<'r> TakeFields for Comparison<'r> {
         value: &T,
     ) -> Result<(), RecordError> {
         let stored = self.stored(&field.name);
-        if let Some((_, stored)) = stored
-            && writes(value, stored)
+        if let Some((slot, stored)) = stored
+            && Plain::of(slot, stored).is_some_and(|stored| writes(value, &stored))
             && neutral(field, stored.borrowed()).is_ok()
         {
             return Ok(());
         }
         let written = neutral(field, named_value(&field.name, value)?)?;
-        if let Some((name, stored)) = stored
+        if let Some((slot, stored)) = stored
             && !same(stored, &written)
             && !neutral(field, stored.borrowed()).is_ok_and(|plain| same(&plain, &written))
         {
-            self.changed.push(name);
+            self.changed.push(slot.name());
         }
         Ok(())
     }
 
     fn extra<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError> {
         let written = named_value(name, value)?;
-        if let Some((name, stored)) = self.stored(name)
+        if let Some((slot, stored)) = self.stored(name)
             && !same(stored, &written)
         {
-            self.changed.push(name);
+            self.changed.push(slot.name());
         }
         Ok(())
     }

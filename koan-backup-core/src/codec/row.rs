@@ -154,7 +154,7 @@ impl<'de> Deserializer<'de> for RowReader<'de> {
     type Error = RecordError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RecordError> {
-        visitor.visit_map(RowMap { row: self.row, next: 0 })
+        visitor.visit_map(RowMap { row: self.row, next: 0, is_at_value: false })
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RecordError> {
@@ -178,6 +178,14 @@ impl<'de> Deserializer<'de> for RowReader<'de> {
 struct RowMap<'a> {
     row: Row<'a>,
     next: usize,
+    is_at_value: bool,
+}
+
+impl RowMap<'_> {
+    /// A type that asks for names only would be told the first one for ever.
+    fn lost() -> RecordError {
+        RecordError::new("its type asks for a name or a value out of turn")
+    }
 }
 
 impl<'de> MapAccess<'de> for RowMap<'de> {
@@ -185,6 +193,9 @@ impl<'de> MapAccess<'de> for RowMap<'de> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, RecordError> {
         let Row { projection, values } = self.row;
+        if std::mem::replace(&mut self.is_at_value, true) {
+            return Err(Self::lost());
+        }
         while projection.omit_null && values.get(self.next).is_some_and(Value::is_null) {
             self.next += 1;
         }
@@ -196,6 +207,9 @@ impl<'de> MapAccess<'de> for RowMap<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, RecordError> {
         let Row { projection, values } = self.row;
+        if !std::mem::take(&mut self.is_at_value) {
+            return Err(Self::lost());
+        }
         let (Some(slot), Some(value)) = (projection.slots.get(self.next), values.get(self.next)) else {
             return Err(RecordError::new("the row has fewer values than its projection has places"));
         };

@@ -8,11 +8,10 @@ use std::fmt::{self, Write as _};
 use serde::Serialize;
 use serde::ser::Serializer;
 
+use super::plain::Plain;
 use crate::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
-use crate::value::Value;
-
 /// Whether `value` writes exactly what is `stored`. `false` says nothing.
-pub(super) fn writes<T: Serialize + ?Sized>(value: &T, stored: &Value<'_>) -> bool {
+pub(super) fn writes<T: Serialize + ?Sized>(value: &T, stored: &Plain<'_>) -> bool {
     value.serialize(SameValue(stored)).is_ok()
 }
 
@@ -34,23 +33,22 @@ fn sure(same: bool) -> Same {
 }
 
 /// One value of a row.
-struct SameValue<'v>(&'v Value<'v>);
+struct SameValue<'v>(&'v Plain<'v>);
 
 impl SameValue<'_> {
+    #[inline]
     fn integer(self, written: i128) -> Same {
         sure(match self.0 {
-            Value::I64(stored) => i128::from(*stored) == written,
-            Value::U64(stored) => i128::from(*stored) == written,
+            Plain::I64(stored) => i128::from(*stored) == written,
+            Plain::U64(stored) => i128::from(*stored) == written,
             _ => false,
         })
     }
 
-    /// Whether `compare` finds the text of the value to be the same.
+    /// Whether `compare` finds the text to be the same.
+    #[inline]
     fn text(&self, compare: impl FnOnce(&str) -> bool) -> Same {
-        match self.0 {
-            Value::Str(text) | Value::Decimal(text) => sure(compare(text)),
-            stored => sure(stored.temporal_text().is_some_and(|text| compare(text.as_str()))),
-        }
+        sure(self.0.text(compare).unwrap_or(false))
     }
 }
 
@@ -82,13 +80,13 @@ impl Serializer for SameValue<'_> {
     );
 
     fn serialize_bool(self, v: bool) -> Same {
-        sure(matches!(self.0, Value::Bool(stored) if *stored == v))
+        sure(matches!(self.0, Plain::Bool(stored) if *stored == v))
     }
     fn serialize_f32(self, v: f32) -> Same {
-        self.serialize_f64(f64::from(v))
+        sure(matches!(self.0, Plain::F32(stored) if stored.to_bits() == v.to_bits()))
     }
     fn serialize_f64(self, v: f64) -> Same {
-        sure(matches!(self.0, Value::F64(stored) if stored.to_bits() == v.to_bits()))
+        sure(matches!(self.0, Plain::F64(stored) if stored.to_bits() == v.to_bits()))
     }
     fn serialize_char(self, v: char) -> Same {
         self.collect_str(&v)
@@ -97,10 +95,10 @@ impl Serializer for SameValue<'_> {
         self.text(|stored| stored == v)
     }
     fn serialize_none(self) -> Same {
-        sure(self.0.is_null())
+        sure(matches!(self.0, Plain::Null))
     }
     fn serialize_unit(self) -> Same {
-        sure(self.0.is_null())
+        sure(matches!(self.0, Plain::Null))
     }
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Same {
         self.serialize_str(variant)
@@ -125,30 +123,45 @@ impl fmt::Write for Expected<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
     fn only_what_is_written_exactly_is_the_same() {
-        assert!(writes(&7i64, &Value::I64(7)));
-        assert!(writes(&Some("a"), &Value::Str("a".into())));
-        assert!(writes(&'ü', &Value::Str("ü".into())));
-        assert!(writes(&0.0, &Value::F64(0.0)));
-        assert!(writes(&None::<i64>, &Value::Null));
-        assert!(writes(&format_args!("{}{}", 1, 2), &Value::Decimal("12".into())));
-        let day = Value::Date(crate::value::Date { year: 2024, month: 2, day: 29 });
+        let text = |text| Plain::Text(Cow::Borrowed(text));
+        assert!(writes(&7i64, &Plain::I64(7)));
+        assert!(writes(&u64::MAX, &Plain::U64(u64::MAX)));
+        assert!(writes(&Some("a"), &text("a")));
+        assert!(writes(&'ü', &text("ü")));
+        assert!(writes(&0.0, &Plain::F64(0.0)));
+        assert!(writes(&0.1f32, &Plain::F32(0.1)));
+        assert!(writes(&None::<i64>, &Plain::Null));
+        assert!(writes(&format_args!("{}{}", 1, 2), &text("12")));
+        let day = crate::value::Date { year: 2024, month: 2, day: 29 };
+        let day = Plain::Temporal(day.text());
         assert!(writes(&"2024-02-29", &day));
+        let uuid = Plain::Uuid(uuid::Uuid::nil().hyphenated());
+        assert!(writes(&uuid::Uuid::nil(), &uuid));
 
-        assert!(!writes(&7i64, &Value::I64(8)));
-        assert!(!writes(&7i64, &Value::Str("7".into())));
-        assert!(!writes(&"a", &Value::Str("ab".into())));
-        assert!(!writes(&"ab", &Value::Str("a".into())));
-        assert!(!writes(&"", &Value::Null));
+        assert!(!writes(&7i64, &Plain::I64(8)));
+        assert!(!writes(&7i64, &text("7")));
+        assert!(!writes(&7i64, &Plain::F64(7.0)));
+        assert!(!writes(&7.0, &Plain::I64(7)));
+        assert!(!writes(&"a", &text("ab")));
+        assert!(!writes(&"ab", &text("a")));
+        assert!(!writes(&"", &Plain::Null));
         assert!(!writes(&"2024-02-28", &day));
         assert!(!writes(&"2024-02-29T00:00:00", &day));
-        assert!(!writes(&'ü', &Value::Str("üü".into())));
-        assert!(!writes(&0.0, &Value::F64(-0.0)));
-        assert!(!writes(&None::<i64>, &Value::I64(0)));
-        assert!(!writes(&format_args!("{}{}", 1, 2), &Value::Decimal("123".into())));
-        assert!(!writes(&format_args!("{}{}", 1, 2), &Value::Decimal("1".into())));
+        assert!(!writes(&uuid::Uuid::max(), &uuid));
+        assert!(!writes(&'ü', &text("üü")));
+        assert!(!writes(&0.0, &Plain::F64(-0.0)));
+        // One number, and another text.
+        assert!(!writes(&f64::from(0.1f32), &Plain::F32(0.1)));
+        assert!(!writes(&0.5f32, &Plain::F64(0.5)));
+        assert!(!writes(&None::<i64>, &Plain::I64(0)));
+        assert!(!writes(&format_args!("{}{}", 1, 2), &text("123")));
+        assert!(!writes(&format_args!("{}{}", 1, 2), &text("1")));
+        assert!(!writes(&[1u8][..], &Plain::Bytes(&[1])));
     }
 }

@@ -20,6 +20,7 @@ pub struct EntityDescriptor {
     encode: Encode,
     check: fn(&[u8]) -> Result<(), RecordError>,
     is_written: fn(&[u8], &mut Vec<u8>) -> Result<bool, RecordError>,
+    keeps: fn(&Row<'_>) -> bool,
     prove: fn(&[u8], &mut Vec<u8>) -> Result<(), RecordError>,
     decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
 }
@@ -33,6 +34,7 @@ impl EntityDescriptor {
             encode: codec::encode::<T>,
             check: codec::check::<T>,
             is_written: codec::is_written::<T>,
+            keeps: codec::keeps::<T>,
             prove: codec::prove::<T>,
             decode: codec::decode::<T>,
         }
@@ -196,7 +198,8 @@ impl EntityCodec {
     ///
     /// `false` leaves `out` as it was and says nothing: [`encode`](Self::encode) tells what there is to tell.
     pub fn encode_plain(&self, row: &Row<'_>, out: &mut Vec<u8>, again: &mut Vec<u8>) -> bool {
-        codec::encode_plain(row, out, |line| self.prove(line, again))
+        let keeps = |row: &Row<'_>| guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false);
+        codec::encode_plain(row, out, keeps, |line| self.prove(line, again))
     }
 
     /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.

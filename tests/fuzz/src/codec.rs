@@ -6,12 +6,13 @@ use koan_backup::{
 };
 use koan_backup_core::write_canonical;
 
-use crate::rich::{Event, Everything, Open};
+use crate::rich::{Event, Everything, Open, Scalars};
 
-/// The first byte says what the others are: a line, fields of a line, or values of a row; of one of three types.
+/// The first byte says what the others are: a line, fields of a line, or values of a row; of one of four types.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     match kind % 3 {
+        _ if kind >= 128 => run_as::<Scalars>(kind, rest),
         0 => run_as::<Everything>(kind / 3, rest),
         1 => run_as::<Open>(kind / 3, rest),
         _ => run_as::<Event>(kind / 3, rest),

@@ -91,6 +91,23 @@ pub struct Everything {
     original: String,
 }
 
+/// A record whose fields are single values: its rows go the shortest way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
+#[serde(default)]
+pub struct Scalars {
+    id: i64,
+    small: Option<u8>,
+    single: Option<f32>,
+    double: Option<f64>,
+    text: Option<String>,
+    letter: Option<char>,
+    uuid: Option<Uuid>,
+    date: Option<NaiveDate>,
+    instant: Option<DateTime<Utc>>,
+    price: Option<Decimal>,
+    status: Option<Status>,
+}
+
 /// A record that takes up fields it does not know, with a key of two parts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(default)]
