@@ -67,6 +67,21 @@ pub(crate) fn encode_plain(
     is_proven
 }
 
+/// Whether a line without its line feed is the plain line of the values that stand in it, which `keeps` must find to be kept; `again`
+/// is scratch space. `false` says nothing.
+pub(crate) fn is_plain(
+    line: &[u8],
+    schema: &EntitySchema,
+    fields: &Projection,
+    again: &mut Vec<u8>,
+    keeps: impl FnOnce(&Row<'_>) -> bool,
+) -> bool {
+    let Some(values) = written_values(line, schema) else { return false };
+    let row = Row { projection: fields, values: &values };
+    again.clear();
+    plain::write_plain(&row, again) == Some(PlainLine::OfScalars) && again == line && keeps(&row)
+}
+
 /// Whether the plain line of `row`, which has scalars only, decodes as a `T` that writes this very line. `false` says nothing.
 pub(crate) fn keeps<T: Serialize + DeserializeOwned>(row: &Row<'_>) -> bool {
     kept::keeps::<T>(row)

@@ -113,7 +113,20 @@ pub struct EntitySchema {
     pub variants: bool,
 }
 
+impl FieldSchema {
+    /// Whether serde writes one plain value rather than a list or a structure. Bytes are a list of numbers where no other form was
+    /// asked for.
+    pub(crate) fn is_scalar(&self) -> bool {
+        self.logical.is_scalar() && !(self.logical == LogicalType::Bytes && self.wire.is_plain())
+    }
+}
+
 impl EntitySchema {
+    /// Whether each field of a record is text, a number, true, false or nothing in its line.
+    pub(crate) fn is_of_scalars(&self) -> bool {
+        !self.open && !self.variants && self.fields.iter().all(FieldSchema::is_scalar)
+    }
+
     /// The index of a field by its serde name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)

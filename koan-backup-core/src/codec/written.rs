@@ -84,9 +84,7 @@ impl<'de> DeserializeSeed<'de> for &FieldSchema {
             // What is written of 128 bits is in no number that a visitor is given.
             LogicalType::Integer { bits: 128, .. } => return Err(D::Error::custom(UNTOLD)),
             LogicalType::Float { bits } => deserializer.deserialize_option(Float { bits: *bits })?,
-            logical if logical.is_scalar() && !is_list(self) => {
-                deserializer.deserialize_any(Scalar { floats: false })?
-            }
+            _ if self.is_scalar() => deserializer.deserialize_any(Scalar { floats: false })?,
             _ => {
                 let raw = <&RawValue>::deserialize(deserializer)?;
                 structure(raw).ok_or_else(|| D::Error::custom(UNTOLD))?
@@ -94,11 +92,6 @@ impl<'de> DeserializeSeed<'de> for &FieldSchema {
         };
         neutral(self, written).map_err(D::Error::custom)
     }
-}
-
-/// Bytes are a list of numbers where no other form was asked for.
-fn is_list(field: &FieldSchema) -> bool {
-    field.logical == LogicalType::Bytes && field.wire.is_plain()
 }
 
 /// Lists, maps and structures. What else such a field may write is told by its type.

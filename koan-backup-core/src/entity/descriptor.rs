@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::declaration::EntityDeclaration;
 use super::{Entity, PolicyDeclaration};
-use crate::codec::{self, Record, RecordError, Row};
+use crate::codec::{self, Projection, Record, RecordError, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::EntitySchema;
 use crate::value::{KeyText, Value};
@@ -112,6 +112,8 @@ pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
 pub struct EntityCodec {
     descriptor: &'static EntityDescriptor,
     schema: Arc<EntitySchema>,
+    /// The places of its fields, if a line is made of scalars.
+    scalars: Option<Arc<Projection>>,
     keys: Keys,
 }
 
@@ -125,7 +127,9 @@ enum Keys {
 impl EntityCodec {
     /// Learns the schema of an entity.
     pub fn new(descriptor: &'static EntityDescriptor) -> Self {
-        Self { descriptor, schema: Arc::new(descriptor.schema()), keys: Keys::Shown }
+        let schema = descriptor.schema();
+        let scalars = schema.is_of_scalars().then(|| Arc::new(Projection::of(&schema)));
+        Self { descriptor, schema: Arc::new(schema), scalars, keys: Keys::Shown }
     }
 
     /// The same codec for records that are encrypted: their keys, which are content, stay out of errors and warnings.
@@ -198,8 +202,12 @@ impl EntityCodec {
     ///
     /// `false` leaves `out` as it was and says nothing: [`encode`](Self::encode) tells what there is to tell.
     pub fn encode_plain(&self, row: &Row<'_>, out: &mut Vec<u8>, again: &mut Vec<u8>) -> bool {
-        let keeps = |row: &Row<'_>| guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false);
-        codec::encode_plain(row, out, keeps, |line| self.prove(line, again))
+        codec::encode_plain(row, out, |row| self.keeps(row), |line| self.prove(line, again))
+    }
+
+    /// Whether the plain line of a row of scalars decodes as the type, which writes this very line. `false` says nothing.
+    fn keeps(&self, row: &Row<'_>) -> bool {
+        guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false)
     }
 
     /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
@@ -243,7 +251,11 @@ impl EntityCodec {
     /// # Errors
     /// It does not decode.
     pub fn is_written(&self, line: &[u8], again: &mut Vec<u8>) -> Result<bool, RecordError> {
-        guarded(|| (self.descriptor.is_written)(line, again))
+        let is_kept = self
+            .scalars
+            .as_ref()
+            .is_some_and(|fields| codec::is_plain(line, &self.schema, fields, again, |row| self.keeps(row)));
+        if is_kept { Ok(true) } else { guarded(|| (self.descriptor.is_written)(line, again)) }
     }
 
     /// The values of the fields of a line of which it is known that it [is what the type writes](Self::is_written), in order;
