@@ -217,7 +217,7 @@ pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Whether JSON escapes nothing of a text.
-fn is_plain(text: &[u8]) -> bool {
+pub(crate) fn is_plain(text: &[u8]) -> bool {
     // Without an early end, so that many bytes are looked at in one step.
     !text.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }

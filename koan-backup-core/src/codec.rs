@@ -12,6 +12,7 @@ mod plain;
 mod record;
 mod row;
 mod same_as;
+mod scanned;
 mod value_reader;
 mod wire_text;
 mod written;
@@ -20,7 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::RecordError;
-use plain::PlainLine;
+pub(crate) use kept::keeps;
+pub(crate) use plain::PlainRow;
 pub use record::Record;
 pub use row::{Projection, Row, Slot};
 pub(crate) use written::written_values;
@@ -50,41 +52,19 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
 pub(crate) fn encode_plain(
     row: &Row<'_>,
     out: &mut Vec<u8>,
-    keeps: impl FnOnce(&Row<'_>) -> bool,
+    keeps: impl FnOnce(&PlainRow<'_>) -> bool,
     proves: impl FnOnce(&[u8]) -> Result<(), RecordError>,
 ) -> bool {
     let start = out.len();
-    let is_proven = match plain::write_plain(row, out) {
-        Some(PlainLine::OfScalars) if keeps(row) => true,
-        Some(_) => proves(&out[start..]).is_ok(),
-        None => false,
-    };
+    let is_proven = PlainRow::of(row).is_some_and(|row| {
+        row.write(out) && ((row.is_of_scalars() && keeps(&row)) || proves(&out[start..]).is_ok())
+    });
     if is_proven {
         out.push(b'\n');
     } else {
         out.truncate(start);
     }
     is_proven
-}
-
-/// Whether a line without its line feed is the plain line of the values that stand in it, which `keeps` must find to be kept; `again`
-/// is scratch space. `false` says nothing.
-pub(crate) fn is_plain(
-    line: &[u8],
-    schema: &EntitySchema,
-    fields: &Projection,
-    again: &mut Vec<u8>,
-    keeps: impl FnOnce(&Row<'_>) -> bool,
-) -> bool {
-    let Some(values) = written_values(line, schema) else { return false };
-    let row = Row { projection: fields, values: &values };
-    again.clear();
-    plain::write_plain(&row, again) == Some(PlainLine::OfScalars) && again == line && keeps(&row)
-}
-
-/// Whether the plain line of `row`, which has scalars only, decodes as a `T` that writes this very line. `false` says nothing.
-pub(crate) fn keeps<T: Serialize + DeserializeOwned>(row: &Row<'_>) -> bool {
-    kept::keeps::<T>(row)
 }
 
 /// Appends the line of `value`, with the line feed, to `out`; on an error `out` is as it was.

@@ -12,14 +12,13 @@ use serde::de::{
 };
 use serde::ser::{self, Serialize, Serializer};
 
-use super::plain::Plain;
-use super::row::Row;
+use super::plain::{Plain, PlainRow};
 use super::same_as::writes;
 use crate::refusal::{refuse, refuse_lists_and_variants};
 
 /// Whether the plain line of `row`, which has scalars only, decodes as a `T` that writes this very line. `false` says nothing.
-pub(super) fn keeps<T: Serialize + DeserializeOwned>(row: &Row<'_>) -> bool {
-    T::deserialize(LineReader(*row)).is_ok_and(|value| value.serialize(LineComparison(*row)).is_ok())
+pub(crate) fn keeps<T: Serialize + DeserializeOwned>(row: &PlainRow<'_>) -> bool {
+    T::deserialize(LineReader(row)).is_ok_and(|value| value.serialize(LineComparison(row)).is_ok())
 }
 
 /// It is not known.
@@ -63,7 +62,7 @@ macro_rules! neither_line_nor_scalar {
 }
 
 /// The line of a row, as `serde_json` reads it.
-struct LineReader<'a>(Row<'a>);
+struct LineReader<'a>(&'a PlainRow<'a>);
 
 impl<'de> Deserializer<'de> for LineReader<'de> {
     type Error = Unsure;
@@ -128,7 +127,7 @@ fn is_raw(name: &str) -> bool {
 }
 
 struct LineFields<'a> {
-    row: Row<'a>,
+    row: &'a PlainRow<'a>,
     next: usize,
     is_at_value: bool,
 }
@@ -140,29 +139,29 @@ impl<'de> MapAccess<'de> for &mut LineFields<'de> {
         if std::mem::replace(&mut self.is_at_value, true) {
             return Err(Unsure);
         }
-        match self.row.projection.slots().get(self.next) {
-            Some(slot) => seed.deserialize(StrDeserializer::new(slot.name())).map(Some),
+        match self.row.place(self.next) {
+            Some((slot, _)) => seed.deserialize(StrDeserializer::new(slot.name())).map(Some),
             None => Ok(None),
         }
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
-        let place = self.row.projection.slots().get(self.next).zip(self.row.values.get(self.next));
-        let (Some((slot, value)), true) = (place, std::mem::take(&mut self.is_at_value)) else {
+        let (Some((_, value)), true) = (self.row.place(self.next), std::mem::take(&mut self.is_at_value))
+        else {
             return Err(Unsure);
         };
         self.next += 1;
-        seed.deserialize(ScalarReader(Plain::of(slot, value).ok_or(Unsure)?))
+        seed.deserialize(ScalarReader(value))
     }
 }
 
 /// A value of a line, as `serde_json` reads it.
-struct ScalarReader<'a>(Plain<'a>);
+struct ScalarReader<'a>(&'a Plain<'a>);
 
 impl ScalarReader<'_> {
     #[inline]
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
+        match *self.0 {
             Plain::I64(v) => match u64::try_from(v) {
                 Ok(v) => visitor.visit_u64(v),
                 Err(_) => visitor.visit_i64(v),
@@ -204,7 +203,7 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
     );
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
+        match *self.0 {
             Plain::Null => visitor.visit_unit(),
             Plain::Bool(v) => visitor.visit_bool(v),
             // With its feature `arbitrary_precision`, `serde_json` has another call for numbers.
@@ -217,14 +216,14 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
+        match *self.0 {
             Plain::Bool(v) => visitor.visit_bool(v),
             _ => Err(Unsure),
         }
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
+        match *self.0 {
             Plain::F32(v) => visitor.visit_f64(v.into()),
             _ => Err(Unsure),
         }
@@ -264,10 +263,10 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
 }
 
 /// Takes what a type writes as long as it is what stands in the line of a row.
-struct LineComparison<'a>(Row<'a>);
+struct LineComparison<'a>(&'a PlainRow<'a>);
 
 struct FieldComparison<'a> {
-    row: Row<'a>,
+    row: &'a PlainRow<'a>,
     next: usize,
 }
 
@@ -276,11 +275,9 @@ impl ser::SerializeStruct for FieldComparison<'_> {
     type Error = Unsure;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        let place = self.row.projection.slots().get(self.next).zip(self.row.values.get(self.next));
-        let (slot, stored) = place.ok_or(Unsure)?;
+        let (slot, stored) = self.row.place(self.next).ok_or(Unsure)?;
         self.next += 1;
-        let is_same =
-            slot.name() == key && Plain::of(slot, stored).is_some_and(|stored| writes(value, &stored));
+        let is_same = slot.name() == key && writes(value, stored);
         if is_same { Ok(()) } else { Err(Unsure) }
     }
 
@@ -332,7 +329,7 @@ impl<'a> Serializer for LineComparison<'a> {
 mod tests {
     use serde::{Deserialize, Serialize};
 
-    use super::super::row::Projection;
+    use super::super::row::{Projection, Row};
     use super::*;
     use crate::codec::encode_plain;
     use crate::schema::{FieldSchema, LogicalType, WireForm};
@@ -355,7 +352,7 @@ mod tests {
         }
         let values: Vec<_> = fields.iter().map(|(_, _, value)| value.borrowed()).collect();
         let row = Row { projection: &projection, values: &values };
-        let is_kept = keeps::<T>(&row);
+        let is_kept = PlainRow::of(&row).is_some_and(|row| keeps::<T>(&row));
         let mut line = Vec::new();
         let prove = |line: &[u8]| crate::codec::prove::<T>(line, &mut Vec::new());
         let is_proven = encode_plain(&row, &mut line, |_| false, prove);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use uuid::fmt::Hyphenated;
 
-use super::row::{Row, Slot};
+use super::row::{Projection, Row, Slot};
 use super::wire_text::encode_bytes;
 use crate::canonical::{push_compact, push_text};
 use crate::schema::LogicalType;
@@ -60,6 +60,7 @@ impl<'v> Plain<'v> {
         })
     }
 
+    /// A number at the width of its field.
     fn float(value: f64, bits: u8) -> Option<Self> {
         if bits > 32 {
             return Some(Self::F64(value));
@@ -80,13 +81,30 @@ impl<'v> Plain<'v> {
         })
     }
 
+    /// The value that serde writes so; `None` for what is no single value.
+    pub(super) fn into_written(self) -> Option<Value<'v>> {
+        Some(match self {
+            Self::Null => Value::Null,
+            Self::Bool(v) => Value::Bool(v),
+            Self::I64(v) => Value::I64(v),
+            Self::U64(v) => Value::U64(v),
+            Self::F32(v) => Value::F64(v.into()),
+            Self::F64(v) => Value::F64(v),
+            Self::Text(text) => Value::Str(text),
+            Self::Temporal(text) => Value::Str(Cow::Owned(text.as_str().to_owned())),
+            Self::Uuid(uuid) => Value::Str(Cow::Owned(uuid.to_string())),
+            Self::Bytes(_) | Self::Json(_) => return None,
+        })
+    }
+
     /// Whether a type that reads it reads one value, and not a list or a structure.
     fn is_scalar(&self) -> bool {
         !matches!(self, Self::Bytes(_) | Self::Json(_))
     }
 
+    /// Appends what stands for it. `false` where there is nothing.
     #[inline]
-    fn write(&self, out: &mut Vec<u8>) -> bool {
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Null => out.extend_from_slice(b"null"),
             Self::Bool(v) => out.extend_from_slice(if *v { b"true" } else { b"false" }),
@@ -105,37 +123,52 @@ impl<'v> Plain<'v> {
     }
 }
 
-/// How a plain line was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PlainLine {
-    /// Each value is text, a number, true, false or nothing.
-    OfScalars,
-    /// There are lists or structures in it.
-    Nested,
+/// A row as what stands for its values in a line.
+pub(crate) struct PlainRow<'v> {
+    pub(super) projection: &'v Projection,
+    /// As many as the projection has places.
+    pub(super) values: Vec<Plain<'v>>,
 }
 
-/// Appends the plain line of `row`, without a line feed. `None` where there is none; `out` may then have a part of it.
-pub(super) fn write_plain(row: &Row<'_>, out: &mut Vec<u8>) -> Option<PlainLine> {
-    let Row { projection, values } = *row;
-    if projection.omits_null() || projection.is_empty() || projection.len() != values.len() {
-        return None;
-    }
-    let mut before = b'{';
-    let mut line = PlainLine::OfScalars;
-    for (slot, value) in projection.slots().iter().zip(values) {
-        out.push(before);
-        out.extend_from_slice(slot.label());
-        let plain = Plain::of(slot, value)?;
-        if !plain.write(out) {
+impl<'v> PlainRow<'v> {
+    /// What stands for the values of `row`; `None` where the type has to tell.
+    pub(super) fn of(row: &Row<'v>) -> Option<Self> {
+        let Row { projection, values } = *row;
+        if projection.omits_null() || projection.is_empty() || projection.len() != values.len() {
             return None;
         }
-        if !plain.is_scalar() {
-            line = PlainLine::Nested;
+        let mut plain = Vec::with_capacity(values.len());
+        for (slot, value) in projection.slots().iter().zip(values) {
+            plain.push(Plain::of(slot, value)?);
         }
-        before = b',';
+        Some(Self { projection, values: plain })
     }
-    out.push(b'}');
-    Some(line)
+
+    /// Whether a type that reads a value reads a single one each time.
+    pub(super) fn is_of_scalars(&self) -> bool {
+        self.values.iter().all(Plain::is_scalar)
+    }
+
+    /// The slot and the value at a place.
+    #[inline]
+    pub(super) fn place(&self, index: usize) -> Option<(&Slot, &Plain<'v>)> {
+        self.projection.slots().get(index).zip(self.values.get(index))
+    }
+
+    /// Appends the plain line, without a line feed. `false` where there is none; `out` may then have a part of it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
+        let mut before = b'{';
+        for (slot, value) in self.projection.slots().iter().zip(&self.values) {
+            out.push(before);
+            out.extend_from_slice(slot.label());
+            if !value.write(out) {
+                return false;
+            }
+            before = b',';
+        }
+        out.push(b'}');
+        true
+    }
 }
 
 fn json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) -> bool {

@@ -119,6 +119,12 @@ impl fmt::Write for Expected<'_> {
         self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
         Ok(())
     }
+
+    /// Dates are shown digit by digit.
+    fn write_char(&mut self, piece: char) -> fmt::Result {
+        self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

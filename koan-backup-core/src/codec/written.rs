@@ -12,15 +12,32 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::neutral::neutral;
+use super::row::Projection;
+use super::scanned;
 use crate::schema::{EntitySchema, FieldSchema, LogicalType};
 use crate::value::Value;
 
 /// The values of a line without its line feed, one for each field of the schema, in order. `None` where they cannot be told
-/// without the type: it says nothing about the line.
-pub(crate) fn written_values<'l>(line: &'l [u8], schema: &EntitySchema) -> Option<Vec<Value<'l>>> {
+/// without the type: it says nothing about the line. `scalars` are the places of the fields of a type of single values.
+pub(crate) fn written_values<'l>(
+    line: &'l [u8],
+    schema: &EntitySchema,
+    scalars: Option<&Projection>,
+) -> Option<Vec<Value<'l>>> {
+    if let Some(values) = scalars.and_then(|fields| scanned(line, schema, fields)) {
+        return Some(values);
+    }
     let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(line).ok()?);
     let values = json.deserialize_map(Fields(schema)).ok()?;
     json.end().ok()?;
+    Some(values)
+}
+
+fn scanned<'l>(line: &'l [u8], schema: &EntitySchema, fields: &Projection) -> Option<Vec<Value<'l>>> {
+    let mut values = Vec::with_capacity(schema.fields.len());
+    for (field, plain) in schema.fields.iter().zip(scanned::values(line, fields)?) {
+        values.push(neutral(field, plain.into_written()?).ok()?);
+    }
     Some(values)
 }
 

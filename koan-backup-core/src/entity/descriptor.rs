@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::declaration::EntityDeclaration;
 use super::{Entity, PolicyDeclaration};
-use crate::codec::{self, Projection, Record, RecordError, Row};
+use crate::codec::{self, PlainRow, Projection, Record, RecordError, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::EntitySchema;
 use crate::value::{KeyText, Value};
@@ -20,7 +20,7 @@ pub struct EntityDescriptor {
     encode: Encode,
     check: fn(&[u8]) -> Result<(), RecordError>,
     is_written: fn(&[u8], &mut Vec<u8>) -> Result<bool, RecordError>,
-    keeps: fn(&Row<'_>) -> bool,
+    keeps: fn(&PlainRow<'_>) -> bool,
     prove: fn(&[u8], &mut Vec<u8>) -> Result<(), RecordError>,
     decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
 }
@@ -206,7 +206,7 @@ impl EntityCodec {
     }
 
     /// Whether the plain line of a row of scalars decodes as the type, which writes this very line. `false` says nothing.
-    fn keeps(&self, row: &Row<'_>) -> bool {
+    fn keeps(&self, row: &PlainRow<'_>) -> bool {
         guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false)
     }
 
@@ -251,17 +251,15 @@ impl EntityCodec {
     /// # Errors
     /// It does not decode.
     pub fn is_written(&self, line: &[u8], again: &mut Vec<u8>) -> Result<bool, RecordError> {
-        let is_kept = self
-            .scalars
-            .as_ref()
-            .is_some_and(|fields| codec::is_plain(line, &self.schema, fields, again, |row| self.keeps(row)));
+        let scanned = self.scalars.as_ref().and_then(|fields| PlainRow::in_line(line, fields));
+        let is_kept = scanned.is_some_and(|row| self.keeps(&row));
         if is_kept { Ok(true) } else { guarded(|| (self.descriptor.is_written)(line, again)) }
     }
 
     /// The values of the fields of a line of which it is known that it [is what the type writes](Self::is_written), in order;
     /// `None` where the type has to tell.
     pub fn written_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
-        codec::written_values(line, &self.schema)
+        codec::written_values(line, &self.schema, self.scalars.as_deref())
     }
 
     /// Proves that a line decodes as the type, and that the type writes it again; `again` is scratch space.

@@ -41,6 +41,8 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let mut direct = Vec::new();
     write_canonical(&value, &mut direct).expect("what was told as values is written");
     assert_eq!(text(&again), text(&direct), "through values and without them");
+    let is_written = codec.is_written(line, &mut Vec::new()).expect("what decodes is a record");
+    assert_eq!(is_written, line == direct, "at a glance and not");
     comes_back(codec, &again, &record);
 }
 

@@ -31,6 +31,14 @@ impl TemporalText {
     /// Pushes a number with zeros in front of it up to `width` digits.
     fn number(&mut self, number: impl Into<i64>, width: u32) {
         let number: i64 = number.into();
+        // What a clock and a calendar have.
+        if let (2 | 4, Ok(digits @ 0..10_000)) = (width, u16::try_from(number))
+            && (width == 4 || digits < 100)
+        {
+            let four = [1000, 100, 10, 1].map(|unit| b'0' + u8::try_from(digits / unit % 10).unwrap_or(0));
+            four[if width == 2 { 2 } else { 0 }..].iter().for_each(|digit| self.push(*digit));
+            return;
+        }
         if number < 0 {
             self.push(b'-');
         }

@@ -59,17 +59,23 @@ pub(super) fn not_finite() -> Misfit {
 }
 
 /// Pushes a group without zeros in front.
-fn push_first(text: &mut String, digits: u16) {
-    let start = text.len();
-    push_four(text, digits);
-    let zeros = text[start..].bytes().take(3).take_while(|digit| *digit == b'0').count();
-    text.drain(start..start + zeros);
+fn push_first(text: &mut String, group: u16) {
+    let digits = four(group);
+    let zeros = digits.iter().take(3).take_while(|digit| **digit == b'0').count();
+    push(text, &digits[zeros..]);
 }
 
-fn push_four(text: &mut String, digits: u16) {
-    for unit in [1000, 100, 10, 1] {
-        text.push(char::from(b'0' + u8::try_from(digits / unit % 10).unwrap_or(0)));
-    }
+fn push_four(text: &mut String, group: u16) {
+    push(text, &four(group));
+}
+
+fn push(text: &mut String, digits: &[u8]) {
+    text.push_str(std::str::from_utf8(digits).unwrap_or_default());
+}
+
+/// The digits of a group, in ASCII.
+fn four(group: u16) -> [u8; 4] {
+    [1000, 100, 10, 1].map(|unit| b'0' + u8::try_from(group / unit % 10).unwrap_or(0))
 }
 
 #[cfg(test)]
