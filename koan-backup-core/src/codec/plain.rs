@@ -13,7 +13,7 @@ use super::row::{Projection, Row, Slot};
 use super::wire_text::encode_bytes;
 use crate::canonical::{push_compact, push_text};
 use crate::schema::LogicalType;
-use crate::value::{TemporalText, Value};
+use crate::value::Value;
 
 /// One value of a row, as what stands for it in a line.
 pub(super) enum Plain<'v> {
@@ -24,7 +24,8 @@ pub(super) enum Plain<'v> {
     F32(f32),
     F64(f64),
     Text(Cow<'v, str>),
-    Temporal(TemporalText),
+    /// A date, a time or both.
+    Temporal(&'v Value<'v>),
     Uuid(Hyphenated),
     /// A list of numbers.
     Bytes(&'v [u8]),
@@ -35,7 +36,7 @@ pub(super) enum Plain<'v> {
 impl<'v> Plain<'v> {
     /// What stands for `value`; `None` where the type has to tell.
     #[inline]
-    pub(super) fn of(slot: &Slot, value: &'v Value<'_>) -> Option<Self> {
+    pub(super) fn of(slot: &Slot, value: &'v Value<'v>) -> Option<Self> {
         Some(match (value, slot.logical()) {
             (Value::Null, _) => Self::Null,
             (Value::Bool(v), LogicalType::Bool) => Self::Bool(*v),
@@ -55,7 +56,7 @@ impl<'v> Plain<'v> {
             (Value::Timestamp(_), LogicalType::Timestamp)
             | (Value::DateTime(_), LogicalType::DateTime)
             | (Value::Date(_), LogicalType::Date)
-            | (Value::Time(_), LogicalType::Time) => Self::Temporal(value.temporal_text()?),
+            | (Value::Time(_), LogicalType::Time) => Self::Temporal(value),
             _ => return None,
         })
     }
@@ -75,14 +76,14 @@ impl<'v> Plain<'v> {
     pub(super) fn text<R>(&self, take: impl FnOnce(&str) -> R) -> Option<R> {
         Some(match self {
             Self::Text(text) => take(text),
-            Self::Temporal(text) => take(text.as_str()),
+            Self::Temporal(value) => take(value.temporal_text()?.as_str()),
             Self::Uuid(uuid) => take(uuid.encode_lower(&mut uuid::Uuid::encode_buffer())),
             _ => return None,
         })
     }
 
-    /// The value that serde writes so; `None` for what is no single value.
-    pub(super) fn into_written(self) -> Option<Value<'v>> {
+    /// The value that stands for it; `None` for what is no single value.
+    pub(super) fn into_value(self) -> Option<Value<'v>> {
         Some(match self {
             Self::Null => Value::Null,
             Self::Bool(v) => Value::Bool(v),
@@ -91,8 +92,8 @@ impl<'v> Plain<'v> {
             Self::F32(v) => Value::F64(v.into()),
             Self::F64(v) => Value::F64(v),
             Self::Text(text) => Value::Str(text),
-            Self::Temporal(text) => Value::Str(Cow::Owned(text.as_str().to_owned())),
-            Self::Uuid(uuid) => Value::Str(Cow::Owned(uuid.to_string())),
+            Self::Temporal(value) => value.borrowed(),
+            Self::Uuid(uuid) => Value::Uuid(uuid.into_uuid().into_bytes()),
             Self::Bytes(_) | Self::Json(_) => return None,
         })
     }

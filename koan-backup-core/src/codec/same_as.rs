@@ -144,8 +144,8 @@ mod tests {
         assert!(writes(&0.1f32, &Plain::F32(0.1)));
         assert!(writes(&None::<i64>, &Plain::Null));
         assert!(writes(&format_args!("{}{}", 1, 2), &text("12")));
-        let day = crate::value::Date { year: 2024, month: 2, day: 29 };
-        let day = Plain::Temporal(day.text());
+        let day = crate::value::Value::Date(crate::value::Date { year: 2024, month: 2, day: 29 });
+        let day = Plain::Temporal(&day);
         assert!(writes(&"2024-02-29", &day));
         let uuid = Plain::Uuid(uuid::Uuid::nil().hyphenated());
         assert!(writes(&uuid::Uuid::nil(), &uuid));

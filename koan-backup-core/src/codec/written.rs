@@ -36,7 +36,7 @@ pub(crate) fn written_values<'l>(
 fn scanned<'l>(line: &'l [u8], schema: &EntitySchema, fields: &Projection) -> Option<Vec<Value<'l>>> {
     let mut values = Vec::with_capacity(schema.fields.len());
     for (field, plain) in schema.fields.iter().zip(scanned::values(line, fields)?) {
-        values.push(neutral(field, plain.into_written()?).ok()?);
+        values.push(neutral(field, plain.into_value()?).ok()?);
     }
     Some(values)
 }
