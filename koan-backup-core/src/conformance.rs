@@ -34,7 +34,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use crate::entity::{Entity as _, EntityCodec};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Capabilities, Provider};
 
 use database::Database;
@@ -84,7 +84,7 @@ where
 /// [`run`] for the cases whose name `is_meant`, while a provider is being made to pass them.
 ///
 /// # Errors
-/// There is no database.
+/// There is no database, or no case of such a name.
 pub async fn run_where<F>(is_meant: impl Fn(&str) -> bool, mut empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
@@ -104,6 +104,12 @@ where
             Outcome::NotClaimed
         };
         conformance.cases.push(CaseResult { name: case.name, outcome });
+    }
+    if conformance.cases.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "the suite of conformance has no case of such a name",
+        ));
     }
     Ok(conformance)
 }

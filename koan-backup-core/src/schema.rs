@@ -114,7 +114,7 @@ pub struct EntitySchema {
 }
 
 impl FieldSchema {
-    /// Whether serde writes one plain value rather than a list or a structure. Bytes are a list of numbers where no other form was
+    /// Whether serde writes one value rather than a list or a structure. Bytes are a list of numbers where no other form was
     /// asked for.
     pub(crate) fn is_scalar(&self) -> bool {
         self.logical.is_scalar() && !(self.logical == LogicalType::Bytes && self.wire.is_plain())
@@ -122,9 +122,10 @@ impl FieldSchema {
 }
 
 impl EntitySchema {
-    /// Whether each field of a record is text, a number, true, false or nothing in its line.
+    /// Whether each field of a record is text, a number of at most 64 bits, true, false or nothing in its line.
     pub(crate) fn is_of_scalars(&self) -> bool {
-        !self.open && !self.variants && self.fields.iter().all(FieldSchema::is_scalar)
+        let is_huge = |field: &FieldSchema| matches!(field.logical, LogicalType::Integer { bits: 128, .. });
+        !self.open && !self.variants && self.fields.iter().all(|field| field.is_scalar() && !is_huge(field))
     }
 
     /// The index of a field by its serde name.

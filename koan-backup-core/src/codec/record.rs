@@ -7,7 +7,7 @@ use super::error::RecordError;
 use super::field_value::field_value;
 use super::neutral::neutral;
 use super::row::{Projection, Row};
-use crate::refusal::{refuse, refuse_lists_and_variants};
+use crate::refusal::{refuse_lists_and_variants, refuse_scalars};
 use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::Value;
 
@@ -206,24 +206,5 @@ impl<'s, F: TakeFields> Serializer for FieldWriter<'s, F> {
         Ok(self)
     }
 
-    refuse! { RecordError::not_a_map() =>
-        serialize_bool(bool),
-        serialize_i8(i8),
-        serialize_i16(i16),
-        serialize_i32(i32),
-        serialize_i64(i64),
-        serialize_u8(u8),
-        serialize_u16(u16),
-        serialize_u32(u32),
-        serialize_u64(u64),
-        serialize_f32(f32),
-        serialize_f64(f64),
-        serialize_char(char),
-        serialize_str(&str),
-        serialize_bytes(&[u8]),
-        serialize_none(),
-        serialize_unit(),
-        serialize_unit_struct(&'static str),
-        serialize_unit_variant(&'static str, u32, &'static str),
-    }
+    refuse_scalars!(RecordError::not_a_map());
 }

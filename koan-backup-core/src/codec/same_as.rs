@@ -105,25 +105,25 @@ impl Serializer for SameValue<'_> {
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Same {
         self.text(|stored| {
-            let mut expected = Expected(stored);
-            write!(expected, "{value}").is_ok() && expected.0.is_empty()
+            let mut expected = Expected(Some(stored));
+            write!(expected, "{value}").is_ok() && expected.0 == Some("")
         })
     }
 }
 
-/// Text that is expected piece by piece.
-struct Expected<'a>(&'a str);
+/// Text that is expected piece by piece; none once another came, also where a type passes over the error.
+struct Expected<'a>(Option<&'a str>);
 
 impl fmt::Write for Expected<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
-        Ok(())
+        self.0 = self.0.and_then(|expected| expected.strip_prefix(piece));
+        self.0.map(drop).ok_or(fmt::Error)
     }
 
     /// Dates are shown digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
-        self.0 = self.0.strip_prefix(piece).ok_or(fmt::Error)?;
-        Ok(())
+        self.0 = self.0.and_then(|expected| expected.strip_prefix(piece));
+        self.0.map(drop).ok_or(fmt::Error)
     }
 }
 
@@ -169,5 +169,18 @@ mod tests {
         assert!(!writes(&format_args!("{}{}", 1, 2), &text("123")));
         assert!(!writes(&format_args!("{}{}", 1, 2), &text("1")));
         assert!(!writes(&[1u8][..], &Plain::Bytes(&[1])));
+    }
+
+    #[test]
+    fn a_piece_that_was_not_expected_is_not_forgotten() {
+        struct Careless;
+        impl fmt::Display for Careless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let _ = f.write_str("x");
+                let _ = f.write_char('y');
+                f.write_str("abc")
+            }
+        }
+        assert!(!writes(&format_args!("{Careless}"), &Plain::Text(Cow::Borrowed("abc"))));
     }
 }

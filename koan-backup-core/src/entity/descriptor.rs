@@ -202,7 +202,8 @@ impl EntityCodec {
     ///
     /// `false` leaves `out` as it was and says nothing: [`encode`](Self::encode) tells what there is to tell.
     pub fn encode_plain(&self, row: &Row<'_>, out: &mut Vec<u8>, again: &mut Vec<u8>) -> bool {
-        codec::encode_plain(row, out, |row| self.keeps(row), |line| self.prove(line, again))
+        let keeps = |row: &PlainRow<'_>| self.scalars.is_some() && self.keeps(row);
+        codec::encode_plain(row, out, keeps, |line| self.prove(line, again))
     }
 
     /// Whether the plain line of a row of scalars decodes as the type, which writes this very line. `false` says nothing.

@@ -85,7 +85,7 @@ impl Provider for Liar {
             _ => {}
         }
         if self.lie == Lie::GainsNothing && options.level == RestoreLevel::Fast {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
         let truth = Some(self.truth.begin_restore(&options).await?);
         Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone(), target: None }))
@@ -140,6 +140,13 @@ impl LyingSession {
     fn truth(&mut self) -> &mut dyn RestoreSession {
         self.truth.as_mut().expect("open").as_mut()
     }
+
+    /// A new session that has turned to the same target.
+    async fn begun(&self) -> Result<Box<dyn RestoreSession>> {
+        let mut session = self.database.begin_restore(&SessionOptions::default()).await?;
+        session.begin(self.target.clone().expect("begun")).await?;
+        Ok(session)
+    }
 }
 
 #[async_trait]
@@ -157,14 +164,16 @@ impl RestoreSession for LyingSession {
             records.pop();
         }
         if self.lie == Lie::OneByOne && records.len() == 500 {
-            let target = self.target.clone().expect("begun");
+            // Whoever writes has the turn.
+            self.truth().end().await?;
+            self.truth.take().expect("open").commit().await?;
             for record in records {
-                let mut one = self.database.begin_restore(&SessionOptions::default()).await?;
-                one.begin(target.clone()).await?;
+                let mut one = self.begun().await?;
                 one.write(vec![record]).await?;
                 one.end().await?;
                 one.commit().await?;
             }
+            self.truth = Some(self.begun().await?);
             return Ok(());
         }
         self.truth().write(records).await
@@ -193,6 +202,13 @@ impl RestoreSession for LyingSession {
     }
 }
 
+#[tokio::test]
+async fn a_case_that_is_not_there_is_not_passed() {
+    let empty = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
+    let error = conformance::run_where(|name| name == "no such case", empty).await.expect_err("none");
+    assert!(error.to_string().contains("no case of such a name"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_lies_does_not_conform() {
     for (lie, found) in [
@@ -214,6 +230,10 @@ async fn a_provider_that_lies_does_not_conform() {
         let case = conformance.cases.iter().find(|case| case.name == found).expect("a case of that name");
         assert!(matches!(case.outcome, Outcome::Failed(_)), "{lie:?}: {conformance}");
         let error = conformance.require_passed().expect_err("it lies");
+        // Found by what it is about, and not by an accident.
+        if matches!(lie, Lie::OneByOne | Lie::GainsNothing) {
+            assert!(error.to_string().contains("took"), "{lie:?}: {error}");
+        }
         assert!(error.to_string().contains(found), "{lie:?}: {error}");
     }
 }
