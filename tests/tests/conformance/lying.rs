@@ -142,7 +142,7 @@ impl LyingSession {
     }
 
     /// A new session that has turned to the same target.
-    async fn begun(&self) -> Result<Box<dyn RestoreSession>> {
+    async fn begun(&mut self) -> Result<Box<dyn RestoreSession>> {
         let mut session = self.database.begin_restore(&SessionOptions::default()).await?;
         session.begin(self.target.clone().expect("begun")).await?;
         Ok(session)
