@@ -1,5 +1,7 @@
 //! The type in the middle: every supported field type, from a row to a line and back, bit for bit.
 
+mod scalars;
+
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};

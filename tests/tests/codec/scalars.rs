@@ -1,0 +1,150 @@
+//! Records of single values, which are proven and read without a parser: whatever a line or a row is, that says what the parser says.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use koan_backup::prelude::*;
+use koan_backup::{EntityCodec, Projection, Row, Value};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Reading {
+    id: i64,
+    #[serde(rename = "a \"name\"")]
+    small: Option<u8>,
+    huge: u64,
+    single: f32,
+    double: Option<f64>,
+    flag: bool,
+    letter: char,
+    text: String,
+    #[serde(default)]
+    note: Option<String>,
+    uuid: Uuid,
+    day: NaiveDate,
+    at: DateTime<Utc>,
+    price: Decimal,
+    #[serde(default, deserialize_with = "lenient")]
+    mood: Option<Mood>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Mood {
+    Good,
+    Bad,
+}
+
+/// What many applications write: a name that is not known is none. At anything that is no name, `serde_json` loses its place.
+fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mood>, D::Error> {
+    Ok(Mood::deserialize(deserializer).ok())
+}
+
+fn readings() -> impl Strategy<Value = Reading> {
+    let finite = |v: &f64| v.is_finite();
+    let numbers = (
+        any::<i64>(),
+        any::<Option<u8>>(),
+        any::<u64>(),
+        any::<f32>().prop_filter("finite", |v| v.is_finite()),
+    );
+    let more =
+        (proptest::option::of(any::<f64>().prop_filter("finite", finite)), any::<bool>(), any::<char>());
+    let texts = (any::<String>(), any::<Option<String>>(), any::<u128>());
+    // `chrono` writes zeros at the end of a fraction and years before the first in forms of its own: such rows go the long way.
+    let nanos = (0u32..100_000_000).prop_map(|n| n * 10 + 7);
+    let times = (400i32..2_900_000, -62_135_596_800i64..253_402_300_799, nanos);
+    let rest = (any::<i64>(), 0u32..28, prop_oneof![Just(Mood::Good), Just(Mood::Bad)]);
+    (numbers, more, texts, times, rest).prop_map(|(numbers, more, texts, times, rest)| Reading {
+        id: numbers.0,
+        small: numbers.1,
+        huge: numbers.2,
+        single: numbers.3,
+        double: more.0,
+        flag: more.1,
+        letter: more.2,
+        text: texts.0,
+        note: texts.1,
+        uuid: Uuid::from_u128(texts.2),
+        day: NaiveDate::from_num_days_from_ce_opt(times.0).unwrap_or_default(),
+        at: DateTime::from_timestamp(times.1, times.2).unwrap_or_default(),
+        price: Decimal::new(rest.0, rest.1),
+        mood: Some(rest.2),
+    })
+}
+
+/// The line of a record.
+fn line(codec: &EntityCodec, reading: &Reading) -> Vec<u8> {
+    let mut line = Vec::new();
+    codec.write_record(reading, &mut line).expect("written");
+    assert_eq!(line.pop(), Some(b'\n'));
+    line
+}
+
+/// Whether a line is what its type writes, as the parser finds it; none if it does not decode.
+fn is_written(codec: &EntityCodec, text: &[u8]) -> Option<bool> {
+    codec.check(text).ok()?;
+    let value: Reading = serde_json::from_slice(text).expect("it decodes");
+    Some(line(codec, &value) == text)
+}
+
+/// A line that was changed at a place: a byte less, another, or one more.
+fn changed(line: &[u8], place: prop::sample::Index, byte: u8, how: u8) -> Vec<u8> {
+    let (at, mut line) = (place.index(line.len()), line.to_vec());
+    match how % 3 {
+        0 => drop(line.remove(at)),
+        1 => line[at] = byte,
+        _ => line.insert(at, byte),
+    }
+    line
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_line_is_found_to_be_what_the_parser_finds_it_to_be(
+        reading in readings(),
+        (place, how) in any::<(prop::sample::Index, u8)>(),
+        byte in prop_oneof![prop::sample::select(b" \"\\,:{}[]0123456789.-+eEn\n".to_vec()), any::<u8>()],
+    ) {
+        let codec = EntityCodec::new(Reading::descriptor());
+        let line = line(&codec, &reading);
+        for line in [line.clone(), changed(&line, place, byte, how)] {
+            let found = codec.is_written(&line, &mut Vec::new()).ok();
+            prop_assert_eq!(found, is_written(&codec, &line), "{}", String::from_utf8_lossy(&line));
+            if let (Some(true), Some(values)) = (found, codec.written_values(&line)) {
+                prop_assert_eq!(values, codec.decode(&line).expect("decodes").values);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_goes_the_short_way_is_one_that_the_long_way_keeps(
+        reading in readings(),
+        (place, other) in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let codec = EntityCodec::new(Reading::descriptor());
+        let fields = Projection::of(codec.schema());
+        let record = codec.record(&reading).expect("told as values");
+        let line = line(&codec, &reading);
+        let mut plain = Vec::new();
+        let row = Row { projection: &fields, values: &record.values };
+        prop_assert!(codec.encode_plain(&row, &mut plain, &mut Vec::new()));
+        prop_assert_eq!(String::from_utf8_lossy(plain.trim_ascii_end()), String::from_utf8_lossy(&line));
+        // A value where another belongs, or none.
+        for value in [record.values[other.index(record.values.len())].clone(), Value::Null] {
+            let mut values = record.values.clone();
+            let at = place.index(values.len());
+            values[at] = value;
+            let row = Row { projection: &fields, values: &values };
+            let (mut plain, mut long) = (Vec::new(), Vec::new());
+            if codec.encode_plain(&row, &mut plain, &mut Vec::new()) {
+                prop_assert_eq!(codec.encode(&row, &mut long).expect("it was proven"), Vec::<&str>::new());
+                prop_assert_eq!(&plain, &long);
+                prop_assert_eq!(is_written(&codec, plain.trim_ascii_end()), Some(true), "{}", String::from_utf8_lossy(&plain));
+            }
+        }
+    }
+}
