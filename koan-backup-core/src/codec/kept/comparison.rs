@@ -4,7 +4,7 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::super::plain::PlainRow;
 use super::super::same_as::writes;
-use super::{Result, Unsure, is_raw};
+use super::doubt::{Result, Unsure, is_raw};
 use crate::refusal::{refuse_lists_and_variants, refuse_scalars};
 
 /// Takes what a type writes as long as it is what stands in the line of a row.

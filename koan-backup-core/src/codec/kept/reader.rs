@@ -3,7 +3,7 @@
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, VariantAccess, Visitor};
 
 use super::super::plain::{Plain, PlainRow};
-use super::{Doubt, Result, Unsure, is_raw};
+use super::doubt::{Doubt, Result, Unsure, is_raw};
 
 macro_rules! unsure {
     ($($method:ident($($ty:ty),*)),* $(,)?) => {

@@ -1,5 +1,7 @@
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::ser::Serializer;
+use std::fmt;
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::ser::{self, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::super::row::{Projection, Row};
