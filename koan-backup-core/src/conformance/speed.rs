@@ -42,14 +42,14 @@ async fn many(database: &Database) -> Result<()> {
         (first..id).map(|id| target.entity.record(&Line::new(id, "a line of some length"))).collect()
     };
     let (mut together, mut alone) = (Duration::MAX, Duration::MAX);
-    write(database, &target, read(next(1))?, options()).await?;
+    write(database, &target, made(next(1))?, options()).await?;
     for round in 1..=*ROUNDS.end() {
         let mut took = Duration::ZERO;
-        for record in read(next(ONE_BY_ONE))? {
+        for record in made(next(ONE_BY_ONE))? {
             took += write(database, &target, vec![record], options()).await?;
         }
         alone = alone.min(took / ONE_BY_ONE);
-        let took = write(database, &target, read(next(AT_ONCE))?, options()).await?;
+        let took = write(database, &target, made(next(AT_ONCE))?, options()).await?;
         together = together.min(took / AT_ONCE);
         if round >= *ROUNDS.start() && together * 2 <= alone {
             return Ok(());
@@ -61,7 +61,7 @@ async fn many(database: &Database) -> Result<()> {
 /// At level `fast`, records in no order are written in at most nine tenths of the time that they take at level `safe`.
 async fn levels(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Pair::descriptor()), SetName::root());
-    let records = read(shuffled().map(|pair| target.entity.record(&pair)).collect())?;
+    let records = made(shuffled().map(|pair| target.entity.record(&pair)).collect())?;
     let (mut fast, mut safe) = (Duration::MAX, Duration::MAX);
     for round in 1..=*ROUNDS.end() {
         let mut levels = [RestoreLevel::Fast, RestoreLevel::Safe];
@@ -96,7 +96,7 @@ fn shuffled() -> impl Iterator<Item = Pair> {
     })
 }
 
-fn read(records: std::result::Result<Vec<Record>, RecordError>) -> Result<Vec<Record>> {
+fn made(records: std::result::Result<Vec<Record>, RecordError>) -> Result<Vec<Record>> {
     records.map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
 }
 
