@@ -172,6 +172,7 @@ impl RestoreSession for LyingSession {
                 one.write(vec![record]).await?;
                 one.end().await?;
                 one.commit().await?;
+                a_commit_on_a_disk().await;
             }
             self.truth = Some(self.begun().await?);
             return Ok(());
@@ -189,6 +190,9 @@ impl RestoreSession for LyingSession {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
+        if self.lie == Lie::OneByOne {
+            a_commit_on_a_disk().await;
+        }
         self.truth.take().expect("open").commit().await
     }
 
@@ -200,6 +204,11 @@ impl RestoreSession for LyingSession {
             truth.rollback().await
         }
     }
+}
+
+/// What one waits for there.
+async fn a_commit_on_a_disk() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
