@@ -222,6 +222,28 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
     !text.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
+/// How many bytes a text begins with of which JSON escapes nothing.
+///
+/// Eight are looked at in one step: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. What is told of a byte is
+/// certain up to the first that is escaped.
+#[inline]
+pub(crate) fn plain_length(text: &[u8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const TOP: u64 = EACH << 7;
+    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & TOP;
+    let equal = |word: u64, byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let escaped = below(word, b' ') | equal(word, b'"') | equal(word, b'\\');
+        if escaped != 0 {
+            return index * 8 + (escaped.trailing_zeros() / 8) as usize;
+        }
+    }
+    let in_rest = rest.iter().take_while(|byte| is_plain(&[**byte])).count();
+    words.len() * 8 + in_rest
+}
+
 /// Text that is appended piece by piece.
 struct Appended<'a>(&'a mut Vec<u8>);
 

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -19,6 +22,17 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// `sha256:` and the hash in hexadecimal.
 pub(crate) fn finish(hasher: Sha256) -> String {
     format!("sha256:{}", hex(&hasher.finalize()))
+}
+
+/// The hasher with more bytes taken in, on a thread that may work.
+pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> {
+    let hashing = tokio::task::spawn_blocking(move || {
+        hasher.update(&bytes);
+        hasher
+    });
+    hashing
+        .await
+        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source))
 }
 
 /// The sum of the SHA-256 hashes of records as 256-bit integers, modulo 2²⁵⁶.

@@ -1,5 +1,6 @@
 //! Verifying: every hash, count and record of an archive, in parallel.
 
+mod blocks;
 mod contents;
 mod entity;
 mod envelope;
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{BlockTable, EntityManifest, ProviderDocument, SchemaSnapshots, SealedDocument};
 use crate::digest::RecordSetHash;
+pub(crate) use blocks::read_blocks;
 pub(crate) use contents::{identities_for, open};
-pub(crate) use entity::read_blocks;
 pub(crate) use envelope::{opened, require_opened};
 pub(crate) use locked::Locked;
 pub use report::{EntityVerification, Issue, VerifyReport};

@@ -7,28 +7,38 @@ use std::borrow::Cow;
 
 use super::plain::{Plain, PlainRow};
 use super::row::{Projection, Slot};
-use crate::canonical::is_plain;
+use crate::canonical::plain_length;
 use crate::schema::LogicalType;
 
 impl<'l> PlainRow<'l> {
     /// The row whose plain line, without its line feed, `line` is. `None` says nothing.
     pub(crate) fn in_line(line: &'l [u8], fields: &'l Projection) -> Option<Self> {
-        Some(Self { projection: fields, values: values(line, fields)? })
+        let mut values = Vec::with_capacity(fields.len());
+        each(line, fields, |value| {
+            values.push(value);
+            Some(())
+        })?;
+        Some(Self { projection: fields, values })
     }
 }
 
-/// The values of the row whose plain line, without its line feed, `line` is. `None` says nothing.
-pub(super) fn values<'l>(line: &'l [u8], fields: &Projection) -> Option<Vec<Plain<'l>>> {
+/// Gives `take` the values of the row whose plain line, without its line feed, `line` is, in order. `None` says nothing, and is what
+/// `take` ends it with.
+#[inline]
+pub(super) fn each<'l>(
+    line: &'l [u8],
+    fields: &Projection,
+    mut take: impl FnMut(Plain<'l>) -> Option<()>,
+) -> Option<()> {
     let mut rest = std::str::from_utf8(line).ok()?;
-    let mut values = Vec::with_capacity(fields.len());
     let mut before = b'{';
     for slot in fields.slots() {
         let (value, behind) = value(slot, after(after(rest, &[before])?, slot.label())?)?;
-        values.push(value);
+        take(value)?;
         rest = behind;
         before = b',';
     }
-    (rest == "}" && !values.is_empty()).then_some(values)
+    (rest == "}" && !fields.is_empty()).then_some(())
 }
 
 /// What stands behind `expected`.
@@ -43,13 +53,13 @@ fn after<'l>(text: &'l str, expected: &[u8]) -> Option<&'l str> {
 fn value<'l>(slot: &Slot, text: &'l str) -> Option<(Plain<'l>, &'l str)> {
     let (plain, literal) = match text.as_bytes().first()? {
         b'"' => {
-            let (content, behind) = text[1..].split_at(memchr::memchr(b'"', &text.as_bytes()[1..])?);
-            return is_plain(content.as_bytes()).then(|| (Plain::Text(Cow::Borrowed(content)), &behind[1..]));
+            let (content, behind) = text[1..].split_at(plain_length(&text.as_bytes()[1..]));
+            return Some((Plain::Text(Cow::Borrowed(content)), behind.strip_prefix('"')?));
         }
-        b'-' | b'0'..=b'9' => {
-            let (number, behind) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
-            return Some((self::number(slot, number)?, behind));
+        b'-' | b'0'..=b'9' if matches!(slot.logical(), LogicalType::Float { .. }) => {
+            return float(slot, text);
         }
+        b'-' | b'0'..=b'9' => return integer(text),
         b'n' => (Plain::Null, "null"),
         b't' => (Plain::Bool(true), "true"),
         b'f' => (Plain::Bool(false), "false"),
@@ -58,18 +68,37 @@ fn value<'l>(slot: &Slot, text: &'l str) -> Option<(Plain<'l>, &'l str)> {
     Some((plain, text.strip_prefix(literal)?))
 }
 
-fn number(slot: &Slot, text: &str) -> Option<Plain<'static>> {
-    if let LogicalType::Float { bits } = *slot.logical() {
-        let number = if bits > 32 { Plain::F64(text.parse().ok()?) } else { Plain::F32(text.parse().ok()?) };
-        let mut written = Vec::with_capacity(text.len());
-        return (number.write(&mut written) && written == text.as_bytes()).then_some(number);
-    }
+/// The integer that `text` begins with. If more of a number follows, it is not what is expected behind a value.
+#[inline]
+fn integer(text: &str) -> Option<(Plain<'static>, &str)> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    let is_written = digits.iter().all(u8::is_ascii_digit) && (digits.first() != Some(&b'0') || text == "0");
-    if !is_written {
+    let is_negative = digits.len() < text.len();
+    let (mut number, mut count) = (0u64, 0);
+    while let Some(digit) = digits.get(count).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+    {
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        count += 1;
+    }
+    if count == 0 || (digits[0] == b'0' && (count > 1 || is_negative)) {
         return None;
     }
-    text.parse().map(Plain::I64).ok().or_else(|| text.parse().map(Plain::U64).ok())
+    let plain = match (is_negative, i64::try_from(number)) {
+        (true, _) => Plain::I64(0i64.checked_sub_unsigned(number)?),
+        (false, Ok(number)) => Plain::I64(number),
+        (false, Err(_)) => Plain::U64(number),
+    };
+    Some((plain, &text[count + usize::from(is_negative)..]))
+}
+
+/// The floating-point number that `text` begins with, if it is written so.
+fn float<'l>(slot: &Slot, text: &'l str) -> Option<(Plain<'l>, &'l str)> {
+    let (text, behind) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
+    let number = match *slot.logical() {
+        LogicalType::Float { bits } if bits > 32 => Plain::F64(text.parse().ok()?),
+        _ => Plain::F32(text.parse().ok()?),
+    };
+    let mut written = Vec::with_capacity(text.len());
+    (number.write(&mut written) && written == text.as_bytes()).then_some((number, behind))
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::neutral::neutral;
+use super::plain::Plain;
 use super::row::Projection;
 use super::scanned;
-use crate::schema::{EntitySchema, FieldSchema, LogicalType};
+use crate::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::value::Value;
 
 /// The values of a line without its line feed, one for each field of the schema, in order. `None` where they cannot be told
@@ -33,12 +34,25 @@ pub(crate) fn written_values<'l>(
     Some(values)
 }
 
-fn scanned<'l>(line: &'l [u8], schema: &EntitySchema, fields: &Projection) -> Option<Vec<Value<'l>>> {
+fn scanned<'l>(line: &'l [u8], schema: &EntitySchema, places: &Projection) -> Option<Vec<Value<'l>>> {
     let mut values = Vec::with_capacity(schema.fields.len());
-    for (field, plain) in schema.fields.iter().zip(scanned::values(line, fields)?) {
-        values.push(neutral(field, plain.into_value()?).ok()?);
-    }
+    let mut fields = schema.fields.iter();
+    scanned::each(line, places, |plain| {
+        values.push(value(fields.next()?, plain)?);
+        Some(())
+    })?;
     Some(values)
+}
+
+/// The value of a field for which `plain` stands. Most are told at once.
+#[inline]
+fn value<'l>(field: &FieldSchema, plain: Plain<'l>) -> Option<Value<'l>> {
+    Some(match (plain, &field.logical) {
+        (Plain::Text(text), LogicalType::Text) => Value::Str(text),
+        (Plain::Text(text), LogicalType::Decimal) if field.wire != WireForm::Own => Value::Decimal(text),
+        (Plain::I64(number), LogicalType::Integer { .. }) => Value::I64(number),
+        (plain, _) => return neutral(field, plain.into_value()?).ok(),
+    })
 }
 
 /// The fields of a record.

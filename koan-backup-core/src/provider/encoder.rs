@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::codec::{Projection, Record, Row};
 use crate::entity::EntityCodec;
 use crate::error::Result;
@@ -29,7 +31,7 @@ pub struct EncodedRecords {
 /// The records themselves, so that an error can name one.
 #[derive(Debug)]
 enum Kept {
-    Lines(Vec<u8>),
+    Lines(Bytes),
     Records(Vec<Record>),
 }
 
@@ -48,7 +50,7 @@ impl EncodedRecords {
     }
 
     /// What was made of so many lines.
-    pub(crate) fn of_lines(bytes: Vec<u8>, count: u64, lines: Vec<u8>) -> Self {
+    pub(crate) fn of_lines(bytes: Vec<u8>, count: u64, lines: Bytes) -> Self {
         Self { bytes, count, kept: Kept::Lines(lines) }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::TryStreamExt;
 use sha2::{Digest, Sha256};
 
@@ -63,21 +64,10 @@ impl Entries<'_> {
         let mut opened = std::pin::pin!(opened);
         let (mut hasher, mut written) = (Sha256::new(), 0u64);
         while let Some(block) = opened.try_next().await? {
-            for Batch { lines, records } in block? {
-                hasher.update(&lines);
-                written += records.count();
-                match records {
-                    Ready::Encoded(bytes, count) => {
-                        session.write_encoded(EncodedRecords::of_lines(bytes, count, lines)).await?;
-                    }
-                    Ready::Records(records) => session.write(records).await?,
-                }
-                self.listener.tell(|| Event::BatchRestored {
-                    entity: part.codec.name().to_owned(),
-                    set: part.target_set.clone(),
-                    records: written,
-                });
-            }
+            let DecodedBlock { lines, batches } = block?;
+            let hashing = crate::digest::updated(hasher, lines);
+            let writing = self.write_batches(part, batches, &mut written, session);
+            (hasher, ()) = tokio::try_join!(hashing, writing)?;
         }
         let (expected, _) = self.documents.hashes(&part.entity, &part.file);
         if expected != Some(&crate::digest::finish(hasher)) {
@@ -85,6 +75,32 @@ impl Entries<'_> {
         }
         if written != part.entity.item_count {
             return Err(changed("it holds another number of records than the manifest says"));
+        }
+        Ok(())
+    }
+
+    /// Writes the records of one block, and counts them.
+    async fn write_batches(
+        &self,
+        part: &PlannedRestore,
+        batches: Vec<Batch>,
+        written: &mut u64,
+        session: &mut dyn RestoreSession,
+    ) -> Result<()> {
+        for Batch { lines, records } in batches {
+            *written += records.count();
+            match records {
+                Ready::Encoded(bytes, count) => {
+                    session.write_encoded(EncodedRecords::of_lines(bytes, count, lines)).await?;
+                }
+                Ready::Records(records) => session.write(records).await?,
+            }
+            let records = *written;
+            self.listener.tell(|| Event::BatchRestored {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                records,
+            });
         }
         Ok(())
     }
@@ -101,9 +117,15 @@ struct Decoding {
     batch_size: usize,
 }
 
+/// The lines of one block and its records.
+struct DecodedBlock {
+    lines: Bytes,
+    batches: Vec<Batch>,
+}
+
 /// Records that are written at once.
 struct Batch {
-    lines: Vec<u8>,
+    lines: Bytes,
     records: Ready,
 }
 
@@ -124,7 +146,7 @@ impl Ready {
 
 impl Decoding {
     /// The records of one block, in batches.
-    fn block(&self, index: usize, block: std::result::Result<Vec<u8>, BlockFault>) -> Result<Vec<Batch>> {
+    fn block(&self, index: usize, block: std::result::Result<Vec<u8>, BlockFault>) -> Result<DecodedBlock> {
         let name = self.codec.name();
         let bytes = block.map_err(|fault| {
             Error::new(
@@ -132,10 +154,11 @@ impl Decoding {
                 format!("`{name}`, block {index}: it {fault}; nothing was committed"),
             )
         })?;
-        let (mut batches, mut rest, mut number) = (Vec::new(), bytes.as_slice(), 0);
+        let all = Bytes::from(bytes);
+        let (mut batches, mut rest, mut number) = (Vec::new(), all.clone(), 0);
         while !rest.is_empty() {
-            let length = lines(rest).take(self.batch_size).map(|line| line.len() + 1).sum::<usize>();
-            let (batch, behind) = rest.split_at(length.min(rest.len()));
+            let length = lines(&rest).take(self.batch_size).map(|line| line.len() + 1).sum::<usize>();
+            let batch = rest.split_to(length.min(rest.len()));
             let undecodable = |at: u64, error| {
                 let number = number + at;
                 Error::with_source(
@@ -147,14 +170,13 @@ impl Decoding {
                 )
             };
             let records = match &self.encoder {
-                Some(encoder) => self.encoded(batch, encoder.as_ref(), undecodable)?,
-                None => self.records(batch, undecodable)?,
+                Some(encoder) => self.encoded(&batch, encoder.as_ref(), undecodable)?,
+                None => self.records(&batch, undecodable)?,
             };
             number += records.count();
-            batches.push(Batch { lines: batch.to_vec(), records });
-            rest = behind;
+            batches.push(Batch { lines: batch, records });
         }
-        Ok(batches)
+        Ok(DecodedBlock { lines: all, batches })
     }
 
     fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Ready> {

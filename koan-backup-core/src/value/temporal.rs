@@ -85,6 +85,12 @@ impl Date {
         (date.year() == year).then_some(Self { year, month: date.month(), day: date.day() })
     }
 
+    /// Days since 1970-01-01; none for what is no date.
+    pub fn unix_days(self) -> Option<i64> {
+        // Whole days: neither is at another time than midnight.
+        Some(self.civil()?.duration_since(UNIX_EPOCH.date()).as_hours() / 24)
+    }
+
     fn civil(self) -> Option<civil::Date> {
         civil::Date::new(self.year, self.month, self.day).ok()
     }
@@ -238,6 +244,21 @@ mod tests {
         assert_eq!(value.to_string(), "1849-12-31T23:06:32Z");
         let (read, _) = Timestamp::parse(&value.to_string()).expect("valid");
         assert_eq!(read.unix_nanos(), value.unix_nanos());
+    }
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        let date = |year, month, day| Date { year, month, day };
+        for (date, days) in [
+            (date(1970, 1, 1), Some(0)),
+            (date(1969, 12, 31), Some(-1)),
+            (date(2000, 3, 1), Some(11_017)),
+            (date(9999, 12, 31), Some(2_932_896)),
+            (date(-9999, 1, 1), Some(-4_371_587)),
+            (date(2023, 2, 29), None),
+        ] {
+            assert_eq!(date.unix_days(), days, "{date}");
+        }
     }
 
     #[test]

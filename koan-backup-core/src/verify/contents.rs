@@ -270,15 +270,7 @@ pub(super) async fn hash_in_steps<F: Future<Output = Result<Bytes>>>(
     let mut offset = range.start;
     while offset < range.end {
         let end = range.end.min(offset.saturating_add(HASH_STEP));
-        let bytes = read(offset..end).await?;
-        hasher = tokio::task::spawn_blocking(move || {
-            hasher.update(&bytes);
-            hasher
-        })
-        .await
-        .map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source)
-        })?;
+        hasher = crate::digest::updated(hasher, read(offset..end).await?).await?;
         offset = end;
     }
     Ok(crate::digest::finish(hasher))

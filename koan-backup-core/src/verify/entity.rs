@@ -1,16 +1,16 @@
-//! One entry of records, block by block: fetched in order, opened on all cores, hashed in order.
+//! One entry of records, block by block.
 
-use futures::Stream;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::blocks::{ahead, read_blocks};
 use super::contents::hash_in_steps;
 use super::report::{EntityVerification, Issue};
 use super::{Comparing, Documents, VerifyScope};
 use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest};
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::lines::lines;
 
@@ -30,34 +30,11 @@ pub(crate) struct VerifyEntity<'a> {
 struct Opened {
     index: usize,
     records: u64,
-    lines: std::result::Result<Vec<u8>, BlockFault>,
+    lines: std::result::Result<Bytes, BlockFault>,
     set_hash: RecordSetHash,
     refused: Option<(u64, String)>,
     /// Whether all lines were found to be what their type writes.
     as_written: bool,
-}
-
-/// The blocks of an entry in order, each worked on by `open` on a thread that may work.
-pub(crate) fn read_blocks<'a, T: Send + 'static>(
-    reader: &'a ArchiveReader,
-    file: &'a str,
-    blocks: Vec<(usize, Block)>,
-    max_concurrency: usize,
-    open: impl Fn(usize, Block, std::result::Result<Vec<u8>, BlockFault>) -> T + Clone + Send + 'static,
-) -> impl Stream<Item = Result<T>> + 'a {
-    // More than one a core does not help, and each holds a block.
-    let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
-    let opening = stream::iter(blocks).map(move |(index, block)| {
-        let open = open.clone();
-        async move {
-            let fetched = reader.block(file, block).await?;
-            let opened = tokio::task::spawn_blocking(move || open(index, block, fetched.lines()));
-            opened.await.map_err(|source| {
-                Error::with_source(ErrorKind::Internal, "a thread that reads the archive was lost", source)
-            })
-        }
-    });
-    opening.buffered(workers.min(max_concurrency.max(1)))
 }
 
 impl VerifyEntity<'_> {
@@ -98,40 +75,44 @@ impl VerifyEntity<'_> {
         let opened = read_blocks(self.reader, self.file, chosen, usize::MAX, move |index, block, lines| {
             inspect(index, block, lines, codec.as_ref(), comparing)
         });
-        let mut opened = std::pin::pin!(opened);
+        let (reading, mut opened) = ahead(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
         let (mut intact, mut as_written) = (true, true);
-        while let Some(block) = opened.try_next().await? {
-            match block.lines {
-                Err(fault) => {
-                    intact = false;
+        let inspecting = async {
+            while let Some(block) = opened.recv().await {
+                match block.lines {
+                    Err(fault) => {
+                        intact = false;
+                        fail(Issue {
+                            block: Some(block.index),
+                            ..Issue::of_entity(name, self.file, fault.to_string())
+                        });
+                    }
+                    Ok(lines) => {
+                        hasher = crate::digest::updated(std::mem::take(&mut hasher), lines).await?;
+                        set_hash.merge(&block.set_hash);
+                    }
+                }
+                as_written &= block.as_written;
+                if let Some((record, problem)) = block.refused {
+                    let record = Some(verification.records_checked + record);
                     fail(Issue {
                         block: Some(block.index),
-                        ..Issue::of_entity(name, self.file, fault.to_string())
+                        record,
+                        ..Issue::of_entity(name, self.file, problem)
                     });
                 }
-                Ok(lines) => {
-                    hasher.update(&lines);
-                    set_hash.merge(&block.set_hash);
-                }
-            }
-            as_written &= block.as_written;
-            if let Some((record, problem)) = block.refused {
-                let record = Some(verification.records_checked + record);
-                fail(Issue {
-                    block: Some(block.index),
-                    record,
-                    ..Issue::of_entity(name, self.file, problem)
+                verification.records_checked = verification.records_checked.saturating_add(block.records);
+                let records = verification.records_checked;
+                self.listener.tell(|| Event::BlockVerified {
+                    entity: name.clone(),
+                    set: self.entity.set.clone(),
+                    records,
                 });
             }
-            verification.records_checked = verification.records_checked.saturating_add(block.records);
-            let records = verification.records_checked;
-            self.listener.tell(|| Event::BlockVerified {
-                entity: name.clone(),
-                set: self.entity.set.clone(),
-                records,
-            });
-        }
+            Ok(())
+        };
+        tokio::try_join!(reading, inspecting)?;
         if !self.reader.tail_is_intact(self.file).await? {
             fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
         }
@@ -229,7 +210,7 @@ fn inspect(
     let mut opened = Opened {
         index,
         records: block.records,
-        lines,
+        lines: lines.map(Bytes::from),
         set_hash: RecordSetHash::default(),
         refused: None,
         as_written: comparing == Comparing::WithType && codec.is_some(),

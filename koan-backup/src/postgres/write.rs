@@ -4,6 +4,7 @@ mod array;
 mod binary;
 mod moment;
 mod numeric;
+mod plain_decimal;
 
 use std::borrow::Cow;
 
@@ -40,7 +41,7 @@ impl ColumnType {
             }
             _ => return Err(Misfit::new(format!("cannot hold {}", value.kind()))),
         };
-        if text.contains('\0') {
+        if text.as_bytes().contains(&0) {
             return Err(Misfit::new(
                 "cannot hold the character NUL, which PostgreSQL's text does not have; keep such content in bytes",
             ));
@@ -115,13 +116,16 @@ impl ColumnType {
         }
     }
 
+    /// How many digits `numeric(10,2)` keeps behind the point; none where it keeps all.
+    fn scale(&self) -> Option<i32> {
+        // Eleven bits with a sign.
+        let is_declared = self.modifier >= 4 && self.stored == StoredType::Numeric;
+        is_declared.then(|| (((self.modifier - 4) & 0x7ff) ^ 1024) - 1024)
+    }
+
     /// `numeric(10,2)` rounds what has three digits behind the point, and says nothing.
     fn check_scale(&self, text: &str) -> Result<(), Misfit> {
-        if self.modifier < 4 || self.stored != StoredType::Numeric {
-            return Ok(());
-        }
-        // Eleven bits with a sign.
-        let scale = (((self.modifier - 4) & 0x7ff) ^ 1024) - 1024;
+        let Some(scale) = self.scale() else { return Ok(()) };
         if places(text).is_some_and(|places| places > scale.into()) {
             return Err(Misfit::new(format!(
                 "would round the number to {scale} digits behind the point; declare it with more, or as `numeric`"

@@ -1,4 +1,4 @@
-//! One COPY on its way: while the server takes its lines, the next are made.
+//! One COPY on its way: while the server takes its rows, the next are made.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,6 +15,8 @@ use super::target::CopyForm;
 /// Records that the server has not confirmed. Dropping this tells it to take none of them.
 pub(super) struct CopyUnderWay {
     sink: Pin<Box<CopyInSink<Bytes>>>,
+    form: CopyForm,
+    bytes: usize,
     /// What was sent, so that a refusal names a record.
     sent: Sent,
 }
@@ -48,41 +50,48 @@ impl Sent {
 }
 
 impl CopyUnderWay {
-    /// Hands records over. No other statement may run on the connection before [`end`](Self::end).
+    /// Begins. No other statement may run on the connection before [`end`](Self::end).
     pub(super) async fn begin(
         connection: &Connection,
         statement: &Statement,
         form: CopyForm,
-        records: Vec<EncodedRecords>,
-    ) -> Result<Self, NotTaken> {
-        let mut sent = Sent::default();
-        let begun = async {
-            let mut sink = Box::pin(connection.client.copy_in(statement).await?);
-            if form == CopyForm::Binary {
-                sink.feed(Bytes::from_static(HEADER)).await?;
-            }
-            for mut records in records {
-                let bytes = Bytes::from(std::mem::take(&mut records.bytes));
-                sent.0.push(records);
-                sink.feed(bytes).await?;
-            }
-            if form == CopyForm::Binary {
-                sink.feed(Bytes::from_static(&TRAILER)).await?;
-            }
-            sink.flush().await?;
-            Ok(sink)
-        };
-        match begun.await {
-            Ok(sink) => Ok(Self { sink, sent }),
-            Err(error) => Err(NotTaken { error, records: sent }),
+    ) -> Result<Self, Error> {
+        let mut sink = Box::pin(connection.client.copy_in(statement).await?);
+        if form == CopyForm::Binary {
+            sink.feed(Bytes::from_static(HEADER)).await?;
         }
+        Ok(Self { sink, form, bytes: 0, sent: Sent::default() })
+    }
+
+    /// Hands records over, and waits for the server where it has more to take than it can.
+    pub(super) async fn send(&mut self, mut records: EncodedRecords) -> Result<(), Error> {
+        let bytes = Bytes::from(std::mem::take(&mut records.bytes));
+        self.bytes += bytes.len();
+        self.sent.0.push(records);
+        self.sink.feed(bytes).await
+    }
+
+    /// How many bytes were handed over.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What failed, with the records that it may be about.
+    pub(super) fn not_taken(self, error: Error) -> NotTaken {
+        NotTaken { error, records: self.sent }
     }
 
     /// Waits until the server has taken all of them: how many were sent, and how many rows they gave.
     pub(super) async fn end(mut self) -> Result<(u64, u64), NotTaken> {
-        match self.sink.as_mut().finish().await {
+        let ended = async {
+            if self.form == CopyForm::Binary {
+                self.sink.feed(Bytes::from_static(&TRAILER)).await?;
+            }
+            self.sink.as_mut().finish().await
+        };
+        match ended.await {
             Ok(taken) => Ok((self.sent.count(), taken)),
-            Err(error) => Err(NotTaken { error, records: self.sent }),
+            Err(error) => Err(self.not_taken(error)),
         }
     }
 }

@@ -18,9 +18,8 @@ use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
 
-/// Bytes that are sent by one COPY, while the next are made. Its records are kept until it has ended, so that a refusal names
-/// the record.
-const COPY_BYTES: usize = 1 << 20;
+/// Bytes that are sent by one COPY. The lines of its records are kept until it has ended, so that a refusal names the record.
+const COPY_BYTES: usize = 2 << 20;
 
 /// A target that is being written.
 #[derive(Debug)]
@@ -31,9 +30,6 @@ pub(super) struct Loading {
     /// Where the keys are that were there, if what was there is gone.
     previous: Option<String>,
     statement: Statement,
-    /// What is sent next, and how many bytes that is.
-    waiting: Vec<EncodedRecords>,
-    waiting_bytes: usize,
     /// What the server is taking.
     under_way: Option<CopyUnderWay>,
     pub(super) sent: u64,
@@ -78,44 +74,39 @@ impl Loading {
         let (columns, form) = (target.column_list(), target.form.name());
         let copy = format!("COPY {into} ({columns}) FROM STDIN (FORMAT {form})");
         let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&what, &error))?;
-        Ok(Self {
-            target: Arc::new(target),
-            stage,
-            previous,
-            statement,
-            waiting: Vec::new(),
-            waiting_bytes: 0,
-            under_way: None,
-            sent: 0,
-        })
+        Ok(Self { target: Arc::new(target), stage, previous, statement, under_way: None, sent: 0 })
     }
 
     pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
-        self.waiting_bytes += records.bytes.len();
-        self.waiting.push(records);
-        if self.waiting_bytes >= COPY_BYTES {
-            self.send(connection).await?;
+        let begin = CopyUnderWay::begin(connection, &self.statement, self.target.form);
+        let mut copy = match self.under_way.take() {
+            Some(copy) if copy.bytes() < COPY_BYTES => copy,
+            // The next is asked for before the server has ended this one, so that it need not wait.
+            Some(full) => {
+                let (ended, begun) = tokio::join!(full.end(), begin);
+                self.taken(ended)?;
+                begun.map_err(|error| failed(&self.doing(), &error))?
+            }
+            None => begin.await.map_err(|error| failed(&self.doing(), &error))?,
+        };
+        match copy.send(records).await {
+            Ok(()) => {
+                self.under_way = Some(copy);
+                Ok(())
+            }
+            Err(error) => Err(self.refused(&copy.not_taken(error))),
         }
-        Ok(())
-    }
-
-    /// Sends what has gathered, once the server has taken what was sent before.
-    async fn send(&mut self, connection: &Connection) -> Result<()> {
-        self.settle().await?;
-        self.waiting_bytes = 0;
-        let records = std::mem::take(&mut self.waiting);
-        if records.is_empty() {
-            return Ok(());
-        }
-        let begun = CopyUnderWay::begin(connection, &self.statement, self.target.form, records).await;
-        self.under_way = Some(begun.map_err(|refusal| self.refused(&refusal))?);
-        Ok(())
     }
 
     /// Waits until the server has taken what was sent.
     async fn settle(&mut self) -> Result<()> {
         let Some(copy) = self.under_way.take() else { return Ok(()) };
-        let (sent, taken) = copy.end().await.map_err(|refusal| self.refused(&refusal))?;
+        self.taken(copy.end().await)
+    }
+
+    /// Counts what the server has taken.
+    fn taken(&mut self, ended: Result<(u64, u64), NotTaken>) -> Result<()> {
+        let (sent, taken) = ended.map_err(|refusal| self.refused(&refusal))?;
         if taken != sent {
             return Err(self.adds_up_wrong(sent, taken));
         }
@@ -123,17 +114,20 @@ impl Loading {
         Ok(())
     }
 
+    fn doing(&self) -> String {
+        format!("writing {}", self.target.entity.name())
+    }
+
     pub(super) async fn end(
         mut self,
         connection: &Connection,
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
-        self.send(connection).await?;
         self.settle().await?;
         if options.intent == SessionIntent::Compare {
             return compare::end(connection, options, &self).await;
         }
-        let what = format!("writing {}", self.target.entity.name());
+        let what = self.doing();
         let mut counts = WriteCounts::default();
         match (&self.stage, self.replaces(options)) {
             (Some(stage), false) => counts = merge::into_rows(connection, options, &self, stage).await?,
@@ -177,11 +171,11 @@ impl Loading {
     /// What the server said of a COPY, told of the record it is about.
     fn refused(&self, NotTaken { error, records }: &NotTaken) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
-        let Some(refusal) = error.as_db_error() else { return failed(&format!("writing {name}"), error) };
+        let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), error) };
         let place = refusal.where_().and_then(place_of);
         let key =
             place.as_ref().and_then(|(line, _)| records.key_text(&self.target.entity, line.checked_sub(1)?));
-        let Some(key) = key else { return failed(&format!("writing {name}"), error) };
+        let Some(key) = key else { return failed(&self.doing(), error) };
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
         {
             return self.target.twice(&key);

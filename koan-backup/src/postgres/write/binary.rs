@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use koan_backup_core::{Date, DateTime, Time, Timestamp, Value};
+use koan_backup_core::{Date, Time, Value};
 
 use super::super::column_type::{ColumnType, Kind};
 use super::super::types::StoredType;
+use super::plain_decimal::PlainDecimal;
 use super::{moment, numeric};
 use crate::sql::misfit::Misfit;
 
@@ -22,7 +23,8 @@ const NULL: [u8; 4] = (-1i32).to_be_bytes();
 const JSONB_VERSION: u8 = 1;
 /// Nanoseconds from 1970 to 2000.
 const NANOS_TO_2000: i128 = 946_684_800_000_000_000;
-const NANOS_A_DAY: i128 = 86_400_000_000_000;
+/// Days from 1970 to 2000.
+const DAYS_TO_2000: i64 = 10_957;
 
 impl ColumnType {
     /// Whether values of its field are sent in binary: those that are usual for the column.
@@ -62,8 +64,19 @@ impl ColumnType {
             (Value::I64(number), T::Int2) => push(&narrow::<i16>(*number)?.to_be_bytes(), out),
             (Value::F64(number), T::Float8) if number.is_finite() => push(&number.to_be_bytes(), out),
             (Value::Decimal(text), T::Numeric) => {
+                let plain = PlainDecimal::of(text);
+                if let Some(plain) =
+                    plain.filter(|plain| self.scale().is_none_or(|most| plain.scale() <= most))
+                {
+                    plain.push(out);
+                    return Ok(());
+                }
                 self.check_scale(text)?;
                 counted(out, |out| numeric::push(text, out))
+            }
+            // Without a declared length there is nothing to look at but the one character that no text there has.
+            (Value::Str(text), T::Text) if self.modifier < 0 && !text.as_bytes().contains(&0) => {
+                push(text.as_bytes(), out)
             }
             (Value::Bytes(bytes), T::Bytea) => push(bytes, out),
             (Value::Uuid(bytes), T::Uuid) => push(bytes, out),
@@ -121,9 +134,8 @@ impl ColumnType {
 
 /// Days since 2000.
 fn days(date: Date) -> Result<i32, Misfit> {
-    let midnight = Timestamp { local: DateTime { date, time: Time::MIDNIGHT }, offset_seconds: 0 };
-    let nanos = midnight.unix_nanos().ok_or_else(out_of_range)? - NANOS_TO_2000;
-    i32::try_from(nanos / NANOS_A_DAY).map_err(|_| out_of_range())
+    let days = date.unix_days().ok_or_else(out_of_range)? - DAYS_TO_2000;
+    i32::try_from(days).map_err(|_| out_of_range())
 }
 
 fn micros_of_day(time: Time) -> i64 {

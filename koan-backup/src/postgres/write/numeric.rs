@@ -3,7 +3,7 @@
 use super::super::read::is_decimal;
 use crate::sql::misfit::Misfit;
 
-const NEGATIVE: u16 = 0x4000;
+pub(super) const NEGATIVE: u16 = 0x4000;
 /// The most digits that PostgreSQL takes on either side of the point.
 const MOST_DIGITS: i64 = 131_072;
 
