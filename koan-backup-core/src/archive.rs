@@ -6,6 +6,7 @@
 mod blocks;
 mod bounds;
 mod compression;
+mod compressor;
 mod documents;
 mod envelope;
 mod layout;
@@ -22,6 +23,7 @@ pub use blocks::{Block, BlockTable};
 pub(crate) use bounds::{document_fits, tree_fits};
 pub(crate) use compression::Sealing;
 pub use compression::{Compression, CompressionMethod};
+pub(crate) use compressor::Compressor;
 pub use documents::{
     BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,
     ProviderInfo, SchemaSnapshots, UncoveredEntity,

@@ -5,6 +5,7 @@
 
 mod archive;
 mod backup;
+mod buffers;
 mod cancellation;
 mod canonical;
 mod catalog;

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use crate::buffers::Buffer;
+
 /// Whole lines of records, in order.
 #[derive(Debug, Default)]
 pub struct Chunk {
     /// Lines of canonical JSON, each with its line feed.
-    pub lines: Vec<u8>,
+    pub(crate) lines: Buffer,
     /// How many lines there are.
     pub records: u64,
     /// Where lines are of which it is not proven yet that they come back, in order and apart.
@@ -14,9 +16,14 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// No lines yet, and room for so many bytes of them.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { lines: Vec::with_capacity(bytes), ..Self::default() }
+    /// No lines yet, and a buffer for them.
+    pub(crate) fn within(lines: Buffer) -> Self {
+        Self { lines, ..Self::default() }
+    }
+
+    /// Lines of canonical JSON, each with its line feed.
+    pub fn lines(&self) -> &[u8] {
+        &self.lines
     }
 
     /// The lines without their line feeds.

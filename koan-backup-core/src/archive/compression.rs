@@ -1,8 +1,8 @@
-//! Compressing blocks that join into one valid stream.
+//! How blocks are compressed, and reading them.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -105,18 +105,6 @@ impl Compression {
             ),
         ))
     }
-
-    /// One block, compressed on its own, for an entry of that sort.
-    pub(crate) fn compress(self, raw: &[u8], sealing: Sealing) -> Result<Vec<u8>> {
-        match Coding::of(self.method, sealing) {
-            Coding::Stored => Ok(raw.to_vec()),
-            Coding::Zstd => zstd::bulk::compress(raw, self.level).map_err(|source| {
-                Error::with_source(ErrorKind::Internal, "a block was not compressed", source)
-            }),
-            Coding::Deflate => deflate(raw, self.level),
-            Coding::Gzip => gzip(raw, self.level),
-        }
-    }
 }
 
 /// Whether an entry is encrypted.
@@ -206,38 +194,6 @@ impl Coding {
     }
 }
 
-fn deflate(raw: &[u8], level: i32) -> Result<Vec<u8>> {
-    let failed = || Error::new(ErrorKind::Internal, "a block was not compressed");
-    let level = flate2::Compression::new(u32::try_from(level).map_err(|_| failed())?);
-    let mut compress = Compress::new(level, false);
-    let mut out = Vec::with_capacity(raw.len() / 3 + 1024);
-    loop {
-        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
-        let before = out.len();
-        let status = compress.compress_vec(&raw[taken..], &mut out, FlushCompress::Sync);
-        if !matches!(status, Ok(Status::Ok | Status::BufError)) {
-            return Err(failed());
-        }
-        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
-        // Room left over means that the flush is complete.
-        if taken == raw.len() && out.len() < out.capacity() {
-            return Ok(out);
-        }
-        if out.len() == before && out.len() < out.capacity() {
-            return Err(failed());
-        }
-        out.reserve(raw.len() / 4 + 1024);
-    }
-}
-
-/// One gzip member.
-fn gzip(raw: &[u8], level: i32) -> Result<Vec<u8>> {
-    let failed = |source| Error::with_source(ErrorKind::Internal, "a block was not compressed", source);
-    let level = flate2::Compression::new(u32::try_from(level).unwrap_or_default());
-    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(raw.len() / 3 + 1024), level);
-    encoder.write_all(raw).and_then(|()| encoder.finish()).map_err(failed)
-}
-
 /// Reads one gzip member, with memory for what comes out only.
 fn gunzip(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
     let mut decoder = flate2::bufread::GzDecoder::new(block);
@@ -287,61 +243,6 @@ fn unzstd(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sample(len: usize) -> Vec<u8> {
-        (0..)
-            .flat_map(|n: u64| {
-                format!("{{\"id\":{n},\"hash\":{}}}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes()
-            })
-            .take(len)
-            .collect()
-    }
-
-    #[test]
-    fn blocks_of_any_size_come_back_and_join_into_one_stream() {
-        let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        for (level, sealing) in
-            [1, 3, 6, 9].into_iter().flat_map(|level| [(level, Sealing::Clear), (level, Sealing::Sealed)])
-        {
-            let compression = Compression::deflate(level).expect("valid level");
-            let coding = Coding::of(compression.method(), sealing);
-            let mut stream = Vec::new();
-            for raw in &raws {
-                let block = compression.compress(raw, sealing).expect("compresses");
-                assert_eq!(coding.decompress(&block, raw.len()).as_ref(), Some(raw));
-                stream.extend(block);
-            }
-            stream.extend(coding.tail());
-            let mut joined = Vec::new();
-            let read = match sealing {
-                Sealing::Clear => flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined),
-                Sealing::Sealed => flate2::read::MultiGzDecoder::new(&stream[..]).read_to_end(&mut joined),
-            };
-            read.expect("one stream");
-            assert_eq!(joined, raws.concat());
-        }
-    }
-
-    #[test]
-    fn a_block_that_holds_more_or_less_than_declared_is_refused() {
-        let raw = sample(5000);
-        for (compression, sealing) in [
-            (Compression::default(), Sealing::Clear),
-            (Compression::default(), Sealing::Sealed),
-            (Compression::zstd(3).expect("valid"), Sealing::Clear),
-            (Compression::stored(), Sealing::Clear),
-        ] {
-            let block = compression.compress(&raw, sealing).expect("compresses");
-            let coding = Coding::of(compression.method(), sealing);
-            assert_eq!(coding.decompress(&block, raw.len()).as_ref(), Some(&raw));
-            for wrong in [raw.len() - 1, raw.len() + 1, 0] {
-                assert!(coding.decompress(&block, wrong).is_none(), "{coding:?} {wrong}");
-            }
-            assert!(coding.decompress(&block[..block.len() - 1], raw.len()).is_none(), "{coding:?} cut");
-            let longer = [&block[..], &block[..]].concat();
-            assert!(coding.decompress(&longer, raw.len()).is_none(), "{coding:?} doubled");
-        }
-    }
 
     #[test]
     fn levels_that_do_not_exist_are_refused() {

@@ -165,7 +165,7 @@ impl OpenBlock {
         let mut set_hash = RecordSetHash::default();
         crate::lines::lines(&raw).for_each(|line| set_hash.add(line));
         let Block { records, crc32, .. } = self.block;
-        Ok(CompressedBlock { raw, compressed, records, crc32, set_hash })
+        Ok(CompressedBlock { raw: raw.into(), compressed: compressed.into(), records, crc32, set_hash })
     }
 
     fn opened(&self) -> std::result::Result<Bytes, BlockFault> {

@@ -183,14 +183,8 @@ impl UploadWriter {
 
     /// Hands on a part of an archive that is written already. Each but the last has [`part_bytes`](Self::part_bytes).
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
-        let (mut hasher, hashed) = (std::mem::take(&mut self.hasher), part.clone());
-        let updated = tokio::task::spawn_blocking(move || {
-            hasher.update(&hashed);
-            hasher
-        });
-        self.hasher = updated.await.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source)
-        })?;
+        let hasher = std::mem::take(&mut self.hasher);
+        self.hasher = crate::digest::updated(hasher, part.clone()).await?;
         self.written = self.written.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
         self.sent += 1;
         let sent = self.parts.send(part).await;

@@ -12,6 +12,7 @@ use super::blocks::Block;
 use super::compression::{Coding, CompressionMethod, Sealing};
 use super::thread::OwnThread;
 use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
+use crate::buffers::Buffer;
 use crate::digest::RecordSetHash;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,8 +23,8 @@ const BLOCKS_AHEAD: usize = 2;
 /// A block on its way into the archive.
 #[derive(Debug)]
 pub(crate) struct CompressedBlock {
-    pub(crate) raw: Vec<u8>,
-    pub(crate) compressed: Vec<u8>,
+    pub(crate) raw: Buffer,
+    pub(crate) compressed: Buffer,
     pub(crate) records: u64,
     pub(crate) crc32: u32,
     pub(crate) set_hash: RecordSetHash,
@@ -231,7 +232,7 @@ fn write_blocks(
         };
         let (length, raw_length) = (len(&block.compressed), len(&block.raw));
         output.write_all(&block.compressed).map_err(|source| write_failed(path, source))?;
-        hasher.update(&block.raw);
+        hasher.update(block.raw.as_slice());
         crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, raw_length));
         written.blocks.push(Block {
             offset: written.compressed_bytes,

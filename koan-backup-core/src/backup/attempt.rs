@@ -1,6 +1,7 @@
 //! One attempt to write an archive: entities in order, each through all cores.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{FuturesOrdered, StreamExt};
@@ -13,9 +14,9 @@ use super::plan::PlannedPart;
 use super::publish::{Contents, write_documents};
 use super::reads::Reads;
 use crate::archive::{
-    ArchiveWriter, CompressedBlock, EntityEntry, EntityManifest, EntityStatus, FinishedUpload, Manifest,
-    NewEntry, PendingArchive, ProviderInfo, SealedEntity, Sealing, WrittenEntry, archive_path, entity_file,
-    sealed_file,
+    ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
+    Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, Sealing, WrittenEntry, archive_path,
+    entity_file, sealed_file,
 };
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,6 +38,7 @@ pub(super) struct Attempt<'a> {
     pub(super) listener: &'a Listener,
     pub(super) parts: &'a [PlannedPart],
     pub(super) snapshots: &'a Snapshots,
+    pub(super) compressor: Arc<Compressor>,
 }
 
 impl Attempt<'_> {
@@ -161,8 +163,8 @@ impl Attempt<'_> {
                 }
                 chunk = reads.chunk(index), if open && working.len() < workers => match chunk {
                     Some(chunk) => {
-                        let (codec, compression) = (part.entity.codec.clone(), self.options.compression);
-                        working.push_back(tokio::task::spawn_blocking(move || encode(chunk, &codec, compression, sealing)));
+                        let (codec, compressor) = (part.entity.codec.clone(), Arc::clone(&self.compressor));
+                        working.push_back(tokio::task::spawn_blocking(move || encode(chunk, &codec, &compressor, sealing)));
                     }
                     None => open = false,
                 },

@@ -1,7 +1,7 @@
 //! From a chunk of lines to a block of the archive: proven where that is still to be done, hashed, compressed. Runs on a thread
 //! that may work.
 
-use crate::archive::{CompressedBlock, Compression, Sealing};
+use crate::archive::{CompressedBlock, Compressor, Sealing};
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +14,7 @@ use crate::lines::Chunk;
 pub(super) fn encode(
     chunk: Chunk,
     entity: &EntityCodec,
-    compression: Compression,
+    compressor: &Compressor,
     sealing: Sealing,
 ) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
@@ -30,7 +30,7 @@ pub(super) fn encode(
         })?;
     }
     chunk.records().for_each(|line| set_hash.add(line));
-    let compressed = compression.compress(&chunk.lines, sealing)?;
+    let compressed = compressor.block(&chunk.lines, sealing)?;
     let crc32 = crc32fast::hash(&chunk.lines);
     Ok(CompressedBlock { compressed, records: chunk.records, crc32, set_hash, raw: chunk.lines })
 }

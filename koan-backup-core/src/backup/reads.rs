@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::options::BackupOptions;
 use super::plan::PlannedPart;
+use crate::buffers::Buffers;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::lines::Chunk;
@@ -31,6 +32,7 @@ pub(super) struct Reads<'a> {
     running: BTreeSet<usize>,
     chunks: BTreeMap<usize, mpsc::Receiver<Chunk>>,
     summaries: BTreeMap<usize, Result<ReadSummary>>,
+    buffers: Arc<Buffers>,
 }
 
 impl<'a> Reads<'a> {
@@ -51,6 +53,7 @@ impl<'a> Reads<'a> {
             running: BTreeSet::new(),
             chunks: BTreeMap::new(),
             summaries: BTreeMap::new(),
+            buffers: Arc::default(),
         }
     }
 
@@ -135,6 +138,7 @@ impl<'a> Reads<'a> {
             batch_size: self.options.batch_size,
             chunk_bytes: CHUNK_BYTES,
             chunks_ahead: CHUNKS_AHEAD,
+            buffers: Arc::clone(&self.buffers),
             cancel: self.options.cancel.clone(),
             on_batch: Arc::new(move |records| {
                 listener.tell(|| Event::BatchRead { entity: entity.to_owned(), set: set.clone(), records });

@@ -1,5 +1,6 @@
 //! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Failures, Snapshots};
@@ -8,7 +9,7 @@ use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
-use crate::archive::{BackupStatus, Manifest, archive_path};
+use crate::archive::{BackupStatus, Compressor, Manifest, archive_path};
 use crate::cancellation::until_cancelled;
 use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
@@ -110,8 +111,10 @@ async fn write(
     listener.tell(|| Event::BackupStarted { id: header.id, name: header.name.clone(), parts: parts.len() });
     loop {
         let known = failures.len();
+        let compressor = Arc::new(Compressor::new(options.compression));
+        let (parts, snapshots) = (&parts, &snapshots);
         let attempt =
-            Attempt { environment, storage, header, options, listener, parts: &parts, snapshots: &snapshots };
+            Attempt { environment, storage, header, options, listener, parts, snapshots, compressor };
         match attempt.write(&mut failures).await {
             Ok(manifest) => return Ok(manifest),
             // An entity failed after some of its records were in the archive: it is written anew without that entity,

@@ -137,7 +137,14 @@ pub(super) fn small_sink(
     let on_batch = Arc::new(on_batch);
     record_channel(
         entity,
-        SinkOptions { batch_size, chunk_bytes: 1 << 12, chunks_ahead: 1, cancel, on_batch },
+        SinkOptions {
+            batch_size,
+            chunk_bytes: 1 << 12,
+            chunks_ahead: 1,
+            buffers: Arc::default(),
+            cancel,
+            on_batch,
+        },
     )
 }
 

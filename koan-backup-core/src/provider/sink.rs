@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::observed::Observed;
 use super::plain_rows::PlainRows;
+use crate::buffers::Buffers;
 use crate::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,9 +46,18 @@ pub(crate) struct SinkOptions {
     pub(crate) chunk_bytes: usize,
     /// Chunks that wait at most.
     pub(crate) chunks_ahead: usize,
+    /// Where the buffers of chunks come from, and go to.
+    pub(crate) buffers: Arc<Buffers>,
     pub(crate) cancel: CancellationToken,
     /// Told the number of rows so far, at the end of each batch.
     pub(crate) on_batch: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+impl SinkOptions {
+    /// A chunk without lines, with room for the line that exceeds what is handed over at once.
+    fn empty(&self) -> Chunk {
+        Chunk::within(self.buffers.take(self.chunk_bytes + self.chunk_bytes / 8))
+    }
 }
 
 /// Takes the rows of one set of one entity, encodes them on the adapter's thread, and hands them on in chunks.
@@ -70,8 +80,8 @@ pub(crate) fn record_channel(
     let (chunks, receiver) = mpsc::channel(options.chunks_ahead.max(1));
     let sink = RecordSink {
         entity,
+        chunk: options.empty(),
         options,
-        chunk: Chunk::default(),
         observed: Observed::default(),
         plain: PlainRows::default(),
         in_batch: 0,
@@ -90,6 +100,7 @@ impl RecordSink {
                 batch_size,
                 chunk_bytes: 1 << 20,
                 chunks_ahead: 4,
+                buffers: Arc::default(),
                 cancel: CancellationToken::new(),
                 on_batch: Arc::new(|_| {}),
             },
@@ -265,8 +276,8 @@ impl RecordSink {
     }
 
     fn take(&mut self) -> Chunk {
-        let capacity = self.options.chunk_bytes + self.options.chunk_bytes / 8;
-        std::mem::replace(&mut self.chunk, Chunk::with_capacity(capacity))
+        let next = self.options.empty();
+        std::mem::replace(&mut self.chunk, next)
     }
 
     fn check_cancelled(&self) -> Result<()> {

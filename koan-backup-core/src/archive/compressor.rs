@@ -1,0 +1,181 @@
+//! Compressing blocks that join into one valid stream.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::{Compress, FlushCompress, Status};
+
+use super::compression::{Coding, Compression, CompressionMethod, Sealing};
+use crate::buffers::{Buffer, Buffers};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Compresses blocks, several at once. What compresses one is used again for another, and so is the room for what comes out.
+pub(crate) struct Compressor {
+    compression: Compression,
+    idle: Mutex<Vec<State>>,
+    buffers: Arc<Buffers>,
+}
+
+/// What is kept from block to block, with nothing in it of the last one.
+enum State {
+    Deflate(Compress),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Compressor {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self { compression, idle: Mutex::default(), buffers: Arc::default() }
+    }
+
+    /// One block, compressed on its own, for an entry of that sort.
+    pub(crate) fn block(&self, raw: &[u8], sealing: Sealing) -> Result<Buffer> {
+        let mut out = self.buffers.take(raw.len() / 3 + 1024);
+        match Coding::of(self.compression.method(), sealing) {
+            Coding::Stored => out.extend_from_slice(raw),
+            Coding::Gzip => gzip(raw, self.compression.level(), &mut out)?,
+            Coding::Deflate | Coding::Zstd => {
+                let idle = self.idle().pop();
+                let mut state = idle.map_or_else(|| self.state(), Ok)?;
+                state.compress(raw, &mut out)?;
+                self.idle().push(state);
+            }
+        }
+        Ok(out)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<State>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> Result<State> {
+        let level = self.compression.level();
+        match self.compression.method() {
+            CompressionMethod::Zstd => zstd::bulk::Compressor::new(level).map(State::Zstd).map_err(failed_by),
+            _ => Ok(State::Deflate(Compress::new(deflate_level(level)?, false))),
+        }
+    }
+}
+
+impl State {
+    /// Appends the compressed block. After an error it is of no more use.
+    fn compress(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Deflate(compress) => deflate(compress, raw, out),
+            Self::Zstd(compressor) => {
+                out.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+                compressor.compress_to_buffer(raw, out).map(drop).map_err(failed_by)
+            }
+        }
+    }
+}
+
+fn deflate(compress: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    compress.reset();
+    loop {
+        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        let before = out.len();
+        let status = compress.compress_vec(&raw[taken..], out, FlushCompress::Sync);
+        if !matches!(status, Ok(Status::Ok | Status::BufError)) {
+            return Err(failed());
+        }
+        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        // Room left over means that the flush is complete.
+        if taken == raw.len() && out.len() < out.capacity() {
+            return Ok(());
+        }
+        if out.len() == before && out.len() < out.capacity() {
+            return Err(failed());
+        }
+        out.reserve(raw.len() / 4 + 1024);
+    }
+}
+
+/// One gzip member.
+fn gzip(raw: &[u8], level: i32, out: &mut Vec<u8>) -> Result<()> {
+    let mut encoder = flate2::write::GzEncoder::new(out, deflate_level(level)?);
+    encoder.write_all(raw).and_then(|()| encoder.finish()).map(drop).map_err(failed_by)
+}
+
+fn deflate_level(level: i32) -> Result<flate2::Compression> {
+    u32::try_from(level).map(flate2::Compression::new).map_err(|_| failed())
+}
+
+fn failed() -> Error {
+    Error::new(ErrorKind::Internal, NOT_COMPRESSED)
+}
+
+fn failed_by(source: std::io::Error) -> Error {
+    Error::with_source(ErrorKind::Internal, NOT_COMPRESSED, source)
+}
+
+const NOT_COMPRESSED: &str = "a block was not compressed";
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").field("compression", &self.compression).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn sample(len: usize) -> Vec<u8> {
+        (0..)
+            .flat_map(|n: u64| {
+                format!("{{\"id\":{n},\"hash\":{}}}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes()
+            })
+            .take(len)
+            .collect()
+    }
+
+    #[test]
+    fn blocks_of_any_size_come_back_and_join_into_one_stream() {
+        let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
+        for (level, sealing) in
+            [1, 3, 6, 9].into_iter().flat_map(|level| [(level, Sealing::Clear), (level, Sealing::Sealed)])
+        {
+            let compression = Compression::deflate(level).expect("valid level");
+            let compressor = Compressor::new(compression);
+            let coding = Coding::of(compression.method(), sealing);
+            let mut stream = Vec::new();
+            for raw in &raws {
+                let block = compressor.block(raw, sealing).expect("compresses");
+                assert_eq!(coding.decompress(&block, raw.len()).as_ref(), Some(raw));
+                stream.extend_from_slice(&block);
+            }
+            stream.extend(coding.tail());
+            let mut joined = Vec::new();
+            let read = match sealing {
+                Sealing::Clear => flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined),
+                Sealing::Sealed => flate2::read::MultiGzDecoder::new(&stream[..]).read_to_end(&mut joined),
+            };
+            read.expect("one stream");
+            assert_eq!(joined, raws.concat());
+        }
+    }
+
+    #[test]
+    fn a_block_that_holds_more_or_less_than_declared_is_refused() {
+        let raw = sample(5000);
+        for (compression, sealing) in [
+            (Compression::default(), Sealing::Clear),
+            (Compression::default(), Sealing::Sealed),
+            (Compression::zstd(3).expect("valid"), Sealing::Clear),
+            (Compression::stored(), Sealing::Clear),
+        ] {
+            let block = Compressor::new(compression).block(&raw, sealing).expect("compresses");
+            let coding = Coding::of(compression.method(), sealing);
+            assert_eq!(coding.decompress(&block, raw.len()).as_ref(), Some(&raw));
+            for wrong in [raw.len() - 1, raw.len() + 1, 0] {
+                assert!(coding.decompress(&block, wrong).is_none(), "{coding:?} {wrong}");
+            }
+            assert!(coding.decompress(&block[..block.len() - 1], raw.len()).is_none(), "{coding:?} cut");
+            let longer = [&block[..], &block[..]].concat();
+            assert!(coding.decompress(&longer, raw.len()).is_none(), "{coding:?} doubled");
+        }
+    }
+}
