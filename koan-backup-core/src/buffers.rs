@@ -6,6 +6,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+
 /// What a buffer may hold to be kept: a single huge line must not stay for good.
 const MOST_BYTES: usize = 4 << 20;
 
@@ -38,6 +40,19 @@ impl Drop for Buffer {
             bytes.clear();
             home.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
         }
+    }
+}
+
+/// The buffer goes back when the last of what refers to it is dropped.
+impl From<Buffer> for Bytes {
+    fn from(buffer: Buffer) -> Self {
+        Self::from_owner(buffer)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -76,6 +91,22 @@ mod tests {
         drop(first);
         let again = buffers.take(10);
         assert!(again.is_empty() && again.as_ptr() == place);
+    }
+
+    #[test]
+    fn a_buffer_that_is_shared_goes_back_with_the_last_part_of_it() {
+        let buffers = Arc::new(Buffers::default());
+        let mut buffer = buffers.take(10);
+        buffer.extend_from_slice(b"one, two");
+        let place = buffer.as_ptr();
+        let mut rest = Bytes::from(buffer);
+        let first = rest.split_to(3);
+        drop(rest);
+        assert_ne!(buffers.take(10).as_ptr(), place);
+        assert_eq!(&first[..], b"one");
+        drop(first);
+        let both = [buffers.take(10), buffers.take(10)];
+        assert!(both.iter().any(|buffer| buffer.as_ptr() == place));
     }
 
     #[test]

@@ -425,6 +425,24 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_first_byte_that_is_escaped_is_found_at_every_place() {
+        for (length, around) in
+            (0..=20).flat_map(|length| [b'a', b'!', 0xc3, 0xff].map(|byte| (length, byte)))
+        {
+            let plain = vec![around; length];
+            assert_eq!(plain_length(&plain), length);
+            for (place, byte) in (0..length).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+                let mut text = plain.clone();
+                text[place] = byte;
+                let expected = if is_plain(&[byte]) { length } else { place };
+                assert_eq!(plain_length(&text), expected, "{text:?}");
+                text[place..].fill(byte);
+                assert_eq!(plain_length(&text), expected, "{text:?}");
+            }
+        }
+    }
+
     fn canonical<T: Serialize>(value: T) -> Result<String> {
         let mut out = Vec::new();
         write_canonical(&value, &mut out)?;

@@ -181,40 +181,40 @@ impl Coding {
         }
     }
 
-    /// The `raw_length` bytes of one block; `None` if it holds anything else.
-    pub(crate) fn decompress(self, block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
-        let raw = match self {
-            Self::Stored => block.to_vec(),
-            Self::Zstd => unzstd(block, raw_length)?,
-            Self::Deflate if block.ends_with(&SYNC_FLUSH) => inflate(block, raw_length)?,
+    /// Appends the `raw_length` bytes of one block to `out`, which is empty; `None` if it holds anything else.
+    pub(crate) fn decompress(self, block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
+        match self {
+            Self::Stored => out.extend_from_slice(block),
+            Self::Zstd => unzstd(block, raw_length, out)?,
+            Self::Deflate if block.ends_with(&SYNC_FLUSH) => inflate(block, raw_length, out)?,
             Self::Deflate => return None,
-            Self::Gzip => gunzip(block, raw_length)?,
-        };
-        (raw.len() == raw_length).then_some(raw)
+            Self::Gzip => gunzip(block, raw_length, out)?,
+        }
+        (out.len() == raw_length).then_some(())
     }
 }
 
 /// Reads one gzip member, with memory for what comes out only.
-fn gunzip(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
+fn gunzip(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = flate2::bufread::GzDecoder::new(block);
-    let mut out = Vec::with_capacity(raw_length.min(2 << 20));
+    out.reserve_exact(raw_length.min(2 << 20));
     let limit = u64::try_from(raw_length).ok()?.checked_add(1)?;
-    decoder.by_ref().take(limit).read_to_end(&mut out).ok()?;
-    decoder.into_inner().is_empty().then_some(out)
+    decoder.by_ref().take(limit).read_to_end(out).ok()?;
+    decoder.into_inner().is_empty().then_some(())
 }
 
 /// Inflates until `raw_length` bytes are there or the input ends, with memory for what comes out only.
-fn inflate(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
+fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decompress = Decompress::new(false);
     // One byte more than declared, so that a longer block is noticed.
     let limit = raw_length.checked_add(1)?;
-    let mut out = Vec::with_capacity(limit.min(2 << 20));
+    out.reserve_exact(limit.min(2 << 20));
     loop {
         let (taken, made) = (decompress.total_in(), out.len());
         let input = &block[usize::try_from(taken).ok()?..];
-        decompress.decompress_vec(input, &mut out, FlushDecompress::Sync).ok()?;
+        decompress.decompress_vec(input, out, FlushDecompress::Sync).ok()?;
         if out.len() == raw_length && usize::try_from(decompress.total_in()).ok()? == block.len() {
-            return Some(out);
+            return Some(());
         }
         if out.len() > raw_length
             || (decompress.total_in() == taken && out.len() == made && out.len() < out.capacity())
@@ -231,13 +231,13 @@ fn inflate(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
 }
 
 /// Reads one frame with memory for what comes out and a window of at most 128 MiB.
-fn unzstd(block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
+fn unzstd(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(block).ok()?.single_frame();
     decoder.window_log_max(27).ok()?;
-    let mut out = Vec::with_capacity(raw_length.min(2 << 20));
+    out.reserve_exact(raw_length.min(2 << 20));
     let limit = u64::try_from(raw_length).ok()?.checked_add(1)?;
-    decoder.by_ref().take(limit).read_to_end(&mut out).ok()?;
-    decoder.finish().is_empty().then_some(out)
+    decoder.by_ref().take(limit).read_to_end(out).ok()?;
+    decoder.finish().is_empty().then_some(())
 }
 
 #[cfg(test)]

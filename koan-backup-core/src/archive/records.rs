@@ -10,6 +10,7 @@ use super::compression::{Coding, CompressionMethod};
 use super::layout;
 use super::reader::ArchiveReader;
 use super::writer::CompressedBlock;
+use crate::buffers::Buffers;
 use crate::digest::RecordSetHash;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
 use crate::error::{Error, ErrorKind, Result};
@@ -153,15 +154,18 @@ impl ArchiveReader {
 }
 
 impl OpenBlock {
-    /// The lines of the block, whose checksum and count hold.
-    pub(crate) fn lines(&self) -> std::result::Result<Vec<u8>, BlockFault> {
-        self.expand(&self.opened()?)
+    /// The lines of the block, whose checksum and count hold, in one of `buffers`.
+    pub(crate) fn lines(&self, buffers: &Arc<Buffers>) -> std::result::Result<Bytes, BlockFault> {
+        let mut lines = buffers.take(0);
+        self.expand(&self.opened()?, &mut lines)?;
+        Ok(lines.into())
     }
 
     /// The block as it was compressed, with its lines, to be written into another archive.
     pub(crate) fn compressed(&self) -> std::result::Result<CompressedBlock, BlockFault> {
         let compressed = self.opened()?.to_vec();
-        let raw = self.expand(&compressed)?;
+        let mut raw = Vec::new();
+        self.expand(&compressed, &mut raw)?;
         let mut set_hash = RecordSetHash::default();
         crate::lines::lines(&raw).for_each(|line| set_hash.add(line));
         let Block { records, crc32, .. } = self.block;
@@ -177,18 +181,17 @@ impl OpenBlock {
         }
     }
 
-    fn expand(&self, compressed: &[u8]) -> std::result::Result<Vec<u8>, BlockFault> {
+    fn expand(&self, compressed: &[u8], lines: &mut Vec<u8>) -> std::result::Result<(), BlockFault> {
         let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Undecodable)?;
-        let lines = self.coding.decompress(compressed, raw_length).ok_or(BlockFault::Undecodable)?;
-        if crc32fast::hash(&lines) != self.block.crc32 {
+        self.coding.decompress(compressed, raw_length, lines).ok_or(BlockFault::Undecodable)?;
+        if crc32fast::hash(lines) != self.block.crc32 {
             return Err(BlockFault::Crc);
         }
         let whole = lines.last().is_none_or(|&last| last == b'\n');
-        let count = crate::lines::count_lines(&lines);
-        if !whole || count != self.block.records {
+        if !whole || crate::lines::count_lines(lines) != self.block.records {
             return Err(BlockFault::Records);
         }
-        Ok(lines)
+        Ok(())
     }
 }
 

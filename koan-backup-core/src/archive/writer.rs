@@ -232,7 +232,7 @@ fn write_blocks(
         };
         let (length, raw_length) = (len(&block.compressed), len(&block.raw));
         output.write_all(&block.compressed).map_err(|source| write_failed(path, source))?;
-        hasher.update(block.raw.as_slice());
+        hasher.update(&block.raw);
         crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, raw_length));
         written.blocks.push(Block {
             offset: written.compressed_bytes,

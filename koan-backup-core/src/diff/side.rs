@@ -1,5 +1,6 @@
 //! One of the two backups, opened.
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use sha2::{Digest, Sha256};
 
@@ -96,12 +97,12 @@ impl Side {
     }
 }
 
-type Opened = Result<(Vec<u8>, Vec<Compared>)>;
+type Opened = Result<(Bytes, Vec<Compared>)>;
 
 fn compared(
     codec: &EntityCodec,
     index: usize,
-    bytes: std::result::Result<Vec<u8>, BlockFault>,
+    bytes: std::result::Result<Bytes, BlockFault>,
     (share, shares): (u64, u64),
 ) -> Opened {
     let name = codec.name();

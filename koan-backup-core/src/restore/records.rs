@@ -146,15 +146,14 @@ impl Ready {
 
 impl Decoding {
     /// The records of one block, in batches.
-    fn block(&self, index: usize, block: std::result::Result<Vec<u8>, BlockFault>) -> Result<DecodedBlock> {
+    fn block(&self, index: usize, block: std::result::Result<Bytes, BlockFault>) -> Result<DecodedBlock> {
         let name = self.codec.name();
-        let bytes = block.map_err(|fault| {
+        let all = block.map_err(|fault| {
             Error::new(
                 ErrorKind::Corrupt,
                 format!("`{name}`, block {index}: it {fault}; nothing was committed"),
             )
         })?;
-        let all = Bytes::from(bytes);
         let (mut batches, mut rest, mut number) = (Vec::new(), all.clone(), 0);
         while !rest.is_empty() {
             let length = lines(&rest).take(self.batch_size).map(|line| line.len() + 1).sum::<usize>();

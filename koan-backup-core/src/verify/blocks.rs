@@ -1,10 +1,14 @@
 //! The blocks of an entry: fetched in order, opened on all cores, and ahead of whoever takes them.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures::Stream;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use crate::archive::{ArchiveReader, Block, BlockFault};
+use crate::buffers::Buffers;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The blocks of an entry in order, each worked on by `open` on a thread that may work.
@@ -13,15 +17,16 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     file: &'a str,
     blocks: Vec<(usize, Block)>,
     max_concurrency: usize,
-    open: impl Fn(usize, Block, std::result::Result<Vec<u8>, BlockFault>) -> T + Clone + Send + 'static,
+    open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
-    // More than one a core does not help, and each holds a block.
-    let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    // They are taken in order: while one takes its time, those behind it are done and wait. Each holds a block.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) + 2;
+    let buffers = Arc::new(Buffers::default());
     let opening = stream::iter(blocks).map(move |(index, block)| {
-        let open = open.clone();
+        let (open, buffers) = (open.clone(), Arc::clone(&buffers));
         async move {
             let fetched = reader.block(file, block).await?;
-            let opened = tokio::task::spawn_blocking(move || open(index, block, fetched.lines()));
+            let opened = tokio::task::spawn_blocking(move || open(index, block, fetched.lines(&buffers)));
             opened.await.map_err(|source| {
                 Error::with_source(ErrorKind::Internal, "a thread that reads the archive was lost", source)
             })

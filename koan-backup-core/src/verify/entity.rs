@@ -203,14 +203,14 @@ fn choose(all: &[(usize, Block)], scope: VerifyScope) -> Vec<(usize, Block)> {
 fn inspect(
     index: usize,
     block: Block,
-    lines: std::result::Result<Vec<u8>, BlockFault>,
+    lines: std::result::Result<Bytes, BlockFault>,
     codec: Option<&EntityCodec>,
     comparing: Comparing,
 ) -> Opened {
     let mut opened = Opened {
         index,
         records: block.records,
-        lines: lines.map(Bytes::from),
+        lines,
         set_hash: RecordSetHash::default(),
         refused: None,
         as_written: comparing == Comparing::WithType && codec.is_some(),
