@@ -122,7 +122,12 @@ impl fmt::Write for Expected<'_> {
 
     /// Dates are shown digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
-        self.0 = self.0.and_then(|expected| expected.strip_prefix(piece));
+        self.0 = self.0.and_then(|expected| match u8::try_from(piece) {
+            Ok(byte) if byte.is_ascii() => {
+                (expected.as_bytes().first() == Some(&byte)).then(|| expected.get(1..)).flatten()
+            }
+            _ => expected.strip_prefix(piece),
+        });
         self.0.map(drop).ok_or(fmt::Error)
     }
 }
@@ -161,6 +166,9 @@ mod tests {
         assert!(!writes(&"2024-02-29T00:00:00", &day));
         assert!(!writes(&uuid::Uuid::max(), &uuid));
         assert!(!writes(&'ü', &text("üü")));
+        // A byte of its own in Latin-1, and the first of two in UTF-8.
+        assert!(!writes(&format_args!("{}", '\u{c3}'), &text("ü")));
+        assert!(writes(&format_args!("{}{}", 'a', 'ü'), &text("aü")) && !writes(&'a', &text("ü")));
         assert!(!writes(&0.0, &Plain::F64(-0.0)));
         // One number, and another text.
         assert!(!writes(&f64::from(0.1f32), &Plain::F32(0.1)));
