@@ -21,6 +21,14 @@ impl Chunk {
         Self { lines, ..Self::default() }
     }
 
+    /// The same lines without the buffer, if there are fewer bytes of them.
+    pub(crate) fn compact(mut self, bytes: usize) -> Self {
+        if self.lines.len() < bytes {
+            self.lines = Buffer::from(self.lines.to_vec());
+        }
+        self
+    }
+
     /// Lines of canonical JSON, each with its line feed.
     pub fn lines(&self) -> &[u8] {
         &self.lines

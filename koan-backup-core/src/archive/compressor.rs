@@ -10,7 +10,8 @@ use super::compression::{Coding, Compression, CompressionMethod, Sealing};
 use crate::buffers::{Buffer, Buffers};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Compresses blocks, several at once. What compresses one is used again for another, and so is the room for what comes out.
+/// Compresses blocks, several at once. The room for what comes out is used again, and so is what compresses, but for entries that are to
+/// be encrypted.
 pub(crate) struct Compressor {
     compression: Compression,
     idle: Mutex<Vec<State>>,
@@ -123,9 +124,14 @@ mod tests {
 
     use super::*;
 
+    /// In a new buffer, and in one with more room than is needed.
     fn decompressed(coding: Coding, block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        coding.decompress(block, raw_length, &mut out).map(|()| out)
+        let [small, large] = [0, 4 << 20].map(|capacity| {
+            let mut out = Vec::with_capacity(capacity);
+            coding.decompress(block, raw_length, &mut out).map(|()| out)
+        });
+        assert_eq!(small, large);
+        small
     }
 
     fn sample(len: usize) -> Vec<u8> {
@@ -140,10 +146,12 @@ mod tests {
     #[test]
     fn blocks_of_any_size_come_back_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        for (level, sealing) in
-            [1, 3, 6, 9].into_iter().flat_map(|level| [(level, Sealing::Clear), (level, Sealing::Sealed)])
-        {
+        let mut all = vec![(Compression::zstd(3).expect("valid level"), Sealing::Clear)];
+        for level in [1, 3, 6, 9] {
             let compression = Compression::deflate(level).expect("valid level");
+            all.extend([Sealing::Clear, Sealing::Sealed].map(|sealing| (compression, sealing)));
+        }
+        for (compression, sealing) in all {
             let compressor = Compressor::new(compression);
             let coding = Coding::of(compression.method(), sealing);
             let mut stream = Vec::new();
@@ -154,9 +162,12 @@ mod tests {
             }
             stream.extend(coding.tail());
             let mut joined = Vec::new();
-            let read = match sealing {
-                Sealing::Clear => flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined),
-                Sealing::Sealed => flate2::read::MultiGzDecoder::new(&stream[..]).read_to_end(&mut joined),
+            let read = match coding {
+                Coding::Gzip => flate2::read::MultiGzDecoder::new(&stream[..]).read_to_end(&mut joined),
+                Coding::Zstd => {
+                    zstd::Decoder::new(&stream[..]).and_then(|mut decoder| decoder.read_to_end(&mut joined))
+                }
+                _ => flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined),
             };
             read.expect("one stream");
             assert_eq!(joined, raws.concat());

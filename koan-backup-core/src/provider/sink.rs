@@ -17,6 +17,10 @@ use crate::value::Value;
 /// The longest line: a reader takes a block of lines as one piece.
 const MAX_LINE_BYTES: usize = 128 << 20;
 
+/// A last chunk that has less than this part of what is handed over at once gives its buffer back: it may wait long for its turn, with
+/// those of many small entities.
+const SMALL: usize = 8;
+
 /// Whether an adapter goes on or hands over first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -53,13 +57,6 @@ pub(crate) struct SinkOptions {
     pub(crate) on_batch: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
-impl SinkOptions {
-    /// A chunk without lines, with room for the line that exceeds what is handed over at once.
-    fn empty(&self) -> Chunk {
-        Chunk::within(self.buffers.take(self.chunk_bytes + self.chunk_bytes / 8))
-    }
-}
-
 /// Takes the rows of one set of one entity, encodes them on the adapter's thread, and hands them on in chunks.
 pub struct RecordSink {
     entity: EntityCodec,
@@ -80,8 +77,8 @@ pub(crate) fn record_channel(
     let (chunks, receiver) = mpsc::channel(options.chunks_ahead.max(1));
     let sink = RecordSink {
         entity,
-        chunk: options.empty(),
         options,
+        chunk: Chunk::default(),
         observed: Observed::default(),
         plain: PlainRows::default(),
         in_batch: 0,
@@ -112,7 +109,7 @@ impl RecordSink {
     /// # Errors
     /// The row does not decode as the entity, or has the key of the row before it: entity, field and key are named.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
-        let start = self.chunk.lines.len();
+        let start = self.line_start();
         if self.observed.repeats_key(row.key()) {
             return Err(self.twice(&self.entity.row_key(row)));
         }
@@ -142,7 +139,7 @@ impl RecordSink {
     /// # Errors
     /// The record cannot be written, is of another type than the entity, or has the key of the record before it.
     pub fn push_record<T: Entity>(&mut self, record: &T) -> Result<Flow> {
-        let start = self.chunk.lines.len();
+        let start = self.line_start();
         let written = self.entity.write_record(record, &mut self.chunk.lines);
         let key = written.map_err(|error| {
             let (entity, number) = (self.entity.name(), self.total + 1);
@@ -272,12 +269,21 @@ impl RecordSink {
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
-        Ok((self.chunk.records > 0).then(|| self.take()))
+        Ok((self.chunk.records > 0).then(|| self.take().compact(self.options.chunk_bytes / SMALL)))
     }
 
     fn take(&mut self) -> Chunk {
-        let next = self.options.empty();
-        std::mem::replace(&mut self.chunk, next)
+        std::mem::take(&mut self.chunk)
+    }
+
+    /// Where the next line begins. The buffer is taken with the first, because a read may wait long for its turn.
+    fn line_start(&mut self) -> usize {
+        if self.chunk.lines.capacity() == 0 {
+            // With room for the line that exceeds what is handed over at once.
+            let bytes = self.options.chunk_bytes + self.options.chunk_bytes / 8;
+            self.chunk = Chunk::within(self.options.buffers.take(bytes));
+        }
+        self.chunk.lines.len()
     }
 
     fn check_cancelled(&self) -> Result<()> {

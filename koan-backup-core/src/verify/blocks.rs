@@ -19,8 +19,8 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     max_concurrency: usize,
     open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
-    // They are taken in order: while one takes its time, those behind it are done and wait. Each holds a block.
-    let workers = std::thread::available_parallelism().map_or(1, usize::from) + 2;
+    // More than one a core hardly help, and each holds a block.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let buffers = Arc::new(Buffers::default());
     let opening = stream::iter(blocks).map(move |(index, block)| {
         let (open, buffers) = (open.clone(), Arc::clone(&buffers));
@@ -40,17 +40,59 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
 pub(super) fn ahead<T>(
     made: impl Stream<Item = Result<T>>,
 ) -> (impl Future<Output = Result<()>>, mpsc::Receiver<T>) {
-    // What is made waits inside the stream as well.
+    // What is made waits inside the stream as well. Nothing more is held here.
     let (sender, receiver) = mpsc::channel(1);
     let making = async move {
         let mut made = std::pin::pin!(made);
-        while let Some(one) = made.try_next().await? {
-            if sender.send(one).await.is_err() {
-                // Nobody takes it, because the work has failed.
-                break;
+        // Nobody takes any more when the work has failed.
+        while let Ok(place) = sender.reserve().await {
+            match made.try_next().await? {
+                Some(one) => place.send(one),
+                None => break,
             }
         }
         Ok(())
     };
     (making, receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Error {
+        Error::new(ErrorKind::Storage, "not read")
+    }
+
+    async fn taken(
+        made: impl Stream<Item = Result<u32>>,
+        take: impl Fn(u32) -> Result<()>,
+    ) -> (Result<()>, Vec<u32>) {
+        let (making, mut receiver) = ahead(made);
+        let mut taken = Vec::new();
+        let taking = async {
+            while let Some(one) = receiver.recv().await {
+                tokio::task::yield_now().await;
+                take(one)?;
+                taken.push(one);
+            }
+            Ok(())
+        };
+        let ended = tokio::try_join!(making, taking).map(|((), ())| ());
+        (ended, taken)
+    }
+
+    #[tokio::test]
+    async fn all_is_taken_in_order_and_either_side_ends_both() {
+        let (ended, all) = taken(stream::iter((0..100).map(Ok)), |_| Ok(())).await;
+        assert!(ended.is_ok() && all == (0..100).collect::<Vec<_>>());
+
+        let broken = stream::iter((0..100).map(|one| if one == 50 { Err(failed()) } else { Ok(one) }));
+        let (ended, some) = taken(broken, |_| Ok(())).await;
+        assert!(ended.is_err() && some.len() <= 50, "{some:?}");
+
+        let refusing = |one| if one == 50 { Err(failed()) } else { Ok(()) };
+        let (ended, some) = taken(stream::iter((0..).map(Ok)), refusing).await;
+        assert!(ended.is_err() && some.len() == 50);
+    }
 }

@@ -345,6 +345,7 @@ async fn a_record_is_named_however_much_was_sent_before_it() {
         let error = koan.restore("nightly").await.expect_err("one is refused");
         let text = error.chain();
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
+        assert!(!text.contains("as before"), "rolled back, and known to be: {text}");
         assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
         server.sql("ALTER TABLE page DROP CONSTRAINT never");
     }

@@ -18,8 +18,10 @@ use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
 
-/// Bytes that are sent by one COPY. The lines of its records are kept until it has ended, so that a refusal names the record.
-const COPY_BYTES: usize = 2 << 20;
+/// Bytes that are sent by one COPY. The lines of its records are kept until it has ended, so that a refusal names the record; the
+/// server waits between two. The next is not asked for ahead: where the server refuses what was sent, the driver would lose count of its
+/// answers (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
+const COPY_BYTES: usize = 4 << 20;
 
 /// A target that is being written.
 #[derive(Debug)]
@@ -78,35 +80,25 @@ impl Loading {
     }
 
     pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
-        let begin = CopyUnderWay::begin(connection, &self.statement, self.target.form);
         let mut copy = match self.under_way.take() {
-            Some(copy) if copy.bytes() < COPY_BYTES => copy,
-            // The next is asked for before the server has ended this one, so that it need not wait.
-            Some(full) => {
-                let (ended, begun) = tokio::join!(full.end(), begin);
-                self.taken(ended)?;
+            Some(copy) => copy,
+            None => {
+                let begun = CopyUnderWay::begin(connection, &self.statement, self.target.form).await;
                 begun.map_err(|error| failed(&self.doing(), &error))?
             }
-            None => begin.await.map_err(|error| failed(&self.doing(), &error))?,
         };
-        match copy.send(records).await {
-            Ok(()) => {
-                self.under_way = Some(copy);
-                Ok(())
-            }
-            Err(error) => Err(self.refused(&copy.not_taken(error))),
+        if let Err(error) = copy.send(records).await {
+            return Err(self.refused(&copy.not_taken(error)));
         }
+        let is_full = copy.bytes() >= COPY_BYTES;
+        self.under_way = Some(copy);
+        if is_full { self.settle().await } else { Ok(()) }
     }
 
     /// Waits until the server has taken what was sent.
     async fn settle(&mut self) -> Result<()> {
         let Some(copy) = self.under_way.take() else { return Ok(()) };
-        self.taken(copy.end().await)
-    }
-
-    /// Counts what the server has taken.
-    fn taken(&mut self, ended: Result<(u64, u64), NotTaken>) -> Result<()> {
-        let (sent, taken) = ended.map_err(|refusal| self.refused(&refusal))?;
+        let (sent, taken) = copy.end().await.map_err(|refusal| self.refused(&refusal))?;
         if taken != sent {
             return Err(self.adds_up_wrong(sent, taken));
         }
