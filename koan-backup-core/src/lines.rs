@@ -88,6 +88,18 @@ mod tests {
     }
 
     #[test]
+    fn a_small_chunk_gives_its_buffer_back() {
+        let buffers = std::sync::Arc::new(crate::buffers::Buffers::default());
+        for (limit, is_back) in [(2, false), (3, true)] {
+            let mut chunk = Chunk::within(buffers.take(1000));
+            chunk.lines.extend_from_slice(b"a\n");
+            let chunk = chunk.compact(limit);
+            assert_eq!(chunk.lines(), b"a\n");
+            assert_eq!(buffers.take(0).capacity() == 1000, is_back, "{limit}");
+        }
+    }
+
+    #[test]
     fn exactly_the_lines_that_were_noted_are_to_be_proven() {
         let mut chunk = Chunk::default();
         for (line, proven) in [("a\n", true), ("b\n", false), ("c\n", false), ("d\n", true), ("e\n", false)] {

@@ -166,6 +166,7 @@ mod tests {
         assert!(!writes(&"2024-02-29T00:00:00", &day));
         assert!(!writes(&uuid::Uuid::max(), &uuid));
         assert!(!writes(&'ü', &text("üü")));
+        assert!(writes(&'b', &text("b")) && !writes(&'b', &text("a")) && !writes(&'b', &text("")));
         // A byte of its own in Latin-1, and the first of two in UTF-8.
         assert!(!writes(&format_args!("{}", '\u{c3}'), &text("ü")));
         assert!(writes(&format_args!("{}{}", 'a', 'ü'), &text("aü")) && !writes(&'a', &text("ü")));
