@@ -325,6 +325,7 @@ async fn what_a_column_would_round_cut_or_not_know_is_refused_by_entity_key_and_
 
 #[derive(Clone, Debug, Serialize, Deserialize, Entity)]
 #[entity(table = "page", key = "id")]
+#[entity_backup]
 struct Page {
     id: i64,
     text: String,
