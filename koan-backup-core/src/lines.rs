@@ -21,14 +21,6 @@ impl Chunk {
         Self { lines, ..Self::default() }
     }
 
-    /// The same lines without the buffer, if there are fewer bytes of them.
-    pub(crate) fn compact(mut self, bytes: usize) -> Self {
-        if self.lines.len() < bytes {
-            self.lines = Buffer::from(self.lines.to_vec());
-        }
-        self
-    }
-
     /// Lines of canonical JSON, each with its line feed.
     pub fn lines(&self) -> &[u8] {
         &self.lines
@@ -84,18 +76,6 @@ mod tests {
             let expected: Vec<&str> = text.split_inclusive('\n').map(|line| line.trim_end()).collect();
             let found: Vec<&[u8]> = lines(text.as_bytes()).collect();
             assert_eq!(found, expected.iter().map(|line| line.as_bytes()).collect::<Vec<_>>(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_small_chunk_gives_its_buffer_back() {
-        let buffers = std::sync::Arc::new(crate::buffers::Buffers::default());
-        for (limit, is_back) in [(2, false), (3, true)] {
-            let mut chunk = Chunk::within(buffers.take(1000));
-            chunk.lines.extend_from_slice(b"a\n");
-            let chunk = chunk.compact(limit);
-            assert_eq!(chunk.lines(), b"a\n");
-            assert_eq!(buffers.take(0).capacity() == 1000, is_back, "{limit}");
         }
     }
 

@@ -203,6 +203,30 @@ async fn entities_are_read_at_once_and_written_in_order() {
 }
 
 #[tokio::test]
+async fn however_many_small_parts_there_are_few_are_read_ahead_of_a_long_one() {
+    let script = Script { per_record: Duration::from_millis(10), concurrent_reads: 2, ..Script::default() };
+    let shop = shop(script).await;
+    for id in 5..60 {
+        shop.database.put(&SetName::root(), &Address { id, city: "Zürich".into() });
+    }
+    for set in 0..30 {
+        let set = SetName::new(format!("tenant-{set:02}")).expect("valid");
+        shop.database.put(&set, &User { id: 1, name: "one".into() });
+    }
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let backup = shop.koan.backup("nightly").on_event(move |event| match event {
+        Event::BatchRead { .. } => told.lock().expect("sound").push("read"),
+        Event::BlockWritten { .. } => told.lock().expect("sound").push("written"),
+        _ => {}
+    });
+    backup.await.expect("a backup");
+    let seen = seen.lock().expect("sound");
+    let read = seen.iter().take_while(|event| **event == "read").count();
+    assert!((2..=5).contains(&read), "{read} parts were read before the first block was written");
+}
+
+#[tokio::test]
 async fn a_set_is_restored_without_touching_another() {
     let shop = shop(Script::default()).await;
     let (a, b) = (SetName::new("tenant-a").expect("valid"), SetName::new("tenant-b").expect("valid"));

@@ -109,14 +109,16 @@ impl<'a> Reads<'a> {
         self.summaries.insert(part, summary);
     }
 
-    /// Starts reads, in order, as many as options and provider allow. A part is never started before those ahead of it,
+    /// Starts reads, in order, as many as options and provider allow, and one more than those may wait. A part is never started before those ahead of it,
     /// so the one that is asked for is always being read.
     fn read_ahead(&mut self) {
         while let Some(part) = self.parts.get(self.next) {
             let provider = part.entity.provider.as_str();
             let Some(snapshot) = self.snapshots.get(provider) else { return };
             let active = self.active_by_provider.entry(provider).or_default();
+            // Small parts are soon read, and then wait: what waits is bounded as well.
             if self.active.len() >= self.options.max_concurrency
+                || self.chunks.len() > self.options.max_concurrency
                 || *active >= snapshot.concurrent_reads().max(1)
             {
                 return;

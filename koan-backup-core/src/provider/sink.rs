@@ -17,10 +17,6 @@ use crate::value::Value;
 /// The longest line: a reader takes a block of lines as one piece.
 const MAX_LINE_BYTES: usize = 128 << 20;
 
-/// A last chunk that has less than this part of what is handed over at once gives its buffer back: it may wait long for its turn, with
-/// those of many small entities.
-const SMALL: usize = 8;
-
 /// Whether an adapter goes on or hands over first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -269,7 +265,7 @@ impl RecordSink {
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
-        Ok((self.chunk.records > 0).then(|| self.take().compact(self.options.chunk_bytes / SMALL)))
+        Ok((self.chunk.records > 0).then(|| self.take()))
     }
 
     fn take(&mut self) -> Chunk {
