@@ -41,6 +41,6 @@ pub use manifest::{
 pub(crate) use object::ArchiveObject;
 pub(crate) use pending::PendingArchive;
 pub(crate) use reader::ArchiveReader;
-pub(crate) use records::BlockFault;
+pub(crate) use records::{BlockFault, StoredBlock};
 pub(crate) use upload::{FinishedUpload, UploadNote, UploadWriter};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

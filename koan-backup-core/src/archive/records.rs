@@ -28,6 +28,14 @@ pub(crate) struct OpenBlock {
     sealed: Option<(Arc<Unlocked>, Range<u64>)>,
 }
 
+/// A block that can be read once more.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredBlock {
+    reader: Arc<ArchiveReader>,
+    entry: Arc<str>,
+    block: Block,
+}
+
 /// What is wrong with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlockFault {
@@ -192,6 +200,22 @@ impl OpenBlock {
             return Err(BlockFault::Records);
         }
         Ok(())
+    }
+}
+
+impl StoredBlock {
+    pub(crate) fn new(reader: &Arc<ArchiveReader>, entry: &Arc<str>, block: Block) -> Self {
+        Self { reader: Arc::clone(reader), entry: Arc::clone(entry), block }
+    }
+
+    /// One of its lines, counted from 0, without its line feed. `None` if it is not there or cannot be read any more.
+    pub(crate) async fn line(&self, index: usize) -> Option<Bytes> {
+        let fetched = self.reader.block(&self.entry, self.block).await.ok()?;
+        let opened = tokio::task::spawn_blocking(move || {
+            let lines = fetched.lines(&Arc::default()).ok()?;
+            crate::lines::lines(&lines).nth(index).map(|line| lines.slice_ref(line))
+        });
+        opened.await.ok()?
     }
 }
 

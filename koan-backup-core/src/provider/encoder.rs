@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-
+use crate::archive::StoredBlock;
 use crate::codec::{Projection, Record, Row};
 use crate::entity::EntityCodec;
 use crate::error::Result;
-use crate::lines::lines;
 
 /// Makes of records what a session sends to its database. Works on threads that may block, several at once.
 pub trait RecordEncoder: fmt::Debug + Send + Sync {
@@ -25,18 +23,19 @@ pub struct EncodedRecords {
     pub bytes: Vec<u8>,
     /// How many they are.
     pub count: u64,
-    kept: Kept,
+    origin: Origin,
 }
 
-/// The records themselves, so that an error can name one.
+/// Where the records themselves are, so that an error can name one.
 #[derive(Debug)]
-enum Kept {
-    Lines(Bytes),
-    Records(Vec<Record>),
+enum Origin {
+    /// In a block of the archive, behind so many others.
+    Archive(StoredBlock, usize),
+    Memory(Vec<Record>),
 }
 
 impl EncodedRecords {
-    /// Makes records ready.
+    /// Makes records ready, and keeps them.
     ///
     /// # Errors
     /// One of them does not fit: entity and key are named.
@@ -46,22 +45,27 @@ impl EncodedRecords {
             record.with_row(&fields, |row| encoder.encode(row, &mut bytes))?;
         }
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-        Ok(Self { bytes, count, kept: Kept::Records(records) })
+        Ok(Self { bytes, count, origin: Origin::Memory(records) })
     }
 
-    /// What was made of so many lines.
-    pub(crate) fn of_lines(bytes: Vec<u8>, count: u64, lines: Bytes) -> Self {
-        Self { bytes, count, kept: Kept::Lines(lines) }
+    /// What was made of so many lines of a block, behind the first `before`.
+    pub(crate) fn of_block(bytes: Vec<u8>, count: u64, block: StoredBlock, before: usize) -> Self {
+        Self { bytes, count, origin: Origin::Archive(block, before) }
     }
 
-    /// The key of one of them, counted from 0, as text for an error.
-    pub fn key_text(&self, entity: &EntityCodec, index: usize) -> Option<String> {
-        match &self.kept {
-            Kept::Lines(kept) => {
-                let record = entity.decode(lines(kept).nth(index)?).ok()?;
-                Some(entity.record_key(&record))
+    /// Whether the records are kept here, and not found again in the archive.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.origin, Origin::Memory(_))
+    }
+
+    /// The key of one of them, counted from 0, as text for an error. What is not kept is read from the archive once more.
+    pub async fn key_text(&self, entity: &EntityCodec, index: usize) -> Option<String> {
+        match &self.origin {
+            Origin::Archive(block, before) => {
+                let line = block.line(before.checked_add(index)?).await?;
+                Some(entity.record_key(&entity.decode(&line).ok()?))
             }
-            Kept::Records(records) => Some(entity.record_key(records.get(index)?)),
+            Origin::Memory(records) => Some(entity.record_key(records.get(index)?)),
         }
     }
 }

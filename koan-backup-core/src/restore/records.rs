@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::options::RestoreOptions;
 use super::plan::PlannedRestore;
-use crate::archive::{ArchiveReader, BlockFault};
+use crate::archive::{ArchiveReader, Block, BlockFault, StoredBlock};
 use crate::codec::{Projection, Record, RecordError, Row};
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +29,7 @@ pub(super) enum Lines {
 
 /// Entries and where their records are told of.
 pub(super) struct Entries<'a> {
-    pub(super) reader: &'a ArchiveReader,
+    pub(super) reader: &'a Arc<ArchiveReader>,
     pub(super) documents: &'a Documents,
     pub(super) options: &'a RestoreOptions,
     pub(super) listener: &'a Listener,
@@ -58,15 +58,17 @@ impl Entries<'_> {
             lines,
             encoder: session.encoder(),
             batch_size: self.options.batch_size,
+            reader: Arc::clone(self.reader),
+            file: part.file.as_str().into(),
         });
-        let open = move |index, _, lines| decoding.block(index, lines);
+        let open = move |index, block, content| decoding.block(index, block, content);
         let opened = read_blocks(self.reader, &part.file, blocks, self.options.max_concurrency, open);
         let mut opened = std::pin::pin!(opened);
         let (mut hasher, mut written) = (Sha256::new(), 0u64);
         while let Some(block) = opened.try_next().await? {
-            let DecodedBlock { lines, batches } = block?;
+            let DecodedBlock { stored, lines, batches } = block?;
             let hashing = crate::digest::updated(hasher, lines);
-            let writing = self.write_batches(part, batches, &mut written, session);
+            let writing = self.write_batches(part, &stored, batches, &mut written, session);
             (hasher, ()) = tokio::try_join!(hashing, writing)?;
         }
         let (expected, _) = self.documents.hashes(&part.entity, &part.file);
@@ -83,15 +85,17 @@ impl Entries<'_> {
     async fn write_batches(
         &self,
         part: &PlannedRestore,
+        block: &StoredBlock,
         batches: Vec<Batch>,
         written: &mut u64,
         session: &mut dyn RestoreSession,
     ) -> Result<()> {
-        for Batch { lines, records } in batches {
+        for Batch { before, records } in batches {
             *written += records.count();
             match records {
                 Ready::Encoded(bytes, count) => {
-                    session.write_encoded(EncodedRecords::of_lines(bytes, count, lines)).await?;
+                    let records = EncodedRecords::of_block(bytes, count, block.clone(), before);
+                    session.write_encoded(records).await?;
                 }
                 Ready::Records(records) => session.write(records).await?,
             }
@@ -115,17 +119,21 @@ struct Decoding {
     /// Makes them ready to be sent, where the session has that done here.
     encoder: Option<Arc<dyn RecordEncoder>>,
     batch_size: usize,
+    reader: Arc<ArchiveReader>,
+    file: Arc<str>,
 }
 
 /// The lines of one block and its records.
 struct DecodedBlock {
+    stored: StoredBlock,
     lines: Bytes,
     batches: Vec<Batch>,
 }
 
 /// Records that are written at once.
 struct Batch {
-    lines: Bytes,
+    /// How many lines of the block are before them.
+    before: usize,
     records: Ready,
 }
 
@@ -146,9 +154,14 @@ impl Ready {
 
 impl Decoding {
     /// The records of one block, in batches.
-    fn block(&self, index: usize, block: std::result::Result<Bytes, BlockFault>) -> Result<DecodedBlock> {
+    fn block(
+        &self,
+        index: usize,
+        block: Block,
+        content: std::result::Result<Bytes, BlockFault>,
+    ) -> Result<DecodedBlock> {
         let name = self.codec.name();
-        let all = block.map_err(|fault| {
+        let all = content.map_err(|fault| {
             Error::new(
                 ErrorKind::Corrupt,
                 format!("`{name}`, block {index}: it {fault}; nothing was committed"),
@@ -172,10 +185,12 @@ impl Decoding {
                 Some(encoder) => self.encoded(&batch, encoder.as_ref(), undecodable)?,
                 None => self.records(&batch, undecodable)?,
             };
+            let before = usize::try_from(number).unwrap_or(usize::MAX);
             number += records.count();
-            batches.push(Batch { lines: batch, records });
+            batches.push(Batch { before, records });
         }
-        Ok(DecodedBlock { lines: all, batches })
+        let stored = StoredBlock::new(&self.reader, &self.file, block);
+        Ok(DecodedBlock { stored, lines: all, batches })
     }
 
     fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Ready> {

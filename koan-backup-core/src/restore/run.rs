@@ -80,6 +80,7 @@ async fn write(
     let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
     let (reader, documents) = verify::open(backup, archive, identities).await?;
+    let reader = Arc::new(reader);
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     plan.values().flatten().try_for_each(|part| documents.require_opened(&part.entity))?;
     // What has changed since is told by name, before records of another shape are refused one by one.

@@ -12,11 +12,20 @@ use super::super::connection::Connection;
 use super::super::write::{HEADER, TRAILER};
 use super::target::CopyForm;
 
+/// Bytes that are sent by one COPY. Each costs the server time, and it tells of a record that it refuses at the end only. The next is not
+/// asked for ahead: where the server refuses what was sent, the driver would lose count of its answers
+/// (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
+const COPY_BYTES: usize = 64 << 20;
+/// The same of records that are kept in memory until then, where they take several times as much.
+const KEPT_BYTES: usize = 4 << 20;
+
 /// Records that the server has not confirmed. Dropping this tells it to take none of them.
 pub(super) struct CopyUnderWay {
     sink: Pin<Box<CopyInSink<Bytes>>>,
     form: CopyForm,
     bytes: usize,
+    /// Bytes of records that are kept here to be named.
+    kept_bytes: usize,
     /// What was sent, so that a refusal names a record.
     sent: Sent,
 }
@@ -37,12 +46,12 @@ impl Sent {
     }
 
     /// The key of a record, counted from 0.
-    pub(super) fn key_text(&self, entity: &EntityCodec, mut index: usize) -> Option<String> {
+    pub(super) async fn key_text(&self, entity: &EntityCodec, mut index: usize) -> Option<String> {
         for records in &self.0 {
             let count = usize::try_from(records.count).ok()?;
             match index.checked_sub(count) {
                 Some(behind) => index = behind,
-                None => return records.key_text(entity, index),
+                None => return records.key_text(entity, index).await,
             }
         }
         None
@@ -60,20 +69,23 @@ impl CopyUnderWay {
         if form == CopyForm::Binary {
             sink.feed(Bytes::from_static(HEADER)).await?;
         }
-        Ok(Self { sink, form, bytes: 0, sent: Sent::default() })
+        Ok(Self { sink, form, bytes: 0, kept_bytes: 0, sent: Sent::default() })
     }
 
     /// Hands records over, and waits for the server where it has more to take than it can.
     pub(super) async fn send(&mut self, mut records: EncodedRecords) -> Result<(), Error> {
         let bytes = Bytes::from(std::mem::take(&mut records.bytes));
         self.bytes += bytes.len();
+        if records.is_kept() {
+            self.kept_bytes += bytes.len();
+        }
         self.sent.0.push(records);
         self.sink.feed(bytes).await
     }
 
-    /// How many bytes were handed over.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    /// Whether no more should be handed over.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= COPY_BYTES || self.kept_bytes >= KEPT_BYTES
     }
 
     /// What failed, with the records that it may be about.

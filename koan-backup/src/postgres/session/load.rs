@@ -18,11 +18,6 @@ use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
 
-/// Bytes that are sent by one COPY. The lines of its records are kept until it has ended, so that a refusal names the record; the
-/// server waits between two. The next is not asked for ahead: where the server refuses what was sent, the driver would lose count of its
-/// answers (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
-const COPY_BYTES: usize = 4 << 20;
-
 /// A target that is being written.
 #[derive(Debug)]
 pub(super) struct Loading {
@@ -88,9 +83,9 @@ impl Loading {
             }
         };
         if let Err(error) = copy.send(records).await {
-            return Err(self.refused(&copy.not_taken(error)));
+            return Err(self.refused(copy.not_taken(error)).await);
         }
-        let is_full = copy.bytes() >= COPY_BYTES;
+        let is_full = copy.is_full();
         self.under_way = Some(copy);
         if is_full { self.settle().await } else { Ok(()) }
     }
@@ -98,7 +93,10 @@ impl Loading {
     /// Waits until the server has taken what was sent.
     async fn settle(&mut self) -> Result<()> {
         let Some(copy) = self.under_way.take() else { return Ok(()) };
-        let (sent, taken) = copy.end().await.map_err(|refusal| self.refused(&refusal))?;
+        let (sent, taken) = match copy.end().await {
+            Ok(counts) => counts,
+            Err(refusal) => return Err(self.refused(refusal).await),
+        };
         if taken != sent {
             return Err(self.adds_up_wrong(sent, taken));
         }
@@ -161,13 +159,15 @@ impl Loading {
     }
 
     /// What the server said of a COPY, told of the record it is about.
-    fn refused(&self, NotTaken { error, records }: &NotTaken) -> Error {
+    async fn refused(&self, NotTaken { error, records }: NotTaken) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
-        let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), error) };
+        let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), &error) };
         let place = refusal.where_().and_then(place_of);
-        let key =
-            place.as_ref().and_then(|(line, _)| records.key_text(&self.target.entity, line.checked_sub(1)?));
-        let Some(key) = key else { return failed(&self.doing(), error) };
+        let key = match place.as_ref().and_then(|(line, _)| line.checked_sub(1)) {
+            Some(index) => records.key_text(&self.target.entity, index).await,
+            None => None,
+        };
+        let Some(key) = key else { return failed(&self.doing(), &error) };
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
         {
             return self.target.twice(&key);

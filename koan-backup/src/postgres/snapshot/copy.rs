@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use koan_backup_core::{Error, ErrorKind, Result};
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
@@ -13,7 +12,7 @@ const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 #[derive(Debug, Default)]
 pub(super) struct CopyReader {
     /// What came and is not read yet.
-    buffer: Bytes,
+    buffer: Vec<u8>,
     place: usize,
     has_header: bool,
     is_complete: bool,
@@ -22,14 +21,16 @@ pub(super) struct CopyReader {
 }
 
 impl CopyReader {
-    /// Takes a piece. What was left of the one before stands in front of it.
-    pub(super) fn take(&mut self, piece: Bytes) {
-        let rest = self.buffer.slice(self.place..);
+    /// Takes a piece, and gives back the buffer of one that was read. What was left of that stands in front of the new one.
+    pub(super) fn take(&mut self, piece: Vec<u8>) -> Vec<u8> {
+        let rest = self.buffer.split_off(self.place);
         self.place = 0;
-        self.buffer = match rest.is_empty() {
-            true => piece,
-            false => [rest, piece].concat().into(),
-        };
+        let mut spent = std::mem::replace(&mut self.buffer, piece);
+        if !rest.is_empty() {
+            self.buffer.splice(0..0, rest);
+        }
+        spent.clear();
+        spent
     }
 
     /// Goes to the next row. `false` when it is not there yet.
@@ -135,7 +136,7 @@ mod tests {
             let mut reader = CopyReader::default();
             let mut rows = Vec::new();
             for piece in bytes.chunks(size) {
-                reader.take(Bytes::copy_from_slice(piece));
+                reader.take(piece.to_vec());
                 while reader.advance().expect("well formed") {
                     assert_eq!((reader.len(), reader.field(0)), (2, None));
                     rows.push(reader.field(1).expect("not NULL").to_vec());
@@ -151,7 +152,7 @@ mod tests {
         let bytes = copied();
         for length in 0..bytes.len() {
             let mut reader = CopyReader::default();
-            reader.take(Bytes::copy_from_slice(&bytes[..length]));
+            reader.take(bytes[..length].to_vec());
             while reader.advance().expect("well formed so far") {}
             assert!(!reader.is_complete(), "{length}");
         }
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn what_is_something_else_is_refused() {
         let mut reader = CopyReader::default();
-        reader.take(Bytes::from_static(b"<html>this is not PostgreSQL</html>"));
+        reader.take(b"<html>this is not PostgreSQL</html>".to_vec());
         assert!(reader.advance().is_err());
     }
 }

@@ -1,11 +1,12 @@
 //! Reads the rows of one table, in the order of their keys.
 
-use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
 use koan_backup_core::{
     EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row, Value,
 };
 use tokio::sync::mpsc;
+use tokio_postgres::CopyOutStream;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::super::connection::Connection;
 use super::super::error::failed;
@@ -17,14 +18,14 @@ use super::condition::condition;
 use super::copy::CopyReader;
 use crate::sql::misfit::Misfit;
 
-/// Bytes that are handed over at once.
+/// Bytes that are handed over at once, and what may come on top: a row is not parted.
 const PIECE_BYTES: usize = 256 << 10;
 /// How many such pieces wait at most.
 const PIECES_AHEAD: usize = 4;
 
 /// What goes from the connection to the thread that decodes.
 enum Piece {
-    Rows(Vec<Bytes>),
+    Rows(Vec<u8>),
     /// The server has confirmed that this was all.
     End,
 }
@@ -39,31 +40,28 @@ pub(super) async fn read(
     let what = format!("reading table `{}`", mapping.table.shown);
     let query = select(&mapping, request)?;
     let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&what, &error))?;
-    let mut rows = std::pin::pin!(rows);
     let (pieces, received) = mpsc::channel(PIECES_AHEAD);
+    // Those that were decoded, to be filled again.
+    let (spent, empty) = mpsc::channel(PIECES_AHEAD + 2);
     let (entity, is_backup) = (request.entity.clone(), request.key.is_none());
     let decoding = tokio::task::spawn_blocking(move || {
-        let mut summary = decode(&entity, &mapping, received, sink)?;
+        let mut summary = decode(&entity, &mapping, received, &spent, sink)?;
         if is_backup {
             physical::describe(&entity, &mapping, &mut summary);
         }
         Ok(summary)
     });
+    // A task beside that of the connection, which wakes it for every few rows: whoever waits for the read may do so on another thread.
+    let pumping = AbortOnDropHandle::new(tokio::spawn(pump(rows, pieces.clone(), empty)));
     let pumped = async {
-        let (mut piece, mut size) = (Vec::new(), 0);
-        while let Some(row) = rows.next().await {
-            let row = row.map_err(|error| failed(&what, &error))?;
-            size += row.len();
-            piece.push(row);
-            if size >= PIECE_BYTES {
-                size = 0;
-                if pieces.send(Piece::Rows(std::mem::take(&mut piece))).await.is_err() {
-                    // The thread has ended, and says why.
-                    return Ok(());
-                }
-            }
+        pumping
+            .await
+            .map_err(|error| ended_in_a_panic(&what, error))?
+            .map_err(|error| failed(&what, &error))?;
+        if pieces.is_closed() {
+            // The thread has ended, and says why.
+            return Ok(());
         }
-        let _ = pieces.send(Piece::Rows(piece)).await;
         // What the driver calls the end of the rows is not yet the end of the command: this fails when that did.
         connection.run(&what, "SELECT").await?;
         let _ = pieces.send(Piece::End).await;
@@ -71,17 +69,42 @@ pub(super) async fn read(
     };
     let pumped: Result<()> = pumped.await;
     drop(pieces);
-    let decoded = decoding.await.map_err(|error| {
-        Error::with_source(ErrorKind::Provider, format!("{what} ended in a panic"), error)
-    })?;
+    let decoded = decoding.await.map_err(|error| ended_in_a_panic(&what, error))?;
     pumped?;
     decoded
+}
+
+fn ended_in_a_panic(what: &str, error: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Provider, format!("{what} ended in a panic"), error)
+}
+
+/// Hands on what the server sends, in pieces.
+async fn pump(
+    rows: CopyOutStream,
+    pieces: mpsc::Sender<Piece>,
+    mut empty: mpsc::Receiver<Vec<u8>>,
+) -> std::result::Result<(), tokio_postgres::Error> {
+    let mut rows = std::pin::pin!(rows);
+    let room = PIECE_BYTES + PIECE_BYTES / 16;
+    let mut piece = Vec::with_capacity(room);
+    while let Some(row) = rows.try_next().await? {
+        piece.extend_from_slice(&row);
+        if piece.len() >= PIECE_BYTES {
+            let next = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(room));
+            if pieces.send(Piece::Rows(std::mem::replace(&mut piece, next))).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = pieces.send(Piece::Rows(piece)).await;
+    Ok(())
 }
 
 fn decode(
     entity: &EntityCodec,
     mapping: &Mapping,
     mut pieces: mpsc::Receiver<Piece>,
+    spent: &mpsc::Sender<Vec<u8>>,
     mut sink: RecordSink,
 ) -> Result<ReadSummary> {
     let projection = projection(entity, mapping);
@@ -102,28 +125,26 @@ fn decode(
             }
             None => return Err(Error::cancelled()),
         };
-        for row in rows {
-            reader.take(row);
-            while reader.advance()? {
-                let mut values = recycled(spare);
-                for (index, place) in mapping.places.iter().enumerate() {
-                    let value = match reader.field(index) {
-                        None => Ok(Value::Null),
-                        Some(bytes) => place.column_type.read(bytes),
-                    };
-                    match value {
-                        Ok(value) => values.push(value),
-                        Err(misfit) => {
-                            let key = key_text(entity, mapping, &reader);
-                            return Err(unreadable(entity, place, &key, &misfit));
-                        }
+        let _ = spent.try_send(reader.take(rows));
+        while reader.advance()? {
+            let mut values = recycled(spare);
+            for (index, place) in mapping.places.iter().enumerate() {
+                let value = match reader.field(index) {
+                    None => Ok(Value::Null),
+                    Some(bytes) => place.column_type.read(bytes),
+                };
+                match value {
+                    Ok(value) => values.push(value),
+                    Err(misfit) => {
+                        let key = key_text(entity, mapping, &reader);
+                        return Err(unreadable(entity, place, &key, &misfit));
                     }
                 }
-                let flow = sink.push(&Row { projection: &projection, values: &values })?;
-                spare = recycled(values);
-                if flow == Flow::Flush {
-                    sink.flush_blocking()?;
-                }
+            }
+            let flow = sink.push(&Row { projection: &projection, values: &values })?;
+            spare = recycled(values);
+            if flow == Flow::Flush {
+                sink.flush_blocking()?;
             }
         }
     }
