@@ -47,8 +47,8 @@ impl RecordSetHash {
     pub fn add(&mut self, line: &[u8]) {
         let hash = Sha256::digest(line);
         let mut limbs = [0u64; 4];
-        for (limb, bytes) in limbs.iter_mut().zip(hash.rchunks_exact(8)) {
-            *limb = bytes.iter().fold(0, |limb, &byte| limb << 8 | u64::from(byte));
+        for (limb, bytes) in limbs.iter_mut().rev().zip(hash.as_chunks().0) {
+            *limb = u64::from_be_bytes(*bytes);
         }
         self.merge(&Self(limbs));
     }

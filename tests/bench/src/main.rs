@@ -1,7 +1,7 @@
 //! Measures koan-backup beside the tools people use today, in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres | --catalog]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog]
 //! ```
 //!
 //! Each of our figures is that of a process of its own, from its start to its end, so that it compares with the peer's
@@ -13,6 +13,7 @@ mod encrypted;
 mod inventory;
 mod measured;
 mod orders;
+mod parts;
 mod peer;
 mod postgres;
 mod table;
@@ -45,8 +46,8 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if settings.postgres {
-        let small = postgres::measure(&mut table, settings.scale / 10.0, settings.runs)?;
-        let large = postgres::measure(&mut table, settings.scale, settings.runs)?;
+        let small = postgres::measure(&mut table, settings.scale / 10.0, settings.runs, settings.parts)?;
+        let large = postgres::measure(&mut table, settings.scale, settings.runs, settings.parts)?;
         growth(&mut table, large, small);
         println!("{table}");
         return Ok(());
@@ -70,6 +71,7 @@ struct Settings {
     runs: usize,
     levels: bool,
     postgres: bool,
+    parts: bool,
     catalog: bool,
     compiling: Compiling,
 }
@@ -81,6 +83,7 @@ impl Settings {
             runs: 3,
             levels: false,
             postgres: false,
+            parts: false,
             catalog: false,
             compiling: Compiling::IfNeeded,
         };
@@ -92,11 +95,12 @@ impl Settings {
                 "--runs" => settings.runs = value()?.parse()?,
                 "--levels" => settings.levels = true,
                 "--postgres" => settings.postgres = true,
+                "--parts" => settings.parts = true,
                 "--catalog" => settings.catalog = true,
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "`{unknown}` is unknown; there are --scale, --runs, --levels, --compile, --postgres and --catalog"
+                        "`{unknown}` is unknown; there are --scale, --runs, --levels, --compile, --postgres, --parts and --catalog"
                     )
                     .into());
                 }

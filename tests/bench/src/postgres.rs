@@ -16,7 +16,7 @@ use crate::measured::{Measured, median, median_memory, run};
 use crate::orders::{self, Order};
 use crate::table::{Table, count, megabytes, rate, ratio, seconds};
 use crate::work::{self, Work};
-use crate::{Result, remove};
+use crate::{Result, parts, remove};
 
 /// The version that is measured.
 const VERSION: u32 = 15;
@@ -30,7 +30,7 @@ const ONE_BY_ONE: usize = 20_000;
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(table = "customer", key = "c_custkey")]
-struct Customer {
+pub(crate) struct Customer {
     c_custkey: i64,
     c_name: String,
     c_address: String,
@@ -43,7 +43,7 @@ struct Customer {
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(table = "lineitem", key = "l_orderkey, l_linenumber")]
-struct LineItem {
+pub(crate) struct LineItem {
     l_orderkey: i64,
     l_partkey: i64,
     l_suppkey: i64,
@@ -96,7 +96,7 @@ pub(crate) fn database_of(work: Work) -> &'static str {
 }
 
 /// Measures at one size, and gives the peak memory of a backup.
-pub(crate) fn measure(table: &mut Table, scale: f64, runs: usize) -> Result<u64> {
+pub(crate) fn measure(table: &mut Table, scale: f64, runs: usize, parts: bool) -> Result<u64> {
     let server = Server::with_settings(VERSION, &["shared_buffers=512MB", "max_wal_size=8GB"]);
     let address = server.address_of("postgres", "");
     let address = address.trim_end_matches('/');
@@ -139,6 +139,9 @@ pub(crate) fn measure(table: &mut Table, scale: f64, runs: usize) -> Result<u64>
     table.row("  rate", &rate(&backup), "", "", "");
     let peak_memory = median_memory(&ours);
     table.row("  peak memory", &megabytes(peak_memory), "", "", "< 100 MB");
+    if parts {
+        parts::measure(table, folder.path(), &format!("{address}/{FULL}"), median(&dumped).wall)?;
+    }
     restore(table, &server, folder.path(), address, runs)?;
     Ok(peak_memory)
 }

@@ -5,6 +5,7 @@ mod chinook;
 mod conformance;
 mod faults;
 mod indexes;
+mod naming;
 mod reading;
 mod references;
 mod restoring;

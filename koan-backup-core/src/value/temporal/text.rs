@@ -5,12 +5,12 @@ use std::fmt;
 use super::{Date, DateTime, Time, Timestamp};
 
 /// Longer than any text of a date and time.
-const CAPACITY: usize = 64;
+const CAPACITY: usize = 63;
 
 /// The text of a date or time.
 pub(crate) struct TemporalText {
     bytes: [u8; CAPACITY],
-    length: usize,
+    length: u8,
 }
 
 impl TemporalText {
@@ -18,56 +18,61 @@ impl TemporalText {
 
     pub(crate) fn as_str(&self) -> &str {
         // Only ASCII is pushed.
-        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-            self.length += 1;
-        }
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        let length = usize::from(self.length);
+        let Some(place) = self.bytes.get_mut(length..length + N) else { return };
+        place.copy_from_slice(&bytes);
+        self.length = u8::try_from(length + N).unwrap_or(u8::MAX);
     }
 
     /// Pushes a number with zeros in front of it up to `width` digits.
     fn number(&mut self, number: impl Into<i64>, width: u32) {
         let number: i64 = number.into();
         // What a clock and a calendar have.
-        if let (2 | 4, Ok(digits @ 0..10_000)) = (width, u16::try_from(number))
-            && (width == 4 || digits < 100)
-        {
-            let four = [1000, 100, 10, 1].map(|unit| b'0' + u8::try_from(digits / unit % 10).unwrap_or(0));
-            four[if width == 2 { 2 } else { 0 }..].iter().for_each(|digit| self.push(*digit));
-            return;
+        match (width, u16::try_from(number)) {
+            (2, Ok(number @ 0..100)) => return self.push(digits(number)),
+            (4, Ok(number @ 0..10_000)) => {
+                self.push(digits(number / 100));
+                return self.push(digits(number % 100));
+            }
+            _ => {}
         }
         if number < 0 {
-            self.push(b'-');
+            self.push([b'-']);
         }
         let size = number.unsigned_abs();
         let digits = size.checked_ilog10().map_or(1, |power| power + 1).max(width);
         for power in (0..digits).rev() {
             let digit = size / 10u64.pow(power) % 10;
-            self.push(b'0' + u8::try_from(digit).unwrap_or(0));
+            self.push([b'0' + u8::try_from(digit).unwrap_or(0)]);
         }
     }
 
     fn date(&mut self, date: Date) {
         self.number(date.year, if date.year < 0 { 6 } else { 4 });
-        self.push(b'-');
+        self.push([b'-']);
         self.number(date.month, 2);
-        self.push(b'-');
+        self.push([b'-']);
         self.number(date.day, 2);
     }
 
     fn time(&mut self, time: Time) {
         self.number(time.hour, 2);
-        self.push(b':');
+        self.push([b':']);
         self.number(time.minute, 2);
-        self.push(b':');
+        self.push([b':']);
         self.number(time.second, 2);
         if time.nanosecond != 0 {
-            self.push(b'.');
+            self.push([b'.']);
             self.number(time.nanosecond, 9);
-            while self.bytes[..self.length].ends_with(b"0") {
+            while self.as_bytes().ends_with(b"0") {
                 self.length -= 1;
             }
         }
@@ -75,9 +80,14 @@ impl TemporalText {
 
     fn date_time(&mut self, value: DateTime) {
         self.date(value.date);
-        self.push(b'T');
+        self.push([b'T']);
         self.time(value.time);
     }
+}
+
+/// The two digits of a number below 100.
+fn digits(number: u16) -> [u8; 2] {
+    [number / 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or(0))
 }
 
 impl Date {
@@ -117,13 +127,13 @@ impl Timestamp {
         }
         let mut text = self.local.text();
         if self.offset_seconds == 0 {
-            text.push(b'Z');
+            text.push([b'Z']);
             return text;
         }
-        text.push(if self.offset_seconds < 0 { b'-' } else { b'+' });
+        text.push([if self.offset_seconds < 0 { b'-' } else { b'+' }]);
         let minutes = self.offset_seconds.unsigned_abs() / 60;
         text.number(minutes / 60, 2);
-        text.push(b':');
+        text.push([b':']);
         text.number(minutes % 60, 2);
         text
     }

@@ -27,50 +27,38 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
             _ => 0,
         }
     };
-    let mut text = String::with_capacity(groups.len() * 2 + scale + 3);
+    let mut text = Vec::with_capacity(groups.len() * 2 + scale + 3);
     if negative {
-        text.push('-');
+        text.push(b'-');
     }
     if weight < 0 {
-        text.push('0');
+        text.push(b'0');
     }
     for index in 0..=weight {
-        if index == 0 {
-            push_first(&mut text, group(index));
-        } else {
-            push_four(&mut text, group(index));
-        }
+        let digits = four(group(index));
+        text.extend_from_slice(if index == 0 { without_zeros(&digits) } else { &digits });
     }
     if scale > 0 {
-        text.push('.');
+        text.push(b'.');
         let end = text.len() + scale;
         let mut index = weight + 1;
         while text.len() < end {
-            push_four(&mut text, group(index));
+            text.extend_from_slice(&four(group(index)));
             index += 1;
         }
         text.truncate(end);
     }
-    Ok(text)
+    String::from_utf8(text).map_err(|_| malformed())
 }
 
 pub(super) fn not_finite() -> Misfit {
     Misfit::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
 }
 
-/// Pushes a group without zeros in front.
-fn push_first(text: &mut String, group: u16) {
-    let digits = four(group);
+/// The digits of a group without zeros in front, but for the last.
+fn without_zeros(digits: &[u8; 4]) -> &[u8] {
     let zeros = digits.iter().take(3).take_while(|digit| **digit == b'0').count();
-    push(text, &digits[zeros..]);
-}
-
-fn push_four(text: &mut String, group: u16) {
-    push(text, &four(group));
-}
-
-fn push(text: &mut String, digits: &[u8]) {
-    text.push_str(std::str::from_utf8(digits).unwrap_or_default());
+    &digits[zeros..]
 }
 
 /// The digits of a group, in ASCII.

@@ -1,0 +1,138 @@
+//! What a backup of PostgreSQL cannot do without, one part after the other, each on one core.
+//!
+//! They are measured by programs and libraries that know nothing of koan-backup, on the lines of an archive that it wrote. What a
+//! backup does besides (reading rows, writing lines, moving bytes between threads) is in none of them.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flate2::{Compress, Compression, FlushCompress};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::Result;
+use crate::measured::run;
+use crate::orders::Order;
+use crate::postgres::{Customer, LineItem};
+use crate::table::{Table, ratio, seconds};
+use crate::work::STORAGE;
+
+/// Lines that are compressed at once.
+const BLOCK_BYTES: usize = 1 << 20;
+/// Deflate's, as a backup has it by default.
+const LEVEL: u32 = 2;
+
+/// What the parts took.
+#[derive(Default)]
+struct Parts {
+    deflate: Duration,
+    hashes: Duration,
+    proof: Duration,
+}
+
+/// Measures the parts of the backup in a folder, beside half of the time that a peer took: what its time is on one of two cores.
+pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Duration) -> Result<()> {
+    let server = server_time(folder, address)?;
+    let archives = std::fs::read_dir(folder.join(STORAGE).join("archives"))?;
+    let archive = archives.last().ok_or("there is no archive")??.path();
+    let mut parts = Parts::default();
+    parts.add::<Customer>(&archive, "Customer")?;
+    parts.add::<Order>(&archive, "Order")?;
+    parts.add::<LineItem>(&archive, "LineItem")?;
+    let Parts { deflate, hashes, proof } = parts;
+    for (name, took) in [
+        ("`COPY … TO STDOUT (FORMAT binary)` in the order of keys: the server alone", server),
+        ("deflate of the lines", deflate),
+        ("SHA-256 of the lines, whole and each", hashes),
+        ("reading each line as its type and writing it again, by `serde_json`", proof),
+        ("together", server + deflate + hashes + proof),
+    ] {
+        let share = ratio(took, peer * 2);
+        table.row(
+            &format!("  processor time of {name}"),
+            &seconds(took),
+            "",
+            &format!("{share:.2} × on two cores"),
+            "",
+        );
+    }
+    Ok(())
+}
+
+impl Parts {
+    /// Adds those of the lines of one entity.
+    fn add<T: Serialize + DeserializeOwned>(&mut self, archive: &Path, entity: &str) -> Result<()> {
+        let mut unzip = Command::new("unzip");
+        let unzip = unzip.arg("-p").arg(archive).arg(format!("entities/{entity}.jsonl"));
+        let mut unzip = unzip.stdout(Stdio::piped()).spawn()?;
+        let mut output = BufReader::new(unzip.stdout.take().ok_or("unzip gives nothing")?);
+        let (mut compress, mut hasher) = (Compress::new(Compression::new(LEVEL), false), Sha256::new());
+        loop {
+            let mut block = Vec::with_capacity(BLOCK_BYTES * 2);
+            while block.len() < BLOCK_BYTES && output.read_until(b'\n', &mut block)? > 0 {}
+            if block.is_empty() {
+                break;
+            }
+            self.block::<T>(&block, &mut compress, &mut hasher)?;
+        }
+        if unzip.wait()?.success() {
+            Ok(())
+        } else {
+            Err(format!("the lines of {entity} were not read").into())
+        }
+    }
+
+    fn block<T: Serialize + DeserializeOwned>(
+        &mut self,
+        block: &[u8],
+        compress: &mut Compress,
+        hasher: &mut Sha256,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let mut compressed = Vec::with_capacity(block.len());
+        compress.reset();
+        compress.compress_vec(block, &mut compressed, FlushCompress::Sync)?;
+        self.deflate += started.elapsed();
+
+        let lines = || block.split_inclusive(|&byte| byte == b'\n');
+        let started = Instant::now();
+        hasher.update(block);
+        for line in lines() {
+            std::hint::black_box(Sha256::digest(line));
+        }
+        self.hashes += started.elapsed();
+
+        let started = Instant::now();
+        let mut again = Vec::with_capacity(1024);
+        for line in lines() {
+            let record: T = serde_json::from_slice(line)?;
+            again.clear();
+            serde_json::to_writer(&mut again, &record)?;
+            if again != line[..line.len() - 1] {
+                return Err("a line is not what its type writes".into());
+            }
+        }
+        self.proof += started.elapsed();
+        Ok(())
+    }
+}
+
+/// The processor time that the server takes to hand over the tables, as Linux counts it: in hundredths of a second.
+fn server_time(folder: &Path, address: &str) -> Result<Duration> {
+    let of = |table: &str, key: &str| {
+        format!("COPY (SELECT * FROM {table} ORDER BY {key}) TO STDOUT (FORMAT binary);\n")
+    };
+    let copies =
+        [of("customer", "c_custkey"), of("orders", "o_orderkey"), of("lineitem", "l_orderkey, l_linenumber")]
+            .concat();
+    let stat = "string_to_array(pg_read_file('/proc/' || pg_backend_pid() || '/stat'), ' ')";
+    let script = format!("\\o /dev/null\n{copies}\\o\nSELECT ({stat})[14]::int + ({stat})[15]::int;\n");
+    std::fs::write(folder.join("copies.sql"), script)?;
+    let mut psql = Command::new("psql");
+    let (output, _) = run(psql.args(["-qXAt", "-f", "copies.sql", address]).current_dir(folder))?;
+    let ticks: u64 = String::from_utf8(output.stdout)?.trim().parse()?;
+    Ok(Duration::from_millis(ticks * 10))
+}

@@ -1,0 +1,81 @@
+//! A record that the server refuses is named, wherever it stands in what was sent.
+
+use age::secrecy::ExposeSecret as _;
+use age::x25519::Identity;
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+use super::rig::koan;
+
+#[derive(Clone, Debug, Serialize, Deserialize, Entity)]
+#[entity(table = "page", key = "id")]
+#[entity_backup]
+struct Page {
+    id: i64,
+    text: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, Entity)]
+#[entity(table = "letter", key = "id")]
+#[entity_backup(encrypt)]
+struct Letter {
+    id: i64,
+    text: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_named_however_much_was_sent_before_it() {
+    let server = Server::start();
+    server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL)");
+    // More than one COPY takes.
+    server.sql("INSERT INTO page SELECT number, repeat(md5(number::text), 2000) FROM generate_series(1, 1200) AS number");
+    let koan = koan(&server, |builder| builder.register::<Page>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    let pages = server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page");
+
+    // The first, one in the middle of what is sent, and the last.
+    for id in [1, 642, 1200] {
+        server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
+        let error = koan.restore("nightly").await.expect_err("one is refused");
+        let text = error.chain();
+        assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
+        assert!(!text.contains("as before"), "rolled back, and known to be: {text}");
+        assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
+        server.sql("ALTER TABLE page DROP CONSTRAINT never");
+    }
+    koan.restore("nightly").await.expect("restored");
+    assert_eq!(server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page"), pages);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_never_in_an_archive_is_named_as_well() {
+    let server = Server::start();
+    server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL CHECK (text <> 's3cret'))");
+    let koan = koan(&server, |builder| builder.register::<Page>()).await;
+    let page = |id| Page { id, text: if id == 150 { "s3cret".to_owned() } else { "long".repeat(16_000) } };
+    let text =
+        koan.data::<Page>().upsert_many((1..=200).map(page)).await.expect_err("one is refused").chain();
+    assert!(text.contains("Page `id=150`") && !text.contains("s3cret"), "{text}");
+    assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_record_is_told_by_its_entity_alone() {
+    let server = Server::start();
+    server.sql("CREATE TABLE letter (id bigint PRIMARY KEY, text text NOT NULL)");
+    server.sql("INSERT INTO letter SELECT number, 's3cret' FROM generate_series(1, 9) AS number");
+    let identity = Identity::generate();
+    let recipient = Recipients::keys([identity.to_public().to_string()]).expect("a public key");
+    let key = identity.to_string();
+    let koan = koan(&server, |builder| {
+        builder.register::<Letter>().encrypt_to(recipient).keys(Keys::text(key.expose_secret()))
+    })
+    .await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("TRUNCATE letter; ALTER TABLE letter ADD CONSTRAINT never CHECK (id <> 7)");
+    let text = koan.restore("nightly").await.expect_err("one is refused").chain();
+    // It was found in the archive: without its record the table would be all there is.
+    assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
+    assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");
+}
