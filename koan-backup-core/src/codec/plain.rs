@@ -53,6 +53,11 @@ impl<'v> Plain<'v> {
             },
             _ if !slot.wire().is_plain() => return None,
             (Value::Decimal(v), LogicalType::Decimal) => Self::Text(Cow::Borrowed(v)),
+            // Databases without a type for them keep their text, which the type has to write again letter by letter.
+            (
+                Value::Str(v),
+                LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time,
+            ) => Self::Text(Cow::Borrowed(v)),
             (Value::Uuid(v), LogicalType::Uuid) => Self::Uuid(uuid::Uuid::from_bytes(*v).hyphenated()),
             (Value::Timestamp(_), LogicalType::Timestamp)
             | (Value::DateTime(_), LogicalType::DateTime)

@@ -68,6 +68,19 @@ fn another_order_and_another_number_of_fields_are_not_kept() {
 }
 
 #[test]
+fn a_date_that_is_stored_as_text_is_kept_if_it_is_written_so() {
+    #[derive(Serialize, Deserialize)]
+    struct Dated {
+        day: Option<jiff::civil::Date>,
+    }
+    let day = |text| [("day", LogicalType::Date, Value::Str(std::borrow::Cow::Borrowed(text)))];
+    assert!(kept::<Dated>(&day("2024-02-29")));
+    for other in ["20240229", "2024-02-30", "2024-02-29 ", "", "null"] {
+        assert!(!kept::<Dated>(&day(other)), "{other}");
+    }
+}
+
+#[test]
 fn what_the_type_changes_is_not_kept() {
     #[derive(Serialize, Deserialize)]
     struct Small {

@@ -18,8 +18,10 @@ use super::condition::condition;
 use super::copy::CopyReader;
 use crate::sql::misfit::Misfit;
 
-/// Bytes that are handed over at once, and what may come on top: a row is not parted.
+/// Bytes that are handed over at once. A row is not parted, so that most pieces hold a little more.
 const PIECE_BYTES: usize = 256 << 10;
+/// The capacity of their buffers. One that a huge row has made larger is not used again.
+const PIECE_CAPACITY: usize = PIECE_BYTES + PIECE_BYTES / 16;
 /// How many such pieces wait at most.
 const PIECES_AHEAD: usize = 4;
 
@@ -85,12 +87,11 @@ async fn pump(
     mut empty: mpsc::Receiver<Vec<u8>>,
 ) -> std::result::Result<(), tokio_postgres::Error> {
     let mut rows = std::pin::pin!(rows);
-    let room = PIECE_BYTES + PIECE_BYTES / 16;
-    let mut piece = Vec::with_capacity(room);
+    let mut piece = Vec::with_capacity(PIECE_CAPACITY);
     while let Some(row) = rows.try_next().await? {
         piece.extend_from_slice(&row);
         if piece.len() >= PIECE_BYTES {
-            let next = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(room));
+            let next = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_CAPACITY));
             if pieces.send(Piece::Rows(std::mem::replace(&mut piece, next))).await.is_err() {
                 return Ok(());
             }
@@ -125,7 +126,10 @@ fn decode(
             }
             None => return Err(Error::cancelled()),
         };
-        let _ = spent.try_send(reader.take(rows));
+        let buffer = reader.take(rows);
+        if (PIECE_CAPACITY..=PIECE_CAPACITY * 2).contains(&buffer.capacity()) {
+            let _ = spent.try_send(buffer);
+        }
         while reader.advance()? {
             let mut values = recycled(spare);
             for (index, place) in mapping.places.iter().enumerate() {
