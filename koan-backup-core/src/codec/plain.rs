@@ -14,7 +14,7 @@ use super::row::{Projection, Row, Slot};
 use super::wire_text::encode_bytes;
 use crate::canonical::{push_compact, push_text};
 use crate::schema::LogicalType;
-use crate::value::Value;
+use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
 /// One value of a row, as what stands for it in a line.
 pub(super) enum Plain<'v> {
@@ -54,10 +54,7 @@ impl<'v> Plain<'v> {
             _ if !slot.wire().is_plain() => return None,
             (Value::Decimal(v), LogicalType::Decimal) => Self::Text(Cow::Borrowed(v)),
             // Databases without a type for them keep their text, which the type has to write again letter by letter.
-            (
-                Value::Str(v),
-                LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time,
-            ) => Self::Text(Cow::Borrowed(v)),
+            (Value::Str(v), logical) if is_moment(v, logical) => Self::Text(Cow::Borrowed(v)),
             (Value::Uuid(v), LogicalType::Uuid) => Self::Uuid(uuid::Uuid::from_bytes(*v).hyphenated()),
             (Value::Timestamp(_), LogicalType::Timestamp)
             | (Value::DateTime(_), LogicalType::DateTime)
@@ -180,6 +177,17 @@ impl<'v> PlainRow<'v> {
 
 fn json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) -> bool {
     serde_json::to_writer(out, value).is_ok()
+}
+
+/// Whether text is a date or time that a restore can tell as a value: types may read and write others.
+fn is_moment(text: &str, logical: &LogicalType) -> bool {
+    match logical {
+        LogicalType::Timestamp => Timestamp::parse(text).is_some(),
+        LogicalType::DateTime => DateTime::parse(text).is_some(),
+        LogicalType::Date => Date::parse(text).is_some(),
+        LogicalType::Time => Time::parse(text).is_some(),
+        _ => false,
+    }
 }
 
 /// Text that is not one whole value could close the line around it and open another, and JSON's `null` is not that there is no

@@ -53,12 +53,15 @@ impl EncodedRecords {
         Self { bytes, count, origin: Origin::Archive(block, before) }
     }
 
-    /// Whether the records are kept here, and not found again in the archive.
+    /// Whether the records are kept here, where they take memory until they are dropped, and not found again in the archive.
     pub fn is_kept(&self) -> bool {
         matches!(self.origin, Origin::Memory(_))
     }
 
-    /// The key of one of them, counted from 0, as text for an error. What is not kept is read from the archive once more.
+    /// The key of one of them, counted from 0, as text for an error.
+    ///
+    /// What is not kept is read from the archive once more, which takes as long as its storage does. `None` if there is no such record, or
+    /// if it cannot be read any more. Cancel-safe.
     pub async fn key_text(&self, entity: &EntityCodec, index: usize) -> Option<String> {
         match &self.origin {
             Origin::Archive(block, before) => {

@@ -46,8 +46,8 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if settings.postgres {
-        let small = postgres::measure(&mut table, settings.scale / 10.0, settings.runs, settings.parts)?;
-        let large = postgres::measure(&mut table, settings.scale, settings.runs, settings.parts)?;
+        let small = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
+        let large = postgres::measure(&mut table, settings.scale, &settings)?;
         growth(&mut table, large, small);
         println!("{table}");
         return Ok(());
@@ -106,11 +106,13 @@ impl Settings {
                 }
             }
         }
-        if settings.scale > 0.0 && settings.runs > 0 {
-            Ok(settings)
-        } else {
-            Err("both must be above zero".into())
+        if settings.scale <= 0.0 || settings.runs == 0 {
+            return Err("both must be above zero".into());
         }
+        if settings.parts && !settings.postgres {
+            return Err("`--parts` are those of `--postgres`".into());
+        }
+        Ok(settings)
     }
 }
 

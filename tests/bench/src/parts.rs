@@ -33,7 +33,7 @@ struct Parts {
     proof: Duration,
 }
 
-/// Measures the parts of the backup in a folder, beside half of the time that a peer took: what its time is on one of two cores.
+/// Measures the parts of the backup in a folder, as shares of what two cores can do while a peer works.
 pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Duration) -> Result<()> {
     let server = server_time(folder, address)?;
     let archives = std::fs::read_dir(folder.join(STORAGE).join("archives"))?;
@@ -76,7 +76,12 @@ impl Parts {
             if block.is_empty() {
                 break;
             }
-            self.block::<T>(&block, &mut compress, &mut hasher)?;
+            let measured = self.block::<T>(&block, &mut compress, &mut hasher);
+            if measured.is_err() {
+                unzip.kill()?;
+                unzip.wait()?;
+                return measured;
+            }
         }
         if unzip.wait()?.success() {
             Ok(())
@@ -132,7 +137,8 @@ fn server_time(folder: &Path, address: &str) -> Result<Duration> {
     let script = format!("\\o /dev/null\n{copies}\\o\nSELECT ({stat})[14]::int + ({stat})[15]::int;\n");
     std::fs::write(folder.join("copies.sql"), script)?;
     let mut psql = Command::new("psql");
-    let (output, _) = run(psql.args(["-qXAt", "-f", "copies.sql", address]).current_dir(folder))?;
+    let (output, _) =
+        run(psql.args(["-qXAt", "-v", "ON_ERROR_STOP=1", "-f", "copies.sql", address]).current_dir(folder))?;
     let ticks: u64 = String::from_utf8(output.stdout)?.trim().parse()?;
     Ok(Duration::from_millis(ticks * 10))
 }

@@ -16,7 +16,7 @@ use crate::measured::{Measured, median, median_memory, run};
 use crate::orders::{self, Order};
 use crate::table::{Table, count, megabytes, rate, ratio, seconds};
 use crate::work::{self, Work};
-use crate::{Result, parts, remove};
+use crate::{Result, Settings, parts, remove};
 
 /// The version that is measured.
 const VERSION: u32 = 15;
@@ -96,7 +96,8 @@ pub(crate) fn database_of(work: Work) -> &'static str {
 }
 
 /// Measures at one size, and gives the peak memory of a backup.
-pub(crate) fn measure(table: &mut Table, scale: f64, runs: usize, parts: bool) -> Result<u64> {
+pub(crate) fn measure(table: &mut Table, scale: f64, settings: &Settings) -> Result<u64> {
+    let runs = settings.runs;
     let server = Server::with_settings(VERSION, &["shared_buffers=512MB", "max_wal_size=8GB"]);
     let address = server.address_of("postgres", "");
     let address = address.trim_end_matches('/');
@@ -139,7 +140,7 @@ pub(crate) fn measure(table: &mut Table, scale: f64, runs: usize, parts: bool) -
     table.row("  rate", &rate(&backup), "", "", "");
     let peak_memory = median_memory(&ours);
     table.row("  peak memory", &megabytes(peak_memory), "", "", "< 100 MB");
-    if parts {
+    if settings.parts {
         parts::measure(table, folder.path(), &format!("{address}/{FULL}"), median(&dumped).wall)?;
     }
     restore(table, &server, folder.path(), address, runs)?;

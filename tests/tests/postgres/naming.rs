@@ -37,7 +37,8 @@ async fn a_record_is_named_however_much_was_sent_before_it() {
     // The first, one in the middle of what is sent, and the last.
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
-        let error = koan.restore("nightly").await.expect_err("one is refused");
+        // Several batches a block.
+        let error = koan.restore("nightly").batch_size(5).await.expect_err("one is refused");
         let text = error.chain();
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
         assert!(!text.contains("as before"), "rolled back, and known to be: {text}");
@@ -74,7 +75,7 @@ async fn an_encrypted_record_is_told_by_its_entity_alone() {
     .await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("TRUNCATE letter; ALTER TABLE letter ADD CONSTRAINT never CHECK (id <> 7)");
-    let text = koan.restore("nightly").await.expect_err("one is refused").chain();
+    let text = koan.restore("nightly").batch_size(2).await.expect_err("one is refused").chain();
     // It was found in the archive: without its record the table would be all there is.
     assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");

@@ -81,6 +81,27 @@ fn a_date_that_is_stored_as_text_is_kept_if_it_is_written_so() {
 }
 
 #[test]
+fn text_that_is_no_date_to_a_restore_is_not_kept_though_its_type_writes_it_again() {
+    #[derive(Serialize, Deserialize)]
+    struct Anything {
+        day: String,
+    }
+    let kept =
+        |logical, text| kept::<Anything>(&[("day", logical, Value::Str(std::borrow::Cow::Borrowed(text)))]);
+    for (logical, good) in [
+        (LogicalType::Date, "2024-02-29"),
+        (LogicalType::Time, "10:00:00"),
+        (LogicalType::DateTime, "2024-02-29T10:00:00"),
+        (LogicalType::Timestamp, "2024-02-29T10:00:00Z"),
+    ] {
+        assert!(kept(logical.clone(), good));
+        for bad in ["+12345-01-01", "-0001-01-01", "soon", ""] {
+            assert!(!kept(logical.clone(), bad), "{logical:?}: {bad}");
+        }
+    }
+}
+
+#[test]
 fn what_the_type_changes_is_not_kept() {
     #[derive(Serialize, Deserialize)]
     struct Small {

@@ -48,8 +48,8 @@ impl TemporalText {
             self.push([b'-']);
         }
         let size = number.unsigned_abs();
-        let digits = size.checked_ilog10().map_or(1, |power| power + 1).max(width);
-        for power in (0..digits).rev() {
+        let count = size.checked_ilog10().map_or(1, |power| power + 1).max(width);
+        for power in (0..count).rev() {
             let digit = size / 10u64.pow(power) % 10;
             self.push([b'0' + u8::try_from(digit).unwrap_or(0)]);
         }

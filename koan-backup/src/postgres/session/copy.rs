@@ -12,9 +12,9 @@ use super::super::connection::Connection;
 use super::super::write::{HEADER, TRAILER};
 use super::target::CopyForm;
 
-/// Bytes that are sent by one COPY. Each costs the server time, and it tells of a record that it refuses at the end only. The next is not
-/// asked for ahead: where the server refuses what was sent, the driver would lose count of its answers
-/// (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
+/// Bytes that are sent by one COPY. Each costs the server time. The driver looks at the server's answer at the end only, so that this much is
+/// sent in vain at most behind a record that is refused. The next COPY is not asked for ahead: where the server refuses what was sent,
+/// the driver would lose count of its answers (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
 const COPY_BYTES: usize = 64 << 20;
 /// The same of records that are kept in memory until then, where they take several times as much.
 const KEPT_BYTES: usize = 4 << 20;
@@ -75,7 +75,8 @@ impl CopyUnderWay {
     /// Hands records over, and waits for the server where it has more to take than it can.
     pub(super) async fn send(&mut self, mut records: EncodedRecords) -> Result<(), Error> {
         let bytes = Bytes::from(std::mem::take(&mut records.bytes));
-        self.bytes += bytes.len();
+        // What is held of them until the end counts as well: they may be few at a time.
+        self.bytes += bytes.len() + size_of::<EncodedRecords>();
         if records.is_kept() {
             self.kept_bytes += bytes.len();
         }

@@ -1,6 +1,7 @@
 //! Sends the records of one target, and what becomes of them in the end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use koan_backup_core::{
     ConflictMode, EncodedRecords, Error, ErrorKind, RestoreLevel, Result, SessionIntent, SessionOptions,
@@ -17,6 +18,9 @@ use super::keys::first_key;
 use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
+
+/// How long a refused record is looked for in the archive.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A target that is being written.
 #[derive(Debug)]
@@ -163,11 +167,16 @@ impl Loading {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
         let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), &error) };
         let place = refusal.where_().and_then(place_of);
-        let key = match place.as_ref().and_then(|(line, _)| line.checked_sub(1)) {
-            Some(index) => records.key_text(&self.target.entity, index).await,
-            None => None,
+        let Some(index) = place.as_ref().and_then(|(line, _)| line.checked_sub(1)) else {
+            return failed(&self.doing(), &error);
         };
-        let Some(key) = key else { return failed(&self.doing(), &error) };
+        let found = tokio::time::timeout(PATIENCE, records.key_text(&self.target.entity, index)).await;
+        let Ok(Some(key)) = found else {
+            return failed(
+                &format!("{} (a record whose key could not be read from the archive again)", self.doing()),
+                &error,
+            );
+        };
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
         {
             return self.target.twice(&key);

@@ -53,13 +53,11 @@ pub(super) async fn read(
         }
         Ok(summary)
     });
-    // A task beside that of the connection, which wakes it for every few rows: whoever waits for the read may do so on another thread.
+    // The task of the connection wakes whoever takes the rows for every few of them. Another task is woken on the same thread; the future
+    // that waits for this read may be polled on any.
     let pumping = AbortOnDropHandle::new(tokio::spawn(pump(rows, pieces.clone(), empty)));
     let pumped = async {
-        pumping
-            .await
-            .map_err(|error| ended_in_a_panic(&what, error))?
-            .map_err(|error| failed(&what, &error))?;
+        pumping.await.map_err(|error| ended_early(&what, error))?.map_err(|error| failed(&what, &error))?;
         if pieces.is_closed() {
             // The thread has ended, and says why.
             return Ok(());
@@ -71,13 +69,14 @@ pub(super) async fn read(
     };
     let pumped: Result<()> = pumped.await;
     drop(pieces);
-    let decoded = decoding.await.map_err(|error| ended_in_a_panic(&what, error))?;
+    let decoded = decoding.await.map_err(|error| ended_early(&what, error))?;
     pumped?;
     decoded
 }
 
-fn ended_in_a_panic(what: &str, error: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Provider, format!("{what} ended in a panic"), error)
+fn ended_early(what: &str, error: tokio::task::JoinError) -> Error {
+    let how = if error.is_panic() { "in a panic" } else { "with its runtime" };
+    Error::with_source(ErrorKind::Provider, format!("{what} ended {how}"), error)
 }
 
 /// Hands on what the server sends, in pieces.
@@ -87,9 +86,11 @@ async fn pump(
     mut empty: mpsc::Receiver<Vec<u8>>,
 ) -> std::result::Result<(), tokio_postgres::Error> {
     let mut rows = std::pin::pin!(rows);
-    let mut piece = Vec::with_capacity(PIECE_CAPACITY);
+    // The rows of many reads are few.
+    let mut piece = Vec::new();
     while let Some(row) = rows.try_next().await? {
         piece.extend_from_slice(&row);
+        drop(row);
         if piece.len() >= PIECE_BYTES {
             let next = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_CAPACITY));
             if pieces.send(Piece::Rows(std::mem::replace(&mut piece, next))).await.is_err() {
