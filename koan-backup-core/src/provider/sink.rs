@@ -133,11 +133,15 @@ impl RecordSink {
     /// next.
     ///
     /// # Errors
-    /// The record cannot be written, is of another type than the entity, or has the key of the record before it.
+    /// The record cannot be written, has a field that no restore could tell as a value, is of another type than the entity, or has the key of
+    /// the record before it.
     pub fn push_record<T: Entity>(&mut self, record: &T) -> Result<Flow> {
         let start = self.line_start();
         let written = self.entity.write_record(record, &mut self.chunk.lines);
-        let key = written.map_err(|error| {
+        // A restore hands fields over as values, which not all that a type writes can be told as.
+        let told = written.and_then(|key| self.entity.record(record).map(|_| key));
+        let key = told.map_err(|error| {
+            self.chunk.lines.truncate(start);
             let (entity, number) = (self.entity.name(), self.total + 1);
             Error::with_source(
                 ErrorKind::Record,

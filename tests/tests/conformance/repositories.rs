@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use koan_backup::conformance::{Line, Pair, Specimen};
@@ -13,6 +14,7 @@ use koan_backup::{
     CancellationToken, Event, Provider, Repositories, Repository, RepositoryError, ScopeDeclaration,
     ScopeMode,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::conforms;
 
@@ -178,6 +180,30 @@ async fn a_repository_that_fails_half_way_is_a_failed_backup() {
     assert!(koan.backups().await.expect("listed").iter().all(|manifest| manifest.archive.is_none()));
 }
 
+#[derive(Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Visit {
+    id: i64,
+    day: NaiveDate,
+}
+
+#[tokio::test]
+async fn a_record_that_a_restore_could_not_tell_is_a_failed_backup() {
+    // `chrono` writes and reads the year as `+12345`, which no provider is handed as a date.
+    let visit = |id, year| Ok(Visit { id, day: NaiveDate::from_ymd_opt(year, 1, 1).expect("a date") });
+    let koan = {
+        let builder = Koan::builder().only_registered().register::<Visit>();
+        let repository = Given(Mutex::new(vec![visit(1, 2024), visit(2, 12_345)]));
+        let builder = builder.provider("main", Repositories::new().with(repository));
+        builder.storage("memory", Storage::memory()).build().await.expect("a context")
+    };
+    let error = koan.backup("nightly").await.expect_err("no restore would take it");
+    assert_eq!(error.kind(), ErrorKind::Record);
+    let told = error.chain();
+    assert!(told.contains("record 2 of Visit") && told.contains("day") && !told.contains("12345"), "{told}");
+    assert!(koan.backups().await.expect("listed").iter().all(|manifest| manifest.archive.is_none()));
+}
+
 /// A repository that two contexts have.
 struct Shared<T>(Arc<Shelf<T>>);
 
@@ -193,15 +219,15 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
 }
 
 /// A repository that gives this, once.
-struct Given(Mutex<Vec<Result<Line, RepositoryError>>>);
+struct Given<T>(Mutex<Vec<Result<T, RepositoryError>>>);
 
 #[async_trait]
-impl Repository<Line> for Given {
-    fn all(&self) -> BoxStream<'_, Result<Line, RepositoryError>> {
+impl<T: koan_backup::Entity> Repository<T> for Given<T> {
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
         stream::iter(std::mem::take(&mut *self.0.lock().expect("sound"))).boxed()
     }
 
-    async fn upsert_many(&self, _: Vec<Line>) -> Result<(), RepositoryError> {
+    async fn upsert_many(&self, _: Vec<T>) -> Result<(), RepositoryError> {
         Err("it is read-only".into())
     }
 }
