@@ -15,7 +15,6 @@ mod object;
 mod pending;
 mod reader;
 mod records;
-mod thread;
 mod upload;
 mod writer;
 

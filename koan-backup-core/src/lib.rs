@@ -28,6 +28,7 @@ mod koan;
 mod lease;
 mod lines;
 mod maintenance;
+mod own_thread;
 mod provider;
 mod prune;
 mod refusal;
@@ -76,6 +77,7 @@ pub use koan::{
 };
 pub use lines::Chunk;
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
+pub use own_thread::on_own_thread;
 pub use provider::{
     Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey, Provider,
     ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink, RestoreLevel, RestoreSession,

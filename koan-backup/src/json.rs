@@ -27,7 +27,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use koan_backup_core::{
     Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
-    SessionOptions, Snapshot,
+    SessionOptions, Snapshot, on_own_thread,
 };
 
 use directory::{Directory, Layout};
@@ -158,7 +158,7 @@ impl Provider for JsonFiles {
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (directory, entities) = (self.directory.clone(), entities.to_vec());
         let (patience, _waiting) = Patience::new(self.lock_timeout);
-        blocking(move || {
+        on_own_thread(move || {
             let _lock = settled::settled(&directory, &patience)?;
             coverage::describe(&directory, &entities)
         })
@@ -168,7 +168,7 @@ impl Provider for JsonFiles {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let directory = self.directory.clone();
         let (patience, _waiting) = Patience::new(self.lock_timeout);
-        let snapshot = blocking(move || JsonSnapshot::take(&directory, &patience)).await?;
+        let snapshot = on_own_thread(move || JsonSnapshot::take(&directory, &patience)).await?;
         Ok(Box::new(snapshot))
     }
 

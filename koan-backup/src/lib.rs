@@ -79,7 +79,7 @@ pub use koan_backup_core::{
     ScopeDeclaration, ScopeMode, SessionIntent, SessionOptions, SetName, Severity, Shape, Shrunk, Slot,
     Snapshot, SortBy, StaleEntity, Storage, StorageOptions, SystemClock, TemporalStyle, Time, Timestamp,
     UncoveredEntity, Undone, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
-    ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file,
+    ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file, on_own_thread,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "memory")]

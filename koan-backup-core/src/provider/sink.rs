@@ -205,7 +205,10 @@ impl RecordSink {
         }
     }
 
-    /// [`flush`](Self::flush) on a thread that may block.
+    /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has taken the records.
+    ///
+    /// Call it on a thread of the provider's own, such as one of [`on_own_thread`](crate::on_own_thread), and not within
+    /// `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -227,7 +230,7 @@ impl RecordSink {
         Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
     }
 
-    /// [`finish`](Self::finish) on a thread that may block.
+    /// Does the same as [`finish`](Self::finish), and blocks the thread as [`flush_blocking`](Self::flush_blocking) does.
     ///
     /// # Errors
     /// The backup was cancelled.
