@@ -62,6 +62,8 @@ pub enum Failure {
     Short(u64),
     /// Gives zeros for the bytes there are.
     Zeros,
+    /// Waits until the store is [resumed](FaultyStore::resume), then does it.
+    Paused,
 }
 
 /// One thing that goes wrong.
@@ -102,6 +104,7 @@ impl Fault {
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     state: Arc<Mutex<State>>,
+    resumed: Arc<tokio::sync::watch::Sender<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +116,7 @@ struct State {
 impl FaultyStore {
     /// A store that works, until it is told otherwise.
     pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, state: Arc::default() }
+        Self { inner, state: Arc::default(), resumed: Arc::default() }
     }
 
     /// The store as a storage profile.
@@ -124,6 +127,18 @@ impl FaultyStore {
     /// Goes wrong like this from now on; what was asked before is forgotten.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         *self.lock() = State { faults: faults.into_iter().collect(), asked: VecDeque::new() };
+    }
+
+    /// Lets everything go on that is [paused](Failure::Paused); nothing goes wrong from now on.
+    pub fn resume(&self) {
+        self.fail([]);
+        self.resumed.send_replace(());
+    }
+
+    /// Waits until the store is resumed.
+    async fn paused(&self) {
+        // The sender lives as long as the store.
+        let _ = self.resumed.subscribe().changed().await;
     }
 
     /// How often an operation was asked for on paths that contain `path`.
@@ -165,8 +180,12 @@ fn error(failure: Failure, path: &Path) -> Error {
 
 /// Does it, unless it fails before; fails after, if only the answer is lost.
 macro_rules! attempt {
-    ($fault:expr, $path:expr, $work:expr) => {
+    ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {
+            Some(Failure::Paused) => {
+                $store.paused().await;
+                $work
+            }
             None => $work,
             Some(Failure::AnswerLost) => {
                 let _ = $work?;
@@ -191,7 +210,7 @@ impl fmt::Display for FaultyStore {
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let fault = self.fault(Operation::Put, path);
-        attempt!(fault, path, self.inner.put_opts(path, payload, options).await)
+        attempt!(self, fault, path, self.inner.put_opts(path, payload, options).await)
     }
 
     async fn put_multipart_opts(
@@ -200,7 +219,7 @@ impl ObjectStore for FaultyStore {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let fault = self.fault(Operation::Begin, path);
-        let inner = attempt!(fault, path, self.inner.put_multipart_opts(path, options).await)?;
+        let inner = attempt!(self, fault, path, self.inner.put_multipart_opts(path, options).await)?;
         Ok(Box::new(FaultyUpload { inner, store: self.clone(), path: path.clone() }))
     }
 
@@ -221,7 +240,7 @@ impl ObjectStore for FaultyStore {
                 let found = self.inner.get_opts(path, options).await?;
                 with_bytes(found, |bytes| vec![0; bytes.len()].into()).await
             }
-            fault => attempt!(fault, path, self.inner.get_opts(path, options).await),
+            fault => attempt!(self, fault, path, self.inner.get_opts(path, options).await),
         }
     }
 
@@ -235,7 +254,7 @@ impl ObjectStore for FaultyStore {
                 if fault == Some(Failure::Pretended) {
                     return Ok(path);
                 }
-                attempt!(fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))
+                attempt!(store, fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))
             }
         });
         deleted.boxed()
@@ -245,6 +264,11 @@ impl ObjectStore for FaultyStore {
         let path = prefix.cloned().unwrap_or_default();
         match self.fault(Operation::List, &path) {
             None => self.inner.list(prefix),
+            Some(Failure::Paused) => {
+                let store = self.clone();
+                let late = stream::once(async move { store.paused().await });
+                late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
+            }
             Some(Failure::Slow(millis)) => {
                 let late = stream::once(tokio::time::sleep(Duration::from_millis(millis)));
                 late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
@@ -293,6 +317,13 @@ impl MultipartUpload for FaultyUpload {
                     part.await
                 })
             }
+            Some(Failure::Paused) => {
+                let (part, store) = (self.inner.put_part(data), self.store.clone());
+                Box::pin(async move {
+                    store.paused().await;
+                    part.await
+                })
+            }
             Some(failure) => {
                 let path = self.path.clone();
                 Box::pin(async move { Err(error(failure, &path)) })
@@ -302,11 +333,11 @@ impl MultipartUpload for FaultyUpload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         let fault = self.store.fault(Operation::Complete, &self.path);
-        attempt!(fault, &self.path, self.inner.complete().await)
+        attempt!(self.store, fault, &self.path, self.inner.complete().await)
     }
 
     async fn abort(&mut self) -> Result<()> {
         let fault = self.store.fault(Operation::Abort, &self.path);
-        attempt!(fault, &self.path, self.inner.abort().await)
+        attempt!(self.store, fault, &self.path, self.inner.abort().await)
     }
 }

@@ -1,7 +1,6 @@
 //! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::attempt::{Attempt, Failures, Snapshots};
 use super::header::Header;
@@ -55,7 +54,7 @@ async fn run_alone(
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let written = async {
         let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
-        let _: Duration = until_cancelled(&options.cancel, lease.works_on(work)).await?;
+        until_cancelled(&options.cancel, lease.works_on(work)).await?;
         write(environment, storage, planned, &header, &working, &listener).await
     };
     let ended = match written.await {
@@ -84,7 +83,9 @@ async fn finish(
     let error = match until_cancelled(&options.cancel, lease.confirm()).await {
         Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
         // From here on nothing is cancelled: a backup that was published must not be called cancelled.
-        Ok(left) => return publish(storage, &manifest, left).await.map(|()| BackupReport::new(manifest)),
+        Ok(held) => {
+            return publish(storage, &manifest, held.left()).await.map(|()| BackupReport::new(manifest));
+        }
         Err(error) => error,
     };
     if let Some(archive) = &manifest.archive {

@@ -15,7 +15,7 @@ use crate::archive::is_archive_name;
 use crate::catalog::damage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::lease;
+use crate::lease::{self, Lease};
 use crate::prune::Survey;
 use crate::storage::Storage;
 
@@ -24,9 +24,12 @@ use crate::storage::Storage;
 ///
 /// An archive appears right before its manifest, so one that young may be about to become a backup.
 ///
+/// The lease is confirmed right before each file is removed.
+///
 /// # Errors
-/// The storage cannot be listed.
+/// The storage cannot be listed, or the lease was lost.
 pub(super) async fn remove(
+    lease: &Lease,
     storage: &Storage,
     survey: &Survey<'_>,
     age: Duration,
@@ -44,7 +47,8 @@ pub(super) async fn remove(
     for file in listed {
         let is_ours = file.location.filename().is_some_and(is_archive_name);
         if is_ours && !named.contains(file.location.as_ref()) && is_older(&file, age, now) {
-            match gone(storage, &file.location).await {
+            let what = format!("`{}` was removed", file.location);
+            match lease.confirm().await?.within(&what, gone(storage, &file.location)).await {
                 Ok(()) => {
                     report.freed_bytes += file.size;
                     report.leftovers.push(file.location.to_string());
@@ -54,7 +58,8 @@ pub(super) async fn remove(
         }
     }
     if let Some(directory) = storage.directory() {
-        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age };
+        let held = lease.confirm().await?;
+        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age, held };
         let removed = tokio::task::spawn_blocking(move || temporary.remove(SystemTime::now())).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
         let removed = removed.map_err(|source| {
@@ -73,8 +78,8 @@ pub(super) async fn remove(
     }
     let ids: BTreeSet<_> = manifests.map(|manifest| manifest.id).collect();
     for result in [
-        forget_gone(storage, &ids, now).await,
-        lease::trim(storage, &survey.leases, age, now, |id| ids.contains(id)).await,
+        forget_gone(lease, storage, &ids, now).await,
+        lease::trim(lease, storage, &survey.leases, age, now, |id| ids.contains(id)).await,
     ] {
         problems.extend(result.err().map(|error| error.chain()));
     }
@@ -87,12 +92,19 @@ async fn gone(storage: &Storage, path: &Path) -> Result<()> {
 }
 
 /// Forgets what was found of backups that are gone.
-async fn forget_gone(storage: &Storage, there: &BTreeSet<BackupId>, now: Timestamp) -> Result<()> {
+async fn forget_gone(
+    lease: &Lease,
+    storage: &Storage,
+    there: &BTreeSet<BackupId>,
+    now: Timestamp,
+) -> Result<()> {
     for id in verifications::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
-        verifications::forget(storage, id).await?;
+        let what = format!("the verification of backup {id} was forgotten");
+        lease.step(&what, verifications::forget(storage, id)).await?;
     }
     for id in damage::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
-        damage::keep(storage, id, now, None).await?;
+        let what = format!("the damage of backup {id} was forgotten");
+        lease.step(&what, damage::keep(storage, id, now, None)).await?;
     }
     Ok(())
 }

@@ -143,8 +143,8 @@ async fn remove_under<'a>(
         let (age, now) = (age.max(environment.lease_time * 2), environment.clock.now());
         let (mut problems, report) = (Vec::new(), &mut outcome.report);
         let removed = async {
-            problems.extend(uploads.abort(storage, survey.held(seen_at), report).await);
-            leftovers::remove(storage, &survey, age, now, report, &mut problems).await
+            problems.extend(uploads.abort(lease, storage, survey.held(seen_at), report).await?);
+            leftovers::remove(lease, storage, &survey, age, now, report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
             Ok(()) => outcome.done(Chore::Leftovers, problems).await,

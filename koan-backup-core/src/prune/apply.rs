@@ -94,9 +94,11 @@ async fn remove_all(
     }
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
-        until_cancelled(&cancel, lease.confirm()).await?;
+        if cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
         // Not cancelled halfway: it is there whole, or not at all.
-        report.removed.push(remove(environment, backup.storage, backup).await?);
+        report.removed.push(remove(lease, environment, backup).await?);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Removing one backup, so that no crash leaves half of it: once its manifest is gone, it does not exist.
 
 use object_store::path::Path;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::pins;
@@ -10,8 +11,8 @@ use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::lease::{self, Lease, Subject, Work};
-use crate::storage::Storage;
+use crate::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::storage::{PATIENCE, Storage};
 use crate::verify::{self, VerifyOptions};
 
 /// Removes a backup that somebody named. The last one of its name that was completed goes only if `even_if_last`.
@@ -24,12 +25,14 @@ pub(crate) async fn remove_one(
     let storage = environment.storage(profile)?;
     let never = CancellationToken::new();
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), &never).await?;
-    let removed = remove_named(environment, storage, id, even_if_last).await;
+    let removed = remove_named(&lease, environment, storage, id, even_if_last).await;
+    let removed = removed.map_err(|error| lease.explain(error, &never));
     lease.release().await;
     removed
 }
 
 async fn remove_named(
+    lease: &Lease,
     environment: &Environment,
     storage: &Storage,
     id: BackupId,
@@ -37,19 +40,25 @@ async fn remove_named(
 ) -> Result<RemovedBackup> {
     let backup = catalog::find(storage, &id.into(), |_| true).await?;
     if backup.manifest.status.is_complete() && !even_if_last {
-        require_another(environment, storage, &backup.manifest).await?;
+        require_another(lease, environment, storage, &backup.manifest).await?;
     }
-    remove(environment, storage, &backup).await
+    remove(lease, environment, &backup).await
 }
 
 /// Refuses to remove the only backup of a name that verifies.
-async fn require_another(environment: &Environment, storage: &Storage, manifest: &Manifest) -> Result<()> {
+async fn require_another(
+    lease: &Lease,
+    environment: &Environment,
+    storage: &Storage,
+    manifest: &Manifest,
+) -> Result<()> {
     let is_other = |other: &Manifest| {
         other.id != manifest.id && other.name == manifest.name && other.status.is_complete()
     };
     let others = catalog::list(storage).await?;
     for other in others.iter().filter(|other| is_other(&other.manifest)) {
-        if verify::problem(environment, other, &VerifyOptions::default()).await?.is_none() {
+        let options = VerifyOptions { cancel: lease.lost(), ..VerifyOptions::default() };
+        if verify::problem(environment, other, &options).await?.is_none() {
             return Ok(());
         }
     }
@@ -63,12 +72,15 @@ async fn require_another(environment: &Environment, storage: &Storage, manifest:
 }
 
 /// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
+///
+/// The lease is confirmed right before each of the two goes. Whoever lost it removes nothing more: a manifest whose archive is
+/// still there is put back.
 pub(super) async fn remove(
+    lease: &Lease,
     environment: &Environment,
-    storage: &Storage,
     backup: &StoredBackup<'_>,
 ) -> Result<RemovedBackup> {
-    let manifest = &backup.manifest;
+    let (storage, manifest) = (backup.storage, &backup.manifest);
     let id = manifest.id;
     require_unpinned(storage, id).await?;
     require_unheld(environment, storage, id).await?;
@@ -83,22 +95,20 @@ pub(super) async fn remove(
         let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    gone(storage, &path).await.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
-    let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
-    // A restore tells that it begins before it looks whether its backup is there, and so does a pin: one of the two sees the other.
-    let needed = match require_unheld(environment, storage, id).await {
-        Ok(()) => require_unpinned(storage, id).await,
-        held => held,
+    let hidden = match lease.confirm().await {
+        Ok(held) => held.within(&format!("manifest `{path}` was removed"), gone(storage, &path)).await,
+        Err(lost) => return Err(failed(lost, "it is as before")),
     };
-    if let Err(held) = needed {
-        return Err(match storage.create(&path, content).await {
-            Ok(()) => held,
-            Err(error) => failed(error, "somebody needs it, and its manifest could not be put back"),
-        });
-    }
+    hidden.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
+    let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
+    let held = match still_unneeded(lease, environment, storage, id).await {
+        Ok(held) => held,
+        Err(error) => return Err(put_back(storage, manifest, content, error).await),
+    };
     if let Some(archive) = &manifest.archive {
         let path = Path::from(archive.file.as_str());
-        gone(storage, &path).await.map_err(|error| {
+        let removed = held.within(&format!("archive `{path}` was removed"), gone(storage, &path)).await;
+        removed.map_err(|error| {
             let archive = &archive.file;
             failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
         })?;
@@ -106,6 +116,47 @@ pub(super) async fn remove(
     }
     tracing::info!(target: "koan::backup", backup = %id, name = %manifest.name, "backup was removed");
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
+}
+
+/// Looks whether somebody needs a backup whose manifest is gone, then confirms the lease.
+///
+/// A restore writes its lease before it looks whether its backup is there, and so does a pin: one of the two sees the other.
+async fn still_unneeded(
+    lease: &Lease,
+    environment: &Environment,
+    storage: &Storage,
+    id: BackupId,
+) -> Result<Confirmed> {
+    require_unheld(environment, storage, id).await?;
+    require_unpinned(storage, id).await?;
+    lease.confirm().await
+}
+
+/// Puts a manifest back whose archive is still there, and returns why.
+async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why: Error) -> Error {
+    let id = manifest.id;
+    let restored = async {
+        if let Some(archive) = &manifest.archive
+            && storage.size(&Path::from(archive.file.as_str())).await?.is_none()
+        {
+            let text = format!("archive `{}` was removed meanwhile by somebody else", archive.file);
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        storage.create(&manifest_path(&id), content).await
+    };
+    let restored = timeout(PATIENCE, restored).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", storage.location())))
+    });
+    match restored {
+        Ok(()) => why,
+        Err(error) => {
+            let text = format!(
+                "backup {id} was not removed: its manifest is gone and could not be put back: {}",
+                error.chain()
+            );
+            why.context(text)
+        }
+    }
 }
 
 /// Refuses what was pinned. Only the pin of this backup is read.

@@ -1,25 +1,22 @@
 //! The moment from which the new archive counts.
 
-use std::time::Duration;
-
 use object_store::path::Path;
-use tokio::time::timeout;
 
 use crate::archive::{ArchiveFile, Manifest, manifest_path};
-use crate::catalog::{self, StoredBackup};
+use crate::catalog;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::{self, Subject};
+use crate::lease::{self, Lease, Subject};
 use crate::storage::Storage;
 
 /// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
 /// both stay.
 pub(super) async fn publish(
+    lease: &Lease,
     storage: &Storage,
     before: &serde_json::Value,
     renewed: &Manifest,
     archive: &Path,
-    patience: Duration,
 ) -> Result<()> {
     let path = manifest_path(&renewed.id);
     let content = renewed.published().to_json();
@@ -34,14 +31,19 @@ pub(super) async fn publish(
             Error::new(ErrorKind::Conflict, text)
         }));
     }
-    let replaced = timeout(patience, storage.replace(&path, content.clone())).await;
-    let is_answered = replaced.is_ok();
-    let replaced = replaced.unwrap_or_else(|_| {
-        let text =
-            format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
-        Err(Error::new(ErrorKind::Storage, text))
-    });
-    let Err(error) = replaced else { return Ok(()) };
+    let held = match lease.confirm().await {
+        Ok(held) => held,
+        Err(error) => {
+            storage.discard(archive).await;
+            return Err(error);
+        }
+    };
+    let replaced = async { Ok(storage.replace(&path, content.clone()).await) };
+    let (is_answered, error) = match held.within(&format!("`{path}` was written"), replaced).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => (true, error),
+        Err(unanswered) => (false, unanswered),
+    };
     // It may have been written all the same, and the answer was lost.
     match catalog::published(storage, &renewed.id).await {
         Ok(Some(now)) if serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) => Ok(()),
@@ -58,15 +60,25 @@ pub(super) async fn publish(
     }
 }
 
-/// Removes the archive that does not count any more, unless somebody restores from it.
+/// Removes the archive that does not count any more, unless somebody restores from it. The lease is confirmed right before, and
+/// the manifest must name the new archive.
 pub(super) async fn remove_old(
+    lease: &Lease,
     environment: &Environment,
-    backup: &StoredBackup<'_>,
+    renewed: &Manifest,
+    storage: &Storage,
     archive: &ArchiveFile,
 ) -> Result<()> {
-    let restored = Subject::Restore(backup.manifest.id);
-    match lease::held_by(backup.storage, &environment.clock, &restored).await? {
-        Some(lease) => Err(lease.busy(backup.storage)),
-        None => backup.storage.remove(&archive.file.as_str().into()).await,
+    let id = renewed.id;
+    if let Some(held) = lease::held_by(storage, &environment.clock, &Subject::Restore(id)).await? {
+        return Err(held.busy(storage));
     }
+    let now = catalog::published(storage, &id).await?;
+    let named = now.as_ref().and_then(|now| now.pointer("/archive/file")).and_then(serde_json::Value::as_str);
+    if named.is_none() || named != renewed.archive.as_ref().map(|archive| archive.file.as_str()) {
+        let text = format!("the manifest of backup {id} does not name its new archive any more");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
+    let what = format!("archive `{}` was removed", archive.file);
+    lease.step(&what, storage.remove(&archive.file.as_str().into())).await
 }

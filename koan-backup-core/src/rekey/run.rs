@@ -86,9 +86,10 @@ impl Sealing<'_> {
         let renewed = anew.write(backup.storage, &path, cancel).await?;
         let checked = async {
             let verification = check(environment, backup, &renewed, identities, cancel).await?;
-            Ok((verification, until_cancelled(cancel, lease.confirm()).await?))
+            until_cancelled(cancel, lease.confirm()).await?;
+            Ok(verification)
         };
-        let (verification, left) = match checked.await {
+        let verification = match checked.await {
             Ok(checked) => checked,
             Err(error) => {
                 backup.storage.discard(&path).await;
@@ -103,10 +104,10 @@ impl Sealing<'_> {
             );
         }
         // From here on nothing is cancelled: a backup that was sealed anew must not be called cancelled.
-        publish(backup.storage, &published, &renewed, &path, left).await?;
+        publish(lease, backup.storage, &published, &renewed, &path).await?;
         report.key_ids = recipients.key_ids();
         report.verification = Some(verification);
-        if let Err(error) = remove_old(environment, backup, archive).await {
+        if let Err(error) = remove_old(lease, environment, &renewed, backup.storage, archive).await {
             report.old_archive = Some(archive.file.clone());
             report.warnings.push(format!(
                 "the old archive `{}` is still there, and its keys still open it: {}; remove it",
