@@ -431,3 +431,37 @@ async fn what_is_called_cancelled_was_neither_published_nor_committed() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_restore_whose_counts_do_not_balance_is_rolled_back_and_names_the_entity() {
+    let mut shop = shop(Script::default()).await;
+    shop.koan.backup("nightly").await.expect("a backup");
+    let drops = Scripted::new(Script { drops_one_of: Some("Order".to_owned()), ..Script::default() });
+    let root = SetName::root();
+    drops.put(&root, &Order { id: 9, total: 1.0 });
+    let storage = Storage::local(shop._directory.path()).expect("a directory");
+    shop.koan = Koan::builder()
+        .provider("main", drops.clone())
+        .storage("local", storage)
+        .build()
+        .await
+        .expect("a context");
+    for replaces in [false, true] {
+        let restore = shop.koan.restore("nightly");
+        let restore = if replaces { restore.replace_existing() } else { restore };
+        let error = restore.await.expect_err("a record is lost");
+        assert_eq!(error.kind(), ErrorKind::Constraint, "{error:?}");
+        let text = error.chain();
+        assert!(
+            text.contains("Order") && text.contains("5 records") && text.contains("4 inserted"),
+            "{text}"
+        );
+        assert!(text.contains("trigger, rule or policy"), "{text}");
+        // Entities before it are rolled back as well.
+        assert_eq!(["User", "Order", "Address"].map(|entity| drops.len(entity, &root)), [0, 1, 0]);
+    }
+    let written = shop.koan.data::<Order>().upsert_many([Order { id: 1, total: 2.0 }]).await;
+    let text = written.expect_err("a record is lost").chain();
+    assert!(text.contains("1 records") && text.contains("0 inserted"), "{text}");
+    assert_eq!(drops.len("Order", &root), 1);
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
 use super::pin::pin;
 use super::plan::{PlannedRestore, RestorePlan, plan};
@@ -165,6 +166,7 @@ impl Restoring<'_> {
             session.begin(part.target()).await?;
             self.entries.write(part, self.lines(part), session).await?;
             let counts = session.end().await?;
+            require_balance(part.codec.name(), name, part.entity.item_count, &counts)?;
             self.entries.listener.tell(|| Event::EntityCompleted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
