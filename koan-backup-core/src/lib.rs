@@ -27,6 +27,7 @@ mod inventory;
 mod koan;
 mod lease;
 mod lines;
+mod machine_state;
 mod maintenance;
 mod provider;
 mod prune;
@@ -75,6 +76,7 @@ pub use koan::{
     ViabilityBuilder, WarmUpReport,
 };
 pub use lines::Chunk;
+pub use machine_state::{KnownPlace, MachineState};
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
 pub use provider::{
     Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey, Provider,
