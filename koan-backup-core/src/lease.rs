@@ -75,6 +75,10 @@ impl Lease {
         work: Work,
         cancel: &CancellationToken,
     ) -> Result<Self> {
+        // Restores only read a profile; what they find there is a backup whatever else is missing.
+        if !subject.is_shared() {
+            until_cancelled(cancel, storage.require_profile()).await?;
+        }
         let claim = Claim {
             storage: storage.clone(),
             clock: Arc::clone(&environment.clock),

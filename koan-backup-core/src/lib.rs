@@ -27,6 +27,7 @@ mod inventory;
 mod koan;
 mod lease;
 mod lines;
+mod machine_state;
 mod maintenance;
 mod own_thread;
 mod provider;
@@ -76,6 +77,7 @@ pub use koan::{
     ViabilityBuilder, WarmUpReport,
 };
 pub use lines::Chunk;
+pub use machine_state::{KnownPlace, MachineState};
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
 pub use own_thread::on_own_thread;
 pub use provider::{

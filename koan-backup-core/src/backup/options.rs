@@ -27,6 +27,8 @@ pub struct BackupOptions {
     pub compression: Compression,
     /// Whether entities that can be read are still backed up when one cannot. The backup's status is `failed` then.
     pub continue_on_error: bool,
+    /// Whether the archive is read back from the storage and verified after it was published. It is a success only then.
+    pub verify_after: bool,
     /// Entities read at once, where a provider can.
     pub max_concurrency: usize,
     /// Rows between two checks for cancellation and two progress events.
@@ -47,6 +49,7 @@ impl Default for BackupOptions {
             profile: None,
             compression: Compression::default(),
             continue_on_error: false,
+            verify_after: false,
             max_concurrency: 4,
             batch_size: 1000,
             cancel: CancellationToken::new(),

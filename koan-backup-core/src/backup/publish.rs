@@ -157,8 +157,8 @@ pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Du
     let Err(error) = created else { return Ok(()) };
     // It may have been written all the same, and the answer was lost.
     match timeout(PATIENCE, storage.read(&path, limit)).await {
-        Ok(Ok(Some(published))) if published == content => Ok(()),
-        Ok(Ok(Some(_))) => Err(error),
+        Ok(Ok(Some(published))) if published == content && storage.confirms_by_reading(&error) => Ok(()),
+        Ok(Ok(Some(published))) if published != content => Err(error),
         // What was not answered may be written yet.
         Ok(Ok(None)) if is_answered => {
             if let Some(archive) = &manifest.archive {
@@ -166,8 +166,9 @@ pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Du
             }
             Err(error)
         }
-        Ok(Ok(None) | Err(_)) | Err(_) => Err(error.context(format!(
-            "whether backup {} was published is not known, `{path}` is not there or cannot be read; if it is there later, it is whole",
+        Ok(Ok(_) | Err(_)) | Err(_) => Err(error.context(format!(
+            "whether backup {} was published is not known, `{path}` is not there, cannot be read or is not durable; if it is there \
+             later, it is whole",
             manifest.id
         ))),
     }

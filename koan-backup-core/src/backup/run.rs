@@ -8,6 +8,7 @@ use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
+use super::verification::verified;
 use crate::archive::{BackupStatus, Compressor, Manifest, archive_path};
 use crate::cancellation::until_cancelled;
 use crate::environment::{Environment, names, require_recipients};
@@ -68,6 +69,15 @@ async fn run_alone(
             record_failure(environment, storage, &header, options, error).await;
             BackupStatus::Failed
         }
+    };
+    let (ended, status) = match ended {
+        Ok(report) if options.verify_after => {
+            match verified(environment, storage, report, options, &listener).await {
+                Ok(report) => (Ok(report), status),
+                Err(error) => (Err(error), BackupStatus::Failed),
+            }
+        }
+        ended => (ended, status),
     };
     listener.tell(|| Event::BackupFinished { id: header.id, status });
     ended

@@ -3,6 +3,7 @@
 //! The cache is a convenience: what it lacks or what is damaged in it is read from the storage, and archives are never in it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +17,7 @@ use crate::archive::Manifest;
 use crate::error::Result;
 use crate::id::BackupId;
 use crate::storage::{FileStamp, ListedFile, Storage};
+use crate::storage::{create_private_directories, create_private_file};
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
 #[derive(Debug, Default)]
@@ -183,9 +185,11 @@ fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result
 /// Whole or not at all.
 fn write(file: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| std::path::Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    create_private_directories(folder)?;
     let new = file.with_extension(format!("{}.new", uuid::Uuid::now_v7().simple()));
-    let written = std::fs::write(&new, serde_json::to_vec(kept)?).and_then(|()| std::fs::rename(&new, file));
+    let written = create_private_file(&new)
+        .and_then(|mut output| output.write_all(&serde_json::to_vec(kept)?))
+        .and_then(|()| std::fs::rename(&new, file));
     if written.is_err() {
         // The error that counts is the one above.
         let _ = std::fs::remove_file(&new);

@@ -249,6 +249,14 @@ async fn publish(
         Some(_) => catalog::published(target, id).await,
     };
     match (there, error) {
+        (Ok(Some(there)), Some(error)) if there == copy.published && !target.confirms_by_reading(&error) => {
+            unpublished.keep();
+            Err(error.context(format!(
+                "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be made durable; its \
+                 original stays",
+                target.location()
+            )))
+        }
         (Ok(Some(there)), _) if there == copy.published => {
             unpublished.keep();
             copy.manifest

@@ -81,6 +81,16 @@ impl BackupBuilder {
         self
     }
 
+    /// Reads manifest and archive back from the storage after they were published, and verifies them before success is reported.
+    ///
+    /// If the backup is damaged there, this fails, and its manifest says from then on that it failed: restores by name and
+    /// retention do not count on it. If it cannot be read back, or this is cancelled meanwhile, this fails as well, and the backup stays
+    /// as it was published: the error names it.
+    pub fn verify_after(mut self) -> Self {
+        self.options.verify_after = true;
+        self
+    }
+
     /// Entities read at once, where a provider can; 4 by default.
     pub fn max_concurrency(mut self, entities: usize) -> Self {
         self.options.max_concurrency = entities;

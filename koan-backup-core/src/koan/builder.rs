@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::inventory::Inventory;
 use crate::lease;
+use crate::machine_state::{MachineState, default_directory};
 use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::storage::Storage;
@@ -36,6 +37,7 @@ pub struct KoanBuilder {
     lease_time: Duration,
     listener: Listener,
     catalog_cache: Option<PathBuf>,
+    state_directory: Option<PathBuf>,
 }
 
 /// Whether an uncovered entity, table or column fails the start.
@@ -60,6 +62,7 @@ impl KoanBuilder {
             lease_time: lease::DEFAULT_TIME,
             listener: Listener::default(),
             catalog_cache: None,
+            state_directory: None,
         }
     }
 
@@ -133,6 +136,14 @@ impl KoanBuilder {
         self
     }
 
+    /// The directory in which this machine remembers which storage profiles and directories of data it has used: `.koan`, or
+    /// `/var/koan` where the environment variable `KOAN_ENV` is `production`. A place that it knows and that is empty now is refused,
+    /// because its disk is not mounted, or somebody emptied it.
+    pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.state_directory = Some(directory.into());
+        self
+    }
+
     /// Where the time comes from.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -169,6 +180,7 @@ impl KoanBuilder {
             self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
         }
         self.put_default_storage_first()?;
+        self.compare_with_state().await?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
         inventory.warnings = coverage::warnings(&self.providers, &entities).await?;
@@ -207,6 +219,24 @@ impl KoanBuilder {
                 listener: self.listener,
             }),
         })
+    }
+
+    /// Compares storage profiles and databases with what this machine remembers of them.
+    async fn compare_with_state(&mut self) -> Result<()> {
+        let directory = self.state_directory.take().unwrap_or_else(default_directory);
+        let state = MachineState::new(&directory)?;
+        for (name, storage) in &mut self.storages {
+            *storage = storage
+                .clone()
+                .with_state(&state)
+                .await
+                .map_err(|error| error.context(format!("storage profile `{name}` cannot be used")))?;
+        }
+        for (name, provider) in &self.providers {
+            let attached = provider.attach(&state).await;
+            attached.map_err(|error| error.context(format!("provider `{name}` cannot be used")))?;
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `koan.catalog().recent(7).await?`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
 use std::ops::RangeBounds;
 use std::time::Duration;
@@ -75,6 +75,20 @@ impl Catalog {
     /// Counts and sizes.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
         Ok(catalog::statistics(&self.all().await?))
+    }
+
+    /// When each backup was verified last: read back from its storage after it was published, by
+    /// [`verify_after`](super::BackupBuilder::verify_after) or by maintenance. With the storage profile.
+    ///
+    /// # Errors
+    /// A storage cannot be read, or a record there is damaged.
+    pub async fn verifications(&self) -> Result<BTreeMap<(String, BackupId), Timestamp>> {
+        let mut all = BTreeMap::new();
+        for (profile, storage) in &self.koan.environment.storages {
+            let verified = verifications::of(storage).await?;
+            all.extend(verified.into_iter().map(|(id, record)| ((profile.clone(), id), record.verified_at)));
+        }
+        Ok(all)
     }
 
     /// Whether the backups are what is expected of them.

@@ -18,7 +18,7 @@ pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, Verificat
 }
 
 /// Keeps when a backup was verified.
-pub(super) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
+pub(crate) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
     beside::keep(storage, FOLDER, &id, record).await
 }
 

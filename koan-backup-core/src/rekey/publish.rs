@@ -46,7 +46,12 @@ pub(super) async fn publish(
     };
     // It may have been written all the same, and the answer was lost.
     match catalog::published(storage, &renewed.id).await {
-        Ok(Some(now)) if serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) => Ok(()),
+        Ok(Some(now))
+            if storage.confirms_by_reading(&error)
+                && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) =>
+        {
+            Ok(())
+        }
         // What was not answered may be written yet.
         Ok(Some(now)) if is_answered && &now == before => {
             storage.discard(archive).await;

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _};
 use serde::{Deserialize, Serialize};
 
-use super::Storage;
+use super::{Sort, Storage};
 
 /// A file as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,19 @@ impl Storage {
     /// # Errors
     /// The storage cannot be listed: an incomplete list is never given.
     pub(crate) async fn list(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
-        let Some(directory) = self.directory() else {
+        let listed = self.list_once(folder).await?;
+        if listed.is_empty() {
+            self.require_known_profile(folder).await?;
+        }
+        Ok(listed)
+    }
+
+    pub(super) async fn list_once(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
+        let Sort::Directory(disk) = &self.sort else {
             return self.store.list(Some(folder)).map_ok(ListedFile::from).try_collect().await;
         };
-        let (directory, folder) = (directory.join(folder.as_ref()), folder.clone());
+        disk.require_present().await?;
+        let (directory, folder) = (disk.path().join(folder.as_ref()), folder.clone());
         tokio::task::spawn_blocking(move || of_directory(directory, folder)).await?
     }
 }

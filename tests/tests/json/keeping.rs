@@ -197,6 +197,7 @@ async fn keys_of_every_sort_are_files_of_their_own() {
 async fn a_dry_run_writes_nothing_not_even_directories() {
     for shelf in [Shelf::lines().await, Shelf::documents().await] {
         let other = shelf.path("../other");
+        fs::create_dir_all(&other).expect("made");
         let provider: Arc<dyn Provider> = Arc::new(JsonFiles::lines(&other).expect("a directory"));
         let options = koan_backup::SessionOptions::default();
         drop(provider.assess(&[], &options).await.expect("assessed"));

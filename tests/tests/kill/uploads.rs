@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use koan_backup::prelude::*;
 use koan_backup::{Clock as _, Compression, Manifest, ProfileMaintenance, SetName};
 use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
@@ -34,7 +35,11 @@ fn users() -> Scripted {
 }
 
 async fn context(storage: Storage, clock: HandClock) -> Koan {
-    let builder = Koan::builder().provider("main", users()).storage("store", storage).clock(clock);
+    let builder = Koan::builder()
+        .state_directory(state_directory())
+        .provider("main", users())
+        .storage("store", storage)
+        .clock(clock);
     builder.build().await.expect("a context")
 }
 
