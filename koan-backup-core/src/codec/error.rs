@@ -46,6 +46,17 @@ impl RecordError {
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
+    /// Why JSON text was refused.
+    pub(super) fn in_json(text: &str, error: &serde_json::Error) -> Self {
+        if nesting(text) < MAX_JSON_NESTING {
+            return Self::from_json(error);
+        }
+        Self::new(format!(
+            "is JSON that is nested {MAX_JSON_NESTING} levels deep or more, which is not read; keep it flatter, or make the field a \
+             `String`, which keeps the text as it is"
+        ))
+    }
+
     pub(super) fn within(mut self, outer: &str) -> Self {
         self.field = Some(match self.field {
             Some(inner) => format!("{outer}.{inner}"),
@@ -112,6 +123,28 @@ impl serde::ser::Error for RecordError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::new("was refused by the type's own `Serialize`")
     }
+}
+
+/// The depth at which `serde_json` stops reading, because each level takes from the stack.
+const MAX_JSON_NESTING: usize = 128;
+
+/// How deeply lists and objects are nested in JSON text.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn kind(unexpected: Unexpected<'_>) -> &'static str {

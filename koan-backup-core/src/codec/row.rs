@@ -134,6 +134,18 @@ impl<'a> Row<'a> {
         slots.zip(self.values).skip(places)
     }
 
+    /// The names of the values that are JSON text which does not stand in `line` as it is.
+    pub(crate) fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
+        let places = self.projection.slots.iter().zip(self.values);
+        places.filter_map(move |(slot, value)| match value {
+            Value::Json(text) => {
+                let written = [&slot.label, text.as_bytes()].concat();
+                memchr::memmem::find(line, &written).is_none().then_some(slot.name.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// The values of the key.
     pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
         self.key_parts().map(|(_, value)| value)

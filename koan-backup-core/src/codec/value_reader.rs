@@ -129,6 +129,8 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.value {
             Value::Null => visitor.visit_none(),
+            // As `serde_json` reads the line that is made of it.
+            Value::Json(text) if text.trim_ascii() == "null" => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -221,8 +223,8 @@ fn read_json<'de, T>(
     read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>) -> serde_json::Result<T>,
 ) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = read(&mut json).map_err(|error| RecordError::from_json(&error))?;
-    json.end().map_err(|error| RecordError::from_json(&error))?;
+    let value = read(&mut json).map_err(|error| RecordError::in_json(text, &error))?;
+    json.end().map_err(|error| RecordError::in_json(text, &error))?;
     Ok(value)
 }
 

@@ -1,5 +1,6 @@
 //! Where an adapter puts what it reads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -35,6 +36,9 @@ pub struct ReadSummary {
     pub physical: Option<serde_json::Value>,
     /// What the reader of the backup's report should know.
     pub warnings: Vec<String>,
+    /// By the serde name of the field, how many values are JSON text that the archive has in another form: with other white space,
+    /// another order of names or other digits. Counted only for an adapter that called [`RecordSink::watch_json_text`].
+    pub rewritten: BTreeMap<String, u64>,
 }
 
 /// How a sink behaves.
@@ -60,9 +64,17 @@ pub struct RecordSink {
     chunk: Chunk,
     observed: Observed,
     plain: PlainRows,
+    json_text: JsonText,
     in_batch: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
+}
+
+/// Whether the text of JSON values has a form that is worth keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum JsonText {
+    Ignored,
+    Watched,
 }
 
 /// A sink and the chunks that come out of it.
@@ -77,6 +89,7 @@ pub(crate) fn record_channel(
         chunk: Chunk::default(),
         observed: Observed::default(),
         plain: PlainRows::default(),
+        json_text: JsonText::Ignored,
         in_batch: 0,
         total: 0,
         chunks,
@@ -110,10 +123,14 @@ impl RecordSink {
             return Err(self.twice(&self.entity.row_key(row)));
         }
         if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
+            self.note_rewritten(row, start, &[]);
             return self.pushed(start, |entity| entity.row_key(row));
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
-            Ok(changed) => self.observed.note_changed(&changed, || self.entity.row_key(row)),
+            Ok(changed) => {
+                self.observed.note_changed(&changed, || self.entity.row_key(row));
+                self.note_rewritten(row, start, &changed);
+            }
             Err(error) => {
                 self.chunk.lines.truncate(start);
                 let record = self.record_text(&self.entity.row_key(row));
@@ -127,6 +144,22 @@ impl RecordSink {
         let flow = self.pushed(start, |entity| entity.row_key(row))?;
         self.chunk.note_unproven(start);
         Ok(flow)
+    }
+
+    /// Counts JSON values whose text the archive has in another form: for databases that keep such text as it was written.
+    pub fn watch_json_text(&mut self) {
+        self.json_text = JsonText::Watched;
+    }
+
+    /// Counts the JSON values of a row whose text does not stand in its line, but for those that are in `changed`.
+    fn note_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
+        if self.json_text == JsonText::Ignored {
+            return;
+        }
+        let line = self.chunk.lines.get(start..).unwrap_or_default();
+        for name in row.rewritten_json(line).filter(|name| !changed.contains(name)) {
+            self.observed.note_rewritten(name);
+        }
     }
 
     /// Takes one record of a provider that has them as their type already, and says whether to [flush](Self::flush) before the
@@ -227,7 +260,7 @@ impl RecordSink {
         if let Some(chunk) = self.last()? {
             self.chunks.send(chunk).await.map_err(|_| Error::cancelled())?;
         }
-        Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
+        Ok(self.summary())
     }
 
     /// Does the same as [`finish`](Self::finish), and blocks the thread as [`flush_blocking`](Self::flush_blocking) does.
@@ -238,7 +271,12 @@ impl RecordSink {
         if let Some(chunk) = self.last()? {
             self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled())?;
         }
-        Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
+        Ok(self.summary())
+    }
+
+    fn summary(self) -> ReadSummary {
+        let warnings = self.observed.warnings(self.entity.name());
+        ReadSummary { physical: None, warnings, rewritten: self.observed.into_rewritten() }
     }
 
     /// A record for an error: by its entity, its key, and its place in the order it is read in, counted from 1.

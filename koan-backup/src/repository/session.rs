@@ -9,8 +9,8 @@ use koan_backup_core::{
 };
 
 use super::Repositories;
-use super::erased::{ErasedRepository, Present, hash};
-use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
+use super::erased::{ErasedRepository, Others, Present, hash};
+use crate::keyed::{Decision, Decisions, out_of_turn};
 
 /// One restore into repositories.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ struct Target {
     repository: Arc<dyn ErasedRepository>,
     present: Present,
     decisions: Decisions,
+    /// Whether anything was written.
+    wrote: bool,
 }
 
 impl RepositorySession {
@@ -55,16 +57,16 @@ impl RestoreSession for RepositorySession {
         let present = repository.present(&codec).await?;
         let decisions = Decisions::new(codec.clone(), self.options.clone());
         let fields = Projection::of(codec.schema());
-        self.current = Some(Target { codec, fields, repository, present, decisions });
+        self.current = Some(Target { codec, fields, repository, present, decisions, wrote: false });
         Ok(())
     }
 
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let Target { codec, fields, repository, present, decisions } =
+        let Target { codec, fields, repository, present, decisions, wrote } =
             self.current.as_mut().ok_or_else(out_of_turn)?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            let key = RecordKey::of(&record, codec.schema());
+            let key = repository.key(&record, codec, fields)?;
             let existing = match present.get(&key) {
                 Some(known) => Some(*known == hash(&record, codec, fields)?),
                 None => None,
@@ -76,6 +78,7 @@ impl RestoreSession for RepositorySession {
         if written.is_empty() {
             return Ok(());
         }
+        *wrote = true;
         let (name, ended) = (codec.name(), repository.upsert(written, codec).await);
         // One that failed may have been written in part.
         self.note(name);
@@ -83,12 +86,17 @@ impl RestoreSession for RepositorySession {
     }
 
     async fn end(&mut self) -> Result<WriteCounts> {
-        let Target { codec, repository, present, decisions, .. } =
+        let Target { codec, repository, present, decisions, wrote, .. } =
             self.current.take().ok_or_else(out_of_turn)?;
         let mut gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
-        if self.options.replace_existing && self.options.intent == SessionIntent::Apply && gone > 0 {
-            self.note(codec.name());
-            gone = repository.delete_others(&present, &decisions, &codec).await?;
+        let deletes = self.options.replace_existing && gone > 0;
+        if self.options.intent == SessionIntent::Apply && (wrote || deletes) {
+            if deletes {
+                self.note(codec.name());
+            }
+            let others = if deletes { Others::Go } else { Others::Stay };
+            let removed = repository.settle(&present, &decisions, &codec, others).await?;
+            gone = if deletes { removed } else { gone };
         }
         Ok(decisions.end(gone))
     }

@@ -44,6 +44,14 @@ pub(super) enum Content {
 }
 
 impl Place {
+    /// The serde name of its field; the name of the column where a flattened map takes it up.
+    pub(super) fn field_name<'e>(&'e self, entity: &'e EntityCodec) -> &'e str {
+        match self.content {
+            Content::Field(index) => &entity.schema().fields[index].name,
+            Content::Extra => &self.column.name,
+        }
+    }
+
     /// How values are read from the column and written to it.
     pub(super) fn column_type(&self, entity: &EntityCodec) -> ColumnType {
         match self.content {
