@@ -171,7 +171,8 @@ impl KoanBuilder {
         self.put_default_storage_first()?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
-        inventory.warnings = coverage::warnings(&self.providers, &entities).await?;
+        inventory.warnings = coverage::unordered(&entities)?;
+        inventory.warnings.extend(coverage::warnings(&self.providers, &entities).await?);
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
