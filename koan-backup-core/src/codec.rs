@@ -117,7 +117,7 @@ pub(crate) fn prove<T: Serialize + DeserializeOwned>(
     let value: T = read_line(line)?;
     again.clear();
     write_canonical(&value, again)?;
-    if again == line { Ok(()) } else { Err(RecordError::changed()) }
+    if again == line { Ok(()) } else { Err(RecordError::changed(line, again)) }
 }
 
 /// Reads a `T` from a line without its line feed.

@@ -4,8 +4,26 @@ use std::sync::Arc;
 
 use crate::entity::EntityCodec;
 use crate::environment::KnownEntity;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{EntityCoverage, Provider};
+
+/// Looks for fields of covered entities whose order is left to chance. Returns warnings of those that could not be tried.
+///
+/// # Errors
+/// A field is proven to be written in another order each time: its entity could not be backed up reliably.
+pub(super) fn unordered(entities: &[KnownEntity]) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for known in entities.iter().filter(|known| known.policy.is_some()) {
+        let descriptor = known.codec.descriptor();
+        let (proven, suspected) = descriptor.unordered();
+        if !proven.is_empty() {
+            let text = format!("{} ({})", proven.join("; "), descriptor.location());
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
+        warnings.extend(suspected);
+    }
+    Ok(warnings)
+}
 
 /// What is in a database and in no entity, and the other way round.
 pub(super) async fn warnings(
