@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Expected, Unexpected};
 
 use crate::canonical::CanonicalError;
+use crate::value::Value;
 
 /// Why a record was refused, and in which field. Never holds content of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,25 @@ impl RecordError {
             Category::Io | Category::Data => "does not decode as its type",
         };
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
+    }
+
+    /// Says more where the value itself tells why a type refuses it.
+    pub(super) fn explained(self, value: &Value<'_>) -> Self {
+        let year = match value {
+            Value::Date(date) => date.year,
+            Value::DateTime(moment) => moment.date.year,
+            Value::Timestamp(instant) => instant.local.date.year,
+            _ => return self,
+        };
+        if year >= 1 {
+            return self;
+        }
+        Self {
+            problem: "is a date before the year 1 (BC), which its type does not read; correct the row, or use a type that reads such \
+                      dates, or declare the field as `String` and its column as text"
+                .to_owned(),
+            ..self
+        }
     }
 
     pub(super) fn within(mut self, outer: &str) -> Self {

@@ -171,7 +171,7 @@ impl KoanBuilder {
         self.put_default_storage_first()?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
-        inventory.warnings = coverage::warnings(&self.providers, &entities).await?;
+        coverage::look(&self.providers, &entities, &mut inventory).await?;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
