@@ -6,6 +6,7 @@
 mod error;
 mod faithful;
 mod field_value;
+mod json_fault;
 mod kept;
 mod neutral;
 mod plain;
@@ -136,7 +137,10 @@ pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordErr
 
 /// Which field of a line was refused: the line is read once more, as a row of JSON values.
 fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
-    let unexplained = || RecordError::from_json(error);
+    let unexplained = || {
+        let fault = std::str::from_utf8(line).ok().and_then(json_fault::of).filter(|_| error.is_syntax());
+        fault.map_or_else(|| RecordError::from_json(error), RecordError::new)
+    };
     let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {
         return unexplained();
     };

@@ -11,6 +11,7 @@ mod canonical;
 mod catalog;
 mod clock;
 mod codec;
+pub mod compact;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod consistency;

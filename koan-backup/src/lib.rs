@@ -44,6 +44,10 @@ mod memory;
 mod postgres;
 pub mod prelude;
 mod repository;
+/// Forms of fields, for `#[serde(with = "…")]`.
+pub mod serde {
+    pub use koan_backup_core::compact::base64;
+}
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]

@@ -52,6 +52,10 @@ pub enum Failure {
     Broken,
     /// Answers, after so many milliseconds.
     Slow(u64),
+    /// Does nothing and never answers.
+    Never,
+    /// Does nothing until [`FaultyStore::fail`] is called again, and then what it was asked.
+    Held,
     /// The connection is lost before anything is done.
     Lost,
     /// It is done, and the answer is lost.
@@ -62,8 +66,6 @@ pub enum Failure {
     Short(u64),
     /// Gives zeros for the bytes there are.
     Zeros,
-    /// Waits until the store is [resumed](FaultyStore::resume), then does it.
-    Paused,
 }
 
 /// One thing that goes wrong.
@@ -104,7 +106,6 @@ impl Fault {
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     state: Arc<Mutex<State>>,
-    resumed: Arc<tokio::sync::watch::Sender<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -116,7 +117,7 @@ struct State {
 impl FaultyStore {
     /// A store that works, until it is told otherwise.
     pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, state: Arc::default(), resumed: Arc::default() }
+        Self { inner, state: Arc::default() }
     }
 
     /// The store as a storage profile.
@@ -129,16 +130,21 @@ impl FaultyStore {
         *self.lock() = State { faults: faults.into_iter().collect(), asked: VecDeque::new() };
     }
 
-    /// Lets everything go on that is [paused](Failure::Paused); nothing goes wrong from now on.
+    /// Lets everything go on that is [held](Failure::Held); nothing goes wrong from now on.
     pub fn resume(&self) {
         self.fail([]);
-        self.resumed.send_replace(());
     }
 
-    /// Waits until the store is resumed.
-    async fn paused(&self) {
-        // The sender lives as long as the store.
-        let _ = self.resumed.subscribe().changed().await;
+    /// Waits until nothing is held any more.
+    async fn released(&self) {
+        let is_held = || self.lock().faults.iter().any(|fault| fault.failure == Failure::Held);
+        crate::wait::until_so("the store is told to answer", || !is_held()).await;
+    }
+
+    /// Waits until an operation was asked for so often, on paths that contain `path`.
+    pub async fn until_asked(&self, operation: Operation, path: &str, count: usize) {
+        let what = format!("{operation:?} of `{path}` was asked for {count} times");
+        crate::wait::until_so(&what, || self.asked(operation, path) >= count).await;
     }
 
     /// How often an operation was asked for on paths that contain `path`.
@@ -182,10 +188,6 @@ fn error(failure: Failure, path: &Path) -> Error {
 macro_rules! attempt {
     ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {
-            Some(Failure::Paused) => {
-                $store.paused().await;
-                $work
-            }
             None => $work,
             Some(Failure::AnswerLost) => {
                 let _ = $work?;
@@ -193,6 +195,11 @@ macro_rules! attempt {
             }
             Some(Failure::Slow(millis)) => {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
+                $work
+            }
+            Some(Failure::Never) => std::future::pending().await,
+            Some(Failure::Held) => {
+                $store.released().await;
                 $work
             }
             Some(failure) => Err(error(failure, $path)),
@@ -264,14 +271,15 @@ impl ObjectStore for FaultyStore {
         let path = prefix.cloned().unwrap_or_default();
         match self.fault(Operation::List, &path) {
             None => self.inner.list(prefix),
-            Some(Failure::Paused) => {
-                let store = self.clone();
-                let late = stream::once(async move { store.paused().await });
-                late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
-            }
             Some(Failure::Slow(millis)) => {
                 let late = stream::once(tokio::time::sleep(Duration::from_millis(millis)));
                 late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
+            }
+            Some(Failure::Never) => stream::pending().boxed(),
+            Some(Failure::Held) => {
+                let store = self.clone();
+                let held = stream::once(async move { store.released().await });
+                held.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
             }
             // What was listed before is no comfort: the list is not whole.
             Some(failure) => {
@@ -317,10 +325,11 @@ impl MultipartUpload for FaultyUpload {
                     part.await
                 })
             }
-            Some(Failure::Paused) => {
+            Some(Failure::Never) => Box::pin(std::future::pending()),
+            Some(Failure::Held) => {
                 let (part, store) = (self.inner.put_part(data), self.store.clone());
                 Box::pin(async move {
-                    store.paused().await;
+                    store.released().await;
                     part.await
                 })
             }

@@ -18,3 +18,5 @@ pub mod scripted;
 pub mod small_disk;
 #[cfg(unix)]
 pub mod stores;
+pub mod virtual_clock;
+pub mod wait;

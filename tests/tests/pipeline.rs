@@ -6,6 +6,7 @@ use std::time::Duration;
 use koan_backup::prelude::*;
 use koan_backup::{BackupStatus, CancellationToken, EntityStatus, Event, SetName};
 use koan_backup_tests::scripted::{Script, Scripted};
+use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = All);
@@ -112,23 +113,16 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
     assert_eq!(files(&shop), Vec::<String>::new());
 }
 
-/// The files that stay: nobody waits for the one under the temporary name of a backup that was dropped, so it goes soon after.
-async fn settled(shop: &Shop) -> Vec<String> {
-    for _ in 0..100 {
-        if files(shop).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    files(shop)
+/// Waits until no file is left: the temporary file of a dropped backup is removed by a thread that nobody waits for.
+async fn settled(shop: &Shop) {
+    wait::until_so("no file is left", || files(shop).is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_dropped_backup_publishes_nothing() {
-    let shop = shop(Script { per_record: Duration::from_millis(20), ..Script::default() }).await;
-    let backup = shop.koan.backup("dropped").into_future();
-    assert!(tokio::time::timeout(Duration::from_millis(50), backup).await.is_err());
-    assert_eq!(settled(&shop).await, Vec::<String>::new());
+    let shop = shop(Script { hangs_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    wait::dropped_at(shop.database.until_it_hangs(), shop.koan.backup("dropped")).await;
+    settled(&shop).await;
 }
 
 #[tokio::test]
@@ -186,20 +180,21 @@ async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restor
 
 #[tokio::test]
 async fn entities_are_read_at_once_and_written_in_order() {
-    let script = Script { per_record: Duration::from_millis(20), concurrent_reads: 3, ..Script::default() };
-    let shop = shop(script).await;
-    let started = std::time::Instant::now();
+    // No record is read before all three reads have begun: reads one after the other would wait for ever.
+    let shop = shop(Script { meeting: 3, concurrent_reads: 3, ..Script::default() }).await;
     let backup = shop.koan.backup("parallel").await.expect("a backup");
-    assert!(
-        started.elapsed() < Duration::from_millis(280),
-        "{:?} for 15 records of 20 ms",
-        started.elapsed()
-    );
+    assert_eq!(shop.database.most_reads_at_once(), 3);
     let names: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
     assert_eq!(names, ["Address", "Order", "User"]);
-    let started = std::time::Instant::now();
-    shop.koan.backup("serial").max_concurrency(1).await.expect("a backup");
-    assert!(started.elapsed() >= Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn no_more_entities_are_read_at_once_than_either_side_allows() {
+    for (concurrent_reads, max_concurrency, most) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
+        let shop = shop(Script { concurrent_reads, meeting: most, ..Script::default() }).await;
+        shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
+        assert_eq!(shop.database.most_reads_at_once(), most, "{concurrent_reads}, {max_concurrency}");
+    }
 }
 
 #[tokio::test]
@@ -383,7 +378,8 @@ fn the_smallest_runtime_is_enough() {
             assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
             shop.koan.restore("small").replace_existing().await.expect("restored");
         };
-        tokio::time::timeout(Duration::from_secs(20), work).await.expect("it does not wait for itself");
+        // Work that waits for itself never ends.
+        work.await;
     });
 }
 

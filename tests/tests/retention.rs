@@ -315,15 +315,9 @@ async fn a_damaged_pin_or_manifest_stops_pruning() {
     assert_eq!(shop.archives(), 3);
 }
 
-/// Waits until something is there, though not for ever.
-async fn patiently(mut is_there: impl FnMut() -> bool) {
-    for _ in 0..5000 {
-        if is_there() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
-    panic!("it did not come");
+/// Waits until something is there.
+async fn patiently(is_there: impl FnMut() -> bool) {
+    koan_backup_tests::wait::until_so("what the test waits for is there", is_there).await;
 }
 
 /// How many files there are. One that is still being written lies beside its name, and does not count.
@@ -334,7 +328,7 @@ fn files(folder: &Path) -> usize {
 
 /// Reading the archive of this backup takes for ever.
 fn slow_archive(id: BackupId) -> Fault {
-    Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Slow(600_000))
+    Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Never)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -366,7 +360,7 @@ async fn what_is_being_restored_stays() {
 async fn a_backup_that_somebody_begins_to_restore_while_it_goes_is_put_back() {
     let shop = shop().await;
     let ids = shop.nightly(2).await;
-    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Slow(1500))]);
+    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(shop.koan.delete(ids[0]).into_future());
     patiently(|| shop.store.asked(Operation::Delete, "manifests") == 1).await;
     let now = shop.clock.now();
@@ -378,6 +372,7 @@ async fn a_backup_that_somebody_begins_to_restore_while_it_goes_is_put_back() {
     let pins = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
     std::fs::create_dir_all(&pins).expect("a folder");
     std::fs::write(pins.join("other.json"), lease.to_string()).expect("written");
+    shop.store.fail([]);
     let error = deleting.await.expect("no panic").expect_err("somebody needs it");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     shop.store.fail([]);

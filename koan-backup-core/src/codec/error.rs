@@ -6,6 +6,7 @@ use serde::de::{Expected, Unexpected};
 
 use crate::canonical::CanonicalError;
 use crate::schema::first_difference;
+use crate::value::Value;
 
 /// Why a record was refused, and in which field. Never holds content of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +59,23 @@ impl RecordError {
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
-    /// Why JSON text was refused.
-    pub(super) fn in_json(text: &str, error: &serde_json::Error) -> Self {
-        if nesting(text) < MAX_JSON_NESTING {
-            return Self::from_json(error);
+    /// Says more where the value itself tells why a type refuses it.
+    pub(super) fn explained(self, value: &Value<'_>) -> Self {
+        let year = match value {
+            Value::Date(date) => date.year,
+            Value::DateTime(moment) => moment.date.year,
+            Value::Timestamp(instant) => instant.local.date.year,
+            _ => return self,
+        };
+        if year >= 1 {
+            return self;
         }
-        Self::new(format!(
-            "is JSON that is nested {MAX_JSON_NESTING} levels deep or more, which is not read; keep it flatter, or make the field a \
-             `String`, which keeps the text as it is"
-        ))
+        Self {
+            problem: "is a date before the year 1 (BC), which its type does not read; correct the row, or use a type that reads such \
+                      dates, or declare the field as `String` and its column as text"
+                .to_owned(),
+            ..self
+        }
     }
 
     pub(super) fn within(mut self, outer: &str) -> Self {
@@ -135,28 +144,6 @@ impl serde::ser::Error for RecordError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::new("was refused by the type's own `Serialize`")
     }
-}
-
-/// The depth at which `serde_json` stops reading, because each level takes from the stack.
-const MAX_JSON_NESTING: usize = 128;
-
-/// How deeply lists and objects are nested in JSON text.
-fn nesting(text: &str) -> usize {
-    let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 fn kind(unexpected: Unexpected<'_>) -> &'static str {

@@ -183,8 +183,8 @@ impl KoanBuilder {
         self.compare_with_state().await?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
-        inventory.warnings = coverage::unordered(&entities)?;
-        inventory.warnings.extend(coverage::warnings(&self.providers, &entities).await?);
+        coverage::check_order(&entities, &mut inventory)?;
+        coverage::look(&self.providers, &entities, &mut inventory).await?;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);

@@ -114,7 +114,7 @@ async fn whoever_finds_anothers_token_in_its_file_or_no_file_has_lost() {
     assert!(error.to_string().contains("its file is gone"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_is_renewed_in_the_background_and_a_loss_stops_the_work() {
     let scene = Scene::of(Duration::from_millis(300));
     let first = scene.acquire(nightly()).await.expect("free");

@@ -12,6 +12,8 @@ pub struct ProviderDescription {
     pub unmapped_tables: Vec<String>,
     /// Foreign keys between tables.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Settings of the provider that do nothing, each with the remedy: an ignored table that does not exist.
+    pub warnings: Vec<String>,
 }
 
 /// How one entity maps to the database.
@@ -22,6 +24,10 @@ pub struct EntityCoverage {
     pub entity: String,
     /// Its table, if there is one.
     pub table: Option<String>,
+    /// How its table belongs to another one, if it does: a partition of it, or inherits from it.
+    pub belongs: Option<String>,
+    /// What could be better and needs nothing to be done.
+    pub notes: Vec<String>,
     /// Why it cannot be read, with the remedy.
     pub problem: Option<String>,
     /// Columns of the table that are in no field.
@@ -36,6 +42,8 @@ impl EntityCoverage {
         Self {
             entity: entity.into(),
             table: None,
+            belongs: None,
+            notes: Vec::new(),
             problem: None,
             unmapped_columns: Vec::new(),
             unmapped_fields: Vec::new(),

@@ -154,6 +154,11 @@ impl Finding {
     pub fn new(severity: Severity, entity: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity, entity: Some(entity.into()), message: message.into() }
     }
+
+    /// A finding about several entities, or about the whole database.
+    pub fn general(severity: Severity, message: impl Into<String>) -> Self {
+        Self { severity, entity: None, message: message.into() }
+    }
 }
 
 impl fmt::Display for Finding {

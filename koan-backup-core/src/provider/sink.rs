@@ -13,6 +13,7 @@ use crate::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lines::Chunk;
+use crate::schema::LogicalType;
 use crate::value::Value;
 
 /// The longest line: a reader takes a block of lines as one piece.
@@ -124,7 +125,7 @@ impl RecordSink {
         }
         if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
             self.note_rewritten(row, start, &[]);
-            return self.pushed(start, |entity| entity.row_key(row));
+            return self.pushed(start, |entity| (entity.row_key(row), row.largest()));
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => {
@@ -141,7 +142,7 @@ impl RecordSink {
                 ));
             }
         }
-        let flow = self.pushed(start, |entity| entity.row_key(row))?;
+        let flow = self.pushed(start, |entity| (entity.row_key(row), row.largest()))?;
         self.chunk.note_unproven(start);
         Ok(flow)
     }
@@ -186,7 +187,7 @@ impl RecordSink {
             self.chunk.lines.truncate(start);
             return Err(self.twice(&named(&self.entity, &key)));
         }
-        let flow = self.pushed(start, |entity| named(entity, &key))?;
+        let flow = self.pushed(start, |entity| (named(entity, &key), None))?;
         self.chunk.note_unproven(start);
         Ok(flow)
     }
@@ -199,18 +200,17 @@ impl RecordSink {
         }
     }
 
-    /// Counts the line that begins at `start`.
-    fn pushed(&mut self, start: usize, key: impl FnOnce(&EntityCodec) -> String) -> Result<Flow> {
+    /// Counts the line that begins at `start`. `about` gives the key of the record, and its largest field with the bytes it has.
+    fn pushed(
+        &mut self,
+        start: usize,
+        about: impl FnOnce(&EntityCodec) -> (String, Option<(String, usize)>),
+    ) -> Result<Flow> {
         let line = self.chunk.lines.len() - start;
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
-            let record = self.record_text(&key(&self.entity));
-            return Err(Error::new(
-                ErrorKind::Record,
-                format!(
-                    "{record} is a line of {line} bytes; a record can have {MAX_LINE_BYTES}, keep large content in a store of files"
-                ),
-            ));
+            let (key, largest) = about(&self.entity);
+            return Err(self.too_long(line, &key, largest));
         }
         self.chunk.records += 1;
         self.total += 1;
@@ -282,6 +282,28 @@ impl RecordSink {
     /// A record for an error: by its entity, its key, and its place in the order it is read in, counted from 1.
     fn record_text(&self, key: &str) -> String {
         format!("{} `{key}` (record {})", self.entity.name(), self.total + 1)
+    }
+
+    /// The error of a line that no reader would take.
+    fn too_long(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
+        let record = self.record_text(key);
+        let schema = self.entity.schema();
+        let field = largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|at| &schema.fields[at]);
+        let is_bulky =
+            field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
+        let largest =
+            largest.map(|(name, bytes)| format!(" (field `{name}` has {bytes} bytes)")).unwrap_or_default();
+        let remedy = match is_bulky {
+            true => {
+                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] makes them a third as \
+                 long; otherwise keep large content in a store of files"
+            }
+            false => "keep large content in a store of files",
+        };
+        let text = format!(
+            "{record} is a line of {line} bytes{largest}; a record can have {MAX_LINE_BYTES}; {remedy}"
+        );
+        Error::new(ErrorKind::Record, text)
     }
 
     fn twice(&self, key: &str) -> Error {

@@ -21,12 +21,14 @@ pub(super) async fn assess(
     let catalog = Catalog::read(connection).await?;
     let mut findings = Vec::new();
     let mut mappings = Vec::new();
+    let mut silenced = Vec::new();
     for target in targets {
         let name = target.entity.name();
         match Mapping::find(&catalog, &target.entity, &target.set) {
             Ok(mapping) => {
                 look_at(target, &mapping, options, &mut findings);
-                look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
+                let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
+                silenced.push(triggers);
                 mappings.push((name, mapping));
             }
             Err(error) => findings.push(findings::of_table(target, &error, options)),
@@ -37,6 +39,10 @@ pub(super) async fn assess(
         .map(|(entity, mapping)| Taken { entity, id: mapping.table.oid, table: &mapping.table.shown })
         .collect();
     findings.extend(findings::of_sharing(&taken));
+    let silenced = mappings.iter().zip(silenced).filter(|(_, triggers)| !triggers.is_empty());
+    let silenced: Vec<_> =
+        silenced.map(|((name, mapping), triggers)| (*name, mapping.table.shown.as_str(), triggers)).collect();
+    findings.extend(findings::of_triggers(&silenced));
     look_at_references(connection, &catalog, &mappings, &mut findings).await?;
     if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
         let standby = "SELECT pg_catalog.pg_is_in_recovery()::int::int8";
@@ -78,14 +84,14 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     }
 }
 
-/// What the role may not do.
+/// What the role may not do. Gives the triggers that do not fire.
 async fn look_at_privileges(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
     options: &SessionOptions,
     findings: &mut Vec<Finding>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let (table, oid) = (&mapping.table.shown, mapping.table.oid);
     let what = format!("reading about table `{table}`");
     let mut wanted = vec!["SELECT", "INSERT"];
@@ -106,22 +112,13 @@ async fn look_at_privileges(
     }
     let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
     let names: Vec<String> = triggers.iter().filter_map(|row| row.try_get(2).ok()).collect();
-    if !names.is_empty() {
+    if !names.is_empty() && !mapping.table.is_owned {
         let list = listed(names.iter().map(String::as_str));
-        findings.push(match mapping.table.is_owned {
-            true => Finding::new(
-                Severity::Note,
-                entity,
-                format!(
-                    "triggers {list} of table `{table}` do not fire; what they did is restored only if it is in the archive"
-                ),
-            ),
-            false => Finding::new(
-                Severity::Warning,
-                entity,
-                format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
-            ),
-        });
+        findings.push(Finding::new(
+            Severity::Warning,
+            entity,
+            format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
+        ));
     }
     let sequences =
         connection.client.query(SEQUENCES, &[&oid]).await.map_err(|error| failed(&what, &error))?;
@@ -138,7 +135,7 @@ async fn look_at_privileges(
             ));
         }
     }
-    Ok(())
+    Ok(if mapping.table.is_owned { names } else { Vec::new() })
 }
 
 /// Tables that are referred to and not restored.

@@ -9,7 +9,6 @@ use super::derived;
 use super::error::failed;
 use super::form::FormReplay;
 use super::habit::key_forms;
-use super::identifier::listed;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
@@ -158,15 +157,13 @@ fn look_at_schema(
     findings: &mut Vec<Finding>,
 ) -> rusqlite::Result<()> {
     let pairs = references(&reader.connection)?;
+    let mut all_silenced = Vec::new();
     for (name, mapping) in mappings {
         let table = &mapping.table.name;
         let mut add = |message: String| findings.push(Finding::new(Severity::Note, *name, message));
         let silenced = triggers(&reader.connection, table)?;
         if !silenced.is_empty() {
-            let list = listed(silenced.iter().map(String::as_str));
-            add(format!(
-                "triggers {list} of table `{table}` do not fire; what they did is restored only if it is in the archive"
-            ));
+            all_silenced.push((*name, table.as_str(), silenced));
         }
         let parents = pairs.iter().filter(|(child, _)| child == table).map(|(_, parent)| parent);
         for parent in parents.filter(|parent| !mappings.iter().any(|(_, other)| other.table.name == **parent))
@@ -181,6 +178,7 @@ fn look_at_schema(
             ));
         }
     }
+    findings.extend(findings::of_triggers(&all_silenced));
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 //! removed, once the lease of the dead has expired.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use koan_backup::prelude::*;
@@ -20,8 +19,6 @@ use super::shop::User;
 const BEFORE: SignedDuration = SignedDuration::from_secs(75);
 /// Then others need not wait any more, and a lease that is taken now holds.
 const LATER: SignedDuration = SignedDuration::from_secs(20);
-/// Nothing here takes that long.
-const HANGS: Duration = Duration::from_secs(60);
 /// Which protocol the killed process speaks, where to, and when it is there.
 const STORE: &str = "store";
 
@@ -101,11 +98,8 @@ impl Scene {
 
 /// Waits until the second part of an archive is under way: its answer is held, and the first is in the store.
 async fn in_its_second_part(proxy: &Proxy) {
-    let begun = Instant::now();
-    while proxy.seen("PUT", "partNumber=2").is_empty() {
-        assert!(begun.elapsed() < HANGS, "no second part was sent");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let sent = || !proxy.seen("PUT", "partNumber=2").is_empty();
+    koan_backup_tests::wait::until_so("the second part is sent", sent).await;
 }
 
 /// Kills a backup in its upload, and has maintenance run beside one that lives. `unfinished` are the archives whose parts the store

@@ -5,13 +5,14 @@ use std::time::Duration;
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event, SetName};
 use koan_backup_tests::scripted::{Script, Scripted};
+use koan_backup_tests::virtual_clock::VirtualClock;
 use serde_json::json;
 
 use super::shop::{NAME, Shared, User, builder, complete, patiently};
 
 const SLOW: Duration = Duration::from_millis(20);
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_two_that_back_up_under_one_name_one_wins_and_the_other_is_told_who() {
     let shared = Shared::new();
     let (a, b) = (shared.koan("left", SLOW).await, shared.koan("right", SLOW).await);
@@ -49,7 +50,7 @@ async fn another_name_or_another_place_does_not_wait() {
     first.and(second).and(third).expect("none of them waits");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_says_who_works_on_what() {
     let shared = Shared::new();
     let koan = shared.koan("shop", SLOW).await;
@@ -103,13 +104,15 @@ async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
     let shared = Shared::new();
-    let slow = Duration::from_millis(200);
+    // By the time of the runtime, which is paused: 20 records take 4 s, whatever the machine does meanwhile.
+    let (slow, clock) = (Duration::from_millis(200), VirtualClock::start());
     let koan = builder("shop", shared.storage(), slow).lease_time(Duration::from_secs(1));
-    let koan = koan.build().await.expect("a context");
-    let other = shared.koan("other", Duration::ZERO).await;
+    let koan = koan.clock(clock.clone()).build().await.expect("a context");
+    let other = builder("other", shared.storage(), Duration::ZERO).clock(clock);
+    let other = other.build().await.expect("a context");
     let contended = async {
         tokio::time::sleep(Duration::from_millis(3300)).await;
         other.backup(NAME).await

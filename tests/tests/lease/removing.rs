@@ -38,7 +38,7 @@ fn moments(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
 
 /// Pauses the store at such a moment.
 fn pause(store: &FaultyStore, (operation, path, time): (Operation, &'static str, usize)) {
-    store.fail([Fault::always(operation, path, Failure::Paused).after(time - 1)]);
+    store.fail([Fault::always(operation, path, Failure::Held).after(time - 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,8 +56,8 @@ async fn of_two_last_good_copies_one_stays_though_whoever_deletes_the_other_was_
     patiently(async || store.asked(moment.0, moment.1) == 1).await;
     // It has verified the other copy. Now it is cut off, and does not renew its lease any more.
     store.fail([
-        Fault::always(Operation::Put, "leases", Failure::Paused),
-        Fault::always(Operation::Get, "leases", Failure::Paused),
+        Fault::always(Operation::Put, "leases", Failure::Held),
+        Fault::always(Operation::Get, "leases", Failure::Held),
     ]);
     patiently(async || match second.delete(other).await {
         Ok(_) => true,
@@ -149,7 +149,7 @@ async fn maintenance_that_lost_its_lease_removes_no_leftovers() {
     let verification = shared.path().join(format!("verifications/{}.json", uuid::Uuid::nil()));
     std::fs::create_dir_all(verification.parent().expect("a folder")).expect("made");
     std::fs::write(&verification, br#"{"verifiedAt":"2026-01-01T00:00:00Z"}"#).expect("written");
-    store.fail([Fault::always(Operation::List, "archives", Failure::Paused)]);
+    store.fail([Fault::always(Operation::List, "archives", Failure::Held)]);
     let running = tokio::spawn(koan.maintenance().without_verification().into_future());
     patiently(async || store.asked(Operation::List, "archives") == 1).await;
     shared.take_over("prune");
@@ -178,7 +178,7 @@ async fn whoever_seals_for_others_and_lost_its_lease_leaves_the_old_archive() {
         let id = koan.backup(NAME).await.expect("a backup").id();
         let archive = |manifest: &koan_backup::Manifest| manifest.archive.clone().expect("one").file;
         let before = archive(&koan.backups().await.expect("listed")[0]);
-        store.fail([Fault::always(operation, path, Failure::Paused).after(usize::from(!is_sealed))]);
+        store.fail([Fault::always(operation, path, Failure::Held).after(usize::from(!is_sealed))]);
         let sealing = tokio::spawn(koan.rekey(id).into_future());
         patiently(async || store.asked(operation, path) == 1 + usize::from(!is_sealed)).await;
         shared.take_over(&format!("rekey/{id}"));

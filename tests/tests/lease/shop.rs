@@ -25,6 +25,13 @@ pub(super) fn database(per_record: Duration) -> Scripted {
     database
 }
 
+/// A builder over a database whose first record is never read.
+pub(super) fn hanging(application: &str, storage: Storage) -> KoanBuilder {
+    let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
+    database.put(&SetName::root(), &User { id: 0 });
+    Koan::builder().application(application).storage("shared", storage).provider("main", database)
+}
+
 pub(super) fn builder(application: &str, storage: Storage, per_record: Duration) -> KoanBuilder {
     let builder = Koan::builder().application(application).storage("shared", storage);
     builder.provider("main", database(per_record))
@@ -102,11 +109,5 @@ pub(super) async fn the_failure(koan: &Koan) -> Manifest {
 
 /// Waits until something is so.
 pub(super) async fn patiently(is_so: impl AsyncFn() -> bool) {
-    for _ in 0..500 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it never was");
+    koan_backup_tests::wait::until("what the test waits for is so", is_so).await;
 }
