@@ -90,7 +90,8 @@ async fn mark_damaged(storage: &Storage, id: BackupId, found_at: Timestamp, erro
     let replaced = match catalog::published(storage, &id).await {
         Ok(Some(mut manifest)) => {
             manifest["status"] = serde_json::to_value(BackupStatus::Failed).unwrap_or_default();
-            manifest["error"] = "the stored archive was found to be damaged when it was read back after publication".into();
+            manifest["error"] =
+                "the stored archive was found to be damaged when it was read back after publication".into();
             storage.replace(&manifest_path(&id), crate::archive::document(&manifest)).await
         }
         // Without a manifest there is no backup.

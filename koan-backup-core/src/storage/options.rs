@@ -123,6 +123,7 @@ impl StorageOptions {
                 Storage::local(path)
             }
             Location::Bucket(bucket) => {
+                self.require_clean_endpoint(&bucket)?;
                 let (store, multipart) = self.open_bucket(&bucket)?;
                 Ok(Storage::cloud(store, multipart, bucket.url(), self.identity(&bucket)))
             }
@@ -142,6 +143,31 @@ impl StorageOptions {
             NAMES.iter().any(|ending| name.ends_with(ending)).then_some(value)
         });
         said.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
+    }
+
+    /// Refuses an endpoint that holds credentials: errors of the HTTP client show it.
+    fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
+        let holds_credentials = |value: &str| {
+            let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
+            authority.contains('@')
+        };
+        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
+        let variables = variables
+            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
+        let refused = self.options.iter().cloned().chain(variables).find(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            ["endpoint", "base_url", "endpoint_url"].iter().any(|ending| name.ends_with(ending))
+                && holds_credentials(value)
+        });
+        let Some((name, _)) = refused else { return Ok(()) };
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "storage `{}`: the address in `{name}` holds an `@`, and what stands before it would be seen in logs; give credentials \
+                 by the environment, or with `.credentials(…)`",
+                bucket.url()
+            ),
+        ))
     }
 
     fn has_scheme(&self, scheme: &str) -> bool {

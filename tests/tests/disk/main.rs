@@ -8,5 +8,6 @@ mod marks;
 mod modes;
 mod rig;
 mod roots;
+mod verification;
 
 koan_backup::entity_backup_scope!(mode = All);
