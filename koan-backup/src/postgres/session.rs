@@ -1,6 +1,8 @@
 //! A restore in one transaction.
 
+mod acting;
 mod balance;
+mod checks;
 mod compare;
 mod copy;
 mod equality;
@@ -35,10 +37,11 @@ use suspended::Suspended;
 /// As an error shows it.
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
+pub(super) use acting::refusing_references;
 pub(super) use load::is_empty_now;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
 pub(super) use sequences::SEQUENCES;
-pub(super) use suspended::{Extent, TRIGGERS, refusing_references};
+pub(super) use suspended::{Extent, TRIGGERS};
 pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.

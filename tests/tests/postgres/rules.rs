@@ -247,3 +247,49 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     let found = koan.restore("nightly").viability().await.expect("looked at");
     assert!(!found.is_viable());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_partitions_and_of_tables_that_inherit_do_not_act_either() {
+    let server = Server::start();
+    let rules = |table: &str| {
+        format!(
+            "CREATE RULE r AS ON INSERT TO {table} DO INSTEAD NOTHING; CREATE RULE u AS ON UPDATE TO {table} DO INSTEAD NOTHING;
+             CREATE RULE d AS ON DELETE TO {table} DO INSTEAD NOTHING;"
+        )
+    };
+    let rows = "SELECT id, name FROM item ORDER BY id";
+    for (tables, ruled) in [
+        (
+            "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL) PARTITION BY RANGE (id);
+             CREATE TABLE low PARTITION OF item FOR VALUES FROM (0) TO (20);
+             CREATE TABLE high PARTITION OF item FOR VALUES FROM (20) TO (200)",
+            ["item", "low", "high"].as_slice(),
+        ),
+        (
+            "CREATE TABLE base (id bigint PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE item (PRIMARY KEY (id)) INHERITS (base); CREATE TABLE below (PRIMARY KEY (id)) INHERITS (item)",
+            &["base", "item", "below"],
+        ),
+    ] {
+        server.sql(&format!("DROP TABLE IF EXISTS item, base CASCADE; {tables}"));
+        server.sql("INSERT INTO item SELECT g, 'item ' || g FROM generate_series(1, 40) g");
+        let koan = koan(&server, |builder| builder.register::<Item>()).await;
+        koan.backup("nightly").await.expect("a backup");
+        let before = server.sql(rows);
+        for replaces in [false, true] {
+            server.sql("DELETE FROM item WHERE id > 35; UPDATE item SET name = 'changed' WHERE id < 5");
+            for table in ruled {
+                server.sql(&rules(table));
+            }
+            let schema = server.schema();
+            let restore = koan.restore("nightly");
+            let restore = if replaces { restore.replace_existing() } else { restore };
+            let done = counts(&restore.await.expect("restored"));
+            assert_eq!((done.inserted, done.updated, done.unchanged), (5, 4, 31));
+            assert_eq!((server.sql(rows), server.schema()), (before.clone(), schema));
+            for table in ruled {
+                server.sql(&format!("DROP RULE r ON {table}; DROP RULE u ON {table}; DROP RULE d ON {table}"));
+            }
+        }
+    }
+}

@@ -261,3 +261,68 @@ async fn a_foreign_key_whose_triggers_are_disabled_is_reported_where_it_refuses(
     assert_eq!(server.sql(ROWS), rows);
     assert_eq!(server.sql("SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"), "4");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_passed_on_between_partitions() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE seat (id bigint, place int NOT NULL UNIQUE, row text) PARTITION BY HASH (place);
+        CREATE TABLE seat0 PARTITION OF seat FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE seat1 PARTITION OF seat FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        INSERT INTO seat SELECT g, g, 'r' || g FROM generate_series(1, 100) g",
+    );
+    let rows = server.sql("SELECT * FROM seat ORDER BY id");
+    let koan = koan(&server, KoanBuilder::register::<Seat>).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql(
+        "BEGIN; UPDATE seat SET place = place + 1000; UPDATE seat SET place = 1101 - place WHERE id <= 50;
+        UPDATE seat SET place = 1101 - place WHERE id > 50; COMMIT",
+    );
+    let schema = server.schema();
+    let done = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!(done.updated, 100);
+    assert_eq!((server.sql("SELECT * FROM seat ORDER BY id"), server.schema()), (rows, schema));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_a_check_or_not_null_refuses_are_named_by_the_dry_run_and_the_restore() {
+    let server = Server::start();
+    server.sql(SEATS);
+    server.sql("UPDATE seat SET row = NULL WHERE id = 3");
+    let koan = koan(&server, KoanBuilder::register::<Seat>).await;
+    koan.backup("nightly").await.expect("a backup");
+    for (setup, undo, told) in [
+        (
+            "ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID",
+            "ALTER TABLE seat DROP CONSTRAINT low",
+            "`id=499`, `id=500`",
+        ),
+        (
+            "UPDATE seat SET row = 'r3' WHERE id = 3; ALTER TABLE seat ALTER row SET NOT NULL",
+            "ALTER TABLE seat ALTER row DROP NOT NULL",
+            "`id=3`",
+        ),
+    ] {
+        server.sql("DELETE FROM seat WHERE id > 490; UPDATE seat SET place = 0 WHERE id = 3");
+        server.sql(setup);
+        let before = server.sql(ROWS);
+        for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
+            for error in [
+                koan.restore("nightly").level(level).await.expect_err(setup),
+                koan.restore("nightly").level(level).dry_run().await.expect_err(setup),
+            ] {
+                let text = error.chain();
+                assert_eq!(error.kind(), ErrorKind::Constraint, "{text}");
+                assert!(text.contains(told), "{setup}: {text}");
+            }
+        }
+        assert_eq!(server.sql(ROWS), before);
+        server.sql(undo);
+    }
+    // Rows that are equal are not written, so what they broke before does not refuse them.
+    koan.restore("nightly").replace_existing().await.expect("restored");
+    server.sql("ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID; UPDATE seat SET row = 'x' WHERE id = 1");
+    let dry = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
+    assert_eq!(counts(&koan.restore("nightly").await.expect("restored")), dry);
+    assert_eq!((dry.updated, dry.unchanged), (1, 499));
+}

@@ -5,8 +5,9 @@ use koan_backup_core::{ConflictMode, Result, SessionOptions, WriteCounts};
 use super::super::connection::Connection;
 use super::super::identifier::quoted;
 use super::super::types::StoredType;
+use super::checks;
 use super::load::{Loading, fails, first_taken};
-use super::merge::require_keys_once;
+use super::merge::{require_keys_once, require_one_row_each};
 use super::rewrite::{FinalState, require_swaps};
 use super::target::{Target, TargetColumn};
 use super::unique::Unique;
@@ -35,6 +36,9 @@ pub(super) async fn end(
     if keeps && !replaces {
         counts.kept = matched;
     } else {
+        if !replaces {
+            require_one_row_each(connection, target, stage).await?;
+        }
         counts.unchanged = unchanged(connection, target, stage, &what).await?;
         counts.updated = matched.saturating_sub(counts.unchanged);
     }
@@ -43,6 +47,9 @@ pub(super) async fn end(
         counts.deleted = all.saturating_sub(matched);
     }
     let last = FinalState::of(options);
+    if let Some(error) = checks::broken_among(connection, target, &last.written(target, stage)).await? {
+        return Err(error);
+    }
     let constraints = Unique::all(connection, target).await?;
     if let Some(error) =
         Unique::first_broken_among(connection, &constraints, &last.rows(target, stage)).await?

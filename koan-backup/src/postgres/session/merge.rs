@@ -8,7 +8,7 @@ use super::super::identifier::quoted;
 use super::compare::{matched, same_row, unchanged};
 use super::keys::{first_key, keys_of};
 use super::load::{Loading, fails, first_taken};
-use super::rewrite::{Attempt, FinalState, attempt, explained, is_reference, rewrite};
+use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
 use super::target::{Target, TargetColumn};
 
 /// Merges by key. Every count is what the database reported.
@@ -50,7 +50,11 @@ pub(super) async fn into_rows(
 }
 
 /// Refuses a key that several rows of the table have.
-async fn require_one_row_each(connection: &Connection, target: &Target, stage: &str) -> Result<()> {
+pub(super) async fn require_one_row_each(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+) -> Result<()> {
     if target.keeps_apart() {
         return Ok(());
     }
@@ -83,10 +87,10 @@ async fn update(connection: &Connection, target: &Target, stage: &str, what: &st
     );
     match attempt(connection, what, &update).await? {
         Attempt::Done(count) => Ok(count),
-        Attempt::Refused(error) if is_reference(&error) => Err(failed(what, &error)),
         Attempt::Refused(error) => {
             match explained(connection, target, stage, FinalState::Merged, &error).await? {
                 Some(error) => Err(error),
+                None if is_final(&error) => Err(failed(what, &error)),
                 None => rewrite(connection, target, stage, what, &error).await,
             }
         }

@@ -9,6 +9,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::super::connection::Connection;
 use super::super::error::{failed, refusal_of};
 use super::super::identifier::{listed, quoted};
+use super::checks;
 use super::compare::same_row;
 use super::suspended::TRIGGERS;
 use super::target::{Target, TargetColumn};
@@ -47,6 +48,24 @@ impl FinalState {
             (true, _) => Self::Replaced,
             (false, ConflictMode::Overwrite) => Self::Merged,
             _ => Self::Kept,
+        }
+    }
+
+    /// The records of a stage that are written, as a query selects from them. Columns that no field
+    /// holds are not among them.
+    pub(super) fn written(self, target: &Target, stage: &str) -> String {
+        let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+        let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
+        let sent: Vec<String> = target.columns.iter().map(sent).collect();
+        let sent = sent.join(", ");
+        match self {
+            Self::Replaced => format!("(SELECT {sent} FROM {stage} AS s)"),
+            Self::Kept => format!(
+                "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
+            ),
+            Self::Merged => format!(
+                "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
+            ),
         }
     }
 
@@ -96,7 +115,7 @@ pub(super) async fn attempt(connection: &Connection, what: &str, sql: &str) -> R
             connection.run(what, "RELEASE SAVEPOINT koan_attempt").await?;
             Ok(Attempt::Done(count))
         }
-        Err(error) if is_between_rows(error.code()) => {
+        Err(error) if is_between_rows(error.code()) || is_of_one_row(error.code()) => {
             let back = "ROLLBACK TO SAVEPOINT koan_attempt; RELEASE SAVEPOINT koan_attempt";
             connection.run(what, back).await?;
             Ok(Attempt::Refused(error))
@@ -110,9 +129,13 @@ fn is_between_rows(code: Option<&SqlState>) -> bool {
     code.is_some_and(|code| states.contains(code))
 }
 
-/// Whether a foreign key refused a statement.
-pub(super) fn is_reference(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION)
+fn is_of_one_row(code: Option<&SqlState>) -> bool {
+    code.is_some_and(|code| [SqlState::CHECK_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
+}
+
+/// Whether a statement was refused for something other than rows that must be kept apart.
+pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_of_one_row(error.code())
 }
 
 /// Returns the error of a statement that a constraint refused: the records that the final state would not let stand side by
@@ -124,8 +147,11 @@ pub(super) async fn explained(
     last: FinalState,
     refused: &tokio_postgres::Error,
 ) -> Result<Option<Error>> {
-    if is_reference(refused) {
+    if refused.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
         return Ok(None);
+    }
+    if is_of_one_row(refused.code()) {
+        return checks::broken_among(connection, target, &last.written(target, stage)).await;
     }
     let mut constraints = Unique::all(connection, target).await?;
     let name = refused.as_db_error().and_then(DbError::constraint);
