@@ -182,11 +182,6 @@ impl Connection {
         self.client.batch_execute(sql).await.map_err(|error| self.failed(what, &error))
     }
 
-    /// Runs one statement and tells how many rows it changed.
-    pub(super) async fn execute(&self, what: &str, sql: &str) -> Result<u64> {
-        self.client.execute(sql, &[]).await.map_err(|error| self.failed(what, &error))
-    }
-
     /// The one number that a query gives.
     pub(super) async fn number(&self, what: &str, sql: &str) -> Result<u64> {
         let row = self.client.query_one(sql, &[]).await.map_err(|error| self.failed(what, &error))?;

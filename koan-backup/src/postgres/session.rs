@@ -1,12 +1,18 @@
 //! A restore in one transaction.
 
+mod acting;
+mod balance;
+mod checks;
 mod compare;
 mod copy;
+mod equality;
 mod indexes;
 mod keys;
 mod load;
 mod merge;
 mod references;
+mod rewrite;
+mod rules;
 mod sequences;
 mod suspended;
 mod target;
@@ -24,15 +30,19 @@ use super::catalog::Catalog;
 use super::connection::{Connection, Location};
 use super::ddl;
 use super::mapping::Mapping;
+use balance::{ExpectedRows, Interference};
 use load::Loading;
 use suspended::Suspended;
 
 /// As an error shows it.
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
+pub(super) use acting::refusing_references;
+pub(super) use load::is_empty_now;
+pub(super) use rules::{refusal as refusing_rules, rules_of};
 pub(super) use sequences::SEQUENCES;
-pub(super) use suspended::TRIGGERS;
-use target::Target;
+pub(super) use suspended::{Extent, TRIGGERS};
+pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
 #[derive(Debug)]
@@ -43,6 +53,8 @@ pub(super) struct PostgresSession {
     suspended: Suspended,
     /// What was written, whose sequences move on.
     written: Vec<(EntityCodec, Mapping)>,
+    /// How many rows the tables of targets must have at the end.
+    expected: Vec<ExpectedRows>,
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -63,12 +75,14 @@ impl PostgresSession {
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
         connection.run("beginning to restore", begin).await?;
         let catalog = Catalog::read(&connection).await?;
+        let suspended = Suspended::begin(&connection).await?;
         Ok(Self {
             connection,
             options,
             catalog,
-            suspended: Suspended::default(),
+            suspended,
             written: Vec::new(),
+            expected: Vec::new(),
             open: None,
             targets: 0,
             broken: false,
@@ -151,8 +165,23 @@ impl PostgresSession {
                 counts.inserted = inserted;
                 Ok(counts)
             }
-            Some(Open::Loading(loading)) => loading.end(&self.connection, &self.options).await,
+            Some(Open::Loading(loading)) => {
+                let (counts, expected) = loading.end(&self.connection, &self.options).await?;
+                self.expected.extend(expected);
+                self.check_rows().await?;
+                Ok(counts)
+            }
         }
+    }
+
+    /// Refuses tables that have other rows than were written, where triggers that cannot be silenced may add or remove some.
+    async fn check_rows(&self) -> Result<()> {
+        if self.suspended.interference == Interference::Possible {
+            for expected in &self.expected {
+                expected.check(&self.connection).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn put_back_and_commit(&mut self) -> Result<()> {
@@ -164,6 +193,8 @@ impl PostgresSession {
         if let Err(error) = self.put_back().await {
             return Err(self.explained(error).await);
         }
+        // Deferred triggers of other roles have fired by now.
+        self.check_rows().await?;
         for (_, mapping) in &self.written {
             sequences::move_on(&self.connection, mapping).await?;
         }

@@ -9,7 +9,9 @@ use super::error::failed;
 use super::identifier::listed;
 use super::mapping::Mapping;
 use super::physical::Physical;
-use super::session::{SEQUENCES, TRIGGERS};
+use super::session::{
+    Extent, SEQUENCES, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules, rules_of,
+};
 use crate::sql::findings::{self, Taken, UnmappedColumn};
 
 /// Looks at each target without writing.
@@ -29,6 +31,7 @@ pub(super) async fn assess(
                 look_at(target, &mapping, options, &mut findings);
                 let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
                 silenced.push(triggers);
+                look_at_interference(connection, target, &mapping, options, &mut findings).await?;
                 mappings.push((name, mapping));
             }
             Err(error) => findings.push(findings::of_table(target, &error, options)),
@@ -111,9 +114,17 @@ async fn look_at_privileges(
         }
     }
     let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
-    let names: Vec<String> = triggers.iter().filter_map(|row| row.try_get(2).ok()).collect();
-    if !names.is_empty() && !mapping.table.is_owned {
-        let list = listed(names.iter().map(String::as_str));
+    // Those of a partition that belongs to another role fire as well.
+    let is_silenced = |row: &tokio_postgres::Row| {
+        mapping.table.is_owned && row.try_get::<_, bool>(4).is_ok_and(|is_owned| is_owned)
+    };
+    let names_where = |wanted: bool| -> Vec<String> {
+        let rows = triggers.iter().filter(|row| is_silenced(row) == wanted);
+        rows.filter_map(|row| row.try_get(2).ok()).collect()
+    };
+    let firing = names_where(false);
+    if !firing.is_empty() {
+        let list = listed(firing.iter().map(String::as_str));
         findings.push(Finding::new(
             Severity::Warning,
             entity,
@@ -135,7 +146,52 @@ async fn look_at_privileges(
             ));
         }
     }
-    Ok(if mapping.table.is_owned { names } else { Vec::new() })
+    Ok(names_where(true))
+}
+
+/// What would change rows beside those that are written, and what refuses a restore for it.
+async fn look_at_interference(
+    connection: &Connection,
+    request: &RestoreTarget,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (table, entity) = (&mapping.table, request.entity.name());
+    let what = format!("reading about table `{}`", table.shown);
+    let policies = format!("SELECT pg_catalog.row_security_active({}::oid)::int::int8", table.oid);
+    if connection.number(&what, &policies).await? == 1 {
+        let text = format!(
+            "row-level security of table `{}` applies to the role, so rows could be hidden or refused; restore as a role with \
+             BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+            table.shown
+        );
+        findings.push(Finding::new(Severity::Error, entity, text));
+        return Ok(());
+    }
+    let rules = rules_of(connection, table, &what).await?;
+    if let Some(refusal) = refusing_rules(table, &rules) {
+        findings.push(Finding::new(Severity::Error, entity, refusal));
+    } else if !rules.is_empty() && table.is_owned {
+        let text = format!(
+            "rewrite rules {} of table `{}` are disabled during the restore; what they did is restored only if it is in the \
+             archive",
+            listed(rules.iter().map(|rule| rule.name.as_str())),
+            table.shown
+        );
+        findings.push(Finding::new(Severity::Note, entity, text));
+    }
+    // A target that cannot be written is a finding already.
+    if mapping.problem(&request.entity).is_some() || !table.is_readable {
+        return Ok(());
+    }
+    let Ok(mut target) = Target::new(request.clone(), mapping.clone()) else { return Ok(()) };
+    target.read_equality(connection).await?;
+    let extent = Extent::of(options, is_empty_now(connection, &target, &what).await?);
+    let mut refusals = refusing_references(connection, &target, extent).await?;
+    refusals.extend(target.refusing_identity(extent));
+    findings.extend(refusals.into_iter().map(|refusal| Finding::new(Severity::Error, entity, refusal)));
+    Ok(())
 }
 
 /// Tables that are referred to and not restored.

@@ -3,6 +3,7 @@
 
 mod chinook;
 mod conformance;
+mod equality;
 mod faults;
 mod indexes;
 mod naming;
@@ -10,5 +11,7 @@ mod reading;
 mod references;
 mod restoring;
 mod rig;
+mod rules;
 mod standby;
+mod swaps;
 mod types;
