@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::archive::Producer;
-use crate::catalog::ManifestCache;
+use crate::catalog::{Lookup, ManifestCache};
 use crate::clock::Clock;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
+use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::provider::Provider;
 use crate::storage::Storage;
@@ -33,6 +34,8 @@ pub(crate) struct Environment {
     /// How long a lease holds without a sign of life.
     pub(crate) lease_time: Duration,
     pub(crate) producer: Producer,
+    /// Whose backups are considered.
+    pub(crate) identity: ApplicationIdentity,
     pub(crate) listener: Listener,
 }
 
@@ -113,6 +116,16 @@ impl Environment {
             all = all.and(source.identities().await?);
         }
         Ok(all)
+    }
+
+    /// The present name of an entity; that of one that is not known is as it is.
+    pub(crate) fn canonical(&self, name: &str) -> String {
+        self.entity(name).map_or_else(|| name.to_owned(), |known| known.codec.name().to_owned())
+    }
+
+    /// Among which backups one is looked up by its name: those of this application, or of the one that was named.
+    pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
+        Lookup { own: &self.identity, from }
     }
 
     /// The entity of a name, current or older.

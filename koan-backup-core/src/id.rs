@@ -184,7 +184,7 @@ impl<'de> Deserialize<'de> for SetName {
 }
 
 /// Control characters, line separators and marks that reorder the text around them.
-fn is_hostile(c: char) -> bool {
+pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

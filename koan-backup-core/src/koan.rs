@@ -41,6 +41,7 @@ use crate::entity::Entity;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::id::BackupId;
+use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::prune;
 use crate::retention::Retention;
@@ -60,6 +61,11 @@ impl Koan {
     /// Makes this the context of [`EntityBackup`], [`Backup`] and [`Restore`]. A later call replaces it.
     pub fn install(&self) {
         installed::install(self.clone());
+    }
+
+    /// The application and environment whose backups are considered.
+    pub fn identity(&self) -> &ApplicationIdentity {
+        &self.environment.identity
     }
 
     /// Every entity with its resolved policy.

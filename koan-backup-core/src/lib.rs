@@ -24,6 +24,7 @@ mod environment;
 mod error;
 mod event;
 mod id;
+mod identity;
 mod inventory;
 mod koan;
 mod lease;
@@ -40,6 +41,7 @@ mod restore;
 mod retention;
 mod schema;
 mod selection;
+mod series;
 mod storage;
 mod value;
 mod verify;
@@ -54,7 +56,7 @@ pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use catalog::{
     BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
-    Growth, Order, ProfileStatistic, Shrunk, SortBy, StaleEntity, Undone,
+    Growth, Order, ProfileStatistic, SeriesStatistic, Shrunk, SortBy, StaleEntity, Undone,
 };
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
@@ -70,6 +72,7 @@ pub use entity::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
+pub use identity::ApplicationIdentity;
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
     Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
@@ -92,6 +95,7 @@ pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, Vi
 pub use retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use selection::Selection;
+pub use series::SeriesName;
 pub use storage::{Storage, StorageOptions};
 pub use value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};

@@ -37,6 +37,12 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// What sort of database this is: `sqlite`, `postgres`, `json`.
     fn kind(&self) -> &'static str;
 
+    /// Which database this is, without credentials: host, port and name of the database, or a path. It is recorded in backups and
+    /// compared by restores; a difference is reported and never refused. None if there is nothing to compare.
+    fn source(&self) -> Option<String> {
+        None
+    }
+
     /// What this provider can do. What is claimed is tried by tests.
     fn capabilities(&self) -> Capabilities;
 

@@ -167,6 +167,10 @@ impl Provider for JsonFiles {
         blocking(move || directory.attach(&state)).await
     }
 
+    fn source(&self) -> Option<String> {
+        std::path::absolute(&self.directory.root).ok().map(|path| path.display().to_string())
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (directory, entities) = (self.directory.clone(), entities.to_vec());
         let (patience, _waiting) = Patience::new(self.lock_timeout);

@@ -104,6 +104,10 @@ impl Provider for Postgres {
         capabilities
     }
 
+    fn source(&self) -> Option<String> {
+        Some(self.location.address.to_string())
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let connection = self.location.connect().await?;
         coverage::describe(&connection, entities, &self.ignored).await

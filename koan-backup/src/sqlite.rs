@@ -135,6 +135,10 @@ impl Provider for Sqlite {
         capabilities
     }
 
+    fn source(&self) -> Option<String> {
+        std::path::absolute(&self.location.path).ok().map(|path| path.display().to_string())
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
         self.ask(move |reader| coverage::describe(reader, &entities, &ignored)).await

@@ -430,7 +430,12 @@ async fn a_run_looks_once_at_what_is_there() {
     assert_eq!(store.asked(Operation::List, "manifests"), 2, "once, and once for the catalog");
     // Four that are there, and once more that which goes, right before it does.
     assert_eq!(store.asked(Operation::Get, "manifests"), 4 + 1);
-    assert_eq!(store.asked(Operation::Put, "leases/prune"), 1 + 1 + 1, "one lease, confirmed once, released");
+    // Confirmed before the manifest goes and before the archive goes.
+    assert_eq!(
+        store.asked(Operation::Put, "leases/prune"),
+        1 + 2 + 1,
+        "one lease, confirmed twice, released"
+    );
 }
 
 #[tokio::test]

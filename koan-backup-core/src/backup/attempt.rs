@@ -115,6 +115,7 @@ impl Attempt<'_> {
             let info = ProviderInfo {
                 kind: provider.kind().to_owned(),
                 version: provider.describe(&[]).await?.version,
+                source: provider.source(),
                 consistency: snapshot.consistency(),
                 physical: BTreeMap::new(),
             };

@@ -8,11 +8,14 @@ use crate::archive::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
 use crate::selection::Selection;
+use crate::series::SeriesName;
 
 /// How a backup is made.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BackupOptions {
+    /// The series it belongs to; that of its name if none is named.
+    pub series: Option<SeriesName>,
     /// What a person wants to know about it later.
     pub description: Option<String>,
     /// Words to find it by.
@@ -42,6 +45,7 @@ pub struct BackupOptions {
 impl Default for BackupOptions {
     fn default() -> Self {
         Self {
+            series: None,
             description: None,
             tags: Vec::new(),
             metadata: BTreeMap::new(),

@@ -19,6 +19,7 @@ use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inventory::Inventory;
+use crate::series::SeriesName;
 use crate::storage::{PATIENCE, Storage};
 
 /// What was gathered while records were written.
@@ -183,10 +184,12 @@ pub(super) fn manifest(
     contents: &Contents,
     completed_at: Timestamp,
 ) -> Manifest {
+    let series = options.series.clone().unwrap_or_else(|| SeriesName::of(header.name));
     Manifest {
         format_version: FORMAT_VERSION,
         id: header.id,
         name: header.name.clone(),
+        series: Some(series),
         description: options.description.clone(),
         created_at: header.created_at,
         completed_at,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::archive::{BackupStatus, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
+use crate::series::SeriesName;
 use crate::verify::VerifyReport;
 
 /// A backup that was published.
@@ -41,6 +42,11 @@ impl BackupReport {
     /// The backup's id.
     pub fn id(&self) -> BackupId {
         self.manifest.id
+    }
+
+    /// The series it belongs to, which retention, health and statistics count together.
+    pub fn series(&self) -> SeriesName {
+        self.manifest.series_name()
     }
 
     /// How it ended.

@@ -33,7 +33,7 @@ pub(crate) async fn run(
         // Keys of records are content, and must not stand in the error of a manifest that lies in clear.
         planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
     }
-    let subject = Subject::Backup(name.clone());
+    let subject = Subject::of_backup(name, &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, Work::default(), &options.cancel).await?;
     let ended = run_alone(environment, storage, &planned, name, options, &lease).await;
     lease.release().await;

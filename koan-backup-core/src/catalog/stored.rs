@@ -4,6 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
 use super::READS_AT_ONCE;
+use super::origin::Lookup;
 use super::reference::BackupRef;
 use crate::archive::{FORMAT_VERSION, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,37 +61,47 @@ pub(super) async fn read<'a>(storage: &'a Storage, path: &Path) -> Result<Option
     bytes.map(|bytes| parse(storage, path.as_ref(), &bytes)).transpose()
 }
 
-/// The backup that is meant; by name, the newest that `accept`s.
+/// The backup of an id, whoever made it.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) async fn find_id(storage: &Storage, id: BackupId) -> Result<StoredBackup<'_>> {
+    let path = manifest_path(&id);
+    match storage.read(&path, MAX_MANIFEST_BYTES).await? {
+        Some(bytes) => parse(storage, path.as_ref(), &bytes),
+        None => Err(not_found(storage, &format!("no backup has the id {id}"))),
+    }
+}
+
+/// The backup that is meant: by id, whoever made it; by name, the newest that `accept` takes, among those of the application that
+/// `lookup` names.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
 pub(crate) async fn find<'a>(
     storage: &'a Storage,
+    lookup: Lookup<'_>,
     wanted: &BackupRef,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
     match wanted {
-        BackupRef::Id(id) => {
-            let path = manifest_path(id);
-            match storage.read(&path, MAX_MANIFEST_BYTES).await? {
-                Some(bytes) => parse(storage, path.as_ref(), &bytes),
-                None => Err(not_found(storage, &format!("no backup has the id {id}"))),
-            }
-        }
+        BackupRef::Id(id) => find_id(storage, *id).await,
         BackupRef::Name(name) => {
-            let mut named = list(storage).await?;
-            named.retain(|backup| backup.manifest.name.as_str() == name);
+            let mut all = list(storage).await?;
+            all.retain(|backup| backup.manifest.name.as_str() == name);
+            let named = lookup.meant(&all, &accept);
             let failed =
                 named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
             if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
                 return Ok(StoredBackup { passed_over: failed, ..backup });
             }
+            let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
             Err(match failed {
                 Some(id) => not_found(
                     storage,
-                    &format!("no backup called `{name}` was completed (the newest, {id}, failed)"),
+                    &format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)"),
                 ),
-                None => not_found(storage, &format!("no backup is called `{name}`")),
+                None => not_found(storage, &format!("no backup is called `{name}`{others}")),
             })
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn run(
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
     if let Some(archive) = until_cancelled(cancel, already_there(backup, target)).await? {
-        return Ok(report(backup, archive, None));
+        return Ok(report(environment, backup, archive, None));
     }
     let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
     let id = backup.manifest.id;
@@ -77,15 +77,21 @@ async fn under(
     // From here on nothing is cancelled: a copy that was published must not be called cancelled.
     let published = publish(held, backup, &copy, unpublished).await?;
     let verification = (published == stored).then_some(verification);
-    Ok(report(backup, published, verification))
+    Ok(report(environment, backup, published, verification))
 }
 
-fn report(backup: &StoredBackup<'_>, archive: ArchiveFile, verification: Option<VerifyReport>) -> CopyReport {
+fn report(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    archive: ArchiveFile,
+    verification: Option<VerifyReport>,
+) -> CopyReport {
     let passed_over = backup.passed_over.map(|failed| {
         let (id, name) = (backup.manifest.id, &backup.manifest.name);
         format!("the newest backup called `{name}`, {failed}, failed: this is an older one, {id}")
     });
     let mut warnings: Vec<_> = passed_over.into_iter().collect();
+    warnings.extend(catalog::origin_note(&backup.manifest, &environment.identity));
     if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
         warnings.push(
             "no key opens what is encrypted, so of the copy its bytes were checked and not its records"

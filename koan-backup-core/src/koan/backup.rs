@@ -37,6 +37,16 @@ impl BackupBuilder {
         Self { koan, name, options: BackupOptions::default(), invalid: None }
     }
 
+    /// The series it belongs to. Without it, the series is the [name](crate::BackupName) without a date at its end: `nightly` of
+    /// `nightly-2026-11-29`. Retention, health and statistics count the backups of a series together.
+    pub fn series(mut self, name: impl Into<String>) -> Self {
+        match crate::series::SeriesName::new(name) {
+            Ok(series) => self.options.series = Some(series),
+            Err(error) => self.invalid = Some(error.context("`.series(…)` is not valid")),
+        }
+        self
+    }
+
     /// What a person wants to know about it later.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.options.description = Some(description.into());

@@ -14,6 +14,7 @@ use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
 use crate::environment::{Environment, KnownEntity, names, require_archive_recipients, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
+use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::lease;
 use crate::machine_state::{MachineState, default_directory};
@@ -33,6 +34,7 @@ pub struct KoanBuilder {
     keys: Vec<Arc<dyn KeySource>>,
     gaps: Gaps,
     application: Option<String>,
+    application_environment: Option<String>,
     clock: Arc<dyn Clock>,
     lease_time: Duration,
     listener: Listener,
@@ -58,6 +60,7 @@ impl KoanBuilder {
             keys: Vec::new(),
             gaps: Gaps::Warned,
             application: None,
+            application_environment: None,
             clock: Arc::new(SystemClock),
             lease_time: lease::DEFAULT_TIME,
             listener: Listener::default(),
@@ -123,9 +126,17 @@ impl KoanBuilder {
         self
     }
 
-    /// The name of the application, for manifests.
+    /// The name of the application; `default` if none is named. Together with its [environment](Self::environment) it tells the
+    /// backups of this application from those of others in the same storage profile.
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = Some(name.into());
+        self
+    }
+
+    /// The environment of the application: `production`. If none is named, it is the value of the environment variable `KOAN_ENV`,
+    /// or else `development`.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.application_environment = Some(name.into());
         self
     }
 
@@ -170,11 +181,16 @@ impl KoanBuilder {
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
-    /// The runtime has no timers, a lease would hold for too short or too long, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
+    /// The application or its environment has a name that is not valid, the runtime has no timers, a lease would hold for too short or too long, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
     /// entity must be encrypted and cannot be, or coverage is missing and that is denied.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
         lease::check_time(self.lease_time)?;
+        let identity = ApplicationIdentity::resolve(
+            self.application.take(),
+            self.application_environment.take(),
+            ApplicationIdentity::variable(),
+        )?;
         self.check_names()?;
         if self.storages.is_empty() {
             self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
@@ -202,7 +218,8 @@ impl KoanBuilder {
         let producer = Producer {
             name: "koan-backup".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            application: self.application,
+            application: Some(identity.application().to_owned()),
+            environment: Some(identity.environment().to_owned()),
             host: gethostname::gethostname().into_string().ok().filter(|host| !host.is_empty()),
         };
         Ok(Koan {
@@ -217,6 +234,7 @@ impl KoanBuilder {
                 clock: self.clock,
                 lease_time: self.lease_time,
                 producer,
+                identity,
                 listener: self.listener,
             }),
         })

@@ -12,11 +12,13 @@ use jiff::Timestamp;
 use super::Koan;
 use crate::archive::BackupStatus;
 use crate::catalog::{
-    self, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, Expectations, Filter, Order, SortBy,
+    self, Acknowledgement, Acknowledgements, Asked, CatalogEntry, CatalogHealth, CatalogPage,
+    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, Shrunk, SortBy,
 };
 use crate::entity::Entity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
+use crate::identity::ApplicationIdentity;
 use crate::maintenance::{self, verifications};
 
 /// All the backups in all the storage profiles. Manifests that were read before are not read again.
@@ -44,9 +46,13 @@ impl Catalog {
         Ok(self.query().last(age).await?.entries)
     }
 
-    /// The newest backup, if there is one.
+    /// The newest backup of this application, if there is one. Backups of older versions that record no environment are considered
+    /// if there are no others.
     pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
-        self.query().first().await
+        match self.query().of(&[Origin::Own]).first().await? {
+            Some(entry) => Ok(Some(entry)),
+            None => self.query().of(&[Origin::Unidentified]).first().await,
+        }
     }
 
     /// The backup of an id; in several profiles, that in the first of them.
@@ -62,9 +68,9 @@ impl Catalog {
         })
     }
 
-    /// The backups of a name, newest first.
+    /// The backups of a name, newest first: those of this application, and those of older versions that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
-        Ok(self.query().name(name).await?.entries)
+        Ok(self.query().of(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
 
     /// Begins to ask for some of them.
@@ -72,9 +78,9 @@ impl Catalog {
         CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), within: None }
     }
 
-    /// Counts and sizes.
+    /// Counts and sizes of the backups of this application, and of those of older versions that record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
-        Ok(catalog::statistics(&self.all().await?))
+        Ok(catalog::statistics(&self.query().of(&[Origin::Own, Origin::Unidentified]).await?.entries))
     }
 
     /// When each backup was verified last: read back from its storage after it was published, by
@@ -91,18 +97,62 @@ impl Catalog {
         Ok(all)
     }
 
-    /// Whether the backups are what is expected of them.
+    /// Accepts that entities have fewer records in a backup than in the backup before it. Until then the loss is a problem in the
+    /// [health](Self::health), and a retention keeps the last backup from before. Returns what was accepted. Acknowledging a
+    /// backup again replaces the reason.
+    ///
+    /// # Errors
+    /// There is no reason, no such backup, nothing was lost in it, it is that of another application, or the storage refuses.
+    pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<Shrunk>> {
+        if reason.trim().is_empty() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "an acknowledgement needs a reason: why the records are not missed",
+            ));
+        }
+        let environment = &self.koan.environment;
+        let entry = self.get(id).await?;
+        if entry.manifest().producer.origin(&environment.identity) != Origin::Own {
+            let by = entry.manifest().producer.shown();
+            let text = format!("backup {id} was made by {by}; acknowledge its losses there");
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        let all = self.all().await?;
+        let own = all.iter().map(CatalogEntry::manifest).filter(|manifest| {
+            manifest.status.is_complete() && manifest.producer.origin(&environment.identity) == Origin::Own
+        });
+        // Whatever is called most later.
+        let canonical = |name: &str| environment.canonical(name);
+        let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
+        lost.retain(|loss| loss.backup == id);
+        let now = environment.clock.now();
+        let Some(acknowledgement) = Acknowledgement::of(&lost, reason, now) else {
+            let text = format!("backup {id} has no entity with fewer records than in the backup before it");
+            return Err(Error::new(ErrorKind::NotFound, text));
+        };
+        // Each profile is pruned on its own.
+        for entry in all.iter().filter(|entry| entry.id() == id) {
+            acknowledgement.keep(environment.storage(Some(entry.profile()))?, id).await?;
+        }
+        Ok(lost)
+    }
+
+    /// Whether the backups of this application are what is expected of them.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
         let (mut verified, mut undone) = (Vec::new(), Vec::new());
+        let mut acknowledged = Acknowledgements::default();
         for (profile, storage) in &environment.storages {
             verified.extend(verifications::of(storage).await?);
             undone.extend(maintenance::undone(profile, storage).await?);
+            acknowledged.add(Acknowledgements::of(storage).await?);
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
         let now = environment.clock.now();
-        Ok(catalog::health(self.all().await?, expected, &covered, &verified, undone, now))
+        let (entries, own) = (self.all().await?, &environment.identity);
+        let judged = Judged { entries, own, covered, verified, acknowledged, undone };
+        Ok(catalog::health(judged, expected, |name| environment.canonical(name), now))
     }
 
     /// The backups of these profiles, or of all, in no order.
@@ -164,6 +214,24 @@ impl CatalogQuery {
     /// Those of this name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.filter.names.push(name.into());
+        self
+    }
+
+    /// Those of this application in this environment.
+    pub fn from_application(
+        mut self,
+        application: impl Into<String>,
+        environment: impl Into<String>,
+    ) -> Self {
+        let application = ApplicationIdentity::asked_for(application, environment);
+        self.filter.of = Some(Asked { application, origins: &[Origin::Own] });
+        self
+    }
+
+    /// Those of the application of this context, of these origins.
+    fn of(mut self, origins: &'static [Origin]) -> Self {
+        let application = self.catalog.koan.environment.identity.clone();
+        self.filter.of = Some(Asked { application, origins });
         self
     }
 

@@ -5,9 +5,9 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::cancel_setter;
+use super::setters::{application_setter, cancel_setter};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, Origin};
 use crate::error::{ErrorKind, Result};
 use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
@@ -38,6 +38,8 @@ impl RekeyBuilder {
         self
     }
 
+    application_setter!();
+
     cancel_setter! {
         /// Stops when `token` is cancelled: the backup is as it was.
     }
@@ -53,6 +55,7 @@ impl IntoFuture for RekeyBuilder {
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
             let backup = catalog::find(
                 environment.storage(self.options.profile.as_deref())?,
+                environment.lookup(self.options.application.as_ref()),
                 &self.backup,
                 has_archive,
             )
@@ -62,7 +65,8 @@ impl IntoFuture for RekeyBuilder {
     }
 }
 
-/// All backups of a profile, sealed for the recipients of the context when this is awaited.
+/// All backups of a profile, sealed for the recipients of the context when this is awaited. Those of other applications are left
+/// as they are.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyAllBuilder {
@@ -97,6 +101,10 @@ impl IntoFuture for RekeyAllBuilder {
             let mut summary = RekeySummary::default();
             for backup in until_cancelled(&self.options.cancel, catalog::list(storage)).await? {
                 let id = backup.manifest.id;
+                if backup.manifest.producer.origin(&environment.identity) == Origin::Other {
+                    summary.others.push(id);
+                    continue;
+                }
                 if self.options.cancel.is_cancelled() {
                     summary.cancelled.push(id);
                     continue;

@@ -38,6 +38,23 @@ macro_rules! selection_setters {
     };
 }
 
+/// The method that sets `options.application`.
+macro_rules! application_setter {
+    () => {
+        /// Looks a backup up by its name among those of another application. Without it, only backups of the application of this
+        /// context are considered. A backup that is named by its id is found whoever made it.
+        pub fn from_application(
+            mut self,
+            application: impl Into<String>,
+            environment: impl Into<String>,
+        ) -> Self {
+            let application = crate::identity::ApplicationIdentity::asked_for(application, environment);
+            self.options.application = Some(application);
+            self
+        }
+    };
+}
+
 /// The method that sets `options.cancel`. What cancelling does stands in front.
 macro_rules! cancel_setter {
     ($(#[$cancelling:meta])+) => {
@@ -62,4 +79,4 @@ macro_rules! run_setters {
     };
 }
 
-pub(super) use {cancel_setter, run_setters, selection_setters};
+pub(super) use {application_setter, cancel_setter, run_setters, selection_setters};

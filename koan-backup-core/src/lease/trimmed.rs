@@ -51,7 +51,7 @@ pub(crate) async fn trim(
                     lease.step(&format!("`{path}` was removed"), storage.remove(&path)).await?;
                 }
             }
-            Subject::Backup(_) | Subject::Prune | Subject::Rekey(_) => {}
+            Subject::Backup(_) | Subject::BackupBy { .. } | Subject::Prune | Subject::Rekey(_) => {}
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::report::ProfileMaintenance;
 use super::temporary::TemporaryFiles;
 use super::verifications;
 use crate::archive::is_archive_name;
-use crate::catalog::damage;
+use crate::catalog::{Acknowledgements, damage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{self, Lease};
@@ -105,6 +105,14 @@ async fn forget_gone(
     for id in damage::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
         let what = format!("the damage of backup {id} was forgotten");
         lease.step(&what, damage::keep(storage, id, now, None)).await?;
+    }
+    // Those of backups that are gone still tell of losses that show at later ones, as long as there are earlier ones.
+    let oldest = there.first().copied();
+    for id in Acknowledgements::of(storage).await?.backups() {
+        if !there.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {
+            let what = format!("the acknowledgement of backup {id} was forgotten");
+            lease.step(&what, Acknowledgements::forget(storage, id)).await?;
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::undone::{Chore, Outcome};
 use super::uploads::Unfinished;
 use super::{leftovers, verifications};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, StoredBackup, VerificationRecord};
+use crate::catalog::{self, Origin, StoredBackup, VerificationRecord};
 use crate::environment::Environment;
 use crate::error::{ErrorKind, Result};
 use crate::lease::{Lease, Subject, Work};
@@ -191,7 +191,12 @@ async fn verify_next(
     };
     let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
     // Of those that never were, the newest.
-    let complete = backups.into_iter().filter(|backup| backup.manifest.status.is_complete());
+    // Types of other applications may differ, and their keys are not here.
+    let is_ours = |backup: &StoredBackup<'_>| {
+        backup.manifest.status.is_complete()
+            && backup.manifest.producer.origin(&environment.identity) != Origin::Other
+    };
+    let complete = backups.into_iter().filter(is_ours);
     let Some(next) = complete.min_by_key(last) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };

@@ -11,8 +11,17 @@ use crate::archive::is_archive_name;
 use crate::lease::Confirmed;
 
 /// Where our files lie.
-const FOLDERS: [&str; 8] =
-    ["archives", "manifests", "leases", "pins", "verifications", "damage", "maintenance", "uploads"];
+const FOLDERS: [&str; 9] = [
+    "archives",
+    "manifests",
+    "leases",
+    "pins",
+    "acknowledgements",
+    "verifications",
+    "damage",
+    "maintenance",
+    "uploads",
+];
 
 /// Temporary files that were removed: their paths, and their bytes or why they are still there.
 type Removed = Vec<(String, io::Result<u64>)>;

@@ -39,7 +39,7 @@ pub(crate) async fn pin(
         ));
     }
     let storage = environment.storage(profile)?;
-    catalog::find(storage, &id.into(), |_| true).await?;
+    catalog::find_id(storage, id).await?;
     if reason_of(storage, id).await?.is_some() {
         return Ok(());
     }

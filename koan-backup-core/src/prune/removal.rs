@@ -4,18 +4,20 @@ use object_store::path::Path;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::holders::Holders;
 use super::pins;
 use super::report::RemovedBackup;
+use super::survey::Survey;
 use crate::archive::{Manifest, manifest_path};
 use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::retention::{Group, Holding};
 use crate::storage::{PATIENCE, Storage};
-use crate::verify::{self, VerifyOptions};
 
-/// Removes a backup that somebody named. The last one of its name that was completed goes only if `even_if_last`.
+/// Removes a backup that somebody named. The last one that holds an entity goes only if `even_if_last`.
 pub(crate) async fn remove_one(
     environment: &Environment,
     profile: Option<&str>,
@@ -38,37 +40,34 @@ async fn remove_named(
     id: BackupId,
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
-    let backup = catalog::find(storage, &id.into(), |_| true).await?;
-    if backup.manifest.status.is_complete() && !even_if_last {
-        require_another(lease, environment, storage, &backup.manifest).await?;
+    let backup = catalog::find_id(storage, id).await?;
+    if backup.manifest.archive.is_some() && !even_if_last {
+        require_others(lease, environment, &backup).await?;
     }
     remove(lease, environment, &backup).await
 }
 
-/// Refuses to remove the only backup of a name that verifies.
-async fn require_another(
-    lease: &Lease,
-    environment: &Environment,
-    storage: &Storage,
-    manifest: &Manifest,
-) -> Result<()> {
-    let is_other = |other: &Manifest| {
-        other.id != manifest.id && other.name == manifest.name && other.status.is_complete()
-    };
-    let others = catalog::list(storage).await?;
-    for other in others.iter().filter(|other| is_other(&other.manifest)) {
-        let options = VerifyOptions { cancel: lease.lost(), ..VerifyOptions::default() };
-        if verify::problem(environment, other, &options).await?.is_none() {
-            return Ok(());
+/// Refuses to remove the last backup that verifies and holds an entity, among those of the application that made it.
+async fn require_others(lease: &Lease, environment: &Environment, backup: &StoredBackup<'_>) -> Result<()> {
+    let id = backup.manifest.id;
+    let survey = Survey::take(backup.storage).await?;
+    let mut holders = Holders::new(environment, &survey, lease.lost());
+    for Group { holding, members } in survey.groups_beside(environment, &backup.manifest) {
+        if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
+            continue;
+        }
+        let mut is_held = false;
+        for other in members.into_iter().filter(|other| *other != id) {
+            is_held = is_held || holders.problem(other).await? == Some(None);
+        }
+        if !is_held {
+            let text = format!(
+                "no other backup {holding} verifies, so it would be lost; remove {id} with `.even_if_last()`"
+            );
+            return Err(Error::new(ErrorKind::Conflict, text));
         }
     }
-    let (id, name) = (manifest.id, &manifest.name);
-    Err(Error::new(
-        ErrorKind::Conflict,
-        format!(
-            "no other backup called `{name}` was completed and verifies; remove {id} with `.even_if_last()`"
-        ),
-    ))
+    Ok(())
 }
 
 /// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.

@@ -10,7 +10,7 @@ use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
 use crate::archive::{ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, rekeyed_path};
 use crate::cancellation::until_cancelled;
-use crate::catalog::StoredBackup;
+use crate::catalog::{self, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
@@ -39,7 +39,8 @@ pub(crate) async fn run(
         )
     })?;
     recipients.check()?;
-    let report = RekeyReport::untouched(manifest);
+    let mut report = RekeyReport::untouched(manifest);
+    report.warnings.extend(catalog::origin_note(manifest, &environment.identity));
     let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
     let scope = match manifest.is_sealed() {

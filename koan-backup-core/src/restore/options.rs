@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
 use crate::id::SetName;
+use crate::identity::ApplicationIdentity;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent, SessionOptions};
 use crate::selection::Selection;
 
@@ -16,6 +17,8 @@ pub struct RestoreOptions {
     pub selection: Selection,
     /// The storage profile; the default one if none is named.
     pub profile: Option<String>,
+    /// The application that made it, if a backup is looked up by name among those of another one.
+    pub application: Option<ApplicationIdentity>,
     /// What happens to a record whose key exists already.
     pub conflict: ConflictMode,
     /// Whether records that are not in the archive go.
@@ -61,6 +64,7 @@ impl Default for RestoreOptions {
         Self {
             selection: Selection::default(),
             profile: None,
+            application: None,
             conflict: ConflictMode::default(),
             replace_existing: false,
             target_set: None,

@@ -11,7 +11,7 @@ use super::shop::{NAME, Shared, complete, hanging, patiently, the_failure};
 
 fn is_lost(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Busy);
-    for part in ["the lease `leases/backup/nightly`", "was lost", "`thief`", "nothing was published"] {
+    for part in ["the lease `leases/backup/nightly-", "was lost", "`thief`", "nothing was published"] {
         assert!(error.to_string().contains(part), "{part} is not in {error}");
     }
 }

@@ -75,7 +75,7 @@ fn is_told() -> bool {
 /// In a process that was started here: backs up each time it is told to.
 async fn work(folder: PathBuf) {
     let storage = Storage::local(folder).expect("a directory");
-    let koan = builder("worker", storage, Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
+    let koan = builder("shop", storage, Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
     say(&format!("{SAYS}ready"));
     while is_told() {
         let backup = koan.backup(NAME).on_event(|event| {
@@ -139,7 +139,7 @@ async fn the_lease_of_a_killed_process_expires_by_itself() {
     let koan = shared.koan("shop", Duration::ZERO).await;
     let error = koan.backup(NAME).await.expect_err("it may live");
     assert_eq!(error.kind(), ErrorKind::Busy);
-    assert!(error.to_string().contains(&format!("application `worker`, process {process}")), "{error}");
+    assert!(error.to_string().contains(&format!("application `shop`, process {process}")), "{error}");
     let backup = loop {
         match koan.backup(NAME).await {
             Ok(backup) => break backup,
@@ -173,7 +173,7 @@ async fn a_process_that_was_paused_for_too_long_does_not_publish() {
         worker.tell("go on");
         worker.signal("-CONT");
         let said = worker.hear();
-        assert!(said.starts_with("Busy: the lease `leases/backup/nightly`"), "{said}");
+        assert!(said.starts_with("Busy: the lease `leases/backup/nightly-"), "{said}");
         assert!(said.contains("nothing was published"), "{said}");
         assert_eq!(complete(&koan).await.len(), before + usize::from(is_taken));
         assert_eq!(shared.archives(), 1);

@@ -52,7 +52,7 @@ async fn a_restore_that_is_dropped_does_not_keep_its_pin() {
 #[tokio::test]
 async fn several_restores_pin_a_backup_at_once() {
     let shared = Shared::new();
-    let (a, b) = (shared.koan("left", Duration::ZERO).await, shared.koan("right", Duration::ZERO).await);
+    let (a, b) = (shared.koan("shop", Duration::ZERO).await, shared.koan("shop", Duration::ZERO).await);
     a.backup(NAME).await.expect("a backup");
     let (left, right) = tokio::join!(a.restore(NAME).into_future(), b.restore(NAME).into_future());
     left.and(right).expect("neither waits");

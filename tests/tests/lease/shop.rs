@@ -60,12 +60,25 @@ impl Shared {
 
     /// The files of the leases of a subject, which are held or not.
     pub(super) fn leases(&self, subject: &str) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(self.path().join("leases").join(subject)) else {
-            return Vec::new();
-        };
+        let Ok(entries) = std::fs::read_dir(self.folder(subject)) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
         files.sort();
         files
+    }
+
+    /// The folder of the leases of a subject. That of a backup by name ends with a hash of whose it is.
+    fn folder(&self, subject: &str) -> PathBuf {
+        let folder = self.path().join("leases").join(subject);
+        let (Some(above), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
+        else {
+            return folder;
+        };
+        let of_name = |entry: &std::fs::DirEntry| {
+            let found = entry.file_name().into_string().unwrap_or_default();
+            subject.starts_with("backup/") && found.starts_with(&format!("{name}-"))
+        };
+        let found = std::fs::read_dir(above).ok().and_then(|entries| entries.flatten().find(of_name));
+        found.map_or(folder.clone(), |entry| entry.path())
     }
 
     /// The lease of a subject that counts.

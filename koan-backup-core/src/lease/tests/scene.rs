@@ -26,7 +26,7 @@ pub(super) const HOLDS: Duration = Duration::from_secs(60);
 pub(super) struct Scene {
     pub(super) storage: Storage,
     pub(super) clock: HandClock,
-    holds: Duration,
+    pub(super) holds: Duration,
 }
 
 impl Scene {
