@@ -5,6 +5,7 @@ mod cache;
 pub(crate) mod damage;
 mod entry;
 mod health;
+pub(crate) mod latest;
 mod query;
 mod reference;
 mod statistics;

@@ -77,6 +77,9 @@ pub(crate) async fn find<'a>(
                 None => Err(not_found(storage, &format!("no backup has the id {id}"))),
             }
         }
+        BackupRef::Latest => {
+            Err(Error::new(ErrorKind::Internal, "`latest` was looked for by its name; this is a defect"))
+        }
         BackupRef::Name(name) => {
             let mut named = list(storage).await?;
             named.retain(|backup| backup.manifest.name.as_str() == name);

@@ -11,10 +11,11 @@ use super::report::{BackupDiff, Change, Difference, EntityDiff, OnDifference};
 use super::side::{Compared, Side};
 use crate::archive::EntityManifest;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::selection::Selection;
 
 /// Records of one share at most, on average.
 const RECORDS_A_SHARE: u64 = 1 << 18;
@@ -51,7 +52,10 @@ async fn compare(
     }
     let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
     let find = async |backup: &BackupRef, profile: &Option<String>| {
-        let found = catalog::find(environment.storage(profile.as_deref())?, backup, has_archive).await?;
+        let storage = environment.storage(profile.as_deref())?;
+        let selection = Selection { names: options.entities.clone(), ..Selection::default() };
+        let wanted = latest::resolve(environment, storage, backup, &selection).await?;
+        let found = catalog::find(storage, &wanted, has_archive).await?;
         Side::open(environment, found).await
     };
     let before = find(before, &options.before_profile).await?;

@@ -13,7 +13,7 @@ use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
 use crate::environment::{Environment, KnownEntity, names, require_archive_recipients, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
+use crate::event::{Event, Listener, OperationLog};
 use crate::inventory::Inventory;
 use crate::lease;
 use crate::provider::Provider;
@@ -35,6 +35,7 @@ pub struct KoanBuilder {
     clock: Arc<dyn Clock>,
     lease_time: Duration,
     listener: Listener,
+    operation_log: OperationLog,
     catalog_cache: Option<PathBuf>,
 }
 
@@ -59,6 +60,7 @@ impl KoanBuilder {
             clock: Arc::new(SystemClock),
             lease_time: lease::DEFAULT_TIME,
             listener: Listener::default(),
+            operation_log: OperationLog::Emitted,
             catalog_cache: None,
         }
     }
@@ -156,6 +158,13 @@ impl KoanBuilder {
         self
     }
 
+    /// Turns off the log of backups and restores: their start, progress, preparation, completion and failure, which are otherwise
+    /// logged through `tracing` with the target `koan::backup`, inside spans of the operation and the entity.
+    pub fn without_operation_log(mut self) -> Self {
+        self.operation_log = OperationLog::Off;
+        self
+    }
+
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
@@ -206,6 +215,7 @@ impl KoanBuilder {
                 lease_time: self.lease_time,
                 producer,
                 listener: self.listener,
+                operation_log: self.operation_log,
             }),
         })
     }

@@ -7,10 +7,11 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::cancel_setter;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::copy::{self, CopyOptions, CopyReport};
 use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
+use crate::selection::Selection;
 
 /// A backup that is copied into another storage profile when this is awaited.
 ///
@@ -73,7 +74,12 @@ impl IntoFuture for CopyBuilder {
             let whole = |manifest: &crate::archive::Manifest| {
                 manifest.archive.is_some() && manifest.status.is_complete()
             };
-            let found = catalog::find(environment.storage(from.as_deref())?, &self.backup, whole);
+            let storage = environment.storage(from.as_deref())?;
+            let found = async {
+                let all = Selection::default();
+                let wanted = latest::resolve(environment, storage, &self.backup, &all).await?;
+                catalog::find(storage, &wanted, whole).await
+            };
             let backup = until_cancelled(cancel, found).await?;
             copy::run(environment, &backup, target, cancel).await
         })

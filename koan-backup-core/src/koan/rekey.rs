@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::cancel_setter;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::error::{ErrorKind, Result};
 use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
+use crate::selection::Selection;
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///
@@ -51,12 +52,9 @@ impl IntoFuture for RekeyBuilder {
         Box::pin(async move {
             let environment = &self.koan.environment;
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
-            let backup = catalog::find(
-                environment.storage(self.options.profile.as_deref())?,
-                &self.backup,
-                has_archive,
-            )
-            .await?;
+            let storage = environment.storage(self.options.profile.as_deref())?;
+            let wanted = latest::resolve(environment, storage, &self.backup, &Selection::default()).await?;
+            let backup = catalog::find(storage, &wanted, has_archive).await?;
             rekey::run(environment, backup, &self.options.cancel).await
         })
     }

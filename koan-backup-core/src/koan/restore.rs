@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::{run_setters, selection_setters};
+use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
-use crate::catalog::{self, BackupRef, StoredBackup};
+use crate::catalog::{self, BackupRef, StoredBackup, latest};
 use crate::encryption::Identities;
 use crate::error::{Error, Result};
 use crate::id::SetName;
@@ -117,6 +117,8 @@ impl RestoreBuilder {
         self
     }
 
+    timeout_setter!();
+
     run_setters! {
         /// Undoes the restore when the token is cancelled.
     }
@@ -144,8 +146,10 @@ async fn find<'k>(
     let accepts = |manifest: &Manifest| {
         manifest.status.is_complete() || (options.allow_partial && manifest.archive.is_some())
     };
-    let backup =
-        catalog::find(koan.environment.storage(options.profile.as_deref())?, backup, accepts).await?;
+    let storage = koan.environment.storage(options.profile.as_deref())?;
+    koan.environment.check_provider_filters(&options.selection)?;
+    let backup = latest::resolve(&koan.environment, storage, backup, &options.selection).await?;
+    let backup = catalog::find(storage, &backup, accepts).await?;
     let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
     let backup = verify::opened(backup, &identities).await?;
     verify::require_opened(&backup, &identities)?;

@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::run_setters;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::entity::Entity;
 use crate::error::Result;
+use crate::selection::Selection;
 use crate::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// A verification that is done when it is awaited.
@@ -69,7 +70,9 @@ impl IntoFuture for VerifyBuilder {
             let environment = &self.koan.environment;
             self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
-            let backup = catalog::find(environment.storage(profile)?, &self.backup, |_| true).await?;
+            let storage = environment.storage(profile)?;
+            let wanted = latest::resolve(environment, storage, &self.backup, &Selection::default()).await?;
+            let backup = catalog::find(storage, &wanted, |_| true).await?;
             let identities = verify::identities_for(environment, &backup.manifest).await?;
             let (id, scope) = (backup.manifest.id, self.options.scope);
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
