@@ -6,6 +6,7 @@ mod cache;
 pub(crate) mod damage;
 mod entry;
 mod health;
+pub(crate) mod latest;
 mod losses;
 mod origin;
 mod query;

@@ -78,7 +78,7 @@ impl Koan {
         BackupBuilder::new(Ok(self.clone()), name.into())
     }
 
-    /// Restores a backup: by name the newest that was completed, or by id.
+    /// Restores a backup: by name the newest that was completed, by id, or `latest`: see [`BackupRef::Latest`].
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(Ok(self.clone()), backup.into())
     }

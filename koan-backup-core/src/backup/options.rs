@@ -1,6 +1,7 @@
 //! What to back up, and how.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ pub struct BackupOptions {
     pub selection: Selection,
     /// Where the archive goes; the default profile if none is named.
     pub profile: Option<String>,
+    /// Whether schema snapshots are left out, also those that policies include.
+    pub without_schemas: bool,
     /// How records are compressed.
     pub compression: Compression,
     /// Whether entities that can be read are still backed up when one cannot. The backup's status is `failed` then.
@@ -38,6 +41,8 @@ pub struct BackupOptions {
     pub batch_size: usize,
     /// Cancels the backup: nothing is published.
     pub cancel: CancellationToken,
+    /// How long it may take; without a limit if none is given.
+    pub timeout: Option<Duration>,
     /// Is told what happens.
     pub listener: Listener,
 }
@@ -51,12 +56,14 @@ impl Default for BackupOptions {
             metadata: BTreeMap::new(),
             selection: Selection::default(),
             profile: None,
+            without_schemas: false,
             compression: Compression::default(),
             continue_on_error: false,
             verify_after: false,
             max_concurrency: 4,
             batch_size: 1000,
             cancel: CancellationToken::new(),
+            timeout: None,
             listener: Listener::default(),
         }
     }

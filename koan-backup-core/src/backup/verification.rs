@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::options::BackupOptions;
 use super::report::BackupReport;
 use crate::archive::{BackupStatus, manifest_path};
-use crate::catalog::{self, BackupRef, VerificationRecord};
+use crate::catalog::{self, VerificationRecord};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
@@ -63,7 +63,7 @@ async fn read_back(
     listener: &Listener,
 ) -> Result<VerifyReport> {
     let id = report.id();
-    let found = catalog::find(storage, &BackupRef::Id(id), |_| true).await?;
+    let found = catalog::find_id(storage, id).await?;
     let written = serde_json::from_slice::<serde_json::Value>(&report.manifest().published().to_json());
     if !written.is_ok_and(|written| written == found.published) {
         let text = format!("`{}` is not what was written", manifest_path(&id));

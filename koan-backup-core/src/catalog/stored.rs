@@ -86,6 +86,9 @@ pub(crate) async fn find<'a>(
 ) -> Result<StoredBackup<'a>> {
     match wanted {
         BackupRef::Id(id) => find_id(storage, *id).await,
+        BackupRef::Latest => {
+            Err(Error::new(ErrorKind::Internal, "`latest` was looked for by its name; this is a defect"))
+        }
         BackupRef::Name(name) => {
             let mut all = list(storage).await?;
             all.retain(|backup| backup.manifest.name.as_str() == name);

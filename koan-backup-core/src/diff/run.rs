@@ -11,11 +11,12 @@ use super::report::{BackupDiff, Change, Difference, EntityDiff, OnDifference};
 use super::side::{Compared, Side};
 use crate::archive::EntityManifest;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::identity::ApplicationIdentity;
+use crate::selection::Selection;
 
 /// Records of one share at most, on average.
 const RECORDS_A_SHARE: u64 = 1 << 18;
@@ -57,7 +58,9 @@ async fn compare(
     let find = async |backup: &BackupRef, profile: &Option<String>, application: &Option<_>| {
         let lookup = environment.lookup(application.as_ref());
         let storage = environment.storage(profile.as_deref())?;
-        let found = catalog::find(storage, lookup, backup, has_archive).await?;
+        let selection = Selection { names: options.entities.clone(), ..Selection::default() };
+        let wanted = latest::resolve(environment, storage, lookup, backup, &selection).await?;
+        let found = catalog::find(storage, lookup, &wanted, has_archive).await?;
         Side::open(environment, found).await
     };
     let before = find(before, &options.before_profile, &options.before_application).await?;

@@ -5,7 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::{run_setters, selection_setters};
+use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::entity::EntityDescriptor;
@@ -85,6 +85,14 @@ impl BackupBuilder {
         self
     }
 
+    /// Leaves the schema snapshots of entities out of this backup. A restore then finds changes of a type only by its records.
+    ///
+    /// An entity whose policy excludes its schema has none in any backup.
+    pub fn without_schemas(mut self) -> Self {
+        self.options.without_schemas = true;
+        self
+    }
+
     /// Backs up what can be read even when an entity cannot. The report's status is `failed` then.
     pub fn continue_on_error(mut self) -> Self {
         self.options.continue_on_error = true;
@@ -113,6 +121,8 @@ impl BackupBuilder {
         self
     }
 
+    timeout_setter!();
+
     run_setters! {
         /// Cancels the backup when the token is cancelled: nothing is published.
     }
@@ -128,7 +138,7 @@ impl IntoFuture for BackupBuilder {
             if let Some(error) = self.invalid {
                 return Err(error);
             }
-            let name = BackupName::new(self.name)?;
+            let name = BackupName::of_new_backup(self.name)?;
             backup::run(&koan.environment, &name, &self.options).await
         })
     }

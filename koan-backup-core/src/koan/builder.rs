@@ -13,7 +13,7 @@ use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
 use crate::environment::{Environment, KnownEntity, names, require_archive_recipients, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
+use crate::event::{Event, Listener, OperationLog};
 use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::lease;
@@ -38,6 +38,7 @@ pub struct KoanBuilder {
     clock: Arc<dyn Clock>,
     lease_time: Duration,
     listener: Listener,
+    operation_log: OperationLog,
     catalog_cache: Option<PathBuf>,
     state_directory: Option<PathBuf>,
 }
@@ -64,6 +65,7 @@ impl KoanBuilder {
             clock: Arc::new(SystemClock),
             lease_time: lease::DEFAULT_TIME,
             listener: Listener::default(),
+            operation_log: OperationLog::Emitted,
             catalog_cache: None,
             state_directory: None,
         }
@@ -178,6 +180,13 @@ impl KoanBuilder {
         self
     }
 
+    /// Turns off the log of backups and restores: their start, progress, preparation, completion and failure, which are otherwise
+    /// logged through `tracing` with the target `koan::backup`, inside spans of the operation and the entity.
+    pub fn without_operation_log(mut self) -> Self {
+        self.operation_log = OperationLog::Off;
+        self
+    }
+
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
@@ -236,6 +245,7 @@ impl KoanBuilder {
                 producer,
                 identity,
                 listener: self.listener,
+                operation_log: self.operation_log,
             }),
         })
     }

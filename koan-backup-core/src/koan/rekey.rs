@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::{application_setter, cancel_setter};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef, Origin};
+use crate::catalog::{self, BackupRef, Origin, latest};
 use crate::error::{ErrorKind, Result};
 use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
+use crate::selection::Selection;
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///
@@ -53,13 +54,11 @@ impl IntoFuture for RekeyBuilder {
         Box::pin(async move {
             let environment = &self.koan.environment;
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
-            let backup = catalog::find(
-                environment.storage(self.options.profile.as_deref())?,
-                environment.lookup(self.options.application.as_ref()),
-                &self.backup,
-                has_archive,
-            )
-            .await?;
+            let storage = environment.storage(self.options.profile.as_deref())?;
+            let lookup = environment.lookup(self.options.application.as_ref());
+            let all = Selection::default();
+            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
+            let backup = catalog::find(storage, lookup, &wanted, has_archive).await?;
             rekey::run(environment, backup, &self.options.cancel).await
         })
     }

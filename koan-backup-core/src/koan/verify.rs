@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, run_setters};
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::entity::Entity;
 use crate::error::Result;
+use crate::selection::Selection;
 use crate::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// A verification that is done when it is awaited.
@@ -72,7 +73,9 @@ impl IntoFuture for VerifyBuilder {
             self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
             let lookup = environment.lookup(self.options.application.as_ref());
-            let backup = catalog::find(environment.storage(profile)?, lookup, &self.backup, |_| true).await?;
+            let (storage, all) = (environment.storage(profile)?, Selection::default());
+            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
+            let backup = catalog::find(storage, lookup, &wanted, |_| true).await?;
             let note = catalog::origin_note(&backup.manifest, &environment.identity);
             let identities = verify::identities_for(environment, &backup.manifest).await?;
             let (id, scope) = (backup.manifest.id, self.options.scope);

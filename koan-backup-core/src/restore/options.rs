@@ -1,5 +1,7 @@
 //! What to restore, and how.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +45,8 @@ pub struct RestoreOptions {
     pub max_concurrency: usize,
     /// Cancels the restore: it is undone.
     pub cancel: CancellationToken,
+    /// How long it may take; without a limit if none is given.
+    pub timeout: Option<Duration>,
     /// Is told what happens.
     pub listener: Listener,
 }
@@ -77,6 +81,7 @@ impl Default for RestoreOptions {
             batch_size: 1000,
             max_concurrency: 4,
             cancel: CancellationToken::new(),
+            timeout: None,
             listener: Listener::default(),
         }
     }
