@@ -5,6 +5,8 @@ mod chinook;
 mod conformance;
 mod faults;
 mod indexes;
+mod large;
+mod messages;
 mod naming;
 mod reading;
 mod references;
