@@ -8,6 +8,7 @@ mod faithful;
 mod field_value;
 mod json_fault;
 mod kept;
+pub(crate) mod line_key;
 mod neutral;
 mod plain;
 mod record;

@@ -8,6 +8,10 @@ use crate::canonical::CanonicalError;
 use crate::schema::first_difference;
 use crate::value::Value;
 
+/// What is said of a date that few types read and no archive holds.
+pub(super) const BEFORE_YEAR_1: &str = "is a date before the year 1 (BC), which archives do not hold for such a type; correct the row, or \
+     declare the field as `String`";
+
 /// Why a record was refused, and in which field. Never holds content of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordError {
@@ -70,12 +74,7 @@ impl RecordError {
         if year >= 1 {
             return self;
         }
-        Self {
-            problem: "is a date before the year 1 (BC), which its type does not read; correct the row, or use a type that reads such \
-                      dates, or declare the field as `String` and its column as text"
-                .to_owned(),
-            ..self
-        }
+        Self { problem: BEFORE_YEAR_1.to_owned(), ..self }
     }
 
     pub(super) fn within(mut self, outer: &str) -> Self {

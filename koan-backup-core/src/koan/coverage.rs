@@ -46,6 +46,7 @@ pub(super) async fn look(
         for table in &described.unmapped_tables {
             warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` → in no entity"));
         }
+        inventory.notes.extend(described.notes.iter().map(|note| format!("provider `{name}`: {note}")));
         for warning in &described.warnings {
             warn(inventory, Remedy::Said, format!("provider `{name}`: {warning}"));
         }

@@ -14,6 +14,8 @@ pub struct ProviderDescription {
     pub foreign_keys: Vec<ForeignKey>,
     /// Settings of the provider that do nothing, each with the remedy: an ignored table that does not exist.
     pub warnings: Vec<String>,
+    /// What is worth knowing of tables that are in no entity.
+    pub notes: Vec<String>,
 }
 
 /// How one entity maps to the database.

@@ -37,6 +37,8 @@ pub(super) struct Table {
     pub(super) is_readable: bool,
     /// The table that it is a partition of, or those that it inherits from, as texts name them.
     pub(super) parents: Vec<String>,
+    /// Its partitions, or the tables that inherit from it, as texts name them.
+    pub(super) children: Vec<String>,
     pub(super) columns: Vec<Column>,
     /// What keeps its rows apart at once and without a condition.
     pub(super) unique: Vec<UniqueIndex>,
@@ -173,13 +175,17 @@ impl Catalog {
             let shown: BTreeMap<Oid, String> =
                 tables.iter().map(|table| (table.oid, table.shown.clone())).collect();
             let mut parents: BTreeMap<Oid, Vec<String>> = BTreeMap::new();
+            let mut children: BTreeMap<Oid, Vec<String>> = BTreeMap::new();
             for row in client.query(PARENTS, &[]).await? {
-                if let Some(parent) = shown.get(&row.try_get::<_, Oid>(1)?) {
-                    parents.entry(row.try_get(0)?).or_default().push(parent.clone());
+                let (child, parent): (Oid, Oid) = (row.try_get(0)?, row.try_get(1)?);
+                if let (Some(child_name), Some(parent_name)) = (shown.get(&child), shown.get(&parent)) {
+                    parents.entry(child).or_default().push(parent_name.clone());
+                    children.entry(parent).or_default().push(child_name.clone());
                 }
             }
             for table in &mut tables {
                 table.parents = parents.remove(&table.oid).unwrap_or_default();
+                table.children = children.remove(&table.oid).unwrap_or_default();
                 table.columns = columns.remove(&table.oid).unwrap_or_default();
                 table.unique = unique.remove(&table.oid).unwrap_or_default();
             }
@@ -230,11 +236,19 @@ impl Table {
     /// How it belongs to another table, if it does.
     pub(super) fn belongs(&self) -> Option<String> {
         let parents = listed(self.parents.iter().map(String::as_str));
+        let children = listed(self.children.iter().map(String::as_str));
+        let mut parts = Vec::new();
         match (self.parents.is_empty(), self.is_partition) {
-            (true, _) => None,
-            (false, true) => Some(format!("a partition of {parents}")),
-            (false, false) => Some(format!("inherits from {parents}")),
+            (true, _) => {}
+            (false, true) => parts.push(format!("a partition of {parents}")),
+            (false, false) => parts.push(format!("inherits from {parents}")),
         }
+        match (self.children.is_empty(), self.kind) {
+            (true, _) => {}
+            (false, TableKind::Partitioned) => parts.push(format!("with its partitions {children}")),
+            (false, _) => parts.push(format!("without the rows of {children}, which inherit from it")),
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// Whether records can be in it.
@@ -283,6 +297,7 @@ fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> 
         is_owned: row.try_get(5)?,
         is_readable: row.try_get(6)?,
         parents: Vec::new(),
+        children: Vec::new(),
         columns: Vec::new(),
         unique: Vec::new(),
         shown,

@@ -32,6 +32,11 @@ pub(super) async fn describe(
     description.unmapped_tables =
         unmapped.map(|table| coverage::unmapped(&table.shown, twins.get(&table.oid))).collect();
     description.unmapped_tables.sort();
+    let inheriting = catalog.tables.iter().filter(|table| !table.is_partition && !table.parents.is_empty());
+    description.notes.extend(inheriting.filter(|table| !mapped.contains(&table.oid)).map(|table| {
+        let belongs = table.belongs().unwrap_or_default();
+        format!("table `{}` {belongs}: an entity of its own backs up its rows", table.shown)
+    }));
     let shown: BTreeMap<u32, &str> =
         catalog.tables.iter().map(|table| (table.oid, table.shown.as_str())).collect();
     for reference in references(connection).await? {

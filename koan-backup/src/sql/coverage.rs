@@ -79,8 +79,9 @@ impl Ignored<'_> {
         let Some(table) = known.iter().find(|table| (self.is)(name, table)) else {
             let mapped =
                 |shown: &str| views.iter().flat_map(|view| &view.tables).any(|seen| seen.table == shown);
-            let free = known.iter().map(|table| table.shown).filter(|shown| !mapped(shown));
-            let free: Vec<&str> = free.take(LISTED).collect();
+            let free = known.iter().filter(|table| table.partition_of.is_none() && !self.holds(table));
+            let free: Vec<&str> =
+                free.map(|table| table.shown).filter(|shown| !mapped(shown)).take(LISTED).collect();
             let near = known.iter().find(|table| is_near(table.name, name));
             let there = match (near, free.is_empty()) {
                 (Some(near), _) => format!("did you mean `{}`?", near.shown),

@@ -6,6 +6,8 @@ mod conformance;
 mod equality;
 mod faults;
 mod indexes;
+mod large;
+mod messages;
 mod naming;
 mod reading;
 mod references;
