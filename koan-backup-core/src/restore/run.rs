@@ -211,7 +211,8 @@ impl Restoring<'_> {
                 set: part.target_set.clone(),
                 expected: Some(part.entity.item_count),
             });
-            let counts = self.part(name, part, session).await.inspect_err(|error| self.tell_failed(part, error))?;
+            let counts =
+                self.part(name, part, session).await.inspect_err(|error| self.tell_failed(part, error))?;
             self.entries.listener.tell(|| Event::EntityCompleted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
