@@ -227,7 +227,7 @@ mod tests {
             ("403 Forbidden", "SignatureDoesNotMatch", Asked::Bucket, "AWS_SECRET_ACCESS_KEY"),
             ("400 Bad Request", "ExpiredToken", Asked::Bucket, "AWS_SESSION_TOKEN"),
             ("400 Bad Request", "AuthorizationHeaderMalformed", Asked::Bucket, "another region"),
-            ("403 Forbidden", "AccessDenied", Asked::Write, "may not do this"),
+            ("403 Forbidden", "AccessDenied", Asked::Write, "they must list, read, write and delete"),
         ] {
             let error = match status.get(..3) {
                 Some("409") => {

@@ -42,7 +42,7 @@ const CHECKSUM: &str = "if the bucket has Object Lock, uploads need a checksum: 
                         storage";
 const REGION: &str = "the bucket is in another region: check the region and the endpoint";
 const LIMITED: &str =
-    "the credentials are known and may not do this: let them list, read, write and delete files there";
+    "check the credentials and what they may do there: they must list, read, write and delete files";
 
 /// The hint for a code that a store answered.
 pub(super) fn of_code(code: &str, asked: Asked) -> Option<Hint> {
@@ -57,19 +57,20 @@ pub(super) fn of_code(code: &str, asked: Asked) -> Option<Hint> {
         "InvalidRequest" if matches!(asked, Asked::Creation | Asked::Write) => Hint::refused(CHECKSUM),
         // Azure has one code for both.
         "AuthenticationFailed" => Hint::refused(
-            "the account key or the signature is wrong, or this machine's clock differs by more than 15 minutes from that of the \
-             store: check `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY` and the clock",
+            "check the credentials (`AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`) and this machine's clock, which may not \
+             differ by more than 15 minutes from that of the store",
         ),
         // Google as well.
         "invalid_grant" => Hint::refused(
             "the key of the service account was revoked, or this machine's clock is wrong: check \
              `GOOGLE_APPLICATION_CREDENTIALS` and the clock",
         ),
-        "InvalidAccessKeyId" => {
-            Hint::refused("the access key is not known there: check `AWS_ACCESS_KEY_ID` and the endpoint")
-        }
+        "InvalidAccessKeyId" => Hint::refused(
+            "check the credentials: the access key is not known there (`AWS_ACCESS_KEY_ID`); check the endpoint as well",
+        ),
         "SignatureDoesNotMatch" => Hint::refused(
-            "the secret key does not belong to the access key: check `AWS_SECRET_ACCESS_KEY`, and that it was copied whole",
+            "check the credentials: the secret key (`AWS_SECRET_ACCESS_KEY`) does not belong to the access key, or was not copied \
+             whole",
         ),
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => Hint::refused(
             "the session token has expired: get new credentials, and set `AWS_SESSION_TOKEN` with them",
