@@ -8,9 +8,10 @@
 //!   order of its key. Tables cannot be altered or emptied by TRUNCATE meanwhile; writers go on. Standbys work, too.
 //! - **Types**: dates and times are UTC, decimals exact. NaN, infinity and NUL are refused by entity, key and column; so is
 //!   what PostgreSQL would round or cut in silence. A type that a field cannot be read from is named at boot.
-//! - **Restores** are one transaction. Foreign keys hold at its end, triggers do not fire where the role owns the table, and
-//!   indexes, constraints and triggers are put back as they were. Sequences move on, never back; like all sequences, they
-//!   stay there when the very commit fails.
+//! - **Restores** are one transaction. Foreign keys hold at its end; triggers and rewrite rules do not act where the role owns
+//!   the table; indexes, constraints, triggers and rules are put back as they were. Keys are compared as the database compares
+//!   them and written as the archive spells them. Sequences move on, never back; like all sequences, they stay there when the
+//!   very commit fails. `docs/providers.md` lists what each role may do.
 //! - **TLS**: `sslmode=disable` is in clear; `prefer`, the default, encrypts where the server can and verifies nobody;
 //!   `require` encrypts or fails; `verify-full`, or `require` with a root certificate, verifies certificate and host name.
 

@@ -211,6 +211,15 @@ pub trait RestoreSession: fmt::Debug + Send {
     /// The database fails, or took another number of records than it was sent.
     async fn end(&mut self) -> Result<WriteCounts>;
 
+    /// Ends a dry run: reports what the commit of a restore would refuse, such as references between targets. It is called once,
+    /// after the last target and before [`rollback`](Self::rollback), and never when a restore writes. Does nothing by default.
+    ///
+    /// # Errors
+    /// A constraint between targets would not hold: its name and keys are in the error.
+    async fn check_constraints(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Puts back what was changed for speed, moves sequences on, checks constraints, and commits.
     ///
     /// # Errors

@@ -263,10 +263,16 @@ impl Restoring<'_> {
 async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
     let mut committed: Vec<String> = Vec::new();
     let mut sessions = sessions.into_iter();
-    while let Some((name, session)) = sessions.next() {
+    while let Some((name, mut session)) = sessions.next() {
         let ended = match intent {
             SessionIntent::Apply => session.commit().await,
-            SessionIntent::Compare => session.rollback().await,
+            SessionIntent::Compare => match session.check_constraints().await {
+                Ok(()) => session.rollback().await,
+                Err(error) => {
+                    let all = std::iter::once((name, session)).chain(sessions);
+                    return Err(roll_back(all.collect(), error).await);
+                }
+            },
         };
         if let Err(error) = ended {
             let error = roll_back(sessions.collect(), error).await;

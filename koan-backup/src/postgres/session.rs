@@ -31,6 +31,7 @@ use super::connection::{Connection, Location};
 use super::ddl;
 use super::mapping::Mapping;
 use balance::{ExpectedRows, Interference};
+use compare::Compared;
 use load::Loading;
 use suspended::Suspended;
 
@@ -55,6 +56,8 @@ pub(super) struct PostgresSession {
     written: Vec<(EntityCodec, Mapping)>,
     /// How many rows the tables of targets must have at the end.
     expected: Vec<ExpectedRows>,
+    /// What a dry run has compared.
+    compared: Compared,
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -83,6 +86,7 @@ impl PostgresSession {
             suspended,
             written: Vec::new(),
             expected: Vec::new(),
+            compared: Compared::default(),
             open: None,
             targets: 0,
             broken: false,
@@ -125,9 +129,7 @@ impl PostgresSession {
         };
         let target = Target::new(request, mapping)?;
         self.targets += 1;
-        if self.options.intent == SessionIntent::Apply {
-            self.written.push((target.entity.clone(), target.mapping.clone()));
-        }
+        self.written.push((target.entity.clone(), target.mapping.clone()));
         let loading =
             Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
                 .await?;
@@ -166,6 +168,9 @@ impl PostgresSession {
                 Ok(counts)
             }
             Some(Open::Loading(loading)) => {
+                if self.options.intent == SessionIntent::Compare {
+                    self.compared.add(&self.options, &loading);
+                }
                 let (counts, expected) = loading.end(&self.connection, &self.options).await?;
                 self.expected.extend(expected);
                 self.check_rows().await?;
@@ -262,6 +267,12 @@ impl RestoreSession for PostgresSession {
         self.enter()?;
         let finished = self.finish().await;
         self.settled(finished)
+    }
+
+    async fn check_constraints(&mut self) -> Result<()> {
+        self.enter()?;
+        let broken = self.compared.broken(&self.connection, &self.catalog, &self.written).await;
+        self.settled(broken.and_then(|broken| broken.map_or(Ok(()), Err)))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

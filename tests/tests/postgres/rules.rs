@@ -128,6 +128,8 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
         let error = koan.restore("nightly").on_conflict(conflict).await.expect_err("rules act");
         assert!(error.chain().contains("`redirect`"), "{error:?}");
     }
+    let written = koan.data::<Item>().upsert_many([Item { id: 500, name: "new".to_owned() }]).await;
+    assert!(written.expect_err("rules act").chain().contains("`redirect`"), "nothing looks beforehand here");
     assert_eq!((server.sql("TABLE item; TABLE other"), server.schema()), before);
     server.sql("ALTER TABLE item DISABLE RULE also; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_name");
     server.sql("SET session_replication_role = origin; DELETE FROM item WHERE id = 3");

@@ -236,6 +236,10 @@ async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
         restore().await.expect_err("it would act");
         assert_eq!(server.sql(ROWS), rows);
     }
+    // Nothing looks beforehand here.
+    let text = koan.data::<Seat>().clear().await.expect_err("it would act").chain();
+    assert!(text.contains("would change rows of its own accord"), "{text}");
+    assert_eq!(server.sql(ROWS), rows);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,9 @@ const REFERENCES: [&str; 2] = [
     WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
 ];
 
+/// The columns of [`rows`] by which [`ForeignKey`](super::references::ForeignKey) is read.
+pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
+
 /// Reads the foreign keys of a table and to it, each as a row.
 pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Result<Vec<Row>> {
     let rows = connection.client.query(&REFERENCES.join(POINTS_NOWHERE), &[&table]).await;

@@ -1,13 +1,19 @@
 //! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
 
-use koan_backup_core::{ConflictMode, Result, SessionOptions, WriteCounts};
+use koan_backup_core::{ConflictMode, EntityCodec, Error, Result, SessionOptions, WriteCounts};
+use tokio_postgres::types::Oid;
 
+use super::super::catalog::Catalog;
 use super::super::connection::Connection;
+use super::super::error::failed;
 use super::super::identifier::quoted;
+use super::super::mapping::Mapping;
 use super::super::types::StoredType;
+use super::acting;
 use super::checks;
 use super::load::{Loading, fails, first_taken};
 use super::merge::{require_keys_once, require_one_row_each};
+use super::references::{ForeignKey, Instead};
 use super::rewrite::{FinalState, require_swaps};
 use super::target::{Target, TargetColumn};
 use super::unique::Unique;
@@ -59,8 +65,49 @@ pub(super) async fn end(
     if matches!(last, FinalState::Merged) && counts.updated > 0 {
         require_swaps(connection, target, stage, &constraints, &what).await?;
     }
-    connection.run(&what, &format!("DROP TABLE {stage}")).await?;
     Ok(counts)
+}
+
+/// The rows that tables would have after a restore, which a dry run compares with each other at its end.
+#[derive(Debug, Default)]
+pub(super) struct Compared(Vec<(Oid, String)>);
+
+impl Compared {
+    /// Remembers a target. Its stage stays until the transaction ends.
+    pub(super) fn add(&mut self, options: &SessionOptions, loading: &Loading) {
+        if let Some(stage) = &loading.stage {
+            let rows = FinalState::of(options).rows(&loading.target, stage);
+            self.0.push((loading.target.mapping.table.oid, rows));
+        }
+    }
+
+    /// Returns the error of rows that would point nowhere, if there would be more of them than there are.
+    pub(super) async fn broken(
+        &self,
+        connection: &Connection,
+        catalog: &Catalog,
+        written: &[(EntityCodec, Mapping)],
+    ) -> Result<Option<Error>> {
+        let what = "comparing references";
+        let rows_of = |table: Oid| {
+            let found = self.0.iter().find(|(oid, _)| *oid == table);
+            found.map(|(_, rows)| rows.as_str())
+        };
+        for (table, _) in &self.0 {
+            for row in acting::rows(connection, *table, what).await? {
+                let found =
+                    ForeignKey::of(&row, acting::FOREIGN_KEY).map_err(|error| failed(what, &error))?;
+                let Some(foreign_key) = found else { continue };
+                let instead =
+                    Instead { child: rows_of(foreign_key.child), parent: rows_of(foreign_key.parent) };
+                let after = foreign_key.count(connection, instead).await?;
+                if after > 0 && after > foreign_key.count(connection, Instead::default()).await? {
+                    return foreign_key.broken(connection, catalog, written, instead).await;
+                }
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Counts the records of a stage whose key is there.

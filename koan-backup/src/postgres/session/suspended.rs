@@ -16,7 +16,7 @@ use super::super::mapping::Mapping;
 use super::acting::{self, Reference};
 use super::balance::Interference;
 use super::indexes::Index;
-use super::references::ForeignKey;
+use super::references::{ForeignKey, Instead};
 use super::rules;
 use super::target::Target;
 use super::unique::Unique;
@@ -131,7 +131,7 @@ impl Suspended {
             let suspension = match self.references.get(&reference.oid) {
                 Some(known) => *known,
                 None => {
-                    let foreign_key = ForeignKey::of(&row, [1, 12, 5, 17]);
+                    let foreign_key = ForeignKey::of(&row, acting::FOREIGN_KEY);
                     self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
                     let suspension = self.loosen(connection, &reference, extent, &what).await?;
                     self.references.insert(reference.oid, suspension);
@@ -277,7 +277,7 @@ impl Suspended {
             }
         }
         for foreign_key in &self.foreign_keys {
-            if let Some(error) = foreign_key.broken(connection, catalog, written).await? {
+            if let Some(error) = foreign_key.broken(connection, catalog, written, Instead::default()).await? {
                 return Ok(Some(error));
             }
         }
