@@ -20,7 +20,10 @@ pub(crate) fn entity(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
 pub(crate) fn in_database(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
     let text = filled(literal, what, cx)?;
     if text.contains('\0') {
-        cx.error(literal, format!("the {what} holds the character NUL, which no database has in a name; remove it"));
+        cx.error(
+            literal,
+            format!("the {what} holds the character NUL, which no database has in a name; remove it"),
+        );
         return None;
     }
     Some(text)

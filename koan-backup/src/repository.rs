@@ -61,7 +61,8 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     }
 
     /// The key of a record as its database compares it: the same text exactly for keys that are one key there, such as an e-mail
-    /// address in lower case for a column that ignores case. `None`, the default: keys are one exactly when their values are equal.
+    /// address in lower case for a column that ignores case. `None` for every record, the default: keys are one exactly when their values
+    /// are equal.
     ///
     /// It is asked wherever keys are compared: in backups, in dry runs, and in restores.
     fn comparable_key(&self, record: &T) -> Option<String> {

@@ -29,8 +29,9 @@ pub(super) trait ErasedRepository: Send + Sync {
     async fn count(&self) -> Result<u64>;
     /// The records that are there.
     async fn present(&self, codec: &EntityCodec) -> Result<Present>;
-    /// The key of a record, as the repository compares keys.
-    fn key(&self, record: &Record, codec: &EntityCodec, fields: &Projection) -> Result<RecordKey>;
+    /// The key of a record by the repository's own definition; `None` if it has none.
+    fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
+    -> Result<Option<RecordKey>>;
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()>;
     /// Reads everything again: each record about which something was decided must be there. Then removes the records that were
     /// there before and about which nothing was decided, if that is asked for, and gives their number.
@@ -128,8 +129,15 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         let wanted = request.key.as_deref().map(RecordKey::of_values);
         while let Some(record) = all.next().await {
             let record = record.map_err(self.failed("failed while it was read"))?;
-            let fields = Self::record(&request.entity, &record)?;
-            if wanted.as_ref().is_some_and(|wanted| *wanted != RecordKey::of(&fields, request.entity.schema())) {
+            let fields = match Self::record(&request.entity, &record) {
+                Ok(fields) => fields,
+                // The sink refuses it as well, and says which record it is.
+                Err(error) => return Err(sink.push_record(&record).err().unwrap_or(error)),
+            };
+            if wanted
+                .as_ref()
+                .is_some_and(|wanted| *wanted != RecordKey::of(&fields, request.entity.schema()))
+            {
                 continue;
             }
             if !keys.insert(self.comparable(&record, &fields, &request.entity)) {
@@ -164,10 +172,16 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         Ok(present)
     }
 
-    fn key(&self, record: &Record, codec: &EntityCodec, fields: &Projection) -> Result<RecordKey> {
+    fn own_key(
+        &self,
+        record: &Record,
+        codec: &EntityCodec,
+        fields: &Projection,
+    ) -> Result<Option<RecordKey>> {
         let typed = record.with_row(fields, |row| row.read::<T>());
         let typed = typed.map_err(|error| undecodable(record, codec, error))?;
-        Ok(self.comparable(&typed, record, codec))
+        let key = self.repository.comparable_key(&typed);
+        Ok(key.map(|text| RecordKey::of_values(&[Value::Str(text.into())])))
     }
 
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()> {

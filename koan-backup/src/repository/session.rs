@@ -10,7 +10,7 @@ use koan_backup_core::{
 
 use super::Repositories;
 use super::erased::{ErasedRepository, Others, Present, hash};
-use crate::keyed::{Decision, Decisions, out_of_turn};
+use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
 
 /// One restore into repositories.
 #[derive(Debug)]
@@ -28,8 +28,18 @@ struct Target {
     repository: Arc<dyn ErasedRepository>,
     present: Present,
     decisions: Decisions,
+    keys: Keys,
     /// Whether anything was written.
     wrote: bool,
+}
+
+/// By what keys are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    Unknown,
+    ByValue,
+    /// By what the repository says.
+    Own,
 }
 
 impl RepositorySession {
@@ -57,16 +67,23 @@ impl RestoreSession for RepositorySession {
         let present = repository.present(&codec).await?;
         let decisions = Decisions::new(codec.clone(), self.options.clone());
         let fields = Projection::of(codec.schema());
-        self.current = Some(Target { codec, fields, repository, present, decisions, wrote: false });
+        self.current =
+            Some(Target { codec, fields, repository, present, decisions, keys: Keys::Unknown, wrote: false });
         Ok(())
     }
 
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let Target { codec, fields, repository, present, decisions, wrote } =
+        let Target { codec, fields, repository, present, decisions, keys, wrote } =
             self.current.as_mut().ok_or_else(out_of_turn)?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            let key = repository.key(&record, codec, fields)?;
+            // Asking takes a record of its type, so the first one tells for all.
+            let own = match keys {
+                Keys::ByValue => None,
+                Keys::Unknown | Keys::Own => repository.own_key(&record, codec, fields)?,
+            };
+            *keys = if own.is_some() { Keys::Own } else { Keys::ByValue };
+            let key = own.unwrap_or_else(|| RecordKey::of(&record, codec.schema()));
             let existing = match present.get(&key) {
                 Some(known) => Some(*known == hash(&record, codec, fields)?),
                 None => None,

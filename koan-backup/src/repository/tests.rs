@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use koan_backup_core::{
-    EntityCodec, Provider as _, ReadRequest, Record, RecordSink, RestoreTarget, Result,
-    SessionIntent, SessionOptions, SetName, WriteCounts,
+    EntityCodec, Provider as _, ReadRequest, Record, RecordSink, RestoreTarget, Result, SessionIntent,
+    SessionOptions, SetName, WriteCounts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,11 @@ fn options(replace_existing: bool, intent: SessionIntent) -> SessionOptions {
     options
 }
 
-async fn restore(repository: &Folded, records: &[(&str, i64)], options: &SessionOptions) -> Result<WriteCounts> {
+async fn restore(
+    repository: &Folded,
+    records: &[(&str, i64)],
+    options: &SessionOptions,
+) -> Result<WriteCounts> {
     let codec = EntityCodec::new(Mail::descriptor());
     let records: Vec<Record> = records
         .iter()
@@ -131,7 +135,8 @@ async fn two_records_that_the_database_makes_one_are_refused_by_name() {
         for replacing in [false, true] {
             for intent in [SessionIntent::Apply, SessionIntent::Compare] {
                 let repository = folded(&THERE, folding, true);
-                let error = restore(&repository, &both, &options(replacing, intent)).await.expect_err("one key");
+                let error =
+                    restore(&repository, &both, &options(replacing, intent)).await.expect_err("one key");
                 assert!(error.to_string().contains("A@x"), "{error}");
                 assert_eq!(rows(&repository).len(), 2, "nothing was written");
             }
@@ -148,11 +153,17 @@ async fn a_dry_run_of_keys_in_another_spelling_counts_what_a_restore_counts() {
     for replacing in [false, true] {
         let repository = folded(&THERE, Folding::TakesSpelling, true);
         let records = [("a@X", 1), ("new@x", 3)];
-        let told = restore(&repository, &records, &options(replacing, SessionIntent::Compare)).await.expect("compared");
-        let done = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await.expect("restored");
+        let told = restore(&repository, &records, &options(replacing, SessionIntent::Compare))
+            .await
+            .expect("compared");
+        let done = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
+            .await
+            .expect("restored");
         assert_eq!(told, done);
         assert_eq!((done.inserted, done.updated), (1, 1));
-        let again = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await.expect("restored");
+        let again = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
+            .await
+            .expect("restored");
         assert_eq!((again.unchanged, again.inserted, again.updated), (2, 0, 0));
     }
 }
@@ -162,7 +173,8 @@ async fn a_record_that_the_repository_drops_is_named() {
     let mut repository = folded(&THERE, Folding::TakesSpelling, false);
     repository.drops = Some(9);
     let records = [("b@x", 8), ("c@x", 9)];
-    let error = restore(&repository, &records, &options(false, SessionIntent::Apply)).await.expect_err("dropped");
+    let error =
+        restore(&repository, &records, &options(false, SessionIntent::Apply)).await.expect_err("dropped");
     assert!(error.to_string().contains("c@x"), "{error}");
 }
 

@@ -146,8 +146,7 @@ impl Table {
 
     /// A name for the rowid that no column has; `None` for a table without a rowid or without such a name.
     pub(super) fn rowid_name(&self) -> Option<&'static str> {
-        let is_free =
-            |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let is_free = |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         (self.storage == TableStorage::Rowid)
             .then(|| ["rowid", "_rowid_", "oid"].into_iter().find(is_free))
             .flatten()

@@ -36,10 +36,9 @@ impl Location {
     pub(super) fn establish(&self) -> Result<()> {
         self.check_path()?;
         let connection = match self.access {
-            Access::Full => self.connect(
-                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-                Role::Read,
-            )?,
+            Access::Full => {
+                self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, Role::Read)?
+            }
             Access::ReadOnly => self.reading()?,
         };
         let version = connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));

@@ -121,9 +121,10 @@ fn stale(
         TableKind::Virtual => Some((table.name.clone(), Severity::Error)),
         TableKind::View | TableKind::Shadow => None,
         TableKind::Table => {
-            let restored = mappings.iter().map(|(_, mapping)| mapping).find(|mapping| {
-                mapping.table.name.eq_ignore_ascii_case(&table.name)
-            });
+            let restored = mappings
+                .iter()
+                .map(|(_, mapping)| mapping)
+                .find(|mapping| mapping.table.name.eq_ignore_ascii_case(&table.name));
             match (restored, &write.column) {
                 (None, _) => Some((table.name.clone(), Severity::Warning)),
                 (Some(_), None) => None,
@@ -175,20 +176,22 @@ fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex,
     if index.content.eq_ignore_ascii_case(table) {
         return true;
     }
-    let is_view = catalog.tables.iter().any(|other| {
-        other.kind == TableKind::View && other.name.eq_ignore_ascii_case(&index.content)
-    });
+    let is_view = catalog
+        .tables
+        .iter()
+        .any(|other| other.kind == TableKind::View && other.name.eq_ignore_ascii_case(&index.content));
     is_view && reads(connection, &index.content, table).unwrap_or(true)
 }
 
 /// Whether a view reads a table, itself or through other views.
 fn reads(connection: &Connection, view: &str, table: &str) -> Result<bool> {
-    let actions = watched(connection, &format!("SELECT * FROM main.{}", quoted(view)), |context| {
-        match context.action {
-            AuthAction::Read { table_name, .. } => Some(table_name.to_owned()),
-            _ => None,
-        }
-    })?;
+    let actions =
+        watched(connection, &format!("SELECT * FROM main.{}", quoted(view)), |context| {
+            match context.action {
+                AuthAction::Read { table_name, .. } => Some(table_name.to_owned()),
+                _ => None,
+            }
+        })?;
     Ok(actions.iter().any(|name| name.eq_ignore_ascii_case(table)))
 }
 
@@ -332,7 +335,6 @@ fn tokens(sql: &str) -> Vec<Token> {
     }
     tokens
 }
-
 
 #[cfg(test)]
 mod tests {

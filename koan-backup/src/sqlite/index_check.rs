@@ -22,8 +22,12 @@ impl IndexFault {
     pub(super) fn message(&self, table: &str) -> String {
         let Self { index, entries, rows } = self;
         let remedy = match entries > rows {
-            true => "the table may have lost rows; look at `PRAGMA integrity_check` and restore an older backup",
-            false => "queries that use it miss rows; copy the file, then run `REINDEX` and `PRAGMA integrity_check`",
+            true => {
+                "the table may have lost rows; look at `PRAGMA integrity_check` and restore an older backup"
+            }
+            false => {
+                "queries that use it miss rows; copy the file, then run `REINDEX` and `PRAGMA integrity_check`"
+            }
         };
         format!(
             "index `{index}` of table `{table}` has {entries} entries for {rows} rows, so it is damaged: {remedy}"

@@ -90,12 +90,17 @@ impl KeyEquality {
     }
 
     /// The condition that finds the rows of a key in these columns, the first of whose parameters has that number.
-    pub(super) fn condition<'c>(&self, columns: impl Iterator<Item = &'c str> + Clone, first: usize) -> String {
+    pub(super) fn condition<'c>(
+        &self,
+        columns: impl Iterator<Item = &'c str> + Clone,
+        first: usize,
+    ) -> String {
         let is_single = self.is_that_of_the_columns();
         let ways = self.ways.iter().map(|way| {
             let terms = columns.clone().zip(way).enumerate().map(|(index, (column, collation))| {
                 // The collation of the column counts by itself.
-                let collate = if is_single { String::new() } else { format!(" COLLATE {}", quoted(&collation.name)) };
+                let collate =
+                    if is_single { String::new() } else { format!(" COLLATE {}", quoted(&collation.name)) };
                 format!("{}{collate} IS ?{}", quoted(column), first + index)
             });
             format!("({})", terms.collect::<Vec<_>>().join(" AND "))

@@ -122,7 +122,10 @@ mod tests {
         ("table_xinfo", "only tells"),
         ("temp_store_directory", "deprecated; where temporary files are"),
         ("threads", "helpers of sorting"),
-        ("trusted_schema", "as compiled: checks and indexes must accept what they accept for the application"),
+        (
+            "trusted_schema",
+            "as compiled: checks and indexes must accept what they accept for the application",
+        ),
         ("user_version", "a number in the file, kept as it is"),
         ("vdbe_addoptrace", "prints, in debug builds only"),
         ("vdbe_debug", "prints, in debug builds only"),
@@ -136,7 +139,8 @@ mod tests {
     ];
 
     fn value(connection: &Connection, pragma: &str) -> String {
-        let read = connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get_ref(0).map(|v| format!("{v:?}")));
+        let read = connection
+            .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get_ref(0).map(|v| format!("{v:?}")));
         read.unwrap_or_default()
     }
 

@@ -185,7 +185,9 @@ fn parse_offset(text: &str) -> Option<(OffsetStyle, i32)> {
         (4, [_], false) => (OffsetStyle::Digits, number(digits.get(..2)?)?, number(digits.get(2..)?)?, 0),
         (2, [_], false) => (OffsetStyle::Hours, number(digits)?, 0, 0),
         (5, [hours, minutes], true) => (OffsetStyle::SpacedColon, number(hours)?, number(minutes)?, 0),
-        (4, [_], true) => (OffsetStyle::SpacedDigits, number(digits.get(..2)?)?, number(digits.get(2..)?)?, 0),
+        (4, [_], true) => {
+            (OffsetStyle::SpacedDigits, number(digits.get(..2)?)?, number(digits.get(2..)?)?, 0)
+        }
         (8, [hours, minutes, seconds], true) => {
             (OffsetStyle::SpacedSeconds, number(hours)?, number(minutes)?, number(seconds)?)
         }

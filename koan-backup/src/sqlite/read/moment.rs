@@ -30,7 +30,9 @@ impl ColumnType {
                     // White space around it is not kept.
                     None => match moment_text(self.kind, text.trim_ascii()) {
                         Some((value, _)) => Ok((value, None)),
-                        None => Err(refused(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind))),
+                        None => {
+                            Err(refused(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind)))
+                        }
                     },
                 }
             }

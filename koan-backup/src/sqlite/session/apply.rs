@@ -145,7 +145,9 @@ impl Applying {
                     self.deferred.add(transaction, &self.target, &stored)?;
                 }
                 Err(error) if is_constraint(&error) => {
-                    if conflict == ConflictMode::Fail && by_key.is_taken(&self.target, &stored).unwrap_or(false) {
+                    if conflict == ConflictMode::Fail
+                        && by_key.is_taken(&self.target, &stored).unwrap_or(false)
+                    {
                         return Err(self.taken(record));
                     }
                     let values: Vec<ValueRef<'_>> = stored.iter().map(Stored::as_ref).collect();
@@ -349,17 +351,17 @@ fn bind(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Resul
 /// How many rows the table of a target has.
 pub(super) fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
     let table = &target.mapping.table.name;
-    table_rows(&transaction.connection, table).map_err(|error| {
-        failed(&transaction.path, &format!("counting the rows of table `{table}`"), error)
-    })
+    table_rows(&transaction.connection, table)
+        .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
 }
 
 /// Refuses a table whose indexes do not have all its rows: a record would not find its row, and come in beside it.
 pub(super) fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
     let table = &target.mapping.table.name;
-    let faults = index_faults(&transaction.connection, &transaction.collations, table, rows).map_err(|error| {
-        failed(&transaction.path, &format!("counting the indexes of table `{table}`"), error)
-    })?;
+    let faults =
+        index_faults(&transaction.connection, &transaction.collations, table, rows).map_err(|error| {
+            failed(&transaction.path, &format!("counting the indexes of table `{table}`"), error)
+        })?;
     match faults.first() {
         None => Ok(()),
         Some(fault) => Err(Error::new(ErrorKind::Provider, fault.message(table))),

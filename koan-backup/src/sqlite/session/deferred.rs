@@ -5,8 +5,8 @@
 //! come in. Whatever is in the way then is in the way for good.
 
 use koan_backup_core::{Error, ErrorKind, Result, Value};
-use rusqlite::types::{Value as StoredValue, ValueRef};
 use rusqlite::params_from_iter;
+use rusqlite::types::{Value as StoredValue, ValueRef};
 
 use super::super::bind::Stored;
 use super::super::catalog::indexes;
@@ -38,7 +38,8 @@ impl Deferred {
         let lost = |error| self.lost(transaction, target, error);
         let columns: Vec<String> = (0..stored.len()).map(|index| format!("c{index}")).collect();
         if self.count == 0 {
-            let sql = format!("CREATE TEMP TABLE {} (n INTEGER PRIMARY KEY, {})", self.table, columns.join(", "));
+            let sql =
+                format!("CREATE TEMP TABLE {} (n INTEGER PRIMARY KEY, {})", self.table, columns.join(", "));
             transaction.connection.execute_batch(&sql).map_err(lost)?;
         }
         let parameters: Vec<String> = (1..=stored.len()).map(|index| format!("?{index}")).collect();
@@ -120,7 +121,8 @@ impl Deferred {
                 Ok(1) => written += 1,
                 Ok(_) => {}
                 Err(error) if is_constraint(&error) => {
-                    let places: Vec<String> = (0..target.columns.len()).map(|index| format!("c{index}")).collect();
+                    let places: Vec<String> =
+                        (0..target.columns.len()).map(|index| format!("c{index}")).collect();
                     let stored = self.row(transaction, &places, n).map_err(lost)?;
                     let values: Vec<ValueRef<'_>> = stored.iter().map(ValueRef::from).collect();
                     return Err(refused(transaction, target, &values, &error));
@@ -168,7 +170,10 @@ pub(super) fn refused(
              is not in the archive"
         )
     });
-    Error::new(ErrorKind::Constraint, format!("{name} `{key}` was refused by table `{table}`: {error}{other}"))
+    Error::new(
+        ErrorKind::Constraint,
+        format!("{name} `{key}` was refused by table `{table}`: {error}{other}"),
+    )
 }
 
 /// Another row that has the values of a record in the columns of a unique index, and these columns.
@@ -183,13 +188,12 @@ fn in_the_way(
         let Some(columns) = index.plain_columns().filter(|_| index.unique) else { continue };
         let place = |name: &&str| target.columns.iter().position(|column| column.name == **name);
         let Some(places) = columns.iter().map(place).collect::<Option<Vec<_>>>() else { continue };
-        let condition = columns.iter().enumerate().map(|(index, name)| format!("{} IS ?{}", quoted(name), index + 1));
+        let condition =
+            columns.iter().enumerate().map(|(index, name)| format!("{} IS ?{}", quoted(name), index + 1));
         let condition = condition.collect::<Vec<_>>().join(" AND ");
         let own = target.key_condition(columns.len() + 1);
-        let query = format!(
-            "SELECT {keys} FROM main.{} WHERE {condition} AND NOT ({own}) LIMIT 1",
-            quoted(table)
-        );
+        let query =
+            format!("SELECT {keys} FROM main.{} WHERE {condition} AND NOT ({own}) LIMIT 1", quoted(table));
         let mut statement = connection.prepare(&query)?;
         let values = places.iter().chain(&target.key).map(|&column| Bound(stored[column]));
         let mut rows = statement.query(params_from_iter(values))?;

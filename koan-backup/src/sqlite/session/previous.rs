@@ -55,7 +55,10 @@ impl PreviousRows {
 fn take_all(transaction: &Transaction, target: &Target) -> rusqlite::Result<()> {
     let (connection, table) = (&transaction.connection, quoted(&target.mapping.table.name));
     let names = names(target);
-    connection.execute_batch(&format!("CREATE TEMP TABLE koan_previous ({}, row)", key_columns(target).join(", ")))?;
+    connection.execute_batch(&format!(
+        "CREATE TEMP TABLE koan_previous ({}, row)",
+        key_columns(target).join(", ")
+    ))?;
     let parameters: Vec<String> = (1..=names.len() + 1).map(|index| format!("?{index}")).collect();
     let mut insert =
         connection.prepare(&format!("INSERT INTO temp.koan_previous VALUES ({})", parameters.join(", ")))?;

@@ -96,8 +96,10 @@ impl Target {
         let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
         let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
         let names = key.iter().map(|&column: &usize| columns[column].name.as_str());
-        let equality = KeyEquality::of(connection, collations, &mapping.table.name, names)
-            .map_err(|error| failed(path, &format!("reading the key of table `{}`", mapping.table.name), error))?;
+        let equality =
+            KeyEquality::of(connection, collations, &mapping.table.name, names).map_err(|error| {
+                failed(path, &format!("reading the key of table `{}`", mapping.table.name), error)
+            })?;
         let alias = mapping.table.rowid_alias().map(|alias| alias.name.as_str());
         let rowid = columns.iter().position(|column: &TargetColumn| Some(column.name.as_str()) == alias);
         Ok(Self { entity, mapping, physical, columns, key, equality, rowid, absent })

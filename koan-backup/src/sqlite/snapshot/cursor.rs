@@ -111,7 +111,11 @@ pub(super) fn read(
         if request.key.is_none() {
             access.note(sources.len(), &mapping.key, get).map_err(lost)?;
             if last_key.repeats(&mapping.key, get).map_err(lost)? {
-                return Err(duplicates::equal_keys(entity, &mapping, &stored_key_text(entity, &mapping, get)));
+                return Err(duplicates::equal_keys(
+                    entity,
+                    &mapping,
+                    &stored_key_text(entity, &mapping, get),
+                ));
             }
         }
         let flow = sink.push(&Row { projection: &projection, values: &values })?;
@@ -150,8 +154,7 @@ pub(super) fn read(
 }
 
 fn select_one(mapping: &Mapping, condition: &str) -> String {
-    let columns: Vec<String> =
-        mapping.places.iter().map(|place| quoted(&place.column.name)).collect();
+    let columns: Vec<String> = mapping.places.iter().map(|place| quoted(&place.column.name)).collect();
     format!("SELECT {} FROM main.{} WHERE {condition}", columns.join(", "), quoted(&mapping.table.name))
 }
 

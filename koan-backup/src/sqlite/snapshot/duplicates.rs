@@ -70,7 +70,8 @@ pub(super) fn equal_keys(entity: &EntityCodec, mapping: &Mapping, key: &str) -> 
 ///
 /// The keys of all rows are held in memory; it is asked for only where a column of the key holds several forms.
 pub(super) fn check_all(reader: &Reader, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
-    let lost = |error| failed(&reader.path, &format!("comparing the keys of table `{}`", mapping.table.name), error);
+    let lost =
+        |error| failed(&reader.path, &format!("comparing the keys of table `{}`", mapping.table.name), error);
     let columns = quoted_list(mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()));
     let types: Vec<_> = mapping.key.iter().map(|&place| mapping.places[place].column_type(entity)).collect();
     let query = format!("SELECT {columns} FROM main.{} NOT INDEXED", quoted(&mapping.table.name));
@@ -84,7 +85,9 @@ pub(super) fn check_all(reader: &Reader, entity: &EntityCodec, mapping: &Mapping
             key.push(match stored {
                 ValueRef::Null => Value::Null,
                 // All rows were read before.
-                stored => column_type.read(stored).map_or(Value::Null, |(value, _)| meant(value, column_type.kind)),
+                stored => {
+                    column_type.read(stored).map_or(Value::Null, |(value, _)| meant(value, column_type.kind))
+                }
             });
         }
         if !seen.insert(RecordKey::of_values(&key)) {

@@ -46,10 +46,14 @@ async fn equal_rows_are_unchanged_and_the_counts_are_those_of_the_dry_run() {
             ] {
                 options.level = level;
                 let database = Database::new(&format!("{table}{ROWS}"));
-                let told = database.restore::<Person>(&foreign(&LINES), &dry(options.clone())).await.expect("compared");
+                let told = database
+                    .restore::<Person>(&foreign(&LINES), &dry(options.clone()))
+                    .await
+                    .expect("compared");
                 let done = database.restore::<Person>(&foreign(&LINES), &options).await.expect("restored");
                 assert_eq!((told, done), (wanted, wanted), "{table} {options:?}");
-                let again = database.restore::<Person>(&foreign(&LINES), &overwrite()).await.expect("restored");
+                let again =
+                    database.restore::<Person>(&foreign(&LINES), &overwrite()).await.expect("restored");
                 let left = if options.conflict == ConflictMode::Keep { 1 } else { 0 };
                 assert_eq!(again, counts(0, left, 4 - left, 0, 0), "{table} {options:?}");
             }
@@ -98,13 +102,19 @@ async fn a_wide_table_is_compared_within_the_depth_that_sqlite_allows() {
 }
 
 /// Rows with a unique value each, before and after.
-async fn swapped(table: &str, before: &[(i64, &str)], after: &[(i64, &str)]) -> (Database, koan_backup_core::Result<WriteCounts>) {
+async fn swapped(
+    table: &str,
+    before: &[(i64, &str)],
+    after: &[(i64, &str)],
+) -> (Database, koan_backup_core::Result<WriteCounts>) {
     let database = Database::new(table);
     for (id, email) in before {
         database.run(&format!("INSERT INTO p (id, email, position) VALUES ({id}, '{email}', 0.0)"));
     }
-    let lines: Vec<String> =
-        after.iter().map(|(id, email)| format!(r#"{{"id":{id},"email":"{email}","position":0.0}}"#)).collect();
+    let lines: Vec<String> = after
+        .iter()
+        .map(|(id, email)| format!(r#"{{"id":{id},"email":"{email}","position":0.0}}"#))
+        .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let ended = database.restore::<Person>(&foreign(&lines), &overwrite()).await;
     (database, ended)
@@ -123,14 +133,21 @@ async fn unique_values_that_change_places_are_restored() {
     for table in UNIQUE {
         for (before, after) in [
             (vec![(1, "a"), (2, "b")], vec![(1, "b"), (2, "a")]),
-            (vec![(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")], vec![(1, "b"), (2, "c"), (3, "d"), (4, "e"), (5, "f")]),
-            (vec![(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")], vec![(1, "e"), (2, "a"), (3, "b"), (4, "c"), (5, "d")]),
+            (
+                vec![(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")],
+                vec![(1, "b"), (2, "c"), (3, "d"), (4, "e"), (5, "f")],
+            ),
+            (
+                vec![(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")],
+                vec![(1, "e"), (2, "a"), (3, "b"), (4, "c"), (5, "d")],
+            ),
             (vec![(2, "b"), (3, "c")], vec![(1, "c"), (2, "d"), (3, "e")]),
         ] {
             let table = table.replace(" STRICT", "");
             let (database, ended) = swapped(&table, &before, &after).await;
             let counts = ended.expect(&table);
-            let there = before.iter().filter(|(id, _)| after.iter().any(|(other, _)| other == id)).count() as u64;
+            let there =
+                before.iter().filter(|(id, _)| after.iter().any(|(other, _)| other == id)).count() as u64;
             let new = after.len() as u64 - there;
             assert_eq!((counts.inserted, counts.updated + counts.unchanged), (new, there), "{table}");
             for (id, email) in after {
@@ -143,12 +160,16 @@ async fn unique_values_that_change_places_are_restored() {
 
 #[tokio::test]
 async fn a_row_that_waits_keeps_its_rowid_and_the_columns_that_are_in_no_field() {
-    let table = "CREATE TABLE p (id INT PRIMARY KEY, email TEXT UNIQUE, position REAL, note TEXT DEFAULT 'none')";
+    let table =
+        "CREATE TABLE p (id INT PRIMARY KEY, email TEXT UNIQUE, position REAL, note TEXT DEFAULT 'none')";
     let database = Database::new(table);
-    database.run("INSERT INTO p (rowid, id, email, note) VALUES (10, 1, 'a', 'first'), (20, 2, 'b', 'second')");
+    database
+        .run("INSERT INTO p (rowid, id, email, note) VALUES (10, 1, 'a', 'first'), (20, 2, 'b', 'second')");
     let lines = [r#"{"id":1,"email":"b","position":1.5}"#, r#"{"id":2,"email":"a","position":2.5}"#];
     database.restore::<Person>(&foreign(&lines), &overwrite()).await.expect("restored");
-    let rows: String = database.value("SELECT group_concat(rowid || id || email || note, ' ') FROM (SELECT rowid, * FROM p ORDER BY id)");
+    let rows: String = database.value(
+        "SELECT group_concat(rowid || id || email || note, ' ') FROM (SELECT rowid, * FROM p ORDER BY id)",
+    );
     assert_eq!(rows, "101bfirst 202asecond");
 }
 

@@ -95,7 +95,10 @@ async fn dates_before_the_year_zero_have_a_remedy() {
     }
     for text in ["-0044-03-15", "0044-03-15 BC"] {
         let error = database(&format!("'{text}'")).copy::<Day>().await.expect_err("another form").to_string();
-        assert!(error.contains("`id=1`") && error.contains("ISO 8601") && error.contains("-000043"), "{text}: {error}");
+        assert!(
+            error.contains("`id=1`") && error.contains("ISO 8601") && error.contains("-000043"),
+            "{text}: {error}"
+        );
     }
 }
 
@@ -122,7 +125,9 @@ async fn a_column_may_be_called_by_a_control_character() {
         #[entity(column = "a\nb")]
         value: String,
     }
-    let database = Database::new("CREATE TABLE \"e\tf\" (id INTEGER PRIMARY KEY, \"a\nb\" TEXT); INSERT INTO \"e\tf\" VALUES (1, 'x')");
+    let database = Database::new(
+        "CREATE TABLE \"e\tf\" (id INTEGER PRIMARY KEY, \"a\nb\" TEXT); INSERT INTO \"e\tf\" VALUES (1, 'x')",
+    );
     let copy = database.copy::<Odd>().await.expect("a copy");
     assert_eq!(copy.lines, [r#"{"id":1,"value":"x"}"#]);
     let counts = database.restore::<Odd>(&copy, &overwrite()).await.expect("restored");

@@ -30,7 +30,13 @@ async fn a_full_text_index_with_external_content_fits_the_restored_rows() {
     ] {
         for options in [overwrite(), replace()] {
             let database = Database::new(&format!("{DOCS}; {index}; {FOLLOW}"));
-            assert!(database.assess::<Document>(&foreign(&lines), &options).await.iter().all(|f| f.severity != Severity::Error));
+            assert!(
+                database
+                    .assess::<Document>(&foreign(&lines), &options)
+                    .await
+                    .iter()
+                    .all(|f| f.severity != Severity::Error)
+            );
             database.restore::<Document>(&foreign(&lines), &options).await.expect("restored");
             database.run("INSERT INTO f(f, rank) VALUES ('integrity-check', 1)");
             assert_eq!(database.value::<i64>("SELECT rowid FROM f WHERE f MATCH 'fresh'"), 1, "{index}");
@@ -46,7 +52,10 @@ async fn an_index_of_the_fourth_version_is_rebuilt_too() {
          CREATE TRIGGER ai AFTER INSERT ON docs BEGIN INSERT INTO f(docid, title) VALUES (new.id, new.title); END; \
          INSERT INTO docs VALUES (1, 'old words')"
     ));
-    database.restore::<Document>(&foreign(&[r#"{"id":1,"title":"fresh"}"#]), &overwrite()).await.expect("restored");
+    database
+        .restore::<Document>(&foreign(&[r#"{"id":1,"title":"fresh"}"#]), &overwrite())
+        .await
+        .expect("restored");
     database.run("INSERT INTO f(f) VALUES ('integrity-check')");
     assert_eq!(database.value::<i64>("SELECT docid FROM f WHERE f MATCH 'fresh'"), 1);
     assert_eq!(database.value::<i64>("SELECT count(*) FROM f WHERE f MATCH 'old'"), 0);
@@ -55,11 +64,16 @@ async fn an_index_of_the_fourth_version_is_rebuilt_too() {
 async fn found(sql: &str, recomputed: &str) -> Vec<(Severity, String)> {
     let database = Database::new(&format!("{DOCS}; {sql}"));
     let options = Sqlite::options(database.provider.path());
-    let provider = if recomputed.is_empty() { options } else { options.recomputed(recomputed, "the command `index`") };
+    let provider =
+        if recomputed.is_empty() { options } else { options.recomputed(recomputed, "the command `index`") };
     let copy = foreign(&[r#"{"id":1,"title":"x"}"#]);
     let targets = [target::<Document>(&copy, koan_backup_core::SetName::root())];
     let found = provider.open().expect("opened").assess(&targets, &overwrite()).await.expect("assessed");
-    found.into_iter().map(|finding| (finding.severity, finding.message)).filter(|(_, text)| text.contains("fills")).collect()
+    found
+        .into_iter()
+        .map(|finding| (finding.severity, finding.message))
+        .filter(|(_, text)| text.contains("fills"))
+        .collect()
 }
 
 #[tokio::test]
@@ -87,7 +101,10 @@ async fn what_no_archive_holds_and_nothing_rebuilds_is_an_error_until_it_is_name
         ),
     ] {
         let told = found(sql, "").await;
-        assert!(matches!(told.as_slice(), [(Severity::Error, text)] if text.contains(&format!("`{name}`"))), "{name}: {told:?}");
+        assert!(
+            matches!(told.as_slice(), [(Severity::Error, text)] if text.contains(&format!("`{name}`"))),
+            "{name}: {told:?}"
+        );
         let told = found(sql, &name.to_uppercase()).await;
         assert!(
             matches!(told.as_slice(), [(Severity::Warning, text)] if text.contains("the command `index`")),

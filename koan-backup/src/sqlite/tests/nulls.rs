@@ -72,7 +72,9 @@ async fn json_text_that_is_rewritten_is_counted() {
     );
     let copy = database.copy::<Nulls>().await.expect("a copy");
     let told = |column: &str, count: &str| {
-        copy.warnings.iter().any(|warning| warning.contains(&format!("column `{column}`")) && warning.contains(&format!(": {count} ")))
+        copy.warnings.iter().any(|warning| {
+            warning.contains(&format!("column `{column}`")) && warning.contains(&format!(": {count} "))
+        })
     };
     assert!(told("any", "1") && told("value", "2") && told("list", "1"), "{:?}", copy.warnings);
     assert!(!copy.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", copy.warnings);
