@@ -21,6 +21,8 @@ mod column_type;
 mod connection;
 mod coverage;
 mod ddl;
+#[cfg(test)]
+mod documented;
 mod error;
 mod mapping;
 mod options;
@@ -43,6 +45,8 @@ use koan_backup_core::{
     SessionOptions, Snapshot,
 };
 
+#[cfg(test)]
+pub(crate) use ddl::declared_type;
 pub use options::PostgresOptions;
 
 use crate::sql::identifier;

@@ -58,6 +58,8 @@ use koan_backup_core::{
     SessionOptions, Snapshot,
 };
 
+#[cfg(test)]
+pub(crate) use ddl::declared_type;
 pub use options::SqliteOptions;
 
 use crate::sql::identifier;

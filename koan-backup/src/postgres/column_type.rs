@@ -196,7 +196,7 @@ impl Kind {
 }
 
 /// How the server sends a column that holds such a field; `None` when it cannot hold one.
-fn sent(kind: Kind, stored: &StoredType) -> Option<Sent> {
+pub(super) fn sent(kind: Kind, stored: &StoredType) -> Option<Sent> {
     use StoredType as T;
     let plain = plain(stored);
     match kind {

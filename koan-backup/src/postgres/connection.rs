@@ -196,7 +196,7 @@ impl Connection {
         match error.as_db_error().and_then(|refusal| event_trigger(refusal, &self.event_triggers)) {
             Some((trigger, function)) => failed(what, error).context(format!(
                 "event trigger `{trigger}` (function `{function}`) refused a statement that alters a table; run \
-                 `ALTER EVENT TRIGGER {} DISABLE` for the time of the restore, or restore at level `safe` as a role that it lets pass",
+                 `ALTER EVENT TRIGGER {} DISABLE` for the time of the restore",
                 quoted(trigger)
             )),
             None => failed(what, error),

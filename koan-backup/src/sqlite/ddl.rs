@@ -71,7 +71,7 @@ fn column_name(field: &FieldSchema) -> &str {
     field.column.as_deref().unwrap_or(&field.name)
 }
 
-fn declared_type(field: &FieldSchema) -> &'static str {
+pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     match (&field.logical, field.wire) {
         // A column without a type keeps whatever it is given.
         (_, WireForm::Own) => "",
