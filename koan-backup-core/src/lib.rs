@@ -30,6 +30,7 @@ mod lines;
 mod maintenance;
 mod provider;
 mod prune;
+mod recover;
 mod refusal;
 mod registry;
 mod rekey;
@@ -51,7 +52,8 @@ pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use catalog::{
     BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
-    Growth, Order, ProfileStatistic, Shrunk, SortBy, StaleEntity, Undone,
+    Growth, Order, ProfileStatistic, RemovalReason, Shrunk, SortBy, StaleEntity, Undone, UnlistedArchive,
+    UnlistedState, UnreadableManifest,
 };
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
@@ -71,7 +73,7 @@ pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
     Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
     EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, OpenedProfile, OpenedProvider,
-    RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
+    RecoverBuilder, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
     ViabilityBuilder, WarmUpReport,
 };
 pub use lines::Chunk;
@@ -82,6 +84,7 @@ pub use provider::{
     RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
 };
 pub use prune::{PruneReport, RemovedBackup};
+pub use recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 pub use rekey::{RekeyReport, RekeySummary};
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};

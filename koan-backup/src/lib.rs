@@ -59,11 +59,11 @@ pub use json::JsonFiles;
 #[cfg(feature = "conformance")]
 pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
-    ArchiveEncryption, ArchiveFile, Backup, BackupBuilder, BackupDiff, BackupId, BackupName, BackupRef,
-    BackupReport, BackupStatistics, BackupStatus, Block, BlockTable, Capabilities, Catalog, CatalogEntry,
-    CatalogHealth, CatalogPage, CatalogQuery, CatalogStatistics, Change, Checksums, Chunk, Clock,
-    Compression, CompressionMethod, ConflictMode, Consistency, CopyBuilder, CopyReport, Data, Date, DateTime,
-    DeleteBuilder, DiffBuilder, Difference, DiscoveryDocument, DiscoverySummary, EncryptionScope,
+    ArchiveEncryption, ArchiveFile, ArchiveRecovery, Backup, BackupBuilder, BackupDiff, BackupId, BackupName,
+    BackupRef, BackupReport, BackupStatistics, BackupStatus, Block, BlockTable, Capabilities, Catalog,
+    CatalogEntry, CatalogHealth, CatalogPage, CatalogQuery, CatalogStatistics, Change, Checksums, Chunk,
+    Clock, Compression, CompressionMethod, ConflictMode, Consistency, CopyBuilder, CopyReport, Data, Date,
+    DateTime, DeleteBuilder, DiffBuilder, Difference, DiscoveryDocument, DiscoverySummary, EncryptionScope,
     EncryptionSummary, Entity, EntityBackup, EntityCodec, EntityCoverage, EntityDeclaration,
     EntityDescriptor, EntityDiff, EntityManifest, EntityRestore, EntitySchema, EntityStatistic,
     EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event, ExcludedEntity,
@@ -73,13 +73,14 @@ pub use koan_backup_core::{
     OpenedProfile, OpenedProvider, Order, Period, Policy, PolicyDeclaration, PolicySource, Presence,
     Producer, ProfileMaintenance, ProfileStatistic, Projection, Provider, ProviderDescription,
     ProviderDocument, ProviderInfo, PruneReport, ReadRequest, ReadSummary, Recipients, Record, RecordError,
-    RecordSetHash, RecordSink, RekeyAllBuilder, RekeyBuilder, RekeyReport, RekeySummary, RemoveReason,
-    RemovedBackup, Restore, RestoreBuilder, RestoreLevel, RestoreReport, RestoreSession, RestoreTarget,
-    Result, Retention, RetentionBuilder, RetentionDecision, RetentionPlan, Row, SchemaSnapshots,
-    ScopeDeclaration, ScopeMode, SessionIntent, SessionOptions, SetName, Severity, Shape, Shrunk, Slot,
-    Snapshot, SortBy, StaleEntity, Storage, StorageOptions, SystemClock, TemporalStyle, Time, Timestamp,
-    UncoveredEntity, Undone, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
-    ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file,
+    RecordSetHash, RecordSink, RecoverBuilder, RecoveryOutcome, RecoveryReport, RekeyAllBuilder,
+    RekeyBuilder, RekeyReport, RekeySummary, RemovalReason, RemoveReason, RemovedBackup, Restore,
+    RestoreBuilder, RestoreLevel, RestoreReport, RestoreSession, RestoreTarget, Result, Retention,
+    RetentionBuilder, RetentionDecision, RetentionPlan, Row, SchemaSnapshots, ScopeDeclaration, ScopeMode,
+    SessionIntent, SessionOptions, SetName, Severity, Shape, Shrunk, Slot, Snapshot, SortBy, StaleEntity,
+    Storage, StorageOptions, SystemClock, TemporalStyle, Time, Timestamp, UncoveredEntity, Undone,
+    UnlistedArchive, UnlistedState, UnreadableManifest, Value, VerificationSummary, VerifyBuilder,
+    VerifyReport, ViabilityBuilder, ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "memory")]

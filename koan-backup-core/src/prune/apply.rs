@@ -9,11 +9,12 @@ use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
 use crate::cancellation::until_cancelled;
-use crate::catalog::StoredBackup;
+use crate::catalog::{RemovalReason, StoredBackup};
 use crate::environment::{Environment, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BackupId, BackupName};
 use crate::lease::{Lease, Subject, Work};
+use crate::recover;
 use crate::retention::{Retention, RetentionPlan};
 use crate::verify::{self, VerifyOptions};
 
@@ -66,7 +67,7 @@ async fn under(
         let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
         // The lease was written just now.
         until_cancelled(&cancel, clock::require_that_of_store(environment, storage)).await?;
-        let survey = until_cancelled(&cancel, Survey::take(storage)).await?;
+        let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
         survey.require_clock(environment.clock.now())?;
         require_unchanged(plan, &survey)?;
         remove_all(lease, environment, plan, &survey, &mut report).await
@@ -87,6 +88,11 @@ async fn remove_all(
     report: &mut PruneReport,
 ) -> Result<()> {
     let cancel = lease.lost();
+    until_cancelled(
+        &cancel,
+        recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
+    )
+    .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();
     for name in &concerned {
@@ -96,7 +102,7 @@ async fn remove_all(
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
         until_cancelled(&cancel, lease.confirm()).await?;
         // Not cancelled halfway: it is there whole, or not at all.
-        report.removed.push(remove(environment, backup.storage, backup).await?);
+        report.removed.push(remove(environment, backup.storage, backup, RemovalReason::Retention).await?);
     }
     Ok(())
 }

@@ -5,12 +5,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::pins;
 use super::report::RemovedBackup;
-use crate::archive::{Manifest, manifest_path};
-use crate::catalog::{self, StoredBackup};
+use super::survey::Survey;
+use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
+use crate::catalog::removal_record::{self, RemovalRecord};
+use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{self, Lease, Subject, Work};
+use crate::recover;
 use crate::storage::Storage;
 use crate::verify::{self, VerifyOptions};
 
@@ -36,10 +39,12 @@ async fn remove_named(
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
     let backup = catalog::find(storage, &id.into(), |_| true).await?;
+    recover::require_mostly_listed(environment, storage, &Survey::take(storage, &environment.clock).await?)
+        .await?;
     if backup.manifest.status.is_complete() && !even_if_last {
         require_another(environment, storage, &backup.manifest).await?;
     }
-    remove(environment, storage, &backup).await
+    remove(environment, storage, &backup, RemovalReason::Deleted).await
 }
 
 /// Refuses to remove the only backup of a name that verifies.
@@ -67,6 +72,7 @@ pub(super) async fn remove(
     environment: &Environment,
     storage: &Storage,
     backup: &StoredBackup<'_>,
+    reason: RemovalReason,
 ) -> Result<RemovedBackup> {
     let manifest = &backup.manifest;
     let id = manifest.id;
@@ -74,7 +80,7 @@ pub(super) async fn remove(
     require_unheld(environment, storage, id).await?;
     let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
     let path = manifest_path(&id);
-    let content = storage.read(&path, catalog::MAX_MANIFEST_BYTES).await?;
+    let content = storage.read(&path, MAX_MANIFEST_BYTES).await?;
     let content = content.ok_or_else(|| {
         Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
     })?;
@@ -83,7 +89,19 @@ pub(super) async fn remove(
         let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    gone(storage, &path).await.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
+    // Without it, an archive that stays after a crash would be one that somebody may miss.
+    let record = removal_record(environment, backup, reason);
+    if let Some(record) = &record {
+        let written = record.write(storage).await;
+        written
+            .map_err(|error| failed(error, "it is as before, because its removal could not be recorded"))?;
+    }
+    if let Err(error) = gone(storage, &path).await {
+        if let (Some(record), Ok(Some(_))) = (&record, storage.size(&path).await) {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
+        }
+        return Err(failed(error, "it is as before, or its manifest is gone"));
+    }
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
     // A restore tells that it begins before it looks whether its backup is there, and so does a pin: one of the two sees the other.
     let needed = match require_unheld(environment, storage, id).await {
@@ -91,9 +109,17 @@ pub(super) async fn remove(
         held => held,
     };
     if let Err(held) = needed {
-        return Err(match storage.create(&path, content).await {
+        let put_back = storage.create(&path, content).await;
+        // Without its manifest, the archive is unlisted from now on, and stays.
+        if let Some(record) = &record {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
+        }
+        return Err(match put_back {
             Ok(()) => held,
-            Err(error) => failed(error, "somebody needs it, and its manifest could not be put back"),
+            Err(error) => failed(
+                error,
+                "somebody needs it, and its manifest could not be put back; `koan.catalog().recover()` publishes it again",
+            ),
         });
     }
     if let Some(archive) = &manifest.archive {
@@ -103,9 +129,21 @@ pub(super) async fn remove(
             failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
         })?;
         freed_bytes += archive.size_bytes;
+        removal_record::withdraw_or_log(storage, &archive.file).await;
     }
     tracing::info!(target: "koan::backup", backup = %id, name = %manifest.name, "backup was removed");
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
+}
+
+/// The record that its archive is to be removed; none if it has no archive.
+fn removal_record(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    reason: RemovalReason,
+) -> Option<RemovalRecord> {
+    let archive = backup.manifest.archive.as_ref()?.file.clone();
+    let (id, decided_at) = (backup.manifest.id, environment.clock.now());
+    Some(RemovalRecord { archive, id, reason, replacement: None, decided_at })
 }
 
 /// Refuses what was pinned. Only the pin of this backup is read.

@@ -1,13 +1,16 @@
 //! What is there to decide about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::{clock, pins};
 use crate::archive::{EntityStatus, Manifest};
-use crate::catalog::{self, StoredBackup};
+use crate::catalog::unlisted::{self, ArchiveCandidate};
+use crate::catalog::{self, StoredBackup, StoredManifests, UnreadableManifest};
+use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::id::BackupId;
@@ -18,19 +21,42 @@ use crate::storage::Storage;
 /// The backups of a profile, and which are pinned or worked on.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
+    /// When it was begun. Leases are judged as of this time: their holders go on renewing them while the rest is read.
+    pub(crate) taken_at: Timestamp,
+    /// The files that can be archives.
+    pub(crate) archives: Vec<ArchiveCandidate>,
     /// Newest first.
     pub(crate) backups: Vec<StoredBackup<'a>>,
+    /// Manifests that cannot be read. Their backups are never treated as absent.
+    pub(crate) unreadable: Vec<UnreadableManifest>,
     pins: BTreeMap<BackupId, String>,
     /// All leases, those that are free too.
     pub(crate) leases: Vec<FoundLease>,
 }
 
 impl<'a> Survey<'a> {
-    pub(crate) async fn take(storage: &'a Storage) -> Result<Self> {
-        // Leases before manifests: whoever began to write an archive later writes one that is young.
+    /// Looks at a profile: at archives first, then leases, then manifests. Whoever writes an archive holds a lease that names it until
+    /// its manifest is there, so an archive that was listed and that neither names is unlisted, however long this takes.
+    pub(crate) async fn take(storage: &'a Storage, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let taken_at = clock.now();
+        let archives = unlisted::candidates(storage).await?;
         let leases = lease::all(storage).await?;
-        let backups = catalog::list(storage).await?;
-        Ok(Self { backups, pins: pins::of(storage).await?, leases })
+        let StoredManifests { backups, unreadable } = catalog::list_all(storage).await?;
+        Ok(Self { taken_at, archives, backups, unreadable, pins: pins::of(storage).await?, leases })
+    }
+
+    /// The ids of all backups, those whose manifests cannot be read too.
+    pub(crate) fn ids(&self) -> BTreeSet<BackupId> {
+        let readable = self.backups.iter().map(|backup| backup.manifest.id);
+        readable.chain(self.unreadable.iter().map(|manifest| manifest.id)).collect()
+    }
+
+    /// The archives that manifests name.
+    pub(crate) fn listed_archives(&self) -> BTreeSet<&str> {
+        self.backups
+            .iter()
+            .filter_map(|backup| Some(backup.manifest.archive.as_ref()?.file.as_str()))
+            .collect()
     }
 
     /// What is worked on now.
@@ -67,13 +93,13 @@ impl<'a> Survey<'a> {
     ) -> Result<RetentionPlan> {
         retention.validate()?;
         let now = environment.clock.now();
-        let candidates = self.backups.iter().map(|backup| self.candidate(environment, &backup.manifest, now));
+        let candidates = self.backups.iter().map(|backup| self.candidate(environment, &backup.manifest));
         let plan = retention::plan(retention, candidates.collect(), now);
         let (profile, basis, made) = (profile.map(str::to_owned), self.basis(), Some(Instant::now()));
         Ok(RetentionPlan { profile, basis, made, ..plan })
     }
 
-    fn candidate(&self, environment: &Environment, manifest: &Manifest, now: Timestamp) -> Candidate {
+    fn candidate(&self, environment: &Environment, manifest: &Manifest) -> Candidate {
         let entities = manifest
             .entities
             .iter()
@@ -95,7 +121,7 @@ impl<'a> Survey<'a> {
             is_complete: manifest.status.is_complete(),
             tags: manifest.tags.clone(),
             entities,
-            pinned: self.pinned(&manifest.id, now),
+            pinned: self.pinned(&manifest.id, self.taken_at),
             size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
         }
     }
@@ -108,7 +134,7 @@ pub(crate) async fn plan(
     retention: &Retention,
 ) -> Result<RetentionPlan> {
     retention.validate()?;
-    let survey = Survey::take(environment.storage(profile)?).await?;
+    let survey = Survey::take(environment.storage(profile)?, &environment.clock).await?;
     survey.require_clock(environment.clock.now())?;
     survey.plan(environment, profile, retention)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use object_store::path::Path;
 use tokio::time::timeout;
 
-use crate::archive::{ArchiveFile, Manifest, manifest_path};
+use crate::archive::{ArchiveFile, Manifest, manifest_fits, manifest_path};
+use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,15 +15,26 @@ use crate::storage::Storage;
 
 /// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
 /// both stay.
+///
+/// A durable record that the old archive is to be removed is written first, and withdrawn if the manifest stays.
 pub(super) async fn publish(
     storage: &Storage,
     before: &serde_json::Value,
     renewed: &Manifest,
+    record: &RemovalRecord,
     archive: &Path,
     patience: Duration,
 ) -> Result<()> {
     let path = manifest_path(&renewed.id);
     let content = renewed.published().to_json();
+    if !manifest_fits(&content) {
+        storage.discard(archive).await;
+        let text = format!(
+            "the manifest of backup {} would be larger than any that is read; encrypt for fewer recipients",
+            renewed.id
+        );
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
     let now = catalog::published(storage, &renewed.id).await;
     if !matches!(&now, Ok(Some(now)) if now == before) {
         storage.discard(archive).await;
@@ -33,6 +45,13 @@ pub(super) async fn publish(
             );
             Error::new(ErrorKind::Conflict, text)
         }));
+    }
+    if let Err(error) = record.write(storage).await {
+        storage.discard(archive).await;
+        return Err(error.context(format!(
+            "backup {} is as it was, because the removal of its old archive could not be recorded",
+            renewed.id
+        )));
     }
     let replaced = timeout(patience, storage.replace(&path, content.clone())).await;
     let is_answered = replaced.is_ok();
@@ -47,6 +66,7 @@ pub(super) async fn publish(
         Ok(Some(now)) if serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) => Ok(()),
         // What was not answered may be written yet.
         Ok(Some(now)) if is_answered && &now == before => {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
             storage.discard(archive).await;
             Err(error)
         }
@@ -67,6 +87,12 @@ pub(super) async fn remove_old(
     let restored = Subject::Restore(backup.manifest.id);
     match lease::held_by(backup.storage, &environment.clock, &restored).await? {
         Some(lease) => Err(lease.busy(backup.storage)),
-        None => backup.storage.remove(&archive.file.as_str().into()).await,
+        None => {
+            let path = Path::from(archive.file.as_str());
+            backup.storage.remove(&path).await?;
+            backup.storage.require_gone(&path).await?;
+            removal_record::withdraw_or_log(backup.storage, &archive.file).await;
+            Ok(())
+        }
     }
 }

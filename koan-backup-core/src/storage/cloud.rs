@@ -6,6 +6,7 @@ mod answering;
 mod azure;
 #[cfg(feature = "gcs")]
 mod google;
+mod protocol;
 #[cfg(feature = "s3")]
 mod s3;
 mod secrets;
