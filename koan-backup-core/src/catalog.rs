@@ -11,8 +11,11 @@ mod losses;
 mod origin;
 mod query;
 mod reference;
+pub(crate) mod removal_record;
 mod statistics;
 mod stored;
+pub(crate) mod unlisted;
+mod unreadable;
 
 pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements};
 pub(crate) use cache::ManifestCache;
@@ -25,9 +28,12 @@ pub(crate) use origin::{Lookup, Origin, origin_note};
 pub(crate) use query::{Asked, Filter};
 pub use query::{CatalogPage, Order, SortBy};
 pub use reference::BackupRef;
+pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
-pub(crate) use stored::{MAX_MANIFEST_BYTES, StoredBackup, find, find_id, list, published};
+pub(crate) use stored::{StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published};
+pub use unlisted::{UnlistedArchive, UnlistedState};
+pub use unreadable::UnreadableManifest;
 
 /// Manifests that are read at once: a store that is far away answers each after a while.
 const READS_AT_ONCE: usize = 64;

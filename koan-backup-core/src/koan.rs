@@ -9,6 +9,7 @@ mod data;
 mod diff;
 mod installed;
 mod maintenance;
+mod recover;
 mod rekey;
 mod removal;
 mod restore;
@@ -28,6 +29,7 @@ pub use data::Data;
 pub use diff::DiffBuilder;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
+pub use recover::RecoverBuilder;
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};
 pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
@@ -152,10 +154,11 @@ impl Koan {
         prune::unpin(self.environment.storage(profile)?, id).await
     }
 
-    /// The manifests of all backups in the default profile, newest first.
+    /// The manifests of all backups in the default profile, newest first. Those that cannot be read are logged, and
+    /// [`Catalog::unreadable`] returns them.
     ///
     /// # Errors
-    /// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
+    /// The storage cannot be listed or read: an incomplete list is never given.
     pub async fn backups(&self) -> Result<Vec<Manifest>> {
         self.backups_in(None).await
     }
@@ -163,7 +166,7 @@ impl Koan {
     /// The manifests of all backups in a profile, newest first.
     ///
     /// # Errors
-    /// There is no such profile, its storage cannot be read, or a manifest is damaged.
+    /// There is no such profile, or its storage cannot be listed or read.
     pub async fn backups_in(&self, profile: Option<&str>) -> Result<Vec<Manifest>> {
         let backups = crate::catalog::list(self.environment.storage(profile)?).await?;
         Ok(backups.into_iter().map(|backup| backup.manifest).collect())

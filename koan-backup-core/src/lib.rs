@@ -34,6 +34,7 @@ mod maintenance;
 mod own_thread;
 mod provider;
 mod prune;
+mod recover;
 mod refusal;
 mod registry;
 mod rekey;
@@ -56,7 +57,8 @@ pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use catalog::{
     BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
-    Growth, Order, ProfileStatistic, SeriesStatistic, Shrunk, SortBy, StaleEntity, Undone,
+    Growth, Order, ProfileStatistic, RemovalReason, SeriesStatistic, Shrunk, SortBy, StaleEntity, Undone,
+    UnlistedArchive, UnlistedState, UnreadableManifest,
 };
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
@@ -77,7 +79,7 @@ pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
     Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
     EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, OpenedProfile, OpenedProvider,
-    RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
+    RecoverBuilder, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
     ViabilityBuilder, WarmUpReport,
 };
 pub use lines::Chunk;
@@ -90,6 +92,7 @@ pub use provider::{
     RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
 };
 pub use prune::{PruneReport, RemovedBackup};
+pub use recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 pub use rekey::{RekeyReport, RekeySummary};
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};

@@ -186,8 +186,9 @@ impl Storage {
         }
     }
 
-    /// At most so many bytes a second for what is written here, and as many for what is read, summed over all that use this value or
-    /// a clone of it. Uploads go in parts, so it holds on the average of a few parts.
+    /// At most so many bytes a second for archives that are written here, and as many for those that are read, summed over all that use
+    /// this value or a clone of it. Uploads go in parts, so it holds on the average of a few parts. Leases, manifests and other small
+    /// files are not delayed.
     ///
     /// # Errors
     /// The limit is 0: nothing would ever arrive.

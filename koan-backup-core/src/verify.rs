@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::{BlockTable, EntityManifest, ProviderDocument, SchemaSnapshots, SealedDocument};
 use crate::digest::RecordSetHash;
 pub(crate) use blocks::read_blocks;
-pub(crate) use contents::{identities_for, open};
+pub(crate) use contents::{hash_of, identities_for, open};
 pub(crate) use envelope::{opened, require_opened};
 pub(crate) use locked::Locked;
 pub use report::{EntityVerification, Issue, VerifyReport};

@@ -1,5 +1,6 @@
 //! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tracing::{Instrument as _, Span};
@@ -256,6 +257,10 @@ async fn record_failure(
     options: &BackupOptions,
     error: &Error,
 ) {
+    // What the caller wanted kept may be what made the manifest too large.
+    let brief =
+        BackupOptions { metadata: BTreeMap::new(), tags: Vec::new(), description: None, ..options.clone() };
+    let options = if error.kind() == ErrorKind::Unsupported { &brief } else { options };
     let failed = Manifest {
         status: BackupStatus::Failed,
         error: Some(error.chain()),

@@ -76,14 +76,18 @@ impl Acknowledgement {
 }
 
 impl Acknowledgements {
-    /// Those of a profile.
+    /// Those of a profile. One that cannot be read does not count, and is logged: the loss stays a problem until it is acknowledged
+    /// again.
     ///
     /// # Errors
-    /// The storage cannot be read, or a file is damaged.
+    /// The storage cannot be read.
     pub(crate) async fn of(storage: &Storage) -> Result<Self> {
         let remedy = "remove it, and acknowledge the loss again";
         let all = beside::all::<BackupId, Acknowledgement>(storage, FOLDER, remedy).await?;
-        Ok(Self(all.into_iter().map(|(id, one)| (id, vec![one])).collect()))
+        for (id, problem) in &all.unreadable {
+            tracing::warn!(target: "koan::backup", backup = %id, %problem, "an acknowledgement cannot be read and does not count");
+        }
+        Ok(Self(all.known.into_iter().map(|(id, one)| (id, vec![one])).collect()))
     }
 
     /// Adds those of another profile.

@@ -10,6 +10,8 @@ use super::acknowledgement::Acknowledgements;
 use super::entry::CatalogEntry;
 use super::losses::{MOST_PERCENT, Shrunk, losses};
 use super::origin::Origin;
+use super::unlisted::{UnlistedArchive, UnlistedState};
+use super::unreadable::UnreadableManifest;
 use crate::archive::EntityStatus;
 use crate::id::BackupId;
 use crate::identity::ApplicationIdentity;
@@ -90,7 +92,7 @@ pub(crate) struct VerificationRecord {
 pub struct CatalogHealth {
     /// When it was looked at.
     pub checked_at: Timestamp,
-    /// The newest completed backup, and when it began.
+    /// The newest completed backup that is not dated in the future, and when it began.
     pub last_success: Option<(BackupId, Timestamp)>,
     /// The last verification by maintenance: which backup, when.
     pub last_verification: Option<(BackupId, Timestamp)>,
@@ -107,6 +109,12 @@ pub struct CatalogHealth {
     /// What maintenance tried in its last run and did not get done, in whichever process it ran: a retention that was refused, a
     /// leftover that stayed.
     pub undone: Vec<Undone>,
+    /// Archives that no manifest names, each with its storage profile. [`recover`](crate::Catalog::recover) publishes their manifests again.
+    pub unlisted: Vec<(String, UnlistedArchive)>,
+    /// Manifests that cannot be read, each with its storage profile.
+    pub unreadable: Vec<(String, UnreadableManifest)>,
+    /// Completed backups that are dated in the future. Age checks do not count them.
+    pub future: Vec<BackupId>,
     /// Everything that needs somebody, in words.
     pub problems: Vec<String>,
 }
@@ -144,6 +152,13 @@ impl CatalogHealth {
     }
 }
 
+/// How far clocks may be apart: what is dated later is in the future.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+fn is_future(at: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > TOLERANCE)
+}
+
 /// What is judged.
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
@@ -155,6 +170,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) verified: Vec<(BackupId, VerificationRecord)>,
     pub(crate) acknowledged: Acknowledgements,
     pub(crate) undone: Vec<Undone>,
+    pub(crate) unlisted: Vec<(String, UnlistedArchive)>,
+    pub(crate) unreadable: Vec<(String, UnreadableManifest)>,
 }
 
 /// The health of the backups of an application. `canonical` gives the present name of an entity.
@@ -164,7 +181,8 @@ pub(crate) fn health(
     canonical: impl Fn(&str) -> String,
     now: Timestamp,
 ) -> CatalogHealth {
-    let Judged { mut entries, own, covered, mut verified, acknowledged, undone } = judged;
+    let Judged { mut entries, own, covered, mut verified, acknowledged, undone, unlisted, unreadable } =
+        judged;
     entries.retain(|entry| entry.manifest().producer.origin(own) != Origin::Other);
     entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
     let damaged = entries.iter().filter(|entry| entry.damage().is_some());
@@ -176,14 +194,19 @@ pub(crate) fn health(
     let unidentified = before - entries.len();
     verified.retain(|(id, _)| entries.iter().any(|entry| entry.id() == *id));
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
-    let last = verified.iter().max_by_key(|(_, record)| record.verified_at);
+    // What is dated in the future would pass every check of age until then.
+    let dated = |entry: &&&CatalogEntry| !is_future(entry.manifest().created_at, now);
+    let past: Vec<_> = complete.iter().filter(dated).copied().collect();
+    let future = complete.iter().filter(|entry| !dated(entry)).map(|entry| entry.id()).collect();
+    let verified = verified.iter().filter(|(_, record)| !is_future(record.verified_at, now));
+    let last = verified.max_by_key(|(_, record)| record.verified_at);
     let mut health = CatalogHealth {
         checked_at: now,
-        last_success: complete.first().map(|entry| (entry.id(), entry.manifest().created_at)),
+        last_success: past.first().map(|entry| (entry.id(), entry.manifest().created_at)),
         last_verification: last.map(|(id, record)| (*id, record.verified_at)),
         failed: failed(&entries),
         damaged,
-        stale_entities: stale(&complete, &covered, expected.entities_within, now),
+        stale_entities: stale(&past, &covered, expected.entities_within, now),
         shrunk: losses(
             complete.iter().map(|entry| entry.manifest()),
             canonical,
@@ -192,9 +215,12 @@ pub(crate) fn health(
         ),
         unidentified,
         undone,
+        unlisted,
+        unreadable,
+        future,
         problems: Vec::new(),
     };
-    health.problems = problems(&health, &complete, expected);
+    health.problems = problems(&health, &past, expected);
     health
 }
 
@@ -288,6 +314,29 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
     );
     let damaged = health.damaged.iter();
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
+    problems.extend(health.future.iter().map(|id| {
+        format!("backup {id} is dated in the future, so checks of age do not count it; set the clock, and delete that backup")
+    }));
+    problems.extend(health.unreadable.iter().map(|(profile, manifest)| {
+        format!(
+            "the manifest of backup {} in profile `{profile}` cannot be read: {}",
+            manifest.id, manifest.problem
+        )
+    }));
+    problems.extend(health.unlisted.iter().map(|(profile, archive)| {
+        let (archive, what) = (
+            &archive.archive,
+            match &archive.state {
+                UnlistedState::Complete => String::new(),
+                UnlistedState::Encrypted => ", and it is encrypted".to_owned(),
+                UnlistedState::Damaged { problem } => format!(", and it is damaged: {problem}"),
+            },
+        );
+        format!(
+            "archive `{archive}` in profile `{profile}` is unlisted: no manifest names it{what}; \
+             `koan.catalog().recover()` verifies it and publishes its manifest"
+        )
+    }));
     problems.extend(health.undone.iter().map(|undone| {
         let Undone { profile, chore, tried_at, problem } = undone;
         let at = tried_at.strftime("%Y-%m-%d %H:%M:%S");

@@ -9,22 +9,26 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use jiff::Timestamp;
 
-use super::Koan;
+use super::{Koan, RecoverBuilder};
 use crate::archive::BackupStatus;
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, Asked, CatalogEntry, CatalogHealth, CatalogPage,
-    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, Shrunk, SortBy,
+    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, Shrunk, SortBy, UnreadableManifest,
 };
 use crate::entity::Entity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::identity::ApplicationIdentity;
 use crate::maintenance::{self, verifications};
+use crate::prune::Survey;
+use crate::recover;
 
 /// All the backups in all the storage profiles. Manifests that were read before are not read again.
 ///
+/// A manifest that cannot be read does not hide the others: [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
+///
 /// # Errors
-/// Every method fails where a profile cannot be listed or a manifest is damaged: an incomplete list is never given.
+/// Every method fails where a profile cannot be listed or read: an incomplete list is never given.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     koan: Koan,
@@ -140,19 +144,40 @@ impl Catalog {
     /// Whether the backups of this application are what is expected of them.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
-        let (mut verified, mut undone) = (Vec::new(), Vec::new());
+        let (mut verified, mut undone, mut unlisted, mut unreadable) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut acknowledged = Acknowledgements::default();
+        let now = environment.clock.now();
         for (profile, storage) in &environment.storages {
             verified.extend(verifications::of(storage).await?);
-            undone.extend(maintenance::undone(profile, storage).await?);
+            undone.extend(maintenance::undone(profile, storage, now).await?);
             acknowledged.add(Acknowledgements::of(storage).await?);
+            let survey = Survey::take(storage, &environment.clock).await?;
+            let found = recover::unlisted(environment, storage, &survey).await?;
+            unlisted.extend(found.into_iter().map(|archive| (profile.clone(), archive)));
+            unreadable.extend(survey.unreadable.into_iter().map(|manifest| (profile.clone(), manifest)));
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
-        let now = environment.clock.now();
         let (entries, own) = (self.all().await?, &environment.identity);
-        let judged = Judged { entries, own, covered, verified, acknowledged, undone };
+        let judged = Judged { entries, own, covered, verified, acknowledged, undone, unlisted, unreadable };
         Ok(catalog::health(judged, expected, |name| environment.canonical(name), now))
+    }
+
+    /// The manifests that cannot be read, each with its storage profile.
+    pub async fn unreadable(&self) -> Result<Vec<(String, UnreadableManifest)>> {
+        let environment = &self.koan.environment;
+        let mut unreadable = Vec::new();
+        for (name, storage) in &environment.storages {
+            let listing = environment.manifests.all(name, storage).await?;
+            unreadable.extend(listing.unreadable.into_iter().map(|manifest| (name.clone(), manifest)));
+        }
+        Ok(unreadable)
+    }
+
+    /// Begins to recover archives that no manifest names: each is verified, and its manifest is published again.
+    pub fn recover(&self) -> RecoverBuilder {
+        RecoverBuilder::new(self.koan.clone())
     }
 
     /// The backups of these profiles, or of all, in no order.
@@ -164,8 +189,8 @@ impl Catalog {
         }
         for (name, storage) in &environment.storages {
             if profiles.is_empty() || profiles.contains(name) {
-                let there = environment.manifests.all(name, storage).await?;
-                entries.extend(there);
+                let listing = environment.manifests.all(name, storage).await?;
+                entries.extend(listing.entries);
             }
         }
         Ok(entries)

@@ -10,10 +10,12 @@ use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
 use crate::cancellation::until_cancelled;
+use crate::catalog::RemovalReason;
 use crate::environment::{Environment, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{Lease, Subject, Work};
+use crate::recover;
 use crate::retention::{Retention, RetentionPlan};
 
 /// Applies a plan. Everything that could refuse it is asked before anything is removed.
@@ -77,7 +79,7 @@ async fn under(
         let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
         // The lease was written just now.
         until_cancelled(&cancel, clock::require_that_of_store(environment, storage)).await?;
-        let survey = until_cancelled(&cancel, Survey::take(storage)).await?;
+        let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
         survey.require_clock(environment.clock.now())?;
         require_unchanged(plan, &survey.basis(environment, retention))?;
         let mut holders = Holders::new(environment, &survey, cancel);
@@ -113,6 +115,11 @@ async fn remove_all(
     report: &mut PruneReport,
 ) -> Result<()> {
     let cancel = lease.lost();
+    until_cancelled(
+        &cancel,
+        recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
+    )
+    .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
@@ -120,7 +127,7 @@ async fn remove_all(
             return Err(Error::cancelled());
         }
         // Not cancelled halfway: it is there whole, or not at all.
-        report.removed.push(remove(lease, environment, backup).await?);
+        report.removed.push(remove(lease, environment, backup, RemovalReason::Retention).await?);
     }
     Ok(())
 }

@@ -8,12 +8,14 @@ use super::holders::Holders;
 use super::pins;
 use super::report::RemovedBackup;
 use super::survey::Survey;
-use crate::archive::{Manifest, manifest_path};
-use crate::catalog::{self, StoredBackup};
+use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
+use crate::catalog::removal_record::{self, RemovalRecord};
+use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::recover;
 use crate::retention::{Group, Holding};
 use crate::storage::{PATIENCE, Storage};
 
@@ -41,17 +43,23 @@ async fn remove_named(
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
     let backup = catalog::find_id(storage, id).await?;
+    let survey = Survey::take(storage, &environment.clock).await?;
+    recover::require_mostly_listed(environment, storage, &survey).await?;
     if backup.manifest.archive.is_some() && !even_if_last {
-        require_others(lease, environment, &backup).await?;
+        require_others(lease, environment, &survey, &backup).await?;
     }
-    remove(lease, environment, &backup).await
+    remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
 /// Refuses to remove the last backup that verifies and holds an entity, among those of the application that made it.
-async fn require_others(lease: &Lease, environment: &Environment, backup: &StoredBackup<'_>) -> Result<()> {
+async fn require_others(
+    lease: &Lease,
+    environment: &Environment,
+    survey: &Survey<'_>,
+    backup: &StoredBackup<'_>,
+) -> Result<()> {
     let id = backup.manifest.id;
-    let survey = Survey::take(backup.storage).await?;
-    let mut holders = Holders::new(environment, &survey, lease.lost());
+    let mut holders = Holders::new(environment, survey, lease.lost());
     for Group { holding, members } in survey.groups_beside(environment, &backup.manifest) {
         if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
             continue;
@@ -72,12 +80,13 @@ async fn require_others(lease: &Lease, environment: &Environment, backup: &Store
 
 /// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
 ///
-/// The lease is confirmed right before each of the two goes. Whoever lost it removes nothing more: a manifest whose archive is
-/// still there is put back.
+/// A durable record of the removal is written first, and withdrawn if the manifest stays or is put back. The lease is confirmed right
+/// before each of the two goes. Whoever lost it removes nothing more: a manifest whose archive is still there is put back.
 pub(super) async fn remove(
     lease: &Lease,
     environment: &Environment,
     backup: &StoredBackup<'_>,
+    reason: RemovalReason,
 ) -> Result<RemovedBackup> {
     let (storage, manifest) = (backup.storage, &backup.manifest);
     let id = manifest.id;
@@ -85,7 +94,7 @@ pub(super) async fn remove(
     require_unheld(environment, storage, id).await?;
     let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
     let path = manifest_path(&id);
-    let content = storage.read(&path, catalog::MAX_MANIFEST_BYTES).await?;
+    let content = storage.read(&path, MAX_MANIFEST_BYTES).await?;
     let content = content.ok_or_else(|| {
         Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
     })?;
@@ -94,15 +103,35 @@ pub(super) async fn remove(
         let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
+    // Without the record, an archive that stays after a crash would be one that somebody may miss.
+    let record = removal_record(environment, backup, reason);
+    if let Some(record) = &record {
+        let written = record.write(storage).await;
+        written
+            .map_err(|error| failed(error, "it is as before, because its removal could not be recorded"))?;
+    }
     let hidden = match lease.confirm().await {
         Ok(held) => held.within(&format!("manifest `{path}` was removed"), gone(storage, &path)).await,
-        Err(lost) => return Err(failed(lost, "it is as before")),
+        Err(lost) => {
+            withdraw(storage, record.as_ref()).await;
+            return Err(failed(lost, "it is as before"));
+        }
     };
-    hidden.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
+    if let Err(error) = hidden {
+        if matches!(storage.size(&path).await, Ok(Some(_))) {
+            withdraw(storage, record.as_ref()).await;
+        }
+        return Err(failed(error, "it is as before, or its manifest is gone"));
+    }
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
     let held = match still_unneeded(lease, environment, storage, id).await {
         Ok(held) => held,
-        Err(error) => return Err(put_back(storage, manifest, content, error).await),
+        Err(error) => {
+            let error = put_back(storage, manifest, content, error).await;
+            // Where its manifest could not be put back, the archive is unlisted from now on, and stays.
+            withdraw(storage, record.as_ref()).await;
+            return Err(error);
+        }
     };
     if let Some(archive) = &manifest.archive {
         let path = Path::from(archive.file.as_str());
@@ -112,9 +141,27 @@ pub(super) async fn remove(
             failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
         })?;
         freed_bytes += archive.size_bytes;
+        withdraw(storage, record.as_ref()).await;
     }
     tracing::info!(target: "koan::backup", backup = %id, name = %manifest.name, "backup was removed");
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
+}
+
+/// The record that its archive is to be removed; none if it has no archive.
+fn removal_record(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    reason: RemovalReason,
+) -> Option<RemovalRecord> {
+    let archive = backup.manifest.archive.as_ref()?.file.clone();
+    let (id, decided_at) = (backup.manifest.id, environment.clock.now());
+    Some(RemovalRecord { archive, id, reason, replacement: None, decided_at })
+}
+
+async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
+    if let Some(record) = record {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+    }
 }
 
 /// Looks whether somebody needs a backup whose manifest is gone, then confirms the lease.
@@ -150,7 +197,8 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why:
         Ok(()) => why,
         Err(error) => {
             let text = format!(
-                "backup {id} was not removed: its manifest is gone and could not be put back: {}",
+                "backup {id} was not removed: its manifest is gone and could not be put back; \
+                 `koan.catalog().recover()` publishes it again: {}",
                 error.chain()
             );
             why.context(text)

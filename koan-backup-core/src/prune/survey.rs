@@ -1,13 +1,19 @@
 //! What is there to decide about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::{clock, pins};
 use crate::archive::{EntityStatus, Manifest, Producer};
-use crate::catalog::{self, Acknowledgements, MOST_PERCENT, Origin, Shrunk, StoredBackup, damage};
+use crate::catalog::unlisted::{self, ArchiveCandidate};
+use crate::catalog::{
+    self, Acknowledgements, MOST_PERCENT, Origin, Shrunk, StoredBackup, StoredManifests, UnreadableManifest,
+    damage,
+};
+use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
@@ -18,8 +24,14 @@ use crate::storage::Storage;
 /// The backups of a profile, and which are pinned or worked on.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
+    /// When it was begun. Leases are judged as of this time: their holders go on renewing them while the rest is read.
+    pub(crate) taken_at: Timestamp,
+    /// The files that can be archives.
+    pub(crate) archives: Vec<ArchiveCandidate>,
     /// Newest first.
     pub(crate) backups: Vec<StoredBackup<'a>>,
+    /// Manifests that cannot be read. Their backups are never treated as absent.
+    pub(crate) unreadable: Vec<UnreadableManifest>,
     pins: BTreeMap<BackupId, String>,
     /// What is known to be wrong with them.
     damage: BTreeMap<BackupId, String>,
@@ -29,12 +41,30 @@ pub(crate) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    pub(crate) async fn take(storage: &'a Storage) -> Result<Self> {
-        // Leases before manifests: whoever began to write an archive later writes one that is young.
+    /// Looks at a profile: at archives first, then leases, then manifests. Whoever writes an archive holds a lease that names it until
+    /// its manifest is there, so an archive that was listed and that neither names is unlisted, however long this takes.
+    pub(crate) async fn take(storage: &'a Storage, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let taken_at = clock.now();
+        let archives = unlisted::candidates(storage).await?;
         let leases = lease::all(storage).await?;
-        let backups = catalog::list(storage).await?;
+        let StoredManifests { backups, unreadable } = catalog::list_all(storage).await?;
         let (damage, acknowledged) = (damage::of(storage).await?, Acknowledgements::of(storage).await?);
-        Ok(Self { backups, pins: pins::of(storage).await?, damage, acknowledged, leases })
+        let pins = pins::of(storage).await?;
+        Ok(Self { taken_at, archives, backups, unreadable, pins, damage, acknowledged, leases })
+    }
+
+    /// The ids of all backups, those whose manifests cannot be read too.
+    pub(crate) fn ids(&self) -> BTreeSet<BackupId> {
+        let readable = self.backups.iter().map(|backup| backup.manifest.id);
+        readable.chain(self.unreadable.iter().map(|manifest| manifest.id)).collect()
+    }
+
+    /// The archives that manifests name.
+    pub(crate) fn listed_archives(&self) -> BTreeSet<&str> {
+        self.backups
+            .iter()
+            .filter_map(|backup| Some(backup.manifest.archive.as_ref()?.file.as_str()))
+            .collect()
     }
 
     /// What is worked on now.
@@ -93,7 +123,7 @@ impl<'a> Survey<'a> {
         require_released(environment, retention)?;
         let now = environment.clock.now();
         let considered: Vec<_> = self.considered(environment, retention).collect();
-        let mut candidates = self.candidates(environment, considered.iter().copied(), now);
+        let mut candidates = self.candidates(environment, considered.iter().copied());
         for candidate in &mut candidates {
             candidate.is_damaged |= found.iter().any(|(id, _)| *id == candidate.id);
         }
@@ -138,7 +168,7 @@ impl<'a> Survey<'a> {
         'a: 's,
     {
         let backups: Vec<_> = backups.collect();
-        let candidates = self.candidates(environment, backups.iter().copied(), environment.clock.now());
+        let candidates = self.candidates(environment, backups.iter().copied());
         let losses = self.losses(environment, backups.into_iter());
         retention::groups(&candidates, &losses, released)
     }
@@ -161,15 +191,14 @@ impl<'a> Survey<'a> {
         &self,
         environment: &Environment,
         backups: impl Iterator<Item = &'s StoredBackup<'a>>,
-        now: Timestamp,
     ) -> Vec<Candidate>
     where
         'a: 's,
     {
-        backups.map(|backup| self.candidate(environment, &backup.manifest, now)).collect()
+        backups.map(|backup| self.candidate(environment, &backup.manifest)).collect()
     }
 
-    fn candidate(&self, environment: &Environment, manifest: &Manifest, now: Timestamp) -> Candidate {
+    fn candidate(&self, environment: &Environment, manifest: &Manifest) -> Candidate {
         let entities = manifest
             .entities
             .iter()
@@ -191,7 +220,7 @@ impl<'a> Survey<'a> {
             is_damaged: self.damage.contains_key(&manifest.id),
             tags: manifest.tags.clone(),
             entities,
-            pinned: self.pinned(&manifest.id, now),
+            pinned: self.pinned(&manifest.id, self.taken_at),
             size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
         }
     }
@@ -219,7 +248,7 @@ pub(crate) async fn plan(
     retention: &Retention,
 ) -> Result<RetentionPlan> {
     retention.validate()?;
-    let survey = Survey::take(environment.storage(profile)?).await?;
+    let survey = Survey::take(environment.storage(profile)?, &environment.clock).await?;
     survey.require_clock(environment.clock.now())?;
     survey.plan(environment, profile, retention, &[])
 }

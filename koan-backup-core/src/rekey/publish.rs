@@ -2,8 +2,9 @@
 
 use object_store::path::Path;
 
-use crate::archive::{ArchiveFile, Manifest, manifest_path};
+use crate::archive::{ArchiveFile, Manifest, manifest_fits, manifest_path};
 use crate::catalog;
+use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{self, Lease, Subject};
@@ -11,15 +12,26 @@ use crate::storage::Storage;
 
 /// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
 /// both stay.
+///
+/// A durable record that the old archive is to be removed is written first, and withdrawn if the manifest stays.
 pub(super) async fn publish(
     lease: &Lease,
     storage: &Storage,
     before: &serde_json::Value,
     renewed: &Manifest,
+    record: &RemovalRecord,
     archive: &Path,
 ) -> Result<()> {
     let path = manifest_path(&renewed.id);
     let content = renewed.published().to_json();
+    if !manifest_fits(&content) {
+        storage.discard(archive).await;
+        let text = format!(
+            "the manifest of backup {} would be larger than any that is read; encrypt for fewer recipients",
+            renewed.id
+        );
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
     let now = catalog::published(storage, &renewed.id).await;
     if !matches!(&now, Ok(Some(now)) if now == before) {
         storage.discard(archive).await;
@@ -31,9 +43,17 @@ pub(super) async fn publish(
             Error::new(ErrorKind::Conflict, text)
         }));
     }
+    if let Err(error) = record.write(storage).await {
+        storage.discard(archive).await;
+        return Err(error.context(format!(
+            "backup {} is as it was, because the removal of its old archive could not be recorded",
+            renewed.id
+        )));
+    }
     let held = match lease.confirm().await {
         Ok(held) => held,
         Err(error) => {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
             storage.discard(archive).await;
             return Err(error);
         }
@@ -54,6 +74,7 @@ pub(super) async fn publish(
         }
         // What was not answered may be written yet.
         Ok(Some(now)) if is_answered && &now == before => {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
             storage.discard(archive).await;
             Err(error)
         }
@@ -85,5 +106,12 @@ pub(super) async fn remove_old(
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     let what = format!("archive `{}` was removed", archive.file);
-    lease.step(&what, storage.remove(&archive.file.as_str().into())).await
+    let path = Path::from(archive.file.as_str());
+    let removed = async {
+        storage.remove(&path).await?;
+        storage.require_gone(&path).await
+    };
+    lease.step(&what, removed).await?;
+    removal_record::withdraw_or_log(storage, &archive.file).await;
+    Ok(())
 }

@@ -10,7 +10,8 @@ use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
 use crate::archive::{ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, rekeyed_path};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, StoredBackup};
+use crate::catalog::removal_record::RemovalRecord;
+use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
@@ -105,7 +106,14 @@ impl Sealing<'_> {
             );
         }
         // From here on nothing is cancelled: a backup that was sealed anew must not be called cancelled.
-        publish(lease, backup.storage, &published, &renewed, &path).await?;
+        let record = RemovalRecord {
+            archive: archive.file.clone(),
+            id: manifest.id,
+            reason: RemovalReason::Rekeyed,
+            replacement: Some(path.to_string()),
+            decided_at: environment.clock.now(),
+        };
+        publish(lease, backup.storage, &published, &renewed, &record, &path).await?;
         report.key_ids = recipients.key_ids();
         report.verification = Some(verification);
         if let Err(error) = remove_old(lease, environment, &renewed, backup.storage, archive).await {
