@@ -215,6 +215,8 @@ fn text(column: &TargetColumn, value: &str) -> String {
             "CASE WHEN {plain} OPERATOR(pg_catalog.~) '\\\\u|[eE][+-]?[0-9]{{4}}|[0-9]{{255}}' THEN {plain} \
              ELSE {value}::pg_catalog.jsonb::pg_catalog.text COLLATE \"C\" END"
         ),
+        // As text, trailing blanks would be cut.
+        StoredType::Char => format!("pg_catalog.bpcharsend({value})::pg_catalog.text COLLATE \"C\""),
         _ => plain,
     }
 }

@@ -14,7 +14,7 @@ use super::target::{Target, twice};
 /// How many records an error text names.
 const NAMED: usize = 2;
 
-/// The longest that the records of a violation are looked for.
+/// The longest that rows are compared with each other.
 const SEARCH_TIMEOUT: &str = "20s";
 
 /// What keeps the rows of a table apart: name, expressions, predicate, operators of an exclusion constraint, whether NULL is
@@ -182,34 +182,29 @@ impl Unique {
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    /// Looks for rows that break one of the constraints, within a limit of time: what is looked for explains an error.
+    /// Looks for rows that break one of the constraints. Every row is compared with every other for an exclusion constraint, so
+    /// that has a limit of time.
     pub(super) async fn first_broken_among(
         connection: &Connection,
         constraints: &[Self],
         rows: &str,
     ) -> Result<Option<Error>> {
         let what = "looking for rows that break a constraint";
-        let limit = format!("SAVEPOINT koan_search; SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'");
-        connection.run(what, &limit).await?;
-        let mut found = None;
         for constraint in constraints {
-            match constraint.broken_among(connection, rows).await {
-                Ok(None) => {}
-                // Who cannot be named in time stays unnamed; the constraint is named by what the server said.
-                Ok(error) => {
-                    found = error;
-                    break;
-                }
-                Err(_) => {
-                    let again = format!(
-                        "ROLLBACK TO SAVEPOINT koan_search; SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'"
-                    );
-                    connection.run(what, &again).await?;
-                }
+            let limit = match constraint.is_exclusion() {
+                true => format!("; SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'"),
+                false => String::new(),
+            };
+            connection.run(what, &format!("SAVEPOINT koan_search{limit}")).await?;
+            let found = constraint.broken_among(connection, rows).await;
+            connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
+            // Expressions over columns that PostgreSQL computes cannot be evaluated here, and what takes too long stays unnamed:
+            // the server names the constraint.
+            if let Ok(Some(error)) = found {
+                return Ok(Some(error));
             }
         }
-        connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
-        Ok(found)
+        Ok(None)
     }
 
     /// The condition of the rows that it compares.
