@@ -35,6 +35,8 @@ pub(super) struct Table {
     pub(super) is_owned: bool,
     /// Whether the role may read it.
     pub(super) is_readable: bool,
+    /// Whether row-level security would hide rows from the role.
+    pub(super) hides_rows: bool,
     /// The table that it is a partition of, or those that it inherits from, as texts name them.
     pub(super) parents: Vec<String>,
     /// Its partitions, or the tables that inherit from it, as texts name them.
@@ -101,7 +103,8 @@ pub(super) struct Reference {
 const TABLES: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
            pg_catalog.pg_has_role(c.relowner, 'USAGE'), 
-           pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+           pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+           pg_catalog.row_security_active(c.oid)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -233,6 +236,22 @@ impl Table {
         }
     }
 
+    /// Why the role cannot read all its rows, if that is so.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        let name = &self.shown;
+        if !self.is_readable {
+            let sql = self.quoted();
+            Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
+        } else if self.hides_rows {
+            Some(format!(
+                "row-level security hides rows of table `{name}` from the role; use the owner of the table or a role with \
+                 BYPASSRLS, so that no row is missing"
+            ))
+        } else {
+            None
+        }
+    }
+
     /// How it belongs to another table, if it does.
     pub(super) fn belongs(&self) -> Option<String> {
         let parents = listed(self.parents.iter().map(String::as_str));
@@ -296,6 +315,7 @@ fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> 
         is_partition: row.try_get(4)?,
         is_owned: row.try_get(5)?,
         is_readable: row.try_get(6)?,
+        hides_rows: row.try_get(7)?,
         parents: Vec::new(),
         children: Vec::new(),
         columns: Vec::new(),

@@ -78,14 +78,7 @@ fn view<'c>(catalog: &Catalog, entity: &'c EntityCodec, twins: &mut BTreeMap<u32
         id: table.oid,
         table: table.shown.clone(),
         belongs: table.belongs(),
-        matched: match table.is_readable {
-            true => Mapping::matched(table, entity),
-            false => Err(format!(
-                "the role may not read table `{}`; run `GRANT SELECT ON {} TO` the role",
-                table.shown,
-                table.quoted()
-            )),
-        },
+        matched: table.unreadable().map_or_else(|| Mapping::matched(table, entity), Err),
     });
     View { entity, tables: tables.collect(), problem: None }
 }

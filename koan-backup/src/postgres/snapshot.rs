@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Consistency, EntityCodec, ReadRequest, ReadSummary, RecordSink, Result, SetName, Snapshot,
+    Consistency, EntityCodec, Error, ErrorKind, ReadRequest, ReadSummary, RecordSink, Result, SetName,
+    Snapshot,
 };
 
 use super::catalog::{Catalog, Table};
@@ -120,6 +121,12 @@ impl Snapshot for PostgresSnapshot {
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         let mapping = Mapping::find(&self.catalog, &request.entity, &request.set)?;
         mapping.check(&request.entity)?;
+        if let Some(why) = mapping.table.unreadable() {
+            return Err(Error::new(
+                ErrorKind::Provider,
+                format!("{} cannot be read: {why}", request.entity.name()),
+            ));
+        }
         match &self.exported {
             Some(snapshot) => {
                 let connection = self.reader(snapshot).await?;

@@ -100,6 +100,13 @@ async fn a_table_that_may_not_be_read_is_named_at_the_start() {
     assert!(text.contains("GRANT SELECT ON \"public\".\"order\""), "{text}");
     let lines = log.lines().join("\n");
     assert!(lines.contains("inventory: 0 included, 1 that cannot be backed up"), "{lines}");
+    assert!(failure(&koan).await.contains("GRANT SELECT ON"));
+    server.sql("GRANT SELECT ON \"order\" TO clerk; ALTER TABLE \"order\" ENABLE ROW LEVEL SECURITY");
+    let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
+    let koan = koan_of(database, orders).await;
+    for text in [koan.inventory().warnings.join("; "), failure(&koan).await] {
+        assert!(text.contains("row-level security hides rows") && text.contains("BYPASSRLS"), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
