@@ -286,7 +286,7 @@ async fn the_envelope_of_a_sealed_archive_tells_identity_and_series() {
     // Sealing all for new recipients leaves those of others as they are.
     let summary = opened.rekey_all().await.expect("sealed");
     assert_eq!((summary.rekeyed.len(), summary.others.as_slice()), (1, &[theirs.id()][..]), "{summary:?}");
-    summary.require_all().expect("all of its own");
+    let _ = summary.require_all().expect("all of its own");
     assert_eq!(opened.backups().await.expect("listed")[0].series_name().as_str(), "nightly");
 }
 

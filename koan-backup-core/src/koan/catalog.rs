@@ -116,16 +116,16 @@ impl Catalog {
         }
         let environment = &self.koan.environment;
         let entry = self.get(id).await?;
-        if entry.manifest().producer.origin(&environment.identity) != Origin::Own {
+        if entry.manifest().producer.origin(&environment.identity) == Origin::Other {
             let by = entry.manifest().producer.shown();
             let text = format!("backup {id} was made by {by}; acknowledge its losses there");
             return Err(Error::new(ErrorKind::Conflict, text));
         }
         let all = self.all().await?;
         let own = all.iter().map(CatalogEntry::manifest).filter(|manifest| {
-            manifest.status.is_complete() && manifest.producer.origin(&environment.identity) == Origin::Own
+            manifest.status.is_complete() && manifest.producer.origin(&environment.identity) != Origin::Other
         });
-        // Whatever is called most later.
+        // Every decrease, whatever is called most later.
         let canonical = |name: &str| environment.canonical(name);
         let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
         lost.retain(|loss| loss.backup == id);
