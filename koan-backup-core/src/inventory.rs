@@ -25,6 +25,8 @@ pub struct Inventory {
     pub uncovered: Vec<UncoveredEntity>,
     /// Tables and columns in no entity, entities without a table, and the like; each text says what to do.
     pub warnings: Vec<String>,
+    /// What the last completed backup warned of. It is reported, and is not a gap in the coverage.
+    pub last_backup: Vec<String>,
 }
 
 /// A covered entity.
@@ -63,6 +65,7 @@ impl Inventory {
             excluded: Vec::new(),
             uncovered: Vec::new(),
             warnings: Vec::new(),
+            last_backup: Vec::new(),
         };
         for descriptor in &entities {
             let entity = descriptor.name().to_owned();
@@ -142,6 +145,9 @@ impl Inventory {
         }
         for warning in &self.warnings {
             tracing::warn!(target: "koan::backup", "  {warning}");
+        }
+        for warning in &self.last_backup {
+            tracing::warn!(target: "koan::backup", "  last backup → {warning}");
         }
         let (sources, storage) = (sources.join(", "), storage.join(", "));
         tracing::info!(target: "koan::backup", "sources: {sources}; storage: {storage}");

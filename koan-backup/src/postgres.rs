@@ -22,6 +22,7 @@ mod coverage;
 mod ddl;
 mod error;
 mod mapping;
+mod older_rows;
 mod options;
 mod physical;
 mod read;

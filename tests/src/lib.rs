@@ -11,6 +11,7 @@ pub mod log;
 pub mod postgres;
 #[cfg(unix)]
 pub mod proxy;
+pub mod refusals;
 pub mod scripted;
 pub mod small_disk;
 #[cfg(unix)]

@@ -30,6 +30,19 @@ pub(crate) async fn resolve(
     }
 }
 
+/// What the newest completed backup in a profile warned of, for the boot report.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn warnings(storage: &Storage) -> Result<Vec<String>> {
+    let newest = candidates(list(storage).await?).into_iter().next();
+    let text = |backup: StoredBackup<'_>| {
+        let name = backup.manifest.name.to_string();
+        backup.manifest.warnings.into_iter().map(move |warning| format!("`{name}`: {warning}"))
+    };
+    Ok(newest.into_iter().flat_map(text).collect())
+}
+
 /// The backups that `latest` chooses from, newest first. A backup that does not belong to this application is filtered out here.
 fn candidates(backups: Vec<StoredBackup<'_>>) -> Vec<StoredBackup<'_>> {
     backups.into_iter().filter(|backup| backup.manifest.status.is_complete()).collect()

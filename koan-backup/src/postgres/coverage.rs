@@ -21,7 +21,14 @@ pub(super) async fn describe(
     description.version = format!("PostgreSQL {}", version(connection).await?);
     let mut twins = BTreeMap::new();
     let views: Vec<_> = entities.iter().map(|entity| view(&catalog, entity, &mut twins)).collect();
+    let mut unreadable = Vec::new();
+    for view in &views {
+        unreadable.push(unreadable_table(connection, &catalog, view).await?);
+    }
     description.entities = coverage::of_all(&views);
+    for (described, problem) in description.entities.iter_mut().zip(unreadable) {
+        described.problem = described.problem.take().or(problem);
+    }
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
     // The rows of partitions are those of the partitioned table.
     let tables = catalog.tables.iter().filter(|table| table.is_table() && !table.is_partition);
@@ -38,6 +45,33 @@ pub(super) async fn describe(
     }
     description.foreign_keys.sort_by(|a, b| (&a.table, &a.parent).cmp(&(&b.table, &b.parent)));
     Ok(description)
+}
+
+/// Why the role cannot read the rows of an entity, if that is so. Privileges on all its columns are enough.
+async fn unreadable_table(
+    connection: &Connection,
+    catalog: &Catalog,
+    view: &View<'_, u32>,
+) -> Result<Option<String>> {
+    for seen in &view.tables {
+        let table = catalog.tables.iter().find(|table| table.oid == seen.id);
+        let (Some(table), Ok(matched)) = (table, &seen.matched) else { continue };
+        if table.is_readable {
+            continue;
+        }
+        let what = format!("reading the privileges on table `{}`", table.shown);
+        let denied = "SELECT pg_catalog.count(*) FROM pg_catalog.unnest($1::text[]) AS name
+            WHERE NOT pg_catalog.has_column_privilege($2::oid, name, 'SELECT')";
+        let row = connection.client.query_one(denied, &[&matched.covered_columns, &table.oid]).await;
+        let denied: i64 = row.and_then(|row| row.try_get(0)).map_err(|error| failed(&what, &error))?;
+        if denied > 0 {
+            return Ok(Some(format!(
+                "the role may not SELECT from table `{}`; GRANT SELECT on it to the role",
+                table.shown
+            )));
+        }
+    }
+    Ok(None)
 }
 
 async fn version(connection: &Connection) -> Result<String> {
