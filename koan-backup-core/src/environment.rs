@@ -1,5 +1,6 @@
 //! What the pipelines work with: the application's entities, databases and storage, all checked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,17 +79,18 @@ impl Environment {
     /// Refuses a filter of providers that matches no provider, because it may be misspelt.
     pub(crate) fn check_provider_filters(&self, selection: &Selection) -> Result<()> {
         for filter in selection.providers.iter().chain(&selection.excluded_providers) {
-            if !self.providers.iter().any(|(name, provider)| name == filter || provider.kind() == filter) {
-                let known =
-                    self.providers.iter().map(|(name, provider)| format!("{name} ({})", provider.kind()));
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!(
-                        "no provider is called `{filter}` or is of that kind; known are {}",
-                        names(known)
-                    ),
-                ));
+            if self.providers.iter().any(|(name, provider)| name == filter || provider.kind() == filter) {
+                continue;
             }
+            let known = names(self.providers.iter().map(|(name, _)| name));
+            let kinds: BTreeSet<_> = self.providers.iter().map(|(_, provider)| provider.kind()).collect();
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "no provider is called `{filter}`; known are {known}, and none is of that kind: there are {}",
+                    names(kinds.iter())
+                ),
+            ));
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub struct Inventory {
     /// What could be better and needs nothing to be done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the last completed backup warned of. It is reported, and is not a gap in the coverage.
+    pub last_backup: Vec<String>,
     /// What there is to do about the warnings, each remedy once.
     #[serde(skip)]
     pub(crate) remedies: BTreeSet<Remedy>,
@@ -106,6 +108,7 @@ impl Inventory {
             uncovered: Vec::new(),
             warnings: Vec::new(),
             notes: Vec::new(),
+            last_backup: Vec::new(),
             remedies: BTreeSet::new(),
         };
         for descriptor in &entities {
@@ -201,6 +204,9 @@ impl Inventory {
         }
         for note in &self.notes {
             tracing::info!(target: "koan::backup", "  {note}");
+        }
+        for warning in &self.last_backup {
+            tracing::warn!(target: "koan::backup", "  last backup → {warning}");
         }
         let (sources, storage) = (sources.join(", "), storage.join(", "));
         tracing::info!(target: "koan::backup", "sources: {sources}; storage: {storage}");

@@ -74,6 +74,18 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The database cannot be read.
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>>;
 
+    /// Returns what would make a restore of `targets` into this database fail, for a backup that was made just now. Writes nothing.
+    ///
+    /// It must be cheap, and must not look at what the role may write, because another role may restore. By default it is
+    /// [`assess`](Self::assess) of a dry run.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    async fn assess_backup(&self, targets: &[RestoreTarget]) -> Result<Vec<Finding>> {
+        let options = SessionOptions { intent: SessionIntent::Compare, ..SessionOptions::default() };
+        self.assess(targets, &options).await
+    }
+
     /// Begins one restore. Where [`Capabilities::atomic_restore`] is claimed, nothing of it shows before
     /// [`RestoreSession::commit`], and dropping the session undoes it.
     ///

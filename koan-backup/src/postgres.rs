@@ -25,6 +25,7 @@ mod ddl;
 mod documented;
 mod error;
 mod mapping;
+mod older_rows;
 mod options;
 mod physical;
 mod read;

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod postgres;
 #[cfg(unix)]
 pub mod proxy;
+pub mod refusals;
 pub mod scripted;
 pub mod small_disk;
 #[cfg(unix)]

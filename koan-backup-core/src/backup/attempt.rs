@@ -21,7 +21,7 @@ use crate::archive::{
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
-use crate::provider::Snapshot;
+use crate::provider::{Finding, RestoreTarget, Severity, Snapshot};
 use crate::storage::Storage;
 
 /// The open snapshots by provider.
@@ -102,6 +102,7 @@ impl Attempt<'_> {
                 }
             }
         }
+        self.assess(&mut contents).await;
         let manifest =
             write_documents(&mut writer, self.environment, self.storage, self.header, self.options, contents)
                 .await?;
@@ -122,6 +123,39 @@ impl Attempt<'_> {
             contents.providers.insert(name.clone(), info);
         }
         Ok(())
+    }
+
+    /// Records what would make a restore into the same databases fail, as warnings.
+    async fn assess(&self, contents: &mut Contents) {
+        for name in self.snapshots.keys() {
+            let warning = match self.findings(name, contents).await {
+                Ok(findings) => {
+                    let refused = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+                    let text =
+                        |finding| format!("a restore into `{name}` as it is now would fail: {finding}");
+                    contents.warnings.extend(refused.map(text));
+                    continue;
+                }
+                Err(error) => error.chain(),
+            };
+            contents.warnings.push(format!(
+                "whether this backup could be restored into `{name}` was not found out: {warning}"
+            ));
+        }
+    }
+
+    async fn findings(&self, provider: &str, contents: &Contents) -> Result<Vec<Finding>> {
+        let is_written = |part: &&PlannedPart| {
+            let file = self.file(part);
+            part.entity.provider == provider
+                && contents.entities.iter().any(|entity| entity.storage_file.as_ref() == Some(&file))
+        };
+        let target = |part: &PlannedPart| RestoreTarget {
+            physical: contents.physical(provider, &self.file(part)),
+            ..RestoreTarget::new(part.entity.codec.clone(), part.set.clone())
+        };
+        let targets: Vec<_> = self.parts.iter().filter(is_written).map(target).collect();
+        self.environment.provider(provider)?.assess_backup(&targets).await
     }
 
     /// Writes one entry: chunks are proven and compressed on all cores and written in order.

@@ -46,6 +46,12 @@ impl Contents {
         Self { warnings: header.warnings.clone(), ..Self::default() }
     }
 
+    /// The physical form in which an entry was read, whether it is sealed or not.
+    pub(super) fn physical(&self, provider: &str, file: &str) -> Option<serde_json::Value> {
+        let clear = self.providers.get(provider).and_then(|info| info.physical.get(file)).cloned();
+        clear.or_else(|| serde_json::from_str(self.sealed.get(file)?.physical.as_ref()?.get()).ok())
+    }
+
     fn verification(&self) -> VerificationSummary {
         let sum = |of: fn(&EntityManifest) -> u64| self.entities.iter().map(of).sum::<u64>();
         let (raw, compressed) = (sum(|entity| entity.size_bytes), sum(|entity| entity.compressed_bytes));

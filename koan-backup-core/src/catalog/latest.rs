@@ -37,6 +37,22 @@ pub(crate) async fn resolve(
     }
 }
 
+/// What the newest completed backup of the application in a profile warned of, for the boot report.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn warnings(storage: &Storage, lookup: Lookup<'_>) -> Result<Vec<String>> {
+    let all = list(storage).await?;
+    let is_complete = |manifest: &Manifest| manifest.status.is_complete();
+    let own = lookup.meant(&all, is_complete);
+    let newest = own.into_iter().find(|backup| is_complete(&backup.manifest));
+    let text = |backup: StoredBackup<'_>| {
+        let name = backup.manifest.name.to_string();
+        backup.manifest.warnings.into_iter().map(move |warning| format!("`{name}`: {warning}"))
+    };
+    Ok(newest.into_iter().flat_map(text).collect())
+}
+
 fn latest(
     environment: &Environment,
     storage: &Storage,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::runtime::require_timers;
 use super::{Koan, coverage};
 use crate::archive::Producer;
-use crate::catalog::ManifestCache;
+use crate::catalog::{Lookup, ManifestCache, latest};
 use crate::clock::{Clock, SystemClock};
 use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
@@ -49,6 +49,9 @@ enum Gaps {
     Warned,
     Denied,
 }
+
+/// How long a start waits for the warnings of the last backup.
+const LAST_BACKUP_PATIENCE: Duration = Duration::from_secs(10);
 
 impl KoanBuilder {
     pub(super) fn new() -> Self {
@@ -210,6 +213,7 @@ impl KoanBuilder {
         let entities = self.place(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
         coverage::look(&self.providers, &entities, &mut inventory).await?;
+        inventory.last_backup = self.last_warnings(&identity).await;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
@@ -266,6 +270,22 @@ impl KoanBuilder {
             attached.map_err(|error| error.context(format!("provider `{name}` cannot be used")))?;
         }
         Ok(())
+    }
+
+    /// What the last backup in the default profile warned of. A storage that cannot be read does not keep the application from
+    /// starting.
+    async fn last_warnings(&self, own: &ApplicationIdentity) -> Vec<String> {
+        let Some((name, storage)) = self.storages.first() else { return Vec::new() };
+        let warnings = latest::warnings(storage, Lookup { own, from: None });
+        let problem = match tokio::time::timeout(LAST_BACKUP_PATIENCE, warnings).await {
+            Ok(Ok(warnings)) => return warnings,
+            Ok(Err(error)) => error.chain(),
+            Err(_) => "the storage did not answer in time".to_owned(),
+        };
+        tracing::warn!(
+            target: "koan::backup", profile = name, error = problem, "the warnings of the last backup were not read"
+        );
+        Vec::new()
     }
 
     fn check_names(&self) -> Result<()> {

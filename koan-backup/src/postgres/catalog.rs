@@ -72,6 +72,8 @@ pub(super) enum TableKind {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Column {
     pub(super) name: String,
+    /// Whether the role may read it. Privileges on single columns are enough.
+    pub(super) is_readable: bool,
     pub(super) stored: StoredType,
     /// The type as SQL takes it.
     pub(super) declared: String,
@@ -113,7 +115,8 @@ const TABLES: &str = "
 
 const COLUMNS: &str = "
     SELECT a.attrelid, a.attname::text, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-           a.atthasdef, a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod
+           a.atthasdef, a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
+           pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
@@ -236,22 +239,6 @@ impl Table {
         }
     }
 
-    /// Why the role cannot read all its rows, if that is so.
-    pub(super) fn unreadable(&self) -> Option<String> {
-        let name = &self.shown;
-        if !self.is_readable {
-            let sql = self.quoted();
-            Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
-        } else if self.hides_rows {
-            Some(format!(
-                "row-level security hides rows of table `{name}` from the role; use the owner of the table or a role with \
-                 BYPASSRLS, so that no row is missing"
-            ))
-        } else {
-            None
-        }
-    }
-
     /// How it belongs to another table, if it does.
     pub(super) fn belongs(&self) -> Option<String> {
         let parents = listed(self.parents.iter().map(String::as_str));
@@ -352,5 +339,6 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         },
         generated: !row.try_get::<_, String>(7)?.is_empty(),
         is_collated: row.try_get(8)?,
+        is_readable: row.try_get(10)?,
     })
 }

@@ -78,7 +78,7 @@ fn view<'c>(catalog: &Catalog, entity: &'c EntityCodec, twins: &mut BTreeMap<u32
         id: table.oid,
         table: table.shown.clone(),
         belongs: table.belongs(),
-        matched: table.unreadable().map_or_else(|| Mapping::matched(table, entity), Err),
+        matched: Mapping::matched(table, entity),
     });
     View { entity, tables: tables.collect(), problem: None }
 }

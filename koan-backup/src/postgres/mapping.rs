@@ -105,6 +105,9 @@ impl Mapping {
     /// What of a table is in an entity, or why that cannot be told.
     pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<Matched, String> {
         let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
+        if let Some(why) = mapping.unreadable() {
+            return Err(why);
+        }
         let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
         Ok(Matched {
             problem: mapping.problem(entity),
@@ -113,6 +116,22 @@ impl Mapping {
             bulky_fields: mapping.bulky_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
+    }
+
+    /// Why the role cannot read all rows of the entity, if that is so.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        let name = &self.table.shown;
+        if self.places.iter().any(|place| !place.column.is_readable) {
+            let sql = self.table.quoted();
+            Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
+        } else if self.table.hides_rows {
+            Some(format!(
+                "row-level security hides rows of table `{name}` from the role; use the owner of the table or a role with \
+                 BYPASSRLS, so that no row is missing"
+            ))
+        } else {
+            None
+        }
     }
 
     /// [`problem`](Self::problem) as an error.

@@ -121,7 +121,7 @@ impl Snapshot for PostgresSnapshot {
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         let mapping = Mapping::find(&self.catalog, &request.entity, &request.set)?;
         mapping.check(&request.entity)?;
-        if let Some(why) = mapping.table.unreadable() {
+        if let Some(why) = mapping.unreadable() {
             return Err(Error::new(
                 ErrorKind::Provider,
                 format!("{} cannot be read: {why}", request.entity.name()),

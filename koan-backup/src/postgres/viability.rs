@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::error::failed;
 use super::identifier::listed;
 use super::mapping::Mapping;
+use super::older_rows;
 use super::physical::Physical;
 use super::session::{
     Extent, SEQUENCES, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules, rules_of,
@@ -31,7 +32,12 @@ pub(super) async fn assess(
                 look_at(target, &mapping, options, &mut findings);
                 let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
                 silenced.push(triggers);
-                look_at_interference(connection, target, &mapping, options, &mut findings).await?;
+                if options.intent == SessionIntent::Apply {
+                    look_at_interference(connection, target, &mapping, options, &mut findings).await?;
+                }
+                if mapping.table.is_readable {
+                    findings.extend(older_rows::assess(connection, target, &mapping).await?);
+                }
                 mappings.push((name, mapping));
             }
             Err(error) => findings.push(findings::of_table(target, &error, options)),
@@ -66,6 +72,8 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     if let Some(problem) = mapping.problem(entity) {
         findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
+    let computed = mapping.key_columns().filter(|column| column.generated).map(|column| column.name.as_str());
+    findings.extend(findings::of_computed_keys(entity, table, computed));
     let unmapped = mapping.unmapped_columns.iter().map(|column| {
         let is_needed = column.not_null && !column.has_default && column.identity == Identity::None;
         UnmappedColumn { name: &column.name, is_needed }
@@ -97,8 +105,11 @@ async fn look_at_privileges(
 ) -> Result<Vec<String>> {
     let (table, oid) = (&mapping.table.shown, mapping.table.oid);
     let what = format!("reading about table `{table}`");
-    let mut wanted = vec!["SELECT", "INSERT"];
+    let mut wanted = vec!["SELECT"];
+    let is_written = options.intent == SessionIntent::Apply;
+    wanted.extend(is_written.then_some("INSERT"));
     match (options.replace_existing, options.conflict) {
+        _ if !is_written => {}
         (true, _) => wanted.push("DELETE"),
         (false, koan_backup_core::ConflictMode::Overwrite) => wanted.push("UPDATE"),
         _ => {}
@@ -135,7 +146,7 @@ async fn look_at_privileges(
         connection.client.query(SEQUENCES, &[&oid]).await.map_err(|error| failed(&what, &error))?;
     for row in sequences {
         let name: String = row.try_get(1).map_err(|error| failed(&what, &error))?;
-        if !row.try_get::<_, bool>(4).map_err(|error| failed(&what, &error))? {
+        if is_written && !row.try_get::<_, bool>(4).map_err(|error| failed(&what, &error))? {
             findings.push(Finding::new(
                 Severity::Error,
                 entity,

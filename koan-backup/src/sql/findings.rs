@@ -59,6 +59,22 @@ pub(crate) fn of_unmapped_columns<'a>(
     columns.map(of).collect()
 }
 
+/// Key columns that the database computes: no record can be written.
+pub(crate) fn of_computed_keys<'a>(
+    entity: &EntityCodec,
+    table: &str,
+    columns: impl Iterator<Item = &'a str>,
+) -> Vec<Finding> {
+    let of = |column| {
+        let text = format!(
+            "key column `{column}` of table `{table}` is computed by the database, so no record can be inserted; declare another \
+             key for the entity"
+        );
+        Finding::new(Severity::Error, entity.name(), text)
+    };
+    columns.map(of).collect()
+}
+
 /// Fields that have no column in a table, and had one where the archive was read.
 pub(crate) fn of_unmapped_fields<'a>(
     entity: &EntityCodec,

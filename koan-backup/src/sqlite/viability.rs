@@ -69,6 +69,9 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     if let Some(problem) = mapping.problem(entity) {
         findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
+    let key = mapping.key.iter().map(|&place| &mapping.places[place].column);
+    let computed = key.filter(|column| column.generated).map(|column| column.name.as_str());
+    findings.extend(findings::of_computed_keys(entity, table, computed));
     let unmapped = mapping.unmapped_columns.iter().map(|column| {
         let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
         let is_needed = column.not_null && !column.has_default && !is_rowid;

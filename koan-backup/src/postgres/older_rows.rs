@@ -1,0 +1,43 @@
+//! Rows that violate a constraint which was added as `NOT VALID`: they are older than it.
+
+use koan_backup_core::{Finding, RestoreTarget, Result, Severity};
+
+use super::connection::Connection;
+use super::error::failed;
+use super::mapping::Mapping;
+
+const UNVALIDATED: &str =
+    "SELECT conname::text, pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint
+    WHERE conrelid = $1 AND contype = 'c' AND NOT convalidated ORDER BY conname";
+
+/// Finds rows that violate such a constraint of a target. They stay where they are, and cannot be inserted again.
+pub(super) async fn assess(
+    connection: &Connection,
+    target: &RestoreTarget,
+    mapping: &Mapping,
+) -> Result<Vec<Finding>> {
+    let (oid, table) = (mapping.table.oid, &mapping.table.shown);
+    let what = format!("reading the constraints of table `{table}`");
+    let rows = connection.client.query(UNVALIDATED, &[&oid]).await.map_err(|error| failed(&what, &error))?;
+    let mut findings = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(0).map_err(|error| failed(&what, &error))?;
+        let expression: String = row.try_get(1).map_err(|error| failed(&what, &error))?;
+        let violating = format!(
+            "SELECT pg_catalog.count(*) FROM (SELECT FROM {} WHERE NOT ({expression}) LIMIT 1) AS violating",
+            mapping.table.rows()
+        );
+        let what = format!("checking constraint `{name}` of table `{table}`");
+        if connection.number(&what, &violating).await? > 0 {
+            findings.push(Finding::new(
+                Severity::Error,
+                target.entity.name(),
+                format!(
+                    "table `{table}` has rows that violate constraint `{name}`, which is NOT VALID: they cannot be inserted again; \
+                     correct them and run ALTER TABLE … VALIDATE CONSTRAINT, or drop the constraint"
+                ),
+            ));
+        }
+    }
+    Ok(findings)
+}
