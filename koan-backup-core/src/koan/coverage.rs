@@ -29,6 +29,9 @@ pub(super) async fn warnings(
                 of_entity(name, coverage, &mut warnings);
             }
         }
+        for state in &described.uncovered_state {
+            warnings.push(format!("provider `{name}` → {state}"));
+        }
         for table in &described.unmapped_tables {
             warnings.push(format!("table `{table}` of `{name}` → in no entity"));
         }

@@ -12,18 +12,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{Address, Protection};
 use super::error::{failed, refused};
 use super::identifier::quoted;
+use super::settings;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The oldest release that the tests run on, as `server_version_num` counts. An older one might do, and nobody has seen it.
 const OLDEST: u64 = 150_000;
-
-/// What every connection says first, so that nothing depends on how server, database or role are set up. Where row-level
-/// security would hide rows, the server refuses instead of leaving them out.
-const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
-    SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET row_security = off; \
-    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET standard_conforming_strings = on";
 
 /// Where to connect to.
 #[derive(Clone)]
@@ -44,6 +39,8 @@ pub(super) struct Connection {
     farewell: Arc<OnceLock<tokio_postgres::Error>>,
     /// The schemas in which names without one are looked for, in that order.
     pub(super) schemas: Vec<String>,
+    /// Whether `money` counts hundredths.
+    pub(super) money_in_hundredths: bool,
 }
 
 impl Location {
@@ -60,7 +57,13 @@ impl Location {
                     let _ = told.set(error);
                 }
             });
-            Ok::<_, tokio_postgres::Error>(Connection { client, task, farewell, schemas: Vec::new() })
+            Ok::<_, tokio_postgres::Error>(Connection {
+                client,
+                task,
+                farewell,
+                schemas: Vec::new(),
+                money_in_hundredths: true,
+            })
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
             Error::new(
@@ -73,13 +76,13 @@ impl Location {
             )
         })?;
         let mut connection = connected.map_err(|error| self.not_connected(&error))?;
+        connection.money_in_hundredths = settings::pin(&connection).await?.money_in_hundredths;
         connection.schemas = self.prepare(&connection).await?;
         Ok(connection)
     }
 
     async fn prepare(&self, connection: &Connection) -> Result<Vec<String>> {
         let lost = |error| failed("preparing a connection", &error);
-        connection.client.batch_execute(SETTINGS).await.map_err(lost)?;
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
         self.require_known(connection.number("asking for the version", version).await?)?;
         let schemas = if self.schemas.is_empty() {

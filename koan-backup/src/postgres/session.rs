@@ -24,13 +24,16 @@ use super::catalog::Catalog;
 use super::connection::{Connection, Location};
 use super::ddl;
 use super::mapping::Mapping;
+use super::materialized;
+use super::physical::Physical;
+use super::sequence::SequenceState;
+use super::state::MaterializedViews;
 use load::Loading;
 use suspended::Suspended;
 
 /// As an error shows it.
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
-pub(super) use sequences::SEQUENCES;
 pub(super) use suspended::TRIGGERS;
 use target::Target;
 
@@ -43,6 +46,9 @@ pub(super) struct PostgresSession {
     suspended: Suspended,
     /// What was written, whose sequences move on.
     written: Vec<(EntityCodec, Mapping)>,
+    /// What the archive recorded of the sequences of each.
+    recorded: Vec<Vec<SequenceState>>,
+    materialized_views: MaterializedViews,
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -58,7 +64,11 @@ enum Open {
 }
 
 impl PostgresSession {
-    pub(super) async fn begin(location: &Location, options: SessionOptions) -> Result<Self> {
+    pub(super) async fn begin(
+        location: &Location,
+        options: SessionOptions,
+        materialized_views: MaterializedViews,
+    ) -> Result<Self> {
         let connection = location.connect().await?;
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
         connection.run("beginning to restore", begin).await?;
@@ -69,6 +79,8 @@ impl PostgresSession {
             catalog,
             suspended: Suspended::default(),
             written: Vec::new(),
+            recorded: Vec::new(),
+            materialized_views,
             open: None,
             targets: 0,
             broken: false,
@@ -109,10 +121,12 @@ impl PostgresSession {
             }
             found => found?,
         };
+        let recorded = Physical::sequences_of(&request);
         let target = Target::new(request, mapping)?;
         self.targets += 1;
         if self.options.intent == SessionIntent::Apply {
             self.written.push((target.entity.clone(), target.mapping.clone()));
+            self.recorded.push(recorded);
         }
         let loading =
             Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
@@ -164,8 +178,12 @@ impl PostgresSession {
         if let Err(error) = self.put_back().await {
             return Err(self.explained(error).await);
         }
-        for (_, mapping) in &self.written {
-            sequences::move_on(&self.connection, mapping).await?;
+        for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
+            sequences::move_on(&self.connection, &mapping.table, recorded).await?;
+        }
+        if self.materialized_views == MaterializedViews::Refreshed {
+            let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
+            materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
         self.connection.run("committing the restore", "COMMIT").await
     }

@@ -53,7 +53,13 @@ fn same(column: &TargetColumn) -> String {
     use StoredType as T;
     match &column.column_type.stored {
         _ if column.is_composite() => {
-            format!("pg_catalog.to_jsonb(t.{name}) IS NOT DISTINCT FROM s.{name}")
+            let sent = column.converted();
+            match column.column_type.has_json_inside() {
+                true => {
+                    format!("pg_catalog.to_jsonb(t.{name}) IS NOT DISTINCT FROM pg_catalog.to_jsonb({sent})")
+                }
+                false => format!("t.{name}::pg_catalog.text IS NOT DISTINCT FROM ({sent})::pg_catalog.text"),
+            }
         }
         T::Bool
         | T::Int2
