@@ -21,16 +21,21 @@ mod column_type;
 mod connection;
 mod coverage;
 mod ddl;
+mod derived;
 #[cfg(test)]
 mod documented;
 mod error;
 mod mapping;
+mod materialized;
 mod older_rows;
 mod options;
 mod physical;
 mod read;
+mod sequence;
 mod session;
+mod settings;
 mod snapshot;
+mod state;
 mod tls;
 mod types;
 mod viability;
@@ -55,6 +60,7 @@ use crate::sql::identifier;
 use connection::Location;
 use session::PostgresSession;
 use snapshot::PostgresSnapshot;
+use state::StateOptions;
 
 /// A PostgreSQL database whose tables are entities.
 ///
@@ -70,6 +76,7 @@ use snapshot::PostgresSnapshot;
 pub struct Postgres {
     location: Location,
     ignored: Arc<BTreeMap<String, String>>,
+    state: Arc<StateOptions>,
 }
 
 impl Postgres {
@@ -87,8 +94,8 @@ impl Postgres {
         PostgresOptions::new(address.into())
     }
 
-    fn established(location: Location, ignored: BTreeMap<String, String>) -> Self {
-        Self { location, ignored: Arc::new(ignored) }
+    fn established(location: Location, ignored: BTreeMap<String, String>, state: StateOptions) -> Self {
+        Self { location, ignored: Arc::new(ignored), state: Arc::new(state) }
     }
 }
 
@@ -116,7 +123,7 @@ impl Provider for Postgres {
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let connection = self.location.connect().await?;
-        coverage::describe(&connection, entities, &self.ignored).await
+        coverage::describe(&connection, entities, &self.ignored, &self.state).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
@@ -125,11 +132,13 @@ impl Provider for Postgres {
 
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
         let connection = self.location.connect().await?;
-        viability::assess(&connection, targets, options).await
+        viability::assess(&connection, targets, options, &self.state).await
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
-        Ok(Box::new(PostgresSession::begin(&self.location, options.clone()).await?))
+        Ok(Box::new(
+            PostgresSession::begin(&self.location, options.clone(), self.state.materialized_views).await?,
+        ))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Server {
     data: PathBuf,
     port: u16,
     settings: Vec<String>,
+    /// Variables of its environment.
+    environment: Vec<(String, PathBuf)>,
     postmaster: Option<Child>,
     keep: Option<tempfile::TempDir>,
 }
@@ -47,6 +49,11 @@ impl Server {
 
     /// A server of a version with these settings, which are `name=value`.
     pub fn with_settings(version: u32, settings: &[&str]) -> Self {
+        Self::with_environment(version, settings, &[])
+    }
+
+    /// A server of a version with these settings, and these variables in its environment.
+    pub fn with_environment(version: u32, settings: &[&str], environment: &[(&str, &Path)]) -> Self {
         let binaries = binaries(version);
         let directory = folder();
         let data = directory.path().join("data");
@@ -57,6 +64,10 @@ impl Server {
             data,
             port: 0,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.to_path_buf()))
+                .collect(),
             postmaster: None,
             keep: Some(directory),
         };
@@ -89,6 +100,7 @@ impl Server {
             data,
             port: 0,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            environment: Vec::new(),
             postmaster: None,
             keep: Some(directory),
         };
@@ -104,6 +116,7 @@ impl Server {
                 .expect("a free port")
                 .port();
             let mut command = Command::new("setpriv");
+            command.envs(self.environment.iter().map(|(name, value)| (name, value)));
             if let Some((user, group)) = postgres_ids() {
                 command.args([format!("--reuid={user}"), format!("--regid={group}")]).arg("--clear-groups");
             }

@@ -43,6 +43,9 @@ pub(super) async fn look(
         for coverage in &described.entities {
             of_entity(name, coverage, inventory);
         }
+        for state in &described.uncovered_state {
+            warn(inventory, Remedy::Said, format!("provider `{name}` → {state}"));
+        }
         for table in &described.unmapped_tables {
             warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` → in no entity"));
         }

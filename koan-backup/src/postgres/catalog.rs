@@ -85,6 +85,20 @@ pub(super) struct Column {
     pub(super) generated: bool,
     /// Whether its order depends on a collation.
     pub(super) is_collated: bool,
+    /// What is in its rows, where it is a composite type.
+    pub(super) composite: Option<Composite>,
+}
+
+/// What is in the rows of a composite type, and in those of its parts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Composite {
+    /// The type as SQL takes it.
+    pub(super) declared: String,
+    /// Whether decimals without a declared scale are in it, so that zeros at their end are content.
+    pub(super) scale_counts: bool,
+    /// Whether `json` is in it, whose white space does not come back.
+    pub(super) has_json: bool,
+    pub(super) has_hstore: bool,
 }
 
 /// Whether a column numbers its rows.
@@ -135,6 +149,25 @@ const TYPES: &str = "
            t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
     FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
 
+/// What is in composite types that columns have.
+const COMPOSITES: &str = "
+    WITH RECURSIVE part AS (
+        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
+          AND t.typtype IN ('c', 'd')
+        UNION
+        SELECT p.root, x.type, x.modifier FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type CROSS JOIN LATERAL (
+            SELECT t.typbasetype AS type, CASE WHEN p.modifier < 0 THEN t.typtypmod ELSE p.modifier END AS modifier
+            WHERE t.typbasetype <> 0
+            UNION ALL SELECT t.typelem, p.modifier WHERE t.typelem <> 0 AND t.typlen = -1
+            UNION ALL SELECT a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a
+            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
+    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(p.type = 114),
+           pg_catalog.bool_or(t.typname = 'hstore')
+    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
+
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
@@ -165,9 +198,27 @@ impl Catalog {
             for row in client.query(TYPES, &[]).await? {
                 types.insert(row.try_get::<_, Oid>(0)?, type_row(&row)?);
             }
+            let mut composites = BTreeMap::new();
+            for row in client.query(COMPOSITES, &[]).await? {
+                let flags: (bool, bool, bool) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+                composites.insert(row.try_get::<_, Oid>(0)?, flags);
+            }
             let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
             for row in client.query(COLUMNS, &[]).await? {
-                columns.entry(row.try_get(0)?).or_default().push(column(&row, &types)?);
+                let mut column = column(&row, &types)?;
+                let composite = composites.get(&row.try_get::<_, Oid>(2)?);
+                column.composite = composite.filter(|_| column.stored == StoredType::Composite).map(
+                    |&(scale_counts, has_json, has_hstore)| Composite {
+                        declared: column.declared.clone(),
+                        scale_counts,
+                        has_json,
+                        has_hstore,
+                    },
+                );
+                if !connection.money_in_hundredths {
+                    column.stored = column.stored.with_money_of_other_units();
+                }
+                columns.entry(row.try_get(0)?).or_default().push(column);
             }
             let mut unique: BTreeMap<Oid, Vec<UniqueIndex>> = BTreeMap::new();
             for row in client.query(UNIQUE, &[]).await? {
@@ -206,6 +257,16 @@ impl Catalog {
     /// Whether the role may not use a schema. What is in it can be named, and neither read nor written.
     pub(super) fn is_closed(&self, schema: &str) -> bool {
         self.usable.get(schema).is_some_and(|usable| !usable)
+    }
+
+    /// The name of a relation in texts: with its schema where that is not looked in anyway.
+    pub(super) fn shown(&self, schema: &str, name: &str) -> String {
+        shown(schema, name, &self.schemas)
+    }
+
+    /// The materialized views.
+    pub(super) fn materialized_views(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|table| table.kind == TableKind::MaterializedView)
     }
 
     /// The tables in which a name without a schema is looked for, those of the first schema first.
@@ -282,12 +343,16 @@ impl Table {
     }
 }
 
+fn shown(schema: &str, name: &str, schemas: &[String]) -> String {
+    match schemas.iter().any(|looked_in| looked_in == schema) {
+        true => name.to_owned(),
+        false => format!("{schema}.{name}"),
+    }
+}
+
 fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> {
     let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-    let shown = match schemas.contains(&schema) {
-        true => name.clone(),
-        false => format!("{schema}.{name}"),
-    };
+    let shown = shown(&schema, &name, schemas);
     Ok(Table {
         oid: row.try_get(0)?,
         schema,
@@ -340,5 +405,6 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         generated: !row.try_get::<_, String>(7)?.is_empty(),
         is_collated: row.try_get(8)?,
         is_readable: row.try_get(10)?,
+        composite: None,
     })
 }

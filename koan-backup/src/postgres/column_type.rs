@@ -2,7 +2,7 @@
 
 use koan_backup_core::{FieldSchema, LogicalType, WireForm};
 
-use super::catalog::Column;
+use super::catalog::{Column, Composite};
 use super::identifier::quoted;
 use super::types::StoredType;
 
@@ -18,6 +18,10 @@ pub(super) struct ColumnType {
     pub(super) units_per_second: i128,
     /// Whether numbers in a list are told as text, so that no digit is lost.
     decimals_as_text: bool,
+    /// What is in its rows, where it is a composite type.
+    pub(super) composite: Option<Composite>,
+    /// Whether a record that holds nothing is written as JSON `null` rather than NULL.
+    pub(super) null_is_json: bool,
 }
 
 /// What a field means.
@@ -99,13 +103,17 @@ impl ColumnType {
     }
 
     fn new(kind: Kind, column: &Column, units_per_second: i128, decimals_as_text: bool) -> Option<Self> {
+        // JSON of a row with an `hstore` in it cannot be read back.
+        let has_hstore = column.composite.as_ref().is_some_and(|composite| composite.has_hstore);
         Some(Self {
             kind,
             stored: column.stored.clone(),
-            sent: sent(kind, &column.stored)?,
+            sent: sent(kind, &column.stored).filter(|sent| *sent != Sent::CastToJson || !has_hstore)?,
             modifier: column.modifier,
             units_per_second,
             decimals_as_text,
+            composite: column.composite.clone(),
+            null_is_json: false,
         })
     }
 
@@ -119,6 +127,25 @@ impl ColumnType {
         self.sent == Sent::CastToJson
     }
 
+    /// Whether it is a composite type with `json` in it, whose white space does not come back.
+    pub(super) fn has_json_inside(&self) -> bool {
+        self.composite.as_ref().is_some_and(|composite| composite.has_json)
+    }
+
+    /// Whether JSON `null` and NULL are the same to its field.
+    pub(super) fn merges_json_null(&self) -> bool {
+        matches!(self.sent, Sent::Json | Sent::Jsonb) && self.kind != Kind::Text
+    }
+
+    /// Whether a value that the server sent is JSON `null`.
+    pub(super) fn is_json_null(&self, bytes: &[u8]) -> bool {
+        let text = match (&self.sent, bytes) {
+            (Sent::Jsonb, [_, text @ ..]) => text,
+            _ => bytes,
+        };
+        self.merges_json_null() && text.trim_ascii() == b"null"
+    }
+
     /// What is selected of the column.
     pub(super) fn selected(&self, column: &str) -> String {
         let name = quoted(column);
@@ -126,7 +153,15 @@ impl ColumnType {
             Sent::CastToInt8 => format!("{name}::pg_catalog.int8"),
             Sent::CastToNumeric => format!("{name}::pg_catalog.numeric"),
             Sent::CastToText | Sent::CastTextIsJson => format!("{name}::pg_catalog.text"),
-            Sent::CastToJson => format!("pg_catalog.to_json({name})::pg_catalog.text"),
+            Sent::CastToJson => match &self.composite {
+                // The server itself tells whether the row comes back from JSON as it is.
+                Some(Composite { declared, has_json: false, .. }) => format!(
+                    "CASE WHEN {name}::pg_catalog.text IS NULL THEN NULL WHEN (pg_catalog.jsonb_populate_record(NULL::{declared}, \
+                     pg_catalog.to_jsonb({name})))::pg_catalog.text = {name}::pg_catalog.text THEN \
+                     pg_catalog.to_json({name})::pg_catalog.text ELSE '' END"
+                ),
+                _ => format!("pg_catalog.to_json({name})::pg_catalog.text"),
+            },
             Sent::CastToTextArray => format!("{name}::pg_catalog.text[]"),
             _ => name,
         }
@@ -218,7 +253,7 @@ pub(super) fn sent(kind: Kind, stored: &StoredType) -> Option<Sent> {
         },
         Kind::Text => match stored {
             T::Text | T::Char | T::Enum | T::Inet => plain,
-            T::Bytea => None,
+            T::Bytea | T::MoneyOfOtherUnits => None,
             _ => Some(Sent::CastToText),
         },
         Kind::Bytes => plain.filter(|_| *stored == T::Bytea || stored.is_text()),
@@ -232,7 +267,7 @@ pub(super) fn sent(kind: Kind, stored: &StoredType) -> Option<Sent> {
         Kind::Time => plain.filter(|_| *stored == T::Time || stored.is_text()),
         Kind::Structure => structure(stored),
         Kind::Json => structure(stored).or(match stored {
-            T::Bytea | T::Array(_) => None,
+            T::Bytea | T::Array(_) | T::MoneyOfOtherUnits => None,
             _ => Some(Sent::CastToJson),
         }),
         Kind::Own | Kind::Extra => match stored {
@@ -253,7 +288,7 @@ fn structure(stored: &StoredType) -> Option<Sent> {
         T::Vector => Sent::CastTextIsJson,
         T::Composite | T::Hstore => Sent::CastToJson,
         T::Array(element) => match element.as_ref() {
-            T::Composite | T::Hstore | T::Array(_) => return None,
+            T::Composite | T::Hstore | T::Array(_) | T::MoneyOfOtherUnits => return None,
             element => plain(element).map_or(Sent::CastToTextArray, |sent| Sent::Array(Box::new(sent))),
         },
         _ => return None,
@@ -281,6 +316,13 @@ fn plain(stored: &StoredType) -> Option<Sent> {
         T::Time => Sent::Time,
         T::Timestamp => Sent::Timestamp,
         T::TimestampTz => Sent::TimestampTz,
-        T::Oid | T::Money | T::Array(_) | T::Composite | T::Hstore | T::Vector | T::Other => return None,
+        T::Oid
+        | T::Money
+        | T::MoneyOfOtherUnits
+        | T::Array(_)
+        | T::Composite
+        | T::Hstore
+        | T::Vector
+        | T::Other => return None,
     })
 }

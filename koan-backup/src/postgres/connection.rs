@@ -12,18 +12,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{Address, Protection};
 use super::error::{event_trigger, failed, refused};
 use super::identifier::quoted;
+use super::settings;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The oldest release that the tests run on, as `server_version_num` counts. An older one might do, and nobody has seen it.
 const OLDEST: u64 = 150_000;
-
-/// What every connection says first, so that nothing depends on how server, database or role are set up. Where row-level
-/// security would hide rows, the server refuses instead of leaving them out.
-const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
-    SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET row_security = off; \
-    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET standard_conforming_strings = on";
 
 /// Where to connect to.
 #[derive(Clone)]
@@ -46,6 +41,8 @@ pub(super) struct Connection {
     pub(super) schemas: Vec<String>,
     /// Event triggers that fire when tables are altered, each with its function.
     event_triggers: Vec<(String, String)>,
+    /// Whether `money` counts hundredths.
+    pub(super) money_in_hundredths: bool,
 }
 
 /// The event triggers that a restore can fire by what it alters, with their functions as contexts of errors name them.
@@ -73,6 +70,7 @@ impl Location {
                 farewell,
                 schemas: Vec::new(),
                 event_triggers: Vec::new(),
+                money_in_hundredths: true,
             })
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
@@ -86,6 +84,7 @@ impl Location {
             )
         })?;
         let mut connection = connected.map_err(|error| self.not_connected(&error))?;
+        connection.money_in_hundredths = settings::pin(&connection).await?.money_in_hundredths;
         connection.schemas = self.prepare(&connection).await?;
         connection.event_triggers = event_triggers(&connection).await?;
         Ok(connection)
@@ -93,7 +92,6 @@ impl Location {
 
     async fn prepare(&self, connection: &Connection) -> Result<Vec<String>> {
         let lost = |error| failed("preparing a connection", &error);
-        connection.client.batch_execute(SETTINGS).await.map_err(lost)?;
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
         self.require_known(connection.number("asking for the version", version).await?)?;
         let row = connection

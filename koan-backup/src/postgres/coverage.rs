@@ -8,6 +8,7 @@ use super::catalog::{Catalog, Table, references};
 use super::connection::Connection;
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets, root_twin};
+use super::state::{self, StateOptions};
 use crate::sql::coverage::{self, Ignored, Known, Seen, View};
 
 /// Describes the database as `entities` see it. Tables in `ignored` are not missed.
@@ -15,6 +16,7 @@ pub(super) async fn describe(
     connection: &Connection,
     entities: &[EntityCodec],
     ignored: &BTreeMap<String, String>,
+    state: &StateOptions,
 ) -> Result<ProviderDescription> {
     let catalog = Catalog::read(connection).await?;
     let mut description = ProviderDescription::default();
@@ -26,6 +28,9 @@ pub(super) async fn describe(
     let ignored = Ignored { tables: ignored, is: is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
+    if !entities.is_empty() {
+        description.uncovered_state = state::uncovered(connection, &catalog, &mapped, state).await?;
+    }
     // The rows of partitions are those of the partitioned table.
     let tables = catalog.tables.iter().filter(|table| table.is_table() && !table.is_partition);
     let unmapped = tables.filter(|table| !mapped.contains(&table.oid) && !ignored.holds(&self::known(table)));

@@ -190,6 +190,13 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
 
 fn unfit_type(table: &Table, column: &Column, field: &FieldSchema) -> String {
     let kind = Kind::of(field);
+    if column.stored.is_money_of_other_units() {
+        return format!(
+            "column `{}` of table `{}` is of type `{}`, and `lc_monetary` of the database has no hundredths, so that what field \
+             `{}` holds would depend on that setting; make the column `numeric`",
+            column.name, table.shown, column.declared, field.name,
+        );
+    }
     format!(
         "column `{}` of table `{}` is of type `{}`, which field `{}` ({}, as its type says) cannot be read from; make the \
          column {}, or change the type of the field",

@@ -9,6 +9,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::Postgres;
 use super::address::{Address, Protection};
 use super::connection::Location;
+use super::state::{MaterializedViews, StateOptions};
 use super::tls::connector;
 
 /// Connections that read at once, if nothing else is said.
@@ -22,6 +23,7 @@ pub struct PostgresOptions {
     schemas: Vec<String>,
     root_certificate: Option<PathBuf>,
     ignored: BTreeMap<String, String>,
+    state: StateOptions,
 }
 
 impl PostgresOptions {
@@ -32,6 +34,7 @@ impl PostgresOptions {
             schemas: Vec::new(),
             root_certificate: None,
             ignored: BTreeMap::new(),
+            state: StateOptions::default(),
         }
     }
 
@@ -67,6 +70,45 @@ impl PostgresOptions {
         self
     }
 
+    /// Declares that a standalone sequence needs no backup, and why, so that boot reports do not warn of it. A sequence that a
+    /// table of an entity uses is in the backup; this is for one that only programs call. It is named as boot reports name it.
+    #[must_use]
+    pub fn ignore_sequence(mut self, sequence: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.state.ignored_sequences.insert(sequence.into(), reason.into());
+        self
+    }
+
+    /// Declares that a materialized view needs no refresh after a restore, and why, so that boot reports do not warn of it.
+    #[must_use]
+    pub fn ignore_materialized_view(mut self, view: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.state.ignored_views.insert(view.into(), reason.into());
+        self
+    }
+
+    /// Declares that the large objects of the database need no backup, and why.
+    #[must_use]
+    pub fn ignore_large_objects(mut self, reason: impl Into<String>) -> Self {
+        self.state.ignored_large_objects = Some(reason.into());
+        self
+    }
+
+    /// Refreshes the materialized views that depend on restored tables, within the transaction of the restore and each after those
+    /// that it reads. Views that hold no rows yet (`WITH NO DATA`) are left so. Without this option, viability names the views.
+    #[must_use]
+    pub fn refresh_materialized_views(mut self) -> Self {
+        self.state.materialized_views = MaterializedViews::Refreshed;
+        self
+    }
+
+    /// Declares that something computes a column again after each restore, and what: `("film.search", "the nightly reindex")`.
+    /// A restore of a table is refused while a trigger fills a column that no field covers, because triggers do not fire in a
+    /// restore; with this declaration it is not.
+    #[must_use]
+    pub fn recomputed_after_restore(mut self, column: impl Into<String>, by: impl Into<String>) -> Self {
+        self.state.recomputed_columns.insert(column.into(), by.into());
+        self
+    }
+
     /// Reads the address and the certificates. The first connection is made when the context is built.
     ///
     /// # Errors
@@ -78,6 +120,7 @@ impl PostgresOptions {
                 format!("table `{table}` is ignored without a reason; say why it needs no backup"),
             ));
         }
+        self.state.require_reasons()?;
         let mut address = Address::parse(&self.address)?;
         if let Some(path) = self.root_certificate {
             match address.protection {
@@ -93,7 +136,7 @@ impl PostgresOptions {
         }
         let tls = connector(&address)?;
         let location = Location { address, tls, connections: self.connections, schemas: self.schemas };
-        Ok(Postgres::established(location, self.ignored))
+        Ok(Postgres::established(location, self.ignored, self.state))
     }
 }
 

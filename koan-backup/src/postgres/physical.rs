@@ -1,9 +1,10 @@
 //! What an archive records of a table beside its records.
 
-use koan_backup_core::{EntityCodec, ReadSummary};
+use koan_backup_core::{EntityCodec, ReadSummary, RestoreTarget};
 use serde::{Deserialize, Serialize};
 
 use super::mapping::Mapping;
+use super::sequence::SequenceState;
 
 /// What is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,10 +13,30 @@ pub(super) struct Physical {
     /// Fields that had no column: what records hold there is what serde filled in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) fields_without_column: Vec<String>,
+    /// Fields, or columns of a flattened map, whose `null` was JSON `null` in the column and not NULL.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) json_null: Vec<String>,
+    /// The sequences that number the rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) sequences: Vec<SequenceState>,
+}
+
+impl Physical {
+    /// What an archive recorded of the sequences of a target.
+    pub(super) fn sequences_of(target: &RestoreTarget) -> Vec<SequenceState> {
+        let physical = target.physical.as_ref().and_then(|json| Self::deserialize(json).ok());
+        physical.map_or_else(Vec::new, |physical| physical.sequences)
+    }
 }
 
 /// Adds to the summary of a read what it recorded, and warnings.
-pub(super) fn describe(entity: &EntityCodec, mapping: &Mapping, summary: &mut ReadSummary) {
+pub(super) fn describe(
+    entity: &EntityCodec,
+    mapping: &Mapping,
+    json_null: Vec<String>,
+    sequences: Vec<SequenceState>,
+    summary: &mut ReadSummary,
+) {
     let fields = &entity.schema().fields;
     let fields_without_column: Vec<String> =
         mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
@@ -26,5 +47,5 @@ pub(super) fn describe(entity: &EntityCodec, mapping: &Mapping, summary: &mut Re
             mapping.table.shown,
         ));
     }
-    summary.physical = serde_json::to_value(Physical { fields_without_column }).ok();
+    summary.physical = serde_json::to_value(Physical { fields_without_column, json_null, sequences }).ok();
 }

@@ -1,6 +1,7 @@
 //! Tells what a value that the server sent means to its field.
 
 mod array;
+mod composite;
 pub(super) mod decimal;
 mod inet;
 mod moment;
@@ -37,6 +38,14 @@ impl ColumnType {
             }
             Sent::Numeric | Sent::CastToNumeric => self.numeric(decimal::text(bytes)?),
             Sent::Text | Sent::CastToText => self.of_text(bytes),
+            Sent::CastToJson if bytes.is_empty() => Err(Misfit::new(
+                "holds a row that JSON cannot hold as it is: an array that does not begin at 1, JSON `null`, or a negative zero; \
+                 read the column into a field of text",
+            )),
+            Sent::CastToJson if self.composite.is_some() => {
+                let scale_counts = self.composite.as_ref().is_some_and(|composite| composite.scale_counts);
+                Ok(Value::Json(composite::exact_numbers(utf8(bytes)?, scale_counts)))
+            }
             Sent::Json | Sent::CastToJson | Sent::CastTextIsJson => self.of_json(utf8(bytes)?),
             Sent::Jsonb => match bytes {
                 [1, text @ ..] => self.of_json(utf8(text)?),

@@ -30,6 +30,10 @@ use super::catalog::Catalog;
 use super::connection::{Connection, Location};
 use super::ddl;
 use super::mapping::Mapping;
+use super::materialized;
+use super::physical::Physical;
+use super::sequence::SequenceState;
+use super::state::MaterializedViews;
 use balance::{ExpectedRows, Interference};
 use compare::Compared;
 use load::Loading;
@@ -41,7 +45,6 @@ const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 pub(super) use acting::refusing_references;
 pub(super) use load::is_empty_now;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
-pub(super) use sequences::SEQUENCES;
 pub(super) use suspended::{Extent, TRIGGERS};
 pub(super) use target::Target;
 
@@ -58,6 +61,9 @@ pub(super) struct PostgresSession {
     expected: Vec<ExpectedRows>,
     /// What a dry run has compared.
     compared: Compared,
+    /// What the archive recorded of the sequences of each.
+    recorded: Vec<Vec<SequenceState>>,
+    materialized_views: MaterializedViews,
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -73,7 +79,11 @@ enum Open {
 }
 
 impl PostgresSession {
-    pub(super) async fn begin(location: &Location, options: SessionOptions) -> Result<Self> {
+    pub(super) async fn begin(
+        location: &Location,
+        options: SessionOptions,
+        materialized_views: MaterializedViews,
+    ) -> Result<Self> {
         let connection = location.connect().await?;
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
         connection.run("beginning to restore", begin).await?;
@@ -87,6 +97,8 @@ impl PostgresSession {
             written: Vec::new(),
             expected: Vec::new(),
             compared: Compared::default(),
+            recorded: Vec::new(),
+            materialized_views,
             open: None,
             targets: 0,
             broken: false,
@@ -127,9 +139,11 @@ impl PostgresSession {
             }
             found => found?,
         };
+        let recorded = Physical::sequences_of(&request);
         let target = Target::new(request, mapping)?;
         self.targets += 1;
         self.written.push((target.entity.clone(), target.mapping.clone()));
+        self.recorded.push(recorded);
         let loading =
             Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
                 .await?;
@@ -200,8 +214,12 @@ impl PostgresSession {
         }
         // Deferred triggers of other roles have fired by now.
         self.check_rows().await?;
-        for (_, mapping) in &self.written {
-            sequences::move_on(&self.connection, mapping).await?;
+        for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
+            sequences::move_on(&self.connection, &mapping.table, recorded).await?;
+        }
+        if self.materialized_views == MaterializedViews::Refreshed {
+            let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
+            materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
         self.connection.run("committing the restore", "COMMIT").await
     }

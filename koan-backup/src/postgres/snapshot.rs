@@ -3,6 +3,7 @@
 mod condition;
 mod copy;
 mod cursor;
+mod json_null;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

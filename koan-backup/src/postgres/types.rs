@@ -16,6 +16,8 @@ pub(super) enum StoredType {
     Float8,
     Numeric,
     Money,
+    /// `money` in a database whose `lc_monetary` has other units than hundredths.
+    MoneyOfOtherUnits,
     /// `text`, `varchar`, `citext`, `name`: sent as they are.
     Text,
     /// `char(n)`: padded with blanks.
@@ -98,6 +100,24 @@ impl StoredType {
             },
         };
         (stored, modifier)
+    }
+
+    /// The same where `money` does not count hundredths.
+    pub(super) fn with_money_of_other_units(self) -> Self {
+        match self {
+            Self::Money => Self::MoneyOfOtherUnits,
+            Self::Array(element) => Self::Array(Box::new(element.with_money_of_other_units())),
+            stored => stored,
+        }
+    }
+
+    /// Whether it holds `money` that no field can be read from.
+    pub(super) fn is_money_of_other_units(&self) -> bool {
+        match self {
+            Self::MoneyOfOtherUnits => true,
+            Self::Array(element) => element.is_money_of_other_units(),
+            _ => false,
+        }
     }
 
     /// Whether it is text without further ado.

@@ -5,14 +5,16 @@ use serde::Deserialize as _;
 
 use super::catalog::{Catalog, Identity, references};
 use super::connection::Connection;
+use super::derived;
 use super::error::failed;
 use super::identifier::listed;
 use super::mapping::Mapping;
+use super::materialized;
 use super::older_rows;
 use super::physical::Physical;
-use super::session::{
-    Extent, SEQUENCES, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules, rules_of,
-};
+use super::sequence::{Sequences, Use};
+use super::session::{Extent, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules, rules_of};
+use super::state::{MaterializedViews, StateOptions};
 use crate::sql::findings::{self, Taken, UnmappedColumn};
 
 /// Looks at each target without writing.
@@ -20,6 +22,7 @@ pub(super) async fn assess(
     connection: &Connection,
     targets: &[RestoreTarget],
     options: &SessionOptions,
+    state: &StateOptions,
 ) -> Result<Vec<Finding>> {
     let catalog = Catalog::read(connection).await?;
     let mut findings = Vec::new();
@@ -32,6 +35,8 @@ pub(super) async fn assess(
                 look_at(target, &mapping, options, &mut findings);
                 let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
                 silenced.push(triggers);
+                look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
+                findings.extend(derived::findings(connection, name, &mapping, state).await?);
                 if options.intent == SessionIntent::Apply {
                     look_at_interference(connection, target, &mapping, options, &mut findings).await?;
                 }
@@ -53,6 +58,7 @@ pub(super) async fn assess(
         silenced.map(|((name, mapping), triggers)| (*name, mapping.table.shown.as_str(), triggers)).collect();
     findings.extend(findings::of_triggers(&silenced));
     look_at_references(connection, &catalog, &mappings, &mut findings).await?;
+    look_at_views(connection, &catalog, &mappings, state, &mut findings).await?;
     if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
         let standby = "SELECT pg_catalog.pg_is_in_recovery()::int::int8";
         if connection.number("asking whether this is a standby", standby).await? == 1 {
@@ -142,11 +148,23 @@ async fn look_at_privileges(
             format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
         ));
     }
-    let sequences =
-        connection.client.query(SEQUENCES, &[&oid]).await.map_err(|error| failed(&what, &error))?;
-    for row in sequences {
-        let name: String = row.try_get(1).map_err(|error| failed(&what, &error))?;
-        if is_written && !row.try_get::<_, bool>(4).map_err(|error| failed(&what, &error))? {
+    Ok(names_where(true))
+}
+
+/// Sequences that would not be where they must be.
+async fn look_at_sequences(
+    connection: &Connection,
+    target: &RestoreTarget,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (entity, table) = (target.entity.name(), &mapping.table.shown);
+    let recorded = Physical::sequences_of(target);
+    let sequences = Sequences::of(connection, &[&mapping.table]).await?;
+    for sequence in &sequences.all {
+        let name = &sequence.name;
+        if options.intent == SessionIntent::Apply && !sequence.may_move {
             findings.push(Finding::new(
                 Severity::Error,
                 entity,
@@ -156,8 +174,77 @@ async fn look_at_privileges(
                 ),
             ));
         }
+        let state = sequence.recorded(&recorded);
+        let is_told = sequences.all.iter().any(|other| other.oid == sequence.oid && other.use_ == Use::Plain);
+        if state.is_none() && !is_told {
+            findings.push(Finding::new(
+                Severity::Warning,
+                entity,
+                format!(
+                    "the archive does not hold where sequence `{name}` of table `{table}` stood, and the rows do not tell it; \
+                     compare it with the rows after the restore, and set it with `setval`"
+                ),
+            ));
+        } else if state.is_some_and(|state| !(sequence.min..=sequence.max).contains(&state.last_value)) {
+            findings.push(Finding::new(
+                Severity::Warning,
+                entity,
+                format!(
+                    "sequence `{name}` of table `{table}` cannot go to where it stood, which is beyond its MINVALUE or MAXVALUE"
+                ),
+            ));
+        }
     }
-    Ok(names_where(true))
+    let is_there = |name: &str, column: &Option<String>| {
+        sequences.all.iter().any(|there| there.name == name || (column.is_some() && there.column == *column))
+    };
+    for state in recorded.iter().filter(|state| !is_there(&state.name, &state.column)) {
+        findings.push(Finding::new(
+            Severity::Warning,
+            entity,
+            format!(
+                "the archive holds where sequence `{}.{}` stood, and table `{table}` uses no such sequence, so that it is not \
+                 restored",
+                state.schema, state.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Materialized views over what is restored.
+async fn look_at_views(
+    connection: &Connection,
+    catalog: &Catalog,
+    mappings: &[(&'static str, Mapping)],
+    state: &StateOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let tables: Vec<u32> = mappings.iter().map(|(_, mapping)| mapping.table.oid).collect();
+    for view in materialized::depending_on(connection, catalog, &tables).await? {
+        let name = &view.shown;
+        let (severity, text) = match state.materialized_views {
+            MaterializedViews::Refreshed if !view.may_refresh => (
+                Severity::Error,
+                format!("materialized view `{name}` cannot be refreshed by this role; restore as its owner"),
+            ),
+            MaterializedViews::Refreshed => {
+                (Severity::Note, format!("materialized view `{name}` will be refreshed"))
+            }
+            MaterializedViews::Stale if state.ignored_views.contains_key(name) => continue,
+            MaterializedViews::Stale => (
+                Severity::Warning,
+                format!(
+                    "materialized view `{name}` depends on what is restored and keeps its rows; REFRESH MATERIALIZED VIEW \
+                     afterwards, or set `.refresh_materialized_views()`"
+                ),
+            ),
+        };
+        let mut finding = Finding::new(severity, "", text);
+        finding.entity = None;
+        findings.push(finding);
+    }
+    Ok(())
 }
 
 /// What would change rows beside those that are written, and what refuses a restore for it.

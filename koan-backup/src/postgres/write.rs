@@ -23,6 +23,7 @@ impl ColumnType {
     /// The text of a value; `None` is NULL. What PostgreSQL would round, cut or pad in silence is refused.
     pub(super) fn text<'v>(&self, value: &'v Value<'_>) -> Text<'v> {
         let text = match value {
+            Value::Null if self.null_is_json => Cow::Borrowed("null"),
             Value::Null => return Ok(None),
             Value::Bool(flag) => Cow::Borrowed(self.boolean(*flag)),
             Value::I64(integer) => Cow::Owned(integer.to_string()),
@@ -215,7 +216,7 @@ fn places(text: &str) -> Option<i64> {
 }
 
 /// Whether two plain decimals are one number.
-fn same_number(one: &str, other: &str) -> bool {
+pub(super) fn same_number(one: &str, other: &str) -> bool {
     fn parts(text: &str) -> (bool, &str, &str) {
         let (negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),

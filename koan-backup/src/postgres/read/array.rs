@@ -17,6 +17,11 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
     if dimensions == 0 {
         return Ok("[]".to_owned());
     }
+    if dimensions > 1 && matches!(element, Sent::Json | Sent::Jsonb) {
+        return Err(Misfit::new(
+            "holds an array of JSON of more than one dimension, which a list of JSON cannot tell from lists in an array of one;              read the column into a field of text",
+        ));
+    }
     let mut lengths = Vec::with_capacity(dimensions.min(6));
     for _ in 0..dimensions {
         lengths.push(usize::try_from(int(&mut rest)?).map_err(|_| malformed())?);
@@ -68,8 +73,8 @@ fn value(rest: &mut &[u8], element: &Sent, decimals_as_text: bool, out: &mut Str
         Sent::Float8 => out.push_str(&float(f64::from_be_bytes(fixed(bytes)?))?),
         Sent::Numeric if decimals_as_text => string(&decimal::text(bytes)?, out)?,
         Sent::Numeric => out.push_str(&decimal::text(bytes)?),
-        Sent::Json => out.push_str(utf8(bytes)?),
-        Sent::Jsonb => out.push_str(utf8(bytes.get(1..).ok_or_else(malformed)?)?),
+        Sent::Json => json_element(utf8(bytes)?, out)?,
+        Sent::Jsonb => json_element(utf8(bytes.get(1..).ok_or_else(malformed)?)?, out)?,
         Sent::Uuid => string(&uuid::Uuid::from_bytes(fixed(bytes)?).to_string(), out)?,
         Sent::Inet => string(&inet::text(bytes)?, out)?,
         Sent::Bytes => {
@@ -85,6 +90,18 @@ fn value(rest: &mut &[u8], element: &Sent, decimals_as_text: bool, out: &mut Str
         }
         _ => string(utf8(bytes)?, out)?,
     }
+    Ok(())
+}
+
+/// A list tells that an element is NULL by the `null` that JSON has as a value.
+fn json_element(text: &str, out: &mut String) -> Result<(), Misfit> {
+    if text.trim_ascii() == "null" {
+        return Err(Misfit::new(
+            "holds an array with JSON `null` in it, which a list cannot tell from an element that is NULL; make it NULL, or read \
+             the column into a field of text",
+        ));
+    }
+    out.push_str(text);
     Ok(())
 }
 

@@ -1,71 +1,110 @@
-//! Moves sequences on, so that what is inserted after a restore gets a key that is free.
+//! Moves sequences on, so that what is inserted after a restore gets a number that was never issued.
 
 use koan_backup_core::Result;
+use tokio_postgres::types::Oid;
 
+use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::identifier::quoted;
-use super::super::mapping::Mapping;
+use super::super::sequence::{Sequence, SequenceState, Sequences, Use};
+use super::suspended::literal;
 
-/// The sequences that a table's columns own or take their defaults from.
-pub(in super::super) const SEQUENCES: &str = "
-    SELECT DISTINCT n.nspname::text, s.relname::text, a.attname::text, q.seqincrement > 0,
-           pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT'),
-           pg_catalog.pg_has_role(s.relowner, 'USAGE')
-    FROM (SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number FROM pg_catalog.pg_depend d
-          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-            AND d.deptype IN ('a', 'i')
-          UNION
-          SELECT d.refobjid, f.adrelid, f.adnum FROM pg_catalog.pg_depend d
-          JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
-          WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass) x
-    JOIN pg_catalog.pg_class s ON s.oid = x.sequence AND s.relkind = 'S'
-    JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
-    JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = x.relation AND a.attnum = x.number
-    WHERE x.relation = $1";
+/// Where a sequence stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    last_value: i64,
+    is_called: bool,
+}
 
-/// Moves the sequences of a table's columns behind what the columns hold, and never back.
+/// Moves the sequences of a table to where the archive says that they stood, or to what the rows hold, whichever is further,
+/// and never back.
 ///
-/// Whoever owns a sequence restarts it, which is undone with the transaction. `setval` is not, but it is all that others may call: if
-/// the server or this process dies before the commit, such a sequence leaves numbers out.
-pub(super) async fn move_on(connection: &Connection, mapping: &Mapping) -> Result<()> {
-    let table = &mapping.table;
-    let what = format!("reading the sequences of table `{}`", table.shown);
-    let rows = connection.client.query(SEQUENCES, &[&table.oid]).await;
-    for row in rows.map_err(|error| failed(&what, &error))? {
-        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(&what, &error));
-        let (schema, name, column) = (read(0)?, read(1)?, read(2)?);
-        let flag = |index| row.try_get::<_, bool>(index).map_err(|error| failed(&what, &error));
-        let (rises, is_owned) = (flag(3)?, flag(5)?);
-        let sequence = format!("{}.{}", quoted(&schema), quoted(&name));
-        let (furthest, beyond) = if rises { ("max", ">") } else { ("min", "<") };
-        let literal = sequence.replace('\'', "''");
-        let moving = format!("moving sequence `{name}` of table `{}` on", table.shown);
-        // Tables that inherit take their numbers from the same sequence.
-        let behind = format!(
-            "FROM (SELECT pg_catalog.{furthest}({})::int8 AS furthest FROM {}) AS x, {sequence} AS q, pg_catalog.pg_sequence AS p \
-             WHERE p.seqrelid = '{literal}'::regclass \
-             AND (x.furthest {beyond} q.last_value OR (x.furthest = q.last_value AND NOT q.is_called))",
-            quoted(&column),
-            table.quoted(),
-        );
-        if is_owned {
-            // None of a sequence that is used up.
-            let next = format!(
-                "SELECT (x.furthest::numeric + p.seqincrement)::text {behind} \
-                 AND x.furthest::numeric + p.seqincrement BETWEEN p.seqmin AND p.seqmax"
-            );
-            let next =
-                connection.client.query_opt(&next, &[]).await.map_err(|error| failed(&moving, &error))?;
-            if let Some(next) = next {
-                let next: String = next.try_get(0).map_err(|error| failed(&moving, &error))?;
-                connection.run(&moving, &format!("ALTER SEQUENCE {sequence} RESTART WITH {next}")).await?;
-                continue;
+/// Whoever owns a sequence restarts it first, so that the change is undone with the transaction. `setval` alone is not, but it is
+/// all that others may call: if the server or this process dies before the commit, such a sequence leaves numbers out.
+pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
+    let sequences = Sequences::of(connection, &[table]).await?.all;
+    let mut done: Vec<Oid> = Vec::new();
+    for sequence in &sequences {
+        if done.contains(&sequence.oid) {
+            continue;
+        }
+        done.push(sequence.oid);
+        // Several columns may take their numbers from one sequence.
+        let uses: Vec<&Sequence> = sequences.iter().filter(|other| other.oid == sequence.oid).collect();
+        let recorded: Vec<Position> = uses
+            .iter()
+            .filter_map(|used| used.recorded(states))
+            .map(|state| Position { last_value: state.last_value, is_called: state.is_called })
+            .filter(|position| (sequence.min..=sequence.max).contains(&position.last_value))
+            .collect();
+        let mut wanted = recorded.clone();
+        // The numbers of a sequence that has begun again do not tell how far it is.
+        if !sequence.cycles || recorded.is_empty() {
+            for used in uses.iter().filter(|used| used.use_ == Use::Plain) {
+                wanted.extend(held(connection, table, used).await?);
             }
         }
-        let set = format!("SELECT pg_catalog.setval('{literal}'::regclass, x.furthest) {behind}");
-        connection.run(&moving, &set).await?;
+        let Some(furthest) = wanted.into_iter().reduce(|one, other| sequence.further(one, other)) else {
+            continue;
+        };
+        go_to(connection, table, sequence, furthest).await?;
     }
     Ok(())
+}
+
+/// The furthest number of a sequence that a column holds.
+async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Result<Option<Position>> {
+    let Some(column) = &sequence.column else { return Ok(None) };
+    let furthest = if sequence.rises { "max" } else { "min" };
+    let column = quoted(column);
+    // Tables that inherit take their numbers from the same sequence.
+    let query = format!(
+        "SELECT pg_catalog.trunc(pg_catalog.{furthest}({column})::pg_catalog.numeric)::pg_catalog.int8 FROM {} \
+         WHERE {column} BETWEEN {} AND {}",
+        table.quoted(),
+        sequence.min,
+        sequence.max,
+    );
+    let what = format!("looking how far sequence `{}` of table `{}` is", sequence.name, table.shown);
+    let row = connection.client.query_one(&query, &[]).await.map_err(|error| failed(&what, &error))?;
+    let number: Option<i64> = row.try_get(0).map_err(|error| failed(&what, &error))?;
+    Ok(number.map(|last_value| Position { last_value, is_called: true }))
+}
+
+async fn go_to(
+    connection: &Connection,
+    table: &Table,
+    sequence: &Sequence,
+    furthest: Position,
+) -> Result<()> {
+    let moving = format!("moving sequence `{}` of table `{}` on", sequence.name, table.shown);
+    let name = sequence.quoted();
+    let current = format!("SELECT last_value, is_called FROM {name}");
+    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(&moving, &error))?;
+    let read = || {
+        Ok::<_, tokio_postgres::Error>(Position { last_value: row.try_get(0)?, is_called: row.try_get(1)? })
+    };
+    let current = read().map_err(|error| failed(&moving, &error))?;
+    if sequence.further(current, furthest) == current {
+        return Ok(());
+    }
+    if sequence.is_owned {
+        // From here on the numbers are in a file of this transaction.
+        connection.run(&moving, &format!("ALTER SEQUENCE {name} RESTART")).await?;
+    }
+    let Position { last_value, is_called } = furthest;
+    let set = format!("SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called})", literal(&name));
+    connection.run(&moving, &set).await
+}
+
+impl Sequence {
+    /// The position behind which fewer numbers are left; the first of two that are the same.
+    fn further(&self, one: Position, other: Position) -> Position {
+        let rank = |position: Position| {
+            let value = i128::from(position.last_value);
+            (if self.rises { value } else { -value }, position.is_called)
+        };
+        if rank(other) > rank(one) { other } else { one }
+    }
 }

@@ -97,9 +97,18 @@ impl Target {
             if is_key {
                 key.push(columns.len());
             }
+            let mut column_type = place.column_type.clone();
+            column_type.null_is_json = column_type.merges_json_null()
+                && match place.content {
+                    Content::Field(field) => {
+                        place.column.not_null
+                            || physical.json_null.contains(&entity.schema().fields[field].name)
+                    }
+                    Content::Extra => physical.json_null.contains(&place.column.name),
+                };
             columns.push(TargetColumn {
                 name: place.column.name.clone(),
-                column_type: place.column_type.clone(),
+                column_type,
                 declared: place.column.declared.clone(),
                 not_null: place.column.not_null,
                 identity: place.column.identity,

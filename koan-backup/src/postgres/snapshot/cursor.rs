@@ -14,9 +14,11 @@ use super::super::error::failed;
 use super::super::identifier::quoted;
 use super::super::mapping::{Content, Mapping, Place};
 use super::super::physical;
+use super::super::sequence;
 use super::super::types::StoredType;
 use super::condition::condition;
 use super::copy::CopyReader;
+use super::json_null::JsonNulls;
 use crate::sql::misfit::Misfit;
 
 /// Bytes that are handed over at once. A row is not parted, so that most pieces hold a little more.
@@ -42,16 +44,23 @@ pub(super) async fn read(
 ) -> Result<ReadSummary> {
     let what = format!("reading table `{}`", mapping.table.shown);
     let query = select(&mapping, request)?;
+    let is_backup = request.key.is_none();
+    // Before the rows, so that the numbers of all of them were issued, and perhaps more.
+    let (sequences, mut warnings) = match is_backup {
+        true => sequence::states(connection, &mapping.table).await?,
+        false => (Vec::new(), Vec::new()),
+    };
     let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&what, &error))?;
     let (pieces, received) = mpsc::channel(PIECES_AHEAD);
     // Those that were decoded, to be filled again.
     let (spent, empty) = mpsc::channel(PIECES_AHEAD + 2);
-    let (entity, is_backup) = (request.entity.clone(), request.key.is_none());
+    let entity = request.entity.clone();
     // Not a thread of the runtime: it waits for the connection and for the archive, which need those.
     let decoding = on_own_thread(move || {
-        let mut summary = decode(&entity, &mapping, received, &spent, sink)?;
+        let (mut summary, json_null) = decode(&entity, &mapping, received, &spent, sink)?;
         if is_backup {
-            physical::describe(&entity, &mapping, &mut summary);
+            summary.warnings.append(&mut warnings);
+            physical::describe(&entity, &mapping, json_null, sequences, &mut summary);
         }
         Ok(summary)
     });
@@ -110,14 +119,18 @@ fn decode(
     mut pieces: mpsc::Receiver<Piece>,
     spent: &mpsc::Sender<Vec<u8>>,
     mut sink: RecordSink,
-) -> Result<ReadSummary> {
+) -> Result<(ReadSummary, Vec<String>)> {
     let projection = projection(entity, mapping);
+    let mut nulls = JsonNulls::new(mapping);
     let mut reader = CopyReader::default();
     let mut spare: Vec<Value<'static>> = Vec::with_capacity(mapping.places.len());
     loop {
         let rows = match pieces.blocking_recv() {
             Some(Piece::Rows(rows)) => rows,
-            Some(Piece::End) if reader.is_complete() => return sink.finish_blocking(),
+            Some(Piece::End) if reader.is_complete() => {
+                let names = nulls.names(entity, mapping);
+                return sink.finish_blocking().map(|summary| (summary, names));
+            }
             Some(Piece::End) => {
                 return Err(Error::new(
                     ErrorKind::Provider,
@@ -136,10 +149,11 @@ fn decode(
         while reader.advance()? {
             let mut values = recycled(spare);
             for (index, place) in mapping.places.iter().enumerate() {
-                let value = match reader.field(index) {
+                let bytes = reader.field(index);
+                let value = nulls.look(mapping, index, bytes).and_then(|()| match bytes {
                     None => Ok(Value::Null),
                     Some(bytes) => place.column_type.read(bytes),
-                };
+                });
                 match value {
                     Ok(value) => values.push(value),
                     Err(misfit) => {

@@ -1,6 +1,8 @@
 //! JSON lists as PostgreSQL's arrays, and JSON maps as `hstore`.
+//!
+//! Numbers and nested JSON are passed on as they are written, because a parser would round them.
 
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::super::types::StoredType;
 use super::hex;
@@ -8,37 +10,77 @@ use crate::sql::misfit::Misfit;
 
 /// The text of an array.
 pub(super) fn literal(text: &str, element: &StoredType) -> Result<String, Misfit> {
-    let list: Json = serde_json::from_str(text).map_err(|_| not_a_list())?;
+    let items = list(text).ok_or_else(not_a_list)?;
     let mut out = String::with_capacity(text.len() + 16);
-    match list {
-        Json::Array(items) => push_list(&items, element, &mut out)?,
-        _ => return Err(not_a_list()),
+    match element {
+        // Arrays of JSON have one dimension: a list in the list is one element.
+        StoredType::Json | StoredType::Jsonb => push(&items, &mut out, |item, out| {
+            push_quoted(item.get(), out);
+            Ok(())
+        })?,
+        StoredType::Bytea => push_bytes(&items, &mut out)?,
+        _ => push_list(&items, &mut out)?,
     }
     Ok(out)
 }
 
-fn push_list(items: &[Json], element: &StoredType, out: &mut String) -> Result<(), Misfit> {
+/// The items of a JSON list, each as it is written.
+fn list(text: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(text).ok()
+}
+
+/// Appends one dimension. NULL is the same in all of them.
+fn push(
+    items: &[&RawValue],
+    out: &mut String,
+    push_item: impl Fn(&RawValue, &mut String) -> Result<(), Misfit>,
+) -> Result<(), Misfit> {
     out.push('{');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        match (item, element) {
-            (Json::Null, _) => out.push_str("NULL"),
-            // Lists of JSON and bytes have one dimension: what is in them is the element's own.
-            (item, StoredType::Json | StoredType::Jsonb) => push_quoted(&item.to_string(), out),
-            (Json::Array(bytes), StoredType::Bytea) => push_quoted(&hex(&bytes_of(bytes)?), out),
-            (Json::Array(items), _) => push_list(items, element, out)?,
-            (Json::Bool(flag), _) => out.push_str(if *flag { "t" } else { "f" }),
-            (Json::Number(number), _) => out.push_str(&number.to_string()),
-            (Json::String(text), _) => push_quoted(text, out),
-            (Json::Object(_), _) => {
-                return Err(Misfit::new("is an array, whose elements cannot be maps; make it `jsonb`"));
-            }
+        match item.get() {
+            "null" => out.push_str("NULL"),
+            _ => push_item(item, out)?,
         }
     }
     out.push('}');
     Ok(())
+}
+
+fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
+    push(items, out, |item, out| {
+        match item.get().as_bytes().first() {
+            Some(b'[') => push_list(&list(item.get()).ok_or_else(not_a_list)?, out)?,
+            Some(b'{') => {
+                return Err(Misfit::new("is an array, whose elements cannot be maps; make it `jsonb`"));
+            }
+            Some(b'"') => {
+                let text: String = serde_json::from_str(item.get()).map_err(|_| not_a_list())?;
+                push_quoted(&text, out);
+            }
+            Some(b't') => out.push('t'),
+            Some(b'f') => out.push('f'),
+            _ => out.push_str(item.get()),
+        }
+        Ok(())
+    })
+}
+
+/// Bytes are lists of numbers, so that the innermost lists are elements. No dimension but the first can be empty, so an empty
+/// list is an element without bytes.
+fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
+    let not_bytes = || Misfit::new("holds a list that is not bytes");
+    let bytes = |item: &RawValue| serde_json::from_str::<Vec<u8>>(item.get()).ok();
+    let are_elements = items.iter().all(|item| item.get() == "null" || bytes(item).is_some());
+    push(items, out, |item, out| match are_elements {
+        true => {
+            push_quoted(&hex(&bytes(item).ok_or_else(not_bytes)?), out);
+            Ok(())
+        }
+        false => push_bytes(&list(item.get()).ok_or_else(not_bytes)?, out),
+    })
 }
 
 fn push_quoted(text: &str, out: &mut String) {
@@ -52,13 +94,9 @@ fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
-fn bytes_of(items: &[Json]) -> Result<Vec<u8>, Misfit> {
-    let byte = |item: &Json| item.as_u64().and_then(|number| u8::try_from(number).ok());
-    items.iter().map(byte).collect::<Option<_>>().ok_or_else(|| Misfit::new("holds a list that is not bytes"))
-}
-
 /// The text of an `hstore`.
 pub(super) fn hstore(text: &str) -> Result<String, Misfit> {
+    use serde_json::Value as Json;
     let not_a_map = || Misfit::new("is `hstore`, which holds a map of texts; make it `jsonb`");
     let Ok(Json::Object(map)) = serde_json::from_str(text) else { return Err(not_a_map()) };
     let mut out = String::with_capacity(text.len() + 16);
@@ -96,5 +134,27 @@ mod tests {
         assert_eq!(of("[[1,255]]", StoredType::Bytea).as_deref(), Some(r#"{"\\x01ff"}"#));
         assert_eq!(of(r#"[{"a":[1]}]"#, StoredType::Jsonb).as_deref(), Some(r#"{"{\"a\":[1]}"}"#));
         assert_eq!(of("{}", StoredType::Text), None);
+    }
+
+    #[test]
+    fn no_digit_of_a_number_in_a_list_is_lost() {
+        let of = |text: &str, element: StoredType| literal(text, &element).ok();
+        let huge = "[170141183460469231731687303715884105728,1.10]";
+        assert_eq!(
+            of(huge, StoredType::Numeric).as_deref(),
+            Some("{170141183460469231731687303715884105728,1.10}")
+        );
+        assert_eq!(of("[1.10,[2.50]]", StoredType::Jsonb).as_deref(), Some(r#"{"1.10","[2.50]"}"#));
+    }
+
+    #[test]
+    fn bytes_keep_their_dimensions() {
+        let of = |text: &str| literal(text, &StoredType::Bytea).ok();
+        assert_eq!(of("[[],null]").as_deref(), Some(r#"{"\\x",NULL}"#));
+        assert_eq!(of("[[[1],[]],[null,[2]]]").as_deref(), Some(r#"{{"\\x01","\\x"},{NULL,"\\x02"}}"#));
+        assert_eq!(of("[[null]]").as_deref(), Some("{{NULL}}"));
+        assert_eq!(of("[[[[7]]]]").as_deref(), Some(r#"{{{"\\x07"}}}"#));
+        assert_eq!(of("[[256]]"), None);
+        assert_eq!(of("[1]"), None);
     }
 }

@@ -54,6 +54,8 @@ impl ColumnType {
     pub(in super::super) fn push_binary(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Misfit> {
         use StoredType as T;
         match (value, &self.stored) {
+            (Value::Null, T::Jsonb) if self.null_is_json => push(b"\x01null", out),
+            (Value::Null, T::Json | T::Text) if self.null_is_json => push(b"null", out),
             (Value::Null, _) => {
                 out.extend_from_slice(&NULL);
                 Ok(())

@@ -1,0 +1,170 @@
+//! Sequences that are named only in the text of defaults, functions and triggers.
+
+use koan_backup_core::Result;
+use tokio_postgres::types::Oid;
+
+use super::super::connection::Connection;
+use super::super::error::failed;
+
+/// A text that may take numbers from sequences.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) table: Oid,
+    /// The column whose default it is, or is called by.
+    pub(super) column: Option<String>,
+    pub(super) text: String,
+    /// The schema of the function, or of the table.
+    pub(super) schema: String,
+    /// Whether the column holds the number itself.
+    pub(super) is_plain: bool,
+}
+
+/// What a text takes numbers from.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) literal: Vec<String>,
+    /// Whether it takes numbers from sequences that it does not name.
+    pub(super) has_others: bool,
+}
+
+/// Defaults of columns and their domains, and the functions that these, the triggers of the tables, and such functions in turn
+/// call. Functions of PostgreSQL and of extensions are not looked at.
+const SOURCES: &str = r#"
+    WITH RECURSIVE defaults AS (
+        SELECT a.attrelid, a.attname::text AS name, pg_catalog.pg_get_expr(f.adbin, f.adrelid) AS text,
+               'pg_catalog.pg_attrdef'::regclass AS class, f.oid, pg_catalog.format_type(a.atttypid, NULL) AS type
+        FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+        WHERE a.attrelid = ANY ($1)
+        UNION ALL
+        SELECT a.attrelid, a.attname::text, t.typdefault, 'pg_catalog.pg_type'::regclass, t.oid,
+               pg_catalog.format_type(t.typbasetype, NULL)
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.atthasdef AND t.typtype = 'd' AND t.typdefault IS NOT NULL),
+    own AS (
+        SELECT p.oid, p.proname::text AS name, n.nspname::text AS schema,
+               coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) AS text
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND p.prokind IN ('f', 'p')
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_proc'::regclass
+                          AND e.objid = p.oid AND e.deptype = 'e')),
+    called AS (
+        SELECT d.attrelid, d.name AS column_name, p.refobjid AS oid FROM defaults d
+        JOIN pg_catalog.pg_depend p ON p.classid = d.class AND p.objid = d.oid
+         AND p.refclassid = 'pg_catalog.pg_proc'::regclass
+        UNION
+        SELECT t.tgrelid, NULL, t.tgfoid FROM pg_catalog.pg_trigger t
+        WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+        UNION
+        SELECT c.attrelid, c.column_name, q.oid FROM called c JOIN own p ON p.oid = c.oid
+        JOIN own q ON q.oid <> p.oid AND pg_catalog.strpos(pg_catalog.lower(p.text), pg_catalog.lower(q.name)) > 0)
+    SELECT d.attrelid, d.name, d.text, n.nspname::text,
+           d.type IN ('smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')
+             AND d.text ~ '^\(?nextval\(\(?''([^'']|'''')*''::(regclass|text\)::regclass)\)(\)?::[[:alpha:]_ ."]+)?$'
+    FROM defaults d JOIN pg_catalog.pg_class c ON c.oid = d.attrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    UNION ALL
+    SELECT c.attrelid, c.column_name, p.text, p.schema, false FROM called c JOIN own p ON p.oid = c.oid"#;
+
+/// Reads the texts for some tables that mention `nextval`.
+pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<Source>> {
+    let what = "reading the defaults and triggers of tables";
+    let rows = connection.client.query(SOURCES, &[&tables]).await.map_err(|error| failed(what, &error))?;
+    let mut sources = Vec::new();
+    for row in rows {
+        let read = || {
+            Ok::<_, tokio_postgres::Error>(Source {
+                table: row.try_get(0)?,
+                column: row.try_get(1)?,
+                text: row.try_get::<_, Option<String>>(2)?.unwrap_or_default(),
+                schema: row.try_get(3)?,
+                is_plain: row.try_get(4)?,
+            })
+        };
+        sources.push(read().map_err(|error| failed(what, &error))?);
+    }
+    sources.retain(|source| source.text.to_ascii_lowercase().contains("nextval"));
+    Ok(sources)
+}
+
+/// The names in calls of `nextval`.
+pub(super) fn names(text: &str) -> Names {
+    let mut names = Names::default();
+    let lower = text.to_ascii_lowercase();
+    for (start, word) in lower.match_indices("nextval") {
+        let rest = text[start + word.len()..].trim_start();
+        let Some(rest) = rest.strip_prefix('(') else { continue };
+        let rest = rest.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+        match literal(rest) {
+            Some(name) if names.literal.contains(&name) => {}
+            Some(name) if is_name(&name) => names.literal.push(name),
+            _ => names.has_others = true,
+        }
+    }
+    names
+}
+
+/// Whether a text is the name of a relation, with or without its schema, as SQL takes it.
+fn is_name(text: &str) -> bool {
+    let (mut parts, mut rest) = (0, text);
+    loop {
+        let end = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').filter(|&length| length > 0).map(|length| length + 2),
+            None => {
+                let end =
+                    rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
+                (end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit() || c == '$')).then_some(end)
+            }
+        };
+        let Some(end) = end else { return false };
+        parts += 1;
+        match rest[end..].strip_prefix('.') {
+            Some(more) if parts < 2 => rest = more,
+            _ => return rest.len() == end,
+        }
+    }
+}
+
+/// The content of the literal that a text begins with, unless something is added to it.
+fn literal(text: &str) -> Option<String> {
+    let mut content = String::new();
+    let mut rest = text.strip_prefix('\'')?;
+    loop {
+        let (part, behind) = rest.split_once('\'')?;
+        content.push_str(part);
+        match behind.strip_prefix('\'') {
+            Some(more) => {
+                content.push('\'');
+                rest = more;
+            }
+            None => {
+                let behind = behind.trim_start();
+                return (behind.starts_with("::") || behind.starts_with(')')).then_some(content);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_are_found_in_texts_and_those_without_a_name_are_noticed() {
+        let of = |text: &str| {
+            let names = names(text);
+            (names.literal, names.has_others)
+        };
+        let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(of("('X'::text || nextval('s.q2'::regclass))"), (named(&["s.q2"]), false));
+        assert_eq!(of("nextval(('its'::text)::regclass)"), (named(&["its"]), false));
+        assert_eq!(
+            of("BEGIN NEW.id := NEXTVAL ( 'a' ); RETURN nextval('b'); END"),
+            (named(&["a", "b"]), false)
+        );
+        assert_eq!(of("SELECT nextval(name)"), (named(&[]), true));
+        assert_eq!(of("nextval('seq_' || TG_TABLE_NAME)"), (named(&[]), true));
+        assert_eq!(of("nextval('...')"), (named(&[]), true));
+        assert_eq!(of("nextval('\"Mixed Case\".\"s\"')"), (named(&["\"Mixed Case\".\"s\""]), false));
+        assert_eq!(of("SELECT 1 -- nextval is not called"), (named(&[]), false));
+    }
+}

@@ -1,0 +1,117 @@
+//! The settings that every connection pins, so that nothing depends on what the server, the database or the role sets.
+
+use std::collections::BTreeMap;
+
+use koan_backup_core::{Error, ErrorKind, Result};
+use tokio_postgres::error::SqlState;
+
+use super::connection::Connection;
+use super::error::failed;
+
+/// Settings that any role may set, and the value that each connection gives them.
+///
+/// `search_path` and `synchronous_commit` are pinned by [`pin`] itself, because their values depend on what is set.
+pub(super) const PINNED: &[(&str, &str)] = &[
+    // How values are written and read as text.
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "iso_8601"),
+    ("TimeZone", "UTC"),
+    ("timezone_abbreviations", "Default"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+    ("lc_numeric", "C"),
+    ("lc_time", "C"),
+    ("xmloption", "content"),
+    ("xmlbinary", "base64"),
+    ("array_nulls", "on"),
+    // How statements are understood.
+    ("standard_conforming_strings", "on"),
+    ("backslash_quote", "safe_encoding"),
+    ("escape_string_warning", "off"),
+    ("transform_null_equals", "off"),
+    ("quote_all_identifiers", "off"),
+    ("exit_on_error", "off"),
+    // Which rows a query returns. Where row-level security would hide rows, the server refuses instead.
+    ("row_security", "off"),
+    ("gin_fuzzy_search_limit", "0"),
+    // What transactions are, where a statement does not say it.
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
+    // What ends a statement or a session before its work is done.
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("transaction_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("idle_session_timeout", "0"),
+    // Where a restore makes tables.
+    ("default_tablespace", ""),
+    ("default_table_access_method", "heap"),
+];
+
+/// Settings that only some roles may set. A connection on which one of them has another value, and cannot be given this
+/// one, is refused.
+pub(super) const REQUIRED: &[(&str, &str, &str)] = &[
+    ("session_replication_role", "origin", "foreign keys would not be checked"),
+    ("zero_damaged_pages", "off", "the rows of damaged pages would be left out"),
+    ("ignore_checksum_failure", "off", "damaged pages would be read as if they were whole"),
+];
+
+/// Commits wait until they are on disk. A server that waits for its standbys as well goes on doing so.
+const SYNCHRONOUS_COMMIT: &str = "SELECT pg_catalog.set_config('synchronous_commit', CASE \
+    pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
+
+/// Decimal places of `money` as the server, the database or the role sets them, which is how applications see it.
+const MONEY_PLACES: &str =
+    "SELECT pg_catalog.scale(pg_catalog.numeric(pg_catalog.int8(0)::pg_catalog.money))::int8";
+
+/// What a connection learned before it pinned its settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Whether `money` counts hundredths for those who use the database, as it does with the pinned settings.
+    pub(super) money_in_hundredths: bool,
+}
+
+/// Pins the settings of a connection, but for its `search_path`.
+pub(super) async fn pin(connection: &Connection) -> Result<Found> {
+    let what = "pinning the settings of a connection";
+    let lost = |error: &tokio_postgres::Error| failed(what, error);
+    // First what would end or change the questions that follow.
+    connection.run(what, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
+    let places = connection.number(what, MONEY_PLACES).await?;
+    let names = PINNED.iter().map(|(name, _)| name.to_ascii_lowercase());
+    let names: Vec<String> = names.chain(REQUIRED.iter().map(|(name, ..)| (*name).to_owned())).collect();
+    let query = "SELECT name, setting FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY ($1)";
+    let rows = connection.client.query(query, &[&names]).await;
+    let mut set = BTreeMap::new();
+    for row in rows.map_err(|error| lost(&error))? {
+        let read = |index| row.try_get::<_, Option<String>>(index).map_err(|error| lost(&error));
+        set.insert(read(0)?.unwrap_or_default().to_ascii_lowercase(), read(1)?.unwrap_or_default());
+    }
+    // Releases differ in which settings they know.
+    let known = PINNED.iter().filter(|(name, _)| set.contains_key(&name.to_ascii_lowercase()));
+    let mut statements: Vec<String> = known.map(|(name, value)| format!("SET {name} = '{value}'")).collect();
+    statements.push(SYNCHRONOUS_COMMIT.to_owned());
+    connection.client.batch_execute(&statements.join("; ")).await.map_err(|error| lost(&error))?;
+    for (name, value, consequence) in REQUIRED {
+        if set.get(*name).is_none_or(|is| is == value) {
+            continue;
+        }
+        match connection.client.batch_execute(&format!("SET {name} = {value}")).await {
+            Ok(()) => {}
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "`{name}` is not `{value}` for this role, and the role may not set it: {consequence}; set `{name}` to \
+                         `{value}` for the role and the server, or GRANT SET ON PARAMETER {name} to the role"
+                    ),
+                ));
+            }
+            Err(error) => return Err(lost(&error)),
+        }
+    }
+    Ok(Found { money_in_hundredths: places == 2 })
+}

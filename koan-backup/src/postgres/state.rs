@@ -1,0 +1,142 @@
+//! State of a database outside of the rows of tables: standalone sequences, large objects, materialized views.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use koan_backup_core::{Error, ErrorKind, Result};
+use tokio_postgres::types::Oid;
+
+use super::catalog::{Catalog, Table};
+use super::connection::Connection;
+use super::error::failed;
+use super::materialized;
+use super::sequence::{self, Sequences};
+
+/// What was decided about state outside of the rows: see [`PostgresOptions`](super::PostgresOptions).
+#[derive(Clone, Debug, Default)]
+pub(super) struct StateOptions {
+    /// Standalone sequences that need no backup, and why.
+    pub(super) ignored_sequences: BTreeMap<String, String>,
+    /// Materialized views that need no refresh, and why.
+    pub(super) ignored_views: BTreeMap<String, String>,
+    /// Why large objects need no backup.
+    pub(super) ignored_large_objects: Option<String>,
+    /// Columns that something fills after a restore, as `table.column`, and what.
+    pub(super) recomputed_columns: BTreeMap<String, String>,
+    pub(super) materialized_views: MaterializedViews,
+}
+
+impl StateOptions {
+    /// Refuses what was decided without a reason.
+    pub(super) fn require_reasons(&self) -> Result<()> {
+        let of = |what: &'static str, decided: &BTreeMap<String, String>| {
+            let without = decided.iter().find(|(_, reason)| reason.trim().is_empty());
+            without.map(|(name, _)| format!("{what} `{name}`"))
+        };
+        let large = self.ignored_large_objects.as_ref().filter(|reason| reason.trim().is_empty());
+        let without = of("sequence", &self.ignored_sequences)
+            .or_else(|| of("materialized view", &self.ignored_views))
+            .or_else(|| of("column", &self.recomputed_columns))
+            .or_else(|| large.map(|_| "large objects".to_owned()));
+        match without {
+            None => Ok(()),
+            Some(what) => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("{what}: no reason is given for leaving this out of backups or restores; say why"),
+            )),
+        }
+    }
+}
+
+/// What becomes of materialized views that depend on restored tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum MaterializedViews {
+    /// They are named.
+    #[default]
+    Stale,
+    /// They are refreshed within the transaction.
+    Refreshed,
+}
+
+/// Sequences that belong to no table, by a default, a domain, an identity column or an owner.
+const STANDALONE: &str = "
+    SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+                      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid)
+    ORDER BY 2, 3";
+
+/// What no backup holds, each as a text that says what to do. `covered` are the tables of the entities.
+pub(super) async fn uncovered(
+    connection: &Connection,
+    catalog: &Catalog,
+    covered: &BTreeSet<Oid>,
+    options: &StateOptions,
+) -> Result<Vec<String>> {
+    let what = "looking for state outside of tables";
+    let tables: Vec<&Table> = catalog.tables.iter().filter(|table| covered.contains(&table.oid)).collect();
+    let all: Vec<&Table> = catalog.tables.iter().filter(|table| table.is_table()).collect();
+    let mut texts = Vec::new();
+    let of_entities = Sequences::of(connection, &tables).await?;
+    for found in of_entities.all.iter().filter(|found| !found.may_read) {
+        if let Some(table) = tables.iter().find(|table| table.oid == found.table) {
+            texts.push(sequence::unreadable(found, table));
+        }
+    }
+    let used: BTreeSet<Oid> =
+        Sequences::of(connection, &all).await?.all.iter().map(|found| found.oid).collect();
+    let rows = connection.client.query(STANDALONE, &[]).await.map_err(|error| failed(what, &error))?;
+    let mut standalone = BTreeSet::new();
+    for row in rows {
+        let read = || Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let (oid, schema, name): (Oid, String, String) = read().map_err(|error| failed(what, &error))?;
+        if !used.contains(&oid) {
+            standalone.insert(catalog.shown(&schema, &name));
+        }
+    }
+    for name in standalone.iter().filter(|name| !options.ignored_sequences.contains_key(*name)) {
+        texts.push(format!(
+            "sequence `{name}` belongs to no table, so that no backup holds where it stands; let a column own it \
+             (ALTER SEQUENCE … OWNED BY …), or say why it needs no backup with `.ignore_sequence(\"{}\", \"…\")`",
+            name.escape_debug()
+        ));
+    }
+    for name in options.ignored_sequences.keys().filter(|name| !standalone.contains(*name)) {
+        texts.push(format!(
+            "`ignore_sequence` names `{name}`, and there is no such standalone sequence; remove it"
+        ));
+    }
+    let oids: Vec<Oid> = covered.iter().copied().collect();
+    let dependent = materialized::depending_on(connection, catalog, &oids).await?;
+    let views: Vec<&Table> = catalog.materialized_views().collect();
+    for view in &views {
+        let is_refreshed = options.materialized_views == MaterializedViews::Refreshed
+            && dependent.iter().any(|dependent| dependent.oid == view.oid);
+        if is_refreshed || options.ignored_views.contains_key(&view.shown) {
+            continue;
+        }
+        texts.push(format!(
+            "materialized view `{}` holds rows that no backup holds and that a restore leaves as they are; have restores refresh \
+             it with `.refresh_materialized_views()`, or say why not with `.ignore_materialized_view(\"{}\", \"…\")`",
+            view.shown,
+            view.shown.escape_debug(),
+        ));
+    }
+    for name in options.ignored_views.keys().filter(|name| !views.iter().any(|view| view.shown == **name)) {
+        texts
+            .push(format!("`ignore_materialized_view` names `{name}`, and there is no such view; remove it"));
+    }
+    if options.ignored_large_objects.is_none() {
+        let count = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
+        let count = connection.number(what, count).await?;
+        if count > 0 {
+            texts.push(format!(
+                "the database has {count} large objects, which no backup holds; keep such content in columns of type `bytea`, or \
+                 say why it needs no backup with `.ignore_large_objects(\"…\")`"
+            ));
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,213 @@
+//! Sequences: after a restore no number is issued again, and none is left out.
+
+use koan_backup::Severity;
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::{Server, installed_versions};
+use serde::{Deserialize, Serialize};
+
+use super::rig::{all, koan, koan_of};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Ticket {
+    id: i64,
+    code: Option<String>,
+    tens: Option<i64>,
+    down: Option<i64>,
+    ring: Option<i64>,
+    late: Option<i64>,
+    called: Option<i64>,
+    domain: Option<i64>,
+    fired: Option<i64>,
+    shared: Option<i64>,
+    also: Option<i64>,
+    always: Option<i64>,
+}
+
+const TICKET: &str = "
+    CREATE SEQUENCE codes; CREATE SEQUENCE tens; CREATE SEQUENCE down INCREMENT -3; CREATE SEQUENCE ring MAXVALUE 5 CYCLE;
+    CREATE SEQUENCE late; CREATE SEQUENCE called; CREATE SEQUENCE in_domain; CREATE SEQUENCE fired;
+    CREATE SEQUENCE shared INCREMENT 10;
+    CREATE FUNCTION inner_number() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN nextval('public.called'); END $$;
+    CREATE FUNCTION number() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT inner_number(); END;
+    CREATE DOMAIN numbered AS bigint DEFAULT nextval('in_domain');
+    CREATE TABLE ticket (id bigserial PRIMARY KEY, code text DEFAULT 'X' || nextval('codes'), tens bigint DEFAULT nextval('tens') * 10,
+        down int DEFAULT nextval('down'), ring bigint DEFAULT nextval('ring'), late bigint DEFAULT nextval('late'::text::regclass),
+        called bigint DEFAULT number(), domain numbered, fired bigint, shared bigint DEFAULT nextval('shared'),
+        also bigint DEFAULT nextval('shared'), always int GENERATED ALWAYS AS IDENTITY (START 7 INCREMENT 7));
+    CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.fired := nextval('fired'); RETURN NEW; END $$;
+    CREATE TRIGGER fire BEFORE INSERT ON ticket FOR EACH ROW EXECUTE FUNCTION fire();";
+
+const NAMES: [&str; 11] = [
+    "ticket_id_seq",
+    "codes",
+    "tens",
+    "down",
+    "ring",
+    "late",
+    "called",
+    "in_domain",
+    "fired",
+    "shared",
+    "ticket_always_seq",
+];
+
+/// The number that each sequence would give next.
+fn next(server: &Server) -> Vec<String> {
+    let of = |name: &&str| {
+        server.sql(&format!(
+            "SELECT '{name}', CASE WHEN NOT is_called THEN last_value WHEN NOT seqcycle OR last_value + seqincrement <= seqmax
+             THEN last_value + seqincrement ELSE seqmin END FROM {name}, pg_sequence WHERE seqrelid = '{name}'::regclass"
+        ))
+    };
+    NAMES.iter().map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_is_issued_again_though_its_row_was_deleted_before_the_backup() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(TICKET);
+        let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
+        assert_eq!(koan.inventory().warnings, [] as [String; 0]);
+        server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 8); DELETE FROM ticket WHERE id > 3");
+        let before = next(&server);
+        let backup = koan.backup("tickets").await.expect("a backup");
+        assert_eq!(backup.warnings(), [] as [String; 0]);
+        for rebuilt in [false, true] {
+            if rebuilt {
+                server.sql(
+                    "DROP TABLE ticket; DROP FUNCTION number, inner_number, fire; DROP DOMAIN numbered;
+                    DROP SEQUENCE codes, tens, down, ring, late, called, in_domain, fired, shared",
+                );
+                server.sql(TICKET);
+            }
+            let viable = koan.restore("tickets").viability().await.expect("assessed");
+            assert!(
+                !viable.findings.iter().any(|finding| finding.message.contains("sequence")),
+                "{viable:?}"
+            );
+            koan.restore("tickets").await.expect("restored");
+            assert_eq!(next(&server), before, "PostgreSQL {version}, rebuilt: {rebuilt}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() {
+    let server = Server::start();
+    server.sql(TICKET);
+    let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
+    server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
+    koan.backup("tickets").await.expect("a backup");
+    server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
+    let further = next(&server);
+    koan.restore("tickets").replace_existing().await.expect("restored");
+    assert_eq!(next(&server), further);
+    server.sql("SELECT setval('codes', 1), setval('ticket_id_seq', 1); ALTER TABLE ticket ADD CHECK (id < 2) NOT VALID");
+    let before = next(&server);
+    koan.restore("tickets").await.expect_err("the check refuses it");
+    assert_eq!(next(&server), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_computed_default_never_sets_its_sequence_to_what_the_rows_hold() {
+    let server = Server::start();
+    server.sql(TICKET);
+    let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
+    server.sql("INSERT INTO ticket (id) VALUES (5)");
+    let one = all::<Ticket>(&koan).await;
+    // Without an archive only the rows can tell, and only of columns that hold the numbers themselves.
+    server.sql("DELETE FROM ticket; SELECT setval('tens', 1, false), setval('codes', 1, false), setval('shared', 1, false)");
+    koan.data::<Ticket>().upsert_many(one).await.expect("written");
+    assert_eq!(
+        server.sql("SELECT last_value, is_called FROM tens; SELECT last_value, is_called FROM codes"),
+        "1|f\n1|f"
+    );
+    assert_eq!(server.sql("SELECT last_value FROM ticket_id_seq; SELECT last_value FROM shared"), "5\n11");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_beyond_a_sequence_do_not_keep_it_from_moving_on() {
+    let server = Server::start();
+    server.sql("CREATE SEQUENCE small_numbers MAXVALUE 10; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('small_numbers'));
+        INSERT INTO small VALUES (3), (9), (1000)");
+    let koan = koan(&server, |builder| builder.register::<Small>()).await;
+    koan.backup("small").await.expect("a backup");
+    server.sql("DELETE FROM small");
+    koan.restore("small").await.expect("restored");
+    assert_eq!(server.sql("SELECT last_value, is_called FROM small_numbers"), "9|t");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Small {
+    id: i64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sequences_that_are_not_reached_are_named() {
+    let server = Server::start();
+    server.sql("CREATE SEQUENCE alone; CREATE SEQUENCE owned; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT 1 + nextval('owned'));
+        INSERT INTO small DEFAULT VALUES; CREATE ROLE reader LOGIN; GRANT SELECT ON small TO reader");
+    let of = |database: koan_backup::PostgresOptions| {
+        koan_of(database.connect().expect("an address"), |b| b.register::<Small>())
+    };
+    // The role may not read the sequence.
+    let by_reader = of(Postgres::options(server.address_of("reader", "test"))).await;
+    let warnings = by_reader.inventory().warnings.join("\n");
+    assert!(
+        warnings.contains("may not read sequence `owned`") && warnings.contains("GRANT SELECT"),
+        "{warnings}"
+    );
+    let backup = by_reader.backup("blind").await.expect("a backup");
+    assert!(
+        backup.warnings().iter().any(|warning| warning.contains("sequence `owned`")),
+        "{:?}",
+        backup.warnings()
+    );
+    // Nothing uses the other one.
+    let koan = of(Postgres::options(server.address())).await;
+    let warnings = koan.inventory().warnings.join("\n");
+    assert!(
+        warnings.contains("sequence `alone`")
+            && warnings.contains("ignore_sequence")
+            && !warnings.contains("`owned`"),
+        "{warnings}"
+    );
+    let ignored = Postgres::options(server.address()).ignore_sequence("alone", "ids of a cache");
+    let koan = of(ignored).await;
+    assert_eq!(koan.inventory().warnings, [] as [String; 0]);
+    let wrong =
+        of(Postgres::options(server.address()).ignore_sequence("alone", "x").ignore_sequence("nope", "x"))
+            .await;
+    assert!(wrong.inventory().warnings.join("\n").contains("names `nope`"));
+    let error =
+        Postgres::options(server.address()).ignore_sequence("alone", " ").connect().expect_err("no reason");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    // The sequence of the archive is not there any more.
+    koan.backup("small").await.expect("a backup");
+    server.sql("ALTER TABLE small ALTER id DROP DEFAULT; DROP SEQUENCE owned");
+    let viable = koan.restore("small").viability().await.expect("assessed");
+    let lost =
+        viable.findings.iter().find(|finding| finding.message.contains("public.owned")).expect("a finding");
+    assert_eq!(lost.severity, Severity::Warning);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_makes_the_name_of_its_sequence_has_all_of_the_schema_recorded() {
+    let server = Server::start();
+    server.sql("CREATE SEQUENCE small_numbers; CREATE FUNCTION number(of text) RETURNS bigint LANGUAGE sql AS
+        $$ SELECT nextval((of || '_numbers')::regclass) $$;
+        CREATE TABLE small (id bigint PRIMARY KEY DEFAULT number('small')); INSERT INTO small DEFAULT VALUES; INSERT INTO small DEFAULT VALUES");
+    let koan = koan(&server, |builder| builder.register::<Small>()).await;
+    let backup = koan.backup("small").await.expect("a backup");
+    assert!(
+        backup.warnings().iter().any(|warning| warning.contains("table `small`")),
+        "{:?}",
+        backup.warnings()
+    );
+    server.sql("SELECT setval('small_numbers', 1, false)");
+    koan.restore("small").await.expect("restored");
+    assert_eq!(server.sql("SELECT nextval('small_numbers')"), "3");
+}

@@ -1,0 +1,282 @@
+//! Values that look alike in JSON: each comes back as it was, or is refused by entity, key and column.
+
+use std::collections::BTreeMap;
+
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::{Server, installed_versions};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::rig::{koan, refused};
+
+/// Backs up, empties the tables, restores in both forms, and gives what was and is there.
+async fn round_trip(server: &Server, koan: &Koan, table: &str) {
+    let dump = || server.sql(&format!("SELECT x::text FROM {table} x ORDER BY id"));
+    let before = dump();
+    let backup = koan.backup("values").await.expect("a backup");
+    assert_eq!(backup.warnings(), [] as [String; 0], "{table}");
+    let dry = koan.restore("values").dry_run().await.expect("compared");
+    assert_eq!(dry.entities[0].counts.unchanged, dry.entities[0].records, "{table}");
+    server.sql(&format!("DELETE FROM {table} WHERE id > 1"));
+    koan.restore("values").await.expect("restored");
+    assert_eq!(dump(), before, "{table}: merged");
+    server.sql(&format!("DELETE FROM {table}"));
+    koan.restore("values").await.expect("restored");
+    assert_eq!(dump(), before, "{table}: into an empty table");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Lists {
+    id: i64,
+    documents: Vec<Option<Json>>,
+    bytes: Json,
+    huge: Vec<i128>,
+    floats: Vec<f64>,
+}
+
+const LISTS: &str = "CREATE TABLE lists (id bigint PRIMARY KEY, documents jsonb[] NOT NULL DEFAULT '{}',
+    bytes bytea[] NOT NULL DEFAULT '{}', huge numeric[] NOT NULL DEFAULT '{}', floats float8[] NOT NULL DEFAULT '{}')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_json_and_bytes_keep_dimensions_nulls_and_digits() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(LISTS);
+        server.sql(
+            r#"INSERT INTO lists VALUES
+            (1, '{"[1, [2]]", NULL, "{\"a\": null}"}', '{{"\\x01","\\x"},{NULL,"\\x0203"}}', '{170141183460469231731687303715884105727}', '{0.1}'),
+            (2, '{"[]"}', '{{{"\\xff"}}}', '{}', '{-0,1e300}'), (3, '{}', '{"\\x",NULL}', '{1,2}', '{NaN}'),
+            (4, '{"1"}', '{{NULL}}', '{}', '{}')"#,
+        );
+        server.sql("UPDATE lists SET floats = '{}' WHERE id = 3");
+        let koan = koan(&server, |builder| builder.register::<Lists>()).await;
+        round_trip(&server, &koan, "lists").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_could_be_read_as_another_is_refused_by_entity_key_and_column() {
+    let server = Server::start();
+    server.sql(LISTS);
+    let koan = koan(&server, |builder| builder.register::<Lists>()).await;
+    for (column, value, reason) in [
+        ("documents", r#"'{{"1","2"},{"3","4"}}'"#, "more than one dimension"),
+        ("documents", r#"ARRAY['null'::jsonb]"#, "JSON `null`"),
+        ("documents", r#"'[0:0]={"1"}'"#, "does not begin at 1"),
+        ("bytes", r#"'[2:3]={"\\x01","\\x02"}'"#, "does not begin at 1"),
+        ("huge", "'[-1:0]={1,2}'", "does not begin at 1"),
+    ] {
+        server.sql(&format!(
+            "TRUNCATE lists; INSERT INTO lists (id, {column}) VALUES (1, DEFAULT), (42, {value})"
+        ));
+        let text = refused::<Lists>(&koan).await;
+        assert!(text.contains("Lists `id=42`") && text.contains(column) && text.contains(reason), "{text}");
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Nulls {
+    id: i64,
+    all_json: Option<Json>,
+    all_sql: Option<BTreeMap<String, i64>>,
+    never: Option<Vec<i64>>,
+    text: Option<Json>,
+    word: Option<String>,
+}
+
+const NULLS: &str = "CREATE TABLE nulls (id bigint PRIMARY KEY, all_json jsonb, all_sql jsonb, never json NOT NULL, text text,
+    word jsonb)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_null_and_null_come_back_as_they_were() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(NULLS);
+        server.sql(
+            r#"INSERT INTO nulls VALUES (1, 'null', NULL, 'null', 'null', 'null'), (2, '{"a": 1}', '{"a": 1}', '[1]', '[]', NULL),
+               (3, 'null', NULL, 'null', 'null', '"null"')"#,
+        );
+        let koan = koan(&server, |builder| builder.register::<Nulls>()).await;
+        round_trip(&server, &koan, "nulls").await;
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Document {
+    id: i64,
+    json: Option<Json>,
+    jsonb: Option<Json>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_null_comes_back_in_the_binary_form_as_well() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb);
+        INSERT INTO document VALUES (1, 'null', 'null'), (2, '1', '2'), (3, 'null', 'null')",
+    );
+    let koan = koan(&server, |builder| builder.register::<Document>()).await;
+    round_trip(&server, &koan, "document").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_holds_both_nulls_is_refused_by_entity_key_and_column() {
+    let server = Server::start();
+    server.sql(NULLS);
+    let koan = koan(&server, |builder| builder.register::<Nulls>()).await;
+    for column in ["all_json", "all_sql", "text"] {
+        server.sql(&format!(
+            "TRUNCATE nulls; INSERT INTO nulls (id, never) VALUES (1, '[]'), (42, '[]'); UPDATE nulls SET {column} = 'null' WHERE id = 42"
+        ));
+        let error = koan.backup("mixed").await.expect_err("both nulls").chain();
+        assert!(error.contains("Nulls `id=42`") && error.contains(column), "{error}");
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Sum {
+    free: Decimal,
+    fixed: Decimal,
+    ratio: f64,
+    count: i64,
+    parts: Vec<Decimal>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Account {
+    id: i64,
+    sum: Sum,
+    other: Option<Json>,
+}
+
+const ACCOUNT: &str =
+    "CREATE TYPE sum AS (free numeric, fixed numeric(30,4), ratio float8, count bigint, parts numeric[]);
+    CREATE TYPE odd AS (list int[], document jsonb, ratio float8);
+    CREATE TABLE account (id bigint PRIMARY KEY, sum sum NOT NULL, other odd)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decimals_in_composite_types_keep_every_digit() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(ACCOUNT);
+        server.sql(
+            "INSERT INTO account VALUES
+             (1, ROW(1.10, 1.10, 0.1, 9223372036854775807, '{1.50,2}'), ROW('{1,NULL}', '{\"a\": [null]}', 1.5)),
+             (2, ROW(1234567890123456789.123456789, 12345678901234567890.1234, 1e300, -1, '{}'), NULL),
+             (3, ROW(0.000, -5, -0.5, 0, '{79228162514264337593543950335}'), NULL)",
+        );
+        let koan = koan(&server, |builder| builder.register::<Account>()).await;
+        round_trip(&server, &koan, "account").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_composite_value_that_json_cannot_hold_is_refused_by_entity_key_and_column() {
+    let server = Server::start();
+    server.sql(ACCOUNT);
+    let koan = koan(&server, |builder| builder.register::<Account>()).await;
+    for value in ["ROW('[0:1]={1,2}', NULL, 0)", "ROW(NULL, 'null', 0)", "ROW(NULL, NULL, '-0')"] {
+        server.sql(&format!(
+            "TRUNCATE account; INSERT INTO account VALUES (42, ROW(1, 1, 1, 1, '{{}}'), {value})"
+        ));
+        let text = refused::<Account>(&koan).await;
+        assert!(text.contains("Account `id=42`") && text.contains("other"), "{text}");
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Labelled {
+    id: i64,
+    part: Option<Json>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_composite_type_with_hstore_in_it_is_refused_at_boot() {
+    let server = Server::start();
+    server.sql("CREATE EXTENSION hstore; CREATE TYPE part AS (labels hstore); CREATE TABLE labelled (id bigint PRIMARY KEY, part part)");
+    let koan = koan(&server, |builder| builder.register::<Labelled>()).await;
+    let warnings = koan.inventory().warnings.join("\n");
+    assert!(warnings.contains("column `part` of table `labelled` is of type `part`"), "{warnings}");
+}
+
+/// Types whose values are text to a field, with values at their edges.
+const TEXTS: &[(&str, &[&str])] = &[
+    ("int4range", &["empty", "(,)", "[1,10)", "[-5,)"]),
+    ("numrange", &["[1.10,2.50]", "(,1e10)", "(-Infinity,Infinity)"]),
+    ("tstzrange", &["[\"2024-01-01 00:00:00+02\",infinity)", "[-infinity,infinity]"]),
+    ("daterange", &["[0044-03-15 BC,2024-02-29]"]),
+    ("int8multirange", &["{}", "{[1,3),[7,)}"]),
+    ("tsmultirange", &["{[2024-01-01 00:00:00,2024-01-02 00:00:00.000001]}"]),
+    ("positive_range", &["[1,2)"]),
+    ("moods", &["{sad,NULL,happy}", "{}", "{{sad,happy}}"]),
+    ("money", &["-92233720368547758.08", "92233720368547758.07", "0.01"]),
+    (
+        "interval",
+        &["-1 year -2 mons +3 days -04:05:06.000007", "178000000 years", "-00:00:00.5", "1 mon -1 day", "0"],
+    ),
+    ("bit(3)", &["101", "000"]),
+    ("bit varying", &["", "10110"]),
+    (
+        "xml",
+        &["<a>1</a><b/>", "text only", "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>", "<!DOCTYPE a><a/>"],
+    ),
+    ("point", &["(1.1,-2e300)", "(NaN,Infinity)"]),
+    ("line", &["{1,-2,0.30000000000000004}"]),
+    ("lseg", &["[(1,2),(3,4)]"]),
+    ("box", &["(3,4),(1,2)"]),
+    ("path", &["((1,2),(3,4))", "[(1,2),(3,4)]"]),
+    ("polygon", &["((1,2),(3,4),(5,6))"]),
+    ("circle", &["<(1,2),0.1>"]),
+    ("macaddr8", &["08:00:2b:01:02:03:04:05"]),
+    ("timetz", &["23:59:59.999999-15:59", "24:00:00+00"]),
+    ("time", &["24:00:00"]),
+    ("date", &["infinity", "0044-03-15 BC", "5874897-12-31"]),
+    ("timestamptz", &["-infinity", "294276-12-31 23:59:59.999999+00"]),
+    ("numeric", &["NaN", "Infinity", "1e-100", "1.100"]),
+    ("float8", &["NaN", "-Infinity", "-0", "5e-324"]),
+    ("tsvector", &["'a':1A 'b c':2,3B", ""]),
+    ("tsquery", &["'a' & !'b' <2> 'c':*A"]),
+    ("jsonpath", &["$.\"a\"[*]?(@ > 1)"]),
+    ("pg_lsn", &["16/B374D848"]),
+    ("\"char\"", &["x", ""]),
+    ("text[]", &["[0:1]={a,b}", "{{a,NULL},{\"\",\"NULL\"}}"]),
+    ("jsonb[]", &["{{\"1\",\"null\"},{NULL,\"[2]\"}}"]),
+    ("bytea[]", &["{{\"\\\\x01\",\"\\\\x\"}}"]),
+    ("cidr", &["10.0.0.0/8", "::/0"]),
+];
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Texts {
+    id: i64,
+    value: Option<String>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_type_with_a_text_form_comes_back_from_a_field_of_text() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql("CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN moods AS mood[]; CREATE DOMAIN positive_range AS int4range
+            CHECK (lower(VALUE) > 0); CREATE TABLE texts (id bigint PRIMARY KEY, value text)");
+        let has_xml = server.sql("SELECT to_regproc('pg_catalog.xml_is_well_formed') IS NOT NULL") == "t"
+            && version == 15;
+        let koan = koan(&server, |builder| builder.register::<Texts>()).await;
+        for (stored, values) in TEXTS.iter().filter(|(stored, _)| has_xml || *stored != "xml") {
+            server.sql(&format!(
+                "DROP TABLE texts; CREATE TABLE texts (id bigint PRIMARY KEY, value {stored})"
+            ));
+            for (index, value) in values.iter().enumerate() {
+                let value = value.replace('\'', "''");
+                server.sql(&format!("INSERT INTO texts VALUES ({index}, '{value}')"));
+            }
+            server.sql("INSERT INTO texts VALUES (99, NULL)");
+            round_trip(&server, &koan, "texts").await;
+        }
+    }
+}
