@@ -1,5 +1,6 @@
 //! Every store that archives can be kept in, and what each does when something goes wrong.
 
+mod answers;
 #[cfg(unix)]
 mod conformance;
 mod copying;
