@@ -178,26 +178,6 @@ async fn a_manifest_that_cannot_be_read_is_reported_and_hides_no_other() {
 }
 
 #[tokio::test]
-async fn a_backup_whose_manifest_nobody_could_read_fails_before_it_is_published() {
-    let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
-    let before = shop.nightly(1).await;
-    let large = "x".repeat(64 << 20);
-    let error = shop.koan.backup("large").metadata("note", large.as_str()).await.expect_err("too large");
-    assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("manifest"), "{error}");
-    let many = shop.koan.backup("many").tags((0..1_000_001).map(|tag| tag.to_string()));
-    assert_eq!(many.await.expect_err("too many values").kind(), ErrorKind::Unsupported);
-    let archives = std::fs::read_dir(shop.path("archives")).expect("a folder").count();
-    assert_eq!(archives, 1, "nothing of them stays");
-    let listed = shop.koan.backups().await.expect("listed");
-    assert!(shop.koan.catalog().unreadable().await.expect("listed").is_empty());
-    assert_eq!(listed.iter().filter(|manifest| manifest.status.is_complete()).count(), before.len());
-    // One below the limit is read.
-    let close = "x".repeat((64 << 20) - (64 << 10));
-    let backup = shop.koan.backup("close").metadata("note", close.as_str()).await.expect("a backup");
-    assert!(shop.koan.verify(backup.id()).await.expect("read").is_valid());
-}
-
-#[tokio::test]
 async fn a_backup_dated_in_the_future_does_not_silence_checks_of_age() {
     let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
     let past = shop.nightly(1).await;
