@@ -303,18 +303,25 @@ async fn one_backup_is_deleted_and_the_last_good_one_only_when_told() {
 }
 
 #[tokio::test]
-async fn a_damaged_pin_or_manifest_stops_pruning() {
+async fn a_damaged_pin_pins_and_a_damaged_manifest_is_never_treated_as_absent() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.nightly(4).await;
     let pins = shop.folder.path().join("pins");
     std::fs::create_dir(&pins).expect("a folder");
     std::fs::write(pins.join(format!("{}.json", ids[0])), b"{}").expect("written");
-    let plan = || async { shop.koan.retention(Retention::new().keep_last(1)).plan().await };
-    assert_eq!(plan().await.expect_err("damaged").kind(), ErrorKind::Corrupt);
-    std::fs::remove_dir_all(&pins).expect("removed");
+    for stray in [".DS_Store", "._x.json", "notes.txt", "conflicted copy.json"] {
+        std::fs::write(pins.join(stray), b"\0\x05").expect("written");
+    }
     std::fs::write(shop.folder.path().join(format!("manifests/{}.json", ids[1])), b"{}").expect("written");
-    assert_eq!(plan().await.expect_err("damaged").kind(), ErrorKind::Corrupt);
-    assert_eq!(shop.archives(), 3);
+    let retention = shop.koan.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    let report = retention.apply(&plan).await.expect("applied");
+    assert_eq!(report.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [ids[2]]);
+    assert_eq!(shop.archives(), 3, "that of the pinned one, of the damaged manifest, and the newest");
+    let error = shop.koan.delete(ids[0]).even_if_last().await.expect_err("it may be pinned");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(shop.koan.unpin(ids[0], None).await.expect("unpinned"), "it was pinned");
+    shop.koan.delete(ids[0]).await.expect("deleted");
 }
 
 /// Waits until something is there.

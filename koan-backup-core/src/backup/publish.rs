@@ -298,3 +298,43 @@ fn ratio(part: u64, whole: u64) -> f64 {
 pub(super) fn millis_between(start: Timestamp, end: Timestamp) -> u64 {
     u64::try_from(end.as_millisecond() - start.as_millisecond()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(warnings: Vec<String>) -> Manifest {
+        let at = "2026-11-29T03:00:00Z";
+        let manifest = serde_json::json!({
+            "formatVersion": 1, "id": "01a20039-2e20-73ff-b80d-43944b669d73", "name": "nightly", "description": null,
+            "createdAt": at, "completedAt": at, "durationMs": 0, "status": "completedWithWarnings", "error": null, "tags": [],
+            "metadata": {}, "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
+            "archive": null, "encryption": null, "entities": [],
+            "verification": { "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0 },
+            "discovery": {
+                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {}, "uncovered": [],
+                "excluded": [],
+            },
+            "warnings": [],
+        });
+        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
+        Manifest { warnings, ..manifest }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_no_reader_takes_is_not_published() {
+        let limit = usize::try_from(MAX_MANIFEST_BYTES).expect("small");
+        let storage = Storage::memory();
+        for warnings in [vec!["x".repeat(limit)], vec!["x,".repeat(600_000), "y,".repeat(600_000)]] {
+            let manifest = manifest(warnings);
+            assert_eq!(require_readable(&manifest).expect_err("too large").kind(), ErrorKind::Unsupported);
+            publish(&storage, &manifest, PATIENCE).await.expect_err("too large");
+            assert_eq!(storage.size(&manifest_path(&manifest.id)).await.expect("asked"), None);
+        }
+        let manifest = manifest(vec!["x".repeat(limit - (8 << 10))]);
+        require_readable(&manifest).expect("it fits");
+        publish(&storage, &manifest, PATIENCE).await.expect("published");
+        let listed = crate::catalog::list_all(&storage).await.expect("listed");
+        assert_eq!((listed.backups.len(), listed.unreadable.len()), (1, 0), "what is written is read");
+    }
+}

@@ -180,8 +180,8 @@ async fn is_cut_off(object: &ArchiveObject) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
         Err(error) => return Err(error),
     };
-    if memchr::memmem::find(&tail, b"PK\x05\x06").is_some() {
-        return Ok(false);
+    if let Some(end) = memchr::memmem::rfind(&tail, b"PK\x05\x06") {
+        return Ok(end + END_BYTES > tail.len());
     }
     // The manifest is written last, so its record is the last of the directory.
     let last = memchr::memmem::rfind(&tail, entry::MANIFEST.as_bytes());

@@ -75,11 +75,12 @@ pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> 
     Ok(listed.into_iter().map(|file| file.path).filter(is_lease).collect())
 }
 
-/// Whether a file is called as leases are: `{number or token}.json`, in a folder of its subject.
+/// Whether a file is called as leases are: a number or a token, in the folder of its subject.
 fn is_lease(path: &Path) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let name = path.filename().and_then(|name| name.strip_suffix(".json"));
-    name.is_some_and(|name| name.bytes().all(is_plain)) && path.parts().count() > 2
+    let is_in_place = path.parts().count() == 4 || generation(path).is_some();
+    is_in_place && name.is_some_and(|name| name.bytes().all(is_plain))
 }
 
 /// The generation of a file, if its name is that of one.

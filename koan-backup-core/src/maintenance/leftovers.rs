@@ -54,7 +54,9 @@ impl Leftovers<'_> {
                 {
                     removable.push(candidate);
                 }
-                Ok(Judgement::Unlisted(archive, _)) => report.unlisted.push(archive),
+                Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
+                    report.unlisted.push(archive);
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
                 Err(error) => problems.push(error.chain()),

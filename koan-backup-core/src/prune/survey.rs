@@ -59,6 +59,11 @@ impl<'a> Survey<'a> {
         readable.chain(self.unreadable.iter().map(|manifest| manifest.id)).collect()
     }
 
+    /// Whether the manifest of a backup is there and cannot be read, so that its archive is not unlisted.
+    pub(crate) fn is_unreadable(&self, id: Option<BackupId>) -> bool {
+        self.unreadable.iter().any(|manifest| Some(manifest.id) == id)
+    }
+
     /// The archives that manifests name.
     pub(crate) fn listed_archives(&self) -> BTreeSet<&str> {
         self.backups

@@ -210,7 +210,9 @@ pub(crate) async fn require_mostly_listed(
     let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
     let mut unlisted = 0;
     for candidate in unnamed {
-        if matches!(judge.judge(candidate).await?, Judgement::Unlisted(..)) {
+        if let Judgement::Unlisted(archive, _) = judge.judge(candidate).await?
+            && !survey.is_unreadable(archive.id)
+        {
             unlisted += 1;
         }
     }
@@ -230,7 +232,9 @@ pub(crate) async fn unlisted(
     let mut unlisted = Vec::new();
     for candidate in judge.unnamed() {
         match judge.judge(candidate).await {
-            Ok(Judgement::Unlisted(archive, _)) => unlisted.push(archive),
+            Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
+                unlisted.push(archive)
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(target: "koan::backup", archive = %candidate.path, error = %error.chain(), "an archive that no manifest names was not read");

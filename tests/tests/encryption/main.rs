@@ -4,6 +4,7 @@ mod clinic;
 mod files;
 mod keys;
 mod leaks;
+mod recovery;
 mod rekey;
 mod sealed;
 mod tampering;

@@ -1,5 +1,6 @@
 //! Every store that archives can be kept in, and what each does when something goes wrong.
 
+mod answers;
 #[cfg(unix)]
 mod answers;
 #[cfg(unix)]
@@ -8,6 +9,7 @@ mod copying;
 #[cfg(unix)]
 mod credentials;
 #[cfg(unix)]
+mod list_answers;
 mod marks;
 #[cfg(unix)]
 mod network;

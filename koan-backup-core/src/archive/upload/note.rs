@@ -101,7 +101,7 @@ impl UploadNote {
 /// Whether a file is called as notes are.
 fn is_note(path: &Path) -> bool {
     let token = path.filename().and_then(|name| name.strip_suffix(".json"));
-    token.is_some_and(|token| Uuid::try_parse(token).is_ok())
+    token.is_some_and(|token| Uuid::try_parse(token).is_ok_and(|id| id.to_string() == token))
 }
 
 #[cfg(test)]

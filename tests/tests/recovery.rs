@@ -1,0 +1,559 @@
+//! Archives that no manifest names: they are never garbage, they are reported, and they are recovered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use koan_backup::prelude::*;
+use koan_backup::{
+    BackupId, CatalogHealth, Clock, Expectations, MaintenanceReport, ProfileMaintenance, RecoveryOutcome,
+    RemovalReason, Retention, SetName, UnlistedState,
+};
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::scripted::Scripted;
+use object_store::local::LocalFileSystem;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Invoice {
+    id: i64,
+}
+
+struct Shop {
+    koan: Koan,
+    clock: HandClock,
+    folder: tempfile::TempDir,
+    store: FaultyStore,
+}
+
+async fn shop() -> Shop {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
+    let store = FaultyStore::over(Arc::new(store));
+    let clock = HandClock::at(&jiff::Timestamp::now().to_string());
+    let koan = context(store.storage(), &clock).await;
+    Shop { koan, clock, folder, store }
+}
+
+async fn context(storage: Storage, clock: &HandClock) -> Koan {
+    let database = Scripted::default();
+    for id in 0..50 {
+        database.put(&SetName::root(), &Invoice { id });
+    }
+    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    builder.build().await.expect("a context")
+}
+
+impl Shop {
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).into_iter().flatten();
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().expect("a name")).collect();
+        names.sort();
+        names
+    }
+
+    async fn nightly(&self, days: usize) -> Vec<BackupId> {
+        let mut ids = Vec::new();
+        for _ in 0..days {
+            ids.push(self.koan.backup("nightly").await.expect("a backup").id());
+            self.clock.pass(24);
+        }
+        ids
+    }
+
+    fn manifest(&self, id: BackupId) -> Value {
+        let text = std::fs::read(self.path(&format!("manifests/{id}.json"))).expect("a manifest");
+        serde_json::from_slice(&text).expect("JSON")
+    }
+
+    fn archive(&self, id: BackupId) -> String {
+        self.manifest(id)["archive"]["file"].as_str().expect("an archive").to_owned()
+    }
+
+    fn lose_manifests(&self) {
+        std::fs::remove_dir_all(self.path("manifests")).expect("removed");
+    }
+
+    async fn maintain(&self) -> (MaintenanceReport, ProfileMaintenance) {
+        let report = self.koan.maintenance().without_verification().await.expect("ran");
+        let profile = report.profiles[0].clone();
+        (report, profile)
+    }
+
+    async fn health(&self) -> CatalogHealth {
+        self.koan.catalog().health(&Expectations::new()).await.expect("looked at")
+    }
+
+    async fn listed(&self) -> Vec<BackupId> {
+        let mut ids: Vec<_> =
+            self.koan.backups().await.expect("listed").into_iter().map(|manifest| manifest.id).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Recovers, and gives the outcomes by archive.
+    async fn recover(&self) -> Vec<(String, RecoveryOutcome)> {
+        let report = self.koan.catalog().recover().await.expect("ran");
+        let mut found: Vec<_> =
+            report.archives.into_iter().map(|archive| (archive.archive, archive.outcome)).collect();
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found
+    }
+
+    fn age_archives(&self) {
+        for name in self.files("archives") {
+            age(&self.path(&format!("archives/{name}")));
+        }
+    }
+}
+
+fn age(file: &Path) {
+    let file = std::fs::File::options().write(true).open(file).expect("a file");
+    file.set_modified(SystemTime::now() - Duration::from_secs(90 * 86_400)).expect("a time");
+}
+
+#[tokio::test]
+async fn archives_stay_when_all_manifests_are_lost_and_are_recovered() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    let before: Vec<_> = ids.iter().map(|id| shop.manifest(*id)).collect();
+    shop.age_archives();
+    shop.lose_manifests();
+    let (report, profile) = shop.maintain().await;
+    assert!(!report.is_clean() && profile.leftovers.is_empty(), "{report:?}");
+    assert_eq!(profile.unlisted.len(), 3);
+    assert!(
+        profile.unlisted.iter().all(|archive| archive.state == UnlistedState::Complete
+            && archive.id.is_some_and(|id| ids.contains(&id)))
+    );
+    assert!(
+        profile.failures[0].contains("most of what is stored") && profile.failures[0].contains("recover")
+    );
+    assert_eq!(shop.files("archives").len(), 3);
+    let health = shop.health().await;
+    assert_eq!(health.unlisted.len(), 3);
+    assert!(health.problems.iter().any(|problem| problem.contains("is unlisted")), "{health:?}");
+
+    let recovered = shop.recover().await;
+    assert!(
+        recovered.len() == 3 && recovered.iter().all(|(_, outcome)| *outcome == RecoveryOutcome::Recovered)
+    );
+    let after: Vec<_> = ids.iter().map(|id| shop.manifest(*id)).collect();
+    assert_eq!(after, before, "path, size and hash of the archive too");
+    for id in &ids {
+        assert!(shop.koan.verify(*id).await.expect("read").is_valid());
+    }
+    shop.koan.restore("nightly").replace_existing().await.expect("restored");
+    let (report, _) = shop.maintain().await;
+    assert!(report.is_clean(), "{report:?}");
+    assert!(shop.health().await.unlisted.is_empty() && shop.recover().await.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_removed_while_most_of_what_is_stored_is_unlisted() {
+    let shop = shop().await;
+    let ids = shop.nightly(5).await;
+    let retention = || shop.koan.retention(Retention::new().keep_last(1));
+    for id in &ids[..3] {
+        std::fs::remove_file(shop.path(&format!("manifests/{id}.json"))).expect("removed");
+    }
+    let garbage = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&garbage, b"PK").expect("written");
+    shop.age_archives();
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert_eq!(ran.profiles[0].failures.len(), 2, "{ran:?}");
+    let plan = retention().plan().await.expect("a plan");
+    let error = retention().apply(&plan).await.expect_err("most is unlisted");
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("most of what"), "{error}");
+    let error = shop.koan.delete(ids[3]).await.expect_err("most is unlisted");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!((shop.files("archives").len(), shop.files("manifests").len()), (6, 2));
+
+    let report = shop.koan.catalog().recover().profiles(["local"]).await.expect("ran");
+    assert_eq!(report.recovered().count(), 3);
+    assert!(report.require_all().is_ok(), "an incomplete one is no error");
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(ran.is_clean() && !garbage.exists(), "{ran:?}");
+    assert_eq!((shop.files("archives").len(), shop.listed().await), (1, ids[4..].to_vec()));
+}
+
+#[tokio::test]
+async fn an_archive_that_was_copied_in_by_hand_is_recovered_under_any_name() {
+    let there = shop().await;
+    let ids = there.nightly(2).await;
+    let here = shop().await;
+    std::fs::create_dir_all(here.path("archives")).expect("a folder");
+    let archives: Vec<_> = ids.iter().map(|id| there.archive(*id)).collect();
+    std::fs::copy(there.path(&archives[0]), here.path(&archives[0])).expect("copied");
+    std::fs::copy(there.path(&archives[1]), here.path("archives/the good one.zip")).expect("copied");
+    for name in ["notes.txt", "._the good one.zip", "holiday.zip", "readme.zip.part"] {
+        std::fs::write(here.path("archives").join(name), b"mine").expect("written");
+    }
+    let recovered = here.recover().await;
+    let [one, holiday, other] = recovered.as_slice() else { panic!("{recovered:?}") };
+    assert_eq!((&one.1, &other.1), (&RecoveryOutcome::Recovered, &RecoveryOutcome::Recovered));
+    assert_eq!((holiday.0.as_str(), &holiday.1), ("archives/holiday.zip", &RecoveryOutcome::Incomplete));
+    here.age_archives();
+    assert!(
+        here.maintain().await.0.is_clean() && here.path("archives/holiday.zip").exists(),
+        "it is not ours"
+    );
+    assert_eq!(here.archive(ids[1]), "archives/the good one.zip");
+    assert_eq!(here.listed().await, ids);
+    here.koan.restore("nightly").replace_existing().await.expect("restored");
+}
+
+#[tokio::test]
+async fn only_what_is_proven_to_be_cut_off_is_removed() {
+    let shop = shop().await;
+    let ids = shop.nightly(1).await;
+    let whole = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("read");
+    let end = whole.len();
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let manifest = whole.windows(13).rposition(|name| name == b"manifest.json").expect("its directory");
+    let cut = [0, 1, end / 3, end / 2, end - 30, end - 22, end - 1];
+    let mut stays = Vec::new();
+    let name = |number: usize| format!("archives/backup-x-20260101-000000-{number:08x}.zip");
+    let mut number = 0;
+    let mut write = |bytes: &[u8]| {
+        number += 1;
+        std::fs::write(shop.path(&name(number)), bytes).expect("written");
+        name(number)
+    };
+    let goes: Vec<_> = cut.map(|length| write(&whole[..length])).to_vec();
+    // Damaged, and not cut off: the end record, the directory, and the number of its entries.
+    for at in [end - 22, manifest - 46, end - 12] {
+        stays.push(write(&flipped(at)));
+    }
+    shop.age_archives();
+    // Enough is listed.
+    shop.nightly(4).await;
+    let (_, profile) = shop.maintain().await;
+    let mut removed = profile.leftovers.clone();
+    removed.sort();
+    assert_eq!(removed, goes, "{profile:?}");
+    let mut unlisted: Vec<_> = profile.unlisted.iter().map(|archive| archive.archive.clone()).collect();
+    unlisted.sort();
+    assert_eq!(unlisted, stays);
+    assert!(profile.unlisted.iter().all(|archive| matches!(archive.state, UnlistedState::Damaged { .. })));
+    let recovered = shop.recover().await;
+    assert!(recovered.iter().all(|(_, outcome)| matches!(outcome, RecoveryOutcome::Damaged { .. })));
+    let error = shop.koan.catalog().recover().await.expect("ran").require_all().expect_err("damaged");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn an_archive_whose_records_are_damaged_is_not_recovered() {
+    let shop = shop().await;
+    let ids = shop.nightly(1).await;
+    let archive = shop.path(&shop.archive(ids[0]));
+    let mut bytes = std::fs::read(&archive).expect("read");
+    let entry = bytes.windows(22).position(|name| name == b"entities/Invoice.jsonl").expect("an entry");
+    bytes[entry + 30] ^= 1;
+    std::fs::write(&archive, bytes).expect("written");
+    shop.lose_manifests();
+    let recovered = shop.recover().await;
+    assert!(matches!(recovered.as_slice(), [(_, RecoveryOutcome::Damaged { .. })]), "{recovered:?}");
+    assert!(shop.listed().await.is_empty() && archive.exists());
+}
+
+#[tokio::test]
+async fn an_archive_that_cannot_be_read_is_not_removed() {
+    let shop = shop().await;
+    shop.nightly(2).await;
+    let archive = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&archive, vec![0; 1000]).expect("written");
+    age(&archive);
+    for (operation, failure) in [
+        (Operation::Get, Failure::Forbidden),
+        (Operation::Get, Failure::Broken),
+        (Operation::Get, Failure::Short(10)),
+        (Operation::Head, Failure::Broken),
+    ] {
+        shop.store.fail([Fault::always(operation, "0a1b2c3d", failure)]);
+        let (report, profile) = shop.maintain().await;
+        assert!(profile.leftovers.is_empty() && !report.is_clean(), "{failure:?}: {report:?}");
+        assert!(archive.exists(), "{failure:?}");
+        let outcome = &shop.recover().await[0].1;
+        assert!(
+            matches!(outcome, RecoveryOutcome::Failed { .. } | RecoveryOutcome::Damaged { .. }),
+            "{outcome:?}"
+        );
+    }
+    shop.store.fail([]);
+    let (_, profile) = shop.maintain().await;
+    assert_eq!(profile.leftovers.len(), 1, "{profile:?}");
+}
+
+#[tokio::test]
+async fn a_removal_that_was_interrupted_is_finished_and_not_recovered() {
+    let shop = shop().await;
+    let ids = shop.nightly(6).await;
+    let archives: Vec<_> = ids.iter().map(|id| shop.archive(*id)).collect();
+    shop.store.fail([Fault::always(Operation::Delete, "archives/", Failure::Forbidden)]);
+    shop.koan.delete(ids[0]).await.expect_err("the archive stays");
+    let retention = shop.koan.retention(Retention::new().keep_last(4));
+    let plan = retention.plan().await.expect("a plan");
+    retention.apply(&plan).await.expect_err("the archive stays");
+    assert_eq!((shop.listed().await, shop.files("archives").len()), (ids[2..].to_vec(), 6));
+    let skipped = |reason| RecoveryOutcome::ToBeRemoved { reason };
+    assert_eq!(
+        shop.recover().await,
+        [
+            (archives[0].clone(), skipped(RemovalReason::Deleted)),
+            (archives[1].clone(), skipped(RemovalReason::Retention)),
+        ]
+    );
+    assert!(shop.health().await.unlisted.is_empty(), "somebody wanted them to go");
+    // Also when the manifests of the others are lost.
+    let kept = shop.path("kept");
+    std::fs::rename(shop.path("manifests"), &kept).expect("renamed");
+    assert_eq!(shop.koan.catalog().recover().await.expect("ran").recovered().count(), 4);
+    assert_eq!(shop.listed().await, ids[2..]);
+    shop.store.fail([]);
+    let (report, profile) = shop.maintain().await;
+    assert_eq!(profile.leftovers, archives[..2], "{report:?}");
+    assert!(report.is_clean());
+    let _ = shop.maintain().await;
+    assert_eq!(shop.files("removals"), [""; 0], "no record stays of what is gone");
+}
+
+#[tokio::test]
+async fn a_removal_that_did_not_happen_leaves_no_record() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    shop.store.fail([Fault::always(Operation::Delete, "manifests/", Failure::Forbidden)]);
+    shop.koan.delete(ids[0]).await.expect_err("its manifest stays");
+    assert_eq!(shop.files("removals"), [""; 0]);
+    // Nothing is removed of which the removal cannot be recorded.
+    shop.store.fail([Fault::always(Operation::Put, "removals/", Failure::Forbidden)]);
+    shop.koan.delete(ids[0]).await.expect_err("not recorded");
+    shop.store.fail([]);
+    assert_eq!(shop.listed().await, ids);
+    koan_delete_is_recorded_first(&shop, ids[0]).await;
+}
+
+async fn koan_delete_is_recorded_first(shop: &Shop, id: BackupId) {
+    // A pin that is set after the manifest was hidden: it is put back, and the record is withdrawn.
+    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Slow(1500))]);
+    let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
+    while shop.store.asked(Operation::Delete, "manifests") == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(shop.files("removals").len(), 1, "before the manifest goes");
+    shop.koan.pin(id, None, "an audit").await.expect("pinned");
+    let error = deleting.await.expect("no panic").expect_err("pinned meanwhile");
+    assert!(error.to_string().contains("an audit"), "{error}");
+    assert_eq!(shop.files("removals"), [""; 0], "the record was withdrawn");
+    assert!(shop.koan.verify(id).await.expect("read").is_valid());
+}
+
+/// A record as a process leaves it that dies.
+fn record(shop: &Shop, id: BackupId, archive: &str, reason: &str, replacement: Option<&str>) {
+    let record = serde_json::json!({
+        "archive": archive, "id": id, "reason": reason, "replacement": replacement, "decidedAt": shop.clock.now(),
+    });
+    std::fs::create_dir_all(shop.path("removals")).expect("a folder");
+    let name = archive.strip_prefix("archives/").expect("an archive");
+    std::fs::write(shop.path(&format!("removals/{name}.json")), record.to_string()).expect("written");
+}
+
+#[tokio::test]
+async fn a_record_does_not_count_while_a_manifest_names_the_archive() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    record(&shop, ids[0], &shop.archive(ids[0]), "deleted", None);
+    record(
+        &shop,
+        ids[1],
+        &shop.archive(ids[1]),
+        "rekeyed",
+        Some("archives/backup-none-20260101-000000-0a1b2c3d.zip"),
+    );
+    shop.age_archives();
+    let (report, profile) = shop.maintain().await;
+    assert!(report.is_clean() && profile.leftovers.is_empty(), "{report:?}");
+    assert_eq!(shop.files("archives").len(), 3);
+    assert_eq!(shop.files("removals"), [""; 0], "they are withdrawn, so that they never count");
+}
+
+#[tokio::test]
+async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
+    let shop = shop().await;
+    let ids = shop.nightly(5).await;
+    let old = shop.archive(ids[0]);
+    let new = old.replace(".zip", "-0a1b2c3d.zip");
+    std::fs::copy(shop.path(&old), shop.path(&new)).expect("copied");
+    let whole = std::fs::read(shop.path(&new)).expect("read");
+    std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[0]))).expect("removed");
+    for replacement in [Some("PK"), None] {
+        record(&shop, ids[0], &old, "rekeyed", Some(&new));
+        match replacement {
+            Some(text) => std::fs::write(shop.path(&new), text).expect("written"),
+            None => std::fs::remove_file(shop.path(&new)).expect("removed"),
+        }
+        shop.age_archives();
+        let (_, profile) = shop.maintain().await;
+        assert!(!profile.leftovers.contains(&old), "{profile:?}");
+        assert_eq!(profile.unlisted.len(), 1);
+        std::fs::write(shop.path(&new), &whole).expect("written");
+    }
+    // Another backup in the place of the replacement is no replacement.
+    std::fs::copy(shop.path(&shop.archive(ids[1])), shop.path(&new)).expect("copied");
+    assert!(!shop.maintain().await.1.leftovers.contains(&old));
+    std::fs::write(shop.path(&new), &whole).expect("written");
+    let recovered = shop.recover().await;
+    assert_eq!(
+        recovered,
+        [
+            (new.clone(), RecoveryOutcome::Recovered),
+            (old.clone(), RecoveryOutcome::ToBeRemoved { reason: RemovalReason::Rekeyed }),
+        ]
+    );
+    assert_eq!(shop.archive(ids[0]), new);
+    let (_, profile) = shop.maintain().await;
+    assert_eq!(profile.leftovers, [old]);
+}
+
+#[tokio::test]
+async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    let listed = shop.archive(ids[0]);
+    let copy = listed.replace(".zip", "-0a1b2c3d.zip");
+    std::fs::copy(shop.path(&listed), shop.path(&copy)).expect("copied");
+    shop.age_archives();
+    let whole = std::fs::read(shop.path(&listed)).expect("read");
+    std::fs::write(shop.path(&listed), b"PK").expect("written");
+    let (_, profile) = shop.maintain().await;
+    assert!(profile.leftovers.is_empty() && profile.unlisted.len() == 1, "{profile:?}");
+    let recovered = shop.recover().await;
+    assert!(
+        matches!(&recovered[0].1, RecoveryOutcome::Failed { problem } if problem.contains("listed already"))
+    );
+    std::fs::write(shop.path(&listed), whole).expect("written");
+    assert_eq!(shop.recover().await, [(copy.clone(), RecoveryOutcome::Superseded { by: listed.clone() })]);
+    let (_, profile) = shop.maintain().await;
+    assert_eq!(profile.leftovers, [copy]);
+    assert!(shop.path(&listed).exists());
+}
+
+#[tokio::test]
+async fn a_damaged_manifest_is_replaced_by_that_of_its_archive_and_kept_beside_it() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    let before = shop.manifest(ids[1]);
+    std::fs::write(shop.path(&format!("manifests/{}.json", ids[1])), b"{\"id\":").expect("written");
+    shop.age_archives();
+    let (_, profile) = shop.maintain().await;
+    assert!(profile.leftovers.is_empty() && profile.unreadable.len() == 1, "{profile:?}");
+    let recovered = shop.recover().await;
+    assert!(matches!(recovered.as_slice(), [(_, RecoveryOutcome::Recovered)]), "{recovered:?}");
+    assert_eq!(shop.manifest(ids[1]), before);
+    assert!(shop.files("manifests").iter().any(|name| name.contains(".damaged-")));
+    assert_eq!(shop.listed().await, ids);
+    // What the store does not hand out is not replaced.
+    shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden).after(0)]);
+    shop.koan.catalog().recover().await.expect_err("none is handed out");
+}
+
+/// A lease of somebody who works on an archive.
+fn lease(shop: &Shop, archive: &str, minutes: i64) {
+    let now = shop.clock.now();
+    let lease = serde_json::json!({
+        "formatVersion": 1, "subject": { "backup": "slow" }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+        "expiresAt": now + jiff::Span::new().minutes(minutes), "backup": null, "archive": archive,
+        "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+    });
+    std::fs::create_dir_all(shop.path("leases/backup/slow")).expect("a folder");
+    std::fs::write(shop.path("leases/backup/slow/0000000001.json"), lease.to_string()).expect("written");
+}
+
+/// Runs maintenance, and does something once a slow operation was asked for.
+async fn meanwhile(
+    shop: &Shop,
+    operation: Operation,
+    path: &'static str,
+    work: impl FnOnce(),
+) -> ProfileMaintenance {
+    shop.store.fail([Fault::once(operation, path, Failure::Slow(1500))]);
+    let running =
+        tokio::spawn(std::future::IntoFuture::into_future(shop.koan.maintenance().without_verification()));
+    while shop.store.asked(operation, path) == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    work();
+    running.await.expect("no panic").expect("ran").profiles[0].clone()
+}
+
+#[tokio::test]
+async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
+    let archive = "archives/backup-slow-20260101-000000-0a1b2c3d.zip";
+    let unfinished = async || {
+        let shop = shop().await;
+        let ids = shop.nightly(2).await;
+        std::fs::write(shop.path(archive), b"12345").expect("written");
+        age(&shop.path(archive));
+        (shop, ids)
+    };
+    // Its lease is judged by the time at which it was read, not by the time after the survey.
+    let (shop, _) = unfinished().await;
+    lease(&shop, archive, 1);
+    let clock = shop.clock.clone();
+    let profile = meanwhile(&shop, Operation::List, "manifests", || clock.pass(1)).await;
+    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    // A manifest that appears after the survey names it.
+    let (shop, ids) = unfinished().await;
+    let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || {
+        let mut manifest = shop.manifest(ids[0]);
+        let id = "01920000-0000-7000-8000-00000a1b2c3d";
+        manifest["id"] = id.into();
+        manifest["archive"]["file"] = archive.into();
+        std::fs::write(shop.path(&format!("manifests/{id}.json")), manifest.to_string()).expect("written");
+    });
+    let profile = profile.await;
+    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    // So does a lease.
+    let (shop, _) = unfinished().await;
+    let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || lease(&shop, archive, 1)).await;
+    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    // It goes when nobody names it.
+    std::fs::remove_dir_all(shop.path("leases/backup/slow")).expect("removed");
+    assert_eq!(shop.maintain().await.1.leftovers, [archive]);
+}
+
+#[tokio::test]
+async fn a_recovery_waits_for_whoever_removes_backups_and_leaves_alone_what_is_written() {
+    let shop = shop().await;
+    let ids = shop.nightly(2).await;
+    let archive = shop.archive(ids[0]);
+    shop.lose_manifests();
+    lease(&shop, &archive, 1);
+    let recovered = shop.recover().await;
+    assert!(recovered.contains(&(archive, RecoveryOutcome::InUse)), "{recovered:?}");
+    assert_eq!(shop.listed().await, ids[1..]);
+    let now = shop.clock.now();
+    let prune = serde_json::json!({
+        "formatVersion": 1, "subject": "prune", "acquiredAt": now, "leaseSeconds": 60, "released": false,
+        "expiresAt": now + jiff::Span::new().minutes(1), "backup": null, "archive": null,
+        "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+    });
+    std::fs::write(shop.path("leases/prune/0000000099.json"), prune.to_string()).expect("written");
+    let error = shop.koan.catalog().recover().await.expect_err("somebody removes backups");
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    let error = shop.koan.catalog().recover().profiles(["far"]).await.expect_err("no such profile");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
