@@ -6,7 +6,8 @@
 //! - **Snapshots**: all entities are read in one read transaction, each in the order of its key. In WAL mode writers go on
 //!   meanwhile; with a rollback journal they wait until the snapshot is dropped.
 //! - **Types**: values are read as their field means them, whatever storage class they are in. Dates and times are text, a
-//!   whole number of seconds since 1970 (or of the unit that the field's serde form counts), or a Julian day as REAL.
+//!   whole number of seconds since 1970 (or of the unit that the field's serde form counts), or a Julian day as REAL. A number
+//!   after the year 2200 is refused where no unit is declared, because it may count milliseconds.
 //! - **Physical form**: an archive records in which form each column holds its values, so that a restored row equals the
 //!   lost one byte for byte. White space and the order of keys inside JSON text are not kept; the backup counts such values in a
 //!   warning.

@@ -83,7 +83,7 @@ impl Decisions {
     }
 
     /// The keys of the records that were decided about.
-    pub(crate) fn seen(&self) -> impl Iterator<Item = &RecordKey> {
+    pub(crate) fn seen(&self) -> impl ExactSizeIterator<Item = &RecordKey> {
         self.seen.iter()
     }
 

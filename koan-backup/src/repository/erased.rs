@@ -32,7 +32,15 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// The key of a record by the repository's own definition; `None` if it has none.
     fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
     -> Result<Option<RecordKey>>;
-    async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()>;
+    /// Writes records, and adds the mark of each to `written`.
+    async fn upsert(
+        &self,
+        records: Vec<Record>,
+        codec: &EntityCodec,
+        written: &mut HashSet<Mark>,
+    ) -> Result<()>;
+    /// Whether there is a record of each mark.
+    async fn has_all(&self, marks: &HashSet<Mark>) -> Result<bool>;
     /// Reads everything again: each record about which something was decided must be there. Then removes the records that were
     /// there before and about which nothing was decided, if that is asked for, and gives their number.
     async fn settle(
@@ -43,6 +51,10 @@ pub(super) trait ErasedRepository: Send + Sync {
         others: Others,
     ) -> Result<usize>;
 }
+
+/// The key of a record as its type writes it, or as the repository compares it: cheaper than a [`RecordKey`], and another for keys
+/// that are equal but written otherwise.
+pub(super) type Mark = Vec<u8>;
 
 /// What becomes of records that are not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +106,16 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
             Some(text) => RecordKey::of_values(&[Value::Str(text.into())]),
             None => RecordKey::of(fields, codec.schema()),
         }
+    }
+
+    fn mark(&self, record: &T) -> Result<Mark> {
+        if let Some(text) = self.repository.comparable_key(record) {
+            return Ok(text.into_bytes());
+        }
+        serde_json::to_vec(&record.key()).map_err(|source| {
+            let text = format!("the key of a record of {} cannot be written as JSON", T::descriptor().name());
+            Error::with_source(ErrorKind::Record, text, source)
+        })
     }
 
     fn record(codec: &EntityCodec, record: &T) -> Result<Record> {
@@ -184,14 +206,30 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         Ok(key.map(|text| RecordKey::of_values(&[Value::Str(text.into())])))
     }
 
-    async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()> {
+    async fn upsert(
+        &self,
+        records: Vec<Record>,
+        codec: &EntityCodec,
+        written: &mut HashSet<Mark>,
+    ) -> Result<()> {
         let fields = Projection::of(codec.schema());
-        let typed = records.iter().map(|record| {
+        let mut typed = Vec::with_capacity(records.len());
+        for record in &records {
             let read = record.with_row(&fields, |row| row.read::<T>());
-            read.map_err(|error| undecodable(record, codec, error))
-        });
-        let typed = typed.collect::<Result<Vec<_>>>()?;
+            let read = read.map_err(|error| undecodable(record, codec, error))?;
+            written.insert(self.mark(&read)?);
+            typed.push(read);
+        }
         self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
+    }
+
+    async fn has_all(&self, marks: &HashSet<Mark>) -> Result<bool> {
+        let mut missing: HashSet<&[u8]> = marks.iter().map(Vec::as_slice).collect();
+        let mut all = self.repository.all();
+        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+            missing.remove(self.mark(&record)?.as_slice());
+        }
+        Ok(missing.is_empty())
     }
 
     async fn settle(

@@ -1,5 +1,6 @@
 //! One restore into repositories. There is no transaction: what is written stays.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use koan_backup_core::{
 };
 
 use super::Repositories;
-use super::erased::{ErasedRepository, Others, Present, hash};
+use super::erased::{ErasedRepository, Mark, Others, Present, hash};
 use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
 
 /// One restore into repositories.
@@ -29,8 +30,8 @@ struct Target {
     present: Present,
     decisions: Decisions,
     keys: Keys,
-    /// Whether anything was written.
-    wrote: bool,
+    /// The marks of the records that were written.
+    written: HashSet<Mark>,
 }
 
 /// By what keys are compared.
@@ -67,13 +68,20 @@ impl RestoreSession for RepositorySession {
         let present = repository.present(&codec).await?;
         let decisions = Decisions::new(codec.clone(), self.options.clone());
         let fields = Projection::of(codec.schema());
-        self.current =
-            Some(Target { codec, fields, repository, present, decisions, keys: Keys::Unknown, wrote: false });
+        self.current = Some(Target {
+            codec,
+            fields,
+            repository,
+            present,
+            decisions,
+            keys: Keys::Unknown,
+            written: HashSet::new(),
+        });
         Ok(())
     }
 
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let Target { codec, fields, repository, present, decisions, keys, wrote } =
+        let Target { codec, fields, repository, present, decisions, keys, written: marks } =
             self.current.as_mut().ok_or_else(out_of_turn)?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
@@ -95,19 +103,21 @@ impl RestoreSession for RepositorySession {
         if written.is_empty() {
             return Ok(());
         }
-        *wrote = true;
-        let (name, ended) = (codec.name(), repository.upsert(written, codec).await);
+        let (name, ended) = (codec.name(), repository.upsert(written, codec, marks).await);
         // One that failed may have been written in part.
         self.note(name);
         ended
     }
 
     async fn end(&mut self) -> Result<WriteCounts> {
-        let Target { codec, repository, present, decisions, wrote, .. } =
+        let Target { codec, repository, present, decisions, written, .. } =
             self.current.take().ok_or_else(out_of_turn)?;
         let mut gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
         let deletes = self.options.replace_existing && gone > 0;
-        if self.options.intent == SessionIntent::Apply && (wrote || deletes) {
+        // Mostly all records were written, none goes, and each is found as its type writes its key.
+        let is_all_written = !deletes && !written.is_empty() && written.len() == decisions.seen().len();
+        let is_there = is_all_written && repository.has_all(&written).await?;
+        if self.options.intent == SessionIntent::Apply && !is_there && (deletes || !written.is_empty()) {
             if deletes {
                 self.note(codec.name());
             }

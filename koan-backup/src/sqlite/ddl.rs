@@ -35,6 +35,19 @@ pub(super) fn create(
     }
 }
 
+/// Why SQLite cannot make a table from the schema of an entity: it does not tell names apart by case.
+pub(super) fn problem(entity: &EntityCodec) -> Option<String> {
+    let names: Vec<&str> = entity.schema().fields.iter().map(column_name).collect();
+    let twin = |(index, name): (usize, &&str)| {
+        let other = names[..index].iter().find(|other| other.eq_ignore_ascii_case(name))?;
+        Some(format!(
+            "its table cannot be made: columns `{other}` and `{name}` are one to SQLite; name one of them with \
+             #[entity(column = \"…\")]"
+        ))
+    };
+    names.iter().enumerate().find_map(twin)
+}
+
 /// A table for the fields of an entity.
 fn from_schema(entity: &EntityCodec, name: &str) -> String {
     let schema = entity.schema();

@@ -1,10 +1,11 @@
 //! What would go wrong in a restore, told before anything is written.
 
-use koan_backup_core::{Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
 use serde::Deserialize as _;
 
 use super::catalog::{indexes, references, triggers};
 use super::connection::Access;
+use super::ddl;
 use super::derived;
 use super::error::failed;
 use super::form::FormReplay;
@@ -35,7 +36,15 @@ pub(super) fn assess(
                 }
                 mappings.push((name, mapping));
             }
-            Err(error) => findings.push(findings::of_table(target, &error, options)),
+            Err(error) => {
+                findings.push(findings::of_table(target, &error, options));
+                if error.kind() == ErrorKind::NotFound && options.create_missing {
+                    findings.extend(
+                        ddl::problem(&target.entity)
+                            .map(|problem| Finding::new(Severity::Error, name, problem)),
+                    );
+                }
+            }
         }
     }
     let taken: Vec<_> = mappings

@@ -1,6 +1,6 @@
 //! NULL, JSON's `null`, and what takes their place.
 
-use koan_backup_core::RestoreLevel;
+use koan_backup_core::{RestoreLevel, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, creating, dry, foreign, overwrite, replace};
@@ -146,4 +146,24 @@ async fn a_table_that_is_made_holds_every_value_as_it_is() {
     let mut wanted = lines.map(str::to_owned);
     wanted.sort();
     assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn names_that_differ_in_case_only_are_told_before_a_table_is_made() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestCase", table = "c", crate = "crate")]
+    struct Case {
+        id: i64,
+        name: String,
+        #[serde(rename = "Name")]
+        other: String,
+    }
+    let copy = foreign(&[r#"{"id":1,"name":"a","Name":"b"}"#]);
+    let database = Database::new("");
+    let found = database.assess::<Case>(&copy, &creating()).await;
+    assert!(
+        found.iter().any(|finding| finding.severity == Severity::Error && finding.message.contains("`Name`")),
+        "{found:?}"
+    );
+    database.restore::<Case>(&copy, &creating()).await.expect_err("two columns of one name");
 }
