@@ -7,7 +7,9 @@ mod policy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use declaration::{EntityDeclaration, FieldDeclaration, Presence, Shape, traced_with, wire_with};
+pub use declaration::{
+    EntityDeclaration, FieldDeclaration, OrderProbe, Presence, Shape, traced_with, wire_with,
+};
 pub(crate) use descriptor::crate_of;
 pub use descriptor::{EntityCodec, EntityDescriptor};
 pub(crate) use policy::{Decision, decide};

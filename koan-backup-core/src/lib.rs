@@ -68,8 +68,8 @@ pub use diff::{BackupDiff, Change, Difference, EntityDiff};
 pub use digest::RecordSetHash;
 pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
 pub use entity::{
-    Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, Policy, PolicyDeclaration,
-    PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,
+    Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, OrderProbe, Policy,
+    PolicyDeclaration, PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Listener};

@@ -74,7 +74,7 @@ pub use koan_backup_core::{
     ExcludedEntity, Expectations, FORMAT_VERSION, FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey,
     Growth, Identities, IncludedEntity, Inventory, Issue, KeepReason, KeySource, Keys, Koan, KoanBuilder,
     Listener, LogicalType, MaintenanceBuilder, MaintenanceReport, MaintenanceTask, Manifest, OffsetStyle,
-    OpenedProfile, OpenedProvider, Order, Period, Policy, PolicyDeclaration, PolicySource, Presence,
+    OpenedProfile, OpenedProvider, Order, OrderProbe, Period, Policy, PolicyDeclaration, PolicySource, Presence,
     Producer, ProfileMaintenance, ProfileStatistic, Projection, Provider, ProviderDescription,
     ProviderDocument, ProviderInfo, PruneReport, ReadRequest, ReadSummary, Recipients, Record, RecordError,
     RecordSetHash, RecordSink, RecoverBuilder, RecoveryOutcome, RecoveryReport, RekeyAllBuilder,

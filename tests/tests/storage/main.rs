@@ -2,8 +2,6 @@
 
 mod answers;
 #[cfg(unix)]
-mod answers;
-#[cfg(unix)]
 mod conformance;
 mod copying;
 #[cfg(unix)]
