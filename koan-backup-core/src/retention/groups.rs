@@ -48,7 +48,7 @@ pub(crate) fn groups(candidates: &[Candidate], losses: &[Shrunk], released: &BTr
         }
     }
     let before = |loss: &Shrunk| {
-        let entity = label(&loss.entity, loss.set.is_root().then_some("").unwrap_or(loss.set.as_str()));
+        let entity = label(&loss.entity, if loss.set.is_root() { "" } else { loss.set.as_str() });
         let is_before = |candidate: &&Candidate| {
             candidate.series == loss.series
                 && (candidate.created_at, candidate.id) < (loss.created_at, loss.backup)

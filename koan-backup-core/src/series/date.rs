@@ -5,6 +5,9 @@ use jiff::civil::Date;
 /// Years that a number of eight digits is taken for. Others are numbers.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
 
+/// A year, a month and a day that need not exist.
+type YearMonthDay = (i16, i8, i8);
+
 /// Where the date, or the date and time, at the end of a name begins, if there is one.
 pub(super) fn trailing(name: &str) -> Option<usize> {
     let bytes = name.as_bytes();
@@ -29,7 +32,7 @@ fn is_date_and_time(text: &[u8]) -> bool {
 }
 
 /// Year, month and day, what follows, and whether they have no separators.
-fn date(text: &[u8]) -> Option<((i16, i8, i8), &[u8], bool)> {
+fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (year, rest) = number(text, 4)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first));
     let skip = |rest: &'_ [u8]| match separator {
