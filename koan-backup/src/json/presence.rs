@@ -60,13 +60,15 @@ impl Directory {
         }
     }
 
-    /// Refuses a directory that is gone: it is never made again by itself.
+    /// Refuses a directory that is gone: it is never made again by itself. Without a context nothing is known of it, and it is made.
     pub(super) fn require_root(&self) -> Result<()> {
         if self.root.is_dir() {
             return Ok(());
         }
-        let known = self.presence.state.get().map(|state| self.known(state)).transpose()?.flatten();
-        Err(self.gone(known.as_ref()))
+        match self.presence.state.get() {
+            Some(state) => Err(self.gone(self.known(state)?.as_ref())),
+            None => create_directories(&self.root).map_err(|source| unusable(&self.root, source)),
+        }
     }
 
     fn known(&self, state: &MachineState) -> Result<Option<KnownPlace>> {

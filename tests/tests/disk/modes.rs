@@ -66,7 +66,7 @@ async fn under_any_umask_files_are_for_their_owner_and_restored_files_keep_their
         .expect("a context");
     let made = koan.backup("nightly").await.expect("a backup");
     koan.catalog().all().await.expect("listed");
-    koan.warm_up().await;
+    assert!(koan.warm_up().await.is_clean());
     let data = folder.join("data/Customer");
     for name in ["1", "2", "3"] {
         let path = data.join(format!("{name}.json"));
