@@ -203,6 +203,7 @@ async fn an_archive_that_was_copied_in_by_hand_is_recovered_under_any_name() {
     assert_eq!((&one.1, &other.1), (&RecoveryOutcome::Recovered, &RecoveryOutcome::Recovered));
     assert_eq!((holiday.0.as_str(), &holiday.1), ("archives/holiday.zip", &RecoveryOutcome::Incomplete));
     here.age_archives();
+    here.clock.pass(72);
     assert!(
         here.maintain().await.0.is_clean() && here.path("archives/holiday.zip").exists(),
         "it is not ours"
