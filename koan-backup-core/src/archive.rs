@@ -15,12 +15,11 @@ mod object;
 mod pending;
 mod reader;
 mod records;
-mod thread;
 mod upload;
 mod writer;
 
 pub use blocks::{Block, BlockTable};
-pub(crate) use bounds::{document_fits, tree_fits};
+pub(crate) use bounds::{MAX_MANIFEST_BYTES, document_fits, manifest_fits, tree_fits};
 pub(crate) use compression::Sealing;
 pub use compression::{Compression, CompressionMethod};
 pub(crate) use compressor::Compressor;
@@ -31,8 +30,8 @@ pub use documents::{
 pub(crate) use documents::{SealedDocument, SealedEntity, document};
 pub use layout::entity_file;
 pub(crate) use layout::{
-    archive_path, entry, is_archive_name, manifest_id, manifest_path, manifests_prefix, rekeyed_path,
-    sealed_file,
+    archive_path, archives_prefix, entry, is_archive_name, manifest_id, manifest_path, manifests_prefix,
+    may_be_archive, rekeyed_path, sealed_file,
 };
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,

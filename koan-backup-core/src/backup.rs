@@ -9,6 +9,7 @@ mod publish;
 mod reads;
 mod report;
 mod run;
+mod verification;
 
 pub use options::BackupOptions;
 pub use report::BackupReport;

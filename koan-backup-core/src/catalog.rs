@@ -1,25 +1,39 @@
 //! Which backups exist, and what is known of them without opening one.
 
+mod acknowledgement;
 pub(crate) mod beside;
 mod cache;
 pub(crate) mod damage;
 mod entry;
 mod health;
+pub(crate) mod latest;
+mod losses;
+mod origin;
 mod query;
 mod reference;
+pub(crate) mod removal_record;
 mod statistics;
 mod stored;
+pub(crate) mod unlisted;
+mod unreadable;
 
+pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements};
 pub(crate) use cache::ManifestCache;
 pub use entry::CatalogEntry;
-pub use health::{CatalogHealth, Expectations, Shrunk, StaleEntity, Undone};
-pub(crate) use health::{VerificationRecord, health};
-pub(crate) use query::Filter;
+pub use health::{CatalogHealth, Expectations, StaleEntity, Undone};
+pub(crate) use health::{Judged, VerificationRecord, health};
+pub use losses::Shrunk;
+pub(crate) use losses::{MOST_PERCENT, losses};
+pub(crate) use origin::{Lookup, Origin, origin_note};
+pub(crate) use query::{Asked, Filter};
 pub use query::{CatalogPage, Order, SortBy};
 pub use reference::BackupRef;
+pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
-pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic};
-pub(crate) use stored::{MAX_MANIFEST_BYTES, StoredBackup, find, list, published};
+pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
+pub(crate) use stored::{StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published};
+pub use unlisted::{UnlistedArchive, UnlistedState};
+pub use unreadable::UnreadableManifest;
 
 /// Manifests that are read at once: a store that is far away answers each after a while.
 const READS_AT_ONCE: usize = 64;

@@ -6,7 +6,9 @@
 mod error;
 mod faithful;
 mod field_value;
+mod json_fault;
 mod kept;
+pub(crate) mod line_key;
 mod neutral;
 mod plain;
 mod record;
@@ -117,7 +119,7 @@ pub(crate) fn prove<T: Serialize + DeserializeOwned>(
     let value: T = read_line(line)?;
     again.clear();
     write_canonical(&value, again)?;
-    if again == line { Ok(()) } else { Err(RecordError::changed()) }
+    if again == line { Ok(()) } else { Err(RecordError::changed(line, again)) }
 }
 
 /// Reads a `T` from a line without its line feed.
@@ -136,7 +138,10 @@ pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordErr
 
 /// Which field of a line was refused: the line is read once more, as a row of JSON values.
 fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
-    let unexplained = || RecordError::from_json(error);
+    let unexplained = || {
+        let fault = std::str::from_utf8(line).ok().and_then(json_fault::of).filter(|_| error.is_syntax());
+        fault.map_or_else(|| RecordError::from_json(error), RecordError::new)
+    };
     let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {
         return unexplained();
     };

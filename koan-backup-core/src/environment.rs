@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::archive::Producer;
-use crate::catalog::ManifestCache;
+use crate::catalog::{Lookup, ManifestCache};
 use crate::clock::Clock;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, Policy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Listener;
+use crate::event::{Listener, OperationLog, operation_listener};
+use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::provider::Provider;
+use crate::selection::Selection;
 use crate::storage::Storage;
 
 /// An application as the pipelines see it.
@@ -33,7 +35,10 @@ pub(crate) struct Environment {
     /// How long a lease holds without a sign of life.
     pub(crate) lease_time: Duration,
     pub(crate) producer: Producer,
+    /// Whose backups are considered.
+    pub(crate) identity: ApplicationIdentity,
     pub(crate) listener: Listener,
+    pub(crate) operation_log: OperationLog,
 }
 
 /// A declared entity.
@@ -61,6 +66,33 @@ impl Environment {
         )
     }
 
+    /// Whether an entity is selected.
+    ///
+    /// # Errors
+    /// Its provider is not there.
+    pub(crate) fn selects(&self, selection: &Selection, known: &KnownEntity) -> Result<bool> {
+        let kind = self.provider(&known.provider)?.kind();
+        Ok(selection.selects(known.codec.descriptor(), &known.provider, kind))
+    }
+
+    /// Refuses a filter of providers that matches no provider, because it may be misspelt.
+    pub(crate) fn check_provider_filters(&self, selection: &Selection) -> Result<()> {
+        for filter in selection.providers.iter().chain(&selection.excluded_providers) {
+            if !self.providers.iter().any(|(name, provider)| name == filter || provider.kind() == filter) {
+                let known =
+                    self.providers.iter().map(|(name, provider)| format!("{name} ({})", provider.kind()));
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!(
+                        "no provider is called `{filter}` or is of that kind; known are {}",
+                        names(known)
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The storage profile of a name, or the default one.
     pub(crate) fn storage(&self, profile: Option<&str>) -> Result<&Storage> {
         let found = match profile {
@@ -82,6 +114,16 @@ impl Environment {
     /// Who is told: the listener of a piece of work, else that of the context.
     pub(crate) fn listener(&self, own: &Listener) -> Listener {
         if own.is_listening() { own.clone() } else { self.listener.clone() }
+    }
+
+    /// The listener of a backup or restore: tells whoever listens of events and progress, and logs within `span`.
+    pub(crate) fn operation_listener(&self, own: &Listener, span: &tracing::Span) -> Listener {
+        operation_listener(self.listener(own), self.operation_log, Arc::clone(&self.clock), span.clone())
+    }
+
+    /// Whether backups and restores are logged.
+    pub(crate) fn logs_operations(&self) -> bool {
+        self.operation_log == OperationLog::Emitted
     }
 
     /// For whom an entity is encrypted; none if it is not.
@@ -113,6 +155,16 @@ impl Environment {
             all = all.and(source.identities().await?);
         }
         Ok(all)
+    }
+
+    /// The present name of an entity; that of one that is not known is as it is.
+    pub(crate) fn canonical(&self, name: &str) -> String {
+        self.entity(name).map_or_else(|| name.to_owned(), |known| known.codec.name().to_owned())
+    }
+
+    /// Among which backups one is looked up by its name: those of this application, or of the one that was named.
+    pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
+        Lookup { own: &self.identity, from }
     }
 
     /// The entity of a name, current or older.

@@ -53,6 +53,8 @@ pub enum ErrorKind {
     Encryption,
     /// The work was cancelled; nothing was published or committed.
     Cancelled,
+    /// The work took longer than the limit that was set for it; nothing was published or committed.
+    Timeout,
     /// This combination is not supported.
     Unsupported,
     /// A broken invariant of koan-backup itself.

@@ -1,11 +1,16 @@
 //! What happens while work goes on. Terminals, HTTP and logs listen.
 
+mod log;
+mod progress;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::archive::BackupStatus;
 use crate::id::{BackupId, BackupName, SetName};
 use crate::provider::SessionIntent;
+
+pub(crate) use log::{OperationLog, operation_listener};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -19,6 +24,8 @@ pub enum Event {
         name: BackupName,
         /// How many entities and sets it will read.
         parts: usize,
+        /// How many records it will read, where that is known.
+        records: Option<u64>,
     },
     /// An entity is about to be read, written or verified.
     EntityStarted {
@@ -93,6 +100,30 @@ pub enum Event {
         id: BackupId,
         /// Whether it writes.
         intent: SessionIntent,
+    },
+    /// A restore has been planned and can work; nothing has been verified or written yet.
+    RestorePrepared {
+        /// The backup.
+        id: BackupId,
+        /// How many entities and sets it will write.
+        parts: usize,
+        /// How many records it will write.
+        records: u64,
+    },
+    /// The target of an entity is ready for its records.
+    EntityPrepared {
+        /// The entity.
+        entity: String,
+        /// The set.
+        set: SetName,
+    },
+    /// An operation has advanced. The percentage never decreases and covers all phases; it is 100 only once a backup is published
+    /// or a restore is committed.
+    Progress {
+        /// The backup.
+        id: BackupId,
+        /// 1 to 100.
+        percent: u8,
     },
     /// A restore ended: committed, or, with an error, undone.
     RestoreFinished {

@@ -56,6 +56,9 @@ impl FromStr for BackupId {
 #[serde(transparent)]
 pub struct BackupName(String);
 
+/// The word that means the newest backup.
+pub(crate) const LATEST: &str = "latest";
+
 impl BackupName {
     /// The longest name, in characters.
     pub const MAX_CHARS: usize = 128;
@@ -83,6 +86,24 @@ impl BackupName {
             None => Ok(Self(name)),
             Some(problem) => Err(invalid("backup name", &name, problem)),
         }
+    }
+
+    /// Checks the name of a new backup. `latest` and eight hexadecimal digits refer to other backups, so no new backup has such
+    /// a name; backups from before this rule keep theirs and are restored by id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidName`] says which rule is broken.
+    pub fn of_new_backup(name: impl Into<String>) -> Result<Self> {
+        let name = Self::new(name)?;
+        let text = name.0.trim();
+        let problem = if text.eq_ignore_ascii_case(LATEST) {
+            "means the newest backup; give this one another name"
+        } else if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            "must not be eight hexadecimal digits, because short ids of backups are; add a word to it"
+        } else {
+            return Ok(name);
+        };
+        Err(invalid("backup name", &name.0, problem))
     }
 
     /// The name as given.
@@ -184,7 +205,7 @@ impl<'de> Deserialize<'de> for SetName {
 }
 
 /// Control characters, line separators and marks that reorder the text around them.
-fn is_hostile(c: char) -> bool {
+pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,5 +1,6 @@
 //! Every entity with its resolved policy, computed at boot.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -25,6 +26,41 @@ pub struct Inventory {
     pub uncovered: Vec<UncoveredEntity>,
     /// Tables and columns in no entity, entities without a table, and the like; each text says what to do.
     pub warnings: Vec<String>,
+    /// What could be better and needs nothing to be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What there is to do about the warnings, each remedy once.
+    #[serde(skip)]
+    pub(crate) remedies: BTreeSet<Remedy>,
+}
+
+/// What there is to do about a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Remedy {
+    /// An entity cannot be backed up.
+    Entity,
+    /// A table is in no entity.
+    Table,
+    /// A column is in no field.
+    Column,
+    /// A field is in no column.
+    Field,
+    /// The warning says so itself.
+    Said,
+}
+
+impl Remedy {
+    fn text(self) -> Option<&'static str> {
+        match self {
+            Self::Entity => Some("do what is said of each entity that cannot be backed up"),
+            Self::Table => Some(
+                "for each table, declare an entity, or name the table and a reason in `ignore_table` of its provider",
+            ),
+            Self::Column => Some("for each column, add a field, or exclude its entity"),
+            Self::Field => Some("for each field without a column, add the column, or #[serde(skip)]"),
+            Self::Said => None,
+        }
+    }
 }
 
 /// A covered entity.
@@ -38,6 +74,12 @@ pub struct IncludedEntity {
     pub type_path: String,
     /// How it is backed up.
     pub policy: Policy,
+    /// Its table and provider, if it has a table, and the table that this one is a partition of or inherits from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Why it cannot be backed up as things are, if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Inventory {
@@ -63,6 +105,8 @@ impl Inventory {
             excluded: Vec::new(),
             uncovered: Vec::new(),
             warnings: Vec::new(),
+            notes: Vec::new(),
+            remedies: BTreeSet::new(),
         };
         for descriptor in &entities {
             let entity = descriptor.name().to_owned();
@@ -76,6 +120,8 @@ impl Inventory {
                         entity,
                         type_path: descriptor.type_path(),
                         policy,
+                        place: None,
+                        problem: None,
                     });
                 }
                 Decision::Excluded { reason } => {
@@ -116,21 +162,31 @@ impl Inventory {
         let uncovered =
             self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
         let gaps: Vec<_> = uncovered.chain(self.warnings.iter().cloned()).collect();
-        format!(
-            "{} not covered by backups: {}; add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`",
-            gaps.len(),
-            gaps.join("; ")
-        )
+        let of_entities = "add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`";
+        let of_entities = (!self.uncovered.is_empty()).then_some(of_entities);
+        let remedies: Vec<&str> =
+            of_entities.into_iter().chain(self.remedies.iter().filter_map(|remedy| remedy.text())).collect();
+        format!("{} not covered by backups: {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
+            .trim_end_matches("; ")
+            .to_owned()
     }
 
     /// Logs the boot report, one event a line.
     pub(crate) fn log(&self, sources: &[&str], storage: &[&str]) {
-        let (included, uncovered, excluded) =
-            (self.included.len(), self.uncovered.len(), self.excluded.len());
-        tracing::info!(
-            target: "koan::backup",
-            "inventory: {included} included, {uncovered} uncovered, {excluded} excluded"
-        );
+        let (uncovered, excluded) = (self.uncovered.len(), self.excluded.len());
+        let broken = self.included.iter().filter(|entity| entity.problem.is_some()).count();
+        let included = self.included.len() - broken;
+        if broken == 0 {
+            tracing::info!(
+                target: "koan::backup",
+                "inventory: {included} included, {uncovered} uncovered, {excluded} excluded"
+            );
+        } else {
+            tracing::warn!(
+                target: "koan::backup",
+                "inventory: {included} included, {broken} that cannot be backed up, {uncovered} uncovered, {excluded} excluded"
+            );
+        }
         for entity in &self.included {
             tracing::info!(target: "koan::backup", "  {entity}");
         }
@@ -142,6 +198,9 @@ impl Inventory {
         }
         for warning in &self.warnings {
             tracing::warn!(target: "koan::backup", "  {warning}");
+        }
+        for note in &self.notes {
+            tracing::info!(target: "koan::backup", "  {note}");
         }
         let (sources, storage) = (sources.join(", "), storage.join(", "));
         tracing::info!(target: "koan::backup", "sources: {sources}; storage: {storage}");
@@ -159,6 +218,7 @@ impl fmt::Display for IncludedEntity {
         if let Some(days) = retention_days {
             write!(f, ", kept {days} days")?;
         }
-        write!(f, " (via {source})")
+        write!(f, " (via {source})")?;
+        self.place.as_ref().map_or(Ok(()), |place| write!(f, ", in {place}"))
     }
 }

@@ -9,6 +9,7 @@ mod data;
 mod diff;
 mod installed;
 mod maintenance;
+mod recover;
 mod rekey;
 mod removal;
 mod restore;
@@ -28,6 +29,7 @@ pub use data::Data;
 pub use diff::DiffBuilder;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
+pub use recover::RecoverBuilder;
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};
 pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
@@ -41,6 +43,7 @@ use crate::entity::Entity;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::id::BackupId;
+use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::prune;
 use crate::retention::Retention;
@@ -62,6 +65,11 @@ impl Koan {
         installed::install(self.clone());
     }
 
+    /// The application and environment whose backups are considered.
+    pub fn identity(&self) -> &ApplicationIdentity {
+        &self.environment.identity
+    }
+
     /// Every entity with its resolved policy.
     pub fn inventory(&self) -> &Inventory {
         &self.environment.inventory
@@ -72,7 +80,7 @@ impl Koan {
         BackupBuilder::new(Ok(self.clone()), name.into())
     }
 
-    /// Restores a backup: by name the newest that was completed, or by id.
+    /// Restores a backup: by name the newest that was completed, by id, or `latest`: see [`BackupRef::Latest`].
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(Ok(self.clone()), backup.into())
     }
@@ -146,10 +154,11 @@ impl Koan {
         prune::unpin(self.environment.storage(profile)?, id).await
     }
 
-    /// The manifests of all backups in the default profile, newest first.
+    /// The manifests of all backups in the default profile, newest first. Those that cannot be read are logged, and
+    /// [`Catalog::unreadable`] returns them.
     ///
     /// # Errors
-    /// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
+    /// The storage cannot be listed or read: an incomplete list is never given.
     pub async fn backups(&self) -> Result<Vec<Manifest>> {
         self.backups_in(None).await
     }
@@ -157,7 +166,7 @@ impl Koan {
     /// The manifests of all backups in a profile, newest first.
     ///
     /// # Errors
-    /// There is no such profile, its storage cannot be read, or a manifest is damaged.
+    /// There is no such profile, or its storage cannot be listed or read.
     pub async fn backups_in(&self, profile: Option<&str>) -> Result<Vec<Manifest>> {
         let backups = crate::catalog::list(self.environment.storage(profile)?).await?;
         Ok(backups.into_iter().map(|backup| backup.manifest).collect())

@@ -16,6 +16,7 @@
 //! own. To make it rare, a lease is renewed right before, and publishing is given up when that time is over.
 
 mod claim;
+mod confirmed;
 mod file;
 mod generations;
 mod held;
@@ -37,6 +38,7 @@ use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{PATIENCE, Storage};
 
+pub(crate) use self::confirmed::Confirmed;
 use self::file::Holder;
 pub(crate) use self::file::{LeaseFile, Work};
 pub(crate) use self::held::{FoundLease, all, held_by};
@@ -73,6 +75,10 @@ impl Lease {
         work: Work,
         cancel: &CancellationToken,
     ) -> Result<Self> {
+        // Restores only read a profile; what they find there is a backup whatever else is missing.
+        if !subject.is_shared() {
+            until_cancelled(cancel, storage.require_profile()).await?;
+        }
         let claim = Claim {
             storage: storage.clone(),
             clock: Arc::clone(&environment.clock),
@@ -89,20 +95,35 @@ impl Lease {
         self.keeper.as_ref().map(|keeper| keeper.lost().clone()).unwrap_or_default()
     }
 
-    /// Makes sure that the lease is held, renews it, and tells for how long it holds from now on.
+    /// Makes sure that the lease is held and renews it. The answer says until when it is held, and bounds what is done next.
     ///
     /// # Errors
     /// It was lost ([`ErrorKind::Busy`]), or the storage fails.
-    pub(crate) async fn confirm(&self) -> Result<Duration> {
-        self.renew(None).await
+    pub(crate) async fn confirm(&self) -> Result<Confirmed> {
+        loop {
+            let confirmed = self.renew(None).await?;
+            // This process may have been suspended since the storage answered. A lease that has expired is not renewed.
+            if confirmed.is_current() {
+                return Ok(confirmed);
+            }
+        }
+    }
+
+    /// Takes one step that cannot be undone: the lease is confirmed right before it, and the step ends while the lease is held.
+    /// `what` completes "whether …": `` `x` was removed ``.
+    ///
+    /// # Errors
+    /// The lease was lost ([`ErrorKind::Busy`]) and the step was not taken; the step failed; or it was not answered in time.
+    pub(crate) async fn step<T>(&self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
+        self.confirm().await?.within(what, step).await
     }
 
     /// Says what is worked on, so that it is not taken for a leftover. Otherwise like [`confirm`](Self::confirm).
-    pub(crate) async fn works_on(&self, work: Work) -> Result<Duration> {
-        self.renew(Some(work)).await
+    pub(crate) async fn works_on(&self, work: Work) -> Result<()> {
+        self.renew(Some(work)).await.map(drop)
     }
 
-    async fn renew(&self, work: Option<Work>) -> Result<Duration> {
+    async fn renew(&self, work: Option<Work>) -> Result<Confirmed> {
         let Some(keeper) = self.keeper.clone() else {
             return Err(Error::new(ErrorKind::Internal, "a lease was used after it was released"));
         };

@@ -11,6 +11,7 @@ mod canonical;
 mod catalog;
 mod clock;
 mod codec;
+pub mod compact;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod consistency;
@@ -23,13 +24,17 @@ mod environment;
 mod error;
 mod event;
 mod id;
+mod identity;
 mod inventory;
 mod koan;
 mod lease;
 mod lines;
+mod machine_state;
 mod maintenance;
+mod own_thread;
 mod provider;
 mod prune;
+mod recover;
 mod refusal;
 mod registry;
 mod rekey;
@@ -37,6 +42,7 @@ mod restore;
 mod retention;
 mod schema;
 mod selection;
+mod series;
 mod storage;
 mod value;
 mod verify;
@@ -51,7 +57,8 @@ pub use backup::{BackupOptions, BackupReport};
 pub use canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use catalog::{
     BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
-    Growth, Order, ProfileStatistic, Shrunk, SortBy, StaleEntity, Undone,
+    Growth, Order, ProfileStatistic, RemovalReason, SeriesStatistic, Shrunk, SortBy, StaleEntity, Undone,
+    UnlistedArchive, UnlistedState, UnreadableManifest,
 };
 pub use clock::{Clock, SystemClock};
 pub use codec::{Projection, Record, RecordError, Row, Slot};
@@ -67,26 +74,31 @@ pub use entity::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Listener};
 pub use id::{BackupId, BackupName, SetName};
+pub use identity::ApplicationIdentity;
 pub use inventory::{IncludedEntity, Inventory};
 pub use koan::{
     Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
     EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, OpenedProfile, OpenedProvider,
-    RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
+    RecoverBuilder, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
     ViabilityBuilder, WarmUpReport,
 };
 pub use lines::Chunk;
+pub use machine_state::{KnownPlace, MachineState};
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
+pub use own_thread::on_own_thread;
 pub use provider::{
     Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey, Provider,
     ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink, RestoreLevel, RestoreSession,
     RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
 };
 pub use prune::{PruneReport, RemovedBackup};
+pub use recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 pub use rekey::{RekeyReport, RekeySummary};
 pub use restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 pub use retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};
 pub use schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
 pub use selection::Selection;
+pub use series::SeriesName;
 pub use storage::{Storage, StorageOptions};
 pub use value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 pub use verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};

@@ -25,6 +25,7 @@ use crate::consistency::Consistency;
 use crate::entity::EntityCodec;
 use crate::error::Result;
 use crate::id::SetName;
+use crate::machine_state::MachineState;
 use crate::value::Value;
 
 /// A database that holds entities.
@@ -36,8 +37,24 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// What sort of database this is: `sqlite`, `postgres`, `json`.
     fn kind(&self) -> &'static str;
 
+    /// Which database this is, without credentials: host, port and name of the database, or a path. It is recorded in backups and
+    /// compared by restores; a difference is reported and never refused. None if there is nothing to compare.
+    fn source(&self) -> Option<String> {
+        None
+    }
+
     /// What this provider can do. What is claimed is tried by tests.
     fn capabilities(&self) -> Capabilities;
+
+    /// Compares the place of the database with what this machine remembers of it, and remembers it. Called when a context is built,
+    /// before anything else. A provider whose place can be missing without an error, such as a directory, implements it.
+    ///
+    /// # Errors
+    /// The machine knows the place, and it is gone or empty.
+    async fn attach(&self, state: &MachineState) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 
     /// What the database holds, and how that maps to `entities`: all those that live in this provider.
     ///

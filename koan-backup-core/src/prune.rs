@@ -2,6 +2,7 @@
 
 mod apply;
 mod clock;
+mod holders;
 mod pins;
 mod removal;
 mod report;

@@ -1,5 +1,6 @@
 //! Restoring: verify → viability → plan → one session a provider → report.
 
+mod balance;
 mod drift;
 mod options;
 mod pin;
@@ -9,6 +10,7 @@ mod report;
 mod run;
 mod viability;
 
+pub(crate) use balance::require_balance;
 pub use options::{RestoreOptions, Verification};
 pub use report::{EntityRestore, RestoreReport, ViabilityReport};
 pub(crate) use run::{roll_back, run};

@@ -1,10 +1,12 @@
 //! Which backups are kept, and why: a policy and what is there give a plan. Nothing here touches a storage.
 
+mod groups;
 mod period;
 mod plan;
 mod policy;
 mod reason;
 
+pub(crate) use groups::{Group, Holding, groups, label};
 pub use period::Period;
 pub(crate) use plan::{Candidate, plan};
 pub use plan::{RetentionDecision, RetentionPlan};

@@ -1,13 +1,16 @@
 //! The shape of an entity: its fields, their logical types, and the form serde gives them.
 
 mod known;
+mod order;
 mod sample;
+mod sampled;
 mod trace;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(crate) use known::of as known_type;
+pub(crate) use order::{Unordered, first_difference, unordered};
 pub use sample::WireForm;
 pub(crate) use sample::{wire_form, wire_form_with};
 pub use trace::{TraceError, Traced, Tracer};

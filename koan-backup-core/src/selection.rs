@@ -19,8 +19,10 @@ pub struct Selection {
     pub names: Vec<String>,
     /// Not the entities of these names.
     pub excluded_names: Vec<String>,
-    /// Only entities in these providers.
+    /// Only entities in these providers, each given by its name or its kind, such as `postgres`.
     pub providers: Vec<String>,
+    /// Not the entities in these providers, each given by its name or its kind.
+    pub excluded_providers: Vec<String>,
     /// Only these sets.
     pub sets: Vec<SetName>,
     /// Only entities for which this holds.
@@ -46,10 +48,12 @@ impl Selection {
         !self.types.is_empty() || !self.names.is_empty()
     }
 
-    /// Whether an entity in a provider is selected.
-    pub(crate) fn selects(&self, descriptor: &EntityDescriptor, provider: &str) -> bool {
+    /// Whether an entity in a provider of this name and kind is selected.
+    pub(crate) fn selects(&self, descriptor: &EntityDescriptor, provider: &str, kind: &str) -> bool {
+        let matches = |filter: &String| filter == provider || filter == kind;
         self.names_entity(descriptor)
-            && (self.providers.is_empty() || self.providers.iter().any(|name| name == provider))
+            && (self.providers.is_empty() || self.providers.iter().any(matches))
+            && !self.excluded_providers.iter().any(matches)
             && self.predicate.as_ref().is_none_or(|predicate| predicate(descriptor))
     }
 
@@ -66,6 +70,7 @@ impl fmt::Debug for Selection {
             .field("names", &self.names)
             .field("excluded_names", &self.excluded_names)
             .field("providers", &self.providers)
+            .field("excluded_providers", &self.excluded_providers)
             .field("sets", &self.sets)
             .field("predicate", &self.predicate.is_some())
             .finish()

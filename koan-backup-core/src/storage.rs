@@ -3,6 +3,7 @@
 mod bandwidth;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
+mod disk;
 mod failure;
 mod files;
 mod listing;
@@ -10,6 +11,7 @@ mod location;
 mod multipart;
 mod options;
 mod paced;
+mod profile;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,16 +19,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::multipart::MultipartStore;
 
 use self::bandwidth::Bandwidth;
+use self::disk::Disk;
+pub(crate) use self::disk::{create_private_directories, create_private_file};
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::listing::{FileStamp, ListedFile};
 pub(crate) use self::multipart::Aborted;
 pub use self::options::StorageOptions;
 use self::paced::{Paced, PacedMultipart};
+use self::profile::{NewProfile, Profile};
 use crate::encryption::ArchiveEncryption;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -40,14 +44,19 @@ pub struct Storage {
     sort: Sort,
     part_bytes: usize,
     encryption: ArchiveEncryption,
+    new_profile: NewProfile,
+    /// What this machine knows of it, once a context was built.
+    profile: Option<Arc<Profile>>,
 }
 
 /// What sort of place it is.
 #[derive(Clone)]
 enum Sort {
-    Directory(PathBuf),
-    /// A machine of its own, with a clock of its own.
-    Cloud,
+    Directory(Arc<Disk>),
+    /// A machine of its own, with a clock of its own, and what tells it apart from others.
+    Cloud {
+        identity: String,
+    },
     Other,
 }
 
@@ -70,13 +79,17 @@ const STORE_PART_BYTES: usize = 5 << 20;
 const LOCAL_PART_BYTES: usize = 1 << 20;
 
 impl Storage {
-    /// A directory, made if it does not exist. Files are written under a temporary name, synced to the disk and renamed.
+    /// A directory. Files are written under a temporary name, synced to the disk and given their name without replacing another.
+    /// They can be read by their owner only, under any umask.
+    ///
+    /// A directory that does not exist is made when a context is built, unless this machine knows that it existed before, or the
+    /// environment variable `KOAN_ENV` is `production`: see [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors
-    /// The path is no directory, or cannot be made one; the error names it.
+    /// The path is no directory; the error names it.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let failed = |source: std::io::Error| {
+        let disk = Disk::new(path).map_err(|source| {
             Error::with_source(
                 ErrorKind::Storage,
                 format!(
@@ -85,28 +98,36 @@ impl Storage {
                 ),
                 source,
             )
-        };
-        std::fs::create_dir_all(path).map_err(failed)?;
-        // Whichever directory the process works in later.
-        let directory = path.canonicalize().map_err(failed)?;
-        let store = LocalFileSystem::new_with_prefix(path)
-            .map_err(|source| failed(std::io::Error::other(source)))?
-            .with_fsync(true);
+        })?;
+        let disk = Arc::new(disk);
         Ok(Self {
-            store: Arc::new(store),
+            store: Arc::clone(&disk) as _,
             multipart: None,
             location: path.display().to_string(),
-            sort: Sort::Directory(directory),
+            sort: Sort::Directory(disk),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
+            new_profile: NewProfile::default(),
+            profile: None,
         })
+    }
+
+    /// Lets a new profile be begun here where the environment variable `KOAN_ENV` is `production`: its directory and its mark are
+    /// made. Elsewhere that is so anyway.
+    ///
+    /// Every profile bears a mark, the file `koan-profile.json`, and each machine remembers in its state directory which profiles it
+    /// has used. A profile that this machine knows and that has lost its mark is refused, with this setting as well: its disk
+    /// is not mounted, or somebody emptied it.
+    #[must_use]
+    pub fn create_if_missing(mut self) -> Self {
+        self.new_profile = NewProfile::Created;
+        self
     }
 
     /// The directory for an application that names none: `.koan/backups`, or `/var/koan/backups` where the environment
     /// variable `KOAN_ENV` is `production`.
     pub fn default_path() -> PathBuf {
-        let production = std::env::var_os("KOAN_ENV").is_some_and(|env| env == "production");
-        PathBuf::from(if production { "/var/koan/backups" } else { ".koan/backups" })
+        crate::machine_state::default_directory().join("backups")
     }
 
     /// Memory of this process: gone when it ends.
@@ -160,11 +181,14 @@ impl Storage {
             sort: Sort::Other,
             part_bytes: STORE_PART_BYTES,
             encryption,
+            new_profile: NewProfile::default(),
+            profile: None,
         }
     }
 
-    /// At most so many bytes a second for what is written here, and as many for what is read, summed over all that use this value or
-    /// a clone of it. Uploads go in parts, so it holds on the average of a few parts.
+    /// At most so many bytes a second for archives that are written here, and as many for those that are read, summed over all that use
+    /// this value or a clone of it. Uploads go in parts, so it holds on the average of a few parts. Leases, manifests and other small
+    /// files are not delayed.
     ///
     /// # Errors
     /// The limit is 0: nothing would ever arrive.
@@ -201,16 +225,24 @@ impl Storage {
     /// The directory, if it is one.
     pub(crate) fn directory(&self) -> Option<&Path> {
         match &self.sort {
-            Sort::Directory(path) => Some(path),
-            Sort::Cloud | Sort::Other => None,
+            Sort::Directory(disk) => Some(disk.path()),
+            Sort::Cloud { .. } | Sort::Other => None,
         }
+    }
+
+    /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what could not be synced
+    /// is read from memory, and is gone after a loss of power.
+    pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
+        let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
+        let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
+        !is_disk && !matches!(self.sort, Sort::Directory(_))
     }
 
     /// Whose clock the times of its files are by.
     pub(crate) fn file_times(&self) -> FileTimes {
         match &self.sort {
             Sort::Directory(_) => FileTimes::System,
-            Sort::Cloud => FileTimes::Store,
+            Sort::Cloud { .. } => FileTimes::Store,
             Sort::Other => FileTimes::Process,
         }
     }
@@ -220,8 +252,9 @@ impl Storage {
         store: Arc<dyn ObjectStore>,
         multipart: Option<Arc<dyn MultipartStore>>,
         location: String,
+        identity: String,
     ) -> Self {
-        Self { sort: Sort::Cloud, multipart, ..Self::object_store(store, location) }
+        Self { sort: Sort::Cloud { identity }, multipart, ..Self::object_store(store, location) }
     }
 
     /// A store whose uploads have ids.

@@ -89,7 +89,7 @@ impl IdentityOptions {
         }
         Identity {
             name,
-            table: self.table.get().and_then(|literal| name::text(literal, "table", cx)),
+            table: self.table.get().and_then(|literal| name::in_database(literal, "table", cx)),
             provider: self.provider.get().and_then(|literal| name::text(literal, "provider", cx)),
             aliases,
             key,

@@ -11,7 +11,9 @@ mod keys;
 mod line;
 mod lines;
 mod lock;
+mod modes;
 mod name;
+mod presence;
 mod rows;
 mod session;
 mod settled;
@@ -26,8 +28,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
-    SessionOptions, Snapshot,
+    Capabilities, EntityCodec, Finding, MachineState, Provider, ProviderDescription, RestoreSession,
+    RestoreTarget, Result, SessionOptions, Snapshot, on_own_thread,
 };
 
 use directory::{Directory, Layout};
@@ -60,9 +62,10 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 ///   is changed in place fails the read, one that is replaced by a rename does not. `documents` are opened one by one: a set in
 ///   which anything came, went or changed while it was read fails, but between two sets nothing is promised.
 /// - **Restores** are all or nothing, also when the process is killed. One session writes at a time, whatever process it is in.
-///   A directory that is missing is an empty one, and is made when there is something to put in it. In `lines`, old lines keep
+///   The directory of an entity that is missing is an empty one, and is made when there is something to put in it. In `lines`, old lines keep
 ///   their order and are followed by new ones; the keys of a set are held in memory. Permissions of files that are replaced are
-///   kept, their owners are not. Symbolic links are not followed for writing.
+///   kept, their owners are not; new files and directories can be read by their owner only. A directory that is gone, or that is
+///   empty and was not before, is not backed up: its disk is not mounted. Symbolic links are not followed for writing.
 ///
 /// # What is in `.koan`
 ///
@@ -102,27 +105,31 @@ pub struct JsonFiles {
 }
 
 impl JsonFiles {
-    /// A directory with a file for each set and a document on each line, made if there is none. A restore that was committed
-    /// and cut short is finished.
+    /// A directory with a file for each set and a document on each line. A restore that was committed and cut short is finished.
+    ///
+    /// A directory that does not exist is made when a context is built, unless this machine knows that it existed before: see
+    /// [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory).
     ///
     /// # Errors
-    /// It cannot be made or read.
+    /// It is no directory, or cannot be read.
     pub fn lines(directory: impl AsRef<Path>) -> Result<Self> {
         Self::open(directory.as_ref(), Layout::Lines)
     }
 
-    /// A directory with a file for each document, made if there is none. A restore that was committed and cut short is
-    /// finished.
+    /// A directory with a file for each document. A restore that was committed and cut short is finished. A directory that does not
+    /// exist is treated as by [`lines`](Self::lines).
     ///
     /// # Errors
-    /// It cannot be made or read.
+    /// It is no directory, or cannot be read.
     pub fn documents(directory: impl AsRef<Path>) -> Result<Self> {
         Self::open(directory.as_ref(), Layout::Documents)
     }
 
     fn open(path: &Path, layout: Layout) -> Result<Self> {
         let directory = Directory::open(path, layout)?;
-        settled::settled(&directory, &Patience::of(LOCK_TIMEOUT))?;
+        if directory.root.exists() {
+            settled::settled(&directory, &Patience::of(LOCK_TIMEOUT))?;
+        }
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
     }
 
@@ -155,10 +162,20 @@ impl Provider for JsonFiles {
         capabilities
     }
 
+    async fn attach(&self, state: &MachineState) -> Result<()> {
+        let (directory, state) = (self.directory.clone(), state.clone());
+        blocking(move || directory.attach(&state)).await
+    }
+
+    fn source(&self) -> Option<String> {
+        std::path::absolute(&self.directory.root).ok().map(|path| path.display().to_string())
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (directory, entities) = (self.directory.clone(), entities.to_vec());
         let (patience, _waiting) = Patience::new(self.lock_timeout);
-        blocking(move || {
+        on_own_thread(move || {
+            directory.require_root()?;
             let _lock = settled::settled(&directory, &patience)?;
             coverage::describe(&directory, &entities)
         })
@@ -168,7 +185,7 @@ impl Provider for JsonFiles {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let directory = self.directory.clone();
         let (patience, _waiting) = Patience::new(self.lock_timeout);
-        let snapshot = blocking(move || JsonSnapshot::take(&directory, &patience)).await?;
+        let snapshot = on_own_thread(move || JsonSnapshot::take(&directory, &patience)).await?;
         Ok(Box::new(snapshot))
     }
 

@@ -44,6 +44,10 @@ mod memory;
 mod postgres;
 pub mod prelude;
 mod repository;
+/// Forms of fields, for `#[serde(with = "…")]`.
+pub mod serde {
+    pub use koan_backup_core::compact::base64;
+}
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -59,27 +63,29 @@ pub use json::JsonFiles;
 #[cfg(feature = "conformance")]
 pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
-    ArchiveEncryption, ArchiveFile, Backup, BackupBuilder, BackupDiff, BackupId, BackupName, BackupRef,
-    BackupReport, BackupStatistics, BackupStatus, Block, BlockTable, Capabilities, Catalog, CatalogEntry,
-    CatalogHealth, CatalogPage, CatalogQuery, CatalogStatistics, Change, Checksums, Chunk, Clock,
-    Compression, CompressionMethod, ConflictMode, Consistency, CopyBuilder, CopyReport, Data, Date, DateTime,
-    DeleteBuilder, DiffBuilder, Difference, DiscoveryDocument, DiscoverySummary, EncryptionScope,
-    EncryptionSummary, Entity, EntityBackup, EntityCodec, EntityCoverage, EntityDeclaration,
-    EntityDescriptor, EntityDiff, EntityManifest, EntityRestore, EntitySchema, EntityStatistic,
-    EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event, ExcludedEntity,
-    Expectations, FORMAT_VERSION, FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey, Growth,
-    Identities, IncludedEntity, Inventory, Issue, KeepReason, KeySource, Keys, Koan, KoanBuilder, Listener,
-    LogicalType, MaintenanceBuilder, MaintenanceReport, MaintenanceTask, Manifest, OffsetStyle,
+    ApplicationIdentity, ArchiveEncryption, ArchiveFile, ArchiveRecovery, Backup, BackupBuilder, BackupDiff,
+    BackupId, BackupName, BackupRef, BackupReport, BackupStatistics, BackupStatus, Block, BlockTable,
+    Capabilities, Catalog, CatalogEntry, CatalogHealth, CatalogPage, CatalogQuery, CatalogStatistics, Change,
+    Checksums, Chunk, Clock, Compression, CompressionMethod, ConflictMode, Consistency, CopyBuilder,
+    CopyReport, Data, Date, DateTime, DeleteBuilder, DiffBuilder, Difference, DiscoveryDocument,
+    DiscoverySummary, EncryptionScope, EncryptionSummary, Entity, EntityBackup, EntityCodec, EntityCoverage,
+    EntityDeclaration, EntityDescriptor, EntityDiff, EntityManifest, EntityRestore, EntitySchema,
+    EntityStatistic, EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event,
+    ExcludedEntity, Expectations, FORMAT_VERSION, FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey,
+    Growth, Identities, IncludedEntity, Inventory, Issue, KeepReason, KeySource, Keys, Koan, KoanBuilder,
+    Listener, LogicalType, MaintenanceBuilder, MaintenanceReport, MaintenanceTask, Manifest, OffsetStyle,
     OpenedProfile, OpenedProvider, Order, Period, Policy, PolicyDeclaration, PolicySource, Presence,
     Producer, ProfileMaintenance, ProfileStatistic, Projection, Provider, ProviderDescription,
     ProviderDocument, ProviderInfo, PruneReport, ReadRequest, ReadSummary, Recipients, Record, RecordError,
-    RecordSetHash, RecordSink, RekeyAllBuilder, RekeyBuilder, RekeyReport, RekeySummary, RemoveReason,
-    RemovedBackup, Restore, RestoreBuilder, RestoreLevel, RestoreReport, RestoreSession, RestoreTarget,
-    Result, Retention, RetentionBuilder, RetentionDecision, RetentionPlan, Row, SchemaSnapshots,
-    ScopeDeclaration, ScopeMode, SessionIntent, SessionOptions, SetName, Severity, Shape, Shrunk, Slot,
+    RecordSetHash, RecordSink, RecoverBuilder, RecoveryOutcome, RecoveryReport, RekeyAllBuilder,
+    RekeyBuilder, RekeyReport, RekeySummary, RemovalReason, RemoveReason, RemovedBackup, Restore,
+    RestoreBuilder, RestoreLevel, RestoreReport, RestoreSession, RestoreTarget, Result, Retention,
+    RetentionBuilder, RetentionDecision, RetentionPlan, Row, SchemaSnapshots, ScopeDeclaration, ScopeMode,
+    SeriesName, SeriesStatistic, SessionIntent, SessionOptions, SetName, Severity, Shape, Shrunk, Slot,
     Snapshot, SortBy, StaleEntity, Storage, StorageOptions, SystemClock, TemporalStyle, Time, Timestamp,
-    UncoveredEntity, Undone, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
-    ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file,
+    UncoveredEntity, Undone, UnlistedArchive, UnlistedState, UnreadableManifest, Value, VerificationSummary,
+    VerifyBuilder, VerifyReport, ViabilityBuilder, ViabilityReport, WarmUpReport, WireForm, WriteCounts,
+    entity_file, on_own_thread,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "memory")]

@@ -8,9 +8,10 @@
 //!   order of its key. Tables cannot be altered or emptied by TRUNCATE meanwhile; writers go on. Standbys work, too.
 //! - **Types**: dates and times are UTC, decimals exact. NaN, infinity and NUL are refused by entity, key and column; so is
 //!   what PostgreSQL would round or cut in silence. A type that a field cannot be read from is named at boot.
-//! - **Restores** are one transaction. Foreign keys hold at its end, triggers do not fire where the role owns the table, and
-//!   indexes, constraints and triggers are put back as they were. Sequences move on, never back; like all sequences, they
-//!   stay there when the very commit fails.
+//! - **Restores** are one transaction. Foreign keys hold at its end; triggers and rewrite rules do not act where the role owns
+//!   the table; indexes, constraints, triggers and rules are put back as they were. Keys are compared as the database compares
+//!   them and written as the archive spells them. Sequences move on, never back; like all sequences, they stay there when the
+//!   very commit fails. `docs/providers.md` lists what each role may do.
 //! - **TLS**: `sslmode=disable` is in clear; `prefer`, the default, encrypts where the server can and verifies nobody;
 //!   `require` encrypts or fails; `verify-full`, or `require` with a root certificate, verifies certificate and host name.
 
@@ -21,6 +22,8 @@ mod connection;
 mod coverage;
 mod ddl;
 mod derived;
+#[cfg(test)]
+mod documented;
 mod error;
 mod mapping;
 mod materialized;
@@ -47,6 +50,8 @@ use koan_backup_core::{
     SessionOptions, Snapshot,
 };
 
+#[cfg(test)]
+pub(crate) use ddl::declared_type;
 pub use options::PostgresOptions;
 
 use crate::sql::identifier;
@@ -109,6 +114,10 @@ impl Provider for Postgres {
         capabilities.ordered_reads = true;
         capabilities.restore_optimisation = true;
         capabilities
+    }
+
+    fn source(&self) -> Option<String> {
+        Some(self.location.address.to_string())
     }
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {

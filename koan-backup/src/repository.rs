@@ -3,6 +3,8 @@
 mod erased;
 mod session;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +29,9 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 /// [`delete_many`](Self::delete_many), `replace_existing` works too.
 ///
 /// There is no transaction around a restore: what a restore that fails has written stays, and the error says so.
+///
+/// After a target was written it is read again: each record of the archive must be there. A database that takes keys for one that
+/// differ, such as e-mail addresses in either case, would lose records otherwise; [`comparable_key`](Self::comparable_key) says so.
 ///
 /// Keys are held in memory: of all records while they are read, because they come in any order and two of one key must be found;
 /// during a restore those that are there and those of the archive; and, with `replace_existing`, the records that go.
@@ -53,6 +58,16 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     async fn count(&self) -> Result<u64, RepositoryError> {
         use futures::TryStreamExt as _;
         self.all().try_fold(0, async |count, _| Ok(count + 1)).await
+    }
+
+    /// The key of a record as its database compares it: the same text exactly for keys that are one key there, such as an e-mail
+    /// address in lower case for a column that ignores case. `None` for every record, the default: keys are one exactly when their values
+    /// are equal.
+    ///
+    /// It is asked wherever keys are compared: in backups, in dry runs, and in restores.
+    fn comparable_key(&self, record: &T) -> Option<String> {
+        let _ = record;
+        None
     }
 
     /// Whether [`delete_many`](Self::delete_many) works.

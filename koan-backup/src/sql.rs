@@ -2,6 +2,8 @@
 
 pub(crate) mod columns;
 pub(crate) mod coverage;
+#[cfg(all(test, feature = "postgres", feature = "sqlite"))]
+mod documented;
 pub(crate) mod findings;
 pub(crate) mod identifier;
 pub(crate) mod misfit;

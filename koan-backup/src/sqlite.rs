@@ -8,22 +8,35 @@
 //! - **Types**: values are read as their field means them, whatever storage class they are in. Dates and times are text, a
 //!   whole number of seconds since 1970 (or of the unit that the field's serde form counts), or a Julian day as REAL.
 //! - **Physical form**: an archive records in which form each column holds its values, so that a restored row equals the
-//!   lost one byte for byte. White space and the order of keys inside JSON text are not kept.
+//!   lost one byte for byte. White space and the order of keys inside JSON text are not kept; the backup counts such values in a
+//!   warning.
+//! - **Keys** are one key if SQLite compares them equal: by the collations of the key's columns, or by those of an index that
+//!   keeps these columns unique. A backup and a restore refuse two records of one key by name; a restore writes the key as the
+//!   archive spells it.
+//! - **Damage**: the rows that were read are compared with a scan of the table that uses no index, in the same snapshot, and every
+//!   index is counted. Rows that an index hides or repeats fail the backup.
 //! - **Restores** are one transaction. Foreign keys may be broken until the commit, deleting cascades nowhere, and triggers
-//!   do not fire: what they did is in the archive already.
+//!   do not fire: what they did is in the archive already. Full-text indexes with external content are rebuilt within the
+//!   transaction. What else triggers fill and no archive holds makes a restore fail before it writes, unless it is named with
+//!   [`SqliteOptions::recomputed`].
 
 mod bind;
 mod catalog;
+mod collation;
 mod column_type;
 mod connection;
 mod coverage;
 mod ddl;
+mod derived;
 mod error;
 mod form;
 mod habit;
+mod index_check;
+mod key_equality;
 mod mapping;
 mod number;
 mod options;
+mod pragmas;
 mod read;
 mod references;
 mod session;
@@ -45,6 +58,8 @@ use koan_backup_core::{
     SessionOptions, Snapshot,
 };
 
+#[cfg(test)]
+pub(crate) use ddl::declared_type;
 pub use options::SqliteOptions;
 
 use crate::sql::identifier;
@@ -120,6 +135,10 @@ impl Provider for Sqlite {
         capabilities.ordered_reads = true;
         capabilities.restore_optimisation = true;
         capabilities
+    }
+
+    fn source(&self) -> Option<String> {
+        std::path::absolute(&self.location.path).ok().map(|path| path.display().to_string())
     }
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {

@@ -52,6 +52,10 @@ pub enum Failure {
     Broken,
     /// Answers, after so many milliseconds.
     Slow(u64),
+    /// Does nothing and never answers.
+    Never,
+    /// Does nothing until [`FaultyStore::fail`] is called again, and then what it was asked.
+    Held,
     /// The connection is lost before anything is done.
     Lost,
     /// It is done, and the answer is lost.
@@ -126,6 +130,23 @@ impl FaultyStore {
         *self.lock() = State { faults: faults.into_iter().collect(), asked: VecDeque::new() };
     }
 
+    /// Lets everything go on that is [held](Failure::Held); nothing goes wrong from now on.
+    pub fn resume(&self) {
+        self.fail([]);
+    }
+
+    /// Waits until nothing is held any more.
+    async fn released(&self) {
+        let is_held = || self.lock().faults.iter().any(|fault| fault.failure == Failure::Held);
+        crate::wait::until_so("the store is told to answer", || !is_held()).await;
+    }
+
+    /// Waits until an operation was asked for so often, on paths that contain `path`.
+    pub async fn until_asked(&self, operation: Operation, path: &str, count: usize) {
+        let what = format!("{operation:?} of `{path}` was asked for {count} times");
+        crate::wait::until_so(&what, || self.asked(operation, path) >= count).await;
+    }
+
     /// How often an operation was asked for on paths that contain `path`.
     pub fn asked(&self, operation: Operation, path: &str) -> usize {
         self.lock().asked.iter().filter(|(asked, of)| *asked == operation && of.contains(path)).count()
@@ -165,7 +186,7 @@ fn error(failure: Failure, path: &Path) -> Error {
 
 /// Does it, unless it fails before; fails after, if only the answer is lost.
 macro_rules! attempt {
-    ($fault:expr, $path:expr, $work:expr) => {
+    ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {
             None => $work,
             Some(Failure::AnswerLost) => {
@@ -174,6 +195,11 @@ macro_rules! attempt {
             }
             Some(Failure::Slow(millis)) => {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
+                $work
+            }
+            Some(Failure::Never) => std::future::pending().await,
+            Some(Failure::Held) => {
+                $store.released().await;
                 $work
             }
             Some(failure) => Err(error(failure, $path)),
@@ -191,7 +217,7 @@ impl fmt::Display for FaultyStore {
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let fault = self.fault(Operation::Put, path);
-        attempt!(fault, path, self.inner.put_opts(path, payload, options).await)
+        attempt!(self, fault, path, self.inner.put_opts(path, payload, options).await)
     }
 
     async fn put_multipart_opts(
@@ -200,7 +226,7 @@ impl ObjectStore for FaultyStore {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let fault = self.fault(Operation::Begin, path);
-        let inner = attempt!(fault, path, self.inner.put_multipart_opts(path, options).await)?;
+        let inner = attempt!(self, fault, path, self.inner.put_multipart_opts(path, options).await)?;
         Ok(Box::new(FaultyUpload { inner, store: self.clone(), path: path.clone() }))
     }
 
@@ -221,7 +247,7 @@ impl ObjectStore for FaultyStore {
                 let found = self.inner.get_opts(path, options).await?;
                 with_bytes(found, |bytes| vec![0; bytes.len()].into()).await
             }
-            fault => attempt!(fault, path, self.inner.get_opts(path, options).await),
+            fault => attempt!(self, fault, path, self.inner.get_opts(path, options).await),
         }
     }
 
@@ -235,7 +261,7 @@ impl ObjectStore for FaultyStore {
                 if fault == Some(Failure::Pretended) {
                     return Ok(path);
                 }
-                attempt!(fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))
+                attempt!(store, fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))
             }
         });
         deleted.boxed()
@@ -248,6 +274,12 @@ impl ObjectStore for FaultyStore {
             Some(Failure::Slow(millis)) => {
                 let late = stream::once(tokio::time::sleep(Duration::from_millis(millis)));
                 late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
+            }
+            Some(Failure::Never) => stream::pending().boxed(),
+            Some(Failure::Held) => {
+                let store = self.clone();
+                let held = stream::once(async move { store.released().await });
+                held.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
             }
             // What was listed before is no comfort: the list is not whole.
             Some(failure) => {
@@ -293,6 +325,14 @@ impl MultipartUpload for FaultyUpload {
                     part.await
                 })
             }
+            Some(Failure::Never) => Box::pin(std::future::pending()),
+            Some(Failure::Held) => {
+                let (part, store) = (self.inner.put_part(data), self.store.clone());
+                Box::pin(async move {
+                    store.released().await;
+                    part.await
+                })
+            }
             Some(failure) => {
                 let path = self.path.clone();
                 Box::pin(async move { Err(error(failure, &path)) })
@@ -302,11 +342,11 @@ impl MultipartUpload for FaultyUpload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         let fault = self.store.fault(Operation::Complete, &self.path);
-        attempt!(fault, &self.path, self.inner.complete().await)
+        attempt!(self.store, fault, &self.path, self.inner.complete().await)
     }
 
     async fn abort(&mut self) -> Result<()> {
         let fault = self.store.fault(Operation::Abort, &self.path);
-        attempt!(fault, &self.path, self.inner.abort().await)
+        attempt!(self.store, fault, &self.path, self.inner.abort().await)
     }
 }

@@ -124,6 +124,8 @@ impl Server {
             command.args(["--pdeathsig", "QUIT"]).arg(self.binaries.join("postgres"));
             command.arg("-D").arg(&self.data).arg("-k").arg(&self.data).args(["-p", &self.port.to_string()]);
             command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"]);
+            // It takes locks on tables at moments of its own.
+            command.args(["-c", "autovacuum=off"]);
             for setting in &self.settings {
                 command.args(["-c", setting]);
             }
@@ -131,8 +133,7 @@ impl Server {
             command.stdout(log.try_clone().expect("a log")).stderr(log).stdin(Stdio::null());
             let mut child = command.spawn().expect("setpriv of util-linux");
             let started = Instant::now();
-            while started.elapsed() < Duration::from_secs(30) && child.try_wait().expect("a child").is_none()
-            {
+            while started.elapsed() < crate::wait::GIVE_UP && child.try_wait().expect("a child").is_none() {
                 let ready = self.psql_command("postgres", "SELECT 1").output().expect("psql");
                 if ready.status.success() {
                     self.postmaster = Some(child);
@@ -201,6 +202,13 @@ impl Server {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Waits until no session of a backup or restore is left, and with it none of its locks. A connection is closed when it is
+    /// dropped, and the server notices that a moment later.
+    pub fn until_left_alone(&self) {
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
+        crate::wait::until_blocking("no session of a backup is left", || self.sql(sessions) == "0");
+    }
+
     /// Begins to run SQL and does not wait for it.
     pub fn spawn_sql(&self, sql: &str) -> Child {
         self.psql_command("test", sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql")
@@ -239,7 +247,7 @@ impl Server {
         if !sql.is_empty() {
             command.args(["-c", sql]);
         }
-        command.env("PGCONNECT_TIMEOUT", "5").env("PGOPTIONS", "-c client_min_messages=warning");
+        command.env("PGCONNECT_TIMEOUT", "60").env("PGOPTIONS", "-c client_min_messages=warning");
         command
     }
 }

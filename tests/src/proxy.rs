@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,8 @@ pub struct Seen {
     pub method: String,
     /// Path and query.
     pub target: String,
-    /// When.
-    pub at: Instant,
+    /// Its place in the order in which requests arrived.
+    pub number: usize,
 }
 
 /// A proxy in front of a store.
@@ -155,7 +155,8 @@ impl Shared {
     fn trouble(&self, method: &str, target: &str) -> (u32, Option<Trouble>) {
         let mut state = self.lock();
         let told = state.told;
-        state.seen.push(Seen { method: method.to_owned(), target: target.to_owned(), at: Instant::now() });
+        let number = state.seen.len();
+        state.seen.push(Seen { method: method.to_owned(), target: target.to_owned(), number });
         let mut matching =
             state.faults.iter_mut().filter(|fault| fault.method == method && matches(target, fault.target));
         let Some(fault) = matching.find(|fault| fault.times > 0) else { return (told, None) };

@@ -3,6 +3,7 @@
 //! It stands for the databases of others: it is written against the public port alone.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use koan_backup::{
     Provider, ProviderDescription, ReadRequest, ReadSummary, Record, RecordSink, RestoreSession,
     RestoreTarget, Result, Row, SessionOptions, SetName, Snapshot, Value, WriteCounts,
 };
+use tokio::sync::Notify;
 
 type Table = Vec<Record>;
 type Tables = BTreeMap<(String, SetName), Table>;
@@ -20,6 +22,7 @@ type Tables = BTreeMap<(String, SetName), Table>;
 pub struct Scripted {
     tables: Arc<Mutex<Tables>>,
     script: Script,
+    reads: Arc<Reads>,
 }
 
 /// What goes wrong or slow.
@@ -31,12 +34,70 @@ pub struct Script {
     pub per_record: Duration,
     /// How many entities can be read at once; 0 counts as 1.
     pub concurrent_reads: usize,
+    /// One record of this entity is neither stored nor counted when it is restored, as a trigger may do.
+    pub drops_one_of: Option<String>,
+    /// Reading this record of this entity never ends, counted from 0.
+    pub hangs_at: Option<(String, usize)>,
+    /// No record is read before so many reads have begun; 0 waits for none.
+    pub meeting: usize,
+}
+
+/// What the reads of a provider did.
+#[derive(Debug, Default)]
+struct Reads {
+    running: AtomicUsize,
+    most_at_once: AtomicUsize,
+    begun: AtomicUsize,
+    hanging: AtomicUsize,
+    changed: Notify,
+}
+
+/// One read that is running.
+#[derive(Debug)]
+struct Running(Arc<Reads>);
+
+impl Reads {
+    fn begin(reads: &Arc<Self>) -> Running {
+        let now = reads.running.fetch_add(1, Ordering::SeqCst) + 1;
+        reads.most_at_once.fetch_max(now, Ordering::SeqCst);
+        reads.begun.fetch_add(1, Ordering::SeqCst);
+        reads.changed.notify_waiters();
+        Running(Arc::clone(reads))
+    }
+
+    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if holds(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Scripted {
     /// An empty database that keeps to a script.
     pub fn new(script: Script) -> Self {
-        Self { tables: Arc::default(), script }
+        Self { tables: Arc::default(), script, reads: Arc::default() }
+    }
+
+    /// The most reads that were running at the same moment.
+    pub fn most_reads_at_once(&self) -> usize {
+        self.reads.most_at_once.load(Ordering::SeqCst)
+    }
+
+    /// Waits until a read has come to the record at which it hangs.
+    pub async fn until_it_hangs(&self) {
+        self.reads.until(|reads| reads.hanging.load(Ordering::SeqCst) > 0).await;
     }
 
     /// Puts a record there, as the JSON of its type.
@@ -97,7 +158,7 @@ impl Provider for Scripted {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let tables = self.lock().clone();
-        Ok(Box::new(View { tables, script: self.script.clone() }))
+        Ok(Box::new(View { tables, script: self.script.clone(), reads: Arc::clone(&self.reads) }))
     }
 
     async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
@@ -120,6 +181,7 @@ impl Provider for Scripted {
 struct View {
     tables: Tables,
     script: Script,
+    reads: Arc<Reads>,
 }
 
 #[async_trait::async_trait]
@@ -144,6 +206,8 @@ impl Snapshot for View {
         let mut projection = Projection::new(schema);
         schema.fields.iter().for_each(|field| projection.field(field));
         let records = self.tables.get(&(request.entity.name().to_owned(), request.set.clone()));
+        let _running = Reads::begin(&self.reads);
+        self.reads.until(|reads| reads.begun.load(Ordering::SeqCst) >= self.script.meeting).await;
         for (index, record) in records.into_iter().flatten().enumerate() {
             if request.key.as_ref().is_some_and(|key| *key != record.key(schema)) {
                 continue;
@@ -155,6 +219,16 @@ impl Snapshot for View {
                 .is_some_and(|(name, at)| name == request.entity.name() && *at == index)
             {
                 return Err(Error::new(ErrorKind::Provider, "the connection was lost"));
+            }
+            if self
+                .script
+                .hangs_at
+                .as_ref()
+                .is_some_and(|(name, at)| name == request.entity.name() && *at == index)
+            {
+                self.reads.hanging.fetch_add(1, Ordering::SeqCst);
+                self.reads.changed.notify_waiters();
+                std::future::pending::<()>().await;
             }
             if !self.script.per_record.is_zero() {
                 tokio::time::sleep(self.script.per_record).await;
@@ -196,6 +270,8 @@ impl RestoreSession for Session {
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
         let target = self.target.as_ref().expect("begin comes first");
         let schema = target.entity.schema();
+        let drops = self.database.script.drops_one_of.as_deref() == Some(target.entity.name());
+        let records = records.into_iter().skip(usize::from(drops));
         let table = self.staged.entry((target.entity.name().to_owned(), target.set.clone())).or_default();
         for record in records {
             let key = record.key(schema);

@@ -1,5 +1,6 @@
 //! Object stores of one's own: each started on a free port, in memory or in a folder of its own, and stopped on drop.
 
+mod answering;
 mod azurite;
 mod google;
 mod http;
@@ -7,6 +8,7 @@ mod moto;
 mod program;
 mod s3s;
 
+pub use answering::{Asked, answering};
 pub use azurite::{Azurite, KEY as AZURITE_KEY};
 pub use google::{GoogleByMoto, GoogleEmulator, google};
 pub use http::{Answer, request};

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use koan_backup::KoanBuilder;
 use koan_backup::prelude::*;
@@ -74,7 +73,7 @@ impl Process {
             .spawn()
             .expect("`tests/setup` installs fiu-run");
         let (talk, _) = listener.accept().expect("it begins");
-        talk.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+        talk.set_read_timeout(Some(koan_backup_tests::wait::GIVE_UP)).expect("set");
         Self { child, talk }
     }
 

@@ -4,7 +4,7 @@ use std::future::IntoFuture as _;
 use std::path::Path;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Clock as _, Manifest, Retention, SetName};
+use koan_backup::{BackupId, Clock as _, Expectations, Manifest, Retention, SetName};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::{Script, Scripted};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 koan_backup::entity_backup_scope!(mode = All);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
 struct Invoice {
     id: i64,
 }
@@ -201,8 +202,9 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
     assert_eq!(report.damaged.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[3]]);
     assert_eq!(shop.ids().await, ids[2..]);
     std::fs::write(shop.archive_of(&manifests, ids[2]), b"PK").expect("damaged");
-    let error = shop.refused(Retention::new().keep_last(1)).await;
-    assert!(error.to_string().contains("no backup called `nightly` verifies"), "{error:?}");
+    // That the newest is damaged is known to the plan, and that this one is will be found.
+    let plan = shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
+    assert_eq!(plan.removals().count(), 0, "{plan}");
 }
 
 #[tokio::test]
@@ -315,15 +317,9 @@ async fn a_damaged_pin_or_manifest_stops_pruning() {
     assert_eq!(shop.archives(), 3);
 }
 
-/// Waits until something is there, though not for ever.
-async fn patiently(mut is_there: impl FnMut() -> bool) {
-    for _ in 0..5000 {
-        if is_there() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
-    panic!("it did not come");
+/// Waits until something is there.
+async fn patiently(is_there: impl FnMut() -> bool) {
+    koan_backup_tests::wait::until_so("what the test waits for is there", is_there).await;
 }
 
 /// How many files there are. One that is still being written lies beside its name, and does not count.
@@ -334,7 +330,7 @@ fn files(folder: &Path) -> usize {
 
 /// Reading the archive of this backup takes for ever.
 fn slow_archive(id: BackupId) -> Fault {
-    Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Slow(600_000))
+    Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Never)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -366,7 +362,7 @@ async fn what_is_being_restored_stays() {
 async fn a_backup_that_somebody_begins_to_restore_while_it_goes_is_put_back() {
     let shop = shop().await;
     let ids = shop.nightly(2).await;
-    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Slow(1500))]);
+    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(shop.koan.delete(ids[0]).into_future());
     patiently(|| shop.store.asked(Operation::Delete, "manifests") == 1).await;
     let now = shop.clock.now();
@@ -378,6 +374,7 @@ async fn a_backup_that_somebody_begins_to_restore_while_it_goes_is_put_back() {
     let pins = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
     std::fs::create_dir_all(&pins).expect("a folder");
     std::fs::write(pins.join("other.json"), lease.to_string()).expect("written");
+    shop.store.fail([]);
     let error = deleting.await.expect("no panic").expect_err("somebody needs it");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     shop.store.fail([]);
@@ -440,4 +437,245 @@ async fn what_is_being_sealed_for_others_is_not_deleted() {
     let error = shop.koan.delete(ids[0]).await.expect_err("somebody seals it");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     assert_eq!(shop.ids().await, ids);
+}
+
+/// Damages the archive of a backup.
+async fn damage(shop: &Shop, id: BackupId) {
+    std::fs::write(shop.archive_of(&shop.manifests().await, id), b"PK").expect("written");
+}
+
+impl Shop {
+    /// Backups of a name, a day apart.
+    async fn backup(&self, name: &str, entities: &[&str]) -> BackupId {
+        let id = self.koan.backup(name).entities(entities.iter().copied()).await.expect("a backup").id();
+        self.clock.pass(24);
+        id
+    }
+}
+
+#[tokio::test]
+async fn the_newest_holder_of_an_entity_that_verifies_stays_though_newer_backups_of_its_name_do_not_hold_it()
+{
+    let shop = shop().await;
+    let intact = shop.backup("nightly", &["Invoice", "Visit"]).await;
+    let damaged = shop.backup("nightly", &["Invoice", "Visit"]).await;
+    let narrow = shop.backup("nightly", &["Invoice"]).await;
+    damage(&shop, damaged).await;
+    shop.clock.pass(24 * 40);
+    // The damage is not known to the first plan.
+    let error = shop.refused(Retention::new().keep_last(1)).await;
+    assert!(
+        error.to_string().contains(&format!("{intact}, the newest one with `Visit` that verifies")),
+        "{error:?}"
+    );
+    let retention = shop.koan.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    let decision = plan.decisions.iter().find(|decision| decision.id == intact).expect("considered");
+    assert!(decision.removed.is_none(), "{plan}");
+    assert!(
+        plan.to_string().contains("the newest with `Visit`, of any name, that is not known to be damaged"),
+        "{plan}"
+    );
+    retention.apply(&plan).await.expect("applied");
+    assert_eq!(shop.ids().await, [intact, damaged, narrow]);
+}
+
+#[tokio::test]
+async fn maintenance_keeps_the_holder_that_verifies_in_the_run_that_finds_the_damage() {
+    let shop = shop().await;
+    let oldest = shop.backup("nightly", &["Invoice", "Visit"]).await;
+    let intact = shop.backup("nightly", &["Invoice", "Visit"]).await;
+    let damaged = shop.backup("nightly", &["Invoice", "Visit"]).await;
+    let narrow = shop.backup("nightly", &["Invoice"]).await;
+    damage(&shop, damaged).await;
+    shop.clock.pass(24 * 40);
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).without_verification().await;
+    let pruned = ran.expect("ran").profiles.remove(0).pruned.expect("pruned");
+    assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [oldest]);
+    assert_eq!(pruned.verified, [narrow, intact]);
+    assert_eq!(shop.ids().await, [intact, damaged, narrow]);
+}
+
+#[tokio::test]
+async fn a_holder_of_another_name_counts_and_is_verified() {
+    let shop = shop().await;
+    let old = shop.backup("visits", &["Visit"]).await;
+    let other = shop.backup("move", &["Visit"]).await;
+    let newest = shop.backup("visits", &["Visit"]).await;
+    damage(&shop, newest).await;
+    shop.clock.pass(24 * 40);
+    // Of its own series none would verify.
+    let error = shop.refused(Retention::new().keep_last(1)).await;
+    assert!(error.to_string().contains(&format!("{old}, the newest one called `visits`")), "{error:?}");
+    shop.koan.delete(old).await.expect("another name holds it");
+    let error = shop.koan.delete(other).await.expect_err("the last that verifies");
+    assert!(
+        error.to_string().contains("with `Visit`") && error.to_string().contains("even_if_last"),
+        "{error:?}"
+    );
+    assert_eq!(shop.ids().await, [other, newest]);
+}
+
+#[tokio::test]
+async fn a_set_has_a_newest_holder_of_its_own() {
+    let database = Scripted::default();
+    let archive = SetName::new("archive").expect("a name");
+    database.put(&archive, &Visit { id: 7 });
+    let shop = shop_of(database.clone()).await;
+    let with_set = shop.backup("nightly", &["Visit"]).await;
+    database.truncate("Visit", &archive, 0);
+    let ids = [shop.backup("weekly", &["Visit"]).await, with_set];
+    let manifest = &shop.manifests().await[0];
+    let holds_set = manifest.entities.iter().any(|entity| entity.set == archive && entity.item_count > 0);
+    assert!(!holds_set, "{:?}", manifest.entities);
+    let error = shop.koan.delete(with_set).await.err();
+    let still_in_other = manifest.entities.iter().any(|entity| entity.set == archive);
+    assert_eq!(error.is_some(), !still_in_other, "{error:?}");
+    assert!(ids.contains(&with_set));
+}
+
+#[tokio::test]
+async fn what_a_failed_backup_alone_holds_stays() {
+    let dies_at = Some(("Visit".to_owned(), 0));
+    let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
+    let failed = shop.koan.backup("nightly").continue_on_error().await.expect("in part").id();
+    shop.clock.pass(24);
+    // A completed backup of the same series without the invoices.
+    let empty = shop.koan.backup("nightly").entity::<Invoice>().set("root").await.expect("a backup").id();
+    shop.clock.pass(24);
+    let plan = shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
+    assert_eq!(plan.removals().map(|decision| decision.id).collect::<Vec<_>>(), [failed], "{plan}");
+    shop.koan.delete(empty).even_if_last().await.expect("deleted");
+    let error = shop.koan.delete(failed).await.expect_err("its invoices are all there is");
+    assert!(error.to_string().contains("with `Invoice`"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_entity_that_is_gone_from_the_code_is_given_up_when_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = HandClock::at("2026-11-01T03:00:00Z");
+    let koan = async |with_visits: bool| {
+        let database = Scripted::default();
+        database.put(&SetName::root(), &Invoice { id: 1 });
+        let builder = Koan::builder().only_registered().register::<Invoice>().clock(clock.clone());
+        let builder = if with_visits { builder.register::<Visit>() } else { builder };
+        let storage = Storage::local(folder.path()).expect("a folder");
+        builder.provider("main", database).storage("local", storage).build().await.expect("a context")
+    };
+    let old = koan(true).await;
+    let holder = old.backup("nightly").await.expect("a backup").id();
+    let release = || Retention::new().keep_last(1).release_entity("Visit");
+    let error = old.retention(release()).plan().await.expect_err("it is backed up");
+    assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains("`Visit`"), "{error:?}");
+    clock.pass(24 * 40);
+    let now = koan(false).await;
+    for _ in 0..2 {
+        clock.pass(24);
+        now.backup("nightly").await.expect("a backup");
+    }
+    let removals = async |retention: Retention| {
+        let plan = now.retention(retention).plan().await.expect("a plan");
+        plan.removals().map(|decision| decision.id).collect::<Vec<_>>()
+    };
+    assert!(!removals(Retention::new().keep_last(1)).await.contains(&holder));
+    assert!(removals(release()).await.contains(&holder));
+    let plan = now.retention(release()).plan().await.expect("a plan");
+    now.retention(release()).apply(&plan).await.expect("applied");
+    assert_eq!(now.backups().await.expect("listed").len(), 1);
+}
+
+#[tokio::test]
+async fn names_that_differ_in_a_date_are_one_series() {
+    let shop = shop().await;
+    let mut ids = Vec::new();
+    for name in ["nightly-2026-11-01", "nightly_20261102", "nightly", "nightly-2026-11-04T03-00-00Z"] {
+        let backup = shop.koan.backup(name).entity::<Invoice>().await.expect("a backup");
+        assert_eq!(backup.series().as_str(), "nightly", "{name}");
+        ids.push(backup.id());
+        shop.clock.pass(24);
+    }
+    let budget = shop.backup("budget-2026", &["Invoice"]).await;
+    let named = shop.koan.backup("nightly-2026-11-06").series("before-the-move").entity::<Invoice>().await;
+    let named = named.expect("a backup").id();
+    let retention = shop.koan.retention(Retention::new().keep_last(2));
+    let plan = retention.plan().await.expect("a plan");
+    retention.apply(&plan).await.expect("applied");
+    let mut left = vec![ids[2], ids[3], budget, named];
+    left.sort();
+    assert_eq!(shop.ids().await, left, "{plan}");
+    let statistics = shop.koan.catalog().statistics().await.expect("counted");
+    let series: Vec<_> = statistics.by_series.iter().map(|(name, of)| (name.as_str(), of.backups)).collect();
+    assert_eq!(series, [("before-the-move", 1), ("budget-2026", 1), ("nightly", 2)]);
+}
+
+#[tokio::test]
+async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged() {
+    let database = Scripted::default();
+    (0..10).for_each(|id| database.put(&SetName::root(), &Invoice { id: id + 100 }));
+    let shop = shop_of(database.clone()).await;
+    let ids = shop.nightly(2).await;
+    database.truncate("Invoice", &SetName::root(), 0);
+    let lost = shop.nightly(1).await[0];
+    // One without the entity comes in between, and later ones are as empty as the first.
+    shop.backup("nightly-2026-11-04", &["Visit"]).await;
+    let later = shop.nightly(3).await;
+    let catalog = shop.koan.catalog();
+    let health = async || catalog.health(&Expectations::new()).await.expect("looked at");
+    let loss = &health().await.shrunk[0];
+    assert_eq!((loss.entity.as_str(), loss.before, loss.after, loss.backup), ("Invoice", 11, 0, lost));
+    assert_eq!((loss.series.as_str(), loss.previous), ("nightly", ids[1]));
+    assert!(health().await.problems.iter().any(|problem| problem.contains("acknowledge")));
+    let keep_one = || Retention::new().keep_last(1);
+    let prune = async || {
+        let ran = shop.koan.maintenance().retention(keep_one()).without_verification().await.expect("ran");
+        assert!(ran.is_clean(), "{ran:?}");
+        shop.ids().await
+    };
+    let plan = shop.koan.retention(keep_one()).plan().await.expect("a plan");
+    assert!(plan.to_string().contains("the last before `Invoice` lost most of its records"), "{plan}");
+    let left = prune().await;
+    assert!(left.contains(&ids[1]) && left.contains(&later[2]) && !left.contains(&ids[0]), "{left:?}");
+    assert!(!left.contains(&lost), "the loss shows at a later backup now");
+    let loss = health().await.shrunk[0].clone();
+    assert_eq!((loss.backup, loss.previous), (later[2], ids[1]));
+
+    let error = shop.koan.delete(ids[1]).await.expect_err("from before the loss");
+    assert!(error.to_string().contains("from before it lost most of its records"), "{error:?}");
+    for (id, reason, kind) in [
+        (loss.backup, " ", ErrorKind::Configuration),
+        (loss.previous, "archived elsewhere", ErrorKind::NotFound),
+        (BackupId::from_uuid(uuid::Uuid::nil()), "archived elsewhere", ErrorKind::NotFound),
+    ] {
+        assert_eq!(catalog.acknowledge(id, reason).await.expect_err("refused").kind(), kind, "{id}");
+    }
+    let accepted = catalog.acknowledge(loss.backup, "archived elsewhere").await.expect("acknowledged");
+    assert_eq!(accepted, [loss]);
+    assert!(health().await.is_healthy(), "{:?}", health().await);
+    // What is the newest of its entity is another rule.
+    let newest = shop.nightly(1).await[0];
+    assert!(!prune().await.contains(&ids[1]));
+    assert!(health().await.shrunk.is_empty() && shop.ids().await.contains(&newest));
+}
+
+#[tokio::test]
+async fn an_acknowledged_loss_stays_so_when_its_backup_is_gone_and_a_new_one_is_told() {
+    let database = Scripted::default();
+    (0..10).for_each(|id| database.put(&SetName::root(), &Invoice { id: id + 100 }));
+    let shop = shop_of(database.clone()).await;
+    let before = shop.nightly(1).await[0];
+    shop.koan.pin(before, None, "audit").await.expect("pinned");
+    database.truncate("Invoice", &SetName::root(), 4);
+    let lost = shop.nightly(2).await;
+    shop.koan.catalog().acknowledge(lost[0], "moved to another system").await.expect("acknowledged");
+    shop.koan.delete(lost[0]).await.expect("deleted");
+    let ran = shop.koan.maintenance().await.expect("ran");
+    assert!(ran.is_clean(), "{ran:?}");
+    let shrunk = async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").shrunk;
+    assert_eq!(shrunk().await, [], "it is the same loss");
+    database.truncate("Invoice", &SetName::root(), 1);
+    let again = shop.nightly(1).await[0];
+    assert_eq!(
+        shrunk().await.iter().map(|loss| (loss.backup, loss.before)).collect::<Vec<_>>(),
+        [(again, 4)]
+    );
 }

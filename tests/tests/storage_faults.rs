@@ -8,6 +8,7 @@ use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::small_disk::SmallDisk;
+use koan_backup_tests::wait;
 use object_store::local::LocalFileSystem;
 use serde::{Deserialize, Serialize};
 
@@ -114,17 +115,18 @@ async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it()
     let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
 
-    shop.store.fail(slow(60_000));
-    let token = koan_backup::CancellationToken::new();
-    let backup = shop.koan.backup("cancelled").compression(Compression::stored()).cancel_on(token.clone());
-    let began = std::time::Instant::now();
-    let cancel = async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        token.cancel();
-    };
-    let (ended, ()) = tokio::join!(backup.into_future(), cancel);
-    assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
-    assert!(began.elapsed() < std::time::Duration::from_secs(10), "it waited for the store");
+    for operation in [Operation::Put, Operation::Part] {
+        shop.store.fail([Fault::always(operation, "", Failure::Never)]);
+        let token = koan_backup::CancellationToken::new();
+        let backup =
+            shop.koan.backup("cancelled").compression(Compression::stored()).cancel_on(token.clone());
+        let cancel = async {
+            shop.store.until_asked(operation, "", 1).await;
+            token.cancel();
+        };
+        let (ended, ()) = tokio::join!(backup.into_future(), cancel);
+        assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{operation:?}");
+    }
     shop.store.fail([]);
     assert_eq!(shop.koan.backups().await.expect("listed").len(), 1);
 }
@@ -132,18 +134,11 @@ async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it()
 #[tokio::test]
 async fn the_upload_of_a_backup_that_is_dropped_is_aborted() {
     let shop = large_shop().await;
-    shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Slow(60_000))]);
-    let backup = shop.koan.backup("dropped").compression(Compression::stored()).into_future();
-    let waited = tokio::time::timeout(std::time::Duration::from_millis(500), backup).await;
-    assert!(waited.is_err(), "it ended before the store answered");
-    // Nobody waits for it.
-    for _ in 0..100 {
-        if shop.store.asked(Operation::Abort, "archives/") > 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("parts would stay in a store that keeps them until they are aborted");
+    shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Never)]);
+    let backup = shop.koan.backup("dropped").compression(Compression::stored());
+    wait::dropped_at(shop.store.until_asked(Operation::Part, "archives/", 1), backup).await;
+    // Parts would stay in a store that keeps them until they are aborted.
+    shop.store.until_asked(Operation::Abort, "archives/", 1).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@ use super::layout::entry;
 
 /// The most bytes a document can have.
 pub(super) const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
+/// The most bytes of a manifest as it is published. Whoever publishes one asks [`manifest_fits`] first: one that is not read must not
+/// be written.
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 /// The most values of a document that is parsed whole: some twenty for each entity and set of a manifest.
 const MAX_VALUES: usize = 1_000_000;
 /// The most maps of a document that is parsed into a tree, where each takes hundreds of bytes however small its text.
@@ -12,6 +15,11 @@ const MAX_MAPS: usize = 100_000;
 /// Whether the tree of a document fits in some 100 MiB. Punctuation in text counts too, which no document has much of.
 pub(crate) fn tree_fits(json: &[u8]) -> bool {
     values_fit(json) && count(json, b"{") <= MAX_MAPS
+}
+
+/// Whether a manifest as it is published is one that every reader takes.
+pub(crate) fn manifest_fits(json: &[u8]) -> bool {
+    tree_fits(json) && u64::try_from(json.len()).is_ok_and(|len| len <= MAX_MANIFEST_BYTES)
 }
 
 /// Whether the document of an entry is one that a reader takes, in an archive of so many entries. Writers ask as well: an

@@ -105,6 +105,10 @@ pub struct ProviderInfo {
     pub kind: String,
     /// Its version.
     pub version: String,
+    /// Which database it was, without credentials: `db.example.org:5432/shop`. None if the provider does not say, and in
+    /// archives of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The consistency that was reached.
     pub consistency: Consistency,
     /// The physical form of columns by entry, in the provider's own terms, where one column can hold several.

@@ -23,6 +23,7 @@ impl Manifest {
             format_version: self.format_version,
             id: self.id,
             name: self.name.clone(),
+            series: self.series.clone(),
             description: self.description.clone(),
             created_at: self.created_at,
             completed_at: self.completed_at,

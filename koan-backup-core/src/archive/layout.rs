@@ -91,6 +91,21 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
     }
 }
 
+/// Where all archives lie.
+pub(crate) fn archives_prefix() -> Path {
+    Path::from("archives")
+}
+
+/// Whether a file can be an archive, whatever it is called: it lies directly in the folder of the archives and ends in `.zip` or
+/// `.zip.age`. Somebody may have copied it there by hand, under a name of their own.
+pub(crate) fn may_be_archive(path: &Path) -> bool {
+    let Some(name) = path.as_ref().strip_prefix("archives/").filter(|name| !name.contains('/')) else {
+        return false;
+    };
+    let stem = name.strip_suffix(".age").unwrap_or(name);
+    !name.starts_with('.') && stem.ends_with(".zip")
+}
+
 /// Where the manifest of a backup lies in its profile. The backup exists once this is there.
 pub(crate) fn manifest_path(id: &BackupId) -> Path {
     Path::from(format!("manifests/{id}.json"))

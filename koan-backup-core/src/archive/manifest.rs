@@ -10,6 +10,7 @@ use super::documents::{ExcludedEntity, UncoveredEntity};
 use crate::digest::RecordSetHash;
 use crate::entity::Policy;
 use crate::id::{BackupId, BackupName, SetName};
+use crate::series::SeriesName;
 
 /// The version of the format that this library writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -25,6 +26,9 @@ pub struct Manifest {
     pub id: BackupId,
     /// The backup's name; several backups may share one.
     pub name: BackupName,
+    /// The series it belongs to; none in manifests of older versions, where it follows from the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesName>,
     /// What a person wrote about it.
     pub description: Option<String>,
     /// When it began.
@@ -91,8 +95,11 @@ pub struct Producer {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The application, if it gave its name.
+    /// The application; none in manifests of older versions if it had no name.
     pub application: Option<String>,
+    /// The environment of the application; none in manifests of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// The machine, if it has a name.
     pub host: Option<String>,
 }
@@ -224,6 +231,11 @@ impl Manifest {
     /// The manifest as it is stored: indented JSON with a line feed at the end.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         super::documents::document(self)
+    }
+
+    /// The series the backup belongs to: the recorded one, or that of its name.
+    pub fn series_name(&self) -> SeriesName {
+        self.series.clone().unwrap_or_else(|| SeriesName::of(&self.name))
     }
 
     /// The entity of a name and set.

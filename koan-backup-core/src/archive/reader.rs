@@ -15,9 +15,9 @@ use tokio::runtime::Handle;
 use super::bounds;
 use super::compression::CompressionMethod;
 use super::object::{ArchiveObject, Failure, Ranged};
-use super::thread::OwnThread;
 use crate::encryption::Unlocked;
 use crate::error::{Error, ErrorKind, Result};
+use crate::own_thread::OwnThread;
 
 /// The most entries an archive can have.
 const MAX_ENTRIES: usize = 1_000_000;

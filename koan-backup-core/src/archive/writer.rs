@@ -10,12 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::blocks::Block;
 use super::compression::{Coding, CompressionMethod, Sealing};
-use super::thread::OwnThread;
 use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
 use crate::buffers::Buffer;
 use crate::digest::RecordSetHash;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
+use crate::own_thread::OwnThread;
 
 /// Blocks that wait for the writer at most.
 const BLOCKS_AHEAD: usize = 2;

@@ -115,6 +115,7 @@ impl Attempt<'_> {
             let info = ProviderInfo {
                 kind: provider.kind().to_owned(),
                 version: provider.describe(&[]).await?.version,
+                source: provider.source(),
                 consistency: snapshot.consistency(),
                 physical: BTreeMap::new(),
             };
@@ -244,7 +245,7 @@ impl Attempt<'_> {
             contents.blocks.insert(file.clone(), written.blocks);
             (written.content_hash, schema.clone())
         };
-        if part.entity.policy.include_schema {
+        if part.entity.policy.include_schema && !self.options.without_schemas {
             contents.schemas.insert(name.to_owned(), shown_schema);
         }
         entity.content_hash = Some(stored_hash.clone());

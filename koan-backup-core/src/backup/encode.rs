@@ -2,6 +2,7 @@
 //! that may work.
 
 use crate::archive::{CompressedBlock, Compressor, Sealing};
+use crate::codec::line_key;
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,8 @@ pub(super) fn encode(
     let mut again = Vec::with_capacity(1024);
     for line in chunk.unproven() {
         entity.prove(line, &mut again).map_err(|error| {
-            let key = entity.decode(line).map(|record| entity.record_key(&record)).unwrap_or_default();
+            let key = line_key::of(line, entity.schema()).unwrap_or_default();
+            let key = entity.key_text(key.iter().map(|(name, value)| (name.as_str(), value)));
             Error::with_source(
                 ErrorKind::Record,
                 format!("{} `{key}` would not come back from its backup", entity.name()),

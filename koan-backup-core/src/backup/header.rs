@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
-use object_store::ObjectStore;
 
 use crate::archive::{manifest_id, manifests_prefix};
 use crate::clock::{Clock, backup_id_at};
@@ -59,17 +57,14 @@ impl<'a> Header<'a> {
 
 /// When the newest backup was made, whatever became of it, by the ids alone. What is no id of a backup tells nothing.
 async fn newest(storage: &Storage) -> Result<Option<Timestamp>> {
-    let listed = storage.store().list(Some(&manifests_prefix()));
-    let times =
-        listed.try_filter_map(|meta| async move { Ok(manifest_id(&meta.location).and_then(time_of)) });
-    let newest = times.try_fold(None, |newest, time| async move { Ok(newest.max(Some(time))) }).await;
-    newest.map_err(|source| {
+    let listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
             format!("backups in storage `{}` were not listed", storage.location()),
             source,
         )
-    })
+    })?;
+    Ok(listed.iter().filter_map(|file| manifest_id(&file.path).and_then(time_of)).max())
 }
 
 /// The time in an id, to the millisecond.

@@ -1,6 +1,7 @@
 //! What to back up, and how.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,11 +9,14 @@ use crate::archive::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
 use crate::selection::Selection;
+use crate::series::SeriesName;
 
 /// How a backup is made.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BackupOptions {
+    /// The series it belongs to; that of its name if none is named.
+    pub series: Option<SeriesName>,
     /// What a person wants to know about it later.
     pub description: Option<String>,
     /// Words to find it by.
@@ -23,16 +27,22 @@ pub struct BackupOptions {
     pub selection: Selection,
     /// Where the archive goes; the default profile if none is named.
     pub profile: Option<String>,
+    /// Whether schema snapshots are left out, also those that policies include.
+    pub without_schemas: bool,
     /// How records are compressed.
     pub compression: Compression,
     /// Whether entities that can be read are still backed up when one cannot. The backup's status is `failed` then.
     pub continue_on_error: bool,
+    /// Whether the archive is read back from the storage and verified after it was published. It is a success only then.
+    pub verify_after: bool,
     /// Entities read at once, where a provider can.
     pub max_concurrency: usize,
     /// Rows between two checks for cancellation and two progress events.
     pub batch_size: usize,
     /// Cancels the backup: nothing is published.
     pub cancel: CancellationToken,
+    /// How long it may take; without a limit if none is given.
+    pub timeout: Option<Duration>,
     /// Is told what happens.
     pub listener: Listener,
 }
@@ -40,16 +50,20 @@ pub struct BackupOptions {
 impl Default for BackupOptions {
     fn default() -> Self {
         Self {
+            series: None,
             description: None,
             tags: Vec::new(),
             metadata: BTreeMap::new(),
             selection: Selection::default(),
             profile: None,
+            without_schemas: false,
             compression: Compression::default(),
             continue_on_error: false,
+            verify_after: false,
             max_concurrency: 4,
             batch_size: 1000,
             cancel: CancellationToken::new(),
+            timeout: None,
             listener: Listener::default(),
         }
     }

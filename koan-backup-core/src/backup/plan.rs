@@ -31,13 +31,10 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
     for name in selection.names.iter().chain(&selection.excluded_names) {
         environment.require_entity(name)?;
     }
-    for provider in &selection.providers {
-        environment.provider(provider)?;
-    }
+    environment.check_provider_filters(selection)?;
     let mut planned = Vec::new();
     for known in &environment.entities {
-        let descriptor = known.codec.descriptor();
-        if !selection.selects(descriptor, &known.provider) {
+        if !environment.selects(selection, known)? {
             continue;
         }
         match known.policy {

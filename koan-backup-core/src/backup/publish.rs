@@ -10,16 +10,20 @@ use tokio::time::timeout;
 use super::header::Header;
 use super::options::BackupOptions;
 use crate::archive::{
-    ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
+    ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
     DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
-    FORMAT_VERSION, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument, VerificationSummary,
-    document, document_fits, entry, manifest_path,
+    FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument,
+    VerificationSummary, document, document_fits, entry, manifest_fits, manifest_path,
 };
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inventory::Inventory;
+use crate::series::SeriesName;
 use crate::storage::{PATIENCE, Storage};
+
+/// The longest path of an archive.
+const MAX_PATH_BYTES: usize = 1024;
 
 /// What was gathered while records were written.
 #[derive(Default)]
@@ -116,6 +120,7 @@ pub(super) async fn write_documents(
     write(writer, entry::CHECKSUMS, document(&contents.checksums), entries).await?;
     let mut manifest = manifest(environment, storage, header, options, &contents, completed_at);
     manifest.verification.overall_checksum = Some(contents.checksums.overall());
+    require_readable(&manifest)?;
     write(writer, entry::MANIFEST, manifest.to_json(), entries).await?;
     Ok(manifest)
 }
@@ -143,9 +148,40 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
     ))
 }
 
+/// Refuses a manifest that readers would not take once it is published, with the longest description of an archive that there can be.
+fn require_readable(manifest: &Manifest) -> Result<()> {
+    let archive = ArchiveFile {
+        file: "x".repeat(MAX_PATH_BYTES),
+        size_bytes: u64::MAX,
+        sha256: crate::digest::sha256(&[]),
+    };
+    let published = Manifest { archive: Some(archive), ..manifest.clone() }.published().to_json();
+    match manifest_fits(&published) {
+        true => Ok(()),
+        false => Err(too_large(manifest)),
+    }
+}
+
+fn too_large(manifest: &Manifest) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "the manifest of backup {} would be larger than the {MAX_MANIFEST_BYTES} bytes, or hold more values, than any that is read; \
+             shorten its description, metadata and tags, or back up fewer entities at once",
+            manifest.id
+        ),
+    )
+}
+
 /// Makes the backup exist, and waits for that no longer than `patience`. If it fails, no archive stays that no manifest names.
 pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Duration) -> Result<()> {
     let (path, content) = (manifest_path(&manifest.id), manifest.published().to_json());
+    if !manifest_fits(&content) {
+        if let Some(archive) = &manifest.archive {
+            storage.discard(&archive.file.as_str().into()).await;
+        }
+        return Err(too_large(manifest));
+    }
     let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
     let created = timeout(patience, storage.create(&path, content.clone())).await;
     let is_answered = created.is_ok();
@@ -157,8 +193,8 @@ pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Du
     let Err(error) = created else { return Ok(()) };
     // It may have been written all the same, and the answer was lost.
     match timeout(PATIENCE, storage.read(&path, limit)).await {
-        Ok(Ok(Some(published))) if published == content => Ok(()),
-        Ok(Ok(Some(_))) => Err(error),
+        Ok(Ok(Some(published))) if published == content && storage.confirms_by_reading(&error) => Ok(()),
+        Ok(Ok(Some(published))) if published != content => Err(error),
         // What was not answered may be written yet.
         Ok(Ok(None)) if is_answered => {
             if let Some(archive) = &manifest.archive {
@@ -166,8 +202,9 @@ pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Du
             }
             Err(error)
         }
-        Ok(Ok(None) | Err(_)) | Err(_) => Err(error.context(format!(
-            "whether backup {} was published is not known, `{path}` is not there or cannot be read; if it is there later, it is whole",
+        Ok(Ok(_) | Err(_)) | Err(_) => Err(error.context(format!(
+            "whether backup {} was published is not known, `{path}` is not there, cannot be read or is not durable; if it is there \
+             later, it is whole",
             manifest.id
         ))),
     }
@@ -182,10 +219,12 @@ pub(super) fn manifest(
     contents: &Contents,
     completed_at: Timestamp,
 ) -> Manifest {
+    let series = options.series.clone().unwrap_or_else(|| SeriesName::of(header.name));
     Manifest {
         format_version: FORMAT_VERSION,
         id: header.id,
         name: header.name.clone(),
+        series: Some(series),
         description: options.description.clone(),
         created_at: header.created_at,
         completed_at,

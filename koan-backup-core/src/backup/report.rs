@@ -1,8 +1,12 @@
 //! What a backup did.
 
+use jiff::Timestamp;
+
 use crate::archive::{BackupStatus, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
+use crate::series::SeriesName;
+use crate::verify::VerifyReport;
 
 /// A backup that was published.
 ///
@@ -12,16 +16,37 @@ use crate::id::BackupId;
 #[non_exhaustive]
 pub struct BackupReport {
     manifest: Manifest,
+    verification: Option<(Timestamp, VerifyReport)>,
 }
 
 impl BackupReport {
     pub(super) fn new(manifest: Manifest) -> Self {
-        Self { manifest }
+        Self { manifest, verification: None }
+    }
+
+    pub(super) fn with_verification(self, verified_at: Timestamp, verification: VerifyReport) -> Self {
+        Self { verification: Some((verified_at, verification)), ..self }
+    }
+
+    /// When it was verified: read back from the storage after it was published. `None` without
+    /// [`verify_after`](crate::BackupBuilder::verify_after).
+    pub fn verified_at(&self) -> Option<Timestamp> {
+        self.verification.as_ref().map(|(verified_at, _)| *verified_at)
+    }
+
+    /// What the verification found. What no key opened is [unopened](VerifyReport::unopened): of that, bytes and hashes were checked.
+    pub fn verification(&self) -> Option<&VerifyReport> {
+        self.verification.as_ref().map(|(_, verification)| verification)
     }
 
     /// The backup's id.
     pub fn id(&self) -> BackupId {
         self.manifest.id
+    }
+
+    /// The series it belongs to, which retention, health and statistics count together.
+    pub fn series(&self) -> SeriesName {
+        self.manifest.series_name()
     }
 
     /// How it ended.

@@ -1,7 +1,9 @@
 //! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+
+use tracing::{Instrument as _, Span};
 
 use super::attempt::{Attempt, Failures, Snapshots};
 use super::header::Header;
@@ -9,8 +11,9 @@ use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
+use super::verification::verified;
 use crate::archive::{BackupStatus, Compressor, Manifest, archive_path};
-use crate::cancellation::until_cancelled;
+use crate::cancellation::{TimeLimit, until_cancelled};
 use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
@@ -24,6 +27,43 @@ pub(crate) async fn run(
     name: &BackupName,
     options: &BackupOptions,
 ) -> Result<BackupReport> {
+    let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
+    let limit = TimeLimit::new(&options.cancel, options.timeout);
+    let limited = BackupOptions { cancel: limit.token(), ..options.clone() };
+    let operation = Operation { limit: &limit, span: &span };
+    let work = async {
+        if environment.logs_operations() {
+            tracing::info!(target: "koan::backup", "backup started");
+        }
+        let ended = limit.run(run_limited(environment, name, &limited, operation)).await;
+        if environment.logs_operations() {
+            match &ended {
+                Ok(report) => tracing::info!(
+                    target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
+                ),
+                Err(error) => {
+                    tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
+                }
+            }
+        }
+        ended
+    };
+    work.instrument(span.clone()).await
+}
+
+/// What surrounds the work of one backup.
+#[derive(Clone, Copy)]
+struct Operation<'a> {
+    limit: &'a TimeLimit,
+    span: &'a Span,
+}
+
+async fn run_limited(
+    environment: &Environment,
+    name: &BackupName,
+    options: &BackupOptions,
+    operation: Operation<'_>,
+) -> Result<BackupReport> {
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
     let mut planned = plan(environment, &options.selection)?;
@@ -33,9 +73,9 @@ pub(crate) async fn run(
         // Keys of records are content, and must not stand in the error of a manifest that lies in clear.
         planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
     }
-    let subject = Subject::Backup(name.clone());
+    let subject = Subject::of_backup(name, &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, Work::default(), &options.cancel).await?;
-    let ended = run_alone(environment, storage, &planned, name, options, &lease).await;
+    let ended = run_alone(environment, storage, &planned, name, options, &lease, operation).await;
     lease.release().await;
     ended
 }
@@ -48,20 +88,23 @@ async fn run_alone(
     name: &BackupName,
     options: &BackupOptions,
     lease: &Lease,
+    operation: Operation<'_>,
 ) -> Result<BackupReport> {
     let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
-    let listener = environment.listener(&options.listener);
+    operation.span.record("id", tracing::field::display(header.id));
+    let listener = environment.operation_listener(&options.listener, operation.span);
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let written = async {
         let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
-        let _: Duration = until_cancelled(&options.cancel, lease.works_on(work)).await?;
+        until_cancelled(&options.cancel, lease.works_on(work)).await?;
         write(environment, storage, planned, &header, &working, &listener).await
     };
     let ended = match written.await {
         Ok(manifest) => finish(storage, manifest, options, lease).await,
         Err(error) => Err(lease.explain(error, &options.cancel)),
     };
+    let ended = ended.map_err(|error| operation.limit.explain(error));
     let status = match &ended {
         Ok(report) => report.status(),
         Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
@@ -69,6 +112,15 @@ async fn run_alone(
             record_failure(environment, storage, &header, options, error).await;
             BackupStatus::Failed
         }
+    };
+    let (ended, status) = match ended {
+        Ok(report) if options.verify_after => {
+            match verified(environment, storage, report, options, &listener).await {
+                Ok(report) => (Ok(report), status),
+                Err(error) => (Err(error), BackupStatus::Failed),
+            }
+        }
+        ended => (ended, status),
     };
     listener.tell(|| Event::BackupFinished { id: header.id, status });
     ended
@@ -84,7 +136,9 @@ async fn finish(
     let error = match until_cancelled(&options.cancel, lease.confirm()).await {
         Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
         // From here on nothing is cancelled: a backup that was published must not be called cancelled.
-        Ok(left) => return publish(storage, &manifest, left).await.map(|()| BackupReport::new(manifest)),
+        Ok(held) => {
+            return publish(storage, &manifest, held.left()).await.map(|()| BackupReport::new(manifest));
+        }
         Err(error) => error,
     };
     if let Some(archive) = &manifest.archive {
@@ -104,11 +158,16 @@ async fn write(
 ) -> Result<Manifest> {
     let prepared = async {
         let snapshots = snapshots(environment, planned).await?;
-        let (parts, failures) = parts(planned, &snapshots, options, listener).await?;
+        let (parts, failures) = parts(environment, planned, &snapshots, options).await?;
         Ok((snapshots, parts, failures))
     };
     let (snapshots, parts, mut failures) = until_cancelled(&options.cancel, prepared).await?;
-    listener.tell(|| Event::BackupStarted { id: header.id, name: header.name.clone(), parts: parts.len() });
+    listener.tell(|| Event::BackupStarted {
+        id: header.id,
+        name: header.name.clone(),
+        parts: parts.len(),
+        records: parts.iter().map(|part| part.expected).sum(),
+    });
     loop {
         let known = failures.len();
         let compressor = Arc::new(Compressor::new(options.compression));
@@ -142,11 +201,13 @@ async fn snapshots(environment: &Environment, planned: &[PlannedEntity]) -> Resu
 
 /// The sets of every entity; with `continue_on_error`, entities whose sets are not known are failures.
 async fn parts(
+    environment: &Environment,
     planned: &[PlannedEntity],
     snapshots: &Snapshots,
     options: &BackupOptions,
-    listener: &Listener,
 ) -> Result<(Vec<PlannedPart>, Failures)> {
+    // Counting costs a query for each entity, which the log alone is not worth.
+    let is_counted = environment.listener(&options.listener).is_listening();
     let (mut parts, mut failures) = (Vec::<PlannedPart>::new(), Failures::new());
     for entity in planned {
         let Some(snapshot) = snapshots.get(&entity.provider) else { continue };
@@ -162,7 +223,7 @@ async fn parts(
         let before = parts.len();
         for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
             // Counted before any read begins, because a provider that reads one entity at a time is busy then.
-            let expected = match listener.is_listening() {
+            let expected = match is_counted {
                 true => snapshot.count(&entity.codec, &set).await.ok(),
                 false => None,
             };
@@ -196,6 +257,10 @@ async fn record_failure(
     options: &BackupOptions,
     error: &Error,
 ) {
+    // What the caller wanted kept may be what made the manifest too large.
+    let brief =
+        BackupOptions { metadata: BTreeMap::new(), tags: Vec::new(), description: None, ..options.clone() };
+    let options = if error.kind() == ErrorKind::Unsupported { &brief } else { options };
     let failed = Manifest {
         status: BackupStatus::Failed,
         error: Some(error.chain()),

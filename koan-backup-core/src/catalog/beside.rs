@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use object_store::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::READS_AT_ONCE;
+use super::unreadable::concerns_one_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
@@ -21,39 +22,68 @@ pub(crate) fn path(folder: &str, key: &impl Display) -> Path {
     Path::from(format!("{folder}/{key}.json"))
 }
 
-/// All files of a folder, by their keys.
+/// The files of a folder, by their keys.
+#[derive(Debug)]
+pub(crate) struct Found<K, T> {
+    pub(crate) known: BTreeMap<K, T>,
+    /// Why the others cannot be read. They are never treated as absent.
+    pub(crate) unreadable: BTreeMap<K, String>,
+}
+
+/// All files of a folder, by their keys. A file whose name is not that of a key is not ours, and is left out. `remedy` says what to do
+/// about one that is damaged.
 ///
 /// # Errors
-/// The storage cannot be read, or a file is damaged: `remedy` says what to do then. It is never taken for none.
-pub(crate) async fn all<K: FromStr + Ord, T: DeserializeOwned>(
+/// The storage cannot be read.
+pub(crate) async fn all<K: FromStr + Display + Ord, T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,
     remedy: &str,
-) -> Result<BTreeMap<K, T>> {
-    let folder = Path::from(folder);
-    let listed = storage.list(&folder).await;
-    let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
-    let read = |path: Path| async move { read(storage, &path, remedy).await };
-    let mut read = futures::stream::iter(listed).map(|file| read(file.path)).buffer_unordered(READS_AT_ONCE);
-    let mut all = BTreeMap::new();
-    while let Some(found) = read.try_next().await? {
-        all.extend(found);
+) -> Result<Found<K, T>> {
+    let place = Path::from(folder);
+    let listed = storage.list(&place).await;
+    let listed = listed.map_err(|source| storage.failed(&place, "listed in", source))?;
+    let keys = listed.into_iter().filter_map(|file| key_of::<K>(folder, &file.path));
+    let read = |key: K| async move { (one(storage, folder, &key, remedy).await, key) };
+    let mut read = futures::stream::iter(keys).map(read).buffer_unordered(READS_AT_ONCE);
+    let mut found = Found { known: BTreeMap::new(), unreadable: BTreeMap::new() };
+    while let Some((content, key)) = read.next().await {
+        match content {
+            Ok(None) => {}
+            Ok(Some(content)) => drop(found.known.insert(key, content)),
+            Err(error) if concerns_one_file(storage, &error) => {
+                found.unreadable.insert(key, error.chain());
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(all)
+    Ok(found)
+}
+
+/// The key of a file, if its name is that of one.
+fn key_of<K: FromStr + Display>(folder: &str, file: &Path) -> Option<K> {
+    let key = file.filename()?.strip_suffix(".json")?.parse().ok()?;
+    (path(folder, &key) == *file).then_some(key)
 }
 
 /// The file of one key; none if there is none.
 ///
 /// # Errors
-/// As for [`all`].
+/// The storage cannot be read, or the file is damaged: `remedy` says what to do then. It is never taken for none.
 pub(crate) async fn one<T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,
     key: &impl Display,
     remedy: &str,
 ) -> Result<Option<T>> {
-    let read = read::<String, T>(storage, &path(folder, key), remedy).await?;
-    Ok(read.map(|(_, content)| content))
+    let path = path(folder, key);
+    let Some(bytes) = storage.read(&path, MAX_BYTES).await? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|_| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("`{path}` in storage `{}` is damaged; {remedy}", storage.location()),
+        )
+    })
 }
 
 /// Writes the file of a key, in the place of what is there.
@@ -74,20 +104,4 @@ pub(crate) async fn forget(storage: &Storage, folder: &str, key: &impl Display) 
         storage.require_gone(&path).await?;
     }
     Ok(())
-}
-
-async fn read<K: FromStr, T: DeserializeOwned>(
-    storage: &Storage,
-    path: &Path,
-    remedy: &str,
-) -> Result<Option<(K, T)>> {
-    let Some(bytes) = storage.read(path, MAX_BYTES).await? else { return Ok(None) };
-    let key = path.filename().and_then(|name| name.strip_suffix(".json")?.parse().ok());
-    match (key, serde_json::from_slice(&bytes)) {
-        (Some(key), Ok(content)) => Ok(Some((key, content))),
-        _ => Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("`{path}` in storage `{}` is damaged; {remedy}", storage.location()),
-        )),
-    }
 }

@@ -3,19 +3,22 @@
 //! The cache is a convenience: what it lacks or what is damaged in it is read from the storage, and archives are never in it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::entry::CatalogEntry;
+use super::unreadable::UnreadableManifest;
 use super::{READS_AT_ONCE, damage, stored};
 use crate::archive::Manifest;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::BackupId;
 use crate::storage::{FileStamp, ListedFile, Storage};
+use crate::storage::{create_private_directories, create_private_file};
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
 #[derive(Debug, Default)]
@@ -37,16 +40,25 @@ struct Kept {
     manifest: String,
 }
 
+/// The manifests of a profile.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) entries: Vec<CatalogEntry>,
+    pub(crate) unreadable: Vec<UnreadableManifest>,
+}
+
 impl ManifestCache {
     pub(crate) fn new(directory: Option<PathBuf>) -> Self {
         Self { directory, known: Mutex::default() }
     }
 
-    /// All backups of a profile, in no order, with what is known to be wrong with them. Those that are known are not read again.
+    /// All backups of a profile, in no order, with what is known to be wrong with them, and the manifests that cannot be read. Those
+    /// that are known are not read again.
     ///
     /// # Errors
-    /// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
-    pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Vec<CatalogEntry>> {
+    /// The storage cannot be listed or read: an incomplete list is never given. If the store hands out none of the manifests, that is an
+    /// error, too.
+    pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Listing> {
         let profile: Arc<str> = profile.into();
         let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::of(storage))?;
         let mut entries = Vec::with_capacity(listed.len());
@@ -61,13 +73,28 @@ impl ManifestCache {
                 }
             }
         });
-        let read = |file: ListedFile| async move { Ok((self.read(storage, &file).await?, file)) };
+        let read = |file: ListedFile| async move { (self.read(storage, &file).await, file) };
         let mut read = futures::stream::iter(unknown).map(read).buffer_unordered(READS_AT_ONCE);
-        while let Some((manifest, file)) = read.try_next().await? {
+        let (mut unreadable, mut refused) = (Vec::new(), None);
+        while let Some((manifest, file)) = read.next().await {
+            let manifest = match manifest {
+                Ok(manifest) => manifest,
+                Err(error) => {
+                    let Some(problem) = UnreadableManifest::of(storage, &file.path, &error) else {
+                        return Err(error);
+                    };
+                    unreadable.push(problem);
+                    refused = refused.or((error.kind() == ErrorKind::Storage).then_some(error));
+                    continue;
+                }
+            };
             let Some(manifest) = manifest else { continue };
             let manifest = Arc::new(manifest);
             entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(&manifest)));
             self.of_profile(&profile, |known| known.insert(file.path, (file.stamp, manifest)));
+        }
+        if let (Some(error), true) = (refused, entries.is_empty()) {
+            return Err(error);
         }
         // What is gone is forgotten.
         self.of_profile(&profile, |known| {
@@ -83,7 +110,8 @@ impl ManifestCache {
                 }
             }
         }
-        Ok(entries)
+        unreadable.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(Listing { entries, unreadable })
     }
 
     fn of_profile<T>(&self, profile: &Arc<str>, work: impl FnOnce(&mut HashMap<Path, Known>) -> T) -> T {
@@ -183,9 +211,11 @@ fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result
 /// Whole or not at all.
 fn write(file: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| std::path::Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    create_private_directories(folder)?;
     let new = file.with_extension(format!("{}.new", uuid::Uuid::now_v7().simple()));
-    let written = std::fs::write(&new, serde_json::to_vec(kept)?).and_then(|()| std::fs::rename(&new, file));
+    let written = create_private_file(&new)
+        .and_then(|mut output| output.write_all(&serde_json::to_vec(kept)?))
+        .and_then(|()| std::fs::rename(&new, file));
     if written.is_err() {
         // The error that counts is the one above.
         let _ = std::fs::remove_file(&new);

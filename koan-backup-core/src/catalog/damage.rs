@@ -23,12 +23,16 @@ struct Damage {
 
 /// What is known to be wrong, by backup.
 ///
+/// A backup whose record cannot be read counts as damaged: it is not known to be whole.
+///
 /// # Errors
-/// The storage cannot be read, or a file is damaged: what is not known is not called whole.
+/// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
     let remedy = "remove it: its backup is verified again in its turn";
     let all = beside::all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
-    Ok(all.into_iter().map(|(id, damage)| (id, damage.problem)).collect())
+    let unreadable =
+        all.unreadable.into_iter().map(|(id, problem)| (id, format!("what a verification found: {problem}")));
+    Ok(all.known.into_iter().map(|(id, damage)| (id, damage.problem)).chain(unreadable).collect())
 }
 
 /// Keeps what a verification found: what is wrong, or that nothing is any more.

@@ -6,9 +6,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::acknowledgement::Acknowledgements;
 use super::entry::CatalogEntry;
-use crate::archive::{EntityManifest, EntityStatus};
-use crate::id::{BackupId, SetName};
+use super::losses::{MOST_PERCENT, Shrunk, losses};
+use super::origin::Origin;
+use super::unlisted::{UnlistedArchive, UnlistedState};
+use super::unreadable::UnreadableManifest;
+use crate::archive::EntityStatus;
+use crate::id::BackupId;
+use crate::identity::ApplicationIdentity;
+use crate::series::SeriesName;
 
 /// What is expected of the backups.
 #[derive(Clone, Debug)]
@@ -28,13 +35,13 @@ impl Default for Expectations {
             by_name: BTreeMap::new(),
             entities_within: None,
             verified_within: None,
-            shrinks_by_percent: 50,
+            shrinks_by_percent: MOST_PERCENT,
         }
     }
 }
 
 impl Expectations {
-    /// Only that no entity shrinks by half from one backup to the next.
+    /// Only that no entity shrinks by more than half from one backup of a series to the next.
     pub fn new() -> Self {
         Self::default()
     }
@@ -45,7 +52,7 @@ impl Expectations {
         self
     }
 
-    /// A backup of this name is completed in every such span.
+    /// A backup of this name, or of this series, is completed in every such span.
     pub fn backup_every(mut self, name: impl Into<String>, interval: Duration) -> Self {
         self.by_name.insert(name.into(), interval);
         self
@@ -63,8 +70,8 @@ impl Expectations {
         self
     }
 
-    /// An entity that loses more than so many of a hundred records from one backup to the next of its name is suspicious; 50 by
-    /// default.
+    /// An entity that loses more than so many of a hundred records from one backup of a series to the next is a problem until
+    /// the loss is [acknowledged](crate::Catalog::acknowledge); 50 by default.
     pub fn shrinks_by_percent(mut self, percent: u8) -> Self {
         self.shrinks_by_percent = percent.min(100);
         self
@@ -85,21 +92,29 @@ pub(crate) struct VerificationRecord {
 pub struct CatalogHealth {
     /// When it was looked at.
     pub checked_at: Timestamp,
-    /// The newest completed backup, and when it began.
+    /// The newest completed backup that is not dated in the future, and when it began.
     pub last_success: Option<(BackupId, Timestamp)>,
     /// The last verification by maintenance: which backup, when.
     pub last_verification: Option<(BackupId, Timestamp)>,
-    /// Backups that failed, and none of their name was completed since.
+    /// Backups that failed, and none of their series was completed since.
     pub failed: Vec<BackupId>,
     /// Backups that a verification found to be damaged, each with its storage profile.
     pub damaged: Vec<(String, BackupId)>,
     /// Covered entities that are in no completed backup, or in none that is young enough.
     pub stale_entities: Vec<StaleEntity>,
-    /// Entities that lost suspiciously many records.
+    /// Entities that lost most of their records, oldest first, until that is [acknowledged](crate::Catalog::acknowledge).
     pub shrunk: Vec<Shrunk>,
+    /// Backups of older versions that record no environment. They may belong to another application, so they are not considered.
+    pub unidentified: usize,
     /// What maintenance tried in its last run and did not get done, in whichever process it ran: a retention that was refused, a
     /// leftover that stayed.
     pub undone: Vec<Undone>,
+    /// Archives that no manifest names, each with its storage profile. [`recover`](crate::Catalog::recover) publishes their manifests again.
+    pub unlisted: Vec<(String, UnlistedArchive)>,
+    /// Manifests that cannot be read, each with its storage profile.
+    pub unreadable: Vec<(String, UnreadableManifest)>,
+    /// Completed backups that are dated in the future. Age checks do not count them.
+    pub future: Vec<BackupId>,
     /// Everything that needs somebody, in words.
     pub problems: Vec<String>,
 }
@@ -113,23 +128,6 @@ pub struct StaleEntity {
     pub entity: String,
     /// When the newest completed backup with it began.
     pub last: Option<Timestamp>,
-}
-
-/// An entity with fewer records than in the backup before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Shrunk {
-    /// Its name.
-    pub entity: String,
-    /// The set.
-    pub set: SetName,
-    /// The newer backup.
-    pub backup: BackupId,
-    /// Records in the one before.
-    pub before: u64,
-    /// Records in the newer one.
-    pub after: u64,
 }
 
 /// What maintenance did not get done. A later run that does it clears it.
@@ -154,34 +152,75 @@ impl CatalogHealth {
     }
 }
 
-/// The health of these backups. `covered` are the entities that should be in them.
+/// How far clocks may be apart: what is dated later is in the future.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+fn is_future(at: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > TOLERANCE)
+}
+
+/// What is judged.
+#[derive(Debug)]
+pub(crate) struct Judged<'a> {
+    /// All backups; those of other applications are passed over.
+    pub(crate) entries: Vec<CatalogEntry>,
+    pub(crate) own: &'a ApplicationIdentity,
+    /// The entities that should be in them.
+    pub(crate) covered: BTreeSet<String>,
+    pub(crate) verified: Vec<(BackupId, VerificationRecord)>,
+    pub(crate) acknowledged: Acknowledgements,
+    pub(crate) undone: Vec<Undone>,
+    pub(crate) unlisted: Vec<(String, UnlistedArchive)>,
+    pub(crate) unreadable: Vec<(String, UnreadableManifest)>,
+}
+
+/// The health of the backups of an application. `canonical` gives the present name of an entity.
 pub(crate) fn health(
-    mut entries: Vec<CatalogEntry>,
+    judged: Judged<'_>,
     expected: &Expectations,
-    covered: &BTreeSet<String>,
-    verified: &[(BackupId, VerificationRecord)],
-    undone: Vec<Undone>,
+    canonical: impl Fn(&str) -> String,
     now: Timestamp,
 ) -> CatalogHealth {
+    let Judged { mut entries, own, covered, mut verified, acknowledged, undone, unlisted, unreadable } =
+        judged;
+    entries.retain(|entry| entry.manifest().producer.origin(own) != Origin::Other);
     entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
     let damaged = entries.iter().filter(|entry| entry.damage().is_some());
     let damaged = damaged.map(|entry| (entry.profile().to_owned(), entry.id())).collect();
     // A copy is the same backup.
     entries.dedup_by_key(|entry| entry.id());
+    let before = entries.len();
+    entries.retain(|entry| entry.manifest().producer.origin(own) == Origin::Own);
+    let unidentified = before - entries.len();
+    verified.retain(|(id, _)| entries.iter().any(|entry| entry.id() == *id));
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
-    let last = verified.iter().max_by_key(|(_, record)| record.verified_at);
+    // What is dated in the future would pass every check of age until then.
+    let dated = |entry: &&&CatalogEntry| !is_future(entry.manifest().created_at, now);
+    let past: Vec<_> = complete.iter().filter(dated).copied().collect();
+    let future = complete.iter().filter(|entry| !dated(entry)).map(|entry| entry.id()).collect();
+    let verified = verified.iter().filter(|(_, record)| !is_future(record.verified_at, now));
+    let last = verified.max_by_key(|(_, record)| record.verified_at);
     let mut health = CatalogHealth {
         checked_at: now,
-        last_success: complete.first().map(|entry| (entry.id(), entry.manifest().created_at)),
+        last_success: past.first().map(|entry| (entry.id(), entry.manifest().created_at)),
         last_verification: last.map(|(id, record)| (*id, record.verified_at)),
         failed: failed(&entries),
         damaged,
-        stale_entities: stale(&complete, covered, expected.entities_within, now),
-        shrunk: shrunk(&complete, expected.shrinks_by_percent),
+        stale_entities: stale(&past, &covered, expected.entities_within, now),
+        shrunk: losses(
+            complete.iter().map(|entry| entry.manifest()),
+            canonical,
+            expected.shrinks_by_percent,
+            &acknowledged,
+        ),
+        unidentified,
         undone,
+        unlisted,
+        unreadable,
+        future,
         problems: Vec::new(),
     };
-    health.problems = problems(&health, &complete, expected);
+    health.problems = problems(&health, &past, expected);
     health
 }
 
@@ -190,13 +229,13 @@ fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
 }
 
 fn failed(entries: &[CatalogEntry]) -> Vec<BackupId> {
-    let mut completed = BTreeSet::new();
+    let mut completed: BTreeSet<SeriesName> = BTreeSet::new();
     let mut failed = Vec::new();
     for entry in entries {
         let manifest = entry.manifest();
         if manifest.status.is_complete() {
-            completed.insert(manifest.name.as_str());
-        } else if !completed.contains(manifest.name.as_str()) {
+            completed.insert(manifest.series_name());
+        } else if !completed.contains(&manifest.series_name()) {
             failed.push(manifest.id);
         }
     }
@@ -229,45 +268,21 @@ fn is_there(status: EntityStatus) -> bool {
     status == EntityStatus::Completed
 }
 
-/// Compares the newest backup of each name with the one before it.
-fn shrunk(complete: &[&CatalogEntry], percent: u8) -> Vec<Shrunk> {
-    let mut names: BTreeMap<&str, Vec<&CatalogEntry>> = BTreeMap::new();
-    for entry in complete {
-        names.entry(entry.manifest().name.as_str()).or_default().push(entry);
-    }
-    let mut shrunk = Vec::new();
-    for newest_first in names.values() {
-        let [newer, older, ..] = newest_first.as_slice() else { continue };
-        for before in &older.manifest().entities {
-            let same_entity = |entity: &EntityManifest| entity.entity == before.entity;
-            // One that was not asked for has not shrunk; a set that is gone has.
-            if !newer.manifest().entities.iter().any(same_entity) {
-                continue;
-            }
-            let after =
-                newer.manifest().entity(&before.entity, &before.set).map_or(0, |after| after.item_count);
-            let kept = u128::from(after) * 100;
-            if kept < u128::from(before.item_count) * u128::from(100 - percent) {
-                shrunk.push(Shrunk {
-                    entity: before.entity.clone(),
-                    set: before.set.clone(),
-                    backup: newer.id(),
-                    before: before.item_count,
-                    after,
-                });
-            }
-        }
-    }
-    shrunk
-}
-
 fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expectations) -> Vec<String> {
     let now = health.checked_at;
     let mut problems = Vec::new();
     let mut overdue = |what: String, last: Option<Timestamp>, interval: Duration| {
         let hours = interval.as_secs() / 3600;
         match last {
-            None => problems.push(format!("{what} was ever completed; one is expected every {hours} hours")),
+            None => {
+                let unidentified = match health.unidentified {
+                    0 => String::new(),
+                    count => format!(" ({count} of older versions record no environment and do not count)"),
+                };
+                problems.push(format!(
+                    "{what} was ever completed; one is expected every {hours} hours{unidentified}"
+                ));
+            }
             Some(last) if is_older(last, interval, now) => problems.push(format!(
                 "{what} was completed since {}; one is expected every {hours} hours",
                 last.strftime("%Y-%m-%d %H:%M:%S")
@@ -279,7 +294,10 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         overdue("no backup".to_owned(), health.last_success.map(|(_, at)| at), interval);
     }
     for (name, interval) in &expected.by_name {
-        let last = complete.iter().find(|entry| entry.manifest().name.as_str() == name);
+        let is_meant = |entry: &&&CatalogEntry| {
+            entry.manifest().name.as_str() == name || entry.manifest().series_name().as_str() == name
+        };
+        let last = complete.iter().find(is_meant);
         let last = last.map(|entry| entry.manifest().created_at);
         overdue(format!("no backup called `{name}`"), last, *interval);
     }
@@ -292,10 +310,33 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         health
             .failed
             .iter()
-            .map(|id| format!("backup {id} failed, and none of its name was completed since")),
+            .map(|id| format!("backup {id} failed, and none of its series was completed since")),
     );
     let damaged = health.damaged.iter();
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
+    problems.extend(health.future.iter().map(|id| {
+        format!("backup {id} is dated in the future, so checks of age do not count it; set the clock, and delete that backup")
+    }));
+    problems.extend(health.unreadable.iter().map(|(profile, manifest)| {
+        format!(
+            "the manifest of backup {} in profile `{profile}` cannot be read: {}",
+            manifest.id, manifest.problem
+        )
+    }));
+    problems.extend(health.unlisted.iter().map(|(profile, archive)| {
+        let (archive, what) = (
+            &archive.archive,
+            match &archive.state {
+                UnlistedState::Complete => String::new(),
+                UnlistedState::Encrypted => ", and it is encrypted".to_owned(),
+                UnlistedState::Damaged { problem } => format!(", and it is damaged: {problem}"),
+            },
+        );
+        format!(
+            "archive `{archive}` in profile `{profile}` is unlisted: no manifest names it{what}; \
+             `koan.catalog().recover()` verifies it and publishes its manifest"
+        )
+    }));
     problems.extend(health.undone.iter().map(|undone| {
         let Undone { profile, chore, tried_at, problem } = undone;
         let at = tried_at.strftime("%Y-%m-%d %H:%M:%S");
@@ -308,9 +349,12 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         }
     }));
     problems.extend(health.shrunk.iter().map(|shrunk| {
-        let Shrunk { entity, set, backup, before, after } = shrunk;
+        let Shrunk { entity, set, backup, before, after, .. } = shrunk;
         let set = if set.is_root() { String::new() } else { format!("#{set}") };
-        format!("`{entity}{set}` had {before} records and has {after} in backup {backup}")
+        format!(
+            "`{entity}{set}` had {before} records and has {after} in backup {backup}; find out why, or accept it with \
+             `koan.catalog().acknowledge(id, reason)`"
+        )
     }));
     problems
 }

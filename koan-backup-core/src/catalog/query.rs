@@ -6,7 +6,9 @@ use std::ops::{Bound, RangeBounds};
 use jiff::Timestamp;
 
 use super::entry::CatalogEntry;
+use super::origin::Origin;
 use crate::archive::{BackupStatus, EntityManifest};
+use crate::identity::ApplicationIdentity;
 
 /// What backups are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,9 +45,18 @@ pub struct CatalogPage {
     pub total: usize,
 }
 
+/// Whose backups are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) application: ApplicationIdentity,
+    pub(crate) origins: &'static [Origin],
+}
+
 /// What is asked for. What is left out asks for nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
+    /// Whose backups.
+    pub(crate) of: Option<Asked>,
     pub(crate) since: Option<Timestamp>,
     pub(crate) from: Option<Bound<Timestamp>>,
     pub(crate) to: Option<Bound<Timestamp>>,
@@ -95,7 +106,9 @@ impl Filter {
         let time = (self.from.unwrap_or(Bound::Unbounded), self.to.unwrap_or(Bound::Unbounded));
         let has_tag = |tag: &String| manifest.tags.contains(tag);
         let any_entity = |matches: &dyn Fn(&EntityManifest) -> bool| manifest.entities.iter().any(matches);
-        time.contains(&manifest.created_at)
+        let is_of = |asked: &Asked| asked.origins.contains(&manifest.producer.origin(&asked.application));
+        self.of.as_ref().is_none_or(is_of)
+            && time.contains(&manifest.created_at)
             && (self.names.is_empty() || self.names.iter().any(|name| manifest.name.as_str() == name))
             && (self.any_tags.is_empty() || self.any_tags.iter().any(has_tag))
             && self.all_tags.iter().all(has_tag)

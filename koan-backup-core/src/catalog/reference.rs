@@ -1,6 +1,6 @@
 //! How a backup is named.
 
-use crate::id::BackupId;
+use crate::id::{BackupId, LATEST};
 
 /// Which backup is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,9 @@ pub enum BackupRef {
     /// The newest of this name: to restore, the newest that was completed, or, where parts are allowed, that has an archive; to
     /// verify, the newest, so that one that failed is told.
     Name(String),
+    /// The newest completed backup that contains every selected entity; without a selection, every included entity that any backup
+    /// contains.
+    Latest,
 }
 
 impl From<BackupId> for BackupRef {
@@ -19,9 +22,12 @@ impl From<BackupId> for BackupRef {
     }
 }
 
-/// A UUID is an id, anything else a name.
+/// A UUID is an id, `latest` (ignoring case) is [`BackupRef::Latest`], and anything else is a name.
 impl From<&str> for BackupRef {
     fn from(text: &str) -> Self {
+        if text.eq_ignore_ascii_case(LATEST) {
+            return Self::Latest;
+        }
         text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
     }
 }

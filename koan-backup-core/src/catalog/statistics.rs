@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::entry::CatalogEntry;
 use crate::archive::EntityStatus;
 
-/// Counts and sizes over the backups of a catalog.
+/// Counts and sizes over the backups of an application.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -28,6 +28,8 @@ pub struct CatalogStatistics {
     pub newest: Option<Timestamp>,
     /// By the names of entities.
     pub by_entity: BTreeMap<String, EntityStatistic>,
+    /// By series.
+    pub by_series: BTreeMap<String, SeriesStatistic>,
     /// By the names of storage profiles.
     pub by_profile: BTreeMap<String, ProfileStatistic>,
     /// By months in UTC, oldest first: `2026-11`.
@@ -47,6 +49,23 @@ pub struct EntityStatistic {
     pub records: u64,
     /// Bytes of its lines in all archives, compressed.
     pub compressed_bytes: u64,
+}
+
+/// One series of backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SeriesStatistic {
+    /// Backups in it.
+    pub backups: usize,
+    /// Those in which everything asked for is.
+    pub complete: usize,
+    /// Bytes of their archives.
+    pub size_bytes: u64,
+    /// When the newest of them began.
+    pub newest: Option<Timestamp>,
+    /// When the newest began in which everything asked for is.
+    pub newest_complete: Option<Timestamp>,
 }
 
 /// One storage profile.
@@ -88,6 +107,14 @@ pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
         all.size_bytes += size;
         all.oldest = Some(all.oldest.map_or(at, |oldest| oldest.min(at)));
         all.newest = Some(all.newest.map_or(at, |newest| newest.max(at)));
+        let series = all.by_series.entry(manifest.series_name().to_string()).or_default();
+        series.backups += 1;
+        series.size_bytes += size;
+        series.newest = series.newest.max(Some(at));
+        if manifest.status.is_complete() {
+            series.complete += 1;
+            series.newest_complete = series.newest_complete.max(Some(at));
+        }
         let profile = all.by_profile.entry(entry.profile().to_owned()).or_default();
         profile.backups += 1;
         profile.size_bytes += size;

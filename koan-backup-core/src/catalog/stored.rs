@@ -1,17 +1,18 @@
 //! Manifests as they lie in a storage profile.
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use object_store::path::Path;
 
 use super::READS_AT_ONCE;
+use super::origin::Lookup;
 use super::reference::BackupRef;
-use crate::archive::{FORMAT_VERSION, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits};
+use super::unreadable::UnreadableManifest;
+use crate::archive::{
+    FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::storage::{ListedFile, Storage};
-
-/// The most bytes a manifest can have.
-pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// A backup as it lies in a storage profile.
 #[derive(Clone, Debug)]
@@ -26,19 +27,55 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) passed_over: Option<BackupId>,
 }
 
-/// The manifests of all backups in a profile, newest first.
+/// The manifests of a profile: the backups, newest first, and the manifests that cannot be read.
+#[derive(Debug)]
+pub(crate) struct StoredManifests<'a> {
+    pub(crate) backups: Vec<StoredBackup<'a>>,
+    pub(crate) unreadable: Vec<UnreadableManifest>,
+}
+
+/// The backups of a profile whose manifests can be read, newest first. The others are logged.
 ///
 /// # Errors
-/// The storage cannot be read, or a manifest is damaged: an incomplete list is never given.
+/// As for [`list_all`].
 pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
-    let read = |file: ListedFile| async move { read(storage, &file.path).await };
-    let read = futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(READS_AT_ONCE);
-    let mut backups: Vec<_> = read.try_filter_map(|found| async { Ok(found) }).try_collect().await?;
-    backups.sort_by_key(|backup| std::cmp::Reverse((backup.manifest.created_at, backup.manifest.id)));
+    let StoredManifests { backups, unreadable } = list_all(storage).await?;
+    unreadable.iter().for_each(|manifest| manifest.log(storage));
     Ok(backups)
 }
 
-/// The files of all manifests in a profile.
+/// The backups of a profile, and the manifests that cannot be read.
+///
+/// # Errors
+/// The storage cannot be listed or read: an incomplete list is never given. One manifest that is damaged, or that the store does not
+/// hand out, is no such error; if the store hands out none of them, it is.
+pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
+    let read = |file: ListedFile| async move { (read(storage, &file.path).await, file.path) };
+    let mut read = futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(READS_AT_ONCE);
+    let (mut backups, mut unreadable, mut refused) = (Vec::new(), Vec::new(), None);
+    while let Some((found, path)) = read.next().await {
+        match found {
+            Ok(found) => backups.extend(found),
+            Err(error) => {
+                unreadable.extend(UnreadableManifest::of(storage, &path, &error));
+                match unreadable.last() {
+                    Some(manifest) if manifest.path == path.as_ref() => {
+                        refused = refused.or((error.kind() == ErrorKind::Storage).then_some(error));
+                    }
+                    _ => return Err(error),
+                }
+            }
+        }
+    }
+    if let (Some(error), true) = (refused, backups.is_empty()) {
+        return Err(error);
+    }
+    backups.sort_by_key(|backup| std::cmp::Reverse((backup.manifest.created_at, backup.manifest.id)));
+    unreadable.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(StoredManifests { backups, unreadable })
+}
+
+/// The files of all manifests in a profile: those called `{id}.json`. What is called otherwise is not ours.
 ///
 /// # Errors
 /// The storage cannot be read: an incomplete list is never given.
@@ -50,7 +87,7 @@ pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
             source,
         )
     })?;
-    listed.retain(|file| file.path.as_ref().ends_with(".json"));
+    listed.retain(|file| manifest_id(&file.path).is_some());
     Ok(listed)
 }
 
@@ -60,37 +97,61 @@ pub(super) async fn read<'a>(storage: &'a Storage, path: &Path) -> Result<Option
     bytes.map(|bytes| parse(storage, path.as_ref(), &bytes)).transpose()
 }
 
-/// The backup that is meant; by name, the newest that `accept`s.
+/// The backup of an id, whoever made it.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) async fn find_id(storage: &Storage, id: BackupId) -> Result<StoredBackup<'_>> {
+    let path = manifest_path(&id);
+    match storage.read(&path, MAX_MANIFEST_BYTES).await? {
+        Some(bytes) => parse(storage, path.as_ref(), &bytes),
+        None => Err(not_found(storage, &format!("no backup has the id {id}"))),
+    }
+}
+
+/// The backup that is meant: by id, whoever made it; by name, the newest that `accept` takes, among those of the application that
+/// `lookup` names.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
 pub(crate) async fn find<'a>(
     storage: &'a Storage,
+    lookup: Lookup<'_>,
     wanted: &BackupRef,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
     match wanted {
-        BackupRef::Id(id) => {
-            let path = manifest_path(id);
-            match storage.read(&path, MAX_MANIFEST_BYTES).await? {
-                Some(bytes) => parse(storage, path.as_ref(), &bytes),
-                None => Err(not_found(storage, &format!("no backup has the id {id}"))),
-            }
+        BackupRef::Id(id) => find_id(storage, *id).await,
+        BackupRef::Latest => {
+            Err(Error::new(ErrorKind::Internal, "`latest` was looked for by its name; this is a defect"))
         }
         BackupRef::Name(name) => {
-            let mut named = list(storage).await?;
-            named.retain(|backup| backup.manifest.name.as_str() == name);
+            let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
+            unreadable.iter().for_each(|manifest| manifest.log(storage));
+            all.retain(|backup| backup.manifest.name.as_str() == name);
+            let named = lookup.meant(&all, &accept);
             let failed =
                 named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
             if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
                 return Ok(StoredBackup { passed_over: failed, ..backup });
             }
-            Err(match failed {
-                Some(id) => not_found(
+            let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
+            let what = match failed {
+                Some(id) => {
+                    format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
+                }
+                None => format!("no backup is called `{name}`{others}"),
+            };
+            Err(match unreadable.first() {
+                None => not_found(storage, &what),
+                Some(manifest) => not_found(
                     storage,
-                    &format!("no backup called `{name}` was completed (the newest, {id}, failed)"),
+                    &format!(
+                        "{what}, but {} manifest(s) cannot be read: {}",
+                        unreadable.len(),
+                        manifest.problem
+                    ),
                 ),
-                None => not_found(storage, &format!("no backup is called `{name}`")),
             })
         }
     }
@@ -112,21 +173,14 @@ fn not_found(storage: &Storage, what: &str) -> Error {
     )
 }
 
-/// How the archive of a manifest is found, which cannot tell itself.
-fn archive_of(manifest: &str) -> String {
-    manifest_id(&manifest.into())
-        .map_or_else(String::new, |id| format!(" (`archives/backup-…-{}.zip`)", id.short()))
-}
-
-pub(super) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {
+pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {
     let damaged = |source: serde_json::Error| {
         Error::with_source(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` is damaged; move it away, and with it its archive{}, because maintenance removes \
-                 archives that no manifest names; other backups can be restored by their ids",
-                storage.location(),
-                archive_of(path)
+                "manifest `{path}` in storage `{}` is damaged; leave its archive where it is: `koan.catalog().recover()` verifies it \
+                 and publishes its manifest again",
+                storage.location()
             ),
             source,
         )

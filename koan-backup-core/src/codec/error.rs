@@ -5,6 +5,12 @@ use std::fmt;
 use serde::de::{Expected, Unexpected};
 
 use crate::canonical::CanonicalError;
+use crate::schema::first_difference;
+use crate::value::Value;
+
+/// What is said of a date that few types read and no archive holds.
+pub(super) const BEFORE_YEAR_1: &str = "is a date before the year 1 (BC), which archives do not hold for such a type; correct the row, or \
+     declare the field as `String`";
 
 /// Why a record was refused, and in which field. Never holds content of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +36,21 @@ impl RecordError {
         )
     }
 
-    pub(super) fn changed() -> Self {
-        Self::new(
-            "is not what its type writes after reading it back; `Serialize` and `Deserialize` of the type must be inverse",
-        )
+    /// A line that its type writes otherwise after reading it back. Names the first field that differs.
+    pub(super) fn changed(line: &[u8], again: &[u8]) -> Self {
+        let mut path = String::new();
+        let found = match (serde_json::from_slice(line), serde_json::from_slice(again)) {
+            (Ok(line), Ok(again)) => first_difference(&line, &again, &mut path),
+            _ => false,
+        };
+        // Names below the field may be keys of a map, which are content of the record.
+        let field = path.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
+        Self {
+            field: (found && !field.is_empty()).then(|| field.to_owned()),
+            problem: "is not what its type writes after reading it back; `Serialize` and `Deserialize` of the type must be \
+                      inverse, and collections without an order, such as `HashSet`, must be sorted when they are written"
+                .to_owned(),
+        }
     }
 
     pub(super) fn from_json(error: &serde_json::Error) -> Self {
@@ -44,6 +61,20 @@ impl RecordError {
             Category::Io | Category::Data => "does not decode as its type",
         };
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
+    }
+
+    /// Says more where the value itself tells why a type refuses it.
+    pub(super) fn explained(self, value: &Value<'_>) -> Self {
+        let year = match value {
+            Value::Date(date) => date.year,
+            Value::DateTime(moment) => moment.date.year,
+            Value::Timestamp(instant) => instant.local.date.year,
+            _ => return self,
+        };
+        if year >= 1 {
+            return self;
+        }
+        Self { problem: BEFORE_YEAR_1.to_owned(), ..self }
     }
 
     pub(super) fn within(mut self, outer: &str) -> Self {

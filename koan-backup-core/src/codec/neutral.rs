@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::error::RecordError;
+use super::error::{BEFORE_YEAR_1, RecordError};
 use super::value_reader::parse_time_text;
 use super::wire_text::{self, list};
 use crate::schema::{FieldSchema, LogicalType, WireForm};
@@ -13,7 +13,16 @@ pub(super) fn neutral<'v>(field: &FieldSchema, written: Value<'v>) -> Result<Val
     if written.is_null() || field.wire == WireForm::Own {
         return Ok(written);
     }
-    let refused = || RecordError::in_field(&field.name, format!("cannot be told as {:?}", field.logical));
+    let is_moment = matches!(
+        field.logical,
+        LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time
+    );
+    // The sign stands in front of the year.
+    let is_before_year_1 = is_moment && matches!(&written, Value::Str(text) if text.starts_with('-'));
+    let refused = || match is_before_year_1 {
+        true => RecordError::in_field(&field.name, BEFORE_YEAR_1),
+        false => RecordError::in_field(&field.name, format!("cannot be told as {:?}", field.logical)),
+    };
     let neutral = match (&field.logical, written) {
         (LogicalType::Bytes, written) => bytes(field.wire, written),
         (LogicalType::Uuid, Value::Str(text)) => {

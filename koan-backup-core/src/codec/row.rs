@@ -134,6 +134,25 @@ impl<'a> Row<'a> {
         slots.zip(self.values).skip(places)
     }
 
+    /// The names of the values that are JSON text which does not stand in `line` as it is.
+    pub(crate) fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
+        let places = self.projection.slots.iter().zip(self.values);
+        places.filter_map(move |(slot, value)| match value {
+            Value::Json(text) => {
+                let written = [&slot.label, text.as_bytes()].concat();
+                memchr::memmem::find(line, &written).is_none().then_some(slot.name.as_str())
+            }
+            _ => None,
+        })
+    }
+
+    /// The place that has the most bytes, by name, and how many they are.
+    pub(crate) fn largest(&self) -> Option<(String, usize)> {
+        let places = self.projection.slots.iter().zip(self.values);
+        let sizes = places.map(|(slot, value)| (slot.name.clone(), size(value)));
+        sizes.max_by_key(|(_, bytes)| *bytes)
+    }
+
     /// The values of the key.
     pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
         self.key_parts().map(|(_, value)| value)
@@ -143,6 +162,15 @@ impl<'a> Row<'a> {
     pub(crate) fn key_parts(&self) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
         let places = self.projection.slots.iter().zip(self.values);
         places.filter(|(slot, _)| slot.key).map(|(slot, value)| (slot.name.as_str(), value))
+    }
+}
+
+/// The bytes of a value that can have many.
+fn size(value: &Value<'_>) -> usize {
+    match value {
+        Value::Str(text) | Value::Json(text) | Value::Decimal(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
     }
 }
 
@@ -215,6 +243,6 @@ impl<'de> MapAccess<'de> for RowMap<'de> {
         };
         self.next += 1;
         let reader = ValueReader { value, logical: &slot.logical, wire: slot.wire };
-        seed.deserialize(reader).map_err(|error| error.within(&slot.name))
+        seed.deserialize(reader).map_err(|error| error.explained(value).within(&slot.name))
     }
 }

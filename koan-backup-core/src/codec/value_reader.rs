@@ -5,6 +5,7 @@ use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::error::RecordError;
+use super::json_fault;
 use super::wire_text::{self, list};
 use crate::schema::{LogicalType, WireForm};
 use crate::value::{Date, DateTime, Time, Timestamp, Value};
@@ -129,6 +130,8 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.value {
             Value::Null => visitor.visit_none(),
+            // As `serde_json` reads the line that is made of it.
+            Value::Json(text) if text.trim_ascii() == "null" => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -221,8 +224,12 @@ fn read_json<'de, T>(
     read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>) -> serde_json::Result<T>,
 ) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = read(&mut json).map_err(|error| RecordError::from_json(&error))?;
-    json.end().map_err(|error| RecordError::from_json(&error))?;
+    let refused = |error: serde_json::Error| match json_fault::of(text).filter(|_| error.is_syntax()) {
+        Some(fault) => RecordError::new(fault),
+        None => RecordError::from_json(&error),
+    };
+    let value = read(&mut json).map_err(refused)?;
+    json.end().map_err(refused)?;
     Ok(value)
 }
 

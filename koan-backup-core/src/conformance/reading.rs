@@ -1,12 +1,12 @@
 //! What must hold of reading.
 
-use std::time::Duration;
-
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::Case;
-use super::database::{Database, ensure, line, on_conflict, options, read, request, same, small_sink};
+use super::database::{
+    Database, ensure, failed, line, on_conflict, options, read, request, same, small_sink,
+};
 use super::model::{Line, Pair, Specimen, specimens};
 use crate::consistency::Consistency;
 use crate::entity::{Entity, EntityCodec};
@@ -217,10 +217,17 @@ async fn dropped(database: &Database) -> Result<()> {
     database.write(&root(), &lines(20_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
-    // Nobody takes anything, so that it waits in the middle.
-    let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
-    let ended = tokio::time::timeout(Duration::from_millis(200), snapshot.read(all, sink)).await;
-    ensure(ended.is_err(), || "a read that nobody took from ended".to_owned())?;
+    // Nobody takes anything, so that it waits in the middle. It is dropped once it has read its first batch.
+    let begun = CancellationToken::new();
+    let told = begun.clone();
+    let on_batch = move |_| told.cancel();
+    let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), on_batch);
+    tokio::select! {
+        _ = snapshot.read(all, sink) => {
+            return Err(failed("a read that nobody took from ended".to_owned()));
+        }
+        () = begun.cancelled() => {}
+    }
     drop(chunks);
     same::<Pair>(&read::<Pair>(snapshot.as_ref(), &root(), 10).await?, &[])?;
     drop(snapshot);

@@ -1,8 +1,9 @@
 //! What is claimed of speed. One way of writing is compared with another in the same minute: what a machine can do does not count.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::time::Instant;
 
 use super::Case;
 use super::database::{Database, failed, options};

@@ -37,6 +37,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("nothing of a session shows before its commit", |database| hidden(database).boxed())
         .needing(|capabilities| capabilities.atomic_restore && capabilities.snapshot_reads),
     Case::new("a dry run counts what would be done and writes nothing", |database| compare(database).boxed()),
+    Case::new("a restore counts what a dry run of it counts", |database| counts_agree(database).boxed())
+        .needing(|capabilities| capabilities.bulk_delete),
     Case::new("what can be written is assessed without a fault", |database| assessed(database).boxed()),
 ];
 
@@ -223,6 +225,29 @@ async fn compare(database: &Database) -> Result<()> {
         let wanted =
             WriteCounts { inserted: 1, updated: 1, unchanged: 1, deleted: 1, ..WriteCounts::default() };
         counted(&counts, wanted)?;
+    }
+    Ok(())
+}
+
+async fn counts_agree(database: &Database) -> Result<()> {
+    let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
+    let all = [options(), on_conflict(ConflictMode::Keep), replacing()];
+    // Levels make a difference only where a provider says so.
+    let levels: &[_] = match database.provider.capabilities().restore_optimisation {
+        true => &[RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe],
+        false => &[RestoreLevel::Fast],
+    };
+    for &level in levels {
+        for options in &all {
+            let options = SessionOptions { level, ..options.clone() };
+            database.write(&root(), &before(), &replacing()).await?;
+            let told = compared(database, &records, options.clone()).await?;
+            let done = database.write(&root(), &records, &options).await?;
+            ensure(told == done, || {
+                format!("a dry run counts {told:?}, the restore {done:?}, at {level:?}")
+            })?;
+            ensure(told.unchanged == 1 || told.kept == 2, || format!("{told:?} were counted"))?;
+        }
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::identity::ApplicationIdentity;
+
 /// How a backup is copied.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CopyOptions {
@@ -9,6 +11,8 @@ pub(crate) struct CopyOptions {
     pub(crate) from: Option<String>,
     /// The storage profile it goes to.
     pub(crate) to: Option<String>,
+    /// The application that made it, if that is another one.
+    pub(crate) application: Option<ApplicationIdentity>,
     /// Cancels the work.
     pub(crate) cancel: CancellationToken,
 }

@@ -17,7 +17,7 @@ use crate::clock::new_backup_id;
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::{Lease, Subject, Work};
+use crate::lease::{Confirmed, Lease, Subject, Work};
 use crate::storage::Storage;
 use crate::verify::{self, VerifyOptions, VerifyReport};
 
@@ -30,7 +30,7 @@ pub(crate) async fn run(
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
     if let Some(archive) = until_cancelled(cancel, already_there(backup, target)).await? {
-        return Ok(report(backup, archive, None));
+        return Ok(report(environment, backup, archive, None));
     }
     let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
     let id = backup.manifest.id;
@@ -60,11 +60,11 @@ async fn under(
     let unpublished = Unpublished::new(target, path);
     let copy = renamed(backup, target, &stored)?;
     let verification = match check(environment, &copy, cancel).await {
-        Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|_| verification),
+        Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
         Err(error) => Err(error),
     };
-    let verification = match verification {
-        Ok(verification) => verification,
+    let (verification, held) = match verification {
+        Ok(verified) => verified,
         Err(error) => {
             unpublished.discard().await;
             return Err(error.context(format!(
@@ -75,17 +75,23 @@ async fn under(
         }
     };
     // From here on nothing is cancelled: a copy that was published must not be called cancelled.
-    let published = publish(backup, &copy, unpublished).await?;
+    let published = publish(held, backup, &copy, unpublished).await?;
     let verification = (published == stored).then_some(verification);
-    Ok(report(backup, published, verification))
+    Ok(report(environment, backup, published, verification))
 }
 
-fn report(backup: &StoredBackup<'_>, archive: ArchiveFile, verification: Option<VerifyReport>) -> CopyReport {
+fn report(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    archive: ArchiveFile,
+    verification: Option<VerifyReport>,
+) -> CopyReport {
     let passed_over = backup.passed_over.map(|failed| {
         let (id, name) = (backup.manifest.id, &backup.manifest.name);
         format!("the newest backup called `{name}`, {failed}, failed: this is an older one, {id}")
     });
     let mut warnings: Vec<_> = passed_over.into_iter().collect();
+    warnings.extend(catalog::origin_note(&backup.manifest, &environment.identity));
     if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
         warnings.push(
             "no key opens what is encrypted, so of the copy its bytes were checked and not its records"
@@ -231,20 +237,32 @@ async fn check(
 
 /// Makes the copy exist, and gives the archive that counts: another, if somebody else made the same copy meanwhile.
 async fn publish(
+    held: Confirmed,
     backup: &StoredBackup<'_>,
     copy: &StoredBackup<'_>,
     unpublished: Unpublished,
 ) -> Result<ArchiveFile> {
     let (target, id) = (copy.storage, &copy.manifest.id);
     let path: Path = manifest_path(id);
-    let created = target.create(&path, document(&copy.published)).await;
-    let error = created.err();
+    let created = async { Ok(target.create(&path, document(&copy.published)).await) };
+    let (is_answered, error) = match held.within(&format!("`{path}` was written"), created).await {
+        Ok(created) => (true, created.err()),
+        Err(unanswered) => (false, Some(unanswered)),
+    };
     let there = match error {
         None => Ok(Some(copy.published.clone())),
         // It may have been written all the same, and the answer was lost.
         Some(_) => catalog::published(target, id).await,
     };
     match (there, error) {
+        (Ok(Some(there)), Some(error)) if there == copy.published && !target.confirms_by_reading(&error) => {
+            unpublished.keep();
+            Err(error.context(format!(
+                "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be made durable; its \
+                 original stays",
+                target.location()
+            )))
+        }
         (Ok(Some(there)), _) if there == copy.published => {
             unpublished.keep();
             copy.manifest
@@ -256,6 +274,14 @@ async fn publish(
             unpublished.discard().await;
             let there = already_there(backup, target).await?;
             there.ok_or_else(|| Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile")))
+        }
+        // What was not answered may be written yet.
+        (Ok(None), Some(error)) if !is_answered => {
+            unpublished.keep();
+            Err(error.context(format!(
+                "whether backup {id} was copied to storage `{}` is not known; if it is there later, it is whole",
+                target.location()
+            )))
         }
         (Ok(None), error) => {
             unpublished.discard().await;

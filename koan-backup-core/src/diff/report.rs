@@ -18,6 +18,8 @@ pub struct BackupDiff {
     pub after: BackupId,
     /// Every entity and set that is in one of them, in the order of the later one.
     pub entities: Vec<EntityDiff>,
+    /// What should be known besides: that one of them was made by another application.
+    pub notes: Vec<String>,
 }
 
 /// What differs in one entity and set.

@@ -11,10 +11,12 @@ use super::report::{BackupDiff, Change, Difference, EntityDiff, OnDifference};
 use super::side::{Compared, Side};
 use crate::archive::EntityManifest;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::identity::ApplicationIdentity;
+use crate::selection::Selection;
 
 /// Records of one share at most, on average.
 const RECORDS_A_SHARE: u64 = 1 << 18;
@@ -24,6 +26,9 @@ const RECORDS_A_SHARE: u64 = 1 << 18;
 pub(crate) struct DiffOptions {
     pub(crate) before_profile: Option<String>,
     pub(crate) after_profile: Option<String>,
+    /// The applications that made them, if those are others.
+    pub(crate) before_application: Option<ApplicationIdentity>,
+    pub(crate) after_application: Option<ApplicationIdentity>,
     /// All if there are none.
     pub(crate) entities: Vec<String>,
     pub(crate) on_difference: OnDifference,
@@ -50,12 +55,19 @@ async fn compare(
         environment.require_entity(name)?;
     }
     let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
-    let find = async |backup: &BackupRef, profile: &Option<String>| {
-        let found = catalog::find(environment.storage(profile.as_deref())?, backup, has_archive).await?;
+    let find = async |backup: &BackupRef, profile: &Option<String>, application: &Option<_>| {
+        let lookup = environment.lookup(application.as_ref());
+        let storage = environment.storage(profile.as_deref())?;
+        let selection = Selection { names: options.entities.clone(), ..Selection::default() };
+        let wanted = latest::resolve(environment, storage, lookup, backup, &selection).await?;
+        let found = catalog::find(storage, lookup, &wanted, has_archive).await?;
         Side::open(environment, found).await
     };
-    let before = find(before, &options.before_profile).await?;
-    let after = find(after, &options.after_profile).await?;
+    let before = find(before, &options.before_profile, &options.before_application).await?;
+    let after = find(after, &options.after_profile, &options.after_application).await?;
+    let notes = [&before, &after];
+    let notes = notes.iter().filter_map(|side| catalog::origin_note(&side.manifest, &environment.identity));
+    let notes = notes.collect();
     let mut entities = Vec::new();
     let is_wanted =
         |part: &&EntityManifest| options.entities.is_empty() || options.entities.contains(&part.entity);
@@ -72,7 +84,7 @@ async fn compare(
             entities.push(pair.compare(environment, &options.on_difference).await?);
         }
     }
-    Ok(BackupDiff { before: before.manifest.id, after: after.manifest.id, entities })
+    Ok(BackupDiff { before: before.manifest.id, after: after.manifest.id, entities, notes })
 }
 
 /// One entity and set in both.

@@ -106,7 +106,7 @@ impl Keys {
             }
             // `NotUnicode` would quote the value.
             Origin::Variable(name) => match std::env::var(name) {
-                Ok(value) => Ok(SecretString::from(value)),
+                Ok(value) => text(Zeroizing::new(value).as_bytes()),
                 Err(std::env::VarError::NotPresent) => Err(refused("the variable is not set")),
                 Err(std::env::VarError::NotUnicode(_)) => Err(refused("the variable is not text")),
             },
@@ -171,11 +171,25 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     text(&printed)
 }
 
-fn text(bytes: &[u8]) -> Result<SecretString> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(SecretString::from(text)),
-        Err(_) => Err(refused("it is not text")),
-    }
+/// The text of a key, in UTF-8 or UTF-16, with or without a byte order mark: editors and shells of Windows write each of these.
+pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let units = pairs.iter().map(|pair| unit(*pair));
+        let text: std::result::Result<String, _> = char::decode_utf16(units).collect();
+        text.ok().filter(|_| rest.is_empty())
+    };
+    let text = match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        // No key holds a NUL, so this is UTF-16 without a mark.
+        [first, 0, ..] if *first != 0 => wide(bytes, u16::from_le_bytes),
+        [0, second, ..] if *second != 0 => wide(bytes, u16::from_be_bytes),
+        _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
+    };
+    text.map(SecretString::from)
+        .ok_or_else(|| refused("it is not text in UTF-8 or UTF-16; save it again as UTF-8"))
 }
 
 fn refused(what: &'static str) -> Error {
@@ -185,5 +199,32 @@ fn refused(what: &'static str) -> Error {
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Keys").field(&self.describe()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_in_every_encoding_that_editors_write() {
+        let key = "# a note\nAGE-SECRET-KEY-1ABC\n";
+        let wide = |mark: &[u8], unit: fn(u16) -> [u8; 2]| {
+            [mark.to_vec(), key.encode_utf16().flat_map(unit).collect()].concat()
+        };
+        for bytes in [
+            key.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", key.as_bytes()].concat(),
+            wide(b"\xff\xfe", u16::to_le_bytes),
+            wide(b"\xfe\xff", u16::to_be_bytes),
+            wide(b"", u16::to_le_bytes),
+            wide(b"", u16::to_be_bytes),
+        ] {
+            assert_eq!(text(&bytes).expect("text").expose_secret(), key, "{:?}", &bytes[..4]);
+        }
+        for bytes in [b"\xff\xfea".as_slice(), b"\xff\xfe\x00\xd8", b"\xc3\x28", b"\xef\xbb\xbf\xff"] {
+            let error = text(bytes).expect_err("no text");
+            assert!(error.to_string().contains("save it again as UTF-8"), "{error}");
+        }
     }
 }

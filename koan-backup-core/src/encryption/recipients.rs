@@ -58,13 +58,16 @@ impl Recipients {
     pub fn file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|source| {
+        let bytes = std::fs::read(path).map_err(|source| {
             Error::with_source(
                 ErrorKind::Encryption,
                 format!("the recipients in `{shown}` were not read"),
                 source,
             )
         })?;
+        let text = super::keys::text(&bytes)
+            .map_err(|error| error.context(format!("the recipients in `{shown}` were not read")))?;
+        let text = text.expose_secret();
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self::keys(lines).map_err(|error| error.context(format!("the recipients in `{shown}`")))
     }

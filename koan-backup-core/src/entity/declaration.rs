@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::policy::PolicyDeclaration;
 use crate::canonical::{CanonicalError, CanonicalSerializer};
 use crate::schema::{
-    EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm, trace, trace_field,
-    trace_names, trace_with, wire_form, wire_form_with,
+    EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, Unordered, WireForm, trace,
+    trace_field, trace_names, trace_with, unordered, wire_form, wire_form_with,
 };
 
 /// What a derive or a registration says of a type. Every part is constant.
@@ -38,6 +38,23 @@ pub struct EntityDeclaration {
     pub shape: Shape,
 }
 
+/// Looks for a list within a type whose order is left to chance.
+#[derive(Clone, Copy)]
+pub struct OrderProbe(fn() -> Option<Unordered>);
+
+impl OrderProbe {
+    /// Looks within `T`.
+    pub const fn of<T: Serialize + for<'de> Deserialize<'de>>() -> Self {
+        Self(unordered::<T>)
+    }
+}
+
+impl fmt::Debug for OrderProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrderProbe")
+    }
+}
+
 /// Where the fields of an entity are known from.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
@@ -56,6 +73,8 @@ pub enum Shape {
         names: fn() -> Option<&'static [&'static str]>,
         /// What one field of it is.
         field: fn(&'static str) -> Traced,
+        /// Whether it writes a list in an order that is left to chance.
+        order: OrderProbe,
         /// The serde names of the key fields.
         key: &'static [&'static str],
     },
@@ -63,8 +82,8 @@ pub enum Shape {
 
 impl Shape {
     /// The shape of `T` learned by watching how it is read; `key` names its key fields.
-    pub const fn traced<T: for<'de> Deserialize<'de>>(key: &'static [&'static str]) -> Self {
-        Self::Traced { names: trace_names::<T>, field: trace_field::<T>, key }
+    pub const fn traced<T: Serialize + for<'de> Deserialize<'de>>(key: &'static [&'static str]) -> Self {
+        Self::Traced { names: trace_names::<T>, field: trace_field::<T>, order: OrderProbe::of::<T>(), key }
     }
 }
 
@@ -86,6 +105,7 @@ pub struct FieldDeclaration {
     key: bool,
     presence: Presence,
     kind: Kind,
+    order: Option<OrderProbe>,
 }
 
 #[derive(Clone, Copy)]
@@ -100,7 +120,8 @@ impl FieldDeclaration {
     where
         T: Serialize + for<'de> Deserialize<'de> + 'static,
     {
-        Self::of(name, rust_type, Kind::Plain { traced: trace::<'static, T>, wire: wire_form::<T> })
+        let kind = Kind::Plain { traced: trace::<'static, T>, wire: wire_form::<T> };
+        Self { order: Some(OrderProbe::of::<T>()), ..Self::of(name, rust_type, kind) }
     }
 
     /// A field that serde reads or writes by functions of its own: see [`traced_with`] and [`wire_with`].
@@ -116,17 +137,14 @@ impl FieldDeclaration {
     /// A field of type `T` whose own fields serde puts in its place.
     pub const fn flattened<T>(name: &'static str, rust_type: &'static str) -> Self
     where
-        T: for<'de> Deserialize<'de>,
+        T: Serialize + for<'de> Deserialize<'de>,
     {
-        Self::of(
-            name,
-            rust_type,
-            Kind::Flattened { names: trace_names::<'static, T>, field: trace_field::<'static, T> },
-        )
+        let kind = Kind::Flattened { names: trace_names::<'static, T>, field: trace_field::<'static, T> };
+        Self { order: Some(OrderProbe::of::<T>()), ..Self::of(name, rust_type, kind) }
     }
 
     const fn of(name: &'static str, rust_type: &'static str, kind: Kind) -> Self {
-        Self { name, rust_type, column: None, key: false, presence: Presence::Required, kind }
+        Self { name, rust_type, column: None, key: false, presence: Presence::Required, kind, order: None }
     }
 
     /// The column it is in.
@@ -220,6 +238,25 @@ impl EntityDeclaration {
         }
     }
 
+    /// The lists whose order is left to chance, each with the field it is in.
+    pub(super) fn unordered(&self) -> Vec<(String, Unordered)> {
+        let of_fields = |fields: &[FieldDeclaration]| {
+            let found = fields.iter().filter_map(|field| {
+                let found = field.order.and_then(|probe| (probe.0)())?;
+                let is_flattened = matches!(field.kind, Kind::Flattened { .. });
+                Some((if is_flattened { String::new() } else { field.name.to_owned() }, found))
+            });
+            found.collect::<Vec<_>>()
+        };
+        match self.shape {
+            Shape::Struct(fields) => of_fields(fields),
+            Shape::Enum { variants, .. } => variants.iter().flat_map(|fields| of_fields(fields)).collect(),
+            Shape::Traced { order, .. } => {
+                (order.0)().map(|found| (String::new(), found)).into_iter().collect()
+            }
+        }
+    }
+
     /// The schema, learned afresh at each call.
     pub(super) fn schema(&self) -> EntitySchema {
         let mut schema = EntitySchema { fields: Vec::new(), open: false, variants: false };
@@ -234,7 +271,7 @@ impl EntityDeclaration {
                 variants.iter().for_each(|fields| merge_variant(&mut schema, fields));
                 optional_unless_shared(&mut schema, variants, tag);
             }
-            Shape::Traced { names, field, key } => match names() {
+            Shape::Traced { names, field, key, .. } => match names() {
                 Some(names) => names.iter().for_each(|name| {
                     schema.fields.push(traced_field(name, field(name), key.contains(name)));
                 }),

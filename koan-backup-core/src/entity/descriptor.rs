@@ -8,7 +8,7 @@ use super::declaration::EntityDeclaration;
 use super::{Entity, PolicyDeclaration};
 use crate::codec::{self, PlainRow, Projection, Record, RecordError, Row};
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::EntitySchema;
+use crate::schema::{EntitySchema, Unordered};
 use crate::value::{KeyText, Value};
 
 type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
@@ -83,6 +83,30 @@ impl EntityDescriptor {
     /// The attribute as it was written.
     pub fn policy(&self) -> Option<PolicyDeclaration> {
         self.declaration.policy
+    }
+
+    /// What is wrong with fields that write a list in an order which is left to chance: what is proven, and what is only suspected.
+    pub(crate) fn unordered(&self) -> (Vec<String>, Vec<String>) {
+        const REMEDY: &str =
+            "use `BTreeSet` or `Vec`, or sort the elements with `#[serde(serialize_with = \"…\")]`";
+        let (mut proven, mut suspected) = (Vec::new(), Vec::new());
+        for (field, found) in self.declaration.unordered() {
+            let place =
+                |path: &str| format!("{}.{}", self.name(), format!("{field}{path}").trim_start_matches('.'));
+            match found {
+                Unordered::Proven(path) => proven.push(format!(
+                    "`{}` writes its elements in another order each time, as a `HashSet` does, so that backups would fail by \
+                     chance; {REMEDY}",
+                    place(&path)
+                )),
+                Unordered::Suspected(path, kind) => suspected.push(format!(
+                    "`{}` is a `{kind}`, which has no order of its own; whether it is written in the same order each time could \
+                     not be tried; if not, backups fail by chance: {REMEDY}",
+                    place(&path)
+                )),
+            }
+        }
+        (proven, suspected)
     }
 
     /// Which type this is.

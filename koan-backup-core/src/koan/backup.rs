@@ -5,7 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::{run_setters, selection_setters};
+use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
 use crate::backup::{self, BackupOptions, BackupReport};
 use crate::entity::EntityDescriptor;
@@ -35,6 +35,16 @@ pub struct BackupBuilder {
 impl BackupBuilder {
     pub(super) fn new(koan: Result<Koan>, name: String) -> Self {
         Self { koan, name, options: BackupOptions::default(), invalid: None }
+    }
+
+    /// The series it belongs to. Without it, the series is the [name](crate::BackupName) without a date at its end: `nightly` of
+    /// `nightly-2026-11-29`. Retention, health and statistics count the backups of a series together.
+    pub fn series(mut self, name: impl Into<String>) -> Self {
+        match crate::series::SeriesName::new(name) {
+            Ok(series) => self.options.series = Some(series),
+            Err(error) => self.invalid = Some(error.context("`.series(…)` is not valid")),
+        }
+        self
     }
 
     /// What a person wants to know about it later.
@@ -75,9 +85,27 @@ impl BackupBuilder {
         self
     }
 
+    /// Leaves the schema snapshots of entities out of this backup. A restore then finds changes of a type only by its records.
+    ///
+    /// An entity whose policy excludes its schema has none in any backup.
+    pub fn without_schemas(mut self) -> Self {
+        self.options.without_schemas = true;
+        self
+    }
+
     /// Backs up what can be read even when an entity cannot. The report's status is `failed` then.
     pub fn continue_on_error(mut self) -> Self {
         self.options.continue_on_error = true;
+        self
+    }
+
+    /// Reads manifest and archive back from the storage after they were published, and verifies them before success is reported.
+    ///
+    /// If the backup is damaged there, this fails, and its manifest says from then on that it failed: restores by name and
+    /// retention do not count on it. If it cannot be read back, or this is cancelled meanwhile, this fails as well, and the backup stays
+    /// as it was published: the error names it.
+    pub fn verify_after(mut self) -> Self {
+        self.options.verify_after = true;
         self
     }
 
@@ -92,6 +120,8 @@ impl BackupBuilder {
         self.options.batch_size = rows;
         self
     }
+
+    timeout_setter!();
 
     run_setters! {
         /// Cancels the backup when the token is cancelled: nothing is published.
@@ -108,7 +138,7 @@ impl IntoFuture for BackupBuilder {
             if let Some(error) = self.invalid {
                 return Err(error);
             }
-            let name = BackupName::new(self.name)?;
+            let name = BackupName::of_new_backup(self.name)?;
             backup::run(&koan.environment, &name, &self.options).await
         })
     }

@@ -13,9 +13,11 @@ use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
 use crate::environment::{Environment, KnownEntity, names, require_archive_recipients, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener};
+use crate::event::{Event, Listener, OperationLog};
+use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
 use crate::lease;
+use crate::machine_state::{MachineState, default_directory};
 use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::storage::Storage;
@@ -32,10 +34,13 @@ pub struct KoanBuilder {
     keys: Vec<Arc<dyn KeySource>>,
     gaps: Gaps,
     application: Option<String>,
+    application_environment: Option<String>,
     clock: Arc<dyn Clock>,
     lease_time: Duration,
     listener: Listener,
+    operation_log: OperationLog,
     catalog_cache: Option<PathBuf>,
+    state_directory: Option<PathBuf>,
 }
 
 /// Whether an uncovered entity, table or column fails the start.
@@ -56,10 +61,13 @@ impl KoanBuilder {
             keys: Vec::new(),
             gaps: Gaps::Warned,
             application: None,
+            application_environment: None,
             clock: Arc::new(SystemClock),
             lease_time: lease::DEFAULT_TIME,
             listener: Listener::default(),
+            operation_log: OperationLog::Emitted,
             catalog_cache: None,
+            state_directory: None,
         }
     }
 
@@ -120,9 +128,17 @@ impl KoanBuilder {
         self
     }
 
-    /// The name of the application, for manifests.
+    /// The name of the application; `default` if none is named. Together with its [environment](Self::environment) it tells the
+    /// backups of this application from those of others in the same storage profile.
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = Some(name.into());
+        self
+    }
+
+    /// The environment of the application: `production`. If none is named, it is the value of the environment variable `KOAN_ENV`,
+    /// or else `development`.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.application_environment = Some(name.into());
         self
     }
 
@@ -130,6 +146,14 @@ impl KoanBuilder {
     /// again after a start. What is damaged in it is read anew.
     pub fn catalog_cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.catalog_cache = Some(directory.into());
+        self
+    }
+
+    /// The directory in which this machine remembers which storage profiles and directories of data it has used: `.koan`, or
+    /// `/var/koan` where the environment variable `KOAN_ENV` is `production`. A place that it knows and that is empty now is refused,
+    /// because its disk is not mounted, or somebody emptied it.
+    pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.state_directory = Some(directory.into());
         self
     }
 
@@ -156,22 +180,36 @@ impl KoanBuilder {
         self
     }
 
+    /// Turns off the log of backups and restores: their start, progress, preparation, completion and failure, which are otherwise
+    /// logged through `tracing` with the target `koan::backup`, inside spans of the operation and the entity.
+    pub fn without_operation_log(mut self) -> Self {
+        self.operation_log = OperationLog::Off;
+        self
+    }
+
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
-    /// The runtime has no timers, a lease would hold for too short or too long, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
+    /// The application or its environment has a name that is not valid, the runtime has no timers, a lease would hold for too short or too long, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
     /// entity must be encrypted and cannot be, or coverage is missing and that is denied.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
         lease::check_time(self.lease_time)?;
+        let identity = ApplicationIdentity::resolve(
+            self.application.take(),
+            self.application_environment.take(),
+            ApplicationIdentity::variable(),
+        )?;
         self.check_names()?;
         if self.storages.is_empty() {
             self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
         }
         self.put_default_storage_first()?;
+        self.compare_with_state().await?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
-        inventory.warnings = coverage::warnings(&self.providers, &entities).await?;
+        coverage::check_order(&entities, &mut inventory)?;
+        coverage::look(&self.providers, &entities, &mut inventory).await?;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
@@ -189,7 +227,8 @@ impl KoanBuilder {
         let producer = Producer {
             name: "koan-backup".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            application: self.application,
+            application: Some(identity.application().to_owned()),
+            environment: Some(identity.environment().to_owned()),
             host: gethostname::gethostname().into_string().ok().filter(|host| !host.is_empty()),
         };
         Ok(Koan {
@@ -204,9 +243,29 @@ impl KoanBuilder {
                 clock: self.clock,
                 lease_time: self.lease_time,
                 producer,
+                identity,
                 listener: self.listener,
+                operation_log: self.operation_log,
             }),
         })
+    }
+
+    /// Compares storage profiles and databases with what this machine remembers of them.
+    async fn compare_with_state(&mut self) -> Result<()> {
+        let directory = self.state_directory.take().unwrap_or_else(default_directory);
+        let state = MachineState::new(&directory)?;
+        for (name, storage) in &mut self.storages {
+            *storage = storage
+                .clone()
+                .with_state(&state)
+                .await
+                .map_err(|error| error.context(format!("storage profile `{name}` cannot be used")))?;
+        }
+        for (name, provider) in &self.providers {
+            let attached = provider.attach(&state).await;
+            attached.map_err(|error| error.context(format!("provider `{name}` cannot be used")))?;
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<()> {

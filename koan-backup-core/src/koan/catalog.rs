@@ -1,6 +1,6 @@
 //! `koan.catalog().recent(7).await?`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
 use std::ops::RangeBounds;
 use std::time::Duration;
@@ -9,20 +9,26 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use jiff::Timestamp;
 
-use super::Koan;
+use super::{Koan, RecoverBuilder};
 use crate::archive::BackupStatus;
 use crate::catalog::{
-    self, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, Expectations, Filter, Order, SortBy,
+    self, Acknowledgement, Acknowledgements, Asked, CatalogEntry, CatalogHealth, CatalogPage,
+    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, Shrunk, SortBy, UnreadableManifest,
 };
 use crate::entity::Entity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
+use crate::identity::ApplicationIdentity;
 use crate::maintenance::{self, verifications};
+use crate::prune::Survey;
+use crate::recover;
 
 /// All the backups in all the storage profiles. Manifests that were read before are not read again.
 ///
+/// A manifest that cannot be read does not hide the others: [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
+///
 /// # Errors
-/// Every method fails where a profile cannot be listed or a manifest is damaged: an incomplete list is never given.
+/// Every method fails where a profile cannot be listed or read: an incomplete list is never given.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     koan: Koan,
@@ -44,9 +50,13 @@ impl Catalog {
         Ok(self.query().last(age).await?.entries)
     }
 
-    /// The newest backup, if there is one.
+    /// The newest backup of this application, if there is one. Backups of older versions that record no environment are considered
+    /// if there are no others.
     pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
-        self.query().first().await
+        match self.query().of(&[Origin::Own]).first().await? {
+            Some(entry) => Ok(Some(entry)),
+            None => self.query().of(&[Origin::Unidentified]).first().await,
+        }
     }
 
     /// The backup of an id; in several profiles, that in the first of them.
@@ -62,9 +72,9 @@ impl Catalog {
         })
     }
 
-    /// The backups of a name, newest first.
+    /// The backups of a name, newest first: those of this application, and those of older versions that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
-        Ok(self.query().name(name).await?.entries)
+        Ok(self.query().of(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
 
     /// Begins to ask for some of them.
@@ -72,23 +82,102 @@ impl Catalog {
         CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), within: None }
     }
 
-    /// Counts and sizes.
+    /// Counts and sizes of the backups of this application, and of those of older versions that record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
-        Ok(catalog::statistics(&self.all().await?))
+        Ok(catalog::statistics(&self.query().of(&[Origin::Own, Origin::Unidentified]).await?.entries))
     }
 
-    /// Whether the backups are what is expected of them.
+    /// When each backup was verified last: read back from its storage after it was published, by
+    /// [`verify_after`](super::BackupBuilder::verify_after) or by maintenance. With the storage profile.
+    ///
+    /// # Errors
+    /// A storage cannot be read, or a record there is damaged.
+    pub async fn verifications(&self) -> Result<BTreeMap<(String, BackupId), Timestamp>> {
+        let mut all = BTreeMap::new();
+        for (profile, storage) in &self.koan.environment.storages {
+            let verified = verifications::of(storage).await?;
+            all.extend(verified.into_iter().map(|(id, record)| ((profile.clone(), id), record.verified_at)));
+        }
+        Ok(all)
+    }
+
+    /// Accepts that entities have fewer records in a backup than in the backup before it. Until then the loss is a problem in the
+    /// [health](Self::health), and a retention keeps the last backup from before. Returns what was accepted. Acknowledging a
+    /// backup again replaces the reason.
+    ///
+    /// # Errors
+    /// There is no reason, no such backup, nothing was lost in it, it is that of another application, or the storage refuses.
+    pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<Shrunk>> {
+        if reason.trim().is_empty() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "an acknowledgement needs a reason: why the records are not missed",
+            ));
+        }
+        let environment = &self.koan.environment;
+        let entry = self.get(id).await?;
+        if entry.manifest().producer.origin(&environment.identity) != Origin::Own {
+            let by = entry.manifest().producer.shown();
+            let text = format!("backup {id} was made by {by}; acknowledge its losses there");
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        let all = self.all().await?;
+        let own = all.iter().map(CatalogEntry::manifest).filter(|manifest| {
+            manifest.status.is_complete() && manifest.producer.origin(&environment.identity) == Origin::Own
+        });
+        // Whatever is called most later.
+        let canonical = |name: &str| environment.canonical(name);
+        let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
+        lost.retain(|loss| loss.backup == id);
+        let now = environment.clock.now();
+        let Some(acknowledgement) = Acknowledgement::of(&lost, reason, now) else {
+            let text = format!("backup {id} has no entity with fewer records than in the backup before it");
+            return Err(Error::new(ErrorKind::NotFound, text));
+        };
+        // Each profile is pruned on its own.
+        for entry in all.iter().filter(|entry| entry.id() == id) {
+            acknowledgement.keep(environment.storage(Some(entry.profile()))?, id).await?;
+        }
+        Ok(lost)
+    }
+
+    /// Whether the backups of this application are what is expected of them.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
-        let (mut verified, mut undone) = (Vec::new(), Vec::new());
+        let (mut verified, mut undone, mut unlisted, mut unreadable) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut acknowledged = Acknowledgements::default();
+        let now = environment.clock.now();
         for (profile, storage) in &environment.storages {
             verified.extend(verifications::of(storage).await?);
-            undone.extend(maintenance::undone(profile, storage).await?);
+            undone.extend(maintenance::undone(profile, storage, now).await?);
+            acknowledged.add(Acknowledgements::of(storage).await?);
+            let survey = Survey::take(storage, &environment.clock).await?;
+            let found = recover::unlisted(environment, storage, &survey).await?;
+            unlisted.extend(found.into_iter().map(|archive| (profile.clone(), archive)));
+            unreadable.extend(survey.unreadable.into_iter().map(|manifest| (profile.clone(), manifest)));
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
-        let now = environment.clock.now();
-        Ok(catalog::health(self.all().await?, expected, &covered, &verified, undone, now))
+        let (entries, own) = (self.all().await?, &environment.identity);
+        let judged = Judged { entries, own, covered, verified, acknowledged, undone, unlisted, unreadable };
+        Ok(catalog::health(judged, expected, |name| environment.canonical(name), now))
+    }
+
+    /// The manifests that cannot be read, each with its storage profile.
+    pub async fn unreadable(&self) -> Result<Vec<(String, UnreadableManifest)>> {
+        let environment = &self.koan.environment;
+        let mut unreadable = Vec::new();
+        for (name, storage) in &environment.storages {
+            let listing = environment.manifests.all(name, storage).await?;
+            unreadable.extend(listing.unreadable.into_iter().map(|manifest| (name.clone(), manifest)));
+        }
+        Ok(unreadable)
+    }
+
+    /// Begins to recover archives that no manifest names: each is verified, and its manifest is published again.
+    pub fn recover(&self) -> RecoverBuilder {
+        RecoverBuilder::new(self.koan.clone())
     }
 
     /// The backups of these profiles, or of all, in no order.
@@ -100,8 +189,8 @@ impl Catalog {
         }
         for (name, storage) in &environment.storages {
             if profiles.is_empty() || profiles.contains(name) {
-                let there = environment.manifests.all(name, storage).await?;
-                entries.extend(there);
+                let listing = environment.manifests.all(name, storage).await?;
+                entries.extend(listing.entries);
             }
         }
         Ok(entries)
@@ -150,6 +239,24 @@ impl CatalogQuery {
     /// Those of this name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.filter.names.push(name.into());
+        self
+    }
+
+    /// Those of this application in this environment.
+    pub fn from_application(
+        mut self,
+        application: impl Into<String>,
+        environment: impl Into<String>,
+    ) -> Self {
+        let application = ApplicationIdentity::asked_for(application, environment);
+        self.filter.of = Some(Asked { application, origins: &[Origin::Own] });
+        self
+    }
+
+    /// Those of the application of this context, of these origins.
+    fn of(mut self, origins: &'static [Origin]) -> Self {
+        let application = self.catalog.koan.environment.identity.clone();
+        self.filter.of = Some(Asked { application, origins });
         self
     }
 

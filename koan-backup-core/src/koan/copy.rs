@@ -5,12 +5,13 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::cancel_setter;
+use super::setters::{application_setter, cancel_setter};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, latest};
 use crate::copy::{self, CopyOptions, CopyReport};
 use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
+use crate::selection::Selection;
 
 /// A backup that is copied into another storage profile when this is awaited.
 ///
@@ -42,6 +43,8 @@ impl CopyBuilder {
         self
     }
 
+    application_setter!();
+
     cancel_setter! {
         /// Stops when `token` is cancelled: nothing of the copy stays.
     }
@@ -54,7 +57,7 @@ impl IntoFuture for CopyBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let environment = &self.koan.environment;
-            let CopyOptions { from, to, cancel } = &self.options;
+            let CopyOptions { from, to, application, cancel } = &self.options;
             let profiles = || names(environment.storages.iter().map(|(name, _)| name));
             let Some(to) = to else {
                 let text = format!("say where the copy goes with `.to_profile(…)`: there are {}", profiles());
@@ -73,7 +76,13 @@ impl IntoFuture for CopyBuilder {
             let whole = |manifest: &crate::archive::Manifest| {
                 manifest.archive.is_some() && manifest.status.is_complete()
             };
-            let found = catalog::find(environment.storage(from.as_deref())?, &self.backup, whole);
+            let lookup = environment.lookup(application.as_ref());
+            let storage = environment.storage(from.as_deref())?;
+            let found = async {
+                let all = Selection::default();
+                let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
+                catalog::find(storage, lookup, &wanted, whole).await
+            };
             let backup = until_cancelled(cancel, found).await?;
             copy::run(environment, &backup, target, cancel).await
         })

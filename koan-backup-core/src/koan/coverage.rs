@@ -4,15 +4,33 @@ use std::sync::Arc;
 
 use crate::entity::EntityCodec;
 use crate::environment::KnownEntity;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::inventory::{Inventory, Remedy};
 use crate::provider::{EntityCoverage, Provider};
 
-/// What is in a database and in no entity, and the other way round.
-pub(super) async fn warnings(
+/// Looks for fields of covered entities whose order is left to chance. Those that could not be tried become warnings.
+///
+/// # Errors
+/// A field is proven to be written in another order each time: its entity could not be backed up reliably.
+pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -> Result<()> {
+    for known in entities.iter().filter(|known| known.policy.is_some()) {
+        let descriptor = known.codec.descriptor();
+        let (proven, suspected) = descriptor.unordered();
+        if !proven.is_empty() {
+            let text = format!("{} ({})", proven.join("; "), descriptor.location());
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
+        suspected.into_iter().for_each(|warning| warn(inventory, Remedy::Said, warning));
+    }
+    Ok(())
+}
+
+/// Completes an inventory by what is in the databases: where each entity is, what is in no entity, and the other way round.
+pub(super) async fn look(
     providers: &[(String, Arc<dyn Provider>)],
     entities: &[KnownEntity],
-) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
+    inventory: &mut Inventory,
+) -> Result<()> {
     for (name, provider) in providers {
         let here: Vec<EntityCodec> = entities
             .iter()
@@ -23,32 +41,45 @@ pub(super) async fn warnings(
         let described =
             described.map_err(|error| error.context(format!("provider `{name}` cannot be read")))?;
         for coverage in &described.entities {
-            let included =
-                entities.iter().any(|known| known.codec.name() == coverage.entity && known.policy.is_some());
-            if included {
-                of_entity(name, coverage, &mut warnings);
-            }
-        }
-        for state in &described.uncovered_state {
-            warnings.push(format!("provider `{name}` → {state}"));
+            of_entity(name, coverage, inventory);
         }
         for table in &described.unmapped_tables {
-            warnings.push(format!("table `{table}` of `{name}` → in no entity"));
+            warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` → in no entity"));
+        }
+        inventory.notes.extend(described.notes.iter().map(|note| format!("provider `{name}`: {note}")));
+        for warning in &described.warnings {
+            warn(inventory, Remedy::Said, format!("provider `{name}`: {warning}"));
         }
     }
-    Ok(warnings)
+    Ok(())
 }
 
-fn of_entity(provider: &str, coverage: &EntityCoverage, warnings: &mut Vec<String>) {
+fn of_entity(provider: &str, coverage: &EntityCoverage, inventory: &mut Inventory) {
     let entity = &coverage.entity;
+    let Some(included) = inventory.included.iter_mut().find(|included| included.entity == *entity) else {
+        return;
+    };
+    included.place = coverage.table.as_ref().map(|table| {
+        let belongs = coverage.belongs.as_ref().map(|belongs| format!(" ({belongs})")).unwrap_or_default();
+        format!("table `{table}` of `{provider}`{belongs}")
+    });
+    included.problem.clone_from(&coverage.problem);
     if let Some(problem) = &coverage.problem {
-        warnings.push(format!("{entity} → cannot be backed up: {problem}"));
+        warn(inventory, Remedy::Entity, format!("{entity} → cannot be backed up: {problem}"));
     }
     let table = coverage.table.as_deref().unwrap_or_default();
     for column in &coverage.unmapped_columns {
-        warnings.push(format!("column `{column}` of `{provider}.{table}` → in no field of {entity}"));
+        let text = format!("column `{column}` of `{provider}.{table}` → in no field of {entity}");
+        warn(inventory, Remedy::Column, text);
     }
     for field in &coverage.unmapped_fields {
-        warnings.push(format!("field `{field}` of {entity} → in no column of `{provider}.{table}`"));
+        let text = format!("field `{field}` of {entity} → in no column of `{provider}.{table}`");
+        warn(inventory, Remedy::Field, text);
     }
+    inventory.notes.extend(coverage.notes.iter().map(|note| format!("{entity} → {note}")));
+}
+
+fn warn(inventory: &mut Inventory, remedy: Remedy, text: String) {
+    inventory.remedies.insert(remedy);
+    inventory.warnings.push(text);
 }

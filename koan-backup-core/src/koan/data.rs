@@ -86,7 +86,7 @@ impl<T: Entity> Data<T> {
         let options = SessionOptions { level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
         let target = RestoreTarget::new(codec.clone(), self.set.clone());
-        let written = write(session.as_mut(), target, &codec, records).await;
+        let written = write(name, session.as_mut(), target, &codec, records).await;
         finish(name, session, written).await
     }
 
@@ -100,7 +100,7 @@ impl<T: Entity> Data<T> {
             SessionOptions { replace_existing: true, level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
         let target = RestoreTarget::new(codec.clone(), self.set.clone());
-        let cleared = write::<T>(session.as_mut(), target, &codec, []).await;
+        let cleared = write::<T>(name, session.as_mut(), target, &codec, []).await;
         finish(name, session, cleared).await.map(|counts| counts.deleted)
     }
 
@@ -139,14 +139,16 @@ impl<T: Entity> Data<T> {
 
 /// Writes records into a target.
 async fn write<T: Entity>(
+    provider: &str,
     session: &mut dyn RestoreSession,
     target: RestoreTarget,
     codec: &EntityCodec,
     records: impl IntoIterator<Item = T>,
 ) -> Result<WriteCounts> {
     session.begin(target).await?;
-    let mut batch = Vec::new();
+    let (mut batch, mut count) = (Vec::new(), 0u64);
     for record in records {
+        count += 1;
         batch.push(codec::to_record(&record, codec.schema()).map_err(|error| {
             let text = format!("a record of {} cannot be written", codec.name());
             Error::with_source(ErrorKind::Record, text, error)
@@ -158,7 +160,9 @@ async fn write<T: Entity>(
     if !batch.is_empty() {
         session.write(batch).await?;
     }
-    session.end().await
+    let counts = session.end().await?;
+    restore::require_balance(codec.name(), provider, count, &counts)?;
+    Ok(counts)
 }
 
 /// Commits what was written, or undoes it.

@@ -10,6 +10,7 @@ use super::setters::cancel_setter;
 use crate::catalog::BackupRef;
 use crate::diff::{self, BackupDiff, DiffOptions, Difference, OnDifference};
 use crate::error::Result;
+use crate::identity::ApplicationIdentity;
 
 /// Two backups that are compared when this is awaited.
 ///
@@ -42,6 +43,33 @@ impl DiffBuilder {
     /// The storage profile of the second backup.
     pub fn after_in(mut self, profile: impl Into<String>) -> Self {
         self.options.after_profile = Some(profile.into());
+        self
+    }
+
+    /// Looks both backups up by name among those of another application.
+    pub fn from_application(self, application: impl Into<String>, environment: impl Into<String>) -> Self {
+        let (application, environment) = (application.into(), environment.into());
+        let both = self.before_from_application(&application, &environment);
+        both.after_from_application(application, environment)
+    }
+
+    /// Looks the first backup up by name among those of another application.
+    pub fn before_from_application(
+        mut self,
+        application: impl Into<String>,
+        environment: impl Into<String>,
+    ) -> Self {
+        self.options.before_application = Some(ApplicationIdentity::asked_for(application, environment));
+        self
+    }
+
+    /// Looks the second backup up by name among those of another application.
+    pub fn after_from_application(
+        mut self,
+        application: impl Into<String>,
+        environment: impl Into<String>,
+    ) -> Self {
+        self.options.after_application = Some(ApplicationIdentity::asked_for(application, environment));
         self
     }
 

@@ -5,11 +5,12 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::cancel_setter;
+use super::setters::{application_setter, cancel_setter};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef};
+use crate::catalog::{self, BackupRef, Origin, latest};
 use crate::error::{ErrorKind, Result};
 use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
+use crate::selection::Selection;
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///
@@ -38,6 +39,8 @@ impl RekeyBuilder {
         self
     }
 
+    application_setter!();
+
     cancel_setter! {
         /// Stops when `token` is cancelled: the backup is as it was.
     }
@@ -51,18 +54,18 @@ impl IntoFuture for RekeyBuilder {
         Box::pin(async move {
             let environment = &self.koan.environment;
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
-            let backup = catalog::find(
-                environment.storage(self.options.profile.as_deref())?,
-                &self.backup,
-                has_archive,
-            )
-            .await?;
+            let storage = environment.storage(self.options.profile.as_deref())?;
+            let lookup = environment.lookup(self.options.application.as_ref());
+            let all = Selection::default();
+            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
+            let backup = catalog::find(storage, lookup, &wanted, has_archive).await?;
             rekey::run(environment, backup, &self.options.cancel).await
         })
     }
 }
 
-/// All backups of a profile, sealed for the recipients of the context when this is awaited.
+/// All backups of a profile, sealed for the recipients of the context when this is awaited. Those of other applications are left
+/// as they are.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyAllBuilder {
@@ -97,6 +100,10 @@ impl IntoFuture for RekeyAllBuilder {
             let mut summary = RekeySummary::default();
             for backup in until_cancelled(&self.options.cancel, catalog::list(storage)).await? {
                 let id = backup.manifest.id;
+                if backup.manifest.producer.origin(&environment.identity) == Origin::Other {
+                    summary.others.push(id);
+                    continue;
+                }
                 if self.options.cancel.is_cancelled() {
                     summary.cancelled.push(id);
                     continue;

@@ -33,7 +33,7 @@ impl DeleteBuilder {
         self
     }
 
-    /// Also if no other backup of its name was completed.
+    /// Also if no other backup that verifies holds one of its entities, whatever its name. Without it, the last one stays.
     pub fn even_if_last(mut self) -> Self {
         self.even_if_last = true;
         self

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::{run_setters, selection_setters};
+use super::setters::{application_setter, run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
-use crate::catalog::{self, BackupRef, StoredBackup};
+use crate::catalog::{self, BackupRef, StoredBackup, latest};
 use crate::encryption::Identities;
 use crate::error::{Error, Result};
 use crate::id::SetName;
@@ -54,6 +54,8 @@ impl RestoreBuilder {
         self.options.profile = Some(profile.into());
         self
     }
+
+    application_setter!();
 
     /// What happens to a record whose key exists already; by default the archive wins.
     pub fn on_conflict(mut self, mode: ConflictMode) -> Self {
@@ -117,6 +119,8 @@ impl RestoreBuilder {
         self
     }
 
+    timeout_setter!();
+
     run_setters! {
         /// Undoes the restore when the token is cancelled.
     }
@@ -144,8 +148,11 @@ async fn find<'k>(
     let accepts = |manifest: &Manifest| {
         manifest.status.is_complete() || (options.allow_partial && manifest.archive.is_some())
     };
-    let backup =
-        catalog::find(koan.environment.storage(options.profile.as_deref())?, backup, accepts).await?;
+    let lookup = koan.environment.lookup(options.application.as_ref());
+    let storage = koan.environment.storage(options.profile.as_deref())?;
+    koan.environment.check_provider_filters(&options.selection)?;
+    let backup = latest::resolve(&koan.environment, storage, lookup, backup, &options.selection).await?;
+    let backup = catalog::find(storage, lookup, &backup, accepts).await?;
     let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
     let backup = verify::opened(backup, &identities).await?;
     verify::require_opened(&backup, &identities)?;

@@ -44,14 +44,16 @@ impl RetentionBuilder {
         until_cancelled(&self.cancel, plan).await
     }
 
-    /// Removes exactly what a plan says, oldest first, once the newest backup of each name that verifies was found and stays.
+    /// Removes exactly what a plan says, oldest first, once the newest backups that verify were found and stay: of each series, and
+    /// of each entity and set, of which something goes.
     ///
     /// # Cancel safety
     /// Every backup is there whole or not at all, whenever the future is dropped; an archive whose manifest is gone may stay.
     ///
     /// # Errors
     /// Before anything is removed: a rule keeps nothing (unless that is [allowed](Retention::allow_idle_rules)), something changed
-    /// since the plan was made, the clock looks wrong, or the plan removes the newest backup that verifies. Later: something could
+    /// since the plan was made, the clock looks wrong, or the plan removes the newest backup of a series or an entity that verifies: plan again then, because
+    /// what was found to be damaged is known to the next plan. Later: something could
     /// not be removed, is pinned meanwhile, or the work was cancelled; the error names what was removed before.
     pub async fn apply(&self, plan: &RetentionPlan) -> Result<PruneReport> {
         prune::apply(&self.koan.environment, &self.retention, plan, &self.cancel).await

@@ -21,9 +21,15 @@ macro_rules! selection_setters {
             self
         }
 
-        /// Only entities in these providers.
+        /// Only entities in these providers, each given by its name or its kind, such as `postgres`.
         pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
             self.options.selection.providers.extend(names.into_iter().map(Into::into));
+            self
+        }
+
+        /// Not the entities in these providers, each given by its name or its kind.
+        pub fn exclude_providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+            self.options.selection.excluded_providers.extend(names.into_iter().map(Into::into));
             self
         }
 
@@ -33,6 +39,23 @@ macro_rules! selection_setters {
                 Ok(set) => self.options.selection.sets.push(set),
                 Err(error) => self.invalid = Some(error),
             }
+            self
+        }
+    };
+}
+
+/// The method that sets `options.application`.
+macro_rules! application_setter {
+    () => {
+        /// Looks a backup up by its name among those of another application. Without it, only backups of the application of this
+        /// context are considered. A backup that is named by its id is found whoever made it.
+        pub fn from_application(
+            mut self,
+            application: impl Into<String>,
+            environment: impl Into<String>,
+        ) -> Self {
+            let application = crate::identity::ApplicationIdentity::asked_for(application, environment);
+            self.options.application = Some(application);
             self
         }
     };
@@ -62,4 +85,16 @@ macro_rules! run_setters {
     };
 }
 
-pub(super) use {cancel_setter, run_setters, selection_setters};
+/// The method that sets `options.timeout`.
+macro_rules! timeout_setter {
+    () => {
+        /// Stops the work, as cancelling does, when it takes longer than `limit`. The error is of kind
+        /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and names the limit.
+        pub fn timeout(mut self, limit: std::time::Duration) -> Self {
+            self.options.timeout = Some(limit);
+            self
+        }
+    };
+}
+
+pub(super) use {application_setter, cancel_setter, run_setters, selection_setters, timeout_setter};

@@ -6,10 +6,11 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::run_setters;
-use crate::catalog::{self, BackupRef};
+use super::setters::{application_setter, run_setters};
+use crate::catalog::{self, BackupRef, latest};
 use crate::entity::Entity;
 use crate::error::Result;
+use crate::selection::Selection;
 use crate::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// A verification that is done when it is awaited.
@@ -55,6 +56,8 @@ impl VerifyBuilder {
         self
     }
 
+    application_setter!();
+
     run_setters! {
         /// Ends the verification when the token is cancelled.
     }
@@ -69,14 +72,20 @@ impl IntoFuture for VerifyBuilder {
             let environment = &self.koan.environment;
             self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
-            let backup = catalog::find(environment.storage(profile)?, &self.backup, |_| true).await?;
+            let lookup = environment.lookup(self.options.application.as_ref());
+            let (storage, all) = (environment.storage(profile)?, Selection::default());
+            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
+            let backup = catalog::find(storage, lookup, &wanted, |_| true).await?;
+            let note = catalog::origin_note(&backup.manifest, &environment.identity);
             let identities = verify::identities_for(environment, &backup.manifest).await?;
             let (id, scope) = (backup.manifest.id, self.options.scope);
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
-            match verify::opened(backup, &identities).await {
+            let mut report = match verify::opened(backup, &identities).await {
                 Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
                 Err(error) => VerifyReport::of_damage(id, &archive.unwrap_or_default(), scope, error),
-            }
+            }?;
+            report.notes.extend(note);
+            Ok(report)
         })
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Koan;
-use crate::catalog::CatalogEntry;
+use crate::catalog::{CatalogEntry, UnreadableManifest};
 
 /// What opening every provider and every storage profile found.
 #[derive(Clone, Debug, Serialize)]
@@ -76,13 +76,20 @@ pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
         let started = Instant::now();
         let listed = environment.manifests.all(name, storage).await;
         let (backups, newest, problem) = match listed {
-            Ok(entries) => (Some(entries.len()), newest(&entries), None),
+            Ok(listing) => {
+                (Some(listing.entries.len()), newest(&listing.entries), problem(&listing.unreadable))
+            }
             Err(error) => (None, None, Some(error.chain())),
         };
         let duration_ms = millis(started);
         profiles.push(OpenedProfile { name: name.clone(), backups, newest, duration_ms, problem });
     }
     WarmUpReport { providers, profiles }
+}
+
+fn problem(unreadable: &[UnreadableManifest]) -> Option<String> {
+    let first = unreadable.first()?;
+    Some(format!("{} manifest(s) cannot be read: {}", unreadable.len(), first.problem))
 }
 
 fn newest(entries: &[CatalogEntry]) -> Option<Timestamp> {

@@ -55,9 +55,11 @@ impl Claim {
     async fn win(self, stop: CancellationToken) -> Result<Keeper> {
         let generations = Generations { storage: self.storage.clone(), folder: self.subject.folder() };
         for _ in 0..TRIES {
+            // As of before it was read: its holder may have renewed it since.
+            let now = self.clock.now();
             let next = match generations.newest().await? {
                 None => 1,
-                Some((last, file)) if file.is_free(self.clock.now()) => last.saturating_add(1),
+                Some((last, file)) if file.is_free(now) => last.saturating_add(1),
                 Some((_, file)) => return Err(file.busy(&self.storage)),
             };
             let path = generations.path(next);
@@ -148,8 +150,9 @@ impl Claim {
     /// Removes what others left who died. Nobody contends for it.
     async fn remove_expired(&self, folder: &Path) {
         for path in list(&self.storage, folder).await.unwrap_or_default() {
+            let now = self.clock.now();
             let read = LeaseFile::read(&self.storage, &path).await;
-            if read.is_ok_and(|file| file.is_some_and(|file| file.is_free(self.clock.now()))) {
+            if read.is_ok_and(|file| file.is_some_and(|file| file.is_free(now))) {
                 let _ = self.storage.remove(&path).await;
             }
         }

@@ -1,6 +1,5 @@
 //! The leases of one subject that one may hold: the highest generation counts.
 
-use futures::TryStreamExt;
 use object_store::path::Path;
 
 use super::file::LeaseFile;
@@ -64,16 +63,23 @@ impl Generations {
     }
 }
 
-/// The files in a folder.
+/// The leases in a folder and those below. What is called otherwise (`._x.json`, a conflicted copy) is not ours.
 pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> {
-    let listed = storage.store().list(Some(folder)).map_ok(|meta| meta.location).try_collect().await;
-    listed.map_err(|source| {
+    let listed = storage.list(folder).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
             format!("leases at `{folder}` in storage `{}` were not listed", storage.location()),
             source,
         )
-    })
+    })?;
+    Ok(listed.into_iter().map(|file| file.path).filter(is_lease).collect())
+}
+
+/// Whether a file is called as leases are: `{number or token}.json`, in a folder of its subject.
+fn is_lease(path: &Path) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let name = path.filename().and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| name.bytes().all(is_plain)) && path.parts().count() > 2
 }
 
 /// The generation of a file, if its name is that of one.

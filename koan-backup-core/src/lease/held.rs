@@ -39,8 +39,9 @@ pub(crate) async fn held_by(
     clock: &Arc<dyn Clock>,
     subject: &Subject,
 ) -> Result<Option<LeaseFile>> {
-    let found = below(storage, &subject.folder()).await?;
+    // As of before it was read: its holder may have renewed it since.
     let now = clock.now();
+    let found = below(storage, &subject.folder()).await?;
     Ok(found.into_iter().map(|lease| lease.file).find(|file| !file.is_free(now)))
 }
 

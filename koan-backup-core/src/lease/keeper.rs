@@ -8,8 +8,10 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::confirmed::Confirmed;
 use super::file::{LeaseFile, Work};
 use super::generations::Generations;
+use super::subject::Subject;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
@@ -25,6 +27,8 @@ pub(super) struct Keeper {
     written: Mutex<Written>,
     /// Is cancelled when it is lost.
     lost: CancellationToken,
+    /// What it means for the work when the lease is lost.
+    consequence: &'static str,
     why_lost: OnceLock<String>,
 }
 
@@ -62,8 +66,12 @@ impl Keeper {
         deadline: Instant,
         lost: CancellationToken,
     ) -> Self {
+        let consequence = match &file.subject {
+            Subject::Prune => "nothing more is removed",
+            _ => "nothing was published",
+        };
         let written = Mutex::new(Written { file, deadline });
-        Self { storage, clock, time, place, written, lost, why_lost: OnceLock::new() }
+        Self { storage, clock, time, place, written, lost, consequence, why_lost: OnceLock::new() }
     }
 
     pub(super) fn lost(&self) -> &CancellationToken {
@@ -78,7 +86,7 @@ impl Keeper {
             Place::Shared(path) => path,
         };
         let place = self.storage.location();
-        let text = format!("the lease `{lease}` in storage `{place}` was lost: {why}; nothing was published");
+        let text = format!("the lease `{lease}` in storage `{place}` was lost: {why}; {}", self.consequence);
         Some(Error::new(ErrorKind::Busy, text))
     }
 
@@ -105,14 +113,14 @@ impl Keeper {
         }
     }
 
-    /// Renews the lease now, and tells for how long it holds.
-    pub(super) async fn confirm(&self, work: Option<Work>) -> Result<Duration> {
+    /// Renews the lease now, and tells until when it is held.
+    pub(super) async fn confirm(&self, work: Option<Work>) -> Result<Confirmed> {
         let mut written = self.written.lock().await;
         if let Some(lost) = self.loss() {
             return Err(lost);
         }
         match self.renew(&mut written, work).await {
-            Ok(()) => Ok(self.left(&written)),
+            Ok(()) => Ok(self.confirmed(&written)),
             Err(NotRenewed::Failed(error)) => Err(error),
             Err(NotRenewed::Lost(why)) => {
                 self.lose(why);
@@ -147,9 +155,12 @@ impl Keeper {
 
     /// How long it holds from now on, by the clock and by the time that goes by.
     fn left(&self, written: &Written) -> Duration {
-        let by_clock = written.file.expires_at.duration_since(self.clock.now());
-        let by_clock = Duration::try_from(by_clock).unwrap_or_default();
-        by_clock.min(written.deadline.saturating_duration_since(Instant::now()))
+        self.confirmed(written).left()
+    }
+
+    fn confirmed(&self, written: &Written) -> Confirmed {
+        let (expires_at, deadline) = (written.file.expires_at, written.deadline);
+        Confirmed { clock: Arc::clone(&self.clock), expires_at, deadline }
     }
 
     /// Writes the lease with a later end. It counts only if that is done before the lease would have expired: until then nobody

@@ -9,8 +9,9 @@ use object_store::ObjectStoreExt;
 
 use self::scene::{HOLDS, Scene, nightly, patiently};
 use super::{Subject, Work, check_time};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
 use crate::id::{BackupId, BackupName};
+use crate::storage::Storage;
 
 const GRACE: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -80,7 +81,7 @@ async fn a_renewed_lease_holds_from_then_on() {
     let first = scene.acquire(nightly()).await.expect("free");
     for _ in 0..5 {
         scene.clock.go_on(HOLDS - MOMENT);
-        let left = first.confirm().await.expect("held");
+        let left = first.confirm().await.expect("held").left();
         assert!(left > HOLDS / 2 && left <= HOLDS, "{left:?}");
         scene.acquire(nightly()).await.expect_err("held");
     }
@@ -113,7 +114,7 @@ async fn whoever_finds_anothers_token_in_its_file_or_no_file_has_lost() {
     assert!(error.to_string().contains("its file is gone"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_is_renewed_in_the_background_and_a_loss_stops_the_work() {
     let scene = Scene::of(Duration::from_millis(300));
     let first = scene.acquire(nightly()).await.expect("free");
@@ -287,7 +288,10 @@ async fn leases_that_nobody_will_ask_for_go_and_numbers_do_not_start_again() {
     let before = scene.files().await;
     let trim = async || {
         let found = scene.found().await;
-        super::trim(&scene.storage, &found, DAY, scene.now(), |id| *id == there).await.expect("trimmed");
+        let lease = Scene { storage: Storage::memory(), ..scene.clone() };
+        let lease = lease.acquire(Subject::Prune).await.expect("free");
+        let trimmed = super::trim(&lease, &scene.storage, &found, DAY, scene.now(), |id| *id == there).await;
+        trimmed.expect("trimmed");
         scene.files().await
     };
     assert_eq!(trim().await, before, "some are held, the others were released a moment ago");
@@ -300,7 +304,10 @@ async fn leases_that_nobody_will_ask_for_go_and_numbers_do_not_start_again() {
     scene.clock.go_on(MOMENT);
     let found = scene.found().await;
     let sealing = scene.acquire(Subject::Rekey(gone)).await.expect("free");
-    super::trim(&scene.storage, &found, DAY, scene.now(), |id| *id == there).await.expect("trimmed");
+    let lease = Scene { storage: Storage::memory(), ..scene.clone() };
+    let lease = lease.acquire(Subject::Prune).await.expect("free");
+    let trimmed = super::trim(&lease, &scene.storage, &found, DAY, scene.now(), |id| *id == there).await;
+    trimmed.expect("trimmed");
     assert_eq!(scene.held().await.len(), 3, "{:?}", scene.files().await);
     sealing.confirm().await.expect("it was taken a moment ago");
     restoring.confirm().await.expect("it was taken a moment ago");
@@ -339,4 +346,42 @@ fn a_lease_that_holds_for_too_short_or_too_long_is_refused_by_name() {
     for time in [1, 60, 3600] {
         check_time(Duration::from_secs(time)).expect("accepted");
     }
+}
+
+#[tokio::test]
+async fn a_step_is_taken_only_while_the_lease_is_held() {
+    let scene = Scene::new();
+    let lease = scene.acquire(Subject::Prune).await.expect("free");
+    let taken = async || {
+        let mut is_taken = false;
+        let step = async {
+            is_taken = true;
+            Ok(())
+        };
+        (lease.step("it was removed", step).await, is_taken)
+    };
+    let (done, is_taken) = taken().await;
+    done.expect("held");
+    assert!(is_taken);
+    // This process was suspended since the storage confirmed the lease.
+    let confirmed = lease.confirm().await.expect("held");
+    scene.clock.go_on(HOLDS);
+    let error = confirmed.within("it was removed", async { panic!("it was begun") as Result<()> }).await;
+    assert_eq!(error.expect_err("expired").kind(), ErrorKind::Busy);
+    let (done, is_taken) = taken().await;
+    let error = done.expect_err("expired");
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains("nothing more is removed"), "{error}");
+    assert!(!is_taken);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_is_not_answered_ends_with_the_lease() {
+    let scene = Scene::new();
+    let lease = scene.acquire(Subject::Prune).await.expect("free");
+    let confirmed = lease.confirm().await.expect("held");
+    let never: Result<()> = confirmed.within("`x` was removed", std::future::pending()).await;
+    let error = never.expect_err("no answer");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.to_string().contains("whether `x` was removed is not known"), "{error}");
 }

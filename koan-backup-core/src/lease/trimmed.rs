@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Lease;
 use super::file::LeaseFile;
 use super::generations::Generations;
 use super::held::FoundLease;
@@ -19,18 +20,23 @@ use crate::storage::Storage;
 /// one finds no backup to seal. Should the backup have been copied back meanwhile, and be sealed under a lower number, that one
 /// sees the higher number before it publishes, and does not.
 ///
+/// `lease` is that of the caller, and is confirmed right before each removal.
+///
 /// # Errors
-/// The storage cannot be read, or a file cannot be removed.
+/// The storage cannot be read, a file cannot be removed, or the lease of the caller was lost.
 pub(crate) async fn trim(
+    lease: &Lease,
     storage: &Storage,
     found: &[FoundLease],
     age: Duration,
     now: Timestamp,
     is_there: impl Fn(&BackupId) -> bool,
 ) -> Result<()> {
-    for FoundLease { path, file } in found.iter().filter(|lease| is_old(&lease.file, age, now)) {
+    for FoundLease { path, file } in found.iter().filter(|found| is_old(&found.file, age, now)) {
         match &file.subject {
-            Subject::Restore(_) | Subject::Copy(_) => storage.remove(path).await?,
+            Subject::Restore(_) | Subject::Copy(_) => {
+                lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
+            }
             Subject::Rekey(id) if !is_there(id) => {
                 let generations = Generations { storage: storage.clone(), folder: file.subject.folder() };
                 let mut numbers = generations.numbers().await?;
@@ -41,10 +47,11 @@ pub(crate) async fn trim(
                     continue;
                 }
                 for number in numbers {
-                    storage.remove(&generations.path(number)).await?;
+                    let path = generations.path(number);
+                    lease.step(&format!("`{path}` was removed"), storage.remove(&path)).await?;
                 }
             }
-            Subject::Backup(_) | Subject::Prune | Subject::Rekey(_) => {}
+            Subject::Backup(_) | Subject::BackupBy { .. } | Subject::Prune | Subject::Rekey(_) => {}
         }
     }
     Ok(())

@@ -1,64 +1,158 @@
-//! Files that belong to no backup, left by runs that crashed.
+//! Files that belong to no backup: archives that may be removed, temporary files, and what is known of backups that are gone.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::report::ProfileMaintenance;
 use super::temporary::TemporaryFiles;
 use super::verifications;
-use crate::archive::is_archive_name;
-use crate::catalog::damage;
+use crate::catalog::unlisted::ArchiveCandidate;
+use crate::catalog::{self, Acknowledgements, damage, removal_record};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::lease;
+use crate::lease::{self, Lease};
 use crate::prune::Survey;
+use crate::recover::{Judge, Judgement, listed_count, refuse_mostly_unlisted};
 use crate::storage::Storage;
 
-/// Removes archives that no manifest and no lease names and that are older than `age`, leases that nobody will ask for, and what
-/// is known of backups that are gone. What could not be removed, and why, goes to `problems`.
-///
-/// An archive appears right before its manifest, so one that young may be about to become a backup.
-///
-/// # Errors
-/// The storage cannot be listed.
-pub(super) async fn remove(
-    storage: &Storage,
-    survey: &Survey<'_>,
-    age: Duration,
-    now: Timestamp,
-    report: &mut ProfileMaintenance,
-    problems: &mut Vec<String>,
-) -> Result<()> {
-    let manifests = survey.backups.iter().map(|backup| &backup.manifest);
-    let named = manifests.clone().filter_map(|manifest| Some(manifest.archive.as_ref()?.file.as_str()));
-    let worked_on: Vec<_> = survey.held(now).filter_map(|lease| lease.work.archive.clone()).collect();
-    let named: BTreeSet<&str> = named.chain(worked_on.iter().map(String::as_str)).collect();
-    let folder = Path::from("archives");
-    let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
-    let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
-    for file in listed {
-        let is_ours = file.location.filename().is_some_and(is_archive_name);
-        if is_ours && !named.contains(file.location.as_ref()) && is_older(&file, age, now) {
-            match gone(storage, &file.location).await {
-                Ok(()) => {
-                    report.freed_bytes += file.size;
-                    report.leftovers.push(file.location.to_string());
+/// What the removal of leftovers works with.
+pub(super) struct Leftovers<'l> {
+    pub(super) lease: &'l Lease,
+    pub(super) environment: &'l Environment,
+    pub(super) storage: &'l Storage,
+    pub(super) survey: &'l Survey<'l>,
+    /// How old an archive must be that no record names.
+    pub(super) age: Duration,
+}
+
+impl Leftovers<'_> {
+    /// Reports unlisted archives, and removes archives that may be removed, temporary files, leases that nobody will ask for, and what is
+    /// known of backups that are gone. What could not be done, and why, goes to `problems`.
+    ///
+    /// A complete archive goes only if a removal record counts, or if the manifest of the same backup names another archive that verifies.
+    /// All others that go are proven to be cut off.
+    ///
+    /// # Errors
+    /// The storage cannot be read, the lease was lost, or most of what is stored is unlisted.
+    pub(super) async fn remove(
+        &self,
+        report: &mut ProfileMaintenance,
+        problems: &mut Vec<String>,
+    ) -> Result<()> {
+        let (storage, survey) = (self.storage, self.survey);
+        let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
+        let mut removable = Vec::new();
+        for candidate in judge.unnamed() {
+            match judge.judge(candidate).await {
+                Ok(Judgement::ToBeRemoved(_)) if candidate.has_archive_name() => removable.push(candidate),
+                Ok(Judgement::Incomplete | Judgement::Superseded { .. })
+                    if candidate.has_archive_name() && self.is_old(candidate) =>
+                {
+                    removable.push(candidate);
+                }
+                Ok(Judgement::Unlisted(archive, _)) => report.unlisted.push(archive),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) => problems.push(error.chain()),
+            }
+        }
+        problems.extend(judge.unreadable_records.iter().cloned());
+        for archive in &report.unlisted {
+            tracing::warn!(target: "koan::backup", storage = %storage.location(), archive = %archive.archive, state = ?archive.state, "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and publishes its manifest");
+        }
+        refuse_mostly_unlisted(storage, report.unlisted.len(), listed_count(survey))?;
+        for candidate in removable {
+            match self.remove_archive(candidate).await {
+                Ok(true) => {
+                    report.freed_bytes += candidate.size_bytes;
+                    report.leftovers.push(candidate.path.to_string());
+                }
+                Ok(false) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
+                    return Err(error);
                 }
                 Err(error) => problems.push(error.chain()),
             }
         }
+        self.settle_records(&judge, problems).await;
+        self.remove_temporary(report, problems).await?;
+        let ids = survey.ids();
+        for result in [
+            forget_gone(self.lease, storage, &ids, survey.taken_at).await,
+            lease::trim(self.lease, storage, &survey.leases, self.age, survey.taken_at, |id| {
+                ids.contains(id)
+            })
+            .await,
+        ] {
+            problems.extend(result.err().map(|error| error.chain()));
+        }
+        Ok(())
     }
-    if let Some(directory) = storage.directory() {
-        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age };
+
+    /// Removes an archive, unless a manifest or a lease names it now. Says whether it was removed.
+    async fn remove_archive(&self, candidate: &ArchiveCandidate) -> Result<bool> {
+        let (storage, path) = (self.storage, candidate.path.as_ref());
+        let now = self.environment.clock.now();
+        let leases = lease::all(storage).await?;
+        let mut held = leases.iter().filter(|lease| !lease.file.is_free(now));
+        if held.any(|lease| lease.file.work.archive.as_deref() == Some(path)) {
+            return Ok(false);
+        }
+        let manifests = catalog::list_all(storage).await?;
+        let names = |backup: &catalog::StoredBackup<'_>| {
+            backup.manifest.archive.as_ref().is_some_and(|archive| archive.file == path)
+        };
+        let known: Vec<_> = self.survey.unreadable.iter().map(|manifest| manifest.id).collect();
+        if manifests.backups.iter().any(names)
+            || manifests.unreadable.iter().any(|manifest| !known.contains(&manifest.id))
+        {
+            return Ok(false);
+        }
+        let removed = async {
+            storage.remove(&candidate.path).await?;
+            storage.require_gone(&candidate.path).await
+        };
+        self.lease.step(&format!("`{path}` was removed"), removed).await?;
+        Ok(true)
+    }
+
+    /// Withdraws records whose archive is gone, or is named by a manifest and stays. One of a backup that somebody rekeys at the moment
+    /// is left alone.
+    async fn settle_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
+        let listed = self.survey.listed_archives();
+        for record in judge.records.values().filter(|record| !judge.is_needed(&record.id)) {
+            let settled = async {
+                let is_gone = self.storage.size(&Path::from(record.archive.as_str())).await?.is_none();
+                match is_gone || listed.contains(record.archive.as_str()) {
+                    true => {
+                        let what = format!("the removal record of `{}` was withdrawn", record.archive);
+                        self.lease.step(&what, removal_record::withdraw(self.storage, &record.archive)).await
+                    }
+                    false => Ok(()),
+                }
+            };
+            problems.extend(settled.await.err().map(|error| error.chain()));
+        }
+    }
+
+    async fn remove_temporary(
+        &self,
+        report: &mut ProfileMaintenance,
+        problems: &mut Vec<String>,
+    ) -> Result<()> {
+        let Some(directory) = self.storage.directory() else { return Ok(()) };
+        let leases = self.survey.held(self.survey.taken_at);
+        let worked_on = leases.filter_map(|lease| lease.work.archive.clone()).collect();
+        let held = self.lease.confirm().await?;
+        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age: self.age, held };
         let removed = tokio::task::spawn_blocking(move || temporary.remove(SystemTime::now())).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
         let removed = removed.map_err(|source| {
-            let text = format!("temporary files in storage `{}` were not removed", storage.location());
+            let text = format!("temporary files in storage `{}` were not removed", self.storage.location());
             Error::with_source(ErrorKind::Storage, text, source)
         })?;
         for (file, result) in removed {
@@ -70,34 +164,38 @@ pub(super) async fn remove(
                 Err(error) => problems.push(format!("`{file}` was not removed: {error}")),
             }
         }
+        Ok(())
     }
-    let ids: BTreeSet<_> = manifests.map(|manifest| manifest.id).collect();
-    for result in [
-        forget_gone(storage, &ids, now).await,
-        lease::trim(storage, &survey.leases, age, now, |id| ids.contains(id)).await,
-    ] {
-        problems.extend(result.err().map(|error| error.chain()));
-    }
-    Ok(())
-}
 
-async fn gone(storage: &Storage, path: &Path) -> Result<()> {
-    storage.remove(path).await?;
-    storage.require_gone(path).await
+    /// Whether an archive was old enough when it was observed.
+    fn is_old(&self, candidate: &ArchiveCandidate) -> bool {
+        let passed = self.survey.taken_at.as_second() - candidate.modified.as_second();
+        u64::try_from(passed).is_ok_and(|passed| passed > self.age.as_secs())
+    }
 }
 
 /// Forgets what was found of backups that are gone.
-async fn forget_gone(storage: &Storage, there: &BTreeSet<BackupId>, now: Timestamp) -> Result<()> {
+async fn forget_gone(
+    lease: &Lease,
+    storage: &Storage,
+    there: &BTreeSet<BackupId>,
+    now: Timestamp,
+) -> Result<()> {
     for id in verifications::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
-        verifications::forget(storage, id).await?;
+        let what = format!("the verification of backup {id} was forgotten");
+        lease.step(&what, verifications::forget(storage, id)).await?;
     }
     for id in damage::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
-        damage::keep(storage, id, now, None).await?;
+        let what = format!("the damage of backup {id} was forgotten");
+        lease.step(&what, damage::keep(storage, id, now, None)).await?;
+    }
+    // Those of backups that are gone still tell of losses that show at later ones, as long as there are earlier ones.
+    let oldest = there.first().copied();
+    for id in Acknowledgements::of(storage).await?.backups() {
+        if !there.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {
+            let what = format!("the acknowledgement of backup {id} was forgotten");
+            lease.step(&what, Acknowledgements::forget(storage, id)).await?;
+        }
     }
     Ok(())
-}
-
-fn is_older(file: &ObjectMeta, age: Duration, now: Timestamp) -> bool {
-    let passed = now.as_second() - file.last_modified.timestamp();
-    u64::try_from(passed).is_ok_and(|passed| passed > age.as_secs())
 }

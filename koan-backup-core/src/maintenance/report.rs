@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::catalog::{UnlistedArchive, UnreadableManifest};
 use crate::id::BackupId;
 use crate::prune::PruneReport;
 
@@ -35,6 +36,11 @@ pub struct ProfileMaintenance {
     /// Archives that crashed runs had begun to upload: of these the store had parts, which nobody sees, and they are gone now. How
     /// many bytes they were is not known.
     pub aborted_uploads: Vec<String>,
+    /// Complete archives that no manifest names, and damaged ones that are not merely incomplete. They stay;
+    /// [`recover`](crate::Catalog::recover) publishes their manifests again. Empty where leftovers are not looked for.
+    pub unlisted: Vec<UnlistedArchive>,
+    /// Manifests that cannot be read. Their backups stay. Empty where neither leftovers nor a retention were asked for.
+    pub unreadable: Vec<UnreadableManifest>,
     /// What somebody else was doing already.
     pub skipped: Vec<String>,
     /// What could not be done, and why.
@@ -42,9 +48,14 @@ pub struct ProfileMaintenance {
 }
 
 impl MaintenanceReport {
-    /// Whether nothing failed and nothing is damaged. What somebody else was doing already is in
-    /// [`skipped`](ProfileMaintenance::skipped).
+    /// Whether nothing failed, nothing is damaged, no archive is unlisted, and every manifest can be read. What somebody else was doing
+    /// already is in [`skipped`](ProfileMaintenance::skipped).
     pub fn is_clean(&self) -> bool {
-        self.profiles.iter().all(|profile| profile.failures.is_empty() && profile.damage.is_none())
+        self.profiles.iter().all(|profile| {
+            profile.failures.is_empty()
+                && profile.damage.is_none()
+                && profile.unlisted.is_empty()
+                && profile.unreadable.is_empty()
+        })
     }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::leftovers::Leftovers;
 use super::report::{MaintenanceReport, ProfileMaintenance};
 use super::undone::{Chore, Outcome};
 use super::uploads::Unfinished;
-use super::{leftovers, verifications};
+use super::verifications;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, StoredBackup, VerificationRecord};
+use crate::catalog::{self, Origin, StoredBackup, VerificationRecord};
 use crate::environment::Environment;
 use crate::error::{ErrorKind, Result};
 use crate::lease::{Lease, Subject, Work};
@@ -128,23 +129,24 @@ async fn remove_under<'a>(
         prune::require_that_of_store(environment, storage).await?;
         // Listed before leases are asked for: whoever has noted an upload holds a lease by then.
         let uploads = Unfinished::list(storage).await?;
-        // A lease is judged as of when it was read: its holder goes on renewing it while the rest is looked at.
-        let seen_at = environment.clock.now();
-        let survey = Survey::take(storage).await?;
+        let survey = Survey::take(storage, &environment.clock).await?;
         survey.require_clock(environment.clock.now())?;
-        Ok((uploads, seen_at, survey))
+        Ok((uploads, survey))
     };
-    let (uploads, seen_at, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
+    let (uploads, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
         Ok(seen) => seen,
         Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
     };
-    // Before the retention, which may take long: what was seen must be of now when it is compared with the archives there are.
+    outcome.report.unreadable = survey.unreadable.clone();
+    // Before the retention, which may take long.
     if let Some(age) = options.leftovers_older_than {
-        let (age, now) = (age.max(environment.lease_time * 2), environment.clock.now());
+        let age = age.max(environment.lease_time * 2);
         let (mut problems, report) = (Vec::new(), &mut outcome.report);
         let removed = async {
-            problems.extend(uploads.abort(storage, survey.held(seen_at), report).await);
-            leftovers::remove(storage, &survey, age, now, report, &mut problems).await
+            let held = survey.held(survey.taken_at);
+            problems.extend(uploads.abort(lease, storage, held, report).await?);
+            let leftovers = Leftovers { lease, environment, storage, survey: &survey, age };
+            leftovers.remove(report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
             Ok(()) => outcome.done(Chore::Leftovers, problems).await,
@@ -156,8 +158,7 @@ async fn remove_under<'a>(
                 outcome.done(Chore::Leftovers, problems).await;
             }
         }
-        let there: BTreeSet<_> = survey.backups.iter().map(|backup| backup.manifest.id).collect();
-        environment.manifests.trim(storage, there).await;
+        environment.manifests.trim(storage, survey.ids()).await;
     }
     if let Some(retention) = &options.retention {
         let pruned = prune::apply_retention(lease, environment, name, retention, &survey).await;
@@ -191,7 +192,12 @@ async fn verify_next(
     };
     let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
     // Of those that never were, the newest.
-    let complete = backups.into_iter().filter(|backup| backup.manifest.status.is_complete());
+    // Types of other applications may differ, and their keys are not here.
+    let is_ours = |backup: &StoredBackup<'_>| {
+        backup.manifest.status.is_complete()
+            && backup.manifest.producer.origin(&environment.identity) != Origin::Other
+    };
+    let complete = backups.into_iter().filter(is_ours);
     let Some(next) = complete.min_by_key(last) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };

@@ -8,10 +8,20 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::archive::is_archive_name;
+use crate::lease::Confirmed;
 
 /// Where our files lie.
-const FOLDERS: [&str; 8] =
-    ["archives", "manifests", "leases", "pins", "verifications", "damage", "maintenance", "uploads"];
+const FOLDERS: [&str; 9] = [
+    "archives",
+    "manifests",
+    "leases",
+    "pins",
+    "acknowledgements",
+    "verifications",
+    "damage",
+    "maintenance",
+    "uploads",
+];
 
 /// Temporary files that were removed: their paths, and their bytes or why they are still there.
 type Removed = Vec<(String, io::Result<u64>)>;
@@ -23,13 +33,15 @@ pub(super) struct TemporaryFiles {
     pub(super) worked_on: Vec<String>,
     /// How old others must be.
     pub(super) age: Duration,
+    /// They are removed while this lease is held.
+    pub(super) held: Confirmed,
 }
 
 impl TemporaryFiles {
     /// Removes them. One that cannot be removed does not hinder the others.
     ///
     /// # Errors
-    /// A folder cannot be read.
+    /// A folder cannot be read, or the lease has expired.
     pub(super) fn remove(&self, now: SystemTime) -> io::Result<Removed> {
         let mut removed = Vec::new();
         for folder in FOLDERS {
@@ -76,6 +88,12 @@ impl TemporaryFiles {
         let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > self.age);
         if !is_old {
             return Ok(None);
+        }
+        if self.held.left().is_zero() {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the lease expired; the next run removes it",
+            ));
         }
         std::fs::remove_file(entry.path())?;
         Ok(Some(meta.len()))

@@ -1,5 +1,8 @@
 //! What maintenance did not get done, and why: `maintenance/{chore}.json`, as long as that is so.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -13,7 +16,7 @@ use crate::storage::Storage;
 const FOLDER: &str = "maintenance";
 
 /// What maintenance does in a profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Chore {
     Leftovers,
     Retention,
@@ -31,22 +34,27 @@ struct UndoneRecord {
 
 /// What is not done in a profile.
 ///
+/// A record that cannot be read is reported as a problem of its chore: it is never taken for done.
+///
 /// # Errors
-/// The storage cannot be read, or a record is damaged: it is never taken for done.
-pub(crate) async fn undone(profile: &str, storage: &Storage) -> Result<Vec<Undone>> {
+/// The storage cannot be read.
+pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> Result<Vec<Undone>> {
     let remedy = "remove it: maintenance tells again what it does not get done";
-    let records = beside::all::<String, UndoneRecord>(storage, FOLDER, remedy).await?;
-    let told = records.into_iter().flat_map(|(chore, record)| {
+    let records = beside::all::<Chore, UndoneRecord>(storage, FOLDER, remedy).await?;
+    let unreadable = records.unreadable.into_iter();
+    let unreadable =
+        unreadable.map(|(chore, problem)| (chore, UndoneRecord { tried_at: now, problems: vec![problem] }));
+    let undone = records.known.into_iter().chain(unreadable).flat_map(|(chore, record)| {
         let UndoneRecord { tried_at, problems } = record;
         let profile = profile.to_owned();
         problems.into_iter().map(move |problem| Undone {
             profile: profile.clone(),
-            chore: chore.clone(),
+            chore: chore.name().to_owned(),
             tried_at,
             problem,
         })
     });
-    Ok(told.collect())
+    Ok(undone.collect())
 }
 
 /// The report of a run, and what of it is kept for whoever looks at the health of the backups.
@@ -78,6 +86,21 @@ impl Chore {
             Self::Verification => "verification",
             Self::Catalog => "refreshing the catalog",
         }
+    }
+}
+
+impl fmt::Display for Chore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Chore {
+    type Err = ();
+
+    fn from_str(name: &str) -> std::result::Result<Self, ()> {
+        let all = [Self::Leftovers, Self::Retention, Self::Verification, Self::Catalog];
+        all.into_iter().find(|chore| chore.name() == name).ok_or(())
     }
 }
 

@@ -6,8 +6,8 @@ use object_store::path::Path;
 
 use super::report::ProfileMaintenance;
 use crate::archive::UploadNote;
-use crate::error::Result;
-use crate::lease::LeaseFile;
+use crate::error::{ErrorKind, Result};
+use crate::lease::{Lease, LeaseFile};
 use crate::storage::{Aborted, Storage};
 
 /// Notes of uploads that may be unfinished.
@@ -24,36 +24,48 @@ impl Unfinished {
     ///
     /// They need not be of any age: whoever uploads holds a lease that names the archive, from before the first part until the upload
     /// is over. So nobody is at work on the others, or somebody who has lost the lease and publishes nothing.
+    ///
+    /// # Errors
+    /// The lease was lost.
     pub(super) async fn abort<'l>(
         self,
+        lease: &Lease,
         storage: &Storage,
         held: impl Iterator<Item = &'l LeaseFile>,
         report: &mut ProfileMaintenance,
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>> {
         let worked_on: BTreeSet<_> = held.filter_map(|lease| lease.work.archive.as_deref()).collect();
         let mut problems = Vec::new();
         for path in self.0 {
-            match abort(storage, &path, &worked_on).await {
+            match abort(lease, storage, &path, &worked_on).await {
                 Ok(None) => {}
                 Ok(Some(archive)) => {
                     tracing::info!(target: "koan::backup", storage = %storage.location(), %archive, "an unfinished upload was aborted");
                     report.aborted_uploads.push(archive);
                 }
+                Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
                 Err(error) => problems.push(format!("aborting unfinished uploads: {}", error.chain())),
             }
         }
-        problems
+        Ok(problems)
     }
 }
 
 /// Aborts an upload, unless somebody is at work on it or it is over; gives its archive.
-async fn abort(storage: &Storage, path: &Path, worked_on: &BTreeSet<&str>) -> Result<Option<String>> {
+async fn abort(
+    lease: &Lease,
+    storage: &Storage,
+    path: &Path,
+    worked_on: &BTreeSet<&str>,
+) -> Result<Option<String>> {
     let Some(note) = UploadNote::read(storage, path).await? else { return Ok(None) };
     if worked_on.contains(note.archive.as_str()) {
         return Ok(None);
     }
-    let aborted = storage.abort_upload(&Path::from(note.archive.as_str()), &note.upload_id).await?;
+    let archive = Path::from(note.archive.as_str());
+    let what = format!("the upload of `{archive}` was aborted");
+    let aborted = lease.step(&what, storage.abort_upload(&archive, &note.upload_id)).await?;
     // Only now: a note that goes first is lost if this process dies in between.
-    storage.remove(path).await?;
+    lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
     Ok((aborted == Aborted::Now).then_some(note.archive))
 }

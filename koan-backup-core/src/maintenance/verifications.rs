@@ -9,16 +9,20 @@ use crate::storage::Storage;
 
 const FOLDER: &str = "verifications";
 
-/// All verifications of a profile.
+/// All verifications of a profile. A backup whose record cannot be read counts as never verified.
 ///
 /// # Errors
-/// The storage cannot be read, or a record is damaged.
+/// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, VerificationRecord>> {
-    beside::all(storage, FOLDER, "remove it: its backup is verified again").await
+    let all = beside::all(storage, FOLDER, "remove it: its backup is verified again").await?;
+    for (id, problem) in all.unreadable {
+        tracing::warn!(target: "koan::backup", backup = %id, %problem, "when a backup was verified cannot be read");
+    }
+    Ok(all.known)
 }
 
 /// Keeps when a backup was verified.
-pub(super) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
+pub(crate) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
     beside::keep(storage, FOLDER, &id, record).await
 }
 

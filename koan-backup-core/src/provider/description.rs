@@ -10,11 +10,12 @@ pub struct ProviderDescription {
     pub entities: Vec<EntityCoverage>,
     /// Tables that no entity maps to, sorted.
     pub unmapped_tables: Vec<String>,
-    /// State outside of tables that no backup holds, such as standalone sequences and materialized views. Each text names the
-    /// object and says what to do.
-    pub uncovered_state: Vec<String>,
     /// Foreign keys between tables.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Settings of the provider that do nothing, each with the remedy: an ignored table that does not exist.
+    pub warnings: Vec<String>,
+    /// What is worth knowing of tables that are in no entity.
+    pub notes: Vec<String>,
 }
 
 /// How one entity maps to the database.
@@ -25,6 +26,10 @@ pub struct EntityCoverage {
     pub entity: String,
     /// Its table, if there is one.
     pub table: Option<String>,
+    /// How its table belongs to another one, if it does: a partition of it, or inherits from it.
+    pub belongs: Option<String>,
+    /// What could be better and needs nothing to be done.
+    pub notes: Vec<String>,
     /// Why it cannot be read, with the remedy.
     pub problem: Option<String>,
     /// Columns of the table that are in no field.
@@ -39,6 +44,8 @@ impl EntityCoverage {
         Self {
             entity: entity.into(),
             table: None,
+            belongs: None,
+            notes: Vec::new(),
             problem: None,
             unmapped_columns: Vec::new(),
             unmapped_fields: Vec::new(),

@@ -10,6 +10,8 @@ pub(super) struct Observed {
     last_key: Vec<Value<'static>>,
     /// By field: in how many records its value was not kept, and the key of the first.
     changed: BTreeMap<String, (u64, String)>,
+    /// By field: how many values are JSON text in another form than the archive's.
+    rewritten: BTreeMap<String, u64>,
 }
 
 impl Observed {
@@ -45,6 +47,19 @@ impl Observed {
                 }
             }
         }
+    }
+
+    /// Notes a value that is JSON text in another form than the archive's.
+    pub(super) fn note_rewritten(&mut self, field: &str) {
+        match self.rewritten.get_mut(field) {
+            Some(count) => *count += 1,
+            None => drop(self.rewritten.insert(field.to_owned(), 1)),
+        }
+    }
+
+    /// How many values are JSON text in another form than the archive's, by field.
+    pub(super) fn into_rewritten(self) -> BTreeMap<String, u64> {
+        self.rewritten
     }
 
     /// What whoever restores should know.

@@ -87,15 +87,19 @@ impl RestoreTarget {
 }
 
 /// What became of the records of one target.
+///
+/// Every record that was written is in exactly one of `inserted`, `updated`, `unchanged` and `kept`. A provider derives the
+/// counts from what the database reported (command tags, row counts), not from what it sent: a restore whose counts do not
+/// add up to the records of the archive is refused and rolled back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct WriteCounts {
     /// Records that were not there.
     pub inserted: u64,
-    /// Records that were there and were written again; with [`SessionIntent::Compare`], those that differ.
+    /// Records that were there and differed.
     pub updated: u64,
-    /// Records that were there and are equal. Only [`SessionIntent::Compare`] tells them from `updated`.
+    /// Records that were there and are equal. They need not be written.
     pub unchanged: u64,
     /// Records that were there and stay, by [`ConflictMode::Keep`].
     pub kept: u64,
@@ -104,6 +108,12 @@ pub struct WriteCounts {
 }
 
 impl WriteCounts {
+    /// Returns how many records of the archive the counts account for.
+    pub fn records(&self) -> u64 {
+        let counts = [self.inserted, self.updated, self.unchanged, self.kept];
+        counts.into_iter().fold(0, u64::saturating_add)
+    }
+
     /// The sum of two counts.
     pub fn add(&mut self, other: &Self) {
         self.inserted += other.inserted;
@@ -143,6 +153,11 @@ impl Finding {
     /// A finding about an entity.
     pub fn new(severity: Severity, entity: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity, entity: Some(entity.into()), message: message.into() }
+    }
+
+    /// A finding about several entities, or about the whole database.
+    pub fn general(severity: Severity, message: impl Into<String>) -> Self {
+        Self { severity, entity: None, message: message.into() }
     }
 }
 
@@ -189,11 +204,21 @@ pub trait RestoreSession: fmt::Debug + Send {
         Err(Error::new(ErrorKind::Internal, "a session that has no encoder was given what one had made"))
     }
 
-    /// Ends the target and tells what became of its records.
+    /// Ends the target and returns what became of its records, as the database reported it. The counts must account for
+    /// every record that was written ([`WriteCounts`]).
     ///
     /// # Errors
-    /// The database fails.
+    /// The database fails, or took another number of records than it was sent.
     async fn end(&mut self) -> Result<WriteCounts>;
+
+    /// Ends a dry run: reports what the commit of a restore would refuse, such as references between targets. It is called once,
+    /// after the last target and before [`rollback`](Self::rollback), and never when a restore writes. Does nothing by default.
+    ///
+    /// # Errors
+    /// A constraint between targets would not hold: its name and keys are in the error.
+    async fn check_constraints(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Puts back what was changed for speed, moves sequences on, checks constraints, and commits.
     ///

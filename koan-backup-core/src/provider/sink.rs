@@ -1,5 +1,6 @@
 //! Where an adapter puts what it reads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use crate::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lines::Chunk;
+use crate::schema::LogicalType;
 use crate::value::Value;
 
 /// The longest line: a reader takes a block of lines as one piece.
@@ -35,6 +37,9 @@ pub struct ReadSummary {
     pub physical: Option<serde_json::Value>,
     /// What the reader of the backup's report should know.
     pub warnings: Vec<String>,
+    /// By the serde name of the field, how many values are JSON text that the archive has in another form: with other white space,
+    /// another order of names or other digits. Counted only for an adapter that called [`RecordSink::watch_json_text`].
+    pub rewritten: BTreeMap<String, u64>,
 }
 
 /// How a sink behaves.
@@ -60,9 +65,17 @@ pub struct RecordSink {
     chunk: Chunk,
     observed: Observed,
     plain: PlainRows,
+    json_text: JsonText,
     in_batch: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
+}
+
+/// Whether the text of JSON values has a form that is worth keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum JsonText {
+    Ignored,
+    Watched,
 }
 
 /// A sink and the chunks that come out of it.
@@ -77,6 +90,7 @@ pub(crate) fn record_channel(
         chunk: Chunk::default(),
         observed: Observed::default(),
         plain: PlainRows::default(),
+        json_text: JsonText::Ignored,
         in_batch: 0,
         total: 0,
         chunks,
@@ -110,10 +124,14 @@ impl RecordSink {
             return Err(self.twice(&self.entity.row_key(row)));
         }
         if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
-            return self.pushed(start, |entity| entity.row_key(row));
+            self.note_rewritten(row, start, &[]);
+            return self.pushed(start, |entity| (entity.row_key(row), row.largest()));
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
-            Ok(changed) => self.observed.note_changed(&changed, || self.entity.row_key(row)),
+            Ok(changed) => {
+                self.observed.note_changed(&changed, || self.entity.row_key(row));
+                self.note_rewritten(row, start, &changed);
+            }
             Err(error) => {
                 self.chunk.lines.truncate(start);
                 let record = self.record_text(&self.entity.row_key(row));
@@ -124,9 +142,25 @@ impl RecordSink {
                 ));
             }
         }
-        let flow = self.pushed(start, |entity| entity.row_key(row))?;
+        let flow = self.pushed(start, |entity| (entity.row_key(row), row.largest()))?;
         self.chunk.note_unproven(start);
         Ok(flow)
+    }
+
+    /// Counts JSON values whose text the archive has in another form: for databases that keep such text as it was written.
+    pub fn watch_json_text(&mut self) {
+        self.json_text = JsonText::Watched;
+    }
+
+    /// Counts the JSON values of a row whose text does not stand in its line, but for those that are in `changed`.
+    fn note_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
+        if self.json_text == JsonText::Ignored {
+            return;
+        }
+        let line = self.chunk.lines.get(start..).unwrap_or_default();
+        for name in row.rewritten_json(line).filter(|name| !changed.contains(name)) {
+            self.observed.note_rewritten(name);
+        }
     }
 
     /// Takes one record of a provider that has them as their type already, and says whether to [flush](Self::flush) before the
@@ -153,7 +187,7 @@ impl RecordSink {
             self.chunk.lines.truncate(start);
             return Err(self.twice(&named(&self.entity, &key)));
         }
-        let flow = self.pushed(start, |entity| named(entity, &key))?;
+        let flow = self.pushed(start, |entity| (named(entity, &key), None))?;
         self.chunk.note_unproven(start);
         Ok(flow)
     }
@@ -166,18 +200,17 @@ impl RecordSink {
         }
     }
 
-    /// Counts the line that begins at `start`.
-    fn pushed(&mut self, start: usize, key: impl FnOnce(&EntityCodec) -> String) -> Result<Flow> {
+    /// Counts the line that begins at `start`. `about` gives the key of the record, and its largest field with the bytes it has.
+    fn pushed(
+        &mut self,
+        start: usize,
+        about: impl FnOnce(&EntityCodec) -> (String, Option<(String, usize)>),
+    ) -> Result<Flow> {
         let line = self.chunk.lines.len() - start;
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
-            let record = self.record_text(&key(&self.entity));
-            return Err(Error::new(
-                ErrorKind::Record,
-                format!(
-                    "{record} is a line of {line} bytes; a record can have {MAX_LINE_BYTES}, keep large content in a store of files"
-                ),
-            ));
+            let (key, largest) = about(&self.entity);
+            return Err(self.too_long(line, &key, largest));
         }
         self.chunk.records += 1;
         self.total += 1;
@@ -205,7 +238,10 @@ impl RecordSink {
         }
     }
 
-    /// [`flush`](Self::flush) on a thread that may block.
+    /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has taken the records.
+    ///
+    /// Call it on a thread of the provider's own, such as one of [`on_own_thread`](crate::on_own_thread), and not within
+    /// `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -224,10 +260,10 @@ impl RecordSink {
         if let Some(chunk) = self.last()? {
             self.chunks.send(chunk).await.map_err(|_| Error::cancelled())?;
         }
-        Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
+        Ok(self.summary())
     }
 
-    /// [`finish`](Self::finish) on a thread that may block.
+    /// Does the same as [`finish`](Self::finish), and blocks the thread as [`flush_blocking`](Self::flush_blocking) does.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -235,12 +271,39 @@ impl RecordSink {
         if let Some(chunk) = self.last()? {
             self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled())?;
         }
-        Ok(ReadSummary { physical: None, warnings: self.observed.warnings(self.entity.name()) })
+        Ok(self.summary())
+    }
+
+    fn summary(self) -> ReadSummary {
+        let warnings = self.observed.warnings(self.entity.name());
+        ReadSummary { physical: None, warnings, rewritten: self.observed.into_rewritten() }
     }
 
     /// A record for an error: by its entity, its key, and its place in the order it is read in, counted from 1.
     fn record_text(&self, key: &str) -> String {
         format!("{} `{key}` (record {})", self.entity.name(), self.total + 1)
+    }
+
+    /// The error of a line that no reader would take.
+    fn too_long(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
+        let record = self.record_text(key);
+        let schema = self.entity.schema();
+        let field = largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|at| &schema.fields[at]);
+        let is_bulky =
+            field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
+        let largest =
+            largest.map(|(name, bytes)| format!(" (field `{name}` has {bytes} bytes)")).unwrap_or_default();
+        let remedy = match is_bulky {
+            true => {
+                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] makes them a third as \
+                 long; otherwise keep large content in a store of files"
+            }
+            false => "keep large content in a store of files",
+        };
+        let text = format!(
+            "{record} is a line of {line} bytes{largest}; a record can have {MAX_LINE_BYTES}; {remedy}"
+        );
+        Error::new(ErrorKind::Record, text)
     }
 
     fn twice(&self, key: &str) -> Error {

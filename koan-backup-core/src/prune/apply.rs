@@ -1,21 +1,22 @@
 //! Removes what a plan says, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
+use super::holders::Holders;
 use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
 use crate::cancellation::until_cancelled;
-use crate::catalog::StoredBackup;
+use crate::catalog::RemovalReason;
 use crate::environment::{Environment, names};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{BackupId, BackupName};
+use crate::id::BackupId;
 use crate::lease::{Lease, Subject, Work};
+use crate::recover;
 use crate::retention::{Retention, RetentionPlan};
-use crate::verify::{self, VerifyOptions};
 
 /// Applies a plan. Everything that could refuse it is asked before anything is removed.
 pub(crate) async fn apply(
@@ -31,7 +32,7 @@ pub(crate) async fn apply(
     require_rules_at_work(retention, plan)?;
     let storage = environment.storage(plan.profile.as_deref())?;
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
-    let applied = under(&lease, environment, plan, cancel).await;
+    let applied = under(&lease, environment, retention, plan, cancel).await;
     lease.release().await;
     applied
 }
@@ -44,13 +45,24 @@ pub(crate) async fn apply_retention(
     retention: &Retention,
     survey: &Survey<'_>,
 ) -> Result<PruneReport> {
-    let plan = survey.plan(environment, Some(profile), retention)?;
     let mut report = PruneReport::default();
-    if plan.removals().next().is_some() {
+    let mut holders = Holders::new(environment, survey, lease.lost());
+    let plan = loop {
+        let found = report.damaged.len();
+        let plan = survey.plan(environment, Some(profile), retention, &report.damaged)?;
+        if plan.removals().next().is_none() {
+            return Ok(report);
+        }
         require_rules_at_work(retention, &plan)?;
-        let removed = remove_all(lease, environment, &plan, survey, &mut report).await;
-        removed.map_err(|error| stopped(&report, error))?;
-    }
+        match require_holders(&mut holders, environment, retention, &plan, &mut report).await {
+            Ok(()) => break plan,
+            // What was found to be damaged is known to the next plan, which keeps an older backup instead.
+            Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > found => {}
+            Err(error) => return Err(error),
+        }
+    };
+    let removed = remove_all(lease, environment, &plan, survey, &mut report).await;
+    removed.map_err(|error| stopped(&report, error))?;
     Ok(report)
 }
 
@@ -58,6 +70,7 @@ pub(crate) async fn apply_retention(
 async fn under(
     lease: &Lease,
     environment: &Environment,
+    retention: &Retention,
     plan: &RetentionPlan,
     asked: &CancellationToken,
 ) -> Result<PruneReport> {
@@ -66,9 +79,11 @@ async fn under(
         let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
         // The lease was written just now.
         until_cancelled(&cancel, clock::require_that_of_store(environment, storage)).await?;
-        let survey = until_cancelled(&cancel, Survey::take(storage)).await?;
+        let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
         survey.require_clock(environment.clock.now())?;
-        require_unchanged(plan, &survey)?;
+        require_unchanged(plan, &survey.basis(environment, retention))?;
+        let mut holders = Holders::new(environment, &survey, cancel);
+        require_holders(&mut holders, environment, retention, plan, &mut report).await?;
         remove_all(lease, environment, plan, &survey, &mut report).await
     };
     match applied.await {
@@ -78,7 +93,20 @@ async fn under(
     }
 }
 
-/// Removes what a plan says of what is there, once the newest backup of each name that verifies was found.
+/// Finds the backups that verify and must stay, of each series and of each entity of which something is removed.
+async fn require_holders(
+    holders: &mut Holders<'_>,
+    environment: &Environment,
+    retention: &Retention,
+    plan: &RetentionPlan,
+    report: &mut PruneReport,
+) -> Result<()> {
+    let removals = plan.removals().map(|decision| decision.id).collect();
+    let groups = holders.survey.groups(environment, retention);
+    holders.require(&groups, &removals, report).await
+}
+
+/// Removes what a plan says of what is there, once the backups that must stay were found.
 async fn remove_all(
     lease: &Lease,
     environment: &Environment,
@@ -87,16 +115,19 @@ async fn remove_all(
     report: &mut PruneReport,
 ) -> Result<()> {
     let cancel = lease.lost();
+    until_cancelled(
+        &cancel,
+        recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
+    )
+    .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
-    let concerned: BTreeSet<BackupName> = plan.removals().map(|decision| decision.name.clone()).collect();
-    for name in &concerned {
-        require_good_copy(environment, survey, name, &removals, &cancel, report).await?;
-    }
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
-        until_cancelled(&cancel, lease.confirm()).await?;
+        if cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
         // Not cancelled halfway: it is there whole, or not at all.
-        report.removed.push(remove(environment, backup.storage, backup).await?);
+        report.removed.push(remove(lease, environment, backup, RemovalReason::Retention).await?);
     }
     Ok(())
 }
@@ -115,8 +146,7 @@ fn require_rules_at_work(retention: &Retention, plan: &RetentionPlan) -> Result<
 }
 
 /// Refuses a plan that was made of something else than what is there.
-fn require_unchanged(plan: &RetentionPlan, survey: &Survey<'_>) -> Result<()> {
-    let basis = survey.basis();
+fn require_unchanged(plan: &RetentionPlan, basis: &BTreeMap<BackupId, String>) -> Result<()> {
     let differs = |id: &&BackupId| basis.get(id) != plan.basis.get(id);
     match basis.keys().chain(plan.basis.keys()).find(differs) {
         None => Ok(()),
@@ -132,60 +162,6 @@ fn require_unchanged(plan: &RetentionPlan, survey: &Survey<'_>) -> Result<()> {
             ))
         }
     }
-}
-
-/// Finds the newest backup of a name that verifies, which must stay.
-async fn require_good_copy(
-    environment: &Environment,
-    survey: &Survey<'_>,
-    name: &BackupName,
-    removals: &BTreeSet<BackupId>,
-    cancel: &CancellationToken,
-    report: &mut PruneReport,
-) -> Result<()> {
-    let complete =
-        |backup: &&StoredBackup<'_>| &backup.manifest.name == name && backup.manifest.status.is_complete();
-    // Also of a backup that failed in part: what it holds goes on account of one that was completed.
-    let holds_something = |backup: &StoredBackup<'_>| {
-        let manifest = &backup.manifest;
-        &manifest.name == name && manifest.archive.is_some() && removals.contains(&manifest.id)
-    };
-    if !survey.backups.iter().any(holds_something) {
-        return Ok(());
-    }
-    for backup in survey.backups.iter().filter(complete) {
-        let id = backup.manifest.id;
-        let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
-        let examined = verify::examine(environment, backup, &options).await?;
-        if let Err(error) = &examined.kept {
-            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "what a verification found was not kept beside the backups");
-        }
-        match examined.problem {
-            Some(problem) => report.damaged.push((id, problem)),
-            None if removals.contains(&id) => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "nothing was removed: the plan removes backup {id}, the newest one called `{name}` that verifies; {}",
-                        damage(report)
-                    ),
-                ));
-            }
-            None => {
-                report.verified.push(id);
-                return Ok(());
-            }
-        }
-    }
-    Err(Error::new(
-        ErrorKind::Corrupt,
-        format!("nothing was removed: no backup called `{name}` verifies; {}", damage(report)),
-    ))
-}
-
-fn damage(report: &PruneReport) -> String {
-    let told: Vec<_> = report.damaged.iter().map(|(id, problem)| format!("{id}: {problem}")).collect();
-    told.join("; ")
 }
 
 fn stopped(report: &PruneReport, error: Error) -> Error {

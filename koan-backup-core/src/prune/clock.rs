@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use object_store::ObjectStore as _;
 
 use crate::archive::Manifest;
 use crate::environment::Environment;
@@ -54,9 +52,9 @@ pub(crate) async fn require_that_of_store(environment: &Environment, storage: &S
     }
     let now = environment.clock.now();
     let folder = Subject::Prune.folder();
-    let listed = storage.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
+    let listed = storage.list(&folder).await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
-    let Some(written) = listed.iter().map(|meta| meta.last_modified.timestamp()).max() else { return Ok(()) };
+    let Some(written) = listed.iter().map(|file| file.modified().as_second()).max() else { return Ok(()) };
     let off = now.as_second().abs_diff(written);
     if off > TOLERANCE.as_secs() {
         return Err(wrong(&format!(

@@ -39,7 +39,7 @@ pub(crate) async fn pin(
         ));
     }
     let storage = environment.storage(profile)?;
-    catalog::find(storage, &id.into(), |_| true).await?;
+    catalog::find_id(storage, id).await?;
     if reason_of(storage, id).await?.is_some() {
         return Ok(());
     }
@@ -62,7 +62,11 @@ pub(crate) async fn pin(
 
 /// Lets a backup go its way again. Tells whether it was pinned.
 pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
-    let was_pinned = reason_of(storage, id).await?.is_some();
+    let was_pinned = match reason_of(storage, id).await {
+        // A pin that cannot be read holds its backup as well.
+        Err(error) if error.kind() == ErrorKind::Corrupt => true,
+        reason => reason?.is_some(),
+    };
     storage.remove(&beside::path(FOLDER, &id)).await?;
     storage.require_gone(&beside::path(FOLDER, &id)).await?;
     Ok(was_pinned)
@@ -70,11 +74,18 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
 
 /// The pinned backups of a profile, and why.
 ///
+/// A pin that cannot be read pins its backup as well: it is never taken for none.
+///
 /// # Errors
-/// A pin cannot be read: it is never taken for none.
+/// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
     let pins = beside::all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
-    Ok(pins.into_iter().map(|(id, pin)| (id, pin.reason)).collect())
+    let unreadable = pins.unreadable.into_iter().map(|(id, problem)| (id, unreadable_reason(&problem)));
+    Ok(pins.known.into_iter().map(|(id, pin)| (id, pin.reason)).chain(unreadable).collect())
+}
+
+fn unreadable_reason(problem: &str) -> String {
+    format!("its pin cannot be read: {problem}")
 }
 
 /// Why a backup is pinned, if it is.

@@ -1,20 +1,25 @@
 //! Removing one backup, so that no crash leaves half of it: once its manifest is gone, it does not exist.
 
 use object_store::path::Path;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::holders::Holders;
 use super::pins;
 use super::report::RemovedBackup;
-use crate::archive::{Manifest, manifest_path};
-use crate::catalog::{self, StoredBackup};
+use super::survey::Survey;
+use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
+use crate::catalog::removal_record::{self, RemovalRecord};
+use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::lease::{self, Lease, Subject, Work};
-use crate::storage::Storage;
-use crate::verify::{self, VerifyOptions};
+use crate::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::recover;
+use crate::retention::{Group, Holding};
+use crate::storage::{PATIENCE, Storage};
 
-/// Removes a backup that somebody named. The last one of its name that was completed goes only if `even_if_last`.
+/// Removes a backup that somebody named. The last one that holds an entity goes only if `even_if_last`.
 pub(crate) async fn remove_one(
     environment: &Environment,
     profile: Option<&str>,
@@ -24,57 +29,72 @@ pub(crate) async fn remove_one(
     let storage = environment.storage(profile)?;
     let never = CancellationToken::new();
     let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), &never).await?;
-    let removed = remove_named(environment, storage, id, even_if_last).await;
+    let removed = remove_named(&lease, environment, storage, id, even_if_last).await;
+    let removed = removed.map_err(|error| lease.explain(error, &never));
     lease.release().await;
     removed
 }
 
 async fn remove_named(
+    lease: &Lease,
     environment: &Environment,
     storage: &Storage,
     id: BackupId,
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
-    let backup = catalog::find(storage, &id.into(), |_| true).await?;
-    if backup.manifest.status.is_complete() && !even_if_last {
-        require_another(environment, storage, &backup.manifest).await?;
+    let backup = catalog::find_id(storage, id).await?;
+    let survey = Survey::take(storage, &environment.clock).await?;
+    recover::require_mostly_listed(environment, storage, &survey).await?;
+    if backup.manifest.archive.is_some() && !even_if_last {
+        require_others(lease, environment, &survey, &backup).await?;
     }
-    remove(environment, storage, &backup).await
+    remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
-/// Refuses to remove the only backup of a name that verifies.
-async fn require_another(environment: &Environment, storage: &Storage, manifest: &Manifest) -> Result<()> {
-    let is_other = |other: &Manifest| {
-        other.id != manifest.id && other.name == manifest.name && other.status.is_complete()
-    };
-    let others = catalog::list(storage).await?;
-    for other in others.iter().filter(|other| is_other(&other.manifest)) {
-        if verify::problem(environment, other, &VerifyOptions::default()).await?.is_none() {
-            return Ok(());
+/// Refuses to remove the last backup that verifies and holds an entity, among those of the application that made it.
+async fn require_others(
+    lease: &Lease,
+    environment: &Environment,
+    survey: &Survey<'_>,
+    backup: &StoredBackup<'_>,
+) -> Result<()> {
+    let id = backup.manifest.id;
+    let mut holders = Holders::new(environment, survey, lease.lost());
+    for Group { holding, members } in survey.groups_beside(environment, &backup.manifest) {
+        if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
+            continue;
+        }
+        let mut is_held = false;
+        for other in members.into_iter().filter(|other| *other != id) {
+            is_held = is_held || holders.problem(other).await? == Some(None);
+        }
+        if !is_held {
+            let text = format!(
+                "no other backup {holding} verifies, so it would be lost; remove {id} with `.even_if_last()`"
+            );
+            return Err(Error::new(ErrorKind::Conflict, text));
         }
     }
-    let (id, name) = (manifest.id, &manifest.name);
-    Err(Error::new(
-        ErrorKind::Conflict,
-        format!(
-            "no other backup called `{name}` was completed and verifies; remove {id} with `.even_if_last()`"
-        ),
-    ))
+    Ok(())
 }
 
 /// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
+///
+/// A durable record of the removal is written first, and withdrawn if the manifest stays or is put back. The lease is confirmed right
+/// before each of the two goes. Whoever lost it removes nothing more: a manifest whose archive is still there is put back.
 pub(super) async fn remove(
+    lease: &Lease,
     environment: &Environment,
-    storage: &Storage,
     backup: &StoredBackup<'_>,
+    reason: RemovalReason,
 ) -> Result<RemovedBackup> {
-    let manifest = &backup.manifest;
+    let (storage, manifest) = (backup.storage, &backup.manifest);
     let id = manifest.id;
     require_unpinned(storage, id).await?;
     require_unheld(environment, storage, id).await?;
     let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
     let path = manifest_path(&id);
-    let content = storage.read(&path, catalog::MAX_MANIFEST_BYTES).await?;
+    let content = storage.read(&path, MAX_MANIFEST_BYTES).await?;
     let content = content.ok_or_else(|| {
         Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
     })?;
@@ -83,29 +103,107 @@ pub(super) async fn remove(
         let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    gone(storage, &path).await.map_err(|error| failed(error, "it is as before, or its manifest is gone"))?;
-    let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
-    // A restore tells that it begins before it looks whether its backup is there, and so does a pin: one of the two sees the other.
-    let needed = match require_unheld(environment, storage, id).await {
-        Ok(()) => require_unpinned(storage, id).await,
-        held => held,
-    };
-    if let Err(held) = needed {
-        return Err(match storage.create(&path, content).await {
-            Ok(()) => held,
-            Err(error) => failed(error, "somebody needs it, and its manifest could not be put back"),
-        });
+    // Without the record, an archive that stays after a crash would be one that somebody may miss.
+    let record = removal_record(environment, backup, reason);
+    if let Some(record) = &record {
+        let written = record.write(storage).await;
+        written
+            .map_err(|error| failed(error, "it is as before, because its removal could not be recorded"))?;
     }
+    let hidden = match lease.confirm().await {
+        Ok(held) => held.within(&format!("manifest `{path}` was removed"), gone(storage, &path)).await,
+        Err(lost) => {
+            withdraw(storage, record.as_ref()).await;
+            return Err(failed(lost, "it is as before"));
+        }
+    };
+    if let Err(error) = hidden {
+        if matches!(storage.size(&path).await, Ok(Some(_))) {
+            withdraw(storage, record.as_ref()).await;
+        }
+        return Err(failed(error, "it is as before, or its manifest is gone"));
+    }
+    let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
+    let held = match still_unneeded(lease, environment, storage, id).await {
+        Ok(held) => held,
+        Err(error) => {
+            let error = put_back(storage, manifest, content, error).await;
+            // Where its manifest could not be put back, the archive is unlisted from now on, and stays.
+            withdraw(storage, record.as_ref()).await;
+            return Err(error);
+        }
+    };
     if let Some(archive) = &manifest.archive {
         let path = Path::from(archive.file.as_str());
-        gone(storage, &path).await.map_err(|error| {
+        let removed = held.within(&format!("archive `{path}` was removed"), gone(storage, &path)).await;
+        removed.map_err(|error| {
             let archive = &archive.file;
             failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
         })?;
         freed_bytes += archive.size_bytes;
+        withdraw(storage, record.as_ref()).await;
     }
     tracing::info!(target: "koan::backup", backup = %id, name = %manifest.name, "backup was removed");
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
+}
+
+/// The record that its archive is to be removed; none if it has no archive.
+fn removal_record(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    reason: RemovalReason,
+) -> Option<RemovalRecord> {
+    let archive = backup.manifest.archive.as_ref()?.file.clone();
+    let (id, decided_at) = (backup.manifest.id, environment.clock.now());
+    Some(RemovalRecord { archive, id, reason, replacement: None, decided_at })
+}
+
+async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
+    if let Some(record) = record {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+    }
+}
+
+/// Looks whether somebody needs a backup whose manifest is gone, then confirms the lease.
+///
+/// A restore writes its lease before it looks whether its backup is there, and so does a pin: one of the two sees the other.
+async fn still_unneeded(
+    lease: &Lease,
+    environment: &Environment,
+    storage: &Storage,
+    id: BackupId,
+) -> Result<Confirmed> {
+    require_unheld(environment, storage, id).await?;
+    require_unpinned(storage, id).await?;
+    lease.confirm().await
+}
+
+/// Puts a manifest back whose archive is still there, and returns why.
+async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why: Error) -> Error {
+    let id = manifest.id;
+    let restored = async {
+        if let Some(archive) = &manifest.archive
+            && storage.size(&Path::from(archive.file.as_str())).await?.is_none()
+        {
+            let text = format!("archive `{}` was removed meanwhile by somebody else", archive.file);
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        storage.create(&manifest_path(&id), content).await
+    };
+    let restored = timeout(PATIENCE, restored).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", storage.location())))
+    });
+    match restored {
+        Ok(()) => why,
+        Err(error) => {
+            let text = format!(
+                "backup {id} was not removed: its manifest is gone and could not be put back; \
+                 `koan.catalog().recover()` publishes it again: {}",
+                error.chain()
+            );
+            why.context(text)
+        }
+    }
 }
 
 /// Refuses what was pinned. Only the pin of this backup is read.

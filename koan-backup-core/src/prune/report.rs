@@ -11,7 +11,7 @@ use crate::id::{BackupId, BackupName};
 pub struct PruneReport {
     /// The backups that are gone, in the order in which they went: oldest first.
     pub removed: Vec<RemovedBackup>,
-    /// Of each name of which something was removed, the newest backup that was found to be whole; it stays.
+    /// Of each series, entity and set of which something was removed, the newest backup that was found to be whole; it stays.
     pub verified: Vec<BackupId>,
     /// Newer ones that are damaged, and how. They stay too.
     pub damaged: Vec<(BackupId, String)>,

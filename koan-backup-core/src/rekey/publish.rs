@@ -1,28 +1,37 @@
 //! The moment from which the new archive counts.
 
-use std::time::Duration;
-
 use object_store::path::Path;
-use tokio::time::timeout;
 
-use crate::archive::{ArchiveFile, Manifest, manifest_path};
-use crate::catalog::{self, StoredBackup};
+use crate::archive::{ArchiveFile, Manifest, manifest_fits, manifest_path};
+use crate::catalog;
+use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::{self, Subject};
+use crate::lease::{self, Lease, Subject};
 use crate::storage::Storage;
 
 /// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
 /// both stay.
+///
+/// A durable record that the old archive is to be removed is written first, and withdrawn if the manifest stays.
 pub(super) async fn publish(
+    lease: &Lease,
     storage: &Storage,
     before: &serde_json::Value,
     renewed: &Manifest,
+    record: &RemovalRecord,
     archive: &Path,
-    patience: Duration,
 ) -> Result<()> {
     let path = manifest_path(&renewed.id);
     let content = renewed.published().to_json();
+    if !manifest_fits(&content) {
+        storage.discard(archive).await;
+        let text = format!(
+            "the manifest of backup {} would be larger than any that is read; encrypt for fewer recipients",
+            renewed.id
+        );
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
     let now = catalog::published(storage, &renewed.id).await;
     if !matches!(&now, Ok(Some(now)) if now == before) {
         storage.discard(archive).await;
@@ -34,19 +43,38 @@ pub(super) async fn publish(
             Error::new(ErrorKind::Conflict, text)
         }));
     }
-    let replaced = timeout(patience, storage.replace(&path, content.clone())).await;
-    let is_answered = replaced.is_ok();
-    let replaced = replaced.unwrap_or_else(|_| {
-        let text =
-            format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
-        Err(Error::new(ErrorKind::Storage, text))
-    });
-    let Err(error) = replaced else { return Ok(()) };
+    if let Err(error) = record.write(storage).await {
+        storage.discard(archive).await;
+        return Err(error.context(format!(
+            "backup {} is as it was, because the removal of its old archive could not be recorded",
+            renewed.id
+        )));
+    }
+    let held = match lease.confirm().await {
+        Ok(held) => held,
+        Err(error) => {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
+            storage.discard(archive).await;
+            return Err(error);
+        }
+    };
+    let replaced = async { Ok(storage.replace(&path, content.clone()).await) };
+    let (is_answered, error) = match held.within(&format!("`{path}` was written"), replaced).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => (true, error),
+        Err(unanswered) => (false, unanswered),
+    };
     // It may have been written all the same, and the answer was lost.
     match catalog::published(storage, &renewed.id).await {
-        Ok(Some(now)) if serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) => Ok(()),
+        Ok(Some(now))
+            if storage.confirms_by_reading(&error)
+                && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) =>
+        {
+            Ok(())
+        }
         // What was not answered may be written yet.
         Ok(Some(now)) if is_answered && &now == before => {
+            removal_record::withdraw_or_log(storage, &record.archive).await;
             storage.discard(archive).await;
             Err(error)
         }
@@ -58,15 +86,32 @@ pub(super) async fn publish(
     }
 }
 
-/// Removes the archive that does not count any more, unless somebody restores from it.
+/// Removes the archive that does not count any more, unless somebody restores from it. The lease is confirmed right before, and
+/// the manifest must name the new archive.
 pub(super) async fn remove_old(
+    lease: &Lease,
     environment: &Environment,
-    backup: &StoredBackup<'_>,
+    renewed: &Manifest,
+    storage: &Storage,
     archive: &ArchiveFile,
 ) -> Result<()> {
-    let restored = Subject::Restore(backup.manifest.id);
-    match lease::held_by(backup.storage, &environment.clock, &restored).await? {
-        Some(lease) => Err(lease.busy(backup.storage)),
-        None => backup.storage.remove(&archive.file.as_str().into()).await,
+    let id = renewed.id;
+    if let Some(held) = lease::held_by(storage, &environment.clock, &Subject::Restore(id)).await? {
+        return Err(held.busy(storage));
     }
+    let now = catalog::published(storage, &id).await?;
+    let named = now.as_ref().and_then(|now| now.pointer("/archive/file")).and_then(serde_json::Value::as_str);
+    if named.is_none() || named != renewed.archive.as_ref().map(|archive| archive.file.as_str()) {
+        let text = format!("the manifest of backup {id} does not name its new archive any more");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
+    let what = format!("archive `{}` was removed", archive.file);
+    let path = Path::from(archive.file.as_str());
+    let removed = async {
+        storage.remove(&path).await?;
+        storage.require_gone(&path).await
+    };
+    lease.step(&what, removed).await?;
+    removal_record::withdraw_or_log(storage, &archive.file).await;
+    Ok(())
 }

@@ -76,12 +76,14 @@ pub struct RekeySummary {
     pub untouched: Vec<BackupId>,
     /// Those of which it is not certain that they are sealed for the new recipients, and why.
     pub failed: Vec<(BackupId, Error)>,
+    /// Those of other applications, which are as they were: name one by its id to seal it for the recipients of this application.
+    pub others: Vec<BackupId>,
     /// Those that are as they were because the work was cancelled.
     pub cancelled: Vec<BackupId>,
 }
 
 impl RekeySummary {
-    /// The summary, if each backup of the profile was sealed anew or has nothing that is sealed, and its old archive removed. Old
+    /// The summary, if each backup of this application in the profile was sealed anew or has nothing that is sealed, and its old archive removed. Old
     /// archives that an earlier run could not remove are not looked for.
     ///
     /// # Errors

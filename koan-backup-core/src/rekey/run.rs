@@ -10,7 +10,8 @@ use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
 use crate::archive::{ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, rekeyed_path};
 use crate::cancellation::until_cancelled;
-use crate::catalog::StoredBackup;
+use crate::catalog::removal_record::RemovalRecord;
+use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
@@ -39,7 +40,8 @@ pub(crate) async fn run(
         )
     })?;
     recipients.check()?;
-    let report = RekeyReport::untouched(manifest);
+    let mut report = RekeyReport::untouched(manifest);
+    report.warnings.extend(catalog::origin_note(manifest, &environment.identity));
     let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
     let scope = match manifest.is_sealed() {
@@ -86,9 +88,10 @@ impl Sealing<'_> {
         let renewed = anew.write(backup.storage, &path, cancel).await?;
         let checked = async {
             let verification = check(environment, backup, &renewed, identities, cancel).await?;
-            Ok((verification, until_cancelled(cancel, lease.confirm()).await?))
+            until_cancelled(cancel, lease.confirm()).await?;
+            Ok(verification)
         };
-        let (verification, left) = match checked.await {
+        let verification = match checked.await {
             Ok(checked) => checked,
             Err(error) => {
                 backup.storage.discard(&path).await;
@@ -103,10 +106,17 @@ impl Sealing<'_> {
             );
         }
         // From here on nothing is cancelled: a backup that was sealed anew must not be called cancelled.
-        publish(backup.storage, &published, &renewed, &path, left).await?;
+        let record = RemovalRecord {
+            archive: archive.file.clone(),
+            id: manifest.id,
+            reason: RemovalReason::Rekeyed,
+            replacement: Some(path.to_string()),
+            decided_at: environment.clock.now(),
+        };
+        publish(lease, backup.storage, &published, &renewed, &record, &path).await?;
         report.key_ids = recipients.key_ids();
         report.verification = Some(verification);
-        if let Err(error) = remove_old(environment, backup, archive).await {
+        if let Err(error) = remove_old(lease, environment, &renewed, backup.storage, archive).await {
             report.old_archive = Some(archive.file.clone());
             report.warnings.push(format!(
                 "the old archive `{}` is still there, and its keys still open it: {}; remove it",

@@ -1,10 +1,13 @@
 //! What to restore, and how.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
 use crate::id::SetName;
+use crate::identity::ApplicationIdentity;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent, SessionOptions};
 use crate::selection::Selection;
 
@@ -16,6 +19,8 @@ pub struct RestoreOptions {
     pub selection: Selection,
     /// The storage profile; the default one if none is named.
     pub profile: Option<String>,
+    /// The application that made it, if a backup is looked up by name among those of another one.
+    pub application: Option<ApplicationIdentity>,
     /// What happens to a record whose key exists already.
     pub conflict: ConflictMode,
     /// Whether records that are not in the archive go.
@@ -40,6 +45,8 @@ pub struct RestoreOptions {
     pub max_concurrency: usize,
     /// Cancels the restore: it is undone.
     pub cancel: CancellationToken,
+    /// How long it may take; without a limit if none is given.
+    pub timeout: Option<Duration>,
     /// Is told what happens.
     pub listener: Listener,
 }
@@ -61,6 +68,7 @@ impl Default for RestoreOptions {
         Self {
             selection: Selection::default(),
             profile: None,
+            application: None,
             conflict: ConflictMode::default(),
             replace_existing: false,
             target_set: None,
@@ -73,6 +81,7 @@ impl Default for RestoreOptions {
             batch_size: 1000,
             max_concurrency: 4,
             cancel: CancellationToken::new(),
+            timeout: None,
             listener: Listener::default(),
         }
     }

@@ -52,9 +52,7 @@ pub(super) fn plan(
             ),
         ));
     }
-    for provider in &options.selection.providers {
-        environment.provider(provider)?;
-    }
+    environment.check_provider_filters(&options.selection)?;
     // A name that was mistyped must not leave an entity unprotected.
     for name in &options.selection.excluded_names {
         if !manifest.entities.iter().any(|entity| &entity.entity == name) {
@@ -76,7 +74,7 @@ pub(super) fn plan(
             }
             return Err(unknown(environment, entity));
         };
-        if !options.selection.selects(known.codec.descriptor(), &known.provider) {
+        if !environment.selects(&options.selection, known)? {
             continue;
         }
         let provider = environment.provider(&known.provider)?;

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::{Instrument as _, Span};
+
+use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
 use super::pin::pin;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::records::{Entries, Lines};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
-use crate::cancellation::until_cancelled;
+use crate::cancellation::{TimeLimit, until_cancelled};
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
-use crate::provider::{RestoreSession, SessionIntent};
+use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
 use crate::verify::{self, Comparing, EntityVerification, Selected, VerifyOptions, VerifyReport};
 
 /// Restores. Dropping the future or cancelling undoes what was written.
@@ -25,12 +28,51 @@ pub(crate) async fn run(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
+    let id = backup.manifest.id;
+    let span = tracing::info_span!(target: "koan::backup", "restore", %id, name = %backup.manifest.name);
+    let limit = TimeLimit::new(&options.cancel, options.timeout);
+    let limited = RestoreOptions { cancel: limit.token(), ..options.clone() };
+    let operation = Operation { limit: &limit, span: &span };
+    let work = async {
+        if environment.logs_operations() {
+            tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
+        }
+        let ended = limit.run(run_limited(environment, backup, identities, &limited, operation)).await;
+        if environment.logs_operations() {
+            match &ended {
+                Ok(report) => {
+                    tracing::info!(target: "koan::backup", records = report.record_count(), "restore completed");
+                }
+                Err(error) => {
+                    tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
+                }
+            }
+        }
+        ended
+    };
+    work.instrument(span.clone()).await
+}
+
+/// What surrounds the work of one restore.
+#[derive(Clone, Copy)]
+struct Operation<'a> {
+    limit: &'a TimeLimit,
+    span: &'a Span,
+}
+
+async fn run_limited(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    options: &RestoreOptions,
+    operation: Operation<'_>,
+) -> Result<RestoreReport> {
     options.validate()?;
     let pin = match options.intent {
         SessionIntent::Apply => pin(environment, backup, &options.cancel).await?,
         SessionIntent::Compare => None,
     };
-    let ended = run_pinned(environment, backup, identities, options).await;
+    let ended = run_pinned(environment, backup, identities, options, operation).await;
     if let Some(pin) = pin {
         pin.release().await;
     }
@@ -42,8 +84,9 @@ async fn run_pinned(
     backup: &StoredBackup<'_>,
     identities: &Arc<Identities>,
     options: &RestoreOptions,
+    operation: Operation<'_>,
 ) -> Result<RestoreReport> {
-    let listener = environment.listener(&options.listener);
+    let listener = environment.operation_listener(&options.listener, operation.span);
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // Out here, so that what was begun can be undone when the work is dropped.
     let mut sessions = Sessions::new();
@@ -55,6 +98,7 @@ async fn run_pinned(
         Ok(report) => commit(sessions, options.intent).await.map(|()| report),
         Err(error) => Err(roll_back(sessions, error).await),
     };
+    let ended = ended.map_err(|error| operation.limit.explain(error));
     listener.tell(|| Event::RestoreFinished {
         id: backup.manifest.id,
         error: ended.as_ref().err().map(Error::chain),
@@ -86,6 +130,11 @@ async fn write(
     // What has changed since is told by name, before records of another shape are refused one by one.
     let findings = findings(environment, backup, &plan, &documents, options).await?;
     require_viable(&findings)?;
+    listener.tell(|| Event::RestorePrepared {
+        id: backup.manifest.id,
+        parts: plan.values().map(Vec::len).sum(),
+        records: plan.values().flatten().map(|part| part.entity.item_count).sum(),
+    });
     let verification = match options.verification {
         Verification::BeforeCommit => None,
         Verification::Whole => {
@@ -162,9 +211,8 @@ impl Restoring<'_> {
                 set: part.target_set.clone(),
                 expected: Some(part.entity.item_count),
             });
-            session.begin(part.target()).await?;
-            self.entries.write(part, self.lines(part), session).await?;
-            let counts = session.end().await?;
+            let counts =
+                self.part(name, part, session).await.inspect_err(|error| self.tell_failed(part, error))?;
             self.entries.listener.tell(|| Event::EntityCompleted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
@@ -183,14 +231,48 @@ impl Restoring<'_> {
     }
 }
 
+impl Restoring<'_> {
+    /// Writes one entity.
+    async fn part(
+        &self,
+        provider: &str,
+        part: &PlannedRestore,
+        session: &mut dyn RestoreSession,
+    ) -> Result<WriteCounts> {
+        session.begin(part.target()).await?;
+        self.entries.listener.tell(|| Event::EntityPrepared {
+            entity: part.codec.name().to_owned(),
+            set: part.target_set.clone(),
+        });
+        self.entries.write(part, self.lines(part), session).await?;
+        let counts = session.end().await?;
+        require_balance(part.codec.name(), provider, part.entity.item_count, &counts)?;
+        Ok(counts)
+    }
+
+    fn tell_failed(&self, part: &PlannedRestore, error: &Error) {
+        self.entries.listener.tell(|| Event::EntityFailed {
+            entity: part.codec.name().to_owned(),
+            set: part.target_set.clone(),
+            error: error.chain(),
+        });
+    }
+}
+
 /// Commits every session; of a dry run, ends it.
 async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
     let mut committed: Vec<String> = Vec::new();
     let mut sessions = sessions.into_iter();
-    while let Some((name, session)) = sessions.next() {
+    while let Some((name, mut session)) = sessions.next() {
         let ended = match intent {
             SessionIntent::Apply => session.commit().await,
-            SessionIntent::Compare => session.rollback().await,
+            SessionIntent::Compare => match session.check_constraints().await {
+                Ok(()) => session.rollback().await,
+                Err(error) => {
+                    let all = std::iter::once((name, session)).chain(sessions);
+                    return Err(roll_back(all.collect(), error).await);
+                }
+            },
         };
         if let Err(error) = ended {
             let error = roll_back(sessions.collect(), error).await;

@@ -1,5 +1,6 @@
 //! Whether a restore would work. Nothing is written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::drift::{self, FieldLoss};
@@ -7,7 +8,7 @@ use super::options::RestoreOptions;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::report::ViabilityReport;
 use crate::archive::Manifest;
-use crate::catalog::StoredBackup;
+use crate::catalog::{self, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +76,16 @@ pub(super) async fn findings(
             ),
         });
     }
+    let note = catalog::origin_note(&backup.manifest, &environment.identity);
+    findings.extend(note.map(|message| Finding { severity: Severity::Warning, entity: None, message }));
     for (name, parts) in plan {
+        let sources: BTreeSet<_> = parts
+            .iter()
+            .filter_map(|part| documents.providers.get(&part.entity.provider)?.source.as_deref())
+            .collect();
+        let target = environment.provider(name)?.source();
+        findings
+            .extend(sources.into_iter().filter_map(|source| other_database(name, source, target.as_deref())));
         for part in parts {
             findings.extend(drift::findings(part, &documents.schemas, loss));
         }
@@ -94,6 +104,17 @@ pub(super) async fn findings(
         }
     }
     Ok(findings)
+}
+
+/// That the records come from another database than the one they go to. Restoring into a new or rebuilt database is usual, so it is
+/// reported and never refused.
+fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Finding> {
+    let target = target?;
+    (source != target).then(|| Finding {
+        severity: Severity::Note,
+        entity: None,
+        message: format!("provider `{name}` is `{target}`, and the backup was made from `{source}`"),
+    })
 }
 
 /// What is asked of a provider that does not claim to do it.

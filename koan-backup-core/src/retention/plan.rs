@@ -6,10 +6,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::groups::{groups, is_released, protected};
 use super::period::Period;
 use super::policy::Retention;
 use super::reason::{KeepReason, RemoveReason, counted};
+use crate::catalog::Shrunk;
 use crate::id::{BackupId, BackupName};
+use crate::series::SeriesName;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -18,12 +21,16 @@ const SECONDS_A_DAY: i64 = 86_400;
 pub(crate) struct Candidate {
     pub(crate) id: BackupId,
     pub(crate) name: BackupName,
+    pub(crate) series: SeriesName,
     pub(crate) created_at: Timestamp,
     /// Whether everything asked for is in it.
     pub(crate) is_complete: bool,
     pub(crate) tags: Vec<String>,
-    /// The entities in it, each set on its own (`AuditLog#archive`), and for how many days it is kept if that was said.
+    /// The entities in it, by their present names, each set on its own (`AuditLog#archive`), and for how many days it is kept if
+    /// that was said.
     pub(crate) entities: Vec<(String, Option<u32>)>,
+    /// Whether it is known to be damaged.
+    pub(crate) is_damaged: bool,
     /// Why it must stay, if it is pinned.
     pub(crate) pinned: Option<String>,
     pub(crate) size_bytes: u64,
@@ -38,10 +45,15 @@ pub struct RetentionPlan {
     pub profile: Option<String>,
     /// When it was made.
     pub made_at: Timestamp,
-    /// Every backup, newest first.
+    /// Every backup that is considered, newest first.
     pub decisions: Vec<RetentionDecision>,
     /// Rules that keep nothing here: `exempt_tag(legal)`. They may be misspelt.
     pub idle_rules: Vec<String>,
+    /// Backups of other applications, which are not considered.
+    pub other_applications: usize,
+    /// Backups of older versions that record no environment, which are not considered unless they are
+    /// [included](Retention::include_unidentified).
+    pub unidentified: usize,
     /// What it was made from: the hash of each manifest.
     #[serde(skip)]
     pub(crate) basis: BTreeMap<BackupId, String>,
@@ -59,6 +71,8 @@ pub struct RetentionDecision {
     pub id: BackupId,
     /// Its name.
     pub name: BackupName,
+    /// Its series, of which the backups are counted together.
+    pub series: SeriesName,
     /// When it began.
     pub created_at: Timestamp,
     /// Bytes of its archive.
@@ -100,14 +114,24 @@ impl fmt::Display for RetentionPlan {
         for rule in &self.idle_rules {
             writeln!(f, "`{rule}` keeps nothing here")?;
         }
+        if self.other_applications > 0 {
+            writeln!(f, "{} are those of other applications, and not considered", self.other_applications)?;
+        }
+        if self.unidentified > 0 {
+            writeln!(
+                f,
+                "{} record no environment, and are not considered without `.include_unidentified()`",
+                self.unidentified
+            )?;
+        }
         let going = self.removals().count();
         write!(f, "{} stay, {going} go ({} bytes)", self.decisions.len() - going, self.freed_bytes())
     }
 }
 
-/// What has been seen of the backups of one name, from the newest on.
+/// What has been seen of the backups of one series, from the newest on.
 #[derive(Default)]
-struct Series {
+struct Seen {
     completed: usize,
     newest_completed: Option<BackupId>,
     /// What is in those that were completed.
@@ -115,15 +139,22 @@ struct Series {
     periods: BTreeMap<Period, BTreeSet<String>>,
 }
 
-/// Decides about every backup.
-pub(crate) fn plan(retention: &Retention, mut candidates: Vec<Candidate>, now: Timestamp) -> RetentionPlan {
+/// Decides about every backup. `losses` are those that nobody has acknowledged.
+pub(crate) fn plan(
+    retention: &Retention,
+    mut candidates: Vec<Candidate>,
+    losses: &[Shrunk],
+    now: Timestamp,
+) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
-    let mut series: BTreeMap<BackupName, Series> = BTreeMap::new();
+    let mut protected = protected(&candidates, &groups(&candidates, losses, retention.released_entities()));
+    let mut series: BTreeMap<SeriesName, Seen> = BTreeMap::new();
     let mut kept_of_entity: BTreeMap<String, usize> = BTreeMap::new();
     let mut decisions = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        let series = series.entry(candidate.name.clone()).or_default();
+        let series = series.entry(candidate.series.clone()).or_default();
         let judged = judge(retention, &candidate, series, &kept_of_entity, now);
+        let judged = judged.or_else(|reason| protected.remove(&candidate.id).ok_or(reason));
         if judged.is_ok() && candidate.is_complete {
             for (entity, _) in &candidate.entities {
                 *kept_of_entity.entry(entity.clone()).or_default() += 1;
@@ -133,17 +164,26 @@ pub(crate) fn plan(retention: &Retention, mut candidates: Vec<Candidate>, now: T
             Ok(kept) => (kept, None),
             Err(reason) => (Vec::new(), Some(reason)),
         };
-        let Candidate { id, name, created_at, size_bytes, .. } = candidate;
-        decisions.push(RetentionDecision { id, name, created_at, size_bytes, kept, removed });
+        let Candidate { id, name, series, created_at, size_bytes, .. } = candidate;
+        decisions.push(RetentionDecision { id, name, series, created_at, size_bytes, kept, removed });
     }
     let idle_rules = idle_rules(retention, &decisions);
-    RetentionPlan { profile: None, made_at: now, decisions, idle_rules, basis: BTreeMap::new(), made: None }
+    RetentionPlan {
+        profile: None,
+        made_at: now,
+        decisions,
+        idle_rules,
+        other_applications: 0,
+        unidentified: 0,
+        basis: BTreeMap::new(),
+        made: None,
+    }
 }
 
 fn judge(
     retention: &Retention,
     candidate: &Candidate,
-    series: &mut Series,
+    series: &mut Seen,
     kept_of_entity: &BTreeMap<String, usize>,
     now: Timestamp,
 ) -> Result<Vec<KeepReason>, RemoveReason> {
@@ -166,7 +206,9 @@ fn judge(
         series.newest_completed = Some(candidate.id);
         kept.push(KeepReason::LastGood);
     }
-    let names = || candidate.entities.iter().map(|(entity, _)| entity);
+    let released = retention.released_entities();
+    let names =
+        || candidate.entities.iter().map(|(entity, _)| entity).filter(|name| !is_released(name, released));
     if let Some(entity) = names().find(|entity| !series.held.contains(*entity))
         && !kept.contains(&KeepReason::LastGood)
     {
@@ -191,7 +233,7 @@ fn judge(
 fn by_rules(
     retention: &Retention,
     candidate: &Candidate,
-    series: &mut Series,
+    series: &mut Seen,
     age_seconds: i64,
 ) -> Vec<KeepReason> {
     let mut kept = Vec::new();

@@ -12,9 +12,14 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Which backups are kept.
 ///
-/// Rules apply to the backups of each name on their own, and only to those that were completed. A backup stays if any rule keeps
-/// it. A limit beats a rule; a pin, an exempt tag and being the newest completed one beat a limit. Where there are limits and no
-/// rules, everything within the limits stays. Calendar periods are those of UTC.
+/// Rules apply to the backups of each [series](crate::SeriesName) on their own, and only to those that were completed. A backup
+/// stays if any rule keeps it. A limit beats a rule; a pin, an exempt tag and being the newest completed one beat a limit. Where
+/// there are limits and no rules, everything within the limits stays. Calendar periods are those of UTC.
+///
+/// Only backups of the application and environment of the context are considered. Whatever rules and limits say, of every entity
+/// and set the newest backup stays that verifies, whatever its name, until the entity is [released](Self::release_entity). If an
+/// entity lost most of its records from one backup of a series to the next, the last backup from before stays until that is
+/// [acknowledged](crate::Catalog::acknowledge).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[must_use]
@@ -30,6 +35,9 @@ pub struct Retention {
     max_age_days: Option<u32>,
     max_backups_per_entity: Option<usize>,
     allow_idle_rules: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    released_entities: BTreeSet<String>,
+    include_unidentified: bool,
 }
 
 macro_rules! counts {
@@ -87,6 +95,29 @@ impl Retention {
     pub fn allow_idle_rules(mut self) -> Self {
         self.allow_idle_rules = true;
         self
+    }
+
+    /// Gives up an entity that no longer exists in the code: its last backup does not stay on its account.
+    ///
+    /// A plan is refused while the application backs an entity of this name up.
+    pub fn release_entity(mut self, name: impl Into<String>) -> Self {
+        self.released_entities.insert(name.into());
+        self
+    }
+
+    /// Counts and removes backups of older versions as well, which record no environment. Say so only if no other application has
+    /// written to the storage profile.
+    pub fn include_unidentified(mut self) -> Self {
+        self.include_unidentified = true;
+        self
+    }
+
+    pub(crate) fn released_entities(&self) -> &BTreeSet<String> {
+        &self.released_entities
+    }
+
+    pub(crate) fn includes_unidentified(&self) -> bool {
+        self.include_unidentified
     }
 
     pub(super) fn last(&self) -> Option<usize> {
@@ -161,6 +192,8 @@ impl fmt::Display for Retention {
         rules.extend(self.periods().map(|(period, count)| format!("{}({count})", period.rule())));
         rules.extend(self.within_hours.map(|hours| format!("within({})", counted(hours, "hour"))));
         rules.extend(self.exempt_tags.iter().map(|tag| format!("exempt_tag({tag})")));
+        rules.extend(self.released_entities.iter().map(|name| format!("release_entity({name})")));
+        rules.extend(self.include_unidentified.then(|| "include_unidentified()".to_owned()));
         let mut limits: Vec<String> =
             self.max_age_days.iter().map(|days| format!("max_age_days({days})")).collect();
         limits.extend(self.max_backups_per_entity.map(|count| format!("max_backups_per_entity({count})")));

@@ -22,14 +22,28 @@ pub enum KeepReason {
         /// The tag.
         tag: String,
     },
-    /// It is the newest of its name that was completed.
+    /// It is the newest of its series that was completed.
     LastGood,
-    /// It is the newest of its name in which this is.
+    /// It is the newest of its series that was completed and is not known to be damaged.
+    LastUndamaged,
+    /// It is the newest backup of the application that holds this and is not known to be damaged, whatever its name.
+    LastHolder {
+        /// The entity, or one of its sets.
+        entity: String,
+    },
+    /// It is the last of its series from before this lost most of its records, which nobody has acknowledged.
+    BeforeLoss {
+        /// The entity, or one of its sets.
+        entity: String,
+        /// The backup that holds fewer.
+        backup: BackupId,
+    },
+    /// It is the newest of its series in which this is.
     LastWith {
         /// The entity, or one of its sets.
         entity: String,
     },
-    /// It is one of the last of its name.
+    /// It is one of the last of its series.
     Last {
         /// Which, from 1.
         position: usize,
@@ -55,7 +69,7 @@ pub enum KeepReason {
         /// For how many days.
         days: u32,
     },
-    /// It failed, and none of its name was completed since.
+    /// It failed, and none of its series was completed since.
     FailedLast,
     /// There are only limits, and it is within all of them.
     WithinLimits,
@@ -96,6 +110,17 @@ impl fmt::Display for KeepReason {
             Self::Pinned { why } => write!(f, "pinned: {why}"),
             Self::Exempt { tag } => write!(f, "tag `{tag}`"),
             Self::LastGood => f.write_str("the newest that was completed"),
+            Self::LastUndamaged => {
+                f.write_str("the newest that was completed and is not known to be damaged")
+            }
+            Self::LastHolder { entity } => {
+                write!(f, "the newest with `{entity}`, of any name, that is not known to be damaged")
+            }
+            Self::BeforeLoss { entity, backup } => write!(
+                f,
+                "the last before `{entity}` lost most of its records in {backup}; accept that with \
+                 `koan.catalog().acknowledge(id, reason)`"
+            ),
             Self::LastWith { entity } => write!(f, "the newest with `{entity}`"),
             Self::Last { position, of } => write!(f, "number {position} of the last {of}"),
             Self::Newest { period, of } => write!(f, "the newest of the {period} {of}"),

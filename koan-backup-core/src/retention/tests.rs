@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::id::{BackupId, BackupName};
+use crate::series::SeriesName;
 
-/// `2026-11-21 03:00 nightly`, then any of `failed`, `pinned`, `#tag`, `Entity` and `Entity=30`.
+/// `2026-11-21 03:00 nightly`, then any of `failed`, `damaged`, `pinned`, `#tag`, `Entity` and `Entity=30`.
 fn backup(index: usize, line: &str) -> Candidate {
     let mut words = line.split_whitespace();
     let mut word = || words.next().expect("a day, a time and a name");
@@ -15,16 +16,20 @@ fn backup(index: usize, line: &str) -> Candidate {
     let mut backup = Candidate {
         id: BackupId::from_uuid(Uuid::from_u128(index as u128)),
         name: BackupName::new(word()).expect("a name"),
+        series: SeriesName::new("nightly").expect("a series"),
         created_at,
         is_complete: true,
+        is_damaged: false,
         tags: Vec::new(),
         entities: Vec::new(),
         pinned: None,
         size_bytes: 10,
     };
+    backup.series = SeriesName::of(&backup.name);
     for word in words {
         match (word, word.strip_prefix('#'), word.split_once('=')) {
             ("failed", ..) => backup.is_complete = false,
+            ("damaged", ..) => backup.is_damaged = true,
             ("pinned", ..) => backup.pinned = Some("audit".to_owned()),
             (_, Some(tag), _) => backup.tags.push(tag.to_owned()),
             (_, _, Some((entity, days))) => {
@@ -42,7 +47,7 @@ fn cases(cases: Vec<(&str, Retention, Vec<String>)>) -> String {
     let mut text = String::from("now: 2026-11-21 12:00, a Saturday\n");
     for (title, retention, lines) in cases {
         let candidates = lines.iter().enumerate().map(|(index, line)| backup(index + 1, line)).collect();
-        let plan = plan(&retention, candidates, now);
+        let plan = plan(&retention, candidates, &[], now);
         text += &format!("\n## {title}\n{retention}\n\n{plan}\n");
     }
     text
@@ -431,4 +436,57 @@ fn a_retention_without_a_rule_or_with_one_of_nought_is_refused() {
         assert!(refused(retention).contains(&format!("`{rule}` is 0")), "{rule}");
     }
     assert!(new().within(Duration::from_secs(1)).validate().is_ok(), "rounded up to an hour");
+}
+
+#[test]
+fn the_last_holder_of_an_entity() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "The newest that holds it is damaged: an older one stays",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Invoice",
+                "2026-11-20 03:00 nightly Invoice Visit damaged",
+                "2026-11-19 03:00 nightly Invoice Visit",
+                "2026-11-18 03:00 nightly Invoice Visit",
+            ])
+        ),
+        (
+            "Each set on its own, whatever the name",
+            new().max_age_days(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Visit",
+                "2026-11-02 03:00 move Visit",
+                "2026-11-01 03:00 move Visit Visit#archive damaged",
+                "2026-10-31 03:00 move Visit Visit#archive",
+            ])
+        ),
+        (
+            "One that was given up",
+            new().keep_last(1).release_entity("Visit"),
+            lines(&[
+                "2026-11-21 03:00 nightly Invoice",
+                "2026-11-20 03:00 nightly Invoice Visit Visit#archive"
+            ])
+        ),
+        (
+            "A failed backup stays while it alone holds something",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Invoice",
+                "2026-11-20 03:00 nightly failed Invoice Visit",
+                "2026-11-19 03:00 nightly failed Invoice Visit",
+            ])
+        ),
+        (
+            "Names that differ in a date are one series",
+            new().keep_last(2),
+            lines(&[
+                "2026-11-21 03:00 nightly-2026-11-21 User",
+                "2026-11-20 03:00 nightly_20261120T030000Z User",
+                "2026-11-19 03:00 nightly User",
+                "2026-11-18 03:00 budget-2026 User",
+            ])
+        ),
+    ]));
 }

@@ -6,6 +6,8 @@ mod answering;
 mod azure;
 #[cfg(feature = "gcs")]
 mod google;
+mod hints;
+mod protocol;
 #[cfg(feature = "s3")]
 mod s3;
 mod secrets;

@@ -4,11 +4,12 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _};
 use serde::{Deserialize, Serialize};
 
-use super::Storage;
+use super::{Sort, Storage};
 
 /// A file as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +29,42 @@ pub(crate) struct FileStamp {
     tag: Option<String>,
 }
 
+impl ListedFile {
+    /// Its size.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.stamp.size_bytes
+    }
+
+    /// When it was written last, by the clock of the store. Of a multipart upload some stores give the time of its start.
+    pub(crate) fn modified(&self) -> Timestamp {
+        let (seconds, nanos) = self.stamp.modified;
+        Timestamp::new(seconds, i32::try_from(nanos).unwrap_or_default()).unwrap_or(Timestamp::MAX)
+    }
+}
+
 impl Storage {
     /// The files of a folder and of those in it, in no order.
     ///
     /// A directory is read by the standard library: `object_store` asks for each file twice, and thousands of them take
-    /// thrice the time. What is listed is the same.
+    /// thrice the time. Files and folders whose names this library never writes are left out: a name that is not Unicode, or a
+    /// folder such as `@eaDir` or `.snapshot`, which may not even be readable, must not make the listing fail.
     ///
     /// # Errors
     /// The storage cannot be listed: an incomplete list is never given.
     pub(crate) async fn list(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
-        let Some(directory) = self.directory() else {
+        let listed = self.list_once(folder).await?;
+        if listed.is_empty() {
+            self.require_known_profile(folder).await?;
+        }
+        Ok(listed)
+    }
+
+    pub(super) async fn list_once(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
+        let Sort::Directory(disk) = &self.sort else {
             return self.store.list(Some(folder)).map_ok(ListedFile::from).try_collect().await;
         };
-        let (directory, folder) = (directory.join(folder.as_ref()), folder.clone());
+        disk.require_present().await?;
+        let (directory, folder) = (disk.path().join(folder.as_ref()), folder.clone());
         tokio::task::spawn_blocking(move || of_directory(directory, folder)).await?
     }
 }
@@ -72,9 +96,8 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let name = name.to_str().ok_or_else(|| {
-                failed(io::Error::other(format!("the name {:?} is no Unicode", entry.file_name())))
-            })?;
+            let Some(name) = name.to_str() else { continue };
+            let Ok(path) = Path::parse(format!("{folder}/{name}")) else { continue };
             let meta = match entry.metadata() {
                 Ok(meta) if meta.is_symlink() => std::fs::metadata(entry.path()),
                 meta => meta,
@@ -84,15 +107,21 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
                 Err(error) if is_gone(&error) => continue,
                 meta => meta.map_err(failed)?,
             };
-            let path = || Path::parse(format!("{folder}/{name}"));
             if meta.is_dir() {
-                folders.push((entry.path(), path()?));
+                if is_our_folder(name) {
+                    folders.push((entry.path(), path));
+                }
             } else if meta.is_file() && !is_temporary(name) {
-                files.push(ListedFile { path: path()?, stamp: FileStamp::of(&meta).map_err(failed)? });
+                files.push(ListedFile { path, stamp: FileStamp::of(&meta).map_err(failed)? });
             }
         }
     }
     Ok(files)
+}
+
+/// Whether a folder can be one that this library makes: the names of its folders are lower case letters, digits and hyphens.
+fn is_our_folder(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn is_gone(error: &io::Error) -> bool {

@@ -235,6 +235,10 @@ mod tests {
     fn a_secret_in_a_url_is_refused_and_not_shown() {
         for url in [
             "s3://AKIA:hunter2@bucket/prefix",
+            "s3://AKIA:hun@hunter2@bucket/prefix",
+            "s3://AKIA:hun/hunter2@bucket/prefix",
+            "az://hunter2@@container",
+            "file://user:hunter2@host/x",
             "hunter2@bucket",
             "az://container/prefix?sig=hunter2",
             "gs://bucket#hunter2",

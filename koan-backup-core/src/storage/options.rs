@@ -11,6 +11,7 @@ use super::Storage;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 use super::cloud;
 use super::location::{BucketLocation, Location};
+use super::profile::NewProfile;
 use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -23,6 +24,7 @@ pub struct StorageOptions {
     pub(super) options: Vec<(String, String)>,
     pub(super) environment: Variables,
     pub(super) retry: Retry,
+    new_profile: NewProfile,
 }
 
 /// A bucket, and the ids of its uploads where there are any.
@@ -50,7 +52,13 @@ impl Default for Retry {
 
 impl StorageOptions {
     pub(super) fn new(url: String) -> Self {
-        Self { url, options: Vec::new(), environment: Variables::Read, retry: Retry::default() }
+        Self {
+            url,
+            options: Vec::new(),
+            environment: Variables::Read,
+            retry: Retry::default(),
+            new_profile: NewProfile::default(),
+        }
     }
 
     /// An option by its name: those of the environment variables in small letters, with or without what stands in front
@@ -96,22 +104,70 @@ impl StorageOptions {
         self
     }
 
+    /// Lets a new profile be begun where the environment variable `KOAN_ENV` is `production`: see
+    /// [`Storage::create_if_missing`].
+    pub fn create_if_missing(mut self) -> Self {
+        self.new_profile = NewProfile::Created;
+        self
+    }
+
     /// The storage. Nothing is asked of the store yet.
     ///
     /// # Errors
     /// The URL names no place, needs a feature that is not turned on, or an option is not known or cannot be.
     pub fn open(self) -> Result<Storage> {
-        match Location::parse(&self.url)? {
+        let storage = match Location::parse(&self.url)? {
             Location::Memory => self.nothing_more("memory:").map(|()| Storage::memory()),
             Location::Directory(path) => {
                 self.nothing_more("file:")?;
                 Storage::local(path)
             }
             Location::Bucket(bucket) => {
+                self.require_clean_endpoint(&bucket)?;
                 let (store, multipart) = self.open_bucket(&bucket)?;
-                Ok(Storage::cloud(store, multipart, bucket.url()))
+                Ok(Storage::cloud(store, multipart, bucket.url(), self.identity(&bucket)))
             }
-        }
+        };
+        storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })
+    }
+
+    /// What tells a bucket apart from one of the same name elsewhere: its URL, endpoint and account. It holds no secret, and is only
+    /// hashed.
+    fn identity(&self, bucket: &BucketLocation) -> String {
+        const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
+        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
+        let variables = variables
+            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
+        let said = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            NAMES.iter().any(|ending| name.ends_with(ending)).then_some(value)
+        });
+        said.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
+    }
+
+    /// Refuses an endpoint that holds credentials: errors of the HTTP client show it.
+    fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
+        let holds_credentials = |value: &str| {
+            let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
+            authority.contains('@')
+        };
+        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
+        let variables = variables
+            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
+        let refused = self.options.iter().cloned().chain(variables).find(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            ["endpoint", "base_url", "endpoint_url"].iter().any(|ending| name.ends_with(ending))
+                && holds_credentials(value)
+        });
+        let Some((name, _)) = refused else { return Ok(()) };
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "storage `{}`: the address in `{name}` holds an `@`, and what stands before it would be seen in logs; give credentials \
+                 by the environment, or with `.credentials(…)`",
+                bucket.url()
+            ),
+        ))
     }
 
     fn has_scheme(&self, scheme: &str) -> bool {

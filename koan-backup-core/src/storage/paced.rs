@@ -1,4 +1,7 @@
-//! A store that is written and read no faster than its bandwidth allows.
+//! A store whose archives are written and read no faster than its bandwidth allows.
+//!
+//! Small control files (leases, notes, manifests, pins, and what is like them) are not delayed: a renewal that waits behind the parts of
+//! an archive would come too late, and the lease would be lost.
 
 mod multipart;
 
@@ -16,8 +19,9 @@ use object_store::{
 
 pub(super) use self::multipart::PacedMultipart;
 use super::bandwidth::Bandwidth;
+use crate::archive::archives_prefix;
 
-/// A store that is written and read no faster than its bandwidth allows.
+/// A store whose archives are written and read no faster than its bandwidth allows.
 #[derive(Debug)]
 pub(super) struct Paced {
     inner: Arc<dyn ObjectStore>,
@@ -39,7 +43,9 @@ impl fmt::Display for Paced {
 #[async_trait]
 impl ObjectStore for Paced {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.bandwidth.upload.take(payload.content_length()).await;
+        if is_archive(path) {
+            self.bandwidth.upload.take(payload.content_length()).await;
+        }
         self.inner.put_opts(path, payload, options).await
     }
 
@@ -55,7 +61,7 @@ impl ObjectStore for Paced {
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         let head = options.head;
         let mut found = self.inner.get_opts(path, options).await?;
-        if head {
+        if head || !is_archive(path) {
             return Ok(found);
         }
         let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
@@ -104,6 +110,11 @@ impl ObjectStore for Paced {
     }
 }
 
+/// Whether a file is counted: archives are, and control files are not.
+fn is_archive(path: &Path) -> bool {
+    path.prefix_matches(&archives_prefix())
+}
+
 #[derive(Debug)]
 struct PacedUpload {
     inner: Box<dyn MultipartUpload>,
@@ -149,7 +160,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn parts_go_no_faster_than_the_limit_and_arrive_whole() {
-        let (store, path) = (paced(1000), Path::from("archive"));
+        let (store, path) = (paced(1000), Path::from("archives/a.zip"));
         let began = Instant::now();
         let mut upload = store.put_multipart(&path).await.expect("begun");
         for part in [1u8, 2, 3] {
@@ -163,7 +174,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn parts_of_an_upload_whose_id_is_known_go_no_faster_either() {
-        let (inner, path) = (Arc::new(InMemory::new()), Path::from("archive"));
+        let (inner, path) = (Arc::new(InMemory::new()), Path::from("archives/a.zip"));
         let storage = Storage::object_store(Arc::clone(&inner) as _, "memory").knowing_uploads(inner);
         let storage = storage.bandwidth_limit(1000).expect("a limit");
         let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
@@ -178,7 +189,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reads_have_a_line_of_their_own() {
-        let (store, path) = (paced(1000), Path::from("archive"));
+        let (store, path) = (paced(1000), Path::from("archives/a.zip"));
         store.put(&path, vec![0; 9000].into()).await.expect("stored");
         let began = Instant::now();
         for start in [0, 3000, 6000] {
@@ -191,9 +202,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn control_files_are_not_delayed_behind_an_archive() {
+        let store = paced(1);
+        let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("begun");
+        upload.put_part(vec![0; 1_000_000].into()).await.expect("stored");
+        let large = Path::from("archives/b.zip");
+        store.inner.put(&large, vec![0; 1_000_000].into()).await.expect("stored");
+        store.get(&large).await.expect("found").bytes().await.expect("read");
+        let began = Instant::now();
+        for folder in [
+            "leases/backup/nightly",
+            "uploads",
+            "manifests",
+            "pins",
+            "damage",
+            "verifications",
+            "maintenance",
+            "removals",
+        ] {
+            let path = Path::from(format!("{folder}/a.json"));
+            store.put(&path, vec![0; 10_000].into()).await.expect("stored");
+            let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+            assert_eq!((bytes.len(), began.elapsed()), (10_000, Duration::ZERO), "{folder}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_upload_that_waits_can_be_dropped() {
         let store = paced(1);
-        let mut upload = store.put_multipart(&Path::from("archive")).await.expect("begun");
+        let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("begun");
         upload.put_part(vec![0; 1000].into()).await.expect("stored");
         let began = Instant::now();
         let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;

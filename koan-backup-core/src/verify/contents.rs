@@ -257,7 +257,7 @@ fn sums_match(backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
 }
 
 /// The hash of all bytes of an archive as it lies in its store.
-async fn hash_of(object: &ArchiveObject) -> Result<String> {
+pub(crate) async fn hash_of(object: &ArchiveObject) -> Result<String> {
     hash_in_steps(0..object.stored_bytes(), |range| object.stored(range)).await
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
                 cx.error(field.options.column.name(), why);
                 continue;
             }
-            let Some(column) = name::text(literal, "column", cx) else { continue };
+            let Some(column) = name::in_database(literal, "column", cx) else { continue };
             let known = columns.entry(field.serde_name().to_owned()).or_insert_with(|| column.clone());
             if *known != column {
                 let name = field.name();

@@ -3,11 +3,13 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use koan_backup_core::{Error, ErrorKind, Result, SetName};
 
 use super::failure::failed;
 use super::name;
+use super::presence::{Presence, unusable};
 use super::stamp::Stamp;
 
 /// What is koan-backup's own.
@@ -27,6 +29,7 @@ pub(super) enum Layout {
 pub(super) struct Directory {
     pub(super) root: PathBuf,
     pub(super) layout: Layout,
+    pub(super) presence: Arc<Presence>,
 }
 
 /// What a name in a directory is, after links.
@@ -66,22 +69,23 @@ pub(super) struct Contents {
 }
 
 impl Directory {
-    /// The directory at `path`, made if there is none.
+    /// The directory at `path`, which need not exist yet.
     pub(super) fn open(path: &Path, layout: Layout) -> Result<Self> {
-        let unusable = |source: io::Error| {
-            Error::with_source(
-                ErrorKind::Configuration,
-                format!(
-                    "`{}` cannot be used as a directory of JSON files; name a directory that can be read",
-                    path.display()
-                ),
-                source,
-            )
+        let failed = |source: io::Error| unusable(path, source);
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        let existing = absolute.ancestors().find_map(|ancestor| fs::metadata(ancestor).ok());
+        if existing.is_some_and(|existing| !existing.is_dir()) {
+            return Err(failed(io::Error::from(io::ErrorKind::NotADirectory)));
+        }
+        let root = match absolute.canonicalize() {
+            Ok(root) => {
+                fs::read_dir(&root).map_err(failed)?;
+                root
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => resolved(&absolute),
+            Err(error) => return Err(failed(error)),
         };
-        fs::create_dir_all(path).map_err(unusable)?;
-        let root = path.canonicalize().map_err(unusable)?;
-        fs::read_dir(&root).map_err(unusable)?;
-        Ok(Self { root, layout })
+        Ok(Self { root, layout, presence: Arc::default() })
     }
 
     pub(super) fn hidden(&self) -> PathBuf {
@@ -185,6 +189,19 @@ impl Directory {
             }
         }
         Ok(())
+    }
+}
+
+/// The path that a directory will have when it is made: without the symbolic links that lead to it.
+fn resolved(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(path), _, _) => path,
+        (Err(_), Some(parent), Some(name)) => match fs::read_link(path) {
+            // A link to a disk that is not mounted.
+            Ok(target) => parent.join(target),
+            Err(_) => resolved(parent).join(name),
+        },
+        (Err(_), _, _) => path.to_owned(),
     }
 }
 

@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, HIDDEN};
 use super::failure::failed;
+use super::modes::{Existing, create_directories, private_file};
 
 const FILE: &str = "commit.json";
 const UNFINISHED: &str = "commit.json.new";
+/// There while the names of new files could not be made durable. It need not survive a loss of power: then the names on the disk tell
+/// what is done.
+const UNSYNCED: &str = "commit.unsynced";
 const VERSION: u32 = 1;
 
 /// The steps of a commit. Doing them again changes nothing.
@@ -60,7 +64,7 @@ impl Journal {
             Error::with_source(ErrorKind::Internal, "the journal of a restore is JSON", error)
         })?;
         let write = || -> io::Result<()> {
-            let mut file = File::create(&unfinished)?;
+            let mut file = private_file(&unfinished, Existing::Emptied)?;
             file.write_all(&content)?;
             file.sync_all()?;
             fs::rename(&unfinished, &path)
@@ -135,6 +139,7 @@ impl Journal {
             ))
         })?;
         let hidden = directory.hidden();
+        let _ = fs::remove_file(hidden.join(UNSYNCED));
         let journal = hidden.join(FILE);
         fs::remove_file(&journal).map_err(|error| failed("removing", &journal, error))?;
         sync_directory(&hidden)?;
@@ -145,13 +150,15 @@ impl Journal {
 
     fn apply(&self, directory: &Directory) -> Result<()> {
         let staging = directory.hidden().join(&self.staging);
+        let unsynced = directory.hidden().join(UNSYNCED);
+        let was_unsynced = unsynced.exists();
         let mut parents: BTreeSet<PathBuf> = BTreeSet::new();
         for target in self.renames.iter().map(|rename| &rename.to).chain(&self.removals) {
             parents.extend(directory.root.join(target).parent().map(Path::to_owned));
         }
         for parent in &parents {
             directory.refuse_links(parent)?;
-            fs::create_dir_all(parent).map_err(|error| failed("making", parent, error))?;
+            create_directories(parent).map_err(|error| failed("making", parent, error))?;
         }
         for Rename { from, to, length } in &self.renames {
             let (from, to) = (staging.join(from), directory.root.join(to));
@@ -159,8 +166,13 @@ impl Journal {
                 || fs::symlink_metadata(&to).is_ok_and(|file| file.is_file() && file.len() == *length);
             match fs::rename(&from, &to) {
                 Ok(()) => {}
-                // It was done already.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && is_there() => {}
+                // It was done already. Where the names could not be made durable then, the file is put in its place again as a new
+                // one: a second sync of the same names can succeed although they were lost.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_there() => {
+                    if was_unsynced {
+                        put_again(&from, &to).map_err(|error| failed("writing again", &to, error))?;
+                    }
+                }
                 Err(error) => return Err(failed("renaming a new file to", &to, error)),
             }
         }
@@ -176,8 +188,22 @@ impl Journal {
         let above: Vec<_> =
             parents.iter().flat_map(|parent| parent.ancestors()).map(Path::to_owned).collect();
         parents.extend(above.into_iter().filter(|path| path.starts_with(&directory.root)));
-        parents.iter().try_for_each(|parent| sync_directory(parent))
+        let synced = parents.iter().try_for_each(|parent| sync_directory(parent));
+        if synced.is_err() {
+            let _ = private_file(&unsynced, Existing::Emptied);
+        }
+        synced
     }
+}
+
+/// Copies a file and puts the copy in its place.
+fn put_again(from: &Path, to: &Path) -> io::Result<()> {
+    let mut old = File::open(to)?;
+    let mut new = private_file(from, Existing::Emptied)?;
+    io::copy(&mut old, &mut new)?;
+    new.set_permissions(old.metadata()?.permissions())?;
+    new.sync_all()?;
+    fs::rename(from, to)
 }
 
 /// Makes the names in a directory durable.

@@ -1,6 +1,6 @@
 //! Locks between processes, and between providers of one process. The system lets go of them when a process dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::failure::failed;
+use super::modes::{Existing, private_file};
 
 /// Held by the one session that writes.
 pub(super) const WRITER: &str = "writer.lock";
@@ -64,7 +65,7 @@ impl Drop for Waiting {
 impl Lock {
     /// Makes the lock file if there is none, and waits for the lock.
     pub(super) fn make(path: &Path, hold: Hold, patience: &Patience) -> Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = private_file(path, Existing::Kept);
         let file = file.map_err(|error| failed("opening", path, error))?;
         Self::wait(file, path, hold, patience)
     }

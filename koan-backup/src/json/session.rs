@@ -7,6 +7,7 @@ mod work;
 use async_trait::async_trait;
 use koan_backup_core::{
     Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionOptions, WriteCounts,
+    on_own_thread,
 };
 
 use super::directory::Directory;
@@ -28,7 +29,7 @@ impl JsonSession {
         longest: std::time::Duration,
     ) -> Result<Self> {
         let (patience, _waiting) = Patience::new(longest);
-        let work = blocking(move || Work::begin(directory, options, &patience)).await?;
+        let work = on_own_thread(move || Work::begin(directory, options, &patience)).await?;
         Ok(Self { work: Some(Box::new(work)) })
     }
 
@@ -81,7 +82,7 @@ impl RestoreSession for JsonSession {
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
         let work = self.take()?;
-        blocking(move || work.commit()).await
+        on_own_thread(move || work.commit()).await
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {

@@ -36,6 +36,7 @@ enum View {
 
 impl JsonSnapshot {
     pub(super) fn take(directory: &Directory, patience: &Patience) -> Result<Self> {
+        directory.require_content()?;
         let view = loop {
             let lock = settled(directory, patience)?;
             let was_locked = lock.is_some();

@@ -9,6 +9,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::directory::Directory;
 use super::failure::failed;
 use super::journal::sync_directory;
+use super::modes::{Existing, create_directory, private_file};
 
 pub(super) const PREFIX: &str = "restore-";
 
@@ -17,6 +18,8 @@ pub(super) const PREFIX: &str = "restore-";
 pub(super) struct Staging {
     pub(super) name: String,
     pub(super) path: PathBuf,
+    /// Opened before anything was written, so that its sync reports every failure to write since then.
+    opened: File,
     files: u64,
     kept: bool,
 }
@@ -34,8 +37,9 @@ impl Staging {
         }
         let name = format!("{PREFIX}{}", uuid::Uuid::now_v7().simple());
         let path = hidden.join(&name);
-        fs::create_dir(&path).map_err(|error| failed("making", &path, error))?;
-        Ok(Self { name, path, files: 0, kept: false })
+        create_directory(&path).map_err(|error| failed("making", &path, error))?;
+        let opened = File::open(&path).map_err(|error| failed("opening", &path, error))?;
+        Ok(Self { name, path, opened, files: 0, kept: false })
     }
 
     /// A new file: its name and itself, readable as well.
@@ -43,13 +47,13 @@ impl Staging {
         let name = self.files.to_string();
         self.files += 1;
         let path = self.path.join(&name);
-        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = private_file(&path, Existing::Refused);
         Ok((name, file.map_err(|error| failed("making", &path, error))?))
     }
 
     /// Makes durable what was written, whose files were not synced one by one.
     pub(super) fn sync(&self) -> Result<()> {
-        sync_all_of(&self.path).map_err(|error| failed("syncing", &self.path, error))?;
+        sync_all_of(&self.opened, &self.path).map_err(|error| failed("syncing", &self.path, error))?;
         sync_directory(&self.path)
     }
 
@@ -70,12 +74,12 @@ impl Drop for Staging {
 
 /// One call for the whole file system: syncing a hundred thousand documents one by one takes minutes.
 #[cfg(target_os = "linux")]
-fn sync_all_of(directory: &std::path::Path) -> io::Result<()> {
-    rustix::fs::syncfs(File::open(directory)?).map_err(io::Error::from)
+fn sync_all_of(opened: &File, _: &std::path::Path) -> io::Result<()> {
+    rustix::fs::syncfs(opened).map_err(io::Error::from)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sync_all_of(directory: &std::path::Path) -> io::Result<()> {
+fn sync_all_of(_: &File, directory: &std::path::Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         File::options().write(true).open(entry?.path())?.sync_all()?;
     }
@@ -86,8 +90,11 @@ fn sync_all_of(directory: &std::path::Path) -> io::Result<()> {
 pub(super) fn make_hidden(directory: &Directory) -> Result<()> {
     let hidden = directory.hidden();
     directory.refuse_links(&hidden)?;
-    match fs::create_dir(&hidden) {
-        Ok(()) => sync_directory(&directory.root),
+    match create_directory(&hidden) {
+        Ok(()) => sync_directory(&directory.root).inspect_err(|_| {
+            // Whoever finds it would take its name for durable.
+            let _ = fs::remove_dir(&hidden);
+        }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(Error::with_source(
             ErrorKind::Provider,

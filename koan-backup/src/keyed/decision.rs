@@ -12,6 +12,8 @@ use super::RecordKey;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Write,
+    /// What is there is equal: it is written only where all that was there goes first.
+    Unchanged,
     Leave,
 }
 
@@ -62,9 +64,9 @@ impl Decisions {
                 );
                 return Err(Error::new(ErrorKind::Conflict, text));
             }
-            (Some(true), _) if !writes => {
+            (Some(true), _) => {
                 self.counts.unchanged += 1;
-                Decision::Leave
+                Decision::Unchanged
             }
             (Some(_), _) => {
                 self.counts.updated += 1;
@@ -78,6 +80,11 @@ impl Decisions {
     /// Whether a record of that key was decided about.
     pub(crate) fn has_seen(&self, key: &RecordKey) -> bool {
         self.seen.contains(key)
+    }
+
+    /// The keys of the records that were decided about.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &RecordKey> {
+        self.seen.iter()
     }
 
     /// Ends the target, in which so many records were that are not in the archive.

@@ -55,7 +55,12 @@ impl RestoreSession for MemorySession {
         for record in records {
             let key = RecordKey::of(&record, target.entity.schema());
             let existing = before.get(&key).map(|known| *known == record);
-            if decisions.decide(key.clone(), &record, existing)? == Decision::Write {
+            let is_written = match decisions.decide(key.clone(), &record, existing)? {
+                Decision::Write => true,
+                Decision::Unchanged => self.options.replace_existing,
+                Decision::Leave => false,
+            };
+            if is_written {
                 Arc::make_mut(self.staged.entry(place.clone()).or_default()).insert(key, record);
             }
         }

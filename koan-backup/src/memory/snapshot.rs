@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Consistency, EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, Record,
-    RecordSink, Result, SetName, Snapshot,
+    Consistency, EntityCodec, Flow, Projection, ReadRequest, ReadSummary, Record, RecordSink, Result,
+    SetName, Snapshot, on_own_thread,
 };
 
 use super::{Table, Tables};
@@ -44,11 +44,8 @@ impl Snapshot for MemorySnapshot {
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         let table = self.table(&request.entity, &request.set).map(Arc::clone).unwrap_or_default();
-        // A type's `Serialize` may take its time.
-        let read = tokio::task::spawn_blocking(move || read(&table, &request, sink));
-        read.await.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that reads memory was lost", source)
-        })?
+        // A type's `Serialize` may take long, and the read waits for the archive.
+        on_own_thread(move || read(&table, &request, sink)).await
     }
 
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {

@@ -33,6 +33,13 @@ pub(super) struct Address {
 impl Address {
     /// Understands `postgres://user@host:port/database?sslmode=…`, or `host=… user=… dbname=…`.
     pub(super) fn parse(text: &str) -> Result<Self> {
+        if is_ambiguous(text) {
+            return Err(configuration(
+                "the address of a PostgreSQL database has more than one `@`, or one where none can be, so a part of the password \
+                 would be taken for the host; write `%40` for an `@` within the user, the password or the database"
+                    .to_owned(),
+            ));
+        }
         let (rest, parameters) = without_tls_parameters(text);
         let mut protection = None;
         let mut root_certificate = None;
@@ -109,6 +116,25 @@ fn protection_of(mode: &str) -> Result<Protection> {
         _ => Err(configuration(
             "that sslmode is not known; it is one of disable, prefer, require and verify-full".to_owned(),
         )),
+    }
+}
+
+/// Whether it is not clear where the password ends: what the parser takes for the host, the database or a parameter is shown in errors.
+fn is_ambiguous(text: &str) -> bool {
+    /// Parameters whose values may hold an `@`.
+    const FREE: [&str; 3] = ["application_name", "options", "sslrootcert"];
+    let Some((_, rest)) = text.split_once("://") else {
+        return text.contains('@') && !text.contains('=');
+    };
+    let count = |text: &str| text.matches('@').count();
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let is_free =
+        |part: &str| count(part) == 0 || part.split_once('=').is_some_and(|(name, _)| FREE.contains(&name));
+    match count(place) {
+        // A password with a question mark, which the parser understands.
+        0 => count(query) > 1,
+        1 => !query.split('&').all(is_free),
+        _ => true,
     }
 }
 
@@ -197,6 +223,40 @@ mod tests {
         assert_eq!(with_root.ok(), Some((Protection::Verify, SslMode::Require)));
         for wrong in ["verify-ca", "requrie", ""] {
             assert!(of(&format!("postgres://a@h/d?sslmode={wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_which_the_password_may_end_at_two_places_is_refused_without_being_shown() {
+        for text in [
+            "postgres://ann:hunter@2secret@db/shop",
+            "postgresql://ann:hunter@@2secret@db/shop",
+            "postgres://ann:@2secret@db/shop",
+            "postgres://ann@work:2secret@db/shop",
+            "postgres://ann:hunter@2secret/x@db/shop",
+            "postgres://ann:hunter/x@2secret@db/shop",
+            "postgres://ann:hunter@2secret?x@db/shop",
+            "postgres://ann:hunter@2secret?x=y@db/shop",
+            "postgres://ann:hunter?x@2secret@db/shop",
+            "postgres://ann:hunter@db/2secret@shop",
+            "ann:hunter@2secret@db/shop",
+        ] {
+            let error = Address::parse(text).expect_err(text);
+            let shown = format!("{} {error:?}", error.chain());
+            assert!(!["hunter", "2secret", "ann"].iter().any(|part| shown.contains(part)), "{text}: {shown}");
+            assert!(shown.contains("%40"), "{text}: {shown}");
+            let options = crate::Postgres::options(text);
+            assert!(!format!("{options:?}").contains("secret"), "{text}");
+        }
+        for text in [
+            "postgres://ann:hunter%402secret@db/shop",
+            "postgres://ann:hunter/2secret@db/shop",
+            "postgres://ann@db/shop?application_name=a@b",
+            "host=db user=ann password=hunter@@2secret dbname=shop",
+        ] {
+            let address = Address::parse(text).expect(text);
+            assert_eq!(address.to_string(), "db:5432/shop");
+            assert!(!format!("{address:?}").contains("hunter"));
         }
     }
 

@@ -8,7 +8,7 @@ use tokio_postgres::types::Oid;
 
 use super::connection::Connection;
 use super::error::failed;
-use super::identifier::quoted;
+use super::identifier::{listed, quoted};
 use super::types::{StoredType, TypeRow};
 
 /// Everything that is called a table, but for what PostgreSQL and its extensions brought along.
@@ -18,6 +18,8 @@ pub(super) struct Catalog {
     pub(super) tables: Vec<Table>,
     /// The schemas in which names without one are looked for.
     pub(super) schemas: Vec<String>,
+    /// Every schema, and whether the role may use what is in it.
+    pub(super) usable: BTreeMap<String, bool>,
 }
 
 /// A table, or what looks like one.
@@ -33,6 +35,10 @@ pub(super) struct Table {
     pub(super) is_owned: bool,
     /// Whether the role may read it.
     pub(super) is_readable: bool,
+    /// The table that it is a partition of, or those that it inherits from, as texts name them.
+    pub(super) parents: Vec<String>,
+    /// Its partitions, or the tables that inherit from it, as texts name them.
+    pub(super) children: Vec<String>,
     pub(super) columns: Vec<Column>,
     /// What keeps its rows apart at once and without a condition.
     pub(super) unique: Vec<UniqueIndex>,
@@ -108,7 +114,8 @@ pub(super) struct Reference {
 
 const TABLES: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
-           pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.has_table_privilege(c.oid, 'SELECT')
+           pg_catalog.pg_has_role(c.relowner, 'USAGE'), 
+           pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -162,6 +169,12 @@ const UNIQUE: &str = "
     WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
     GROUP BY i.indrelid, c.oid, c.relname";
 
+const SCHEMAS: &str = "
+    SELECT n.nspname::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_namespace n
+    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
+
+const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno";
+
 const REFERENCES: &str = "
     SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint
     WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2";
@@ -206,14 +219,38 @@ impl Catalog {
                 let index = UniqueIndex { name: row.try_get(1)?, columns: row.try_get(2)? };
                 unique.entry(row.try_get(0)?).or_default().push(index);
             }
+            let mut usable = BTreeMap::new();
+            for row in client.query(SCHEMAS, &[]).await? {
+                usable.insert(row.try_get(0)?, row.try_get(1)?);
+            }
+            let shown: BTreeMap<Oid, String> =
+                tables.iter().map(|table| (table.oid, table.shown.clone())).collect();
+            let mut parents: BTreeMap<Oid, Vec<String>> = BTreeMap::new();
+            let mut children: BTreeMap<Oid, Vec<String>> = BTreeMap::new();
+            for row in client.query(PARENTS, &[]).await? {
+                let (child, parent): (Oid, Oid) = (row.try_get(0)?, row.try_get(1)?);
+                if let (Some(child_name), Some(parent_name)) = (shown.get(&child), shown.get(&parent)) {
+                    parents.entry(child).or_default().push(parent_name.clone());
+                    children.entry(parent).or_default().push(child_name.clone());
+                }
+            }
             for table in &mut tables {
+                table.parents = parents.remove(&table.oid).unwrap_or_default();
+                table.children = children.remove(&table.oid).unwrap_or_default();
                 table.columns = columns.remove(&table.oid).unwrap_or_default();
                 table.unique = unique.remove(&table.oid).unwrap_or_default();
             }
-            Ok::<_, tokio_postgres::Error>(tables)
+            Ok::<_, tokio_postgres::Error>((tables, usable))
         };
-        let tables = read.await.map_err(|error| failed("reading the names of tables and columns", &error))?;
-        Ok(Self { tables, schemas: connection.schemas.clone() })
+        let read = read.await;
+        let (tables, usable) =
+            read.map_err(|error| failed("reading the names of tables and columns", &error))?;
+        Ok(Self { tables, schemas: connection.schemas.clone(), usable })
+    }
+
+    /// Whether the role may not use a schema. What is in it can be named, and neither read nor written.
+    pub(super) fn is_closed(&self, schema: &str) -> bool {
+        self.usable.get(schema).is_some_and(|usable| !usable)
     }
 
     /// The name of a relation in texts: with its schema where that is not looked in anyway.
@@ -255,6 +292,24 @@ impl Table {
             TableKind::Partitioned => self.quoted(),
             _ => format!("ONLY {}", self.quoted()),
         }
+    }
+
+    /// How it belongs to another table, if it does.
+    pub(super) fn belongs(&self) -> Option<String> {
+        let parents = listed(self.parents.iter().map(String::as_str));
+        let children = listed(self.children.iter().map(String::as_str));
+        let mut parts = Vec::new();
+        match (self.parents.is_empty(), self.is_partition) {
+            (true, _) => {}
+            (false, true) => parts.push(format!("a partition of {parents}")),
+            (false, false) => parts.push(format!("inherits from {parents}")),
+        }
+        match (self.children.is_empty(), self.kind) {
+            (true, _) => {}
+            (false, TableKind::Partitioned) => parts.push(format!("with its partitions {children}")),
+            (false, _) => parts.push(format!("without the rows of {children}, which inherit from it")),
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// Whether records can be in it.
@@ -306,6 +361,8 @@ fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> 
         is_partition: row.try_get(4)?,
         is_owned: row.try_get(5)?,
         is_readable: row.try_get(6)?,
+        parents: Vec::new(),
+        children: Vec::new(),
         columns: Vec::new(),
         unique: Vec::new(),
         shown,

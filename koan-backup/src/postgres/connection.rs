@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Protection};
-use super::error::{failed, refused};
+use super::error::{event_trigger, failed, refused};
 use super::identifier::quoted;
 use super::settings;
 
@@ -41,7 +41,14 @@ pub(super) struct Connection {
     pub(super) schemas: Vec<String>,
     /// Whether `money` counts hundredths.
     pub(super) money_in_hundredths: bool,
+    /// Event triggers that fire when tables are altered, each with its function.
+    event_triggers: Vec<(String, String)>,
 }
+
+/// The event triggers that a restore can fire by what it alters, with their functions as contexts of errors name them.
+const EVENT_TRIGGERS: &str = "
+    SELECT t.evtname::text, t.evtfoid::pg_catalog.regprocedure::text FROM pg_catalog.pg_event_trigger t
+    WHERE t.evtenabled <> 'D' ORDER BY 1";
 
 impl Location {
     /// Opens a connection and pins its settings.
@@ -63,6 +70,7 @@ impl Location {
                 farewell,
                 schemas: Vec::new(),
                 money_in_hundredths: true,
+                event_triggers: Vec::new(),
             })
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
@@ -78,6 +86,7 @@ impl Location {
         let mut connection = connected.map_err(|error| self.not_connected(&error))?;
         connection.money_in_hundredths = settings::pin(&connection).await?.money_in_hundredths;
         connection.schemas = self.prepare(&connection).await?;
+        connection.event_triggers = event_triggers(&connection).await?;
         Ok(connection)
     }
 
@@ -85,22 +94,24 @@ impl Location {
         let lost = |error| failed("preparing a connection", &error);
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
         self.require_known(connection.number("asking for the version", version).await?)?;
-        let schemas = if self.schemas.is_empty() {
-            let row =
-                connection.client.query_one("SELECT pg_catalog.current_schemas(false)::text[]", &[]).await;
-            row.and_then(|row| row.try_get(0)).map_err(lost)?
-        } else {
-            self.schemas.clone()
-        };
-        // What functions, checks and triggers name without a schema is found as ever, but nothing can stand before what
-        // PostgreSQL brings along.
-        let path: Vec<String> = ["pg_catalog"]
-            .into_iter()
-            .chain(schemas.iter().map(String::as_str).filter(|schema| *schema != "pg_catalog"))
-            .chain(["pg_temp"])
-            .map(quoted)
-            .collect();
-        let path = format!("SET search_path = {}", path.join(", "));
+        let row = connection
+            .client
+            .query_one(
+                "SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_encoding')",
+                &[],
+            )
+            .await
+            .map_err(lost)?;
+        let (own, encoding): (Vec<String>, String) =
+            row.try_get(0).and_then(|own| Ok((own, row.try_get(1)?))).map_err(lost)?;
+        if encoding == "SQL_ASCII" {
+            // Such a database holds any bytes and converts none. Asked for UTF-8, the server would fail a whole table without saying
+            // which row it is; sent as they are, the row with other bytes is found and named.
+            connection.client.batch_execute("SET client_encoding = 'SQL_ASCII'").await.map_err(lost)?;
+        }
+        let path = search_path(&self.schemas, &own);
+        let schemas = if self.schemas.is_empty() { own } else { self.schemas.clone() };
+        let path = format!("SET search_path = {path}");
         connection.client.batch_execute(&path).await.map_err(lost)?;
         Ok(schemas)
     }
@@ -140,15 +151,33 @@ impl Location {
     }
 }
 
+/// The search path of a session: PostgreSQL's own names first, so that nothing can stand before them; then the schemas that were
+/// named; then those of the role. The role's schemas stay, because functions, checks, triggers and operators of extensions are named
+/// without a schema and found there by the application.
+fn search_path(named: &[String], own: &[String]) -> String {
+    let mut path = vec!["pg_catalog"];
+    for schema in named.iter().chain(own) {
+        if !path.contains(&schema.as_str()) && schema != "pg_temp" {
+            path.push(schema);
+        }
+    }
+    path.push("pg_temp");
+    path.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+async fn event_triggers(connection: &Connection) -> Result<Vec<(String, String)>> {
+    let read = async {
+        let rows = connection.client.query(EVENT_TRIGGERS, &[]).await?;
+        let pairs = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        pairs.collect::<std::result::Result<Vec<_>, tokio_postgres::Error>>()
+    };
+    read.await.map_err(|error| failed("reading the event triggers", &error))
+}
+
 impl Connection {
     /// Runs statements that give nothing back.
     pub(super) async fn run(&self, what: &str, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).await.map_err(|error| self.failed(what, &error))
-    }
-
-    /// Runs one statement and tells how many rows it changed.
-    pub(super) async fn execute(&self, what: &str, sql: &str) -> Result<u64> {
-        self.client.execute(sql, &[]).await.map_err(|error| self.failed(what, &error))
     }
 
     /// The one number that a query gives.
@@ -161,7 +190,15 @@ impl Connection {
     /// An error while doing `what`: where the connection has ended, what the server said last.
     fn failed(&self, what: &str, error: &tokio_postgres::Error) -> Error {
         let last = self.farewell.get().filter(|_| error.is_closed());
-        failed(what, last.unwrap_or(error))
+        let error = last.unwrap_or(error);
+        match error.as_db_error().and_then(|refusal| event_trigger(refusal, &self.event_triggers)) {
+            Some((trigger, function)) => failed(what, error).context(format!(
+                "event trigger `{trigger}` (function `{function}`) refused a statement that alters a table; run \
+                 `ALTER EVENT TRIGGER {} DISABLE` for the time of the restore",
+                quoted(trigger)
+            )),
+            None => failed(what, error),
+        }
     }
 }
 
@@ -204,5 +241,18 @@ mod tests {
         for version in [150_000, 160_009, 170_010, 180_004] {
             location.require_known(version).expect("known");
         }
+    }
+
+    #[test]
+    fn the_schemas_of_the_role_stay_behind_those_that_are_named() {
+        let path = |named: &[&str], own: &[&str]| {
+            let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            search_path(&strings(named), &strings(own))
+        };
+        assert_eq!(path(&[], &["public"]), "\"pg_catalog\", \"public\", \"pg_temp\"");
+        assert_eq!(
+            path(&["sales", "public"], &["ann", "public", "pg_catalog"]),
+            "\"pg_catalog\", \"sales\", \"public\", \"ann\", \"pg_temp\""
+        );
     }
 }

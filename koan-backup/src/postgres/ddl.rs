@@ -95,7 +95,7 @@ fn column_name(field: &FieldSchema) -> &str {
     field.column.as_deref().unwrap_or(&field.name)
 }
 
-fn declared_type(field: &FieldSchema) -> &'static str {
+pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     match (&field.logical, field.wire) {
         (_, WireForm::Own) => "jsonb",
         (LogicalType::Bool, _) => "boolean",

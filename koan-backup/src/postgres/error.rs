@@ -20,6 +20,17 @@ pub(super) fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
     refused(what, refusal)
 }
 
+/// The event trigger whose function raised an error, with that function. It is found by the function's name, which stands in the
+/// context of the error in every language of the server; the context itself may hold content of records and is not shown.
+pub(super) fn event_trigger<'t>(
+    refusal: &DbError,
+    triggers: &'t [(String, String)],
+) -> Option<(&'t str, &'t str)> {
+    let context = refusal.where_()?;
+    let found = triggers.iter().find(|(_, function)| context.contains(function.as_str()));
+    found.map(|(trigger, function)| (trigger.as_str(), function.as_str()))
+}
+
 /// What the server said while doing `what`.
 pub(super) fn refused(what: &str, refusal: &DbError) -> Error {
     let (kind, text) = refusal_of(refusal);
@@ -71,8 +82,11 @@ fn condition(code: &SqlState) -> &'static str {
         c if *c == SqlState::DATETIME_FIELD_OVERFLOW || *c == SqlState::INVALID_DATETIME_FORMAT => {
             "a date or time is none that its column's type knows"
         }
-        c if *c == SqlState::CHARACTER_NOT_IN_REPERTOIRE || *c == SqlState::UNTRANSLATABLE_CHARACTER => {
-            "a text has a character that the database's encoding cannot hold"
+        c if *c == SqlState::CHARACTER_NOT_IN_REPERTOIRE => {
+            "a text has bytes that are no characters of its encoding; find the row and correct its text"
+        }
+        c if *c == SqlState::UNTRANSLATABLE_CHARACTER => {
+            "a text has a character that the encoding of the database or UTF-8 does not have"
         }
         _ => "a value does not fit its column's type",
     }
@@ -84,8 +98,9 @@ fn meaning(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
         return (
             ErrorKind::Provider,
             Some(
-                "a standby gave up the read for what it had to replay: set `hot_standby_feedback = on` or a longer \
-                 `max_standby_streaming_delay` there, or back up the primary",
+                "a standby gives up a read for what it has to replay: set `hot_standby_feedback = on` or a longer \
+                 `max_standby_streaming_delay` there, or back up the primary; on a primary, another session changed the same rows: \
+                 try again",
             ),
         );
     }

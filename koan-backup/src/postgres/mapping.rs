@@ -2,13 +2,14 @@
 
 mod sets;
 
-use koan_backup_core::{EntityCodec, Error, FieldSchema, Result, SetName};
+use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result, SetName};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::{ColumnType, Kind};
-use super::identifier::{folded, listed};
+use super::identifier::{folded, listed, quoted};
+use super::types::StoredType;
 use crate::sql::columns::{Columns, missing, require_none};
-use crate::sql::coverage::Matched;
+use crate::sql::coverage::{self, Matched};
 use crate::sql::tables;
 
 pub(super) use sets::{named_sets, root_twin};
@@ -109,6 +110,7 @@ impl Mapping {
             problem: mapping.problem(entity),
             covered_columns: mapping.places.iter().map(|place| place.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
+            bulky_fields: mapping.bulky_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
     }
@@ -116,6 +118,18 @@ impl Mapping {
     /// [`problem`](Self::problem) as an error.
     pub(super) fn check(&self, entity: &EntityCodec) -> Result<()> {
         require_none(entity, self.problem(entity))
+    }
+
+    /// Fields of bytes that a line holds as a list of numbers, and whose columns hold bytes.
+    fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
+        let fields = &entity.schema().fields;
+        let is_bulky = |place: &Place| match place.content {
+            Content::Field(index) if place.column.stored == StoredType::Bytea => {
+                coverage::is_bulky(&fields[index]).then_some(index)
+            }
+            _ => None,
+        };
+        self.places.iter().filter_map(is_bulky).collect()
     }
 
     /// The columns of the key.
@@ -147,6 +161,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
         found = named(&|name| folded(name) == folded(wanted));
     }
     match found.as_slice() {
+        [table] if catalog.is_closed(&table.schema) => Err(closed(entity, table)),
         [table] if table.is_table() => Ok(table),
         [table] => Err(not_a_table(entity, table)),
         [] => Err(no_table(catalog, entity, wanted)),
@@ -184,11 +199,65 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
     tables::not_a_table(entity, &table.shown, what)
 }
 
+/// The table is there, and the role may not use its schema.
+fn closed(entity: &EntityCodec, table: &Table) -> Error {
+    Error::new(
+        ErrorKind::Provider,
+        format!(
+            "{} is in table `{}.{}`, and the role may not use schema `{}`; run `GRANT USAGE ON SCHEMA {} TO` the role",
+            entity.name(),
+            table.schema,
+            table.name,
+            table.schema,
+            quoted(&table.schema),
+        ),
+    )
+}
+
 fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
+    // PostgreSQL leaves schemas that a role may not use out of its path without a word.
+    let is_wanted = |table: &&Table| match entity.descriptor().table() {
+        Some(_) => table.name.eq_ignore_ascii_case(wanted),
+        None => folded(&table.name) == folded(wanted),
+    };
+    let hidden = catalog.tables.iter().filter(|table| catalog.is_closed(&table.schema)).find(is_wanted);
+    if let Some(table) = hidden {
+        return closed(entity, table);
+    }
     let near = catalog.visible().find(|table| tables::is_near(&table.name, wanted)).or_else(|| {
         catalog.tables.iter().find(|table| table.name == wanted || tables::is_near(&table.name, wanted))
     });
-    let schemas = listed(catalog.schemas.iter().map(String::as_str));
-    let place = format!(", in the schemas looked in, which are {schemas}");
+    let place = looked_in(catalog);
     tables::not_found(entity, wanted, &place, near.map(|table| table.shown.as_str()))
+}
+
+/// Where a table was looked for, for an error: the schemas, those that do not exist or may not be used apart.
+fn looked_in(catalog: &Catalog) -> String {
+    let (known, unknown): (Vec<&str>, Vec<&str>) =
+        catalog.schemas.iter().map(String::as_str).partition(|schema| catalog.usable.contains_key(*schema));
+    let open: Vec<&str> = known.into_iter().filter(|schema| !catalog.is_closed(schema)).collect();
+    let mut text = match open.as_slice() {
+        [] => {
+            let closed =
+                catalog.usable.iter().filter(|(_, usable)| !**usable).map(|(schema, _)| schema.as_str());
+            let closed: Vec<&str> = closed.collect();
+            match closed.as_slice() {
+                [] => ", and no schema is looked in, because the role's search_path names none that exists; name one with `.schema(\"…\")`".to_owned(),
+                closed => format!(
+                    ", and no schema is looked in, because the role may use none of its search_path (it may not use {}); GRANT USAGE ON \
+                     SCHEMA to it, or name a schema with `.schema(\"…\")`",
+                    listed(closed.iter().copied())
+                ),
+            }
+        }
+        open => format!(", in the schemas looked in, which are {}", listed(open.iter().copied())),
+    };
+    if !unknown.is_empty() {
+        let there = listed(catalog.usable.keys().map(String::as_str));
+        text.push_str(&format!(
+            "; there is no schema {}, the schemas of the database are {there}",
+            listed(unknown.iter().copied())
+        ));
+    }
+    text
 }

@@ -186,7 +186,12 @@ fn float_of(integer: i64) -> Option<f64> {
 }
 
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Misfit> {
-    std::str::from_utf8(bytes).map_err(|_| Misfit::new("holds text that is not UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| {
+        Misfit::new(
+            "holds text that is not UTF-8, as a database with encoding SQL_ASCII allows; convert it, for example by `convert_from(column::bytea, \
+             'LATIN1')`, or make the column `bytea` and the field bytes",
+        )
+    })
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Misfit> {

@@ -1,12 +1,18 @@
 //! A restore in one transaction.
 
+mod acting;
+mod balance;
+mod checks;
 mod compare;
 mod copy;
+mod equality;
 mod indexes;
 mod keys;
 mod load;
 mod merge;
 mod references;
+mod rewrite;
+mod rules;
 mod sequences;
 mod suspended;
 mod target;
@@ -28,14 +34,19 @@ use super::materialized;
 use super::physical::Physical;
 use super::sequence::SequenceState;
 use super::state::MaterializedViews;
+use balance::{ExpectedRows, Interference};
+use compare::Compared;
 use load::Loading;
 use suspended::Suspended;
 
 /// As an error shows it.
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
-pub(super) use suspended::TRIGGERS;
-use target::Target;
+pub(super) use acting::refusing_references;
+pub(super) use load::is_empty_now;
+pub(super) use rules::{refusal as refusing_rules, rules_of};
+pub(super) use suspended::{Extent, TRIGGERS};
+pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
 #[derive(Debug)]
@@ -49,6 +60,10 @@ pub(super) struct PostgresSession {
     /// What the archive recorded of the sequences of each.
     recorded: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
+    /// How many rows the tables of targets must have at the end.
+    expected: Vec<ExpectedRows>,
+    /// What a dry run has compared.
+    compared: Compared,
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -73,14 +88,17 @@ impl PostgresSession {
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
         connection.run("beginning to restore", begin).await?;
         let catalog = Catalog::read(&connection).await?;
+        let suspended = Suspended::begin(&connection).await?;
         Ok(Self {
             connection,
             options,
             catalog,
-            suspended: Suspended::default(),
+            suspended,
             written: Vec::new(),
             recorded: Vec::new(),
             materialized_views,
+            expected: Vec::new(),
+            compared: Compared::default(),
             open: None,
             targets: 0,
             broken: false,
@@ -124,10 +142,8 @@ impl PostgresSession {
         let recorded = Physical::sequences_of(&request);
         let target = Target::new(request, mapping)?;
         self.targets += 1;
-        if self.options.intent == SessionIntent::Apply {
-            self.written.push((target.entity.clone(), target.mapping.clone()));
-            self.recorded.push(recorded);
-        }
+        self.written.push((target.entity.clone(), target.mapping.clone()));
+        self.recorded.push(recorded);
         let loading =
             Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
                 .await?;
@@ -165,8 +181,26 @@ impl PostgresSession {
                 counts.inserted = inserted;
                 Ok(counts)
             }
-            Some(Open::Loading(loading)) => loading.end(&self.connection, &self.options).await,
+            Some(Open::Loading(loading)) => {
+                if self.options.intent == SessionIntent::Compare {
+                    self.compared.add(&self.options, &loading);
+                }
+                let (counts, expected) = loading.end(&self.connection, &self.options).await?;
+                self.expected.extend(expected);
+                self.check_rows().await?;
+                Ok(counts)
+            }
         }
+    }
+
+    /// Refuses tables that have other rows than were written, where triggers that cannot be silenced may add or remove some.
+    async fn check_rows(&self) -> Result<()> {
+        if self.suspended.interference == Interference::Possible {
+            for expected in &self.expected {
+                expected.check(&self.connection).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn put_back_and_commit(&mut self) -> Result<()> {
@@ -178,6 +212,8 @@ impl PostgresSession {
         if let Err(error) = self.put_back().await {
             return Err(self.explained(error).await);
         }
+        // Deferred triggers of other roles have fired by now.
+        self.check_rows().await?;
         for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
             sequences::move_on(&self.connection, &mapping.table, recorded).await?;
         }
@@ -249,6 +285,12 @@ impl RestoreSession for PostgresSession {
         self.enter()?;
         let finished = self.finish().await;
         self.settled(finished)
+    }
+
+    async fn check_constraints(&mut self) -> Result<()> {
+        self.enter()?;
+        let broken = self.compared.broken(&self.connection, &self.catalog, &self.written).await;
+        self.settled(broken.and_then(|broken| broken.map_or(Ok(()), Err)))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use super::mapping::Mapping;
 use super::materialized;
 use super::physical::Physical;
 use super::sequence::{Sequences, Use};
-use super::session::TRIGGERS;
+use super::session::{Extent, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules, rules_of};
 use super::state::{MaterializedViews, StateOptions};
 use crate::sql::findings::{self, Taken, UnmappedColumn};
 
@@ -26,12 +26,15 @@ pub(super) async fn assess(
     let catalog = Catalog::read(connection).await?;
     let mut findings = Vec::new();
     let mut mappings = Vec::new();
+    let mut silenced = Vec::new();
     for target in targets {
         let name = target.entity.name();
         match Mapping::find(&catalog, &target.entity, &target.set) {
             Ok(mapping) => {
                 look_at(target, &mapping, options, &mut findings);
-                look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
+                let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
+                silenced.push(triggers);
+                look_at_interference(connection, target, &mapping, options, &mut findings).await?;
                 look_at_sequences(connection, target, &mapping, &mut findings).await?;
                 findings.extend(derived::findings(connection, name, &mapping, state).await?);
                 mappings.push((name, mapping));
@@ -44,6 +47,10 @@ pub(super) async fn assess(
         .map(|(entity, mapping)| Taken { entity, id: mapping.table.oid, table: &mapping.table.shown })
         .collect();
     findings.extend(findings::of_sharing(&taken));
+    let silenced = mappings.iter().zip(silenced).filter(|(_, triggers)| !triggers.is_empty());
+    let silenced: Vec<_> =
+        silenced.map(|((name, mapping), triggers)| (*name, mapping.table.shown.as_str(), triggers)).collect();
+    findings.extend(findings::of_triggers(&silenced));
     look_at_references(connection, &catalog, &mappings, &mut findings).await?;
     look_at_views(connection, &catalog, &mappings, state, &mut findings).await?;
     if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
@@ -86,14 +93,14 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     }
 }
 
-/// What the role may not do.
+/// What the role may not do. Gives the triggers that do not fire.
 async fn look_at_privileges(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
     options: &SessionOptions,
     findings: &mut Vec<Finding>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let (table, oid) = (&mapping.table.shown, mapping.table.oid);
     let what = format!("reading about table `{table}`");
     let mut wanted = vec!["SELECT", "INSERT"];
@@ -113,25 +120,24 @@ async fn look_at_privileges(
         }
     }
     let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
-    let names: Vec<String> = triggers.iter().filter_map(|row| row.try_get(2).ok()).collect();
-    if !names.is_empty() {
-        let list = listed(names.iter().map(String::as_str));
-        findings.push(match mapping.table.is_owned {
-            true => Finding::new(
-                Severity::Note,
-                entity,
-                format!(
-                    "triggers {list} of table `{table}` do not fire; what they did is restored only if it is in the archive"
-                ),
-            ),
-            false => Finding::new(
-                Severity::Warning,
-                entity,
-                format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
-            ),
-        });
+    // Those of a partition that belongs to another role fire as well.
+    let is_silenced = |row: &tokio_postgres::Row| {
+        mapping.table.is_owned && row.try_get::<_, bool>(4).is_ok_and(|is_owned| is_owned)
+    };
+    let names_where = |wanted: bool| -> Vec<String> {
+        let rows = triggers.iter().filter(|row| is_silenced(row) == wanted);
+        rows.filter_map(|row| row.try_get(2).ok()).collect()
+    };
+    let firing = names_where(false);
+    if !firing.is_empty() {
+        let list = listed(firing.iter().map(String::as_str));
+        findings.push(Finding::new(
+            Severity::Warning,
+            entity,
+            format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
+        ));
     }
-    Ok(())
+    Ok(names_where(true))
 }
 
 /// Sequences that would not be where they must be.
@@ -226,6 +232,51 @@ async fn look_at_views(
         finding.entity = None;
         findings.push(finding);
     }
+    Ok(())
+}
+
+/// What would change rows beside those that are written, and what refuses a restore for it.
+async fn look_at_interference(
+    connection: &Connection,
+    request: &RestoreTarget,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (table, entity) = (&mapping.table, request.entity.name());
+    let what = format!("reading about table `{}`", table.shown);
+    let policies = format!("SELECT pg_catalog.row_security_active({}::oid)::int::int8", table.oid);
+    if connection.number(&what, &policies).await? == 1 {
+        let text = format!(
+            "row-level security of table `{}` applies to the role, so rows could be hidden or refused; restore as a role with \
+             BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+            table.shown
+        );
+        findings.push(Finding::new(Severity::Error, entity, text));
+        return Ok(());
+    }
+    let rules = rules_of(connection, table, &what).await?;
+    if let Some(refusal) = refusing_rules(table, &rules) {
+        findings.push(Finding::new(Severity::Error, entity, refusal));
+    } else if !rules.is_empty() && table.is_owned {
+        let text = format!(
+            "rewrite rules {} of table `{}` are disabled during the restore; what they did is restored only if it is in the \
+             archive",
+            listed(rules.iter().map(|rule| rule.name.as_str())),
+            table.shown
+        );
+        findings.push(Finding::new(Severity::Note, entity, text));
+    }
+    // A target that cannot be written is a finding already.
+    if mapping.problem(&request.entity).is_some() || !table.is_readable {
+        return Ok(());
+    }
+    let Ok(mut target) = Target::new(request.clone(), mapping.clone()) else { return Ok(()) };
+    target.read_equality(connection).await?;
+    let extent = Extent::of(options, is_empty_now(connection, &target, &what).await?);
+    let mut refusals = refusing_references(connection, &target, extent).await?;
+    refusals.extend(target.refusing_identity(extent));
+    findings.extend(refusals.into_iter().map(|refusal| Finding::new(Severity::Error, entity, refusal)));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use koan_backup_core::{
     Consistency, Entity, EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, Record,
-    RecordError, RecordSetHash, RecordSink, Result,
+    RecordError, RecordSetHash, RecordSink, Result, Value,
 };
 
 use super::{Repository, RepositoryError};
@@ -29,14 +29,26 @@ pub(super) trait ErasedRepository: Send + Sync {
     async fn count(&self) -> Result<u64>;
     /// The records that are there.
     async fn present(&self, codec: &EntityCodec) -> Result<Present>;
+    /// The key of a record by the repository's own definition; `None` if it has none.
+    fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
+    -> Result<Option<RecordKey>>;
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()>;
-    /// Removes the records that were there and about which nothing was decided, and tells how many.
-    async fn delete_others(
+    /// Reads everything again: each record about which something was decided must be there. Then removes the records that were
+    /// there before and about which nothing was decided, if that is asked for, and gives their number.
+    async fn settle(
         &self,
         present: &Present,
         decisions: &Decisions,
         codec: &EntityCodec,
+        others: Others,
     ) -> Result<usize>;
+}
+
+/// What becomes of records that are not in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    Stay,
+    Go,
 }
 
 /// The keys of the records that are there, and of each record the hash.
@@ -76,6 +88,14 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
         move |source| Error::with_source(ErrorKind::Provider, text, source)
     }
 
+    /// The key of a record that its fields are, as the repository compares keys.
+    fn comparable(&self, record: &T, fields: &Record, codec: &EntityCodec) -> RecordKey {
+        match self.repository.comparable_key(record) {
+            Some(text) => RecordKey::of_values(&[Value::Str(text.into())]),
+            None => RecordKey::of(fields, codec.schema()),
+        }
+    }
+
     fn record(codec: &EntityCodec, record: &T) -> Result<Record> {
         codec.record(record).map_err(|error| {
             let text = format!("a record of {} in its repository cannot be told as values", codec.name());
@@ -109,16 +129,18 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         let wanted = request.key.as_deref().map(RecordKey::of_values);
         while let Some(record) = all.next().await {
             let record = record.map_err(self.failed("failed while it was read"))?;
-            if let Some(wanted) = &wanted
-                && *wanted != RecordKey::of(&Self::record(&request.entity, &record)?, request.entity.schema())
+            let fields = match Self::record(&request.entity, &record) {
+                Ok(fields) => fields,
+                // The sink refuses it as well, and says which record it is.
+                Err(error) => return Err(sink.push_record(&record).err().unwrap_or(error)),
+            };
+            if wanted
+                .as_ref()
+                .is_some_and(|wanted| *wanted != RecordKey::of(&fields, request.entity.schema()))
             {
                 continue;
             }
-            let key = serde_json::to_vec(&record.key()).map_err(|source| {
-                let text = format!("the key of a record of {} is none", T::descriptor().name());
-                Error::with_source(ErrorKind::Record, text, source)
-            })?;
-            if !keys.insert(key) {
+            if !keys.insert(self.comparable(&record, &fields, &request.entity)) {
                 return Err(sink.refuse_twice(&record));
             }
             if sink.push_record(&record)? == Flow::Flush {
@@ -136,10 +158,30 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         let (mut present, fields) = (Present::new(), Projection::of(codec.schema()));
         let mut all = self.repository.all();
         while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
-            let record = Self::record(codec, &record)?;
-            present.insert(RecordKey::of(&record, codec.schema()), hash(&record, codec, &fields)?);
+            let values = Self::record(codec, &record)?;
+            let key = self.comparable(&record, &values, codec);
+            if present.insert(key, hash(&values, codec, &fields)?).is_some() {
+                let text = format!(
+                    "{} `{}` is in its repository twice; remove one of them, or declare a key that tells records apart",
+                    codec.name(),
+                    codec.record_key(&values)
+                );
+                return Err(Error::new(ErrorKind::Record, text));
+            }
         }
         Ok(present)
+    }
+
+    fn own_key(
+        &self,
+        record: &Record,
+        codec: &EntityCodec,
+        fields: &Projection,
+    ) -> Result<Option<RecordKey>> {
+        let typed = record.with_row(fields, |row| row.read::<T>());
+        let typed = typed.map_err(|error| undecodable(record, codec, error))?;
+        let key = self.repository.comparable_key(&typed);
+        Ok(key.map(|text| RecordKey::of_values(&[Value::Str(text.into())])))
     }
 
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec) -> Result<()> {
@@ -152,26 +194,40 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
     }
 
-    async fn delete_others(
+    async fn settle(
         &self,
         present: &Present,
         decisions: &Decisions,
         codec: &EntityCodec,
+        others: Others,
     ) -> Result<usize> {
-        let mut others = Vec::new();
+        let (mut found, mut gone) = (HashSet::new(), Vec::new());
         let mut all = self.repository.all();
         while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
-            let key = RecordKey::of(&Self::record(codec, &record)?, codec.schema());
+            let key = self.comparable(&record, &Self::record(codec, &record)?, codec);
             // What the application wrote meanwhile is its own.
-            if present.contains_key(&key) && !decisions.has_seen(&key) {
-                others.push(record);
+            if others == Others::Go && present.contains_key(&key) && !decisions.has_seen(&key) {
+                gone.push(record);
             }
+            found.insert(key);
         }
         drop(all);
-        let count = others.len();
-        let mut others = others.into_iter();
+        if let Some(missing) = decisions.seen().find(|key| !found.contains(key)) {
+            let key = if codec.shows_keys() { missing.shown() } else { "(hidden)".to_owned() };
+            return Err(Error::new(
+                ErrorKind::Constraint,
+                format!(
+                    "{} `{key}` is not in its repository after it was written, so another record has taken its place or it was \
+                     dropped, and nothing was removed; if the database takes keys for one that differ, have `comparable_key` of \
+                     the repository say so",
+                    codec.name()
+                ),
+            ));
+        }
+        let count = gone.len();
+        let mut gone = gone.into_iter();
         loop {
-            let batch: Vec<_> = others.by_ref().take(BATCH).collect();
+            let batch: Vec<_> = gone.by_ref().take(BATCH).collect();
             if batch.is_empty() {
                 return Ok(count);
             }

@@ -9,7 +9,7 @@ use koan_backup_core::{
 };
 
 use super::Repositories;
-use super::erased::{ErasedRepository, Present, hash};
+use super::erased::{ErasedRepository, Others, Present, hash};
 use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
 
 /// One restore into repositories.
@@ -28,6 +28,18 @@ struct Target {
     repository: Arc<dyn ErasedRepository>,
     present: Present,
     decisions: Decisions,
+    keys: Keys,
+    /// Whether anything was written.
+    wrote: bool,
+}
+
+/// By what keys are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    Unknown,
+    ByValue,
+    /// By what the repository says.
+    Own,
 }
 
 impl RepositorySession {
@@ -55,16 +67,23 @@ impl RestoreSession for RepositorySession {
         let present = repository.present(&codec).await?;
         let decisions = Decisions::new(codec.clone(), self.options.clone());
         let fields = Projection::of(codec.schema());
-        self.current = Some(Target { codec, fields, repository, present, decisions });
+        self.current =
+            Some(Target { codec, fields, repository, present, decisions, keys: Keys::Unknown, wrote: false });
         Ok(())
     }
 
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let Target { codec, fields, repository, present, decisions } =
+        let Target { codec, fields, repository, present, decisions, keys, wrote } =
             self.current.as_mut().ok_or_else(out_of_turn)?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            let key = RecordKey::of(&record, codec.schema());
+            // Asking takes a record of its type, so the first one tells for all.
+            let own = match keys {
+                Keys::ByValue => None,
+                Keys::Unknown | Keys::Own => repository.own_key(&record, codec, fields)?,
+            };
+            *keys = if own.is_some() { Keys::Own } else { Keys::ByValue };
+            let key = own.unwrap_or_else(|| RecordKey::of(&record, codec.schema()));
             let existing = match present.get(&key) {
                 Some(known) => Some(*known == hash(&record, codec, fields)?),
                 None => None,
@@ -76,6 +95,7 @@ impl RestoreSession for RepositorySession {
         if written.is_empty() {
             return Ok(());
         }
+        *wrote = true;
         let (name, ended) = (codec.name(), repository.upsert(written, codec).await);
         // One that failed may have been written in part.
         self.note(name);
@@ -83,12 +103,17 @@ impl RestoreSession for RepositorySession {
     }
 
     async fn end(&mut self) -> Result<WriteCounts> {
-        let Target { codec, repository, present, decisions, .. } =
+        let Target { codec, repository, present, decisions, wrote, .. } =
             self.current.take().ok_or_else(out_of_turn)?;
         let mut gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
-        if self.options.replace_existing && self.options.intent == SessionIntent::Apply && gone > 0 {
-            self.note(codec.name());
-            gone = repository.delete_others(&present, &decisions, &codec).await?;
+        let deletes = self.options.replace_existing && gone > 0;
+        if self.options.intent == SessionIntent::Apply && (wrote || deletes) {
+            if deletes {
+                self.note(codec.name());
+            }
+            let others = if deletes { Others::Go } else { Others::Stay };
+            let removed = repository.settle(&present, &decisions, &codec, others).await?;
+            gone = if deletes { removed } else { gone };
         }
         Ok(decisions.end(gone))
     }

@@ -1,8 +1,14 @@
 //! How entities cover the tables of a database.
 
-use koan_backup_core::{EntityCodec, EntityCoverage};
+use std::collections::BTreeMap;
 
-use super::tables::shared;
+use koan_backup_core::{EntityCodec, EntityCoverage, FieldSchema, LogicalType};
+
+use super::identifier::listed;
+use super::tables::{is_near, shared};
+
+/// Names that a message lists at most.
+const LISTED: usize = 20;
 
 /// What one entity has to do with a database.
 pub(crate) struct View<'a, I> {
@@ -19,6 +25,8 @@ pub(crate) struct Seen<I> {
     pub(crate) id: I,
     /// Its name as people are told it.
     pub(crate) table: String,
+    /// How it belongs to another table, if it does.
+    pub(crate) belongs: Option<String>,
     /// What of it is in the entity, or why that cannot be told.
     pub(crate) matched: Result<Matched, String>,
 }
@@ -29,6 +37,73 @@ pub(crate) struct Matched {
     pub(crate) covered_columns: Vec<String>,
     pub(crate) unmapped_columns: Vec<String>,
     pub(crate) unmapped_fields: Vec<usize>,
+    /// Fields of bytes that need several times their size in a line.
+    pub(crate) bulky_fields: Vec<usize>,
+}
+
+/// Whether a field holds any number of bytes that serde writes as a list of numbers.
+pub(crate) fn is_bulky(field: &FieldSchema) -> bool {
+    // An array has a length that is known when the program is compiled.
+    field.logical == LogicalType::Bytes && field.wire.is_plain() && !field.rust_type.contains(';')
+}
+
+/// What the provider was told to leave out.
+pub(crate) struct Ignored<'a> {
+    pub(crate) tables: &'a BTreeMap<String, String>,
+    /// Whether a name is that of a table, in this order: as it was given, and as the database has it.
+    pub(crate) is: fn(&str, &Known<'_>) -> bool,
+}
+
+/// A table of the database.
+pub(crate) struct Known<'a> {
+    pub(crate) shown: &'a str,
+    pub(crate) schema: &'a str,
+    pub(crate) name: &'a str,
+    /// The table that its rows are backed up with.
+    pub(crate) partition_of: Option<&'a str>,
+}
+
+impl Ignored<'_> {
+    /// Whether a table is meant to be in no entity.
+    pub(crate) fn holds(&self, table: &Known<'_>) -> bool {
+        self.tables.keys().any(|name| (self.is)(name, table))
+    }
+
+    /// What does nothing: names of no table, and of tables that are backed up all the same.
+    pub(crate) fn warnings<I>(&self, known: &[Known<'_>], views: &[View<'_, I>]) -> Vec<String> {
+        self.tables.keys().filter_map(|name| self.warning(name, known, views)).collect()
+    }
+
+    fn warning<I>(&self, name: &str, known: &[Known<'_>], views: &[View<'_, I>]) -> Option<String> {
+        let called = format!("`ignore_table({name:?})`");
+        let Some(table) = known.iter().find(|table| (self.is)(name, table)) else {
+            let mapped =
+                |shown: &str| views.iter().flat_map(|view| &view.tables).any(|seen| seen.table == shown);
+            let free = known.iter().filter(|table| table.partition_of.is_none() && !self.holds(table));
+            let free: Vec<&str> =
+                free.map(|table| table.shown).filter(|shown| !mapped(shown)).take(LISTED).collect();
+            let near = known.iter().find(|table| is_near(table.name, name));
+            let there = match (near, free.is_empty()) {
+                (Some(near), _) => format!("did you mean `{}`?", near.shown),
+                (None, true) => "every table is in an entity".to_owned(),
+                (None, false) => format!("tables in no entity are {}", listed(free)),
+            };
+            return Some(format!("{called} names no table of the database: {there}"));
+        };
+        let entity = views.iter().find(|view| view.tables.iter().any(|seen| seen.table == table.shown));
+        if let Some(view) = entity {
+            return Some(format!(
+                "{called} names the table of {}, which is backed up all the same; remove it, or exclude the entity with \
+                 #[entity_backup(enabled = false, reason = \"…\")]",
+                view.entity.name()
+            ));
+        }
+        table.partition_of.map(|root| {
+            format!(
+                "{called} names a partition, whose rows are those of `{root}` and go where they go; remove it"
+            )
+        })
+    }
 }
 
 /// The coverage of each entity, in their order.
@@ -53,6 +128,7 @@ impl<I: PartialEq> View<'_, I> {
     fn coverage(&self, others: &[&Self]) -> EntityCoverage {
         let mut coverage = EntityCoverage::new(self.entity.name());
         coverage.table = self.tables.first().map(|seen| seen.table.clone());
+        coverage.belongs = self.tables.first().and_then(|seen| seen.belongs.clone());
         let mut problems: Vec<String> = self.problem.iter().cloned().collect();
         let fields = &self.entity.schema().fields;
         let absent = self.tables.first().and_then(|root| root.matched.as_ref().ok());
@@ -75,6 +151,13 @@ impl<I: PartialEq> View<'_, I> {
                 Err(problem) => problems.push(problem.clone()),
                 Ok(matched) => {
                     problems.extend(matched.problem.clone());
+                    for &field in matched.bulky_fields.iter().filter(|_| index == 0) {
+                        coverage.notes.push(format!(
+                            "field `{}` holds bytes as a list of numbers, which takes up to five times their size and limits them to \
+                             some 30 MB; #[serde(with = \"koan_backup::serde::base64\")] makes that 90 MB",
+                            fields[field].name
+                        ));
+                    }
                     let elsewhere = |column: &String| sharing.iter().any(|(_, other)| other.covers(column));
                     let columns = matched.unmapped_columns.iter().filter(|column| !elsewhere(column));
                     coverage.unmapped_columns.extend(columns.map(|column| called(column)));

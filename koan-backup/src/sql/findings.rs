@@ -4,6 +4,7 @@ use koan_backup_core::{
     EntityCodec, Error, ErrorKind, FieldSchema, Finding, RestoreTarget, SessionOptions, Severity,
 };
 
+use super::identifier::listed;
 use super::tables::shared;
 
 /// A column that is in no field.
@@ -72,6 +73,28 @@ pub(crate) fn of_unmapped_fields<'a>(
         Finding::new(Severity::Error, entity.name(), text)
     });
     lost.collect()
+}
+
+/// Triggers that do not fire, by table: one finding for all of them, so that they hide no other.
+pub(crate) fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Finding> {
+    let names = |triggers: &[String]| listed(triggers.iter().map(String::as_str));
+    let rest = "what they did is restored only if it is in the archive";
+    match silenced {
+        [] => None,
+        [(entity, table, triggers)] => {
+            let text = format!("triggers {} of table `{table}` do not fire; {rest}", names(triggers));
+            Some(Finding::new(Severity::Note, *entity, text))
+        }
+        several => {
+            let tables: Vec<_> = several
+                .iter()
+                .map(|(_, table, triggers)| format!("`{table}` ({})", names(triggers)))
+                .collect();
+            let text =
+                format!("triggers of {} tables do not fire: {}; {rest}", several.len(), tables.join(", "));
+            Some(Finding::general(Severity::Note, text))
+        }
+    }
 }
 
 /// The table that a target is in.

@@ -12,7 +12,7 @@ pub(super) use moment::julian_of;
 
 use super::catalog::Affinity;
 use super::column_type::{ColumnType, Kind};
-use super::form::{BLOB, Form, INTEGER, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
+use super::form::{BLOB, Form, INTEGER, JSON_NULL, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
 use super::number::{self, Number};
 use super::read::words::write_uuid;
 use crate::sql::misfit::Misfit;
@@ -38,6 +38,16 @@ impl Stored<'_> {
         }
     }
 
+    pub(super) fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(integer) => ValueRef::Integer(*integer),
+            Self::Real(real) => ValueRef::Real(*real),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(blob) => ValueRef::Blob(blob),
+        }
+    }
+
     /// Whether the database holds this very value, in this very form.
     pub(super) fn equals(&self, other: ValueRef<'_>) -> bool {
         match (self, other) {
@@ -53,13 +63,7 @@ impl Stored<'_> {
 
 impl ToSql for Stored<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(integer) => ValueRef::Integer(*integer),
-            Self::Real(real) => ValueRef::Real(*real),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(blob) => ValueRef::Blob(blob),
-        }))
+        Ok(ToSqlOutput::Borrowed(self.as_ref()))
     }
 }
 
@@ -67,6 +71,10 @@ impl ColumnType {
     /// What is stored for a value in a form. A form that cannot hold the value gives way: a value is never cut.
     pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, Misfit> {
         let stored = match value {
+            // A column that forbids NULL holds no value as the JSON value `null`.
+            Value::Null if self.kind == Kind::Json && (form.has(JSON_NULL) || self.not_null) => {
+                return Ok(Stored::Text(Cow::Borrowed("null")));
+            }
             Value::Null => return Ok(Stored::Null),
             Value::Bool(flag) => boolean(*flag, form),
             Value::I64(integer) => integer_in(*integer, form),

@@ -13,7 +13,16 @@ pub(super) struct Catalog {
 pub(super) struct Table {
     pub(super) name: String,
     pub(super) kind: TableKind,
+    pub(super) storage: TableStorage,
     pub(super) columns: Vec<Column>,
+}
+
+/// What the b-tree of a table is keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableStorage {
+    Rowid,
+    /// The primary key: a table made `WITHOUT ROWID`.
+    PrimaryKey,
 }
 
 /// What `PRAGMA table_list` calls it.
@@ -89,7 +98,7 @@ impl Catalog {
     /// Reads the names of all tables and their columns.
     pub(super) fn read(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare(
-            "SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
+            "SELECT name, type, strict, wr FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
         )?;
         let mut rows = statement.query([])?;
         let mut tables = Vec::new();
@@ -108,7 +117,8 @@ impl Catalog {
                 TableKind::Table => columns(connection, &name, row.get(2)?)?,
                 _ => Vec::new(),
             };
-            tables.push(Table { name, kind, columns });
+            let storage = if row.get(3)? { TableStorage::PrimaryKey } else { TableStorage::Rowid };
+            tables.push(Table { name, kind, storage, columns });
         }
         Ok(Self { tables })
     }
@@ -125,9 +135,21 @@ impl Table {
     /// The column that is another name of the rowid, if there is one.
     pub(super) fn rowid_alias(&self) -> Option<&Column> {
         match self.primary_key().as_slice() {
-            [column] if column.declared.eq_ignore_ascii_case("INTEGER") => Some(column),
+            [column]
+                if self.storage == TableStorage::Rowid && column.declared.eq_ignore_ascii_case("INTEGER") =>
+            {
+                Some(column)
+            }
             _ => None,
         }
+    }
+
+    /// A name for the rowid that no column has; `None` for a table without a rowid or without such a name.
+    pub(super) fn rowid_name(&self) -> Option<&'static str> {
+        let is_free = |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        (self.storage == TableStorage::Rowid)
+            .then(|| ["rowid", "_rowid_", "oid"].into_iter().find(is_free))
+            .flatten()
     }
 }
 
@@ -174,6 +196,35 @@ pub(super) fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>
         index.columns = statement.query_map([&index.name], |row| row.get(0))?.collect::<Result<_>>()?;
     }
     Ok(indexes)
+}
+
+impl Index {
+    /// The columns of an index that holds every row and no expression.
+    pub(super) fn plain_columns(&self) -> Option<Vec<&str>> {
+        let columns = self.columns.iter().map(Option::as_deref).collect::<Option<Vec<_>>>();
+        columns.filter(|_| !self.partial)
+    }
+
+    /// Whether it keeps exactly these columns unique, in any order.
+    pub(super) fn makes_unique<'k>(&self, key: impl Iterator<Item = &'k str>) -> bool {
+        let mut key: Vec<&str> = key.collect();
+        key.sort_unstable();
+        let columns = self.plain_columns().map(|mut columns| {
+            columns.sort_unstable();
+            columns
+        });
+        self.unique && columns.is_some_and(|columns| columns == key)
+    }
+}
+
+/// The columns of an index, with the collation of each; without the columns that only find its rows.
+pub(super) fn index_collations(
+    connection: &Connection,
+    index: &str,
+) -> Result<Vec<(Option<String>, String)>> {
+    let mut statement = connection
+        .prepare_cached("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno")?;
+    statement.query_map([index], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// The names of the triggers of a table.

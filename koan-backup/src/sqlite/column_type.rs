@@ -13,6 +13,8 @@ use super::form::{
 pub(super) struct ColumnType {
     pub(super) kind: Kind,
     pub(super) affinity: Affinity,
+    /// Whether the column forbids NULL.
+    pub(super) not_null: bool,
     /// What a whole number means as a time.
     pub(super) unit: UnixUnit,
     /// Whether the field's own form of times counts units since 1970.
@@ -68,6 +70,7 @@ impl ColumnType {
         Self {
             kind,
             affinity: column.affinity,
+            not_null: column.not_null,
             unit,
             counts_time,
             takes_iso: wire == WireForm::Plain,

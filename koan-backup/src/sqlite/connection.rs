@@ -7,7 +7,10 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::collation::Collations;
+use super::derived::Recomputed;
 use super::error::failed;
+use super::pragmas::{Role, pin};
 
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
@@ -15,6 +18,10 @@ pub(super) struct Location {
     pub(super) path: PathBuf,
     pub(super) access: Access,
     pub(super) busy_timeout: Duration,
+    /// What the application compares text with, besides SQLite's own collations.
+    pub(super) collations: Collations,
+    /// What triggers fill and the application computes again after a restore.
+    pub(super) recomputed: Recomputed,
 }
 
 /// What may be done with the file.
@@ -30,7 +37,7 @@ impl Location {
         self.check_path()?;
         let connection = match self.access {
             Access::Full => {
-                self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?
+                self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, Role::Read)?
             }
             Access::ReadOnly => self.reading()?,
         };
@@ -43,10 +50,11 @@ impl Location {
     /// The file is opened for writing all the same where that is allowed: only then can SQLite finish what a crashed
     /// process left in the journal.
     pub(super) fn reading(&self) -> Result<Connection> {
-        let connection = self.connect(match self.access {
+        let flags = match self.access {
             Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        })?;
+        };
+        let connection = self.connect(flags, Role::Read)?;
         connection
             .execute_batch("PRAGMA query_only = ON")
             .map_err(|error| failed(&self.path, "opening", error))?;
@@ -55,7 +63,7 @@ impl Location {
 
     /// A connection that reads, and writes to tables of its own that vanish with it.
     pub(super) fn comparing(&self) -> Result<Connection> {
-        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
     }
 
     /// A connection that writes.
@@ -69,15 +77,17 @@ impl Location {
                 ),
             ));
         }
-        self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)
+        self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, Role::Write)
     }
 
-    fn connect(&self, flags: OpenFlags) -> Result<Connection> {
+    fn connect(&self, flags: OpenFlags, role: Role) -> Result<Connection> {
         let opened = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let prepared = opened.and_then(|connection| {
             connection.busy_timeout(self.busy_timeout)?;
             // A quoted name that is no column must be an error, not a string.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+            pin(&connection, role)?;
+            self.collations.define(&connection)?;
             Ok(connection)
         });
         prepared.map_err(|error| failed(&self.path, "opening", error))

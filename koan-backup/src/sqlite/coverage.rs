@@ -8,7 +8,7 @@ use super::catalog::{TableKind, references};
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets, root_twin};
 use super::snapshot::Reader;
-use crate::sql::coverage::{self, Seen, View};
+use crate::sql::coverage::{self, Ignored, Known, Seen, View};
 
 /// Describes the database as `entities` see it. Tables in `ignored` are not missed.
 pub(super) fn describe(
@@ -21,6 +21,9 @@ pub(super) fn describe(
     let mut twins = BTreeMap::new();
     let views: Vec<_> = entities.iter().map(|entity| view(reader, entity, &mut twins)).collect();
     description.entities = coverage::of_all(&views);
+    let known: Vec<Known<'_>> = reader.catalog.tables.iter().map(|table| known(&table.name)).collect();
+    let ignored = Ignored { tables: ignored, is: is_named };
+    description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<&str> =
         views.iter().flat_map(|view| &view.tables).map(|seen| seen.id.as_str()).collect();
     let tables = reader
@@ -30,7 +33,7 @@ pub(super) fn describe(
         .filter(|table| matches!(table.kind, TableKind::Table | TableKind::Virtual));
     let unmapped = tables
         .map(|table| &table.name)
-        .filter(|name| !mapped.contains(name.as_str()) && !ignored.contains_key(*name));
+        .filter(|name| !mapped.contains(name.as_str()) && !ignored.holds(&self::known(name)));
     description.unmapped_tables = unmapped.map(|name| coverage::unmapped(name, twins.get(name))).collect();
     description.unmapped_tables.sort();
     let pairs = references(&reader.connection)
@@ -38,6 +41,15 @@ pub(super) fn describe(
     description.foreign_keys =
         pairs.into_iter().map(|(table, parent)| ForeignKey { table, parent }).collect();
     Ok(description)
+}
+
+fn known(name: &str) -> Known<'_> {
+    Known { shown: name, schema: "main", name, partition_of: None }
+}
+
+/// SQLite does not tell names apart by case.
+fn is_named(name: &str, table: &Known<'_>) -> bool {
+    name.eq_ignore_ascii_case(table.name)
 }
 
 /// What one entity has to do with the database.
@@ -57,6 +69,7 @@ fn view<'r>(
     let tables = [root].into_iter().chain(sets).map(|table| Seen {
         id: table.name.clone(),
         table: table.name.clone(),
+        belongs: None,
         matched: Mapping::matched(table, entity),
     });
     View { entity, tables: tables.collect(), problem: None }

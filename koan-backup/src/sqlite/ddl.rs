@@ -48,12 +48,17 @@ fn from_schema(entity: &EntityCodec, name: &str) -> String {
 
 fn column(field: &FieldSchema, single_key: bool) -> String {
     let mut text = quoted(column_name(field));
-    let declared = declared_type(field);
+    let declared = match declared_type(field) {
+        // `INTEGER PRIMARY KEY` is another name of the rowid, in which SQLite puts a number in place of NULL.
+        "INTEGER" if field.key && field.nullable => "INT",
+        declared => declared,
+    };
     if !declared.is_empty() {
         text.push(' ');
         text.push_str(declared);
     }
-    if field.key || (field.required && !field.nullable && field.logical != LogicalType::Json) {
+    let forbids_null = field.key || (field.required && field.logical != LogicalType::Json);
+    if forbids_null && !field.nullable {
         text.push_str(" NOT NULL");
     }
     if field.key && single_key {
@@ -66,7 +71,7 @@ fn column_name(field: &FieldSchema) -> &str {
     field.column.as_deref().unwrap_or(&field.name)
 }
 
-fn declared_type(field: &FieldSchema) -> &'static str {
+pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     match (&field.logical, field.wire) {
         // A column without a type keeps whatever it is given.
         (_, WireForm::Own) => "",

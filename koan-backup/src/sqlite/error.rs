@@ -9,10 +9,19 @@ use rusqlite::ErrorCode;
 ///
 /// SQLite names tables and columns in its messages, never what is in them.
 pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
+    let is_log_shut = is_shut(&error) && is_in_wal_mode(path);
     let path = path.display();
     let Some(code) = error.sqlite_error_code() else {
         return Error::with_source(ErrorKind::Provider, format!("{what} in `{path}` failed"), error);
     };
+    if is_log_shut {
+        let text = format!(
+            "{what} in `{path}` failed: the database is in WAL mode, so SQLite needs the file `{path}-shm` beside it and can neither \
+             make nor open it; let this process write in that directory, or copy the database with its `-wal` file to a directory \
+             where it may write, or have the application set `PRAGMA journal_mode = DELETE`"
+        );
+        return Error::with_source(ErrorKind::Provider, text, error);
+    }
     let (kind, remedy) = match code {
         ErrorCode::OperationInterrupted => return Error::cancelled(),
         ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full; make room and try again"),
@@ -43,9 +52,30 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
     Error::with_source(kind, format!("{what} in `{path}` failed: {remedy}"), error)
 }
 
+/// Whether a file could not be opened or written.
+fn is_shut(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
+}
+
+/// Whether the header of a database file says that its changes are in a log: <https://sqlite.org/fileformat2.html#file_format_version_numbers>
+fn is_in_wal_mode(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut header = [0; 20];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[18..] == [2, 2]
+}
+
 /// Whether a constraint was broken.
 pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// Whether another row has the values that a unique index keeps apart.
+pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID, SQLITE_CONSTRAINT_UNIQUE};
+    let codes = [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID, SQLITE_CONSTRAINT_UNIQUE];
+    matches!(error.sqlite_error(), Some(failure) if codes.contains(&failure.extended_code))
 }
 
 /// Whether a statement did not compile.

@@ -133,6 +133,11 @@ pub(super) const FRACTION_MINIMAL: u32 = 1 << 18;
 /// None, three, six or nine fraction digits, as few as the value needs.
 pub(super) const FRACTION_THREES: u32 = 1 << 19;
 
+/// No value as the JSON text `null`, which the database tells from NULL.
+pub(super) const JSON_NULL: u32 = 1 << 20;
+/// Every form in which NULL is NULL.
+pub(super) const SQL_NULL: u32 = NATIVE | INTEGER | REAL | TEXT | BLOB | REAL_SHORT | TEXT_POINT;
+
 impl Form {
     pub(super) const fn plain(ways: u32) -> Self {
         Self { shape: Shape::Plain, ways }

@@ -8,7 +8,7 @@ use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;
 use super::identifier::folded;
 use crate::sql::columns::{Columns, missing, require_none};
-use crate::sql::coverage::Matched;
+use crate::sql::coverage::{self, Matched};
 use crate::sql::tables;
 
 pub(super) use sets::{named_sets, root_twin};
@@ -44,6 +44,14 @@ pub(super) enum Content {
 }
 
 impl Place {
+    /// The serde name of its field; the name of the column where a flattened map takes it up.
+    pub(super) fn field_name<'e>(&'e self, entity: &'e EntityCodec) -> &'e str {
+        match self.content {
+            Content::Field(index) => &entity.schema().fields[index].name,
+            Content::Extra => &self.column.name,
+        }
+    }
+
     /// How values are read from the column and written to it.
     pub(super) fn column_type(&self, entity: &EntityCodec) -> ColumnType {
         match self.content {
@@ -107,8 +115,19 @@ impl Mapping {
             problem: mapping.problem(entity),
             covered_columns: mapping.places.iter().map(|place| place.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
+            bulky_fields: mapping.bulky_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
+    }
+
+    /// Fields of bytes that a line holds as a list of numbers.
+    fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
+        let fields = &entity.schema().fields;
+        let is_bulky = |place: &Place| match place.content {
+            Content::Field(index) => coverage::is_bulky(&fields[index]).then_some(index),
+            Content::Extra => None,
+        };
+        self.places.iter().filter_map(is_bulky).collect()
     }
 
     /// [`problem`](Self::problem) as an error.

@@ -1,13 +1,17 @@
 //! How a database is opened.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::Sqlite;
+use super::collation::Collations;
 use super::connection::{Access, Location};
+use super::derived::Recomputed;
 
 /// How long a locked database is waited for, if nothing else is said.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,7 +26,13 @@ pub struct SqliteOptions {
 impl SqliteOptions {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
-            location: Location { path, access: Access::Full, busy_timeout: BUSY_TIMEOUT },
+            location: Location {
+                path,
+                access: Access::Full,
+                busy_timeout: BUSY_TIMEOUT,
+                collations: Collations::default(),
+                recomputed: Recomputed::default(),
+            },
             ignored: BTreeMap::new(),
         }
     }
@@ -48,16 +58,54 @@ impl SqliteOptions {
         self
     }
 
+    /// Defines a collation that the application's tables use, as the application's own connections define it.
+    ///
+    /// SQLite cannot write a row of a table whose index uses a collation that it does not know, and a backup cannot tell whether
+    /// two keys are one by it.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), koan_backup::Error> {
+    /// let by_letters = |one: &str, other: &str| one.to_lowercase().cmp(&other.to_lowercase());
+    /// let shop = koan_backup::Sqlite::options("shop.db").collation("unicode_nocase", by_letters).open()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn collation(
+        mut self,
+        name: impl AsRef<str>,
+        compare: impl Fn(&str, &str) -> Ordering + Send + Sync + 'static,
+    ) -> Self {
+        self.location.collations.add(name.as_ref(), Arc::new(compare));
+        self
+    }
+
+    /// Names a table, or a column as `table.column`, that triggers fill and that the application computes again after a restore.
+    ///
+    /// Triggers do not fire in a restore. What they fill and no archive holds, and what SQLite cannot rebuild, makes a restore
+    /// fail before it writes, unless it is named here: then the restore says that it has to be computed again.
+    #[must_use]
+    pub fn recomputed(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.location.recomputed.add(name.into(), reason.into());
+        self
+    }
+
     /// Opens the database, or makes an empty one where there is none.
     ///
     /// # Errors
-    /// The path is a directory, its directory does not exist, or the file is not an SQLite database. An ignored table
-    /// has no reason.
+    /// The path is a directory, its directory does not exist, or the file is not an SQLite database. An ignored table or what is
+    /// recomputed has no reason.
     pub fn open(self) -> Result<Sqlite> {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!("table `{table}` is ignored without a reason; say why it needs no backup"),
+            ));
+        }
+        if let Some(name) = self.location.recomputed.without_reason() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("`{name}` is computed again after a restore, without a reason; say by what"),
             ));
         }
         self.location.establish()?;

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use koan_backup_core::Value;
 use rusqlite::types::ValueRef;
 
-pub(super) use moment::UNIX_EPOCH_IN_JULIAN_MILLIS;
+pub(super) use moment::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds};
 
 use super::catalog::Affinity;
 use super::column_type::{ColumnType, Kind};
-use super::form::{BLOB, Form, INTEGER, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
+use super::form::{BLOB, Form, INTEGER, JSON_NULL, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
 use super::number::{self, Number};
 use crate::sql::misfit::Misfit;
 
@@ -189,6 +189,10 @@ impl ColumnType {
     fn json<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
         let numeric = self.affinity.is_numeric();
         match stored {
+            ValueRef::Text(text) if is_json_null(text) => {
+                Ok((Value::Null, (text == b"null").then_some(Form::plain(JSON_NULL))))
+            }
+            ValueRef::Blob(blob) if is_json_null(blob) => Ok((Value::Null, None)),
             ValueRef::Text(text) => Ok((Value::Json(Cow::Borrowed(utf8(text)?)), self.plain(TEXT, true))),
             ValueRef::Blob(blob) => {
                 let text = std::str::from_utf8(blob).map_err(|_| {
@@ -221,6 +225,11 @@ impl ColumnType {
             ValueRef::Null => (Value::Null, None),
         })
     }
+}
+
+/// Whether text is the JSON value `null`.
+fn is_json_null(text: &[u8]) -> bool {
+    text.trim_ascii() == b"null"
 }
 
 fn bytes(stored: ValueRef<'_>) -> Result<Reading<'_>, Misfit> {

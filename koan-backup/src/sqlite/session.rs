@@ -2,6 +2,7 @@
 
 mod apply;
 mod compare;
+mod deferred;
 mod indexes;
 mod keys;
 mod previous;

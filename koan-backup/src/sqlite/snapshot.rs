@@ -1,6 +1,8 @@
 //! One read transaction for all entities.
 
+mod access;
 mod cursor;
+mod duplicates;
 mod physical;
 
 use std::path::PathBuf;
@@ -11,13 +13,15 @@ use koan_backup_core::{
 };
 use rusqlite::Connection;
 
-pub(super) use cursor::key_condition;
+pub(super) use access::hash;
 pub(super) use physical::Physical;
 
 use super::catalog::Catalog;
+use super::collation::Collations;
 use super::connection::Location;
+use super::derived::Recomputed;
 use super::error::failed;
-use super::identifier::quoted;
+use super::index_check::table_rows;
 use super::mapping::{Mapping, find_table, named_sets};
 use super::thread::{ConnectionThread, Work};
 
@@ -27,6 +31,8 @@ pub(super) struct Reader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     pub(super) catalog: Catalog,
+    pub(super) collations: Collations,
+    pub(super) recomputed: Recomputed,
 }
 
 impl Work for Reader {
@@ -40,7 +46,8 @@ impl Work for Reader {
 impl Reader {
     /// Begins a read transaction on a fresh connection.
     pub(super) fn begin(connection: Connection, location: &Location) -> Result<Self> {
-        let path = location.path.clone();
+        let (path, collations) = (location.path.clone(), location.collations.clone());
+        let recomputed = location.recomputed.clone();
         // BEGIN alone takes no snapshot; the first read does.
         let begun = connection.execute_batch("BEGIN").and_then(|()| {
             connection
@@ -48,15 +55,13 @@ impl Reader {
             Catalog::read(&connection)
         });
         let catalog = begun.map_err(|error| failed(&path, "beginning to read", error))?;
-        Ok(Self { connection, path, catalog })
+        Ok(Self { connection, path, catalog, collations, recomputed })
     }
 
     fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
         let mapping = Mapping::find(&self.catalog, entity, set)?;
-        let query = format!("SELECT count(*) FROM main.{}", quoted(&mapping.table.name));
-        let count = self.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
-        let count = count.map_err(|error| failed(&self.path, "counting rows", error))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        let count = table_rows(&self.connection, &mapping.table.name);
+        count.map_err(|error| failed(&self.path, "counting rows", error))
     }
 
     fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {

@@ -5,10 +5,12 @@ use serde::Deserialize as _;
 
 use super::catalog::{indexes, references, triggers};
 use super::connection::Access;
+use super::derived;
 use super::error::failed;
 use super::form::FormReplay;
 use super::habit::key_forms;
-use super::identifier::listed;
+use super::index_check::{index_faults, table_rows};
+use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 use super::snapshot::{Physical, Reader};
 use crate::sql::findings::{self, Taken, UnmappedColumn};
@@ -41,8 +43,12 @@ pub(super) fn assess(
         .map(|(entity, mapping)| Taken { entity, id: &mapping.table.name, table: &mapping.table.name })
         .collect();
     findings.extend(findings::of_sharing(&taken));
-    let looked = look_at_schema(reader, &mappings, &mut findings);
-    looked.map_err(|error| failed(&reader.path, "reading the tables", error))?;
+    let lost = |error| failed(&reader.path, "reading the tables", error);
+    look_at_schema(reader, &mappings, &mut findings).map_err(lost)?;
+    look_at_damage(reader, &mappings, options, &mut findings).map_err(lost)?;
+    findings.extend(
+        derived::assess(&reader.connection, &reader.catalog, &reader.recomputed, &mappings).map_err(lost)?,
+    );
     let read_only = access == Access::ReadOnly || reader.connection.is_readonly("main").unwrap_or(false);
     if let (true, SessionIntent::Apply, Some(target)) = (read_only, options.intent, targets.first()) {
         findings.push(Finding::new(
@@ -118,6 +124,32 @@ fn look_at_key(
     Ok(())
 }
 
+/// Indexes that lack rows, and collations that are not known: records would not find their rows, or could not be written.
+fn look_at_damage(
+    reader: &Reader,
+    mappings: &[(&'static str, Mapping)],
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    for (name, mapping) in mappings {
+        let table = &mapping.table.name;
+        let mut add = |message: String| findings.push(Finding::new(Severity::Error, *name, message));
+        let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
+        for collation in unknown_collations(&reader.connection, &reader.collations, table, columns)? {
+            add(format!(
+                "table `{table}` uses the collation `{collation}`, which is not defined here, so no record can be written; define \
+                 it with `Sqlite::options(…).collation(\"{collation}\", …)`"
+            ));
+        }
+        if !options.replace_existing {
+            let rows = table_rows(&reader.connection, table)?;
+            let faults = index_faults(&reader.connection, &reader.collations, table, rows)?;
+            faults.iter().for_each(|fault| add(fault.message(table)));
+        }
+    }
+    Ok(())
+}
+
 /// Triggers, keys and foreign keys.
 fn look_at_schema(
     reader: &Reader,
@@ -125,15 +157,13 @@ fn look_at_schema(
     findings: &mut Vec<Finding>,
 ) -> rusqlite::Result<()> {
     let pairs = references(&reader.connection)?;
+    let mut all_silenced = Vec::new();
     for (name, mapping) in mappings {
         let table = &mapping.table.name;
         let mut add = |message: String| findings.push(Finding::new(Severity::Note, *name, message));
         let silenced = triggers(&reader.connection, table)?;
         if !silenced.is_empty() {
-            let list = listed(silenced.iter().map(String::as_str));
-            add(format!(
-                "triggers {list} of table `{table}` do not fire; what they did is restored only if it is in the archive"
-            ));
+            all_silenced.push((*name, table.as_str(), silenced));
         }
         let parents = pairs.iter().filter(|(child, _)| child == table).map(|(_, parent)| parent);
         for parent in parents.filter(|parent| !mappings.iter().any(|(_, other)| other.table.name == **parent))
@@ -148,6 +178,7 @@ fn look_at_schema(
             ));
         }
     }
+    findings.extend(findings::of_triggers(&all_silenced));
     Ok(())
 }
 
@@ -162,9 +193,5 @@ fn has_unique_key(reader: &Reader, mapping: &Mapping) -> rusqlite::Result<bool> 
         return Ok(true);
     }
     let indexes = indexes(&reader.connection, &mapping.table.name)?;
-    Ok(indexes.iter().any(|index| {
-        let mut columns: Vec<&str> = index.columns.iter().filter_map(Option::as_deref).collect();
-        columns.sort_unstable();
-        index.unique && !index.partial && columns.len() == index.columns.len() && columns == key
-    }))
+    Ok(indexes.iter().any(|index| index.makes_unique(key.iter().copied())))
 }

@@ -51,7 +51,7 @@ impl Program {
             let child = command.spawn().expect("setpriv of util-linux");
             let mut server = Self { child, port, folder };
             let began = Instant::now();
-            while began.elapsed() < Duration::from_secs(60) && server.is_running() {
+            while began.elapsed() < crate::wait::GIVE_UP && server.is_running() {
                 if (start.is_ready)(port) {
                     return server;
                 }

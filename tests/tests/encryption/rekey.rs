@@ -147,12 +147,10 @@ async fn an_archive_that_is_restored_from_is_not_removed_and_that_is_told() {
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let koan = over(&clinic, vault.storage(), &new, &old).await;
     // Its lease is written when it waits for the archive.
-    store.fail([Fault::always(Operation::Head, "archives/", Failure::Slow(60_000))]);
+    store.fail([Fault::always(Operation::Head, "archives/", Failure::Never)]);
     let restoring = over(&clinic, store.storage(), &old, &old).await;
     let sealing = async {
-        while store.asked(Operation::Head, "archives/") == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        store.until_asked(Operation::Head, "archives/", 1).await;
         koan.rekey(id).await
     };
     let report = tokio::select! {
@@ -174,16 +172,17 @@ async fn of_two_at_once_of_which_one_knows_no_leases_the_later_one_changes_nothi
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     // It has read all of the old archive when it waits for the store.
-    store.fail([Fault::always(Operation::Complete, "archives/", Failure::Slow(1500))]);
+    store.fail([Fault::always(Operation::Complete, "archives/", Failure::Held)]);
     let slow = over(&clinic, store.storage(), &other, &old).await;
     let quick = over(&clinic, vault.storage(), &new, &old).await;
     let overtaking = async {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        store.until_asked(Operation::Complete, "archives/", 1).await;
         let lease = Path::from(format!("leases/rekey/{id}/0000000001.json"));
         let kept = vault.store().get(&lease).await.expect("a lease").bytes().await.expect("readable");
         vault.store().delete(&lease).await.expect("removed");
         let first = quick.rekey(id).await;
         vault.store().put(&lease, kept.into()).await.expect("written");
+        store.fail([]);
         first
     };
     let (overtaken, first) = tokio::join!(slow.rekey(id).into_future(), overtaking);
@@ -273,13 +272,11 @@ async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_as
     summary.require_all().expect_err("the old keys open one of the old archives");
 }
 
-/// Cancels when the store was asked once more than `after` times, and gives the work 5 s to end.
+/// Cancels when the store was asked once more than `after` times. The store never answers: only the cancellation ends the work.
 async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
-    while store.asked(operation, "archives/") <= after {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    store.until_asked(operation, "archives/", after + 1).await;
     token.cancel();
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    std::future::pending().await
 }
 
 #[tokio::test]
@@ -290,7 +287,7 @@ async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
     let id = over(&clinic, store.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let before = stored(&vault).await;
     let cancelled = async |operation, after| {
-        store.fail([Fault::always(operation, "archives/", Failure::Slow(60_000)).after(after)]);
+        store.fail([Fault::always(operation, "archives/", Failure::Never).after(after)]);
         let token = CancellationToken::new();
         let koan = over(&clinic, store.storage(), &new, &old).await;
         tokio::select! {
@@ -328,7 +325,7 @@ async fn a_whole_profile_that_is_cancelled_half_way_names_those_that_are_left() 
         koan.backup(name).await.expect("a backup");
     }
     let token = CancellationToken::new();
-    store.fail([Fault::always(Operation::Part, "archives/", Failure::Slow(60_000)).after(1)]);
+    store.fail([Fault::always(Operation::Part, "archives/", Failure::Never).after(1)]);
     let koan = over(&clinic, store.storage(), &new, &old).await;
     let cancelling = cancelled_at(&token, &store, Operation::Part, 1);
     let summary = tokio::select! {

@@ -76,23 +76,22 @@ async fn documents_that_come_go_or_change_while_they_are_read_fail_the_read() {
         ("changed", |shelf| shelf.put("Book/0001.json", "{\"id\":1,\"title\":\"b\"}")),
     ];
     for (what, change) in changes {
-        for id in 0..200 {
-            let mode = if id % 2 == 0 { "a" } else { "bb" };
-            shelf.put(&format!("Book/{id:04}.json"), format!("{{\"id\":{id},\"title\":\"{mode}\"}}"));
+        // Two documents fill a chunk, and the sink holds few chunks: most are not read before somebody takes some.
+        let title = "a".repeat(600 << 10);
+        for id in 0..16 {
+            shelf.put(&format!("Book/{id:04}.json"), format!("{{\"id\":{id},\"title\":\"{title}\"}}"));
         }
         let snapshot = provider.snapshot().await.expect("a snapshot");
         assert_eq!(snapshot.consistency(), Consistency::None);
-        // Batches of one, so that the read is still under way when the first has come.
-        let (sink, chunks) = RecordSink::channel(codec(), 1);
+        let (sink, mut chunks) = RecordSink::channel(codec(), 1);
         let read = snapshot.read(ReadRequest::all(codec(), SetName::root()), sink);
-        tokio::pin!(read);
-        // Polled until the first of its pieces was read.
-        for _ in 0..3 {
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(2), &mut read).await;
-        }
-        change(&shelf);
-        let ended = read.await;
-        drop(chunks);
+        let changing = async {
+            // The directory was listed, and the document that changes was read.
+            chunks.recv().await.expect("documents");
+            change(&shelf);
+            while chunks.recv().await.is_some() {}
+        };
+        let (ended, ()) = tokio::join!(read, changing);
         let error =
             ended.err().map(|error| error.chain()).unwrap_or_else(|| panic!("{what}: read with success"));
         assert!(error.contains("was changed while it was read"), "{what}: {error}");
@@ -197,6 +196,7 @@ async fn keys_of_every_sort_are_files_of_their_own() {
 async fn a_dry_run_writes_nothing_not_even_directories() {
     for shelf in [Shelf::lines().await, Shelf::documents().await] {
         let other = shelf.path("../other");
+        fs::create_dir_all(&other).expect("made");
         let provider: Arc<dyn Provider> = Arc::new(JsonFiles::lines(&other).expect("a directory"));
         let options = koan_backup::SessionOptions::default();
         drop(provider.assess(&[], &options).await.expect("assessed"));

@@ -14,7 +14,7 @@ const BEGUN: &str = "the job has begun";
 const ENDING: &str = "the job is ending";
 const DONE: &str = "the job is done";
 /// Nothing here takes that long: a process that does hangs.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
 
 /// How far a job was when it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,26 +5,26 @@ use std::time::Duration;
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event, SetName};
 use koan_backup_tests::scripted::{Script, Scripted};
+use koan_backup_tests::virtual_clock::VirtualClock;
 use serde_json::json;
 
 use super::shop::{NAME, Shared, User, builder, complete, patiently};
 
 const SLOW: Duration = Duration::from_millis(20);
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_two_that_back_up_under_one_name_one_wins_and_the_other_is_told_who() {
     let shared = Shared::new();
-    let (a, b) = (shared.koan("left", SLOW).await, shared.koan("right", SLOW).await);
+    let (a, b) = (shared.koan("shop", SLOW).await, shared.koan("shop", SLOW).await);
     let (left, right) = tokio::join!(a.backup(NAME).into_future(), b.backup(NAME).into_future());
-    let (won, lost, winner) = match (left, right) {
-        (Ok(won), Err(lost)) => (won, lost, "left"),
-        (Err(lost), Ok(won)) => (won, lost, "right"),
+    let (won, lost) = match (left, right) {
+        (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => (won, lost),
         both => panic!("one of them wins: {both:?}"),
     };
     assert_eq!(lost.kind(), ErrorKind::Busy);
     for part in [
         "somebody is backing up `nightly`",
-        &format!("application `{winner}`"),
+        "application `shop`",
         &format!("process {}", std::process::id()),
         "nothing has to be unlocked",
     ] {
@@ -49,7 +49,7 @@ async fn another_name_or_another_place_does_not_wait() {
     first.and(second).and(third).expect("none of them waits");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_says_who_works_on_what() {
     let shared = Shared::new();
     let koan = shared.koan("shop", SLOW).await;
@@ -62,7 +62,10 @@ async fn a_lease_says_who_works_on_what() {
     let (backup, lease) = tokio::join!(backup, looked);
     let manifest = backup.expect("a backup").manifest().clone();
     assert_eq!(lease["formatVersion"], 1);
-    assert_eq!(lease["subject"], json!({ "backup": NAME }));
+    assert_eq!(
+        lease["subject"],
+        json!({ "backupBy": { "name": NAME, "application": "shop", "environment": "development" } })
+    );
     assert_eq!(lease["holder"]["application"], "shop");
     assert_eq!(lease["holder"]["process"], std::process::id());
     assert_eq!(lease["leaseSeconds"], 60);
@@ -77,7 +80,8 @@ async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
     let shared = Shared::new();
     let dies = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
     dies.put(&SetName::root(), &User { id: 1 });
-    let koan = Koan::builder().storage("shared", shared.storage()).provider("main", dies);
+    let koan = Koan::builder().application("shop").storage("shared", shared.storage());
+    let koan = koan.provider("main", dies);
     let koan = koan.build().await.expect("a context");
     assert_eq!(koan.backup(NAME).await.expect_err("it dies").kind(), ErrorKind::Provider);
     assert_eq!(shared.lease("backup/nightly")["released"], true);
@@ -94,7 +98,7 @@ async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
     assert_eq!(shared.lease("backup/nightly")["released"], true);
 
     // At any moment, also while the lease is taken.
-    let quick = shared.koan("quick", Duration::ZERO).await;
+    let quick = shared.koan("shop", Duration::ZERO).await;
     for millis in [1, 3, 10, 100] {
         let dropped = tokio::time::timeout(Duration::from_millis(millis), koan.backup(NAME).into_future());
         assert!(dropped.await.is_err(), "it was done within {millis} ms");
@@ -103,13 +107,15 @@ async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
     let shared = Shared::new();
-    let slow = Duration::from_millis(200);
+    // By the time of the runtime, which is paused: 20 records take 4 s, whatever the machine does meanwhile.
+    let (slow, clock) = (Duration::from_millis(200), VirtualClock::start());
     let koan = builder("shop", shared.storage(), slow).lease_time(Duration::from_secs(1));
-    let koan = koan.build().await.expect("a context");
-    let other = shared.koan("other", Duration::ZERO).await;
+    let koan = koan.clock(clock.clone()).build().await.expect("a context");
+    let other = builder("shop", shared.storage(), Duration::ZERO).clock(clock);
+    let other = other.build().await.expect("a context");
     let contended = async {
         tokio::time::sleep(Duration::from_millis(3300)).await;
         other.backup(NAME).await
@@ -127,4 +133,21 @@ async fn a_lease_that_holds_for_too_short_or_too_long_fails_the_start() {
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().contains("`lease_time`"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn another_application_or_environment_backs_up_under_the_same_name_at_the_same_time() {
+    let shared = Shared::new();
+    let slow = shared.koan("shop", SLOW).await;
+    let other = shared.koan("till", Duration::ZERO).await;
+    let staging = builder("shop", shared.storage(), Duration::ZERO).environment("staging");
+    let staging = staging.build().await.expect("a context");
+    let others = async {
+        patiently(async || !shared.leases("backup/nightly").is_empty()).await;
+        other.backup(NAME).await.and(staging.backup(NAME).await)
+    };
+    let (first, others) = tokio::join!(slow.backup(NAME).into_future(), others);
+    others.and(first).expect("none of them waits");
+    assert_eq!(slow.catalog().by_name(NAME).await.expect("listed").len(), 1);
+    assert_eq!(slow.backups().await.expect("listed").len(), 3);
 }

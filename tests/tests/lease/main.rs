@@ -4,6 +4,7 @@ mod backups;
 mod clock;
 mod lost;
 mod processes;
+mod removing;
 mod restores;
 mod shop;
 mod stores;

@@ -7,6 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::log::Log;
+use koan_backup_tests::wait;
 use object_store::ObjectStoreExt;
 
 use super::shop::{NAME, RECORDS, Shared, builder, patiently};
@@ -42,9 +43,8 @@ async fn a_restore_that_is_dropped_does_not_keep_its_pin() {
     let store = FaultyStore::over(vault.store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     koan.backup(NAME).await.expect("a backup");
-    store.fail([Fault::always(Operation::Get, "archives/", Failure::Slow(60_000))]);
-    let dropped = tokio::time::timeout(Duration::from_millis(300), koan.restore(NAME).into_future()).await;
-    assert!(dropped.is_err(), "it ended before the store answered");
+    store.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
+    wait::dropped_at(store.until_asked(Operation::Get, "archives/", 1), koan.restore(NAME)).await;
     let pins = async || vault.files().await.iter().filter(|file| file.contains("leases/restore")).count();
     patiently(async || pins().await == 0).await;
 }
@@ -52,7 +52,7 @@ async fn a_restore_that_is_dropped_does_not_keep_its_pin() {
 #[tokio::test]
 async fn several_restores_pin_a_backup_at_once() {
     let shared = Shared::new();
-    let (a, b) = (shared.koan("left", Duration::ZERO).await, shared.koan("right", Duration::ZERO).await);
+    let (a, b) = (shared.koan("shop", Duration::ZERO).await, shared.koan("shop", Duration::ZERO).await);
     a.backup(NAME).await.expect("a backup");
     let (left, right) = tokio::join!(a.restore(NAME).into_future(), b.restore(NAME).into_future());
     left.and(right).expect("neither waits");
@@ -78,11 +78,12 @@ async fn a_backup_that_is_removed_while_its_restore_begins_is_not_restored() {
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     let id = koan.backup(NAME).await.expect("a backup").id();
     // It was found, and is removed before it is pinned.
-    store.fail([Fault::once(Operation::Put, "leases/restore", Failure::Slow(500))]);
+    store.fail([Fault::once(Operation::Put, "leases/restore", Failure::Held)]);
     let removed = async {
-        patiently(async || store.asked(Operation::Put, "leases/restore") > 0).await;
+        store.until_asked(Operation::Put, "leases/restore", 1).await;
         let path = object_store::path::Path::from(format!("manifests/{id}.json"));
         vault.store().delete(&path).await.expect("removed");
+        store.fail([]);
     };
     let (restored, ()) = tokio::join!(koan.restore(NAME).into_future(), removed);
     let error = restored.expect_err("it is gone");

@@ -25,6 +25,13 @@ pub(super) fn database(per_record: Duration) -> Scripted {
     database
 }
 
+/// A builder over a database whose first record is never read.
+pub(super) fn hanging(application: &str, storage: Storage) -> KoanBuilder {
+    let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
+    database.put(&SetName::root(), &User { id: 0 });
+    Koan::builder().application(application).storage("shared", storage).provider("main", database)
+}
+
 pub(super) fn builder(application: &str, storage: Storage, per_record: Duration) -> KoanBuilder {
     let builder = Koan::builder().application(application).storage("shared", storage);
     builder.provider("main", database(per_record))
@@ -53,12 +60,25 @@ impl Shared {
 
     /// The files of the leases of a subject, which are held or not.
     pub(super) fn leases(&self, subject: &str) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(self.path().join("leases").join(subject)) else {
-            return Vec::new();
-        };
+        let Ok(entries) = std::fs::read_dir(self.folder(subject)) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
         files.sort();
         files
+    }
+
+    /// The folder of the leases of a subject. That of a backup by name ends with a hash of whose it is.
+    fn folder(&self, subject: &str) -> PathBuf {
+        let folder = self.path().join("leases").join(subject);
+        let (Some(above), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
+        else {
+            return folder;
+        };
+        let of_name = |entry: &std::fs::DirEntry| {
+            let found = entry.file_name().into_string().unwrap_or_default();
+            subject.starts_with("backup/") && found.starts_with(&format!("{name}-"))
+        };
+        let found = std::fs::read_dir(above).ok().and_then(|entries| entries.flatten().find(of_name));
+        found.map_or(folder.clone(), |entry| entry.path())
     }
 
     /// The lease of a subject that counts.
@@ -102,11 +122,5 @@ pub(super) async fn the_failure(koan: &Koan) -> Manifest {
 
 /// Waits until something is so.
 pub(super) async fn patiently(is_so: impl AsyncFn() -> bool) {
-    for _ in 0..500 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it never was");
+    koan_backup_tests::wait::until("what the test waits for is so", is_so).await;
 }

@@ -178,7 +178,7 @@ fn write(table: &mut Table, records: &Table, restoring: &Restoring) -> Result<Wr
                 counts.kept += 1;
                 continue;
             }
-            (Some(known), _) if known == columns && restoring.dry_run => counts.unchanged += 1,
+            (Some(known), _) if known == columns => counts.unchanged += 1,
             (Some(_), _) => counts.updated += 1,
         }
         table.insert(*key, columns.clone());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event, Provider as _};
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{koan, koan_of};
@@ -34,8 +35,8 @@ async fn a_read_that_loses_its_connection_is_a_failed_backup_and_never_a_short_o
         let mut server = Server::start();
         server.sql(PARCELS);
         let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
-        let reached = CancellationToken::new();
-        let told = reached.clone();
+        let (reached, cut) = (CancellationToken::new(), CancellationToken::new());
+        let (told, awaited) = (reached.clone(), cut.clone());
         let running = koan.clone();
         let backup = tokio::spawn(async move {
             running
@@ -44,7 +45,7 @@ async fn a_read_that_loses_its_connection_is_a_failed_backup_and_never_a_short_o
                 .on_event(move |event| {
                     if matches!(event, Event::BatchRead { .. }) {
                         told.cancel();
-                        std::thread::sleep(Duration::from_millis(30));
+                        wait::until_blocking("the connection is cut", || awaited.is_cancelled());
                     }
                 })
                 .await
@@ -55,6 +56,7 @@ async fn a_read_that_loses_its_connection_is_a_failed_backup_and_never_a_short_o
         } else {
             assert_eq!(server.sql(BACKENDS), "t", "one reads");
         }
+        cut.cancel();
         let error = backup.await.expect("no panic").expect_err("the connection is gone");
         assert!(error.chain().contains("try again"), "{error:?}");
         assert!(koan.backups().await.expect("listed").iter().all(|found| !found.status.is_complete()));
@@ -75,23 +77,17 @@ async fn a_cancelled_or_dropped_backup_ends_what_the_server_does() {
     });
     let error = backup.await.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    let dropped = tokio::time::timeout(
-        Duration::from_millis(40),
-        koan.backup("dropped").batch_size(100).on_event(|_| {
+    let begun = CancellationToken::new();
+    let told = begun.clone();
+    let backup = koan.backup("dropped").batch_size(100).on_event(move |event| {
+        if matches!(event, Event::BatchRead { .. }) {
+            told.cancel();
+            // So that it takes longer than it takes to be dropped.
             std::thread::sleep(Duration::from_millis(2));
-        }),
-    );
-    assert!(dropped.await.is_err(), "it takes longer");
-    for _ in 0..100 {
-        if server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'") == "0" {
-            return;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!(
-        "{}",
-        server.sql("SELECT state, query FROM pg_stat_activity WHERE application_name = 'koan-backup'")
-    );
+    });
+    wait::dropped_at(begun.cancelled(), backup).await;
+    server.until_left_alone();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +101,9 @@ async fn a_restore_that_is_cut_anywhere_leaves_the_database_as_it_was() {
     for (round, cut) in ["session", "server", "client", "session", "server"].into_iter().enumerate() {
         let context = koan_on(&server, folder.path()).await;
         let reached = CancellationToken::new();
-        let (told, at) = (reached.clone(), 5_000 * (u64::try_from(round).expect("few") + 1));
+        let done = CancellationToken::new();
+        let (told, awaited) = (reached.clone(), done.clone());
+        let at = 5_000 * (u64::try_from(round).expect("few") + 1);
         let restore = tokio::spawn(async move {
             context
                 .restore("whole")
@@ -115,7 +113,7 @@ async fn a_restore_that_is_cut_anywhere_leaves_the_database_as_it_was() {
                 .on_event(move |event| {
                     if matches!(event, Event::BatchRestored { records, .. } if *records >= at) {
                         told.cancel();
-                        std::thread::sleep(Duration::from_millis(20));
+                        wait::until_blocking("the restore is cut", || awaited.is_cancelled());
                     }
                 })
                 .await
@@ -126,6 +124,7 @@ async fn a_restore_that_is_cut_anywhere_leaves_the_database_as_it_was() {
             "server" => server.kill(),
             _ => restore.abort(),
         }
+        done.cancel();
         match restore.await {
             Ok(result) => drop(result.expect_err("it was cut")),
             Err(ended) => assert!(ended.is_cancelled(), "{ended}"),
@@ -164,9 +163,13 @@ async fn a_connection_that_cannot_be_made_says_why() {
     )
     .expect("written");
     server.sql("SELECT pg_reload_conf()");
-    tokio::time::sleep(Duration::from_millis(300)).await;
     let port = server.port();
-    let text = refused(format!("postgres://ann:s3cret@127.0.0.1:{port}/test")).await;
+    let wrong = format!("postgres://ann:s3cret@127.0.0.1:{port}/test");
+    wait::until("the server asks for passwords", async || {
+        Postgres::connect(wrong.clone()).expect("an address").describe(&[]).await.is_err()
+    })
+    .await;
+    let text = refused(wrong).await;
     assert!(text.contains("28P01") && text.contains("check user, password"), "{text}");
     let right = Postgres::connect(format!("postgres://ann:right@127.0.0.1:{port}/test")).expect("an address");
     right.describe(&[]).await.expect("the right password");
@@ -248,7 +251,7 @@ async fn a_certificate_is_verified_where_that_is_asked_for() {
     }
     server.sql("ALTER SYSTEM SET ssl = on");
     server.sql("SELECT pg_reload_conf()");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    wait::until_blocking("the server has TLS", || server.sql("SHOW ssl") == "on");
     let port = server.port();
     let at = |host: &str, query: &str| format!("postgres://postgres@{host}:{port}/test?{query}");
     let file = |name: &str| folder.path().join(name).display().to_string();

@@ -3,16 +3,21 @@
 
 mod chinook;
 mod conformance;
+mod equality;
 mod faults;
 mod indexes;
+mod large;
+mod messages;
 mod naming;
 mod reading;
 mod references;
 mod restoring;
 mod rig;
+mod rules;
 mod sequences;
 mod settings;
 mod standby;
 mod state;
+mod swaps;
 mod types;
 mod values;

@@ -1,10 +1,9 @@
 //! What is found, and that it is read whole, in order and as of one moment.
 
-use std::time::Duration;
-
 use koan_backup::prelude::*;
 use koan_backup::{BackupReport, EntityCodec, KoanBuilder, Provider as _, ReadRequest, RecordSink, SetName};
 use koan_backup_tests::postgres::{Server, VERSIONS};
+use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{all, koan, koan_of, refused};
@@ -233,8 +232,9 @@ async fn a_table_cannot_be_altered_or_emptied_while_it_is_backed_up() {
     assert!(capabilities.snapshot_reads && capabilities.ordered_reads && capabilities.sets);
     let snapshot = database.snapshot().await.expect("a snapshot");
     assert_eq!(snapshot.concurrent_reads(), 2);
-    let mut truncate = server.spawn_sql("SET lock_timeout = '30s'; TRUNCATE account");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut truncate = server.spawn_sql("TRUNCATE account");
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    wait::until_blocking("the truncation waits", || server.sql(waiting) == "1");
     assert!(truncate.try_wait().expect("a child").is_none(), "it waits until the snapshot is dropped");
     drop(snapshot);
     assert!(truncate.wait().expect("a child").success());

@@ -87,6 +87,8 @@ async fn rows_that_refer_to_nothing_are_named_by_constraint_and_key() {
             "{level:?}"
         );
         assert_eq!(state(&server), before, "{level:?}");
+        let dry = koan.restore("nightly").entity::<Site>().level(level).dry_run().await;
+        assert_eq!(dry.expect_err("no such region").chain(), error.chain(), "{level:?}");
 
         let error =
             koan.restore("nightly").entity::<Visitor>().level(level).await.expect_err("no such region");
@@ -98,6 +100,7 @@ async fn rows_that_refer_to_nothing_are_named_by_constraint_and_key() {
         );
         assert_eq!(state(&server), before, "{level:?}");
     }
+    koan.restore("nightly").dry_run().await.expect("compared with what they refer to");
     koan.restore("nightly").await.expect("restored with what they refer to");
 
     server.sql("DELETE FROM north.site WHERE number < 13; DELETE FROM visitor");
@@ -105,9 +108,12 @@ async fn rows_that_refer_to_nothing_are_named_by_constraint_and_key() {
     server
         .sql("INSERT INTO region VALUES ('AT', 1); INSERT INTO north.site VALUES ('s3cret', 1, 'AT', 1, '')");
     let between = state(&server);
+    let dry = koan.restore("nightly").entity::<Region>().replace_existing().dry_run();
+    let dry = dry.await.expect_err("a site refers to a region that goes").chain();
     let only_regions = koan.restore("nightly").entity::<Region>().replace_existing();
     let error = only_regions.await.expect_err("a site refers to a region that goes");
     let text = error.chain();
+    assert_eq!(dry, text);
     assert!(text.contains("1 rows of table `north.site`") && !text.contains("s3cret"), "{text}");
     assert_eq!(state(&server), between);
     assert_ne!(before, between);

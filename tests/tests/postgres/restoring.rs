@@ -243,7 +243,7 @@ async fn partitioned_tables_and_tables_without_a_unique_key_are_restored() {
     let counts = koan.restore("nightly").await.expect("restored").entities[0].counts;
     assert_eq!((counts.inserted, counts.updated), (4, 16));
     let counts = koan.restore("nightly").replace_existing().await.expect("restored").entities[0].counts;
-    assert_eq!((counts.inserted, counts.updated, counts.deleted), (0, 20, 0));
+    assert_eq!((counts.inserted, counts.updated, counts.unchanged, counts.deleted), (0, 0, 20, 0));
     assert_eq!(server.sql("SELECT count(*), min(note) FROM purchase; SELECT count(*) FROM audit"), "20|n\n0");
     assert_eq!(server.schema(), schema);
     server.sql("INSERT INTO purchase SELECT * FROM purchase WHERE id = 3");

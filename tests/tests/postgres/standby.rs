@@ -1,10 +1,9 @@
 //! A standby that gives up what is read there, for what it has to replay.
 
-use std::time::{Duration, Instant};
-
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event};
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
 use super::rig::koan_of;
@@ -22,9 +21,6 @@ struct Truck {
     id: i64,
     content: String,
 }
-
-/// Nothing on the primary takes that long.
-const HANGS: Duration = Duration::from_secs(20);
 
 const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
 
@@ -49,10 +45,7 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
             .on_event(move |event| {
                 if matches!(event, Event::BatchRead { .. }) {
                     told.cancel();
-                    let begun = Instant::now();
-                    while !awaited.is_cancelled() && begun.elapsed() < HANGS {
-                        std::thread::sleep(Duration::from_millis(5));
-                    }
+                    wait::until_blocking("the standby has given up", || awaited.is_cancelled());
                 }
             })
             .await
@@ -63,11 +56,8 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
         primary.sql(statement);
     }
     // The session that keeps the snapshot waits for work, and is ended at once; one that sends is not.
-    let begun = Instant::now();
-    while standby.sql(SESSIONS) == "2" {
-        assert!(begun.elapsed() < HANGS, "{conflict:?}: nothing was given up");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let what = format!("the standby gives up what {conflict:?} is in the way of");
+    wait::until_so(&what, || standby.sql(SESSIONS) != "2").await;
     done.cancel();
     let error = match backup.await.expect("no panic") {
         Ok(report) => panic!("{conflict:?}: a backup of {} records", report.item_count()),
@@ -93,9 +83,8 @@ async fn a_read_that_a_standby_gives_up_is_a_failed_backup_with_the_remedy() {
     ] {
         primary.sql(TABLES);
         let sent = primary.sql("SELECT pg_current_wal_lsn()");
-        while standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{sent}'")) == "f" {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{sent}'");
+        wait::until_so("the standby has caught up", || standby.sql(&replayed) != "f").await;
         let text = conflicting(&primary, &standby, conflict).await;
         assert!(text.contains("hot_standby_feedback = on"), "{conflict:?}: {text}");
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Clock, Event, Keys, Recipients, Retention};
 use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 
 use crate::rig::{Customer, Place, backup, customers, customers_of, koan, shop};
@@ -117,7 +118,11 @@ async fn a_clock_that_is_not_that_of_the_store_removes_nothing() {
     let clock = HandClock::at(&Timestamp::now().to_string());
     clock.pass(1);
     let storage = server.storage("clock").open().expect("a profile");
-    let builder = Koan::builder().provider("main", shop(0)).storage("store", storage).clock(clock.clone());
+    let builder = Koan::builder()
+        .state_directory(state_directory())
+        .provider("main", shop(0))
+        .storage("store", storage)
+        .clock(clock.clone());
     let koan = builder.build().await.expect("a context");
     for _ in 0..2 {
         backup(&koan, "nightly").await.expect("a backup");
@@ -201,7 +206,11 @@ impl Clock for Standing {
 
 async fn two_backups_in_one_second_are_two(storage: Storage) {
     let clock = Standing("2026-05-04T03:02:01Z".parse().expect("a time"));
-    let builder = Koan::builder().provider("main", shop(0)).storage("store", storage).clock(clock);
+    let builder = Koan::builder()
+        .state_directory(state_directory())
+        .provider("main", shop(0))
+        .storage("store", storage)
+        .clock(clock);
     let koan = builder.build().await.expect("a context");
     let mut ids = Vec::new();
     for _ in 0..4 {
@@ -220,6 +229,7 @@ async fn what_is_sealed_comes_back(storage: Storage) {
     use age::secrecy::ExposeSecret as _;
     let key = age::x25519::Identity::generate();
     let koan = Koan::builder()
+        .state_directory(state_directory())
         .provider("main", shop(6 << 20))
         .storage("store", storage.archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))

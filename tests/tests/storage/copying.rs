@@ -1,12 +1,11 @@
 //! A backup goes into another profile whole, or not at all.
 
-use std::time::Duration;
-
 use koan_backup::prelude::*;
 use koan_backup::{BackupStatus, CancellationToken, Recipients};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::scripted::{Script, Scripted};
+use koan_backup_tests::wait;
 
 use crate::rig::{Customer, backup, customers, customers_of, koan, shop};
 
@@ -148,11 +147,11 @@ async fn a_cancelled_copy_leaves_nothing_and_waits_for_nothing() {
     for (operation, path) in
         [(Operation::Begin, "archives/"), (Operation::Part, "archives/"), (Operation::Get, "archives/")]
     {
-        two.faulty_there.fail([Fault::always(operation, path, Failure::Slow(3000))]);
+        two.faulty_there.fail([Fault::always(operation, path, Failure::Never)]);
         let token = CancellationToken::new();
         let copy = two.koan.copy("nightly").to_profile("dr").cancel_on(token.clone());
         let cancel = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            two.faulty_there.until_asked(operation, path, 1).await;
             token.cancel();
         };
         let (ended, ()) = tokio::join!(copy.into_future(), cancel);
@@ -166,17 +165,10 @@ async fn a_cancelled_copy_leaves_nothing_and_waits_for_nothing() {
 async fn a_copy_that_is_dropped_while_it_is_verified_does_not_stay() {
     let two = two().await;
     backup(&two.koan, "nightly").await.expect("a backup");
-    two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Slow(60_000))]);
-    let copy = two.koan.copy("nightly").to_profile("dr").into_future();
-    tokio::time::timeout(Duration::from_millis(800), copy).await.expect_err("it is read back slowly");
-    assert!(two.faulty_there.asked(Operation::Get, "archives/") > 0, "it was not there yet");
-    for _ in 0..100 {
-        if two.there.files().await.is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("left: {:?}", two.there.files().await);
+    two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
+    let read_back = two.faulty_there.until_asked(Operation::Get, "archives/", 1);
+    wait::dropped_at(read_back, two.koan.copy("nightly").to_profile("dr")).await;
+    wait::until("nothing of the copy is left", async || two.there.files().await.is_empty()).await;
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
 //! Every store that archives can be kept in, and what each does when something goes wrong.
 
 #[cfg(unix)]
+mod answers;
+#[cfg(unix)]
 mod conformance;
 mod copying;
 #[cfg(unix)]
 mod credentials;
+#[cfg(unix)]
+mod marks;
 #[cfg(unix)]
 mod network;
 mod profiles;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use koan_backup::prelude::*;
-use koan_backup_tests::proxy::{Fault, Proxy, Seen, Trouble};
+use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::stores::S3s;
 
 use crate::rig::{Customer, backup, customers, customers_of, koan, shop};
@@ -48,11 +48,6 @@ fn files(folder: &Path) -> Vec<String> {
     found.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Each pause is at least what back-off begins with.
-fn pauses(seen: &[Seen]) -> Vec<Duration> {
-    seen.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
-}
-
 #[tokio::test]
 async fn what_passes_is_tried_again_and_the_backup_is_whole() {
     let bucket = bucket().await;
@@ -91,17 +86,14 @@ async fn what_passes_is_tried_again_and_the_backup_is_whole() {
 async fn a_fault_that_stays_is_told_after_a_few_tries_with_pauses_and_nothing_stays() {
     let bucket = bucket_with(|options| options.retries(3, Duration::from_secs(30))).await;
     for (status, told) in [(503, "503"), (429, "429"), (500, "500")] {
+        let began = Instant::now();
         let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::Status(status))).await;
+        // Back-off begins with a tenth of a second. A busy machine makes it longer and never shorter.
+        assert!(began.elapsed() >= 3 * Duration::from_millis(100), "{status}: {:?}", began.elapsed());
         let chain = error.chain();
         assert!(chain.contains(told) && chain.contains("after 3 retries"), "{chain}");
         assert!(chain.contains("try again later") && chain.contains("s3://backups/shop"), "{chain}");
-        let seen = bucket.proxy.seen("PUT", "partNumber=2");
-        assert_eq!(seen.len(), 4, "{status}");
-        assert!(
-            pauses(&seen).iter().all(|pause| *pause >= Duration::from_millis(150)),
-            "{:?}",
-            pauses(&seen)
-        );
+        assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4, "{status}");
     }
     let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::CutInRequest)).await;
     assert!(error.chain().contains("check the endpoint, the network"), "{}", error.chain());
@@ -174,9 +166,7 @@ async fn a_list_that_is_cut_is_an_error_and_never_a_short_list() {
 async fn what_never_answers_is_given_up() {
     let bucket =
         bucket_with(|options| options.option("timeout", "1s").retries(1, Duration::from_secs(10))).await;
-    let began = Instant::now();
-    let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::Slow(20_000))).await;
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::Held)).await;
     assert!(error.chain().contains("check the endpoint"), "{}", error.chain());
 }
 

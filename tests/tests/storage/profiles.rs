@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use koan_backup::CancellationToken;
 use koan_backup::prelude::*;
+use koan_backup::{CancellationToken, Event};
 use koan_backup_tests::archive_surgery::Vault;
 
 use crate::rig::{backup, koan, shop};
@@ -23,7 +23,7 @@ fn a_place_is_named_by_its_url_and_holds_no_secret() {
     let folder = tempfile::tempdir().expect("a directory");
     let storage = Storage::url(format!("file://{}/a%20b", folder.path().display())).expect("a directory");
     assert!(storage.location().ends_with("/a b"), "{storage:?}");
-    assert!(folder.path().join("a b").is_dir());
+    assert!(!folder.path().join("a b").exists(), "it is made when a context is built");
 }
 
 #[test]
@@ -117,7 +117,7 @@ async fn a_backup_keeps_to_the_bandwidth_of_its_profile() {
     let koan = koan(shop(5 << 20), [("slow", limited)]).await;
     let began = Instant::now();
     let made = backup(&koan, "nightly").await.expect("a backup");
-    // Of five parts of a mebibyte the last goes when the first four have had their time.
+    // Of five parts of a mebibyte the last goes when the first four have had their time. A busy machine takes longer, never less.
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
     let began = Instant::now();
     assert!(koan.verify(made.id).await.expect("a report").is_valid());
@@ -133,12 +133,12 @@ async fn a_backup_that_waits_for_bandwidth_can_be_cancelled() {
     let token = CancellationToken::new();
     let backup =
         koan.backup("nightly").compression(koan_backup::Compression::stored()).cancel_on(token.clone());
-    let began = Instant::now();
-    let cancel = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        token.cancel();
-    };
-    let (ended, ()) = tokio::join!(backup.into_future(), cancel);
-    assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
-    assert!(began.elapsed() < Duration::from_secs(5), "it waited: {:?}", began.elapsed());
+    // The line is busy for more than an hour when the first records have been read.
+    let cancel = token.clone();
+    let backup = backup.on_event(move |event| {
+        if matches!(event, Event::BatchRead { .. }) {
+            cancel.cancel();
+        }
+    });
+    assert_eq!(backup.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
 }

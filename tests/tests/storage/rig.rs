@@ -3,6 +3,7 @@
 use futures::TryStreamExt;
 use koan_backup::prelude::*;
 use koan_backup::{Compression, Manifest, SetName, StorageOptions};
+use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,7 @@ pub(crate) async fn koan(
     database: Scripted,
     profiles: impl IntoIterator<Item = (&'static str, Storage)>,
 ) -> Koan {
-    let builder = Koan::builder().provider("main", database);
+    let builder = Koan::builder().state_directory(state_directory()).provider("main", database);
     let builder =
         profiles.into_iter().fold(builder, |builder, (name, storage)| builder.storage(name, storage));
     builder.build().await.expect("a context")

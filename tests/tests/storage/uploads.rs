@@ -6,6 +6,7 @@ use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Compression, ProfileMaintenance};
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::stores::Moto;
+use koan_backup_tests::wait;
 
 use crate::rig::{backup, koan, shop};
 
@@ -41,13 +42,10 @@ impl Bucket {
     }
 
     async fn nothing_stays(&self) {
-        for _ in 0..100 {
-            if self.moto.unfinished_uploads().is_empty() && self.archives().is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("left: {:?} {:?}", self.moto.unfinished_uploads(), self.archives());
+        wait::until("no upload and no archive is left", async || {
+            self.moto.unfinished_uploads().is_empty() && self.archives().is_empty()
+        })
+        .await;
     }
 }
 
@@ -63,7 +61,7 @@ async fn an_upload_that_comes_to_its_end_is_not_listed_as_one_that_did_not() {
 #[tokio::test]
 async fn a_backup_that_is_cancelled_leaves_no_unfinished_upload() {
     let bucket = bucket().await;
-    bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Slow(1500))]);
+    bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
     let token = CancellationToken::new();
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).cancel_on(token.clone());
     let cancel = async {
@@ -72,6 +70,7 @@ async fn a_backup_that_is_cancelled_leaves_no_unfinished_upload() {
         }
         assert_eq!(bucket.moto.unfinished_uploads().len(), 1, "there is nothing to be left");
         token.cancel();
+        bucket.proxy.fail([]);
     };
     let (ended, ()) = tokio::join!(backup.into_future(), cancel);
     assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
@@ -82,7 +81,7 @@ async fn a_backup_that_is_cancelled_leaves_no_unfinished_upload() {
 #[tokio::test]
 async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
     let bucket = bucket().await;
-    bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Slow(1500))]);
+    bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).into_future();
     let begun = async {
         while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
@@ -94,6 +93,7 @@ async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
         () = begun => {}
     }
     assert!(!bucket.proxy.seen("PUT", "partNumber=1").is_empty());
+    bucket.proxy.fail([]);
     bucket.nothing_stays().await;
 }
 
@@ -151,7 +151,7 @@ async fn an_upload_is_noted_before_its_first_part_and_the_note_goes_with_it() {
     let bucket = bucket().await;
     bucket.proxy.fail([]);
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    let at = |target| bucket.proxy.seen("PUT", target).first().expect(target).at;
+    let at = |target| bucket.proxy.seen("PUT", target).first().expect(target).number;
     assert!(
         at("/uploads/") < at("partNumber=1"),
         "a process killed in between leaves parts that nobody knows of"

@@ -19,7 +19,7 @@ struct NotAllowed {
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(name = "a\nb", table = "a\0b", provider = "a\tb")]
 struct Control {
-    #[entity(column = "\u{7f}")]
+    #[entity(column = "a\0b")]
     id: i64,
 }
 

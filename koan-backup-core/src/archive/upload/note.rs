@@ -3,9 +3,8 @@
 //! Stores do not list unfinished uploads in a way that all of them share, so the id is written down before the first part is sent. A
 //! note stays until its upload is known to be over. Whether somebody is at work on it is told by leases, which name the archive.
 
-use futures::TryStreamExt as _;
+use object_store::MultipartId;
 use object_store::path::Path;
-use object_store::{MultipartId, ObjectStore as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -59,9 +58,9 @@ impl UploadNote {
     /// The storage cannot be listed.
     pub(crate) async fn list(storage: &Storage) -> Result<Vec<Path>> {
         let folder = Path::from(PREFIX);
-        let listed = storage.store().list(Some(&folder)).map_ok(|meta| meta.location).try_collect::<Vec<_>>();
-        let listed = listed.await.map_err(|source| storage.failed(&folder, "listed in", source))?;
-        Ok(listed.into_iter().filter(is_note).collect())
+        let listed = storage.list(&folder).await;
+        let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
+        Ok(listed.into_iter().map(|file| file.path).filter(is_note).collect())
     }
 
     /// Reads a note; `None` if it has gone.

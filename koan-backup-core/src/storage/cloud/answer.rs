@@ -2,6 +2,7 @@
 
 use object_store::Error;
 
+use super::hints::{self, Sort};
 use super::secrets::Secrets;
 
 /// What a store answered when it did not do what it was asked.
@@ -19,6 +20,12 @@ pub(super) enum Asked {
     File,
     /// Something that takes no more than a bucket.
     Bucket,
+    /// That a file is written, which takes no more than a bucket.
+    Write,
+    /// That a file is written that is not there yet.
+    Creation,
+    /// That a part of an upload is written or that an upload ends, which may be gone.
+    Upload,
 }
 
 /// The longest of a store's own words that are shown.
@@ -34,18 +41,30 @@ impl Answer {
 /// The error with nothing in it but what was asked, what was answered, and what to check. What a store answers may repeat what it was
 /// sent, a session token for one.
 pub(super) fn cleaned(error: Error, asked: Asked, secrets: &Secrets) -> Error {
-    let told = Told::of(&chain(&error));
-    let missing_bucket = told.is_missing_bucket(asked, matches!(error, Error::NotFound { .. }));
-    let mut text = secrets.hidden_in(told.text);
-    if let Some(hint) = hint(told.status, missing_bucket, &error) {
-        text = format!("{text}; {hint}");
+    let whole = chain(&error);
+    if let Some(missing) = asked_machine(&whole).and_then(hints::missing_credentials) {
+        let source = Box::new(Answer { text: missing.to_owned(), is_final: true });
+        return Error::Generic { store: "object store", source };
     }
+    let told = Told::of(&whole);
+    let missing_bucket = told.is_missing_bucket(asked, matches!(error, Error::NotFound { .. }));
+    let hint = told.code.as_deref().filter(|_| !missing_bucket).and_then(|code| hints::of_code(code, asked));
+    let hint = hint.or_else(|| hints::of_status(told.status, missing_bucket, asked, &error));
+    let mut text = secrets.hidden_in(told.text);
+    if let Some(hint) = hint {
+        text = format!("{text}; {}", hint.text);
+    }
+    let is_refused = hint.is_some_and(|hint| hint.sort == Sort::Refused);
     let refused = matches!(told.status, Some(300..=428 | 430..=499)) && told.status != Some(408);
-    let source = Box::new(Answer { text, is_final: refused || missing_bucket });
+    let source = Box::new(Answer { text, is_final: refused || missing_bucket || is_refused });
     match error {
         // A file that is missing is an answer; a bucket that is missing is a mistake, and must not pass for it.
         Error::NotFound { path, .. } if !missing_bucket => Error::NotFound { path, source },
         Error::NotFound { .. } => Error::Generic { store: "object store", source },
+        // Azure answers 409, as for a file that is there already, where one cannot be read.
+        Error::AlreadyExists { .. } | Error::Precondition { .. } if is_refused => {
+            Error::Generic { store: "object store", source }
+        }
         Error::AlreadyExists { path, .. } => Error::AlreadyExists { path, source },
         Error::Precondition { path, .. } => Error::Precondition { path, source },
         Error::NotModified { path, .. } => Error::NotModified { path, source },
@@ -73,6 +92,12 @@ fn chain(error: &Error) -> String {
         source = cause.source();
     }
     if text.is_empty() { error.to_string() } else { text }
+}
+
+/// The requests in which the client says that it failed, up to what was answered.
+fn asked_machine(text: &str) -> Option<&str> {
+    let before = text.split("Server returned").next().unwrap_or_default();
+    before.contains("Error performing ").then_some(before)
 }
 
 /// A text taken apart.
@@ -116,7 +141,7 @@ impl Told {
         let not_found = not_found || self.status == Some(404);
         let named =
             self.code.as_deref().is_some_and(|code| code.contains("Bucket") || code.contains("Container"));
-        not_found && (named || asked == Asked::Bucket)
+        not_found && (named || matches!(asked, Asked::Bucket | Asked::Write | Asked::Creation))
     }
 }
 
@@ -129,26 +154,15 @@ fn words(body: &str) -> (Option<String>, Option<String>) {
     };
     if let Ok(json) = serde_json::from_str::<serde_json::Value>(body.trim()) {
         let error = json.get("error").unwrap_or(&json);
-        let text = |name: &str| error.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-        return (text("status"), text("message"));
+        let text =
+            |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).map(str::to_owned);
+        if error.is_string() {
+            return (text(Some(error)), text(json.get("error_description")));
+        }
+        let code = text(error.get("status")).or_else(|| text(error.pointer("/errors/0/reason")));
+        return (code, text(error.get("message")));
     }
     (element("Code"), element("Message"))
-}
-
-fn hint(status: Option<u16>, missing_bucket: bool, error: &Error) -> Option<&'static str> {
-    match (status, error) {
-        _ if missing_bucket => Some("there is no such bucket: check its name, the region and the endpoint"),
-        (_, Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. }) => None,
-        (_, Error::NotFound { .. }) => None,
-        (Some(401 | 403), _) => {
-            Some("check the credentials and what they may do there, the region and the endpoint")
-        }
-        (Some(300..=399), _) => Some("check the region and the endpoint"),
-        (Some(400), _) => Some("check the credentials, the region and the endpoint"),
-        (Some(429 | 500..=599), _) => Some("the store is busy or out of order: try again later"),
-        (None, Error::Generic { .. }) => Some("check the endpoint, the network and the credentials"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -183,6 +197,84 @@ mod tests {
             "x: Generic S3 error: Error performing GET http://h/b in 1ms - 400 Bad Request (InvalidToken): The token … is no good; \
              check the credentials, the region and the endpoint"
         );
+    }
+
+    /// An answer in XML, as object_store tells of it.
+    fn answered(status: &str, code: &str) -> String {
+        format!(
+            "Error performing PUT http://h/b in 1ms - Server returned non-2xx status code: {status}: \
+             <Error><Code>{code}</Code><Message>No.</Message></Error>"
+        )
+    }
+
+    #[test]
+    fn each_code_has_a_remedy_of_its_own_whatever_the_status() {
+        for (status, code, asked, remedy) in [
+            ("403 Forbidden", "RequestTimeTooSkewed", Asked::File, "set the clock"),
+            ("400 Bad Request", "RequestTimeTooSkewed", Asked::Bucket, "set the clock"),
+            ("403 Forbidden", "AuthenticationFailed", Asked::Bucket, "AZURE_STORAGE_ACCOUNT_KEY"),
+            ("403 Forbidden", "InvalidObjectState", Asked::File, "restore it there first"),
+            ("409 Conflict", "BlobArchived", Asked::File, "restore it there first"),
+            ("409 Conflict", "BlobBeingRehydrated", Asked::File, "restore it there first"),
+            ("501 Not Implemented", "NotImplemented", Asked::Creation, "If-None-Match"),
+            ("400 Bad Request", "NotImplemented", Asked::Creation, "If-None-Match"),
+            ("501 Not Implemented", "NotImplemented", Asked::Bucket, "does not know this request"),
+            ("501 Not Implemented", "Odd", Asked::Creation, "If-None-Match"),
+            ("400 Bad Request", "InvalidRequest", Asked::Write, "checksum_algorithm"),
+            ("400 Bad Request", "MissingContentMD5", Asked::Upload, "checksum_algorithm"),
+            ("400 Bad Request", "InvalidRequest", Asked::Bucket, "check the credentials, the region"),
+            ("403 Forbidden", "InvalidAccessKeyId", Asked::Bucket, "AWS_ACCESS_KEY_ID"),
+            ("403 Forbidden", "SignatureDoesNotMatch", Asked::Bucket, "AWS_SECRET_ACCESS_KEY"),
+            ("400 Bad Request", "ExpiredToken", Asked::Bucket, "AWS_SESSION_TOKEN"),
+            ("400 Bad Request", "AuthorizationHeaderMalformed", Asked::Bucket, "another region"),
+            ("403 Forbidden", "AccessDenied", Asked::Write, "they must list, read, write and delete"),
+        ] {
+            let error = match status.get(..3) {
+                Some("409") => {
+                    Error::AlreadyExists { path: "p".into(), source: answered(status, code).into() }
+                }
+                Some("403") => {
+                    Error::PermissionDenied { path: "p".into(), source: answered(status, code).into() }
+                }
+                _ => generic(&answered(status, code)),
+            };
+            let error = cleaned(error, asked, &secrets());
+            assert!(!matches!(error, Error::AlreadyExists { .. }), "{code}");
+            assert!(crate::storage::is_refusal(&error), "{code} would be asked again");
+            let told = crate::Error::with_source(crate::ErrorKind::Storage, "x", error).chain();
+            assert!(told.contains(remedy) && told.contains(code), "{status} {code}: {told}");
+        }
+        let wrong = r#"{"error":"invalid_grant","error_description":"Invalid JWT"}"#;
+        let text = format!("Server returned non-2xx status code: 400 Bad Request: {wrong}");
+        let google = told(generic(&text), Asked::Bucket);
+        assert!(
+            google.contains("GOOGLE_APPLICATION_CREDENTIALS") && google.contains("Invalid JWT"),
+            "{google}"
+        );
+    }
+
+    #[test]
+    fn credentials_that_were_asked_of_the_machine_name_the_variables_and_not_the_address() {
+        for (request, variable) in [
+            ("PUT http://169.254.169.254/latest/api/token", "AWS_SECRET_ACCESS_KEY"),
+            (
+                "GET http://169.254.169.254/latest/meta-data/iam/security-credentials/",
+                "AWS_SECRET_ACCESS_KEY",
+            ),
+            ("GET http://169.254.169.254/metadata/identity/oauth2/token?x=y", "AZURE_STORAGE_ACCOUNT_KEY"),
+            (
+                "GET http://metadata.google.internal/computeMetadata/v1/instance/x",
+                "GOOGLE_APPLICATION_CREDENTIALS",
+            ),
+        ] {
+            for ending in ["error sending request", "Server returned non-2xx status code: 404 Not Found: "] {
+                let text = format!("Error performing {request} in 1s, after 4 retries - {ending}");
+                let error = cleaned(generic(&text), Asked::Bucket, &secrets());
+                assert!(crate::storage::is_refusal(&error), "{text}");
+                assert!(error.to_string().contains(variable), "{text}: {error}");
+                assert!(!error.to_string().contains("169.254"), "{error}");
+            }
+        }
     }
 
     #[test]

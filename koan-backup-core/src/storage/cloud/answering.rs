@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 pub(super) use self::multipart::AnsweringMultipart;
@@ -51,7 +51,11 @@ impl fmt::Display for Answering {
 #[async_trait]
 impl ObjectStore for Answering {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(path, payload, options).await.map_err(self.cleaner(Asked::Bucket))
+        let asked = match options.mode {
+            PutMode::Create => Asked::Creation,
+            PutMode::Overwrite | PutMode::Update(_) => Asked::Write,
+        };
+        self.inner.put_opts(path, payload, options).await.map_err(self.cleaner(asked))
     }
 
     async fn put_multipart_opts(
@@ -60,7 +64,7 @@ impl ObjectStore for Answering {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let begun = self.inner.put_multipart_opts(path, options).await;
-        let inner = begun.map_err(self.cleaner(Asked::Bucket))?;
+        let inner = begun.map_err(self.cleaner(Asked::Write))?;
         Ok(Box::new(AnsweringUpload { inner, secrets: self.secrets.clone() }))
     }
 
@@ -115,16 +119,16 @@ impl fmt::Debug for AnsweringUpload {
 impl MultipartUpload for AnsweringUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (part, secrets) = (self.inner.put_part(data), self.secrets.clone());
-        Box::pin(async move { part.await.map_err(|error| cleaned(error, Asked::File, &secrets)) })
+        Box::pin(async move { part.await.map_err(|error| cleaned(error, Asked::Upload, &secrets)) })
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
         let secrets = self.secrets.clone();
-        self.inner.complete().await.map_err(|error| cleaned(error, Asked::File, &secrets))
+        self.inner.complete().await.map_err(|error| cleaned(error, Asked::Upload, &secrets))
     }
 
     async fn abort(&mut self) -> Result<()> {
         let secrets = self.secrets.clone();
-        self.inner.abort().await.map_err(|error| cleaned(error, Asked::File, &secrets))
+        self.inner.abort().await.map_err(|error| cleaned(error, Asked::Upload, &secrets))
     }
 }

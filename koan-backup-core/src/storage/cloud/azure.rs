@@ -3,6 +3,7 @@
 use object_store::ClientConfigKey;
 use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 
+use super::protocol::CheckedConnector;
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
 use crate::error::Result;
@@ -23,6 +24,10 @@ pub(super) fn open(
     if is_plain_and_local(bucket, said(AzureConfigKey::Endpoint).as_deref(), allowed)? {
         builder = builder.with_allow_http(true);
     }
-    let store = builder.with_container_name(&bucket.bucket).with_retry(retry(options)).build();
+    let store = builder
+        .with_container_name(&bucket.bucket)
+        .with_http_connector(CheckedConnector)
+        .with_retry(retry(options))
+        .build();
     store.map_err(|source| not_opened(bucket, options, secrets, &source))
 }

@@ -2,6 +2,7 @@
 
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey};
 
+use super::protocol::CheckedConnector;
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
 use crate::error::Result;
@@ -20,6 +21,10 @@ pub(super) fn open(
     let allowed = options.options.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("allow_http"));
     let allowed = allowed.map(|(_, value)| value.clone());
     is_plain_and_local(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
-    let store = builder.with_bucket_name(&bucket.bucket).with_retry(retry(options)).build();
+    let store = builder
+        .with_bucket_name(&bucket.bucket)
+        .with_http_connector(CheckedConnector)
+        .with_retry(retry(options))
+        .build();
     store.map_err(|source| not_opened(bucket, options, secrets, &source))
 }

@@ -3,6 +3,7 @@
 use object_store::ClientConfigKey;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 
+use super::protocol::CheckedConnector;
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
 use crate::error::Result;
@@ -23,6 +24,7 @@ pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions, secrets: &
     let store = builder
         .with_bucket_name(&bucket.bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_http_connector(CheckedConnector)
         .with_retry(retry(options))
         .build();
     store.map_err(|source| not_opened(bucket, options, secrets, &source))

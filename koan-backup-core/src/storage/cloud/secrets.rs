@@ -28,7 +28,15 @@ impl Secrets {
         let secret = |(name, value): (String, String)| {
             let name = name.to_ascii_lowercase();
             let telling = TELLING.iter().any(|word| name.contains(word)) && !name.ends_with("key_id");
-            (telling && value.len() >= SHORTEST).then_some(value)
+            match value.split_once("://") {
+                // Of the address of a proxy, what stands before its host.
+                Some((_, rest)) if !telling => {
+                    let (credentials, _) = rest.rsplit_once('@')?;
+                    let secret = credentials.split_once(':').map_or(credentials, |(_, secret)| secret);
+                    (secret.len() >= SHORTEST).then(|| secret.to_owned())
+                }
+                _ => (telling && value.len() >= SHORTEST).then_some(value),
+            }
         };
         Self(said.chain(variables).filter_map(secret).collect())
     }
@@ -56,10 +64,12 @@ mod tests {
             .credentials("AKIAPUBLIC", "hunter2!")
             .option("AWS_SESSION_TOKEN", "token-1")
             .option("sas_key", "sv=2&sig=x")
+            .option("proxy_url", "http://ann:pr@xy-pw@proxy:3128")
             .region("eu-central-1");
         let secrets = Secrets::of(&options);
-        let text = secrets.hidden_in("AKIAPUBLIC hunter2! token-1 eu-central-1 sv=2&sig=x".to_owned());
-        assert_eq!(text, "AKIAPUBLIC … … eu-central-1 …");
+        let text =
+            secrets.hidden_in("AKIAPUBLIC hunter2! token-1 eu-central-1 sv=2&sig=x pr@xy-pw".to_owned());
+        assert_eq!(text, "AKIAPUBLIC … … eu-central-1 … …");
         for shown in [format!("{secrets:?}"), format!("{options:?}")] {
             assert!(!["hunter2", "token-1", "sig=x"].iter().any(|secret| shown.contains(secret)), "{shown}");
         }

@@ -75,23 +75,34 @@ fn parse_time(bytes: &[u8]) -> Option<(Time, TemporalStyle, &[u8])> {
 }
 
 fn parse_offset(bytes: &[u8]) -> Option<(Option<i32>, OffsetStyle)> {
-    let (sign, rest) = match bytes {
+    let (sign, rest, is_spaced) = match bytes {
         [] => return Some((None, OffsetStyle::Absent)),
-        [b'Z'] => return Some((Some(0), OffsetStyle::Zulu)),
-        [b'+', rest @ ..] => (1, rest),
-        [b'-', rest @ ..] => (-1, rest),
+        b"Z" => return Some((Some(0), OffsetStyle::Zulu)),
+        b"z" => return Some((Some(0), OffsetStyle::LowerZulu)),
+        b" Z" => return Some((Some(0), OffsetStyle::SpacedZulu)),
+        b" UTC" => return Some((Some(0), OffsetStyle::SpacedUtc)),
+        [b'+', rest @ ..] => (1, rest, false),
+        [b'-', rest @ ..] => (-1, rest, false),
+        [b' ', b'+', rest @ ..] => (1, rest, true),
+        [b' ', b'-', rest @ ..] => (-1, rest, true),
         _ => return None,
     };
-    let (hours, minutes, style) = match rest.len() {
-        2 => (two(rest)?, 0, OffsetStyle::Hours),
-        4 => (two(rest)?, two(&rest[2..])?, OffsetStyle::Digits),
-        5 if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, OffsetStyle::Colon),
+    let (hours, minutes, seconds, style) = match (rest.len(), is_spaced) {
+        (2, false) => (two(rest)?, 0, 0, OffsetStyle::Hours),
+        (4, false) => (two(rest)?, two(&rest[2..])?, 0, OffsetStyle::Digits),
+        (5, false) if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, 0, OffsetStyle::Colon),
+        (4, true) => (two(rest)?, two(&rest[2..])?, 0, OffsetStyle::SpacedDigits),
+        (5, true) if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, 0, OffsetStyle::SpacedColon),
+        (8, true) if rest[2] == b':' && rest[5] == b':' => {
+            (two(rest)?, two(&rest[3..])?, two(&rest[6..])?, OffsetStyle::SpacedSeconds)
+        }
         _ => return None,
     };
-    if hours > 23 || minutes > 59 || (sign < 0 && hours == 0 && minutes == 0) {
+    let is_nothing = hours == 0 && minutes == 0 && seconds == 0;
+    if hours > 23 || minutes > 59 || seconds > 59 || (sign < 0 && is_nothing) {
         return None;
     }
-    Some((Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60)), style))
+    Some((Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60 + i32::from(seconds))), style))
 }
 
 fn two(bytes: &[u8]) -> Option<i8> {

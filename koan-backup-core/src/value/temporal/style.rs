@@ -30,6 +30,25 @@ pub enum OffsetStyle {
     Digits,
     /// `+02`
     Hours,
+    /// `z`
+    LowerZulu,
+    /// ` Z`, behind a space.
+    SpacedZulu,
+    /// ` UTC`, behind a space, as `chrono` shows an instant and Rails once stored it.
+    SpacedUtc,
+    /// ` +02:00`, behind a space, as Sequelize writes it.
+    SpacedColon,
+    /// ` +0200`, behind a space, as Ruby and Go show an instant.
+    SpacedDigits,
+    /// ` +02:00:00`, behind a space, as the crate `time` writes it.
+    SpacedSeconds,
+}
+
+impl OffsetStyle {
+    /// Whether it can hold no other offset than that of UTC, which it names.
+    pub fn is_utc_only(self) -> bool {
+        matches!(self, Self::Zulu | Self::LowerZulu | Self::SpacedZulu | Self::SpacedUtc)
+    }
 }
 
 impl TemporalStyle {
@@ -97,13 +116,21 @@ impl TemporalStyle {
         let sign = if offset < 0 { '-' } else { '+' };
         let size = offset.unsigned_abs();
         let (hours, minutes, seconds) = (size / 3600, size / 60 % 60, size % 60);
-        if seconds != 0 {
+        if seconds != 0 && self.offset != OffsetStyle::SpacedSeconds {
             return None;
         }
         match self.offset {
-            OffsetStyle::Absent | OffsetStyle::Zulu if offset != 0 => return None,
+            style if offset != 0 && (style == OffsetStyle::Absent || style.is_utc_only()) => return None,
             OffsetStyle::Absent => {}
             OffsetStyle::Zulu => text.push('Z'),
+            OffsetStyle::LowerZulu => text.push('z'),
+            OffsetStyle::SpacedZulu => text.push_str(" Z"),
+            OffsetStyle::SpacedUtc => text.push_str(" UTC"),
+            OffsetStyle::SpacedColon => write!(text, " {sign}{hours:02}:{minutes:02}").ok()?,
+            OffsetStyle::SpacedDigits => write!(text, " {sign}{hours:02}{minutes:02}").ok()?,
+            OffsetStyle::SpacedSeconds => {
+                write!(text, " {sign}{hours:02}:{minutes:02}:{seconds:02}").ok()?;
+            }
             OffsetStyle::Colon => write!(text, "{sign}{hours:02}:{minutes:02}").ok()?,
             OffsetStyle::Digits => write!(text, "{sign}{hours:02}{minutes:02}").ok()?,
             OffsetStyle::Hours if minutes != 0 => return None,

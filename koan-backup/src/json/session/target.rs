@@ -5,7 +5,7 @@ mod output;
 
 use std::path::Path;
 
-use koan_backup_core::{Record, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts};
+use koan_backup_core::{Record, RestoreTarget, Result, SessionOptions, WriteCounts};
 
 use super::super::directory::Directory;
 use super::super::journal::Journal;
@@ -21,7 +21,6 @@ use output::Output;
 #[derive(Debug)]
 pub(super) struct Target {
     target: RestoreTarget,
-    comparing: bool,
     replacing: bool,
     lines: LineWriter,
     existing: Existing,
@@ -42,7 +41,6 @@ impl Target {
         Ok(Self {
             output: Output::new(&existing, options.replace_existing),
             existing,
-            comparing: options.intent == SessionIntent::Compare,
             replacing: options.replace_existing,
             lines: LineWriter::new(codec.clone()),
             decisions: Decisions::new(codec, options.clone()),
@@ -60,13 +58,17 @@ impl Target {
         let key = RecordKey::of(record, self.target.entity.schema());
         let place = self.existing.find(&key);
         let equal = match place {
-            Some(place) if self.comparing => Some(self.existing.holds(place, &line)?),
-            Some(_) => Some(false),
+            Some(place) => Some(self.existing.holds(place, &line)?),
             None => None,
         };
         let decision = self.decisions.decide(key, record, equal)?;
+        let is_written = match decision {
+            Decision::Write => true,
+            Decision::Unchanged => self.replacing,
+            Decision::Leave => false,
+        };
         match staging {
-            Some(staging) if decision == Decision::Write => {
+            Some(staging) if is_written => {
                 let key = record.key(self.target.entity.schema());
                 self.output.add(staging, &self.existing, place, &key, &line)
             }

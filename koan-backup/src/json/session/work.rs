@@ -41,6 +41,7 @@ struct Changes {
 
 impl Work {
     pub(super) fn begin(directory: Directory, options: SessionOptions, patience: &Patience) -> Result<Self> {
+        directory.require_root()?;
         let changes = match options.intent {
             SessionIntent::Apply => {
                 make_hidden(&directory)?;
@@ -102,10 +103,17 @@ impl Work {
         let _alone = Lock::make(&lock, Hold::Alone, &self.patience)?;
         self.kept.iter().try_for_each(Kept::check)?;
         let published = changes.journal.publish(&self.directory);
-        if published.is_ok() || Journal::is_pending(&self.directory) {
+        let is_pending = Journal::is_pending(&self.directory);
+        if published.is_ok() || is_pending {
             changes.staging.keep();
         }
-        published?;
+        published.map_err(|error| match is_pending {
+            true => error.context(
+                "whether the restore is committed is not known: its journal could neither be made durable nor removed, and whoever \
+                 opens the directory next finishes it",
+            ),
+            false => error,
+        })?;
         changes.journal.finish(&self.directory)
     }
 

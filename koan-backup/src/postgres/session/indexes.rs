@@ -17,12 +17,7 @@ use super::suspended::literal;
 const DROPPABLE: &str = "
     SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
            pg_catalog.obj_description(c.oid, 'pg_class'), k.conname::text, pg_catalog.pg_get_constraintdef(k.oid),
-           pg_catalog.obj_description(k.oid, 'pg_constraint'),
-           i.indisunique,
-           (SELECT pg_catalog.array_agg(a.attname::text ORDER BY x.place)
-            FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS x (number, place)
-            JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = x.number
-            WHERE x.place <= i.indnkeyatts)
+           pg_catalog.obj_description(k.oid, 'pg_constraint')
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_constraint k
@@ -55,10 +50,6 @@ const DROPPABLE: &str = "
 pub(super) struct Index {
     /// Its name as SQL takes it.
     pub(super) name: String,
-    /// The columns that it keeps rows apart by, if it does.
-    pub(super) unique: Option<Vec<String>>,
-    /// The name of what refuses a row: the constraint's or its own.
-    pub(super) shown: String,
     /// The statement that drops it.
     pub(super) drop: String,
     /// Those that make it again.
@@ -99,7 +90,6 @@ impl Index {
                 literal(&comment)
             ));
         }
-        let unique = if row.try_get(7)? { row.try_get(8)? } else { None };
-        Ok(Self { name, unique, shown: constraint.unwrap_or(index), drop, create })
+        Ok(Self { name, drop, create })
     }
 }

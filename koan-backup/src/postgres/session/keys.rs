@@ -29,9 +29,19 @@ pub(super) async fn first_key(
     target: &Target,
     from: &str,
 ) -> Result<Option<String>> {
+    Ok(keys_of(connection, target, from, 1).await?.pop())
+}
+
+/// The keys of the first rows of what is selected from.
+pub(super) async fn keys_of(
+    connection: &Connection,
+    target: &Target,
+    from: &str,
+    count: usize,
+) -> Result<Vec<String>> {
     let columns: Vec<_> =
         target.key_columns().map(|column| (column.name.as_str(), &column.column_type)).collect();
-    Ok(first_keys(connection, &target.entity, &columns, from, 1).await?.pop())
+    first_keys(connection, &target.entity, &columns, from, count).await
 }
 
 /// The keys of the first rows of what is selected from, from the names and types of their columns.

@@ -13,6 +13,7 @@ use super::super::catalog::TableKind;
 use super::super::connection::Connection;
 use super::super::error::{failed, refusal_of};
 use super::super::identifier::quoted;
+use super::balance::{ExpectedRows, Interference};
 use super::copy::{CopyUnderWay, NotTaken};
 use super::keys::first_key;
 use super::suspended::{Extent, Suspended};
@@ -30,6 +31,8 @@ pub(super) struct Loading {
     pub(super) stage: Option<String>,
     /// Where the keys are that were there, if what was there is gone.
     previous: Option<String>,
+    /// How many rows there were when writing began, where no other writer can change that.
+    rows_before: Option<u64>,
     statement: Statement,
     /// What the server is taking.
     under_way: Option<CopyUnderWay>,
@@ -41,29 +44,37 @@ impl Loading {
         connection: &Connection,
         options: &SessionOptions,
         suspended: &mut Suspended,
-        target: Target,
+        mut target: Target,
         number: usize,
     ) -> Result<Self> {
         let what = format!("preparing table `{}`", target.mapping.table.shown);
-        let (mut previous, mut is_empty) = (None, false);
+        target.read_equality(connection).await?;
+        let (mut previous, mut is_empty, mut rows_before) = (None, false, None);
         if options.intent == SessionIntent::Apply {
-            lock(connection, &target, &what).await?;
+            let locked = lock(connection, &target, &what).await?;
             is_empty = is_empty_now(connection, &target, &what).await?;
-            let extent = Extent {
-                level: options.level,
-                is_bulk: is_empty || options.replace_existing,
-                replaces: options.replace_existing,
-                deletes: options.replace_existing && !is_empty,
-                updates_identity: !is_empty && !options.replace_existing,
-            };
+            let extent = Extent::of(options, is_empty);
             suspended.suspend(connection, &target, extent).await?;
+            if locked == Locked::Yes {
+                rows_before = match (extent.is_bulk, suspended.interference) {
+                    (true, _) => Some(0),
+                    (false, Interference::Possible) => {
+                        let rows = target.mapping.table.rows();
+                        let count = format!("SELECT pg_catalog.count(*) FROM {rows}");
+                        Some(connection.number(&what, &count).await?)
+                    }
+                    (false, Interference::Impossible) => None,
+                };
+            }
             if extent.deletes {
                 previous = Some(empty(connection, options, suspended, &target, number, &what).await?);
             }
         }
+        // A table that tells keys apart otherwise than by their text cannot name both records of one key while it is filled.
         let is_direct = options.intent == SessionIntent::Apply
             && (is_empty || options.replace_existing)
-            && !target.has_conversions();
+            && !target.has_conversions()
+            && (target.has_exact_key() || !target.keeps_apart());
         let stage = match is_direct {
             true => None,
             false => Some(stage(connection, &target, number, &what).await?),
@@ -75,7 +86,15 @@ impl Loading {
         let (columns, form) = (target.column_list(), target.form.name());
         let copy = format!("COPY {into} ({columns}) FROM STDIN (FORMAT {form})");
         let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&what, &error))?;
-        Ok(Self { target: Arc::new(target), stage, previous, statement, under_way: None, sent: 0 })
+        Ok(Self {
+            target: Arc::new(target),
+            stage,
+            previous,
+            rows_before,
+            statement,
+            under_way: None,
+            sent: 0,
+        })
     }
 
     pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
@@ -112,14 +131,15 @@ impl Loading {
         format!("writing {}", self.target.entity.name())
     }
 
+    /// Ends the target, and returns what became of its records and how many rows the table must have now.
     pub(super) async fn end(
         mut self,
         connection: &Connection,
         options: &SessionOptions,
-    ) -> Result<WriteCounts> {
+    ) -> Result<(WriteCounts, Option<ExpectedRows>)> {
         self.settle().await?;
         if options.intent == SessionIntent::Compare {
-            return compare::end(connection, options, &self).await;
+            return Ok((compare::end(connection, options, &self).await?, None));
         }
         let what = self.doing();
         let mut counts = WriteCounts::default();
@@ -140,22 +160,19 @@ impl Loading {
                 }
             }
         }
+        let expected =
+            self.rows_before.map(|before| ExpectedRows::new(&self.target, before + counts.inserted));
         if let Some(previous) = &self.previous {
-            let (rows, same_key) = (self.target.mapping.table.rows(), self.target.same_key());
-            let before =
-                connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {previous}")).await?;
-            let again = format!(
-                "SELECT pg_catalog.count(*) FROM {previous} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
-            );
-            counts.updated = connection.number(&what, &again).await?;
-            counts.inserted = counts.inserted.saturating_sub(counts.updated);
-            counts.deleted = before.saturating_sub(counts.updated);
+            counts = compare::with_previous(connection, &self.target, previous, &what).await?;
+            if counts.records() != self.sent {
+                return Err(self.adds_up_wrong(self.sent, counts.records()));
+            }
         }
         let temporary = [&self.stage, &self.previous];
         for table in temporary.into_iter().flatten() {
             connection.run(&what, &format!("DROP TABLE {table}")).await?;
         }
-        Ok(counts)
+        Ok((counts, expected))
     }
 
     fn replaces(&self, options: &SessionOptions) -> bool {
@@ -179,7 +196,7 @@ impl Loading {
         };
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
         {
-            return self.target.twice(&key);
+            return self.target.twice(&[key]);
         }
         let column = place.and_then(|(_, column)| column);
         let column = column.map_or_else(String::new, |column| format!(", column `{column}`"));
@@ -200,34 +217,48 @@ impl Loading {
         Error::new(
             ErrorKind::Constraint,
             format!(
-                "{written} records of {name} were written to table `{table}`, which took {taken}: a trigger or rule drops \
-                 rows; let the role own the table, so that its triggers can be silenced"
+                "{written} records of {name} were written to table `{table}`, which took {taken}: a trigger, rule or \
+                 policy adds, drops or redirects rows; restore as the owner of the table, whose triggers do not fire then, or have \
+                 the trigger disabled"
             ),
         )
     }
 }
 
+/// Whether other writers are kept out of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Locked {
+    Yes,
+    No,
+}
+
 /// Keeps other writers out, where the role may.
-async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<()> {
+async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Locked> {
     let table = target.mapping.table.quoted();
     let may = format!(
         "SELECT (pg_catalog.has_table_privilege({oid}::oid, 'UPDATE') OR pg_catalog.has_table_privilege({oid}::oid, \
          'DELETE') OR pg_catalog.has_table_privilege({oid}::oid, 'TRUNCATE'))::int::int8",
         oid = target.mapping.table.oid
     );
-    if connection.number(what, &may).await? == 1 {
-        connection.run(what, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    if connection.number(what, &may).await? == 0 {
+        return Ok(Locked::No);
     }
-    Ok(())
+    connection.run(what, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    Ok(Locked::Yes)
 }
 
-async fn is_empty_now(connection: &Connection, target: &Target, what: &str) -> Result<bool> {
+/// Whether the table of a target has no rows.
+pub(in super::super) async fn is_empty_now(
+    connection: &Connection,
+    target: &Target,
+    what: &str,
+) -> Result<bool> {
     let rows = target.mapping.table.rows();
     let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} LIMIT 1) AS x");
     Ok(connection.number(what, &any).await? == 0)
 }
 
-/// Remembers the keys that are there, and removes all rows.
+/// Remembers the keys that are there and a hash of each row, and removes all rows.
 async fn empty(
     connection: &Connection,
     options: &SessionOptions,
@@ -236,11 +267,14 @@ async fn empty(
     number: usize,
     what: &str,
 ) -> Result<String> {
-    let (rows, keys) = (target.mapping.table.rows(), target.key_list());
+    let rows = target.mapping.table.rows();
+    let keys = target.key_columns().map(|column| format!("t.{}", quoted(&column.name)));
+    let selected: Vec<String> = keys.chain([compare::row_hash(target)]).collect();
     let previous = format!("pg_temp.{}", quoted(&format!("koan_previous_{number}")));
     let remember = format!(
-        "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {keys} FROM {rows}; ANALYZE {previous}",
-        quoted(&format!("koan_previous_{number}"))
+        "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {rows} AS t; ANALYZE {previous}",
+        quoted(&format!("koan_previous_{number}")),
+        selected.join(", ")
     );
     connection.run(what, &remember).await?;
     let may_truncate = format!(

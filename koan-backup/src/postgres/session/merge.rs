@@ -1,14 +1,17 @@
-//! Brings records that were sent aside into a table that has rows.
+//! Brings records that were sent to a stage into a table that has rows.
 
 use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, SessionOptions, WriteCounts};
 
 use super::super::connection::Connection;
+use super::super::error::failed;
 use super::super::identifier::quoted;
-use super::keys::first_key;
+use super::compare::{matched, same_row, unchanged};
+use super::keys::{first_key, keys_of};
 use super::load::{Loading, fails, first_taken};
-use super::target::Target;
+use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
+use super::target::{Target, TargetColumn};
 
-/// Merges by key.
+/// Merges by key. Every count is what the database reported.
 pub(super) async fn into_rows(
     connection: &Connection,
     options: &SessionOptions,
@@ -24,10 +27,84 @@ pub(super) async fn into_rows(
     {
         return Err(target.taken(&key));
     }
+    let last = FinalState::of(options);
     let mut counts = WriteCounts::default();
-    if options.conflict == ConflictMode::Overwrite {
-        counts.updated = update(connection, target, stage, &what).await?;
+    let there = matched(connection, target, stage, &what).await?;
+    match options.conflict {
+        ConflictMode::Overwrite => {
+            require_one_row_each(connection, target, stage).await?;
+            counts.unchanged = unchanged(connection, target, stage, &what).await?;
+            if counts.unchanged < there {
+                counts.updated = update(connection, target, stage, &what).await?;
+            }
+        }
+        _ => counts.kept = there,
     }
+    if there < loading.sent {
+        counts.inserted = insert(connection, target, stage, last, &what).await?;
+    }
+    if counts.records() != loading.sent {
+        return Err(loading.adds_up_wrong(loading.sent, counts.records()));
+    }
+    Ok(counts)
+}
+
+/// Refuses a key that several rows of the table have.
+pub(super) async fn require_one_row_each(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+) -> Result<()> {
+    if target.keeps_apart() {
+        return Ok(());
+    }
+    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+    let several =
+        format!("{stage} AS s WHERE (SELECT pg_catalog.count(*) FROM {rows} AS t WHERE {same_key}) > 1");
+    match first_key(connection, target, &several).await? {
+        None => Ok(()),
+        Some(key) => {
+            let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+            Err(Error::new(
+                ErrorKind::Constraint,
+                format!(
+                    "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
+                ),
+            ))
+        }
+    }
+}
+
+/// Writes the rows that differ again, their keys as the archive spells them, and returns how many.
+async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
+    let changing = target.columns.iter().filter(|column| target.may_change(&column.name));
+    let set: Vec<String> =
+        changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted())).collect();
+    let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+    let update = format!(
+        "UPDATE {rows} AS t SET {} FROM {stage} AS s WHERE {same_key} AND NOT ({same})",
+        set.join(", ")
+    );
+    match attempt(connection, what, &update).await? {
+        Attempt::Done(count) => Ok(count),
+        Attempt::Refused(error) => {
+            match explained(connection, target, stage, FinalState::Merged, &error).await? {
+                Some(error) => Err(error),
+                None if is_final(&error) => Err(failed(what, &error)),
+                None => rewrite(connection, target, stage, what, &error).await,
+            }
+        }
+    }
+}
+
+/// Inserts the records whose keys are not there.
+async fn insert(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    last: FinalState,
+    what: &str,
+) -> Result<u64> {
     let (table, rows, same_key) =
         (target.mapping.table.quoted(), target.mapping.table.rows(), target.same_key());
     let insert = format!(
@@ -36,45 +113,7 @@ pub(super) async fn into_rows(
         target.column_list(),
         converted(target),
     );
-    counts.inserted = connection.execute(&what, &insert).await?;
-    let rest = loading.sent.saturating_sub(counts.inserted);
-    match options.conflict {
-        ConflictMode::Keep => counts.kept = rest,
-        _ if counts.updated != rest => {
-            return Err(loading.adds_up_wrong(loading.sent, counts.inserted + counts.updated));
-        }
-        _ => {}
-    }
-    Ok(counts)
-}
-
-/// Writes the rows again whose keys were sent, and tells how many.
-async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
-    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
-    if !target.keeps_apart() {
-        let several =
-            format!("{stage} AS s WHERE (SELECT pg_catalog.count(*) FROM {rows} AS t WHERE {same_key}) > 1");
-        if let Some(key) = first_key(connection, target, &several).await? {
-            let (name, table) = (target.entity.name(), &target.mapping.table.shown);
-            return Err(Error::new(
-                ErrorKind::Constraint,
-                format!(
-                    "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
-                ),
-            ));
-        }
-    }
-    let others = target.columns.iter().enumerate().filter(|(index, _)| !target.key.contains(index));
-    let set: Vec<String> =
-        others.map(|(_, column)| format!("{} = {}", quoted(&column.name), column.converted())).collect();
-    if set.is_empty() {
-        let same = format!(
-            "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
-        );
-        return connection.number(what, &same).await;
-    }
-    let update = format!("UPDATE {rows} AS t SET {} FROM {stage} AS s WHERE {same_key}", set.join(", "));
-    connection.execute(what, &update).await
+    inserted(connection, target, stage, last, what, &insert).await
 }
 
 /// Inserts all that was sent into a table that is empty.
@@ -85,22 +124,50 @@ pub(super) async fn insert_all(connection: &Connection, target: &Target, stage: 
         target.column_list(),
         converted(target),
     );
-    connection.execute(&format!("writing {}", target.entity.name()), &insert).await
+    let what = format!("writing {}", target.entity.name());
+    inserted(connection, target, stage, FinalState::Replaced, &what, &insert).await
 }
 
-/// Refuses a key that is there twice.
+async fn inserted(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    last: FinalState,
+    what: &str,
+    insert: &str,
+) -> Result<u64> {
+    match attempt(connection, what, insert).await? {
+        Attempt::Done(count) => Ok(count),
+        Attempt::Refused(refused) => match explained(connection, target, stage, last, &refused).await? {
+            Some(error) => Err(error),
+            None => Err(failed(what, &refused)),
+        },
+    }
+}
+
+/// Refuses records that have one key to the database.
 pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
-    let keys = target.key_list();
-    if keys.is_empty() {
+    let grouped = target.grouped_key();
+    if grouped.is_empty() {
         return Ok(());
     }
-    let twice = format!("{rows} GROUP BY {keys} HAVING pg_catalog.count(*) > 1");
-    match first_key(connection, target, &twice).await? {
-        Some(key) => Err(target.twice(&key)),
-        None => Ok(()),
+    let keys = target.key_list();
+    let twice = format!(
+        "(SELECT {keys}, pg_catalog.count(*) OVER (PARTITION BY {grouped}) AS \"koan count\", \
+         pg_catalog.rank() OVER (ORDER BY {grouped}) AS \"koan rank\" FROM {rows} AS r) AS x \
+         WHERE \"koan count\" > 1 ORDER BY \"koan rank\""
+    );
+    let any = format!(
+        "SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} AS r GROUP BY {grouped} HAVING pg_catalog.count(*) > 1 LIMIT 1) \
+         AS x"
+    );
+    if connection.number(&format!("comparing keys of {}", target.entity.name()), &any).await? == 0 {
+        return Ok(());
     }
+    let keys = keys_of(connection, target, &twice, 2).await?;
+    if keys.is_empty() { Ok(()) } else { Err(target.twice(&keys)) }
 }
 
 fn converted(target: &Target) -> String {
-    target.columns.iter().map(super::target::TargetColumn::converted).collect::<Vec<_>>().join(", ")
+    target.columns.iter().map(TargetColumn::converted).collect::<Vec<_>>().join(", ")
 }

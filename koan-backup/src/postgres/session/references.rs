@@ -15,17 +15,18 @@ use super::keys::first_keys;
 /// How many rows an error text names.
 const NAMED: usize = 5;
 
-/// The rows `c` of a foreign key `k` that point nowhere, as a query selects from them; NULL where that is not told by comparing
-/// columns, or was never so. Joins are those of the query that this is a column of.
+/// The rows `c` that a foreign key `k` is of, the rows `p` that it refers to, and the conditions that `c` refers to something and
+/// that it refers to `p`; NULL where that is not told by comparing columns, or was never so. Joins are those of the query that
+/// this is a column of.
 pub(super) const POINTS_NOWHERE: &str = "
     CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
            AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
-        SELECT pg_catalog.format('%s%I.%I AS c WHERE %s AND NOT EXISTS (SELECT FROM %s%I.%I AS p WHERE %s)',
-            CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, n.nspname, c.relname,
+        SELECT ARRAY[
+            pg_catalog.format('%s%I.%I', CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, n.nspname, c.relname),
+            pg_catalog.format('%s%I.%I', CASE pc.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, pn.nspname, pc.relname),
             pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', ca.attname), ' AND '),
-            CASE pc.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, pn.nspname, pc.relname,
             pg_catalog.string_agg(
-                pg_catalog.format('p.%I OPERATOR(%I.%s) c.%I', pa.attname, s.nspname, o.oprname, ca.attname), ' AND '))
+                pg_catalog.format('p.%I OPERATOR(%I.%s) c.%I', pa.attname, s.nspname, o.oprname, ca.attname), ' AND ')]
         FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop))
             AS u (child, parent, operator)
         JOIN pg_catalog.pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = u.child
@@ -39,9 +40,22 @@ pub(super) const POINTS_NOWHERE: &str = "
 #[derive(Debug)]
 pub(super) struct ForeignKey {
     name: String,
-    child: Oid,
-    parent: Oid,
-    points_nowhere: String,
+    pub(super) child: Oid,
+    pub(super) parent: Oid,
+    /// The rows of either table, as a query selects from them.
+    child_rows: String,
+    parent_rows: String,
+    /// The condition that a row `c` refers to something.
+    refers: String,
+    /// The condition that it refers to a row `p`.
+    refers_to: String,
+}
+
+/// Rows that a foreign key is looked at in, where they are not those of its tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Instead<'r> {
+    pub(super) child: Option<&'r str>,
+    pub(super) parent: Option<&'r str>,
 }
 
 impl ForeignKey {
@@ -50,9 +64,27 @@ impl ForeignKey {
         row: &Row,
         [name, child, parent, rows]: [usize; 4],
     ) -> Result<Option<Self>, tokio_postgres::Error> {
-        let Some(points_nowhere) = row.try_get(rows)? else { return Ok(None) };
+        let Some(parts) = row.try_get::<_, Option<Vec<String>>>(rows)? else { return Ok(None) };
+        let Ok([child_rows, parent_rows, refers, refers_to]) = <[String; 4]>::try_from(parts) else {
+            return Ok(None);
+        };
         let (name, child, parent) = (row.try_get(name)?, row.try_get(child)?, row.try_get(parent)?);
-        Ok(Some(Self { name, child, parent, points_nowhere }))
+        Ok(Some(Self { name, child, parent, child_rows, parent_rows, refers, refers_to }))
+    }
+
+    /// The rows that point nowhere, as a query selects from them.
+    fn points_nowhere(&self, instead: Instead<'_>) -> String {
+        let child = instead.child.unwrap_or(&self.child_rows);
+        let parent = instead.parent.unwrap_or(&self.parent_rows);
+        let Self { refers, refers_to, .. } = self;
+        format!("{child} AS c WHERE {refers} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {refers_to})")
+    }
+
+    /// How many rows point nowhere.
+    pub(super) async fn count(&self, connection: &Connection, instead: Instead<'_>) -> Result<u64> {
+        let what = format!("looking for rows that break `{}`", self.name);
+        let from = self.points_nowhere(instead);
+        connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
     }
 
     /// The error of the rows that point nowhere, if there are any. Keys are shown of entities whose errors may.
@@ -61,10 +93,10 @@ impl ForeignKey {
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
+        instead: Instead<'_>,
     ) -> Result<Option<Error>> {
-        let what = format!("looking for rows that break `{}`", self.name);
-        let from = &self.points_nowhere;
-        let count = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await?;
+        let from = &self.points_nowhere(instead);
+        let count = self.count(connection, instead).await?;
         if count == 0 {
             return Ok(None);
         }

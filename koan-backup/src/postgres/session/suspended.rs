@@ -1,32 +1,36 @@
-//! What is taken out of the way of a restore and put back before the commit: triggers, foreign keys, indexes.
+//! What is taken out of the way of a restore and put back before the commit: triggers, rules, foreign keys, indexes.
 //!
 //! Everything is in the transaction, so that a restore that ends in any other way leaves all as it was.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, RestoreLevel, Result};
-use tokio_postgres::Row;
+use koan_backup_core::{ConflictMode, EntityCodec, Error, ErrorKind, RestoreLevel, Result, SessionOptions};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
 
-use super::super::catalog::{Catalog, Identity, Table, TableKind};
+use super::super::catalog::{Catalog, Table, TableKind};
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::identifier::quoted;
 use super::super::mapping::Mapping;
+use super::acting::{self, Reference};
+use super::balance::Interference;
 use super::indexes::Index;
-use super::references::{ForeignKey, POINTS_NOWHERE};
+use super::references::{ForeignKey, Instead};
+use super::rules;
 use super::target::Target;
 use super::unique::Unique;
 
 /// What was done, and how it is undone.
 #[derive(Debug, Default)]
 pub(super) struct Suspended {
+    /// Whether triggers may act that cannot be silenced.
+    pub(super) interference: Interference,
     /// Foreign keys that were looked at.
-    references: BTreeSet<Oid>,
+    references: BTreeMap<Oid, Suspension>,
     /// Those of them whose rows can be looked for.
     foreign_keys: Vec<ForeignKey>,
-    /// What keeps rows apart once its index is back.
+    /// What keeps the rows of targets apart once indexes are back and deferred constraints are checked.
     unique: Vec<Unique>,
     /// Statements that put indexes back.
     indexes: Vec<PutBack>,
@@ -36,15 +40,25 @@ pub(super) struct Suspended {
     constraints: Vec<PutBack>,
 }
 
+/// A statement that puts something back.
 #[derive(Debug)]
-struct PutBack {
-    what: String,
-    sql: String,
+pub(super) struct PutBack {
+    pub(super) what: String,
+    pub(super) sql: String,
+}
+
+/// Whether a foreign key still acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suspension {
+    /// It was dropped, and is added again at the end.
+    Dropped,
+    /// It is there, deferred perhaps.
+    Kept,
 }
 
 /// How far a target goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
+pub(in super::super) struct Extent {
     pub(super) level: RestoreLevel,
     /// All of its rows come from the archive.
     pub(super) is_bulk: bool,
@@ -52,35 +66,44 @@ pub(super) struct Extent {
     pub(super) replaces: bool,
     /// Rows go that others may refer to.
     pub(super) deletes: bool,
-    /// Rows that are there are written again, with their numbers.
-    pub(super) updates_identity: bool,
+    /// Rows that are there are written again, if they differ.
+    pub(super) updates: bool,
+    /// The same for any table of the restore.
+    pub(super) overwrites: bool,
+}
+
+impl Extent {
+    /// How far a restore goes in a table that is empty or not.
+    pub(in super::super) fn of(options: &SessionOptions, is_empty: bool) -> Self {
+        let replaces = options.replace_existing;
+        let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
+        Self {
+            level: options.level,
+            is_bulk: is_empty || replaces,
+            replaces,
+            deletes: replaces && !is_empty,
+            updates: overwrites && !is_empty,
+            overwrites,
+        }
+    }
 }
 
 /// Triggers that would fire, of the table and its partitions.
 pub(in super::super) const TRIGGERS: &str = "
-    SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text
+    SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text,
+           pg_catalog.pg_has_role(c.relowner, 'USAGE')
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
       AND (c.oid = $1 OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)))
     ORDER BY 1, 2, 3";
 
-/// Foreign keys of a table and to it, but for what is put between in front of FROM.
-const REFERENCES: [&str; 2] = [
-    "
-    SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
-           k.confdeltype::text, k.confupdtype::text, k.convalidated, pg_catalog.pg_get_constraintdef(k.oid),
-           pg_catalog.obj_description(k.oid, 'pg_constraint'),
-           pg_catalog.pg_has_role(c.relowner, 'USAGE')
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
-           k.conrelid, ",
-    "
-    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
-];
-
 impl Suspended {
+    /// Nothing yet.
+    pub(super) async fn begin(connection: &Connection) -> Result<Self> {
+        Ok(Self { interference: Interference::of(connection).await?, ..Self::default() })
+    }
+
     /// Takes what is in the way of a target out of it, as far as the role may.
     pub(super) async fn suspend(
         &mut self,
@@ -90,17 +113,35 @@ impl Suspended {
     ) -> Result<()> {
         let table = &target.mapping.table;
         let what = format!("preparing table `{}`", table.shown);
+        let rules = rules::disable(connection, table, &what).await?;
+        self.tables.extend(rules);
         if table.is_owned {
             self.silence_triggers(connection, table, &what).await?;
         }
+        let unique = Unique::all(connection, target).await?;
+        // By these, values may be passed on between rows that are there.
+        let has_unique = unique.iter().any(|unique| unique.is_immediate && !unique.is_key());
+        self.unique.extend(unique);
         self.free_identities(connection, target, extent, &what).await?;
-        let rows = connection.client.query(&REFERENCES.join(POINTS_NOWHERE), &[&table.oid]).await;
-        for row in rows.map_err(|error| failed(&what, &error))? {
-            let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
-            if self.references.insert(reference.oid) {
-                let foreign_key = ForeignKey::of(&row, [1, 12, 5, 13]);
-                self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
-                self.loosen(connection, reference, table, extent, &what).await?;
+        for row in acting::rows(connection, table.oid, &what).await? {
+            let mut reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
+            if reference.parent == table.oid {
+                reference.parent_has_unique = has_unique;
+            }
+            let suspension = match self.references.get(&reference.oid) {
+                Some(known) => *known,
+                None => {
+                    let foreign_key = ForeignKey::of(&row, acting::FOREIGN_KEY);
+                    self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
+                    let suspension = self.loosen(connection, &reference, extent, &what).await?;
+                    self.references.insert(reference.oid, suspension);
+                    suspension
+                }
+            };
+            if suspension == Suspension::Kept
+                && let Some(refusal) = reference.refusal(target, extent)
+            {
+                return Err(Error::new(ErrorKind::Unsupported, refusal));
             }
         }
         // Rebuilding an index costs more than keeping it up when a few records join many.
@@ -115,7 +156,6 @@ impl Suspended {
             }
             for index in indexes {
                 connection.run(&what, &index.drop).await?;
-                self.unique.extend(Unique::of(&index, target));
                 self.indexes
                     .push(PutBack { what: format!("rebuilding index {}", index.name), sql: index.create });
             }
@@ -127,6 +167,10 @@ impl Suspended {
         let rows = connection.client.query(TRIGGERS, &[&table.oid]).await;
         for row in rows.map_err(|error| failed(what, &error))? {
             let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+            // A partition may belong to another role: its triggers fire.
+            if !row.try_get::<_, bool>(4).map_err(|error| failed(what, &error))? {
+                continue;
+            }
             let (schema, relation, trigger, state) = (read(0)?, read(1)?, quoted(&read(2)?), read(3)?);
             let relation = format!("{}.{}", quoted(&schema), quoted(&relation));
             connection.run(what, &format!("ALTER TABLE ONLY {relation} DISABLE TRIGGER {trigger}")).await?;
@@ -152,21 +196,10 @@ impl Suspended {
         what: &str,
     ) -> Result<()> {
         let table = &target.mapping.table;
-        let columns = target.columns.iter().enumerate();
-        let stubborn = columns.filter(|(index, column)| {
-            column.identity == Identity::Always && !target.key.contains(index) && extent.updates_identity
-        });
-        for (_, column) in stubborn {
-            if !table.is_owned {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so that only the owner of the table can \
-                         write it again; restore as the owner, or with `replace_existing`",
-                        column.name, table.shown
-                    ),
-                ));
-            }
+        if let Some(refusal) = target.refusing_identity(extent) {
+            return Err(Error::new(ErrorKind::Unsupported, refusal));
+        }
+        for column in target.stubborn_columns(extent) {
             let alter = |to: &str| {
                 format!(
                     "ALTER TABLE {} ALTER COLUMN {} SET GENERATED {to}",
@@ -188,38 +221,29 @@ impl Suspended {
     async fn loosen(
         &mut self,
         connection: &Connection,
-        reference: Reference,
-        table: &Table,
+        reference: &Reference,
         extent: Extent,
         what: &str,
-    ) -> Result<()> {
-        let Reference { name, child, parent, is_ours, .. } = &reference;
-        // The table referred to may be a later target.
-        let may_act = reference.on_update != "a" || (extent.replaces && reference.on_delete != "a");
-        let acts = *parent == table.oid
-            && (reference.on_update != "a" || (extent.deletes && reference.on_delete != "a"));
+    ) -> Result<Suspension> {
+        let Reference { name, child, .. } = reference;
+        if !reference.is_ours() {
+            return Ok(Suspension::Kept);
+        }
+        // The table referred to may be a later target. Rows that swap unique values are removed and inserted again.
+        let removes = extent.replaces || (extent.overwrites && reference.parent_has_unique);
+        let may_act = reference.on_update != "a" || (removes && reference.on_delete != "a");
         // One that was never validated may have had rows that break it, which come back.
         let is_better = extent.is_bulk && (extent.level == RestoreLevel::Fast || !reference.is_validated);
-        if (may_act || is_better) && *is_ours {
+        if may_act || is_better {
             connection.run(what, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
             let mut sql = format!("ALTER TABLE {child} ADD CONSTRAINT {name} {}", reference.definition);
             if let Some(comment) = &reference.comment {
                 sql.push_str(&format!("; COMMENT ON CONSTRAINT {name} ON {child} IS {}", literal(comment)));
             }
             self.constraints.push(PutBack { what: format!("checking foreign key {name} of {child}"), sql });
-            return Ok(());
+            return Ok(Suspension::Dropped);
         }
-        if acts {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "foreign key {name} of {child} would change rows of its own accord while table `{}` is restored, and \
-                     the role may not alter it; restore as the owner of {child}",
-                    table.shown
-                ),
-            ));
-        }
-        if !reference.is_deferrable && *is_ours {
+        if !reference.is_deferrable {
             let alter = |to: &str| format!("ALTER TABLE {child} ALTER CONSTRAINT {name} {to}");
             connection.run(what, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
             self.constraints.push(PutBack {
@@ -227,7 +251,7 @@ impl Suspended {
                 sql: alter("NOT DEFERRABLE"),
             });
         }
-        Ok(())
+        Ok(Suspension::Kept)
     }
 
     /// Whether no foreign key refers to the table any more, which TRUNCATE asks for.
@@ -246,13 +270,14 @@ impl Suspended {
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
-        for unique in &self.unique {
+        // Comparing every row with every other for an exclusion constraint is worth it only where that was not checked before.
+        for unique in self.unique.iter().filter(|unique| !unique.is_exclusion() || !unique.is_immediate) {
             if let Some(error) = unique.broken(connection).await? {
                 return Ok(Some(error));
             }
         }
         for foreign_key in &self.foreign_keys {
-            if let Some(error) = foreign_key.broken(connection, catalog, written).await? {
+            if let Some(error) = foreign_key.broken(connection, catalog, written, Instead::default()).await? {
                 return Ok(Some(error));
             }
         }
@@ -283,41 +308,6 @@ async fn is_alone(connection: &Connection, table: &Table, what: &str) -> Result<
             connection.run(what, back).await.map(|()| false)
         }
         Err(error) => Err(failed(what, &error)),
-    }
-}
-
-/// A foreign key.
-struct Reference {
-    oid: Oid,
-    name: String,
-    child: String,
-    parent: Oid,
-    is_deferrable: bool,
-    on_delete: String,
-    on_update: String,
-    is_validated: bool,
-    definition: String,
-    comment: Option<String>,
-    /// Whether the role may alter it, and it is as its definition says.
-    is_ours: bool,
-}
-
-impl Reference {
-    fn of(row: &Row) -> Result<Self, tokio_postgres::Error> {
-        let (schema, child): (String, String) = (row.try_get(2)?, row.try_get(3)?);
-        Ok(Self {
-            oid: row.try_get(0)?,
-            name: quoted(&row.try_get::<_, String>(1)?),
-            child: format!("{}.{}", quoted(&schema), quoted(&child)),
-            is_deferrable: row.try_get(4)?,
-            parent: row.try_get(5)?,
-            on_delete: row.try_get(6)?,
-            on_update: row.try_get(7)?,
-            is_validated: row.try_get(8)?,
-            definition: row.try_get(9)?,
-            comment: row.try_get(10)?,
-            is_ours: row.try_get(11)?,
-        })
     }
 }
 

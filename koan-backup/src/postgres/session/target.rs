@@ -5,21 +5,26 @@ use serde::Deserialize as _;
 
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
+use super::super::connection::Connection;
 use super::super::identifier::{folded, quoted, quoted_list};
 use super::super::mapping::{Content, Mapping};
 use super::super::physical::Physical;
 use super::super::types::StoredType;
+use super::equality::KeyEquality;
+use super::suspended::Extent;
 use crate::sql::misfit::Misfit;
 
 /// An entity's table, ready to be filled.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(in super::super) struct Target {
     pub(super) entity: EntityCodec,
     pub(super) mapping: Mapping,
     /// The columns that are written: all of the mapping's but those that PostgreSQL computes.
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
+    /// How the database compares each column of the key.
+    pub(super) equality: Vec<KeyEquality>,
     /// The form of COPY in which they are sent.
     pub(super) form: CopyForm,
     /// Fields without a column, which must not hold anything.
@@ -57,7 +62,7 @@ pub(super) struct TargetColumn {
 }
 
 impl Target {
-    pub(super) fn new(request: RestoreTarget, mapping: Mapping) -> Result<Self> {
+    pub(in super::super) fn new(request: RestoreTarget, mapping: Mapping) -> Result<Self> {
         let entity = request.entity;
         mapping.check(&entity)?;
         let physical = match &request.physical {
@@ -115,11 +120,32 @@ impl Target {
         let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
         let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
         let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
-        Ok(Self { entity, mapping, columns, key, form, absent })
+        let equality = vec![KeyEquality::default(); key.len()];
+        Ok(Self { entity, mapping, columns, key, equality, form, absent })
     }
 
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &TargetColumn> {
         self.key.iter().map(|&column| &self.columns[column])
+    }
+
+    /// The columns that number rows by themselves and must be freed to be written again.
+    pub(super) fn stubborn_columns(&self, extent: Extent) -> impl Iterator<Item = &TargetColumn> {
+        let columns = self.columns.iter().enumerate();
+        let stubborn = columns.filter(move |(index, column)| {
+            column.identity == Identity::Always && !self.key.contains(index) && extent.updates
+        });
+        stubborn.map(|(_, column)| column)
+    }
+
+    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column forbids it.
+    pub(in super::super) fn refusing_identity(&self, extent: Extent) -> Option<String> {
+        let table = &self.mapping.table;
+        let column = self.stubborn_columns(extent).next().filter(|_| !table.is_owned)?;
+        Some(format!(
+            "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so that only the owner of the table can write it again; \
+             restore as the owner, or with `replace_existing`",
+            column.name, table.shown
+        ))
     }
 
     /// The names of all columns as a list in SQL.
@@ -132,17 +158,52 @@ impl Target {
         quoted_list(self.key_columns().map(|column| column.name.as_str()))
     }
 
-    /// The condition that a row `s` has the key of a row `t`.
+    /// Reads how the database compares the key.
+    pub(in super::super) async fn read_equality(&mut self, connection: &Connection) -> Result<()> {
+        let key: Vec<&str> = self.key.iter().map(|&column| self.columns[column].name.as_str()).collect();
+        self.equality = KeyEquality::of(connection, self.mapping.table.oid, &key).await?;
+        Ok(())
+    }
+
+    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database compares keys.
     pub(super) fn same_key(&self) -> String {
-        let term = |column: &TargetColumn| {
-            let name = quoted(&column.name);
+        self.key_condition(TargetColumn::converted)
+    }
+
+    /// The condition that a row `s` of a copy of rows of the table has the key of a row `t`.
+    pub(super) fn same_key_of_copy(&self) -> String {
+        self.key_condition(|column| format!("s.{}", quoted(&column.name)))
+    }
+
+    fn key_condition(&self, sent: impl Fn(&TargetColumn) -> String) -> String {
+        let term = |(column, equality): (&TargetColumn, &KeyEquality)| {
+            let (there, sent) = (format!("t.{}", quoted(&column.name)), sent(column));
+            let equal = equality.condition(&there, &sent);
             match column.not_null {
-                true => format!("t.{name} = s.{name}"),
-                false => format!("t.{name} IS NOT DISTINCT FROM s.{name}"),
+                true => equal,
+                false => format!("({equal} OR ({there} IS NULL AND {sent} IS NULL))"),
             }
         };
-        let terms: Vec<String> = self.key_columns().map(term).collect();
+        let terms: Vec<String> = self.key_columns().zip(&self.equality).map(term).collect();
         if terms.is_empty() { "false".to_owned() } else { terms.join(" AND ") }
+    }
+
+    /// What rows are grouped by so that those of one key are together.
+    pub(super) fn grouped_key(&self) -> String {
+        let grouped =
+            |(column, equality): (&TargetColumn, &KeyEquality)| equality.grouped(&quoted(&column.name));
+        self.key_columns().zip(&self.equality).map(grouped).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether keys that the database considers equal are always identical.
+    pub(super) fn has_exact_key(&self) -> bool {
+        self.equality.iter().all(|equality| equality.is_exact)
+    }
+
+    /// Whether a row that is there may get another value in a column when it is overwritten.
+    pub(super) fn may_change(&self, column: &str) -> bool {
+        let mut key = self.key_columns().zip(&self.equality);
+        !key.any(|(key, equality)| key.name == column && equality.is_exact)
     }
 
     /// Whether the database keeps records of one key apart by itself.
@@ -211,16 +272,29 @@ impl Target {
         Error::new(ErrorKind::Conflict, text)
     }
 
-    /// The error of a record whose key came before.
-    pub(super) fn twice(&self, key: &str) -> Error {
-        twice(&self.entity, &self.mapping.table.shown, key)
+    /// The error of records that have one key to the database.
+    pub(super) fn twice(&self, keys: &[String]) -> Error {
+        twice(&self.entity, &self.mapping.table.shown, keys)
     }
 }
 
-/// The error of a key that an archive has twice for a table.
-pub(super) fn twice(entity: &EntityCodec, table: &str, key: &str) -> Error {
+/// The error of records of an archive that have one key to a table.
+pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
     let name = entity.name();
-    let text = format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key");
+    let text = match keys {
+        [one, other, ..] if one != other => {
+            let (one, other) = if one < other { (one, other) } else { (other, one) };
+            format!(
+                "{name} `{one}` and `{other}` are two records of the archive and one key to table `{table}`, by how it \
+                 compares its key; restore into a table that tells them apart, or remove one of them where they come from \
+                 and back up again"
+            )
+        }
+        _ => {
+            let key = keys.first().map_or("", String::as_str);
+            format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key")
+        }
+    };
     Error::new(ErrorKind::Constraint, text)
 }
 

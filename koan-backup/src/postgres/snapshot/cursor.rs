@@ -2,7 +2,8 @@
 
 use futures::TryStreamExt as _;
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row, Value,
+    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row,
+    Value, on_own_thread,
 };
 use tokio::sync::mpsc;
 use tokio_postgres::CopyOutStream;
@@ -54,7 +55,8 @@ pub(super) async fn read(
     // Those that were decoded, to be filled again.
     let (spent, empty) = mpsc::channel(PIECES_AHEAD + 2);
     let entity = request.entity.clone();
-    let decoding = tokio::task::spawn_blocking(move || {
+    // Not a thread of the runtime: it waits for the connection and for the archive, which need those.
+    let decoding = on_own_thread(move || {
         let (mut summary, json_null) = decode(&entity, &mapping, received, &spent, sink)?;
         if is_backup {
             summary.warnings.append(&mut warnings);
@@ -78,7 +80,7 @@ pub(super) async fn read(
     };
     let pumped: Result<()> = pumped.await;
     drop(pieces);
-    let decoded = decoding.await.map_err(|error| ended_early(&what, error))?;
+    let decoded = decoding.await;
     pumped?;
     decoded
 }

@@ -7,13 +7,18 @@ use koan_backup_core::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Va
 use super::super::column_type::ColumnType;
 use super::super::form::{Form, Moment, Parts, REAL, Seconds, Shape, fraction_digits};
 use super::super::number;
-use super::super::read::UNIX_EPOCH_IN_JULIAN_MILLIS;
+use super::super::read::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds};
 use super::Stored;
 use crate::sql::misfit::Misfit;
 
 impl ColumnType {
     pub(super) fn moment_in(&self, value: &Value<'_>, form: Form) -> Result<Stored<'static>, Misfit> {
-        let stored = in_form(value, form).or_else(|| in_form(value, self.default));
+        // A backup would refuse what it cannot tell from another unit.
+        let is_told = |stored: &Stored<'_>| match stored {
+            Stored::Integer(count) => self.counts_time || !is_beyond_seconds(*count),
+            _ => true,
+        };
+        let stored = in_form(value, form).or_else(|| in_form(value, self.default)).filter(is_told);
         stored.or_else(|| self.in_text(value)).ok_or_else(|| {
             Misfit::new(
                 "counts time in a unit that cannot hold so fine or so distant a time; declare it TEXT",
@@ -76,7 +81,7 @@ fn text(value: &Value<'_>, mut moment: Moment, ways: u32) -> Option<String> {
     }
     let mut instant = instant(value)?;
     if matches!(value, Value::Timestamp(_)) {
-        if moment.offset == OffsetStyle::Zulu && instant.offset_seconds != 0 {
+        if moment.offset.is_utc_only() && instant.offset_seconds != 0 {
             moment.offset = OffsetStyle::Colon;
         }
         instant = at_offset_of(moment, instant)?;

@@ -73,21 +73,22 @@ impl FormRecorder {
         if let Some(open) = self.open.take() {
             self.close(open);
         }
+        let seen = self.forms.len();
         if self.forms.iter().all(|(form, _)| *form == self.default) {
-            return Recorded { json: None, mixed: None };
+            return Recorded { json: None, mixed: None, seen };
         }
         if self.overflowed {
             let forms = self.forms.len();
             let most =
                 self.forms.iter().max_by_key(|(_, count)| *count).map_or(self.default, |(form, _)| *form);
-            return Recorded { json: Some(json!({ "forms": [most.to_string()] })), mixed: Some(forms) };
+            return Recorded { json: Some(json!({ "forms": [most.to_string()] })), mixed: Some(forms), seen };
         }
         let forms: Vec<String> = self.forms.iter().map(|(form, _)| form.to_string()).collect();
         let json = match self.runs.len() {
             1 => json!({ "forms": forms }),
             _ => json!({ "forms": forms, "runs": runs_text(&self.runs) }),
         };
-        Recorded { json: Some(json), mixed: None }
+        Recorded { json: Some(json), mixed: None, seen }
     }
 }
 
@@ -102,6 +103,15 @@ pub(in super::super) struct Recorded {
     pub(in super::super) json: Option<Json>,
     /// The number of forms, when they alternate too often to be recorded one by one.
     pub(in super::super) mixed: Option<usize>,
+    /// How many forms were seen.
+    seen: usize,
+}
+
+impl Recorded {
+    /// Whether values are in forms that the database may tell apart though they mean the same.
+    pub(in super::super) fn is_of_several(&self) -> bool {
+        self.seen > 1
+    }
 }
 
 #[cfg(test)]

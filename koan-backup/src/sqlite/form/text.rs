@@ -6,11 +6,11 @@ use std::str::FromStr;
 use koan_backup_core::OffsetStyle;
 
 use super::{
-    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, Moment, NATIVE, Parts, REAL,
-    REAL_SHORT, Seconds, Shape, TEXT, TEXT_POINT, UnixUnit, UuidStyle, WORDS,
+    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, Moment, NATIVE, Parts,
+    REAL, REAL_SHORT, Seconds, Shape, TEXT, TEXT_POINT, UnixUnit, UuidStyle, WORDS,
 };
 
-const PLAIN: [(&str, u32); 7] = [
+const PLAIN: [(&str, u32); 8] = [
     ("native", NATIVE),
     ("integer", INTEGER),
     ("real", REAL),
@@ -18,6 +18,7 @@ const PLAIN: [(&str, u32); 7] = [
     ("blob", BLOB),
     ("real:f32", REAL_SHORT),
     ("text:1.0", TEXT_POINT),
+    ("text:null", JSON_NULL),
 ];
 const UUIDS: [(&str, UuidStyle); 7] = [
     ("uuid", UuidStyle::Hyphenated),
@@ -118,6 +119,15 @@ fn moment_text(f: &mut fmt::Formatter<'_>, moment: Moment, ways: u32) -> fmt::Re
         OffsetStyle::Colon => write!(f, "{sign}{hours:02}:{minutes:02}"),
         OffsetStyle::Digits => write!(f, "{sign}{hours:02}{minutes:02}"),
         OffsetStyle::Hours => write!(f, "{sign}{hours:02}"),
+        OffsetStyle::LowerZulu => f.write_str("z"),
+        OffsetStyle::SpacedZulu => f.write_str(" Z"),
+        OffsetStyle::SpacedUtc => f.write_str(" UTC"),
+        OffsetStyle::SpacedColon => write!(f, " {sign}{hours:02}:{minutes:02}"),
+        OffsetStyle::SpacedDigits => write!(f, " {sign}{hours:02}{minutes:02}"),
+        OffsetStyle::SpacedSeconds => {
+            let seconds = moment.offset_seconds.abs() % 60;
+            write!(f, " {sign}{hours:02}:{minutes:02}:{seconds:02}")
+        }
     }
 }
 
@@ -153,22 +163,37 @@ fn parse_moment(text: &str) -> Option<Form> {
 }
 
 fn parse_offset(text: &str) -> Option<(OffsetStyle, i32)> {
-    let (sign, digits) = match text.split_at_checked(1) {
-        None => return Some((OffsetStyle::Absent, 0)),
-        Some(("Z", "")) => return Some((OffsetStyle::Zulu, 0)),
-        Some(("+", digits)) => (1, digits),
-        Some(("-", digits)) => (-1, digits),
-        Some(_) => return None,
+    let (text, is_spaced) = match text.strip_prefix(' ') {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
+    let (sign, digits) = match (text.split_at_checked(1), is_spaced) {
+        (None, false) => return Some((OffsetStyle::Absent, 0)),
+        (Some(("Z", "")), false) => return Some((OffsetStyle::Zulu, 0)),
+        (Some(("z", "")), false) => return Some((OffsetStyle::LowerZulu, 0)),
+        (Some(("Z", "")), true) => return Some((OffsetStyle::SpacedZulu, 0)),
+        (Some(("U", "TC")), true) => return Some((OffsetStyle::SpacedUtc, 0)),
+        (Some(("+", digits)), _) => (1, digits),
+        (Some(("-", digits)), _) => (-1, digits),
+        _ => return None,
     };
     let number =
         |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<i32>().ok())?;
-    let (style, hours, minutes) = match (digits.len(), digits.split_once(':')) {
-        (5, Some((hours, minutes))) => (OffsetStyle::Colon, number(hours)?, number(minutes)?),
-        (4, None) => (OffsetStyle::Digits, number(digits.get(..2)?)?, number(digits.get(2..)?)?),
-        (2, None) => (OffsetStyle::Hours, number(digits)?, 0),
+    let parts: Vec<&str> = digits.split(':').collect();
+    let (style, hours, minutes, seconds) = match (digits.len(), parts.as_slice(), is_spaced) {
+        (5, [hours, minutes], false) => (OffsetStyle::Colon, number(hours)?, number(minutes)?, 0),
+        (4, [_], false) => (OffsetStyle::Digits, number(digits.get(..2)?)?, number(digits.get(2..)?)?, 0),
+        (2, [_], false) => (OffsetStyle::Hours, number(digits)?, 0, 0),
+        (5, [hours, minutes], true) => (OffsetStyle::SpacedColon, number(hours)?, number(minutes)?, 0),
+        (4, [_], true) => {
+            (OffsetStyle::SpacedDigits, number(digits.get(..2)?)?, number(digits.get(2..)?)?, 0)
+        }
+        (8, [hours, minutes, seconds], true) => {
+            (OffsetStyle::SpacedSeconds, number(hours)?, number(minutes)?, number(seconds)?)
+        }
         _ => return None,
     };
-    Some((style, sign * (hours * 3600 + minutes * 60)))
+    Some((style, sign * (hours * 3600 + minutes * 60 + seconds)))
 }
 
 #[cfg(test)]
@@ -185,6 +210,7 @@ mod tests {
             "blob",
             "real:f32",
             "text:1.0",
+            "text:null",
             "text:TRUE/FALSE",
             "text:1/0",
             "text:UUID",
@@ -201,6 +227,12 @@ mod tests {
             "text:YYYY-MM-DD HH:MM:SS[.fff]+00:00",
             "text:YYYY-MM-DDtHH:MM-0530",
             "text:YYYY-MM-DD HH:MM:SS.fffffffff+05",
+            "text:YYYY-MM-DDTHH:MM:SSz",
+            "text:YYYY-MM-DD HH:MM:SS Z",
+            "text:YYYY-MM-DD HH:MM:SS[.f] UTC",
+            "text:YYYY-MM-DD HH:MM:SS.fff +00:00",
+            "text:YYYY-MM-DD HH:MM -0530",
+            "text:YYYY-MM-DD HH:MM:SS.f -01:02:03",
         ] {
             let form: Form = text.parse().expect(text);
             assert_eq!(form.to_string(), text);

@@ -30,7 +30,9 @@ impl ColumnType {
                     // White space around it is not kept.
                     None => match moment_text(self.kind, text.trim_ascii()) {
                         Some((value, _)) => Ok((value, None)),
-                        None => Err(unexpected(stored, self.kind)),
+                        None => {
+                            Err(refused(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind)))
+                        }
                     },
                 }
             }
@@ -53,6 +55,13 @@ impl ColumnType {
                 unit_name(unit)
             ))
         })?;
+        if !self.counts_time && is_beyond_seconds(count) {
+            return Err(Misfit::new(
+                "holds a whole number that is after the year 2200 when read as seconds since 1970, which no unit is declared \
+                 for; if it counts milliseconds, declare them on the field with \
+                 #[serde(with = \"chrono::serde::ts_milliseconds\")], and if it counts seconds, with `ts_seconds`",
+            ));
+        }
         Ok((self.of_instant(instant)?, Some(Form::new(Shape::Unix(unit), storage))))
     }
 
@@ -86,6 +95,13 @@ impl ColumnType {
 
 /// 1970-01-01T00:00:00Z, counted as SQLite counts: in milliseconds from the beginning of Julian days.
 pub(in super::super) const UNIX_EPOCH_IN_JULIAN_MILLIS: i128 = 210_866_760_000_000;
+
+/// Whether a number of seconds since 1970 is so large that it is more likely one of another unit: after the year 2200. Nothing is
+/// read as another unit for that; the field has to declare it.
+pub(in super::super) fn is_beyond_seconds(count: i64) -> bool {
+    const YEAR_2200: i64 = 7_258_118_400;
+    count >= YEAR_2200
+}
 
 fn in_range(instant: &Timestamp) -> bool {
     (0..=9999).contains(&instant.local.date.year)
@@ -131,6 +147,19 @@ fn moment_text(kind: Kind, text: &str) -> Option<(Value<'static>, Form)> {
             Some((Value::Time(value), form(kind, style, value, 0)))
         }
     }
+}
+
+/// Why text that looks like a date is not read as one, where there is a special remedy.
+fn refused(text: &str) -> Option<Misfit> {
+    let starts_as_date = |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
+    let is_marked = [" BC", " BCE"].iter().any(|mark| text.len() > mark.len() && text.ends_with(mark));
+    let is_before = is_marked || text.strip_prefix('-').is_some_and(starts_as_date);
+    is_before.then(|| {
+        Misfit::new(
+            "holds a date before the year 0, which is read in the form of ISO 8601 only: a sign and six digits of the year, \
+             where the year before 1 is 0 (`-000043-03-15` is 44 BC); write it so, or make the field text",
+        )
+    })
 }
 
 /// An offset of zero says nothing about a date and time without one.

@@ -1,14 +1,16 @@
 //! Writes the records of one target.
 
 use koan_backup_core::{ConflictMode, Error, ErrorKind, Record, RestoreLevel, Result, WriteCounts};
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Statement, params_from_iter};
 
 use super::super::bind::Stored;
-use super::super::error::{failed, is_constraint};
-use super::super::identifier::quoted;
+use super::super::error::{failed, is_constraint, is_unique_violation};
+use super::super::index_check::{index_faults, table_rows};
+use super::deferred::{Deferred, refused};
 use super::indexes::{Keys, WaitingIndexes};
-use super::keys::{SameKey, WrittenKeys};
-use super::previous::PreviousKeys;
+use super::keys::WrittenKeys;
+use super::previous::PreviousRows;
 use super::statement::Statements;
 use super::target::Target;
 use super::transaction::Transaction;
@@ -19,17 +21,23 @@ pub(super) struct Applying {
     target: Target,
     statements: Statements,
     indexes: WaitingIndexes,
-    previous: Option<PreviousKeys>,
+    previous: Option<PreviousRows>,
     /// Whether the table was empty when the first record came.
     empty: bool,
     keys: WrittenKeys,
-    same_key: SameKey,
-    /// The key of the record before, as the unique index has it.
-    last_key: Vec<Stored<'static>>,
+    deferred: Deferred,
     rows_before: u64,
-    written: u64,
+    tally: Tally,
+}
+
+/// What the statements of a target did, as SQLite counted it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    records: u64,
     /// Records that changed a row or added one.
     changed: u64,
+    /// Records whose row stays, because it is kept or equal.
+    left: u64,
 }
 
 /// What came of a target.
@@ -45,8 +53,11 @@ impl Applying {
         let options = &transaction.options;
         let rows_before = count(transaction, &target)?;
         let previous = match options.replace_existing {
-            true => Some(PreviousKeys::take(transaction, &target, rows_before)?),
-            false => None,
+            true => Some(PreviousRows::take(transaction, &target, rows_before)?),
+            false => {
+                require_whole_indexes(transaction, &target, rows_before)?;
+                None
+            }
         };
         let empty = options.replace_existing || rows_before == 0;
         let mut indexes = WaitingIndexes::default();
@@ -66,11 +77,10 @@ impl Applying {
         let is_guarded = has_unique_key || options.level != RestoreLevel::Safe;
         let statements = match empty && is_guarded {
             true => statements.insert_only(),
+            // `ON CONFLICT` names one index, and another may find the row of a key as well.
+            false if !target.equality.is_that_of_the_columns() => statements.by_key(),
             false => statements,
         };
-        let same_key = SameKey::new(&transaction.connection, &target).map_err(|error| {
-            failed(&transaction.path, &format!("reading the indexes of {}", target.entity.name()), error)
-        })?;
         Ok(Self {
             target,
             statements,
@@ -78,11 +88,9 @@ impl Applying {
             previous,
             empty,
             keys: WrittenKeys::new(number),
-            same_key,
-            last_key: Vec::new(),
+            deferred: Deferred::new(number),
             rows_before,
-            written: 0,
-            changed: 0,
+            tally: Tally::default(),
         })
     }
 
@@ -92,7 +100,7 @@ impl Applying {
     }
 
     pub(super) fn write(&mut self, transaction: &Transaction, records: &[Record]) -> Result<()> {
-        let Statements { direct, may_keep, insert, update, exists } = self.statements.clone();
+        let Statements { direct, may_keep, insert, update, exists, compare } = self.statements.clone();
         let what = format!("writing {}", self.target.entity.name());
         let prepare = |sql: &str| {
             transaction
@@ -101,107 +109,89 @@ impl Applying {
                 .map_err(|error| failed(&transaction.path, &what, error))
         };
         let mut direct = direct.as_deref().map(prepare).transpose()?;
-        let mut by_key =
-            ByKey { insert: prepare(&insert)?, update: prepare(&update)?, exists: prepare(&exists)? };
+        let mut by_key = ByKey {
+            insert: prepare(&insert)?,
+            update: prepare(&update)?,
+            exists: prepare(&exists)?,
+            compare: prepare(&compare)?,
+        };
         let conflict = self.conflict(transaction);
-        let brings = self.brings_along(transaction);
-        let mut last = std::mem::take(&mut self.last_key);
-        let mut last_stored: Option<Vec<Stored<'_>>> = None;
+        let remembers = self.remembers(transaction);
         for record in records {
             let stored = self.target.fill(record)?;
+            self.tally.records += 1;
+            if remembers && !self.keys.remember(transaction, &self.target, &stored)? {
+                return Err(self.target.twice(record));
+            }
             // NULL is unlike any other NULL to a unique index, but the key of this one record.
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
-            let is_direct = direct.is_some() && !has_null;
-            // Where nothing keeps keys apart they are remembered. To a unique index, equal keys follow on one another:
-            // archives are in the order of their keys.
-            if conflict != ConflictMode::Fail {
-                let key = self.target.key.iter().map(|&column| &stored[column]);
-                let is_twice = if brings || !is_direct {
-                    !self.keys.remember(transaction, &self.target, &stored)?
-                } else {
-                    match &last_stored {
-                        Some(last) => {
-                            self.same_key.same(key, self.target.key.iter().map(|&column| &last[column]))
-                        }
-                        None => !last.is_empty() && self.same_key.same(key, last.iter()),
-                    }
-                };
-                if is_twice {
-                    return Err(self.twice(transaction, record));
-                }
-            } else if brings {
-                self.keys.remember(transaction, &self.target, &stored)?;
-            }
             let result = match &mut direct {
                 Some(statement) if !has_null => match execute(statement, &stored) {
                     Ok(1) => Ok(Outcome::Written),
-                    Ok(0) if may_keep => Ok(Outcome::Kept),
+                    Ok(0) if may_keep => Ok(Outcome::Left),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
                     Err(error) => Err(error),
                 },
                 _ => by_key.write(&self.target, &stored, conflict),
             };
             match result {
-                Ok(Outcome::Written) => {
-                    self.written += 1;
-                    self.changed += 1;
-                }
-                Ok(Outcome::Kept) => self.written += 1,
+                Ok(Outcome::Written) => self.tally.changed += 1,
+                Ok(Outcome::Left) => self.tally.left += 1,
                 Ok(Outcome::Unexpected(count)) => return Err(self.unexpected(record, count)),
-                Ok(Outcome::Taken) => return Err(self.taken(transaction, record)),
-                Ok(Outcome::Several) => return Err(self.several(record)),
+                Ok(Outcome::Taken) => return Err(self.taken(record)),
+                Ok(Outcome::Several) => return Err(self.target.several(record)),
+                // The row that has the value may be about to get another.
+                Err(error) if conflict == ConflictMode::Overwrite && is_unique_violation(&error) => {
+                    self.deferred.add(transaction, &self.target, &stored)?;
+                }
                 Err(error) if is_constraint(&error) => {
-                    return Err(self.refused(transaction, record, &stored, &mut by_key, &error));
+                    if conflict == ConflictMode::Fail
+                        && by_key.is_taken(&self.target, &stored).unwrap_or(false)
+                    {
+                        return Err(self.taken(record));
+                    }
+                    let values: Vec<ValueRef<'_>> = stored.iter().map(Stored::as_ref).collect();
+                    return Err(refused(transaction, &self.target, &values, &error));
                 }
                 Err(error) => return Err(failed(&transaction.path, &what, error)),
             }
-            last_stored = Some(stored);
         }
-        if let Some(mut stored) = last_stored {
-            let key = self.target.key.iter();
-            last = key
-                .map(|&column| std::mem::replace(&mut stored[column], Stored::Null).into_owned())
-                .collect();
-        }
-        self.last_key = last;
         Ok(())
     }
 
     pub(super) fn end(self, transaction: &Transaction) -> Result<Applied> {
         let brings = self.brings_along(transaction);
-        let Self { target, indexes, previous, empty, keys, rows_before, written, changed, .. } = self;
+        let Self { target, indexes, previous, empty, keys, deferred, rows_before, mut tally, .. } = self;
+        tally.changed += deferred.finish(transaction, &target)?;
         let rows_after = count(transaction, &target)?;
-        let adds_up = match transaction.options.conflict {
-            _ if empty => rows_after == written,
-            ConflictMode::Overwrite => (rows_before..=rows_before + written).contains(&rows_after),
-            _ => rows_after == rows_before + changed,
+        let counts = match previous {
+            Some(previous) => {
+                let returned = previous.compare(transaction, &target)?;
+                let mut counts = WriteCounts::default();
+                counts.inserted = tally.changed.saturating_sub(returned.again);
+                counts.updated = returned.again.saturating_sub(returned.equal);
+                counts.unchanged = returned.equal;
+                counts.deleted = returned.gone;
+                counts
+            }
+            None => tally.counts(transaction.options.conflict, rows_before, rows_after),
         };
-        if !adds_up {
-            let (name, table) = (target.entity.name(), &target.mapping.table.name);
+        let before = if empty { 0 } else { rows_before };
+        let sum = counts.inserted + counts.updated + counts.unchanged + counts.kept;
+        // Of rows that were written none may be missing, and no other may have come or gone.
+        let is_whole = match transaction.options.replace_existing {
+            true => rows_after == tally.records,
+            false => rows_after == before + counts.inserted && tally.changed >= counts.inserted,
+        };
+        if sum != tally.records || !is_whole {
+            let (name, table, records) = (target.entity.name(), &target.mapping.table.name, tally.records);
             return Err(Error::new(
                 ErrorKind::Constraint,
                 format!(
-                    "{written} records of {name} were written to table `{table}`, which had {rows_before} rows and has \
+                    "{records} records of {name} were written to table `{table}`, which had {before} rows and has \
                      {rows_after}: the table drops rows or merges them"
                 ),
             ));
-        }
-        let mut counts = WriteCounts::default();
-        match previous {
-            Some(previous) => {
-                let returned = previous.compare(transaction, &target)?;
-                counts.updated = returned.again;
-                counts.inserted = written.saturating_sub(returned.again);
-                counts.deleted = returned.gone;
-            }
-            None => {
-                counts.inserted = rows_after.saturating_sub(rows_before);
-                let matched = written.saturating_sub(counts.inserted);
-                match transaction.options.conflict {
-                    ConflictMode::Keep => counts.kept = matched,
-                    _ => counts.updated = matched,
-                }
-            }
         }
         indexes.put_back(transaction, &target)?;
         move_sequence_on(transaction, &target)?;
@@ -220,43 +210,20 @@ impl Applying {
         if self.empty { ConflictMode::Fail } else { transaction.options.conflict }
     }
 
+    /// Whether the keys of the records are remembered: where no unique index of the table refuses a second record of one key.
+    fn remembers(&self, transaction: &Transaction) -> bool {
+        self.conflict(transaction) != ConflictMode::Fail
+            || self.brings_along(transaction)
+            || !self.target.equality.is_that_of_the_columns()
+    }
+
     /// Whether it must be known later which rows these were, because some of them point nowhere.
     fn brings_along(&self, transaction: &Transaction) -> bool {
         !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
 
-    fn refused(
-        &self,
-        transaction: &Transaction,
-        record: &Record,
-        stored: &[Stored<'_>],
-        by_key: &mut ByKey<'_>,
-        error: &rusqlite::Error,
-    ) -> Error {
-        if self.conflict(transaction) == ConflictMode::Fail
-            && by_key.is_taken(&self.target, stored).unwrap_or(false)
-        {
-            return self.taken(transaction, record);
-        }
-        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
-        let table = &self.target.mapping.table.name;
-        Error::new(ErrorKind::Constraint, format!("{name} `{key}` was refused by table `{table}`: {error}"))
-    }
-
-    fn taken(&self, transaction: &Transaction, record: &Record) -> Error {
-        if self.empty { self.twice(transaction, record) } else { self.target.taken(record) }
-    }
-
-    fn twice(&self, transaction: &Transaction, record: &Record) -> Error {
-        if transaction.options.replace_existing {
-            return self.target.twice(record);
-        }
-        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
-        let table = &self.target.mapping.table.name;
-        Error::new(
-            ErrorKind::Record,
-            format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key"),
-        )
+    fn taken(&self, record: &Record) -> Error {
+        if self.empty { self.target.twice(record) } else { self.target.taken(record) }
     }
 
     fn unexpected(&self, record: &Record, count: usize) -> Error {
@@ -267,16 +234,19 @@ impl Applying {
             format!("{name} `{key}` changed {count} rows of table `{table}` instead of one"),
         )
     }
+}
 
-    fn several(&self, record: &Record) -> Error {
-        let (name, key) = (self.target.entity.name(), self.target.key_text(record));
-        let table = &self.target.mapping.table.name;
-        Error::new(
-            ErrorKind::Constraint,
-            format!(
-                "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
-            ),
-        )
+impl Tally {
+    /// The counts by what SQLite reported: rows that came are those by which the table grew.
+    fn counts(self, conflict: ConflictMode, rows_before: u64, rows_after: u64) -> WriteCounts {
+        let mut counts = WriteCounts::default();
+        counts.inserted = rows_after.saturating_sub(rows_before);
+        counts.updated = self.changed.saturating_sub(counts.inserted);
+        match conflict {
+            ConflictMode::Keep => counts.kept = self.left,
+            _ => counts.unchanged = self.left,
+        }
+        counts
     }
 }
 
@@ -284,8 +254,8 @@ impl Applying {
 enum Outcome {
     /// It is there now.
     Written,
-    /// Another was there and stays.
-    Kept,
+    /// What was there stays: another that is kept, or one that is equal.
+    Left,
     /// Another is there.
     Taken,
     /// Several are there.
@@ -299,6 +269,7 @@ struct ByKey<'c> {
     insert: rusqlite::CachedStatement<'c>,
     update: rusqlite::CachedStatement<'c>,
     exists: rusqlite::CachedStatement<'c>,
+    compare: rusqlite::CachedStatement<'c>,
 }
 
 impl ByKey<'_> {
@@ -309,12 +280,19 @@ impl ByKey<'_> {
         conflict: ConflictMode,
     ) -> rusqlite::Result<Outcome> {
         match conflict {
-            ConflictMode::Overwrite => match execute(&mut self.update, stored)? {
-                0 => {}
-                1 => return Ok(Outcome::Written),
+            ConflictMode::Overwrite => match self.found(target, stored)?.as_slice() {
+                [] => {}
+                [Row::Equal] => return Ok(Outcome::Left),
+                [Row::Differs] => {
+                    bind_with_key(&mut self.update, target, stored)?;
+                    return Ok(match self.update.raw_execute()? {
+                        1 => Outcome::Written,
+                        count => Outcome::Unexpected(count),
+                    });
+                }
                 _ => return Ok(Outcome::Several),
             },
-            ConflictMode::Keep if self.is_taken(target, stored)? => return Ok(Outcome::Kept),
+            ConflictMode::Keep if self.is_taken(target, stored)? => return Ok(Outcome::Left),
             ConflictMode::Keep => {}
             _ if self.is_taken(target, stored)? => return Ok(Outcome::Taken),
             _ => {}
@@ -325,27 +303,69 @@ impl ByKey<'_> {
         })
     }
 
+    /// The rows of the key, two at most.
+    fn found(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<Vec<Row>> {
+        bind_with_key(&mut self.compare, target, stored)?;
+        let mut rows = self.compare.raw_query();
+        let mut found = Vec::with_capacity(2);
+        while let Some(row) = rows.next()? {
+            found.push(if row.get(0)? { Row::Differs } else { Row::Equal });
+        }
+        Ok(found)
+    }
+
     fn is_taken(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<bool> {
         self.exists.exists(params_from_iter(target.key.iter().map(|&column| &stored[column])))
     }
 }
 
+/// A row that has the key of a record.
+enum Row {
+    Equal,
+    Differs,
+}
+
 fn execute(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Result<usize> {
-    for (index, value) in stored.iter().enumerate() {
-        statement.raw_bind_parameter(index + 1, value)?;
-    }
+    bind(statement, stored)?;
     statement.raw_execute()
+}
+
+/// Binds the columns of a record, and its key once more behind them.
+fn bind_with_key(
+    statement: &mut Statement<'_>,
+    target: &Target,
+    stored: &[Stored<'_>],
+) -> rusqlite::Result<()> {
+    bind(statement, stored)?;
+    let mut key = target.key.iter().enumerate();
+    key.try_for_each(|(index, &column)| {
+        statement.raw_bind_parameter(stored.len() + index + 1, &stored[column])
+    })
+}
+
+fn bind(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Result<()> {
+    let mut parameters = stored.iter().enumerate();
+    parameters.try_for_each(|(index, value)| statement.raw_bind_parameter(index + 1, value))
 }
 
 /// How many rows the table of a target has.
 pub(super) fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
     let table = &target.mapping.table.name;
-    let query = format!("SELECT count(*) FROM main.{}", quoted(table));
-    let count = transaction.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
-    let count = count.map_err(|error| {
-        failed(&transaction.path, &format!("counting the rows of table `{table}`"), error)
-    })?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    table_rows(&transaction.connection, table)
+        .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
+}
+
+/// Refuses a table whose indexes do not have all its rows: a record would not find its row, and come in beside it.
+pub(super) fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
+    let table = &target.mapping.table.name;
+    let faults =
+        index_faults(&transaction.connection, &transaction.collations, table, rows).map_err(|error| {
+            failed(&transaction.path, &format!("counting the indexes of table `{table}`"), error)
+        })?;
+    match faults.first() {
+        None => Ok(()),
+        Some(fault) => Err(Error::new(ErrorKind::Provider, fault.message(table))),
+    }
 }
 
 /// SQLite moves AUTOINCREMENT on by itself as rows come in; what it had given out beyond them is in the archive.

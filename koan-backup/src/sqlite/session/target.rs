@@ -7,11 +7,13 @@ use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::super::bind::Stored;
+use super::super::collation::Collations;
 use super::super::column_type::ColumnType;
 use super::super::error::failed;
 use super::super::form::FormReplay;
 use super::super::habit::habits;
 use super::super::identifier::folded;
+use super::super::key_equality::KeyEquality;
 use super::super::mapping::{Content, Mapping};
 use super::super::snapshot::Physical;
 
@@ -25,6 +27,10 @@ pub(super) struct Target {
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
+    /// When two keys are one.
+    pub(super) equality: KeyEquality,
+    /// The column that is another name of the rowid, as an index into `columns`.
+    rowid: Option<usize>,
     /// Fields without a column, which must not hold anything.
     absent: Vec<usize>,
 }
@@ -42,6 +48,7 @@ impl Target {
     pub(super) fn new(
         connection: &Connection,
         path: &Path,
+        collations: &Collations,
         request: RestoreTarget,
         mapping: Mapping,
     ) -> Result<Self> {
@@ -88,11 +95,24 @@ impl Target {
         let fields = &entity.schema().fields;
         let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
         let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
-        Ok(Self { entity, mapping, physical, columns, key, absent })
+        let names = key.iter().map(|&column: &usize| columns[column].name.as_str());
+        let equality =
+            KeyEquality::of(connection, collations, &mapping.table.name, names).map_err(|error| {
+                failed(path, &format!("reading the key of table `{}`", mapping.table.name), error)
+            })?;
+        let alias = mapping.table.rowid_alias().map(|alias| alias.name.as_str());
+        let rowid = columns.iter().position(|column: &TargetColumn| Some(column.name.as_str()) == alias);
+        Ok(Self { entity, mapping, physical, columns, key, equality, rowid, absent })
     }
 
     pub(super) fn key_names(&self) -> impl Iterator<Item = &str> {
         self.key.iter().map(|&column| self.columns[column].name.as_str())
+    }
+
+    /// The condition that finds the rows of a key, the first of whose parameters has that number.
+    pub(super) fn key_condition(&self, first: usize) -> String {
+        let names = self.key.iter().map(|&column| self.columns[column].name.as_str());
+        self.equality.condition(names, first)
     }
 
     pub(super) fn key_text(&self, record: &Record) -> String {
@@ -135,6 +155,17 @@ impl Target {
                 }
             }
         }
+        if let Some(rowid) = self.rowid.filter(|&column| stored[column] == Stored::Null) {
+            let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
+            let column = &self.columns[rowid].name;
+            return Err(Error::new(
+                ErrorKind::Record,
+                format!(
+                    "{name} `{key}`: column `{column}` of table `{table}` is its rowid, where SQLite would put a number in place \
+                     of no value; declare the column `INT` with a constraint of its own, or give the record a value"
+                ),
+            ));
+        }
         Ok(stored)
     }
 
@@ -149,8 +180,26 @@ impl Target {
     /// The error of a record whose key came before.
     pub(super) fn twice(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
-        let text = format!("{name} `{key}` is in the archive twice, which `replace_existing` cannot restore");
-        Error::new(ErrorKind::Constraint, text)
+        let table = &self.mapping.table.name;
+        Error::new(
+            ErrorKind::Record,
+            format!(
+                "{name} `{key}` is in the archive twice, by how table `{table}` compares its key; correct one of the records \
+                 where they come from"
+            ),
+        )
+    }
+
+    /// The error of a record whose key is that of several rows.
+    pub(super) fn several(&self, record: &Record) -> Error {
+        let (name, key) = (self.entity.name(), self.key_text(record));
+        let table = &self.mapping.table.name;
+        Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
+            ),
+        )
     }
 
     fn no_column(&self, record: &Record, field: &str) -> Error {

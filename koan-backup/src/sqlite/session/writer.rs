@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use super::super::catalog::{Catalog, references};
 use super::super::connection::Location;
 use super::super::ddl;
+use super::super::derived;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
 use super::super::references::{Broken, Brought, Rowids, Rows, newly_broken, remember};
@@ -29,6 +30,8 @@ pub(super) struct Writer {
     children: BTreeSet<String>,
     /// What archives brought along that points nowhere, by table.
     brought: BTreeMap<String, Brought>,
+    /// Tables that were written.
+    restored: BTreeSet<String>,
     /// Tables whose rows may be shown in errors: those of targets that are not encrypted.
     shown: BTreeSet<String>,
     /// How many targets were begun.
@@ -67,8 +70,6 @@ impl Writer {
         options: SessionOptions,
     ) -> Result<Self> {
         let begun = || {
-            // Outside the transaction, where alone it has effect: deleting must not cascade into other tables.
-            connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16384;")?;
             // What triggers did is in the archive already.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -91,10 +92,17 @@ impl Writer {
 
     fn new(connection: Connection, location: &Location, options: SessionOptions, catalog: Catalog) -> Self {
         Self {
-            transaction: Transaction { connection, path: location.path.clone(), options },
+            transaction: Transaction {
+                connection,
+                path: location.path.clone(),
+                options,
+                collations: location.collations.clone(),
+                recomputed: location.recomputed.clone(),
+            },
             catalog,
             children: BTreeSet::new(),
             brought: BTreeMap::new(),
+            restored: BTreeSet::new(),
             shown: BTreeSet::new(),
             targets: 0,
             open: None,
@@ -122,14 +130,19 @@ impl Writer {
             }
             found => found?,
         };
-        let target = Target::new(&self.transaction.connection, &self.transaction.path, request, mapping)?;
+        let Transaction { connection, path, collations, .. } = &self.transaction;
+        let target = Target::new(connection, path, collations, request, mapping)?;
         self.open = Some(match self.transaction.options.intent {
-            SessionIntent::Compare => Open::Comparing(Box::new(Comparing::begin(&self.transaction, target)?)),
+            SessionIntent::Compare => {
+                self.targets += 1;
+                Open::Comparing(Box::new(Comparing::begin(&self.transaction, target, self.targets)?))
+            }
             SessionIntent::Apply => {
                 self.note_references(&target)?;
                 if target.entity.shows_keys() {
                     self.shown.insert(target.mapping.table.name.clone());
                 }
+                self.restored.insert(target.mapping.table.name.clone());
                 self.targets += 1;
                 Open::Applying(Box::new(Applying::begin(&self.transaction, target, self.targets)?))
             }
@@ -236,7 +249,7 @@ impl Writer {
         if self.open.is_some() || self.state == State::Failed {
             return Err(out_of_order("a restore was committed though its last target did not end well"));
         }
-        let finished = self.check_references().and_then(|()| {
+        let finished = self.check_references().and_then(|()| self.rebuild_derived()).and_then(|()| {
             self.transaction
                 .connection
                 .execute_batch("COMMIT")
@@ -247,6 +260,12 @@ impl Writer {
             let _ = self.rollback();
         }
         finished
+    }
+
+    /// Triggers did not fire, so what follows the restored rows is made again.
+    fn rebuild_derived(&self) -> Result<()> {
+        let tables = self.restored.iter().map(String::as_str);
+        derived::rebuild(&self.transaction.connection, &self.catalog, &self.transaction.recomputed, tables)
     }
 
     fn check_references(&self) -> Result<()> {

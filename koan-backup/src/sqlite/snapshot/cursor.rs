@@ -10,13 +10,15 @@ use rusqlite::types::ValueRef;
 use super::super::bind::Stored;
 use super::super::column_type::{ColumnType, Kind};
 use super::super::error::failed;
-use super::super::form::{Form, FormRecorder, UuidStyle};
+use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
 use super::super::habit::{KeyForms, habits, key_forms};
-use super::super::identifier::{quoted, quoted_list};
+use super::super::identifier::quoted;
 use super::super::mapping::{Content, Mapping, Place};
 use super::super::read::words::write_uuid;
 use super::super::thread::Wanted;
 use super::Reader;
+use super::access::{Access, equality};
+use super::duplicates::{self, LastKey};
 use super::physical::{self, ColumnReport};
 use crate::sql::misfit::Misfit;
 
@@ -34,7 +36,11 @@ impl Source {
     #[inline]
     fn read<'a>(&mut self, stored: ValueRef<'a>) -> Result<Value<'a>, Misfit> {
         if stored == ValueRef::Null {
-            self.forms.null();
+            match self.column_type.kind {
+                // JSON's `null` is no value either, and is written in another form.
+                Kind::Json => self.forms.note(Form::plain(SQL_NULL)),
+                _ => self.forms.null(),
+            }
             return Ok(Value::Null);
         }
         let (value, form) = self.column_type.read(stored)?;
@@ -70,26 +76,46 @@ pub(super) fn read(
     let entity = &request.entity;
     let mapping = Mapping::find(&reader.catalog, entity, &request.set)?;
     mapping.check(entity)?;
-    let (condition, parameters) = match &request.key {
-        Some(key) => find_key(reader, entity, &mapping, key)?,
-        None => ("1".to_owned(), Vec::new()),
-    };
-    let query = select(&mapping, &condition);
-    let (projection, mut sources) = prepare(entity, &mapping, request.key.is_none());
     let lost = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
+    let equality = equality(reader, &reader.collations, &mapping).map_err(lost)?;
+    let mut access = Access::of(&reader.connection, &reader.collations, &mapping, &equality).map_err(lost)?;
+    let columns = || mapping.places.iter().map(|place| place.column.name.as_str());
+    let (query, parameters) = match &request.key {
+        Some(key) => {
+            let (condition, parameters) = find_key(reader, entity, &mapping, key)?;
+            (select_one(&mapping, &condition), parameters)
+        }
+        None => (access.select(columns()), Vec::new()),
+    };
+    let (projection, mut sources) = prepare(entity, &mapping, request.key.is_none());
+    if sources.iter().any(|source| source.column_type.kind == Kind::Json) {
+        sink.watch_json_text();
+    }
     let mut statement = reader.connection.prepare(&query).map_err(lost)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(lost)?;
     let mut spare: Vec<Value<'static>> = Vec::with_capacity(sources.len());
+    let mut last_key = LastKey::new(&equality);
     while let Some(row) = rows.next().map_err(lost)? {
+        let get = |index| row.get_ref(index);
         let mut values = recycled(spare);
         for (index, source) in sources.iter_mut().enumerate() {
             let stored = row.get_ref(index).map_err(lost)?;
             match source.read(stored) {
                 Ok(value) => values.push(value),
                 Err(misfit) => {
-                    let key = stored_key_text(entity, &mapping, |place| row.get_ref(place));
+                    let key = stored_key_text(entity, &mapping, get);
                     return Err(unreadable(entity, &mapping.places[index], &key, &misfit));
                 }
+            }
+        }
+        if request.key.is_none() {
+            access.note(sources.len(), &mapping.key, get).map_err(lost)?;
+            if last_key.repeats(&mapping.key, get).map_err(lost)? {
+                return Err(duplicates::equal_keys(
+                    entity,
+                    &mapping,
+                    &stored_key_text(entity, &mapping, get),
+                ));
             }
         }
         let flow = sink.push(&Row { projection: &projection, values: &values })?;
@@ -100,22 +126,36 @@ pub(super) fn read(
         }
     }
     drop(rows);
-    let mut summary = sink.finish_blocking()?;
+    if request.key.is_some() {
+        return sink.finish_blocking();
+    }
+    let mut warnings = access.check(reader)?;
     let columns = mapping.places.iter().zip(sources).map(|(place, source)| ColumnReport {
         name: &place.column.name,
+        field: place.field_name(entity),
         forms: source.forms.finish(),
         unfaithful: source.unfaithful,
     });
-    if request.key.is_none() {
-        physical::describe(reader, entity, &mapping, columns.collect(), &mut summary)?;
+    let columns: Vec<_> = columns.collect();
+    if mapping.key.iter().any(|&place| columns[place].forms.is_of_several()) {
+        duplicates::check_all(reader, entity, &mapping)?;
     }
+    if let Some(collation) = equality.unknown() {
+        warnings.push(format!(
+            "the key of table `{}` uses the collation `{collation}`, which is not defined here, so whether it makes two keys \
+             one was not checked; define it with `Sqlite::options(…).collation`",
+            mapping.table.name
+        ));
+    }
+    let mut summary = sink.finish_blocking()?;
+    summary.warnings.extend(warnings);
+    physical::describe(reader, entity, &mapping, columns, &mut summary)?;
     Ok(summary)
 }
 
-fn select(mapping: &Mapping, condition: &str) -> String {
-    let columns = quoted_list(mapping.places.iter().map(|place| place.column.name.as_str()));
-    let order = quoted_list(mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()));
-    format!("SELECT {columns} FROM main.{} WHERE {condition} ORDER BY {order}", quoted(&mapping.table.name))
+fn select_one(mapping: &Mapping, condition: &str) -> String {
+    let columns: Vec<String> = mapping.places.iter().map(|place| quoted(&place.column.name)).collect();
+    format!("SELECT {} FROM main.{} WHERE {condition}", columns.join(", "), quoted(&mapping.table.name))
 }
 
 fn prepare(entity: &EntityCodec, mapping: &Mapping, is_backup: bool) -> (Projection, Vec<Source>) {
@@ -231,18 +271,6 @@ fn wanted_key(
         parameters.extend(stored);
     }
     (conditions.join(" AND "), parameters)
-}
-
-/// The condition that finds a record by its key columns, the first of whose parameters has that number.
-pub(in super::super) fn key_condition<'a>(
-    columns: impl IntoIterator<Item = &'a str>,
-    first: usize,
-) -> String {
-    let terms = columns
-        .into_iter()
-        .enumerate()
-        .map(|(index, column)| format!("{} IS ?{}", quoted(column), first + index));
-    terms.collect::<Vec<_>>().join(" AND ")
 }
 
 /// The key of a stored row as text: `id=7`.

@@ -33,6 +33,8 @@ pub(in super::super) struct Physical {
 /// What was seen of a column.
 pub(super) struct ColumnReport<'m> {
     pub(super) name: &'m str,
+    /// The serde name of its field.
+    pub(super) field: &'m str,
     pub(super) forms: Recorded,
     pub(super) unfaithful: u64,
 }
@@ -55,12 +57,12 @@ pub(super) fn describe(
                  are restored, all in the most frequent form"
             ));
         }
-        if column.unfaithful > 0 {
-            let (count, are) =
-                (column.unfaithful, if column.unfaithful == 1 { "value is" } else { "values are" });
+        let count = column.unfaithful + summary.rewritten.get(column.field).copied().unwrap_or(0);
+        if count > 0 {
+            let are = if count == 1 { "value is" } else { "values are" };
             summary.warnings.push(format!(
                 "column `{name}` of table `{table}`: {count} {are} kept in meaning but cannot be written back byte for \
-                 byte, because of white space, superfluous digits or letter case"
+                 byte, because of white space, superfluous digits, letter case or the order of keys in JSON"
             ));
         }
         if let Some(forms) = column.forms.json {

@@ -37,6 +37,21 @@ impl Database {
         Self { _directory: directory, sql: connection, provider }
     }
 
+    /// A database file that is there, without a directory of its own.
+    pub(super) fn at(path: &std::path::Path, provider: Sqlite) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self { _directory: directory, sql: Connection::open(path).expect("a database"), provider }
+    }
+
+    /// The same database, opened anew.
+    pub(super) fn reopened(self) -> Self {
+        let path = self.provider.path().to_owned();
+        let Self { _directory, sql, provider } = self;
+        drop((sql, provider));
+        let provider = Sqlite::open(&path).expect("a database");
+        Self { _directory, sql: Connection::open(&path).expect("a database"), provider }
+    }
+
     pub(super) fn run(&self, sql: &str) {
         self.sql.execute_batch(sql).expect("valid SQL");
     }

@@ -64,3 +64,24 @@ async fn a_locked_database_is_an_error_that_names_the_remedy() {
     let error = provider.begin_restore(&SessionOptions::default()).await.expect_err("locked");
     assert!(error.to_string().contains("busy_timeout") && error.to_string().contains("shop.db"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_log_whose_index_cannot_be_made_is_told_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log.db");
+    {
+        let connection = rusqlite::Connection::open(&path).expect("a database");
+        connection.pragma_update(None, "journal_mode", "wal").expect("set");
+        connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").expect("valid SQL");
+    }
+    // As in a directory in which nobody may write, which would not stop a superuser: SQLite follows no link here.
+    std::os::unix::fs::symlink("nowhere", directory.path().join("log.db-shm")).expect("a link");
+    for options in [Sqlite::options(&path), Sqlite::options(&path).read_only()] {
+        let error = options.open().expect_err("the log cannot be read").to_string();
+        assert!(
+            error.contains("WAL mode") && error.contains("log.db-shm") && error.contains("-wal"),
+            "{error}"
+        );
+    }
+}

@@ -46,7 +46,7 @@ impl Scenario for KilledBackup {
         let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
         let side = self.known.side(&found);
         // It would wait for a lock that is left.
-        self.shop.sql("SET lock_timeout = '1s'; BEGIN; LOCK TABLE \"user\", purchase; COMMIT");
+        self.shop.sql("SET lock_timeout = '60s'; BEGIN; LOCK TABLE \"user\", purchase; COMMIT");
         assert_eq!(self.shop.dump(), self.dump);
         self.known = found;
         Left { side, trace: is_noticed_late.then_some("a session that the server ended") }

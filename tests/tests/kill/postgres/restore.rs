@@ -24,7 +24,7 @@ const CHANGES: &str = r#"
 
 /// The tables as they were before the first restore. A lock that is left fails it.
 const PUT_BACK: &str = r#"
-    SET session_replication_role = replica; SET lock_timeout = '1s';
+    SET session_replication_role = replica; SET lock_timeout = '60s';
     BEGIN;
     TRUNCATE purchase, "user";
     INSERT INTO "user" TABLE kept."user"; INSERT INTO purchase TABLE kept.purchase;

@@ -9,7 +9,7 @@ use koan_backup_tests::postgres::Server;
 use super::super::shop::Dump;
 
 /// Nothing that a client left takes the server that long.
-const HANGS: Duration = Duration::from_secs(30);
+const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
 
 const SCHEMA: &str = r#"
     CREATE EXTENSION amcheck;

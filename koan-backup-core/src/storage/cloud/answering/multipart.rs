@@ -26,7 +26,7 @@ impl AnsweringMultipart {
 impl MultipartStore for AnsweringMultipart {
     async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
         let begun = self.inner.create_multipart(path).await;
-        begun.map_err(|error| cleaned(error, Asked::Bucket, &self.secrets))
+        begun.map_err(|error| cleaned(error, Asked::Write, &self.secrets))
     }
 
     async fn put_part(
@@ -37,7 +37,7 @@ impl MultipartStore for AnsweringMultipart {
         data: PutPayload,
     ) -> Result<PartId> {
         let part = self.inner.put_part(path, id, index, data).await;
-        part.map_err(|error| cleaned(error, Asked::File, &self.secrets))
+        part.map_err(|error| cleaned(error, Asked::Upload, &self.secrets))
     }
 
     async fn complete_multipart(
@@ -47,11 +47,11 @@ impl MultipartStore for AnsweringMultipart {
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
         let completed = self.inner.complete_multipart(path, id, parts).await;
-        completed.map_err(|error| cleaned(error, Asked::File, &self.secrets))
+        completed.map_err(|error| cleaned(error, Asked::Upload, &self.secrets))
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
         let aborted = self.inner.abort_multipart(path, id).await;
-        aborted.map_err(|error| cleaned(error, Asked::File, &self.secrets))
+        aborted.map_err(|error| cleaned(error, Asked::Upload, &self.secrets))
     }
 }

@@ -1,0 +1,112 @@
+//! Records of archives that are to be removed: `removals/{archive file name}.json`.
+//!
+//! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or replaced. A complete archive
+//! without a manifest is never taken for garbage, so the record is what allows maintenance to finish a removal that was interrupted.
+//! It counts only while no manifest names the archive, and for a rekeyed backup only if the replacement verifies; whoever judges that
+//! is `recover`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use super::beside::{self, Found};
+use crate::archive::may_be_archive;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
+use crate::storage::Storage;
+
+const FOLDER: &str = "removals";
+/// What to do about a record that cannot be read.
+const REMEDY: &str = "remove that record: its archive stays, and is reported as unlisted";
+
+/// Why an archive is to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RemovalReason {
+    /// Somebody deleted the backup.
+    Deleted,
+    /// A retention removed the backup.
+    Retention,
+    /// The backup was encrypted for other recipients, in another archive.
+    Rekeyed,
+}
+
+/// An archive that is to be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RemovalRecord {
+    /// The path of the archive.
+    pub(crate) archive: String,
+    /// Its backup.
+    pub(crate) id: BackupId,
+    pub(crate) reason: RemovalReason,
+    /// The path of the archive that takes its place.
+    pub(crate) replacement: Option<String>,
+    pub(crate) decided_at: Timestamp,
+}
+
+/// The name of an archive's file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ArchiveFileName(String);
+
+impl FromStr for ArchiveFileName {
+    type Err = ();
+
+    fn from_str(name: &str) -> std::result::Result<Self, ()> {
+        let path = Path::parse(format!("archives/{name}")).map_err(|_| ())?;
+        may_be_archive(&path).then(|| Self(name.to_owned())).ok_or(())
+    }
+}
+
+impl fmt::Display for ArchiveFileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RemovalRecord {
+    /// Writes the record, in the place of an earlier one.
+    ///
+    /// # Errors
+    /// The storage refuses: the archive must not be removed then.
+    pub(crate) async fn write(&self, storage: &Storage) -> Result<()> {
+        beside::keep(storage, FOLDER, &name_of(&self.archive)?, self).await
+    }
+}
+
+/// Withdraws the record of an archive, if there is one: the archive stays, or is gone.
+///
+/// # Errors
+/// The storage refuses.
+pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
+    beside::forget(storage, FOLDER, &name_of(archive)?).await
+}
+
+/// Withdraws a record that is not needed any more. A failure is logged: the next maintenance withdraws it.
+pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
+    if let Err(error) = withdraw(storage, archive).await {
+        tracing::warn!(target: "koan::backup", %archive, error = %error.chain(), "the removal record of an archive was not withdrawn; the next maintenance withdraws it");
+    }
+}
+
+/// All records of a profile. One that names another archive than its file name says does not count.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn all(storage: &Storage) -> Result<Found<ArchiveFileName, RemovalRecord>> {
+    let mut found = beside::all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
+    found.known.retain(|name, record| name_of(&record.archive).is_ok_and(|named| named == *name));
+    Ok(found)
+}
+
+fn name_of(archive: &str) -> Result<ArchiveFileName> {
+    let name = archive.strip_prefix("archives/").and_then(|name| name.parse().ok());
+    name.ok_or_else(|| {
+        let text = format!("`{archive}` is no path of an archive, so no removal record can name it");
+        Error::new(ErrorKind::Corrupt, text)
+    })
+}

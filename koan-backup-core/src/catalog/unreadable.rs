@@ -1,0 +1,58 @@
+//! Manifests that cannot be read.
+
+use std::error::Error as _;
+
+use object_store::path::Path;
+use serde::Serialize;
+
+use crate::archive::manifest_id;
+use crate::error::{Error, ErrorKind};
+use crate::id::BackupId;
+use crate::storage::{Storage, is_refusal};
+
+/// A manifest that cannot be read: it is damaged, was written by a newer version, or the store does not hand it out. Its backup is
+/// never treated as absent: its archive stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UnreadableManifest {
+    /// The backup, by the name of the file.
+    pub id: BackupId,
+    /// The path of the manifest in its storage profile.
+    pub path: String,
+    /// Why it cannot be read.
+    pub problem: String,
+    /// Whether the file was read and its content is no manifest, so that it can be replaced.
+    #[serde(skip)]
+    pub(crate) is_damaged: bool,
+}
+
+impl UnreadableManifest {
+    /// The manifest at a path, if an error concerns only that file. An error of the storage as a whole does not.
+    pub(crate) fn of(storage: &Storage, path: &Path, error: &Error) -> Option<Self> {
+        let id = manifest_id(path)?;
+        concerns_one_file(storage, error).then(|| Self {
+            id,
+            path: path.to_string(),
+            problem: error.chain(),
+            is_damaged: error.kind() == ErrorKind::Corrupt,
+        })
+    }
+
+    pub(super) fn log(&self, storage: &Storage) {
+        tracing::warn!(target: "koan::backup", storage = %storage.location(), manifest = %self.path, problem = %self.problem, "a manifest cannot be read");
+    }
+}
+
+/// Whether an error concerns the file that was read, and not the storage: the file is damaged or of a newer version, the store
+/// refuses to hand it out (cold storage, missing permission), or a disk that was listed cannot read it.
+pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Corrupt | ErrorKind::Incompatible => true,
+        ErrorKind::Storage => {
+            let source = error.source().and_then(|source| source.downcast_ref::<object_store::Error>());
+            storage.directory().is_some() || source.is_some_and(is_refusal)
+        }
+        _ => false,
+    }
+}

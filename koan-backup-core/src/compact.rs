@@ -1,0 +1,3 @@
+//! Compact forms of fields, for `#[serde(with = "…")]`.
+
+pub mod base64;

@@ -1,0 +1,156 @@
+//! Bytes as base64 text, a third larger than the bytes themselves.
+//!
+//! Serde writes a `Vec<u8>` as a list of numbers, which takes up to five times the size of the bytes, and a record can have 128 MiB.
+//! With this form, a record holds more than 90 MB of bytes instead of some 30 MB, and archives are smaller and faster.
+//!
+//! ```
+//! # mod koan_backup { pub mod serde { pub use koan_backup_core::compact::base64; } }
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Document {
+//!     id: i64,
+//!     #[serde(with = "koan_backup::serde::base64")]
+//!     content: Vec<u8>,
+//!     #[serde(default, with = "koan_backup::serde::base64")]
+//!     preview: Option<Vec<u8>>,
+//! }
+//! # let document = Document { id: 1, content: vec![251, 239], preview: None };
+//! # let json = serde_json::to_string(&document).unwrap();
+//! # assert_eq!(json, r#"{"id":1,"content":"++8=","preview":null}"#);
+//! # let read: Document = serde_json::from_str(&json).unwrap();
+//! # assert_eq!(read.content, [251, 239]);
+//! ```
+//!
+//! The column stays `bytea` or `BLOB` and holds the bytes. A list of numbers is read as well, so that archives from before the
+//! attribute was added can be restored.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserializer, Serializer};
+
+/// Bytes that this form can write and read: `Vec<u8>`, `Box<[u8]>`, and options of them.
+pub trait Base64Bytes: Sized + sealed::Sealed {
+    /// The bytes, if there are any.
+    #[doc(hidden)]
+    fn bytes(&self) -> Option<&[u8]>;
+
+    /// Reads the bytes.
+    #[doc(hidden)]
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for Vec<u8> {}
+    impl Sealed for Box<[u8]> {}
+    impl<T: Sealed> Sealed for Option<T> {}
+}
+
+/// Writes bytes as base64 with the standard alphabet and padding.
+///
+/// # Errors
+/// The serializer fails.
+pub fn serialize<T: Base64Bytes, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    match value.bytes() {
+        Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Reads bytes from base64, or from a list of numbers.
+///
+/// # Errors
+/// There is something else.
+pub fn deserialize<'de, T: Base64Bytes, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::read(deserializer)
+}
+
+impl Base64Bytes for Vec<u8> {
+    fn bytes(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(BytesVisitor)
+        } else {
+            deserializer.deserialize_string(BytesVisitor)
+        }
+    }
+}
+
+impl Base64Bytes for Box<[u8]> {
+    fn bytes(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::read(deserializer).map(Vec::into_boxed_slice)
+    }
+}
+
+impl<T: Base64Bytes> Base64Bytes for Option<T> {
+    fn bytes(&self) -> Option<&[u8]> {
+        self.as_ref().and_then(T::bytes)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_option(OptionVisitor(std::marker::PhantomData))
+    }
+}
+
+struct BytesVisitor;
+
+impl<'de> Visitor<'de> for BytesVisitor {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes as base64")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+        STANDARD.decode(text).map_err(|_| E::custom("is not base64"))
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
+    }
+
+    fn visit_byte_buf<E: serde::de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+        Ok(bytes)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Vec<u8>, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = numbers.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(bytes)
+    }
+}
+
+struct OptionVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Base64Bytes> Visitor<'de> for OptionVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes as base64, or nothing")
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        T::read(deserializer).map(Some)
+    }
+}

@@ -1,0 +1,147 @@
+//! How far an operation is, as a percentage that never decreases.
+
+use std::collections::BTreeMap;
+
+use super::Event;
+use crate::archive::BackupStatus;
+use crate::id::{BackupId, SetName};
+
+/// Percent of a backup that has been read and written, but is not verified or published.
+const WRITTEN: u64 = 80;
+/// Percent of a restore that has been verified, but nothing of it is written.
+const VERIFIED: u64 = 40;
+/// Percent of an operation whose records are done, but which is not published or committed.
+const UNFINISHED: u64 = 98;
+
+/// Follows the events of one operation.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    id: Option<BackupId>,
+    expected: Option<u64>,
+    parts: u64,
+    completed_parts: u64,
+    read: Counts,
+    written: Counts,
+    verified: Counts,
+    restored: Counts,
+    is_restore: bool,
+    percent: u8,
+}
+
+/// Records by entity and set. A count may begin again when an archive is rewritten; the larger one counts.
+#[derive(Debug, Default)]
+struct Counts {
+    parts: BTreeMap<(String, SetName), u64>,
+    total: u64,
+}
+
+impl Counts {
+    fn reached(&mut self, entity: &str, set: &SetName, records: u64) {
+        let known = self.parts.entry((entity.to_owned(), set.clone())).or_default();
+        self.total += records.saturating_sub(*known);
+        *known = records.max(*known);
+    }
+}
+
+impl Progress {
+    /// Takes an event into account, and returns the percentage if it has grown.
+    pub(super) fn after(&mut self, event: &Event) -> Option<(BackupId, u8)> {
+        let mut is_finished = false;
+        match event {
+            Event::BackupStarted { id, parts, records, .. } => self.begin(*id, *parts, *records),
+            Event::RestoreStarted { id, .. } => (self.id, self.is_restore) = (Some(*id), true),
+            Event::RestorePrepared { id, parts, records } => self.begin(*id, *parts, Some(*records)),
+            Event::BatchRead { entity, set, records } => self.read.reached(entity, set, *records),
+            Event::BlockWritten { entity, set, records, .. } => self.written.reached(entity, set, *records),
+            Event::BlockVerified { entity, set, records } => self.verified.reached(entity, set, *records),
+            Event::BatchRestored { entity, set, records } => self.restored.reached(entity, set, *records),
+            Event::EntityCompleted { .. } => self.completed_parts += 1,
+            Event::BackupFinished { status, .. } => {
+                is_finished = matches!(status, BackupStatus::Completed | BackupStatus::CompletedWithWarnings);
+            }
+            Event::RestoreFinished { error, .. } => is_finished = error.is_none(),
+            _ => {}
+        }
+        let percent = if is_finished { 100 } else { self.unfinished() };
+        let percent = u8::try_from(percent).unwrap_or(0);
+        if percent <= self.percent {
+            return None;
+        }
+        self.percent = percent;
+        self.id.map(|id| (id, percent))
+    }
+
+    /// The percentage now.
+    pub(super) fn percent(&self) -> u8 {
+        self.percent
+    }
+
+    fn begin(&mut self, id: BackupId, parts: usize, records: Option<u64>) {
+        (self.id, self.expected) = (Some(id), records);
+        self.parts = u64::try_from(parts).unwrap_or(0);
+    }
+
+    fn unfinished(&self) -> u64 {
+        let percent = match self.expected.filter(|&records| records > 0) {
+            // Without a number of records, entities count.
+            None => self.completed_parts.min(self.parts) * WRITTEN / self.parts.max(1),
+            Some(all) => {
+                // In steps of a record, so that no step is lost by rounding.
+                let share = |counts: &Counts, percent: u64| {
+                    let done = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
+                    u64::try_from(done).unwrap_or(0)
+                };
+                match self.is_restore {
+                    true if self.verified.total == 0 => share(&self.restored, UNFINISHED),
+                    true => share(&self.verified, VERIFIED) + share(&self.restored, UNFINISHED - VERIFIED),
+                    false => {
+                        share(&self.read, WRITTEN / 2)
+                            + share(&self.written, WRITTEN / 2)
+                            + share(&self.verified, UNFINISHED - WRITTEN)
+                    }
+                }
+            }
+        };
+        percent.min(UNFINISHED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> BackupId {
+        BackupId::from_uuid(uuid::Uuid::nil())
+    }
+
+    fn read(records: u64) -> Event {
+        Event::BatchRead { entity: "User".into(), set: SetName::root(), records }
+    }
+
+    #[test]
+    fn an_archive_that_is_rewritten_does_not_take_progress_back() {
+        let mut progress = Progress::default();
+        let name = crate::id::BackupName::new("nightly").expect("a name");
+        progress.after(&Event::BackupStarted { id: id(), name, parts: 1, records: Some(10) });
+        assert_eq!(progress.after(&read(5)), Some((id(), 20)));
+        assert_eq!(progress.after(&read(2)), None);
+        assert_eq!(progress.after(&read(20)), Some((id(), 40)));
+        let failed = Event::BackupFinished { id: id(), status: BackupStatus::Failed };
+        assert_eq!(progress.after(&failed), None);
+        assert_eq!(progress.percent(), 40);
+    }
+
+    #[test]
+    fn a_restore_is_at_100_percent_only_once_it_is_committed() {
+        let mut progress = Progress::default();
+        progress.after(&Event::RestorePrepared { id: id(), parts: 1, records: 4 });
+        progress.is_restore = true;
+        let (entity, set) = ("User".to_owned(), SetName::root());
+        let verified = Event::BlockVerified { entity: entity.clone(), set: set.clone(), records: 4 };
+        assert_eq!(progress.after(&verified), Some((id(), 40)));
+        assert_eq!(progress.after(&Event::BatchRestored { entity, set, records: 4 }), Some((id(), 98)));
+        let failed = Event::RestoreFinished { id: id(), error: Some("lost".into()) };
+        assert_eq!(progress.after(&failed), None);
+        assert_eq!(progress.after(&Event::RestoreFinished { id: id(), error: None }), Some((id(), 100)));
+    }
+}

@@ -1,0 +1,12 @@
+//! Archives that no manifest names: which of them may be removed, and publishing the manifests of the others again.
+
+mod judgement;
+mod report;
+mod run;
+mod verified;
+
+pub(crate) use judgement::{
+    Judge, Judgement, listed_count, refuse_mostly_unlisted, require_mostly_listed, unlisted,
+};
+pub use report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
+pub(crate) use run::{RecoverOptions, run};

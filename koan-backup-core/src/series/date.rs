@@ -1,0 +1,97 @@
+//! Dates at the end of a name, in their usual spellings.
+
+use jiff::civil::Date;
+
+/// Years that a number of eight digits is taken for. Others are numbers.
+const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
+
+/// Where the date, or the date and time, at the end of a name begins, if there is one.
+pub(super) fn trailing(name: &str) -> Option<usize> {
+    let bytes = name.as_bytes();
+    let starts = (0..bytes.len()).filter(|&at| bytes[at].is_ascii_digit() && !is_digit_before(bytes, at));
+    starts.into_iter().find(|&at| is_date_and_time(&bytes[at..]))
+}
+
+fn is_digit_before(bytes: &[u8], at: usize) -> bool {
+    at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
+}
+
+/// `2026-11-29`, `20261129`, each with or without a time.
+fn is_date_and_time(text: &[u8]) -> bool {
+    let Some((date, rest, is_compact)) = date(text) else { return false };
+    let is_valid = Date::new(date.0, date.1, date.2).is_ok() && YEARS.contains(&date.0);
+    is_valid
+        && match rest {
+            [] => true,
+            [b'T' | b't' | b' ' | b'-' | b'_', time @ ..] => is_time(time),
+            time => is_compact && matches!(time.len(), 4 | 6) && is_time(time),
+        }
+}
+
+/// Year, month and day, what follows, and whether they have no separators.
+fn date(text: &[u8]) -> Option<((i16, i8, i8), &[u8], bool)> {
+    let (year, rest) = number(text, 4)?;
+    let separator = rest.first().copied().filter(|first| b"-_.".contains(first));
+    let skip = |rest: &'_ [u8]| match separator {
+        None => Some(0),
+        Some(separator) => (rest.first() == Some(&separator)).then_some(1),
+    };
+    let (month, rest) = number(&rest[skip(rest)?..], 2)?;
+    let (day, rest) = number(&rest[skip(rest)?..], 2)?;
+    let date = (year, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+    Some((date, rest, separator.is_none()))
+}
+
+/// Hours, hours and minutes, or seconds as well; with or without a fraction and a time zone.
+fn is_time(text: &[u8]) -> bool {
+    let Some((hour, rest)) = number(text, 2) else { return false };
+    if hour > 23 {
+        return false;
+    }
+    if is_zone(rest) {
+        return true;
+    }
+    let separator = rest.first().copied().filter(|first| b"-:_.".contains(first));
+    let next = |rest: &[u8], most: i16| {
+        let rest = match separator {
+            None => rest,
+            Some(separator) => rest.strip_prefix(&[separator])?,
+        };
+        number(rest, 2).filter(|(value, _)| *value <= most).map(|(_, rest)| rest.to_vec())
+    };
+    let Some(rest) = next(rest, 59) else { return false };
+    if is_zone(&rest) {
+        return true;
+    }
+    next(&rest, 60).is_some_and(|rest| is_zone(without_fraction(&rest)))
+}
+
+fn without_fraction(text: &[u8]) -> &[u8] {
+    let [b'.' | b',', digits @ ..] = text else { return text };
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if (1..=9).contains(&count) { &digits[count..] } else { text }
+}
+
+/// None, `Z`, `UTC`, or an offset.
+fn is_zone(text: &[u8]) -> bool {
+    match text {
+        [] | b"Z" | b"z" | b"UTC" | b" UTC" => true,
+        [b'+' | b'-', offset @ ..] => {
+            let Some((hours, rest)) = number(offset, 2) else { return false };
+            let minutes = rest.strip_prefix(b":").unwrap_or(rest);
+            let is_whole =
+                rest.is_empty() || number(minutes, 2).is_some_and(|(m, rest)| m < 60 && rest.is_empty());
+            hours <= 14 && is_whole
+        }
+        _ => false,
+    }
+}
+
+/// A number of exactly so many digits at the beginning, and what follows.
+fn number(text: &[u8], digits: usize) -> Option<(i16, &[u8])> {
+    let number = text.get(..digits)?;
+    let value = number
+        .iter()
+        .try_fold(0i16, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i16::from(byte - b'0')))?;
+    Some((value, &text[digits..]))
+}

@@ -1,0 +1,170 @@
+//! List responses must follow the protocol of the store.
+//!
+//! `object_store` parses a list response leniently: a document of another kind, such as the page of a captive portal or of a proxy, is an
+//! empty list to it. An empty list would make every backup look absent, so responses are checked before they are parsed.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::ClientOptions;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
+};
+
+/// Connects clients whose list responses are checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CheckedConnector;
+
+impl HttpConnector for CheckedConnector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(CheckedClient(client)))
+    }
+}
+
+#[derive(Debug)]
+struct CheckedClient(HttpClient);
+
+#[async_trait]
+impl HttpService for CheckedClient {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let listing =
+            Listing::asked_for(request.method().as_str(), request.uri().query().unwrap_or_default());
+        let response = self.0.execute(request).await?;
+        let Some(listing) = listing.filter(|_| response.status().is_success()) else { return Ok(response) };
+        let (parts, body) = response.into_parts();
+        let body: Bytes = body.bytes().await?;
+        listing.check(&body).map_err(|fault| HttpError::new(HttpErrorKind::Decode, fault))?;
+        Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+/// A kind of list response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    /// Of Amazon S3, and of the interface that Google Cloud Storage shares with it.
+    Bucket,
+    /// Of Azure Blob Storage.
+    Container,
+}
+
+/// Why a list response was refused.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the answer is no list of files, but {0}: something between this machine and the store may have answered in its place"
+)]
+struct NoListing(String);
+
+impl Listing {
+    fn asked_for(method: &str, query: &str) -> Option<Self> {
+        let asks = |parameter: &str| method == "GET" && query.split('&').any(|asked| asked == parameter);
+        match (asks("list-type=2"), asks("comp=list")) {
+            (true, _) => Some(Self::Bucket),
+            (false, true) => Some(Self::Container),
+            (false, false) => None,
+        }
+    }
+
+    fn root(self) -> &'static str {
+        match self {
+            Self::Bucket => "ListBucketResult",
+            Self::Container => "EnumerationResults",
+        }
+    }
+
+    /// Refuses what is not a whole list response, or one that says that it goes on and not where.
+    fn check(self, body: &[u8]) -> Result<(), NoListing> {
+        let text = std::str::from_utf8(body).map_err(|_| NoListing("bytes that are no text".to_owned()))?;
+        let root = root_element(text)?;
+        if local(root) != self.root() {
+            let shown: String = root.chars().take(40).flat_map(char::escape_default).collect();
+            return Err(NoListing(format!("a document `{shown}`")));
+        }
+        if !text.trim_end().ends_with(&format!("</{root}>")) {
+            return Err(NoListing("a document that is cut off".to_owned()));
+        }
+        let goes_on = self == Self::Bucket
+            && element(text, "IsTruncated").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if goes_on && element(text, "NextContinuationToken").is_none_or(str::is_empty) {
+            return Err(NoListing("the beginning of one, without saying where it goes on".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The name of the root element: what comes before it is a declaration, a comment, or space.
+fn root_element(text: &str) -> Result<&str, NoListing> {
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    if rest.is_empty() {
+        return Err(NoListing("empty".to_owned()));
+    }
+    while let Some(end) = match rest {
+        _ if rest.starts_with("<?") => rest.find("?>").map(|at| at + 2),
+        _ if rest.starts_with("<!--") => rest.find("-->").map(|at| at + 3),
+        _ => None,
+    } {
+        rest = rest.get(end..).unwrap_or_default().trim_start();
+    }
+    let name = rest
+        .strip_prefix('<')
+        .map(|rest| rest.split([' ', '\t', '\r', '\n', '>', '/']).next().unwrap_or_default());
+    name.filter(|name| !name.is_empty()).ok_or_else(|| NoListing("no XML".to_owned()))
+}
+
+/// The name without its namespace.
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+/// The text of the first element of a name.
+fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(content, _)| content.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_response_is_one_of_its_protocol_whole_and_says_where_it_goes_on() {
+        let empty = "<?xml version=\"1.0\"?>\n<!-- x -->\n<ListBucketResult xmlns=\"x\"><IsTruncated>false</IsTruncated></ListBucketResult>\n";
+        let on = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>7</NextContinuationToken></ListBucketResult>";
+        for body in [empty, on, "<s3:ListBucketResult></s3:ListBucketResult>"] {
+            assert!(Listing::Bucket.check(body.as_bytes()).is_ok(), "{body}");
+            assert!(Listing::Container.check(body.as_bytes()).is_err(), "{body}");
+        }
+        let azure =
+            "\u{feff}<?xml version=\"1.0\"?><EnumerationResults><Blobs /><NextMarker /></EnumerationResults>";
+        assert!(Listing::Container.check(azure.as_bytes()).is_ok());
+        for body in [
+            "",
+            " \n",
+            "OK",
+            "{}",
+            "<html><body>Log in</body></html>",
+            "<!DOCTYPE html><html></html>",
+            "<Error><Code>SlowDown</Code></Error>",
+            "<ListAllMyBucketsResult></ListAllMyBucketsResult>",
+            "<?xml version=\"1.0\"?>",
+            "<ListBucketResult>",
+            "<ListBucketResult/>",
+            "<ListBucketResult><IsTruncated>false</IsTruncated>",
+            "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        ] {
+            assert!(Listing::Bucket.check(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(Listing::Bucket.check(b"\xff\xfe").is_err());
+    }
+
+    #[test]
+    fn only_requests_for_lists_are_checked() {
+        assert_eq!(Listing::asked_for("GET", "list-type=2&prefix=a"), Some(Listing::Bucket));
+        assert_eq!(Listing::asked_for("GET", "restype=container&comp=list"), Some(Listing::Container));
+        for (method, query) in
+            [("GET", ""), ("GET", "comp=listing"), ("PUT", "comp=list"), ("GET", "x=list-type=2")]
+        {
+            assert_eq!(Listing::asked_for(method, query), None, "{method} {query}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A directory as an object store, which reports success only for what is durable.
+//!
+//! Reading, listing and deleting are those of `object_store`. Writing is done here, because `object_store` leaves a file in its place
+//! when the sync of its directory fails, needs hard links, and makes files that everybody can read.
+
+mod durable;
+mod names;
+mod private;
+mod root;
+mod upload;
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+pub(crate) use self::private::{create_private_directories, create_private_file};
+use self::root::Root;
+use self::upload::DiskUpload;
+
+/// A directory that holds archives.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    /// The path that was named, made absolute. It need not exist yet.
+    path: PathBuf,
+    opened: OnceLock<Opened>,
+}
+
+/// A directory that exists.
+#[derive(Clone, Debug)]
+struct Opened {
+    files: LocalFileSystem,
+    root: Arc<Root>,
+}
+
+/// Whether a directory that is missing is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Created,
+    Refused,
+}
+
+impl Disk {
+    /// The directory at `path`, which is opened if it exists.
+    ///
+    /// # Errors
+    /// Something that is no directory is in the way.
+    pub(super) fn new(path: &FilePath) -> io::Result<Self> {
+        let disk = Self { path: std::path::absolute(path)?, opened: OnceLock::new() };
+        let existing = disk.path.ancestors().find_map(|ancestor| std::fs::metadata(ancestor).ok());
+        if existing.is_some_and(|existing| !existing.is_dir()) {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+        }
+        Ok(disk)
+    }
+
+    /// The path that was named, made absolute.
+    pub(crate) fn path(&self) -> &FilePath {
+        &self.path
+    }
+
+    /// The path without symbolic links, if the directory exists.
+    pub(crate) fn canonical_path(&self) -> Option<PathBuf> {
+        self.path.canonicalize().ok()
+    }
+
+    /// Opens the directory.
+    ///
+    /// # Errors
+    /// It does not exist and must not be made, or cannot be made or read.
+    pub(crate) fn open(&self, missing: Missing) -> io::Result<()> {
+        self.opened_or(missing).map(drop)
+    }
+
+    /// Tries whether files can be made durable here, and finds out how. Nothing stays.
+    ///
+    /// # Errors
+    /// The file system cannot create a file without replacing another, or cannot sync files or directories.
+    pub(crate) async fn probe(&self) -> Result<()> {
+        let name = Path::from(format!("koan-probe-{}", uuid::Uuid::now_v7()));
+        self.put_opts(&name, b"probe".to_vec().into(), PutMode::Create.into()).await?;
+        let opened = self.opened()?;
+        let path = opened.files.path_to_filesystem(&name)?;
+        blocking(move || std::fs::remove_file(&path).map_err(|source| failed("removing", &path, source)))
+            .await
+    }
+
+    /// Remembers the mark of the profile, by which the directory is known again when its disk was mounted anew.
+    pub(crate) fn remember_mark(&self, file: &str, content: Vec<u8>) {
+        if let Some(opened) = self.opened.get() {
+            opened.root.remember_mark(file, content);
+        }
+    }
+
+    /// Refuses a directory that is not the one that was opened, because its disk was unmounted for example.
+    ///
+    /// # Errors
+    /// It is gone, or another directory is in its place.
+    pub(super) async fn require_present(&self) -> Result<()> {
+        let opened = self.opened()?;
+        blocking(move || opened.root.require_present()).await
+    }
+
+    /// The directory, made if it is missing, unless this is a production machine.
+    fn opened(&self) -> Result<Opened> {
+        let missing = if crate::machine_state::is_production() { Missing::Refused } else { Missing::Created };
+        self.opened_or(missing).map_err(|source| failed("opening", &self.path, source))
+    }
+
+    fn opened_or(&self, missing: Missing) -> io::Result<Opened> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened.clone());
+        }
+        if missing == Missing::Created {
+            durable::create_directories(&self.path)?;
+        }
+        let files = LocalFileSystem::new_with_prefix(&self.path).map_err(io::Error::other)?;
+        let root = Arc::new(Root::open(&self.path)?);
+        Ok(self.opened.get_or_init(|| Opened { files, root }).clone())
+    }
+
+    async fn require_present_if_missing<T>(&self, found: Result<T>) -> Result<T> {
+        if matches!(found, Err(object_store::Error::NotFound { .. })) {
+            self.require_present().await?;
+        }
+        found
+    }
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "directory {}", self.path.display())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Disk {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let existing = match options.mode {
+            PutMode::Overwrite => names::Existing::Replaced,
+            PutMode::Create => names::Existing::Refused,
+            PutMode::Update(_) => return Err(unsupported("a conditional update")),
+        };
+        let opened = self.opened()?;
+        let target = opened.files.path_to_filesystem(path)?;
+        blocking(move || {
+            opened.root.require_present()?;
+            let mut staged = opened.root.stage(&target)?;
+            payload.iter().try_for_each(|bytes| staged.write_at_end(bytes))?;
+            staged.publish(&opened.root, &target, existing)?;
+            Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
+        })
+        .await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        _: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let opened = self.opened()?;
+        let target = opened.files.path_to_filesystem(path)?;
+        let root = Arc::clone(&opened.root);
+        blocking(move || {
+            root.require_present()?;
+            let staged = root.stage(&target)?;
+            Ok(Box::new(DiskUpload::new(root, staged, target)) as _)
+        })
+        .await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let found = self.opened()?.files.get_opts(path, options).await;
+        self.require_present_if_missing(found).await
+    }
+
+    async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let found = self.opened()?.files.get_ranges(path, ranges).await;
+        self.require_present_if_missing(found).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        match self.opened() {
+            Ok(opened) => opened.files.delete_stream(paths),
+            Err(error) => futures::future::ready(Err(error)).into_stream().boxed(),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let prefix = prefix.cloned();
+        let listed = self.opened().map(|opened| {
+            let root = Arc::clone(&opened.root);
+            async move {
+                blocking(move || root.require_present()).await?;
+                Ok::<_, object_store::Error>(opened.files.list(prefix.as_ref()))
+            }
+        });
+        match listed {
+            Ok(listed) => listed.try_flatten_stream().boxed(),
+            Err(error) => futures::future::ready(Err(error)).into_stream().boxed(),
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.require_present().await?;
+        self.opened()?.files.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let bytes = self.get_opts(from, GetOptions::default()).await?;
+        let mode = match options.mode {
+            object_store::CopyMode::Create => PutMode::Create,
+            object_store::CopyMode::Overwrite => PutMode::Overwrite,
+        };
+        let chunks: Vec<Bytes> = bytes.into_stream().try_collect().await?;
+        self.put_opts(to, chunks.into_iter().collect(), mode.into()).await.map(drop)
+    }
+}
+
+/// Does work that blocks on a thread that may be blocked.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// The error of a file or directory.
+fn failed(what: &str, path: &FilePath, source: io::Error) -> object_store::Error {
+    let shown = path.display().to_string();
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => {
+            object_store::Error::AlreadyExists { path: shown, source: Box::new(source) }
+        }
+        kind => {
+            let text = format!("{what} `{shown}` failed: {source}");
+            object_store::Error::Generic { store: "directory", source: Box::new(io::Error::new(kind, text)) }
+        }
+    }
+}
+
+fn unsupported(what: &str) -> object_store::Error {
+    object_store::Error::NotSupported { source: format!("a directory has no {what}").into() }
+}

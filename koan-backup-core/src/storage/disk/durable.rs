@@ -1,0 +1,78 @@
+//! Names in directories that survive a loss of power.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::private::create_private_directory;
+
+/// A directory that was opened before a name in it changed, so that every failure to write that name since then is reported by its sync.
+#[derive(Debug)]
+pub(super) struct OpenDirectory(Option<File>);
+
+impl OpenDirectory {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        // Directories are opened and synced on Unix only.
+        if cfg!(unix) { File::open(path).map(|file| Self(Some(file))) } else { Ok(Self(None)) }
+    }
+
+    /// Makes the names in the directory durable. What failed once is never synced again: a second sync can succeed although the
+    /// data was lost (<https://lwn.net/Articles/752063/>).
+    pub(super) fn sync(self) -> io::Result<()> {
+        let Some(directory) = self.0 else { return Ok(()) };
+        match directory.sync_all() {
+            Err(error) if is_unsupported(&error) => sync_file_system(&directory, error),
+            synced => synced,
+        }
+    }
+}
+
+/// Makes a directory and those above it, and makes their names durable.
+pub(super) fn create_directories(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_directories(parent)?;
+    }
+    create_directory(path)
+}
+
+/// Makes a directory whose name is durable; one that exists is as good. If the name cannot be made durable, the directory goes again.
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().map(OpenDirectory::open).transpose()?;
+    let created = match create_private_directory(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => false,
+        Err(error) => return Err(error),
+    };
+    let synced = parent.map_or(Ok(()), OpenDirectory::sync);
+    if synced.is_err() && created {
+        let _ = std::fs::remove_dir(path);
+    }
+    synced
+}
+
+/// Whether the file system does not know the operation, as opposed to one that failed.
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let unsupported = [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS];
+        if unsupported.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+            return true;
+        }
+    }
+    error.kind() == io::ErrorKind::Unsupported
+}
+
+/// Syncs the whole file system, where a single directory cannot be synced.
+#[cfg(target_os = "linux")]
+fn sync_file_system(directory: &File, _: io::Error) -> io::Result<()> {
+    rustix::fs::syncfs(directory).map_err(io::Error::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &File, unsupported: io::Error) -> io::Result<()> {
+    Err(unsupported)
+}

@@ -1,0 +1,182 @@
+//! The directory itself, and files on their way into it.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use object_store::Result;
+
+use super::durable::{OpenDirectory, create_directory};
+use super::failed;
+use super::names::{Existing, Ways};
+use super::private::create_private_file;
+
+/// A directory that was opened.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+    /// Which directory it is; another if its disk was unmounted.
+    identity: Mutex<Identity>,
+    /// The file that marks the profile, and its content.
+    mark: Mutex<Option<(String, Vec<u8>)>>,
+    ways: Ways,
+    /// Directories whose names this process has made durable.
+    durable: Mutex<HashSet<PathBuf>>,
+}
+
+/// Which directory it is, where the system has numbers for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = fs::metadata(path)?;
+        if !metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+        }
+        Ok(Self(metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> io::Result<Self> {
+        fs::read_dir(path).map(|_| Self(0, 0))
+    }
+}
+
+impl Root {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            identity: Mutex::new(Identity::of(path)?),
+            mark: Mutex::new(None),
+            ways: Ways::default(),
+            durable: Mutex::default(),
+        })
+    }
+
+    pub(super) fn remember_mark(&self, file: &str, content: Vec<u8>) {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some((file.to_owned(), content));
+    }
+
+    /// Refuses a directory that is gone, or in whose place another is that does not bear the mark.
+    pub(super) fn require_present(&self) -> Result<()> {
+        let gone = |what: &str, source: io::Error| {
+            let text = format!(
+                "the storage directory `{}` {what}; nothing is read from or written to what is there now: mount its disk, or \
+                 put the directory back",
+                self.path.display()
+            );
+            let source = io::Error::new(source.kind(), format!("{text} ({source})"));
+            object_store::Error::Generic { store: "directory", source: Box::new(source) }
+        };
+        let now = Identity::of(&self.path).map_err(|source| gone("is gone", source))?;
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if *identity == now {
+            return Ok(());
+        }
+        let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((file, content)) = &*mark {
+            let there = fs::read(self.path.join(file)).map_err(|source| {
+                gone("is another than the one that was opened, without its mark", source)
+            })?;
+            if there != *content {
+                let other = io::Error::other("its mark differs");
+                return Err(gone("is another than the one that was opened", other));
+            }
+        }
+        *identity = now;
+        // What is mounted now may be another file system.
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    /// A new file beside the one that it will become.
+    pub(super) fn stage(&self, target: &Path) -> Result<Staged> {
+        if let Some(parent) = target.parent() {
+            self.create_below(parent).map_err(|source| failed("creating the directory", parent, source))?;
+        }
+        for number in 1u64.. {
+            let mut path = target.as_os_str().to_owned();
+            path.push(format!("#{number}"));
+            let path = PathBuf::from(path);
+            match create_private_file(&path) {
+                Ok(file) => return Ok(Staged { path, file: Some(file), is_there: true }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed("creating", &path, source)),
+            }
+        }
+        Err(failed("creating", target, io::Error::other("there is no free temporary name")))
+    }
+
+    /// Makes a directory below the root whose name is durable, whoever made it.
+    fn create_below(&self, directory: &Path) -> io::Result<()> {
+        let is_durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
+            && directory.is_dir();
+        if is_durable || !directory.starts_with(&self.path) || directory == self.path {
+            return Ok(());
+        }
+        if let Some(parent) = directory.parent() {
+            self.create_below(parent)?;
+        }
+        create_directory(directory)?;
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned());
+        Ok(())
+    }
+}
+
+/// A file under a temporary name. It goes when it is dropped.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) path: PathBuf,
+    file: Option<File>,
+    is_there: bool,
+}
+
+impl Staged {
+    pub(super) fn write_at_end(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(file) = &mut self.file else {
+            return Err(failed("writing", &self.path, io::Error::other("the upload has ended")));
+        };
+        file.write_all(bytes).map_err(|source| failed("writing", &self.path, source))
+    }
+
+    /// Makes the content durable, gives the file its name, and makes that durable. If one of these fails, a file that had no
+    /// predecessor is removed again, and nothing is synced a second time.
+    pub(super) fn publish(mut self, root: &Root, target: &Path, existing: Existing) -> Result<()> {
+        let Some(file) = self.file.take() else {
+            return Err(failed("writing", &self.path, io::Error::other("the upload has ended")));
+        };
+        file.sync_all().map_err(|source| failed("syncing", &self.path, source))?;
+        drop(file);
+        let directory = target.parent().unwrap_or(&root.path);
+        let opened = OpenDirectory::open(directory).map_err(|source| failed("opening", directory, source))?;
+        let is_new = existing == Existing::Refused || fs::symlink_metadata(target).is_err();
+        match existing {
+            Existing::Refused => {
+                root.ways.create(&self.path, target).map_err(|source| failed("creating", target, source))?;
+            }
+            Existing::Replaced => {
+                fs::rename(&self.path, target).map_err(|source| failed("replacing", target, source))?;
+            }
+        }
+        self.is_there = false;
+        opened.sync().map_err(|source| {
+            if is_new {
+                let _ = fs::remove_file(target);
+            }
+            failed("syncing the directory", directory, source)
+        })
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.is_there {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The settings of a connection that change what is read, what is written, or whether it lasts.
+//!
+//! A connection begins with what the SQLite library was compiled with, which is the application's matter. So each setting is
+//! either set here or was found to change nothing; a test compares this list with that of SQLite.
+
+use rusqlite::{Connection, Result};
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It only reads the database.
+    Read,
+    /// It writes the database.
+    Write,
+}
+
+/// Set on every connection.
+const ALWAYS: &[(&str, &str)] = &[
+    // Names of columns come back as they are asked for, and statements that write give no rows.
+    ("full_column_names", "OFF"),
+    ("short_column_names", "ON"),
+    ("count_changes", "OFF"),
+    ("empty_result_callbacks", "OFF"),
+    ("reverse_unordered_selects", "OFF"),
+    // Indexes and checks that use LIKE mean what SQLite says by default.
+    ("case_sensitive_like", "OFF"),
+    // A connection never sees what another has not committed.
+    ("read_uncommitted", "OFF"),
+    ("locking_mode", "NORMAL"),
+    // A damaged page is found when it is read.
+    ("cell_size_check", "ON"),
+    ("ignore_check_constraints", "OFF"),
+    ("writable_schema", "OFF"),
+    ("legacy_alter_table", "OFF"),
+    // Temporary tables grow with the data: they are in files.
+    ("temp_store", "DEFAULT"),
+    ("automatic_index", "ON"),
+    // A file that is cut while it is mapped ends the process.
+    ("mmap_size", "0"),
+    // An enforced key would cascade, and its check would come too early: references are checked before the commit.
+    ("foreign_keys", "OFF"),
+    ("defer_foreign_keys", "OFF"),
+    ("recursive_triggers", "OFF"),
+    ("cache_size", "-16384"),
+];
+
+/// Set on connections that write. Their commit must survive a loss of power.
+const WRITING: &[(&str, &str)] =
+    &[("query_only", "OFF"), ("synchronous", "EXTRA"), ("fullfsync", "ON"), ("checkpoint_fullfsync", "ON")];
+
+/// Sets what a connection needs, and checks the setting on which durability depends.
+pub(super) fn pin(connection: &Connection, role: Role) -> Result<()> {
+    let role = if role == Role::Write { WRITING } else { &[] };
+    for (pragma, value) in ALWAYS.iter().chain(role) {
+        set(connection, pragma, value)?;
+    }
+    if !role.is_empty() {
+        // Neither of them survives a crash. They last no longer than a connection, so this one does not inherit them.
+        let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        if matches!(mode.to_ascii_lowercase().as_str(), "off" | "memory") {
+            set(connection, "journal_mode", "DELETE")?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets a pragma. Some answer with a row, which says nothing that is not known.
+fn set(connection: &Connection, pragma: &str, value: &str) -> Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA {pragma} = {value}"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set elsewhere, or found to change neither what is read nor what is written nor whether it lasts.
+    const REVIEWED: &[(&str, &str)] = &[
+        ("analysis_limit", "how much ANALYZE looks at, which is not run"),
+        ("application_id", "a number in the file, kept as it is"),
+        ("auto_vacuum", "a property of the file, kept as it is"),
+        ("busy_timeout", "set for each connection by an option"),
+        ("cache_spill", "when pages go to the disk before the commit"),
+        ("collation_list", "only tells"),
+        ("compile_options", "only tells"),
+        ("data_store_directory", "of Windows only, deprecated"),
+        ("data_version", "only tells"),
+        ("database_list", "only tells"),
+        ("default_cache_size", "deprecated; the size of the cache is set"),
+        ("encoding", "a property of the file; text is handed over as UTF-8"),
+        ("foreign_key_check", "only tells"),
+        ("foreign_key_list", "only tells"),
+        ("freelist_count", "only tells"),
+        ("function_list", "only tells"),
+        ("hard_heap_limit", "of the process, the application's matter; what exceeds it is an error"),
+        ("incremental_vacuum", "an order, never given"),
+        ("index_info", "only tells"),
+        ("index_list", "only tells"),
+        ("index_xinfo", "only tells"),
+        ("integrity_check", "only tells"),
+        ("journal_mode", "checked by `pin`"),
+        ("journal_size_limit", "how large an empty journal may be"),
+        ("lock_proxy_file", "of macOS only, the application's matter"),
+        ("lock_status", "only tells"),
+        ("max_page_count", "what exceeds it is an error"),
+        ("module_list", "only tells"),
+        ("optimize", "an order, never given"),
+        ("page_count", "only tells"),
+        ("page_size", "a property of the file, kept as it is"),
+        ("pragma_list", "only tells"),
+        ("quick_check", "only tells"),
+        ("schema_version", "only tells, as long as it is not set"),
+        ("secure_delete", "whether deleted content is overwritten, the application's matter"),
+        ("shrink_memory", "an order, never given"),
+        ("soft_heap_limit", "of the process; advice only"),
+        ("stats", "only tells"),
+        ("synchronous", "set on connections that write; others write nothing"),
+        ("table_info", "only tells"),
+        ("table_list", "only tells"),
+        ("table_xinfo", "only tells"),
+        ("temp_store_directory", "deprecated; where temporary files are"),
+        ("threads", "helpers of sorting"),
+        (
+            "trusted_schema",
+            "as compiled: checks and indexes must accept what they accept for the application",
+        ),
+        ("user_version", "a number in the file, kept as it is"),
+        ("vdbe_addoptrace", "prints, in debug builds only"),
+        ("vdbe_debug", "prints, in debug builds only"),
+        ("vdbe_eqp", "prints, in debug builds only"),
+        ("vdbe_listing", "prints, in debug builds only"),
+        ("vdbe_trace", "prints, in debug builds only"),
+        ("parser_trace", "prints, in debug builds only"),
+        ("wal_autocheckpoint", "when a log is merged into the file; both last"),
+        ("wal_checkpoint", "an order, never given"),
+        ("query_only", "set where a connection reads"),
+    ];
+
+    fn value(connection: &Connection, pragma: &str) -> String {
+        let read = connection
+            .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get_ref(0).map(|v| format!("{v:?}")));
+        read.unwrap_or_default()
+    }
+
+    #[test]
+    fn every_pragma_of_sqlite_is_set_or_was_reviewed() {
+        let connection = Connection::open_in_memory().expect("a database");
+        let mut statement = connection.prepare("SELECT name FROM pragma_pragma_list").expect("a list");
+        let names = statement.query_map([], |row| row.get::<_, String>(0)).expect("names");
+        let names: Vec<String> = names.collect::<Result<_>>().expect("text");
+        assert!(names.len() > 50, "{names:?}");
+        let is_known = |name: &String| {
+            ALWAYS.iter().chain(WRITING).any(|(known, _)| known == name)
+                || REVIEWED.iter().any(|(known, why)| known == name && !why.is_empty())
+        };
+        let unknown: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
+        assert!(unknown.is_empty(), "review what these change, and set them if it matters: {unknown:?}");
+    }
+
+    #[test]
+    fn a_connection_does_not_keep_the_settings_it_was_compiled_with() {
+        let connection = Connection::open_in_memory().expect("a database");
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA reverse_unordered_selects = ON; \
+                 PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF; PRAGMA count_changes = ON; \
+                 PRAGMA cell_size_check = OFF; PRAGMA defer_foreign_keys = ON; PRAGMA read_uncommitted = ON; \
+                 PRAGMA temp_store = MEMORY; PRAGMA automatic_index = OFF; PRAGMA full_column_names = ON; \
+                 PRAGMA legacy_alter_table = ON; PRAGMA writable_schema = ON; PRAGMA case_sensitive_like = ON",
+            )
+            .expect("settings");
+        pin(&connection, Role::Write).expect("set");
+        for (pragma, wanted) in [
+            ("foreign_keys", "0"),
+            ("recursive_triggers", "0"),
+            ("reverse_unordered_selects", "0"),
+            ("ignore_check_constraints", "0"),
+            ("synchronous", "3"),
+            ("count_changes", "0"),
+            ("cell_size_check", "1"),
+            ("defer_foreign_keys", "0"),
+            ("read_uncommitted", "0"),
+            ("temp_store", "0"),
+            ("automatic_index", "1"),
+            ("full_column_names", "0"),
+            ("short_column_names", "1"),
+            ("legacy_alter_table", "0"),
+            ("writable_schema", "0"),
+        ] {
+            assert_eq!(value(&connection, pragma), format!("Integer({wanted})"), "{pragma}");
+        }
+        let like: bool = connection.query_row("SELECT 'a' LIKE 'A'", [], |row| row.get(0)).expect("a value");
+        assert!(like);
+    }
+}

@@ -1,0 +1,68 @@
+/* Loaded into a process before the C library: makes calls on files fail that a file of faults names.
+ *
+ * KOAN_TEST_FAULTS names that file. Each of its lines is a fault: `CALL SUBSTRING ERRNO TIMES`, where CALL is `link`, `sync` (of a file)
+ * or `syncdir` (of a directory), SUBSTRING is part of the path (`*` for any), and TIMES is `once` or `always`. A fault that happened
+ * `once` is appended to the file as `done`, as Linux tells of an error of writing once.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fault(const char *call, const char *path) {
+    const char *file = getenv("KOAN_TEST_FAULTS");
+    FILE *faults = file ? fopen(file, "r+") : NULL;
+    char line[4096], name[64], part[2048], times[64];
+    int number, result = 0;
+    if (!faults) return 0;
+    while (!result && fgets(line, sizeof line, faults)) {
+        if (sscanf(line, "%63s %2047s %d %63s", name, part, &number, times) != 4) continue;
+        if (strcmp(name, call) != 0) continue;
+        if (strcmp(part, "*") != 0 && !strstr(path, part)) continue;
+        result = number;
+        if (strcmp(times, "once") == 0) {
+            fseek(faults, -(long)strlen(line), SEEK_CUR);
+            fputs("done", faults);
+        }
+    }
+    fclose(faults);
+    return result;
+}
+
+static int of_descriptor(int fd) {
+    char link[64], path[4096];
+    struct stat found;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0 || fstat(fd, &found) != 0) return 0;
+    path[length] = 0;
+    return fault(S_ISDIR(found.st_mode) ? "syncdir" : "sync", path);
+}
+
+int fsync(int fd) {
+    static int (*real)(int);
+    int error = of_descriptor(fd);
+    if (error) { errno = error; return -1; }
+    if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    return real(fd);
+}
+
+int link(const char *from, const char *to) {
+    static int (*real)(const char *, const char *);
+    int error = fault("link", to);
+    if (error) { errno = error; return -1; }
+    if (!real) real = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "link");
+    return real(from, to);
+}
+
+int linkat(int fromfd, const char *from, int tofd, const char *to, int flags) {
+    static int (*real)(int, const char *, int, const char *, int);
+    int error = fault("link", to);
+    if (error) { errno = error; return -1; }
+    if (!real) real = (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
+    return real(fromfd, from, tofd, to, flags);
+}

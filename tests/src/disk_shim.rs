@@ -1,0 +1,63 @@
+//! A process whose file system fails as it is told, by a library that is loaded before the C library.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const VARIABLE: &str = "KOAN_TEST_FAULTS";
+
+/// Compiles the library into a folder.
+fn library(folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/disk_faults.c");
+    let library = folder.join("disk_faults.so");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(source)
+        .arg("-ldl")
+        .output()
+        .expect("`cc`, which links Rust programs, is installed");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    library
+}
+
+/// Runs this program once more for one test, with a file system that can fail, and gives what it wrote.
+///
+/// # Panics
+/// It does not run, or fails.
+pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let faults = folder.path().join("faults");
+    std::fs::write(&faults, "").expect("written");
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env("LD_PRELOAD", library(folder.path()))
+        .env(VARIABLE, &faults)
+        .envs(variables.iter().copied())
+        .output()
+        .expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    text
+}
+
+/// Has calls of this process fail from now on: lines of `CALL SUBSTRING ERRNO TIMES`, see `shim/disk_faults.c`.
+///
+/// # Panics
+/// This process was not started by [`run_test`].
+pub fn fail(faults: &[&str]) {
+    let path = std::env::var_os(VARIABLE).expect("a process that can fail");
+    let mut file = std::fs::File::create(path).expect("written");
+    faults.iter().for_each(|fault| writeln!(file, "{fault}").expect("written"));
+}
+
+/// Whether every fault that was to happen once has happened.
+///
+/// # Panics
+/// This process was not started by [`run_test`].
+pub fn have_all_happened() -> bool {
+    let path = std::env::var_os(VARIABLE).expect("a process that can fail");
+    let faults = std::fs::read_to_string(path).expect("readable");
+    faults.lines().filter(|line| line.ends_with("once")).all(|line| line.starts_with("done"))
+}

@@ -1,0 +1,69 @@
+//! A server that answers every request as a test says, for what the other stores never answer.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// A request, as far as tests look at it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// `GET`.
+    pub method: String,
+    /// `/backups/manifests?list-type=2`.
+    pub target: String,
+    /// Names in small letters, and values.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// Whether it has a header.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known == name)
+    }
+}
+
+/// Starts one; gives its port. It answers as long as the process lives.
+///
+/// # Panics
+/// There is no port.
+pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let answer = std::sync::Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = std::sync::Arc::clone(&answer);
+            std::thread::spawn(move || serve(stream, answer.as_ref()));
+        }
+    });
+    port
+}
+
+/// One request; nothing if its connection ends before it does.
+fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)) -> Option<()> {
+    let mut input = BufReader::new(stream.try_clone().ok()?);
+    let mut line = String::new();
+    input.read_line(&mut line).ok()?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next()?, words.next()?);
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    input.read_exact(&mut body).ok()?;
+    let is_head = method == "HEAD";
+    let (status, body) = answer(&Asked { method, target, headers });
+    let shown = if is_head { "" } else { &body };
+    let head = format!(
+        "HTTP/1.1 {status} Answer\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nLast-Modified: Sat, 01 Aug 2026 00:00:00 \
+         GMT\r\nETag: \"1\"\r\nConnection: close\r\n\r\n{shown}",
+        shown.len()
+    );
+    let mut output = stream;
+    output.write_all(head.as_bytes()).ok()
+}

@@ -1,0 +1,31 @@
+//! A clock that follows the time of the runtime.
+
+use jiff::{SignedDuration, Timestamp};
+use koan_backup::Clock;
+use tokio::time::Instant;
+
+/// A clock that advances with the time of the Tokio runtime. In a test with `start_paused = true` only sleeping advances it, so that
+/// a busy machine cannot make anything expire.
+#[derive(Clone, Debug)]
+pub struct VirtualClock {
+    began: Instant,
+    began_at: Timestamp,
+}
+
+impl VirtualClock {
+    /// A clock that starts now, at the time of the operating system.
+    pub fn start() -> Self {
+        Self { began: Instant::now(), began_at: Timestamp::now() }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.began.elapsed()).expect("a test is short");
+        self.began_at.checked_add(passed).expect("a test is short")
+    }
+
+    fn follows_system(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,62 @@
+//! Waiting for events instead of for time.
+//!
+//! A test never asserts how long something takes. Where an event cannot be observed as it happens, a condition is polled. The
+//! polling has no deadline that a busy machine could exceed: a condition that never holds ends with the limit of the test runner,
+//! or with [`GIVE_UP`] and a message.
+
+use std::time::{Duration, Instant};
+
+/// After this time a test that waits is considered to hang. No passing test comes near it.
+pub const GIVE_UP: Duration = Duration::from_secs(420);
+const POLL: Duration = Duration::from_millis(5);
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// The condition does not hold within [`GIVE_UP`].
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until a condition holds that can be looked at without waiting.
+///
+/// # Panics
+/// The condition does not hold within [`GIVE_UP`].
+pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until a condition holds, and blocks the thread meanwhile.
+///
+/// # Panics
+/// The condition does not hold within [`GIVE_UP`].
+pub fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Drops a future as soon as an event has happened.
+///
+/// # Panics
+/// The future ends before the event.
+pub async fn dropped_at<T: std::fmt::Debug>(
+    event: impl Future<Output = ()>,
+    work: impl IntoFuture<Output = T>,
+) {
+    tokio::select! {
+        biased;
+        () = event => {}
+        ended = work.into_future() => panic!("it ended before the event: {ended:?}"),
+    }
+}

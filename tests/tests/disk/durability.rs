@@ -1,0 +1,199 @@
+//! A sync that fails once and succeeds when it is asked again, as on Linux: the attempt failed all the same.
+
+use std::path::Path;
+
+use age::secrecy::ExposeSecret as _;
+use koan_backup::prelude::*;
+use koan_backup::{ArchiveEncryption, ErrorKind, Keys, Recipients};
+use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
+
+use super::rig::{FOLDER, builder, child_folder, files, koan, local};
+
+/// Runs the rest of a test in a process that can fail.
+fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
+    if let Some(folder) = child_folder() {
+        return Some(folder);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    run_test(test, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);
+    None
+}
+
+fn temporary_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    files(folder).into_iter().filter(|path| path.to_string_lossy().contains('#')).collect()
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_once_fails_the_backup_and_leaves_nothing_of_it() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_nothing_of_it",
+    ) else {
+        return;
+    };
+    let koan = koan(&folder).await.expect("a context");
+    let first = koan.backup("nightly").await.expect("a backup").id();
+    let before = files(&folder.join("backups"));
+    for fault in [
+        "syncdir /manifests 5 once",
+        "syncdir /archives 5 once",
+        "sync /manifests/ 5 once",
+        "sync /archives/ 5 once",
+    ] {
+        fail(&[fault]);
+        let error = koan.backup("nightly").await.expect_err(fault);
+        assert!(have_all_happened(), "{fault}");
+        assert_eq!(error.kind(), ErrorKind::Storage, "{fault}");
+        assert!(
+            error.chain().contains("syncing") && error.chain().contains("os error 5"),
+            "{fault}: {error:?}"
+        );
+        let backups = koan.backups().await.expect("listed");
+        let complete: Vec<_> = backups.iter().filter(|backup| backup.status.is_complete()).collect();
+        assert_eq!(complete.len(), 1, "{fault}");
+        assert!(koan.verify(first).await.expect("verified").is_valid(), "{fault}");
+        let archives = files(&folder.join("backups/archives"));
+        assert!(archives.iter().all(|archive| before.contains(archive)), "{fault}: {archives:?}");
+        assert!(temporary_files(&folder).is_empty(), "{fault}");
+    }
+    koan.backup("nightly").await.expect("the disk works again");
+}
+
+#[tokio::test]
+async fn a_folder_whose_name_is_not_durable_is_made_again_by_the_next_backup() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::a_folder_whose_name_is_not_durable_is_made_again_by_the_next_backup",
+    ) else {
+        return;
+    };
+    let koan = koan(&folder).await.expect("a context");
+    let root = folder.join("backups");
+    assert!(!root.join("archives").exists());
+    // The lease is written first, into a folder that this makes.
+    fail(&["syncdir /backups 5 once"]);
+    koan.backup("nightly").await.expect_err("a folder could not be made durable");
+    assert!(have_all_happened());
+    assert!(!root.join("leases").exists() || !root.join("archives").exists());
+    let made = koan.backup("nightly").await.expect("the disk works again");
+    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+}
+
+#[tokio::test]
+async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey",
+    ) else {
+        return;
+    };
+    let key = age::x25519::Identity::generate();
+    let koan = builder(&folder)
+        .storage("local", local(&folder).archive_encryption(ArchiveEncryption::Always))
+        .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))
+        .keys(Keys::text(key.to_string().expose_secret()))
+        .build()
+        .await
+        .expect("a context");
+    let made = koan.backup("nightly").await.expect("a backup");
+    let archives = files(&folder.join("backups/archives"));
+    fail(&["sync /archives/ 5 once"]);
+    koan.rekey(made.id()).await.expect_err("the new archive is not durable");
+    assert_eq!(files(&folder.join("backups/archives")), archives, "the new archive goes, the old one stays");
+    fail(&["syncdir /manifests 5 once"]);
+    let error = koan.rekey(made.id()).await.expect_err("the manifest is not durable");
+    assert!(have_all_happened());
+    assert!(error.chain().contains("both archives were kept"), "{error:?}");
+    let now = files(&folder.join("backups/archives"));
+    assert_eq!(now.len(), 2, "{now:?}");
+    assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
+    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_durable_is_no_copy() {
+    let Some(folder) = in_a_process_that_can_fail("durability::a_copy_that_is_not_durable_is_no_copy") else {
+        return;
+    };
+    let koan = builder(&folder)
+        .storage("local", local(&folder))
+        .storage("other", Storage::local(folder.join("other")).expect("a directory"))
+        .build()
+        .await
+        .expect("a context");
+    let made = koan.backup("nightly").await.expect("a backup");
+    for fault in
+        ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once", "sync /other/manifests/ 5 once"]
+    {
+        fail(&[fault]);
+        koan.copy(made.id()).to_profile("other").await.expect_err(fault);
+        assert!(have_all_happened(), "{fault}");
+        assert!(files(&folder.join("other/manifests")).is_empty(), "{fault}");
+        assert!(files(&folder.join("other/archives")).is_empty(), "{fault}");
+        assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
+    }
+    koan.copy(made.id()).to_profile("other").await.expect("copied");
+}
+
+#[tokio::test]
+async fn a_file_system_without_hard_links_keeps_backups_and_replaces_no_file() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::a_file_system_without_hard_links_keeps_backups_and_replaces_no_file",
+    ) else {
+        return;
+    };
+    for errno in ["1", "95", "38"] {
+        let folder = folder.join(errno);
+        std::fs::create_dir(&folder).expect("made");
+        let fault = format!("link * {errno} always");
+        fail(&[&fault]);
+        let koan = koan(&folder).await.expect("a context");
+        let first = koan.backup("nightly").await.expect("a backup");
+        let again = koan.backup("nightly").await.expect("the lease is taken again");
+        for id in [first.id(), again.id()] {
+            assert!(koan.verify(id).await.expect("verified").is_valid(), "{errno}");
+        }
+        assert!(temporary_files(&folder).is_empty(), "{errno}");
+        // The sync of a name that was given in another way counts as much.
+        fail(&[&fault, "syncdir /manifests 5 once"]);
+        koan.backup("nightly").await.expect_err("not durable");
+        assert_eq!(
+            koan.backups().await.expect("listed").iter().filter(|made| made.status.is_complete()).count(),
+            2
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_system_that_cannot_sync_directories_is_synced_as_a_whole() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::a_file_system_that_cannot_sync_directories_is_synced_as_a_whole",
+    ) else {
+        return;
+    };
+    fail(&["syncdir * 22 always"]);
+    let koan = koan(&folder).await.expect("a context");
+    let made = koan.backup("nightly").await.expect("a backup");
+    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+}
+
+#[tokio::test]
+async fn a_file_system_that_cannot_make_files_durable_is_refused_at_the_start() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::a_file_system_that_cannot_make_files_durable_is_refused_at_the_start",
+    ) else {
+        return;
+    };
+    // Of a profile that exists, so that nothing but the trial is written.
+    drop(koan(&folder).await.expect("a context"));
+    for fault in [
+        "sync /backups/ 22 always",
+        "sync /backups/ 5 always",
+        "syncdir /backups 5 always",
+        "link /backups/ 28 always",
+    ] {
+        fail(&[fault]);
+        let error = koan(&folder).await.expect_err(fault);
+        assert_eq!(error.kind(), ErrorKind::Storage, "{fault}");
+        assert!(error.chain().contains("cannot keep backups safely"), "{fault}: {error:?}");
+        let left: Vec<_> = files(&folder.join("backups"));
+        assert_eq!(left, [folder.join("backups/koan-profile.json")], "{fault}");
+    }
+}

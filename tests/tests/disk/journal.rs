@@ -1,0 +1,64 @@
+//! Restores of JSON files on a disk whose syncs fail once.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use koan_backup::JsonFiles;
+use koan_backup::prelude::*;
+use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
+
+use super::rig::{FOLDER, child_folder, files};
+
+async fn koan(folder: &Path) -> Koan {
+    Koan::builder()
+        .state_directory(folder.join("state"))
+        .provider("main", JsonFiles::documents(folder.join("data")).expect("a directory"))
+        .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+        .build()
+        .await
+        .expect("a context")
+}
+
+fn write(folder: &Path, name: &str) {
+    std::fs::write(folder.join("data/Customer/1.json"), format!("{{\"id\":1,\"name\":\"{name}\"}}"))
+        .expect("written");
+}
+
+fn read(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("data/Customer/1.json")).expect("read")
+}
+
+#[tokio::test]
+async fn a_restore_whose_journal_is_not_durable_did_not_happen_and_one_that_is_not_is_done_again() {
+    const TEST: &str =
+        "journal::a_restore_whose_journal_is_not_durable_did_not_happen_and_one_that_is_not_is_done_again";
+    let Some(folder) = child_folder() else {
+        let folder = tempfile::tempdir().expect("a folder");
+        run_test(TEST, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);
+        return;
+    };
+    std::fs::create_dir_all(folder.join("data/Customer")).expect("made");
+    write(&folder, "Ada");
+    let context = koan(&folder).await;
+    let made = context.backup("nightly").await.expect("a backup");
+    write(&folder, "Changed");
+    for fault in ["sync /.koan/commit.json 5 once", "syncdir /data/.koan 5 once"] {
+        fail(&[fault]);
+        context.restore(made.id()).await.expect_err(fault);
+        assert!(have_all_happened(), "{fault}");
+        assert!(read(&folder).contains("Changed"), "{fault}");
+        assert!(!folder.join("data/.koan/commit.json").exists(), "{fault}");
+    }
+    fail(&["syncdir /data/Customer 5 once"]);
+    let error = context.restore(made.id()).await.expect_err("its names are not durable");
+    assert!(have_all_happened());
+    assert!(error.chain().contains("could not take effect entirely"), "{error:?}");
+    let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
+    fail(&[]);
+    drop(koan(&folder).await);
+    assert!(read(&folder).contains("Ada"));
+    let now = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
+    assert_ne!(now, unsynced, "the file was not put in its place again");
+    let left = files(&folder.join("data/.koan"));
+    assert!(left.iter().all(|path| path.extension().is_some_and(|end| end == "lock")), "{left:?}");
+}

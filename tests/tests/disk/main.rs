@@ -1,0 +1,13 @@
+//! Directories as storage profiles and as databases: what is durable, who may read it, and whether it is the directory that was there
+//! before.
+#![cfg(target_os = "linux")]
+
+mod durability;
+mod journal;
+mod marks;
+mod modes;
+mod rig;
+mod roots;
+mod verification;
+
+koan_backup::entity_backup_scope!(mode = All);

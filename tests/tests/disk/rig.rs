@@ -1,0 +1,65 @@
+//! A small shop on a directory.
+
+use std::path::{Path, PathBuf};
+
+use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, SetName};
+use koan_backup_tests::scripted::Scripted;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+pub(crate) struct Customer {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
+/// A context with three customers, its profile in `backups` and its state in `state`.
+pub(crate) fn builder(folder: &Path) -> KoanBuilder {
+    let database = Scripted::default();
+    for (id, name) in [(1, "Ada"), (2, "Björk"), (3, "Chloé")] {
+        database.put(&SetName::root(), &Customer { id, name: name.to_owned() });
+    }
+    Koan::builder().state_directory(folder.join("state")).provider("main", database)
+}
+
+pub(crate) fn local(folder: &Path) -> Storage {
+    Storage::local(folder.join("backups")).expect("a directory")
+}
+
+pub(crate) async fn koan(folder: &Path) -> Result<Koan, Error> {
+    builder(folder).storage("local", local(folder)).build().await
+}
+
+/// All files below a directory, but for leases, sorted.
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("listed").path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.retain(|path| !path.to_string_lossy().contains("/leases/"));
+    found.sort();
+    found
+}
+
+/// Whether this is the process that a test has started to be run with a variable.
+pub(crate) fn child_folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+pub(crate) const FOLDER: &str = "KOAN_TEST_DISK_FOLDER";
+
+/// Runs a test again in a process of its own, with more variables; what it asserts counts.
+pub(crate) fn run_again(test: &str, folder: &Path, variables: &[(&str, &str)]) {
+    let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(FOLDER, folder)
+        .envs(variables.iter().copied())
+        .output()
+        .expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+}

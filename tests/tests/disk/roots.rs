@@ -1,0 +1,70 @@
+//! The directory of a JSON database that is gone or empty is not backed up as a database without records.
+
+use std::path::Path;
+
+use koan_backup::JsonFiles;
+use koan_backup::prelude::*;
+
+async fn koan(folder: &Path, documents: bool) -> Result<Koan, Error> {
+    let data = folder.join("data");
+    let files = if documents { JsonFiles::documents(data)? } else { JsonFiles::lines(data)? };
+    Koan::builder()
+        .state_directory(folder.join("state"))
+        .provider("main", files)
+        .storage("local", Storage::local(folder.join("backups"))?)
+        .build()
+        .await
+}
+
+fn fill(folder: &Path, documents: bool) {
+    let name = if documents { "1.json" } else { "root.jsonl" };
+    std::fs::create_dir_all(folder.join("data/Customer")).expect("made");
+    std::fs::write(folder.join("data/Customer").join(name), "{\"id\":1,\"name\":\"Ada\"}\n")
+        .expect("written");
+}
+
+#[tokio::test]
+async fn a_directory_that_disappears_is_an_error_before_and_after_the_start() {
+    for documents in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (data, away) = (folder.path().join("data"), folder.path().join("unmounted"));
+        fill(folder.path(), documents);
+        let context = koan(folder.path(), documents).await.expect("a context");
+        assert_eq!(context.backup("nightly").await.expect("a backup").item_count(), 1);
+        std::fs::rename(&data, &away).expect("renamed");
+        let error = context.backup("nightly").await.expect_err("it is gone");
+        assert!(error.chain().contains("does not exist"), "{error:?}");
+        let error = koan(folder.path(), documents).await.expect_err("it is gone");
+        assert!(error.chain().contains("this machine has used it before"), "{error:?}");
+        assert!(!data.exists(), "it is not made again");
+
+        std::fs::create_dir(&data).expect("made");
+        let error = context.backup("nightly").await.expect_err("it is empty");
+        assert!(error.chain().contains("is empty, and was not"), "{error:?}");
+        let later = koan(folder.path(), documents).await.expect("it can be restored into");
+        let error = later.backup("nightly").await.expect_err("it is empty");
+        assert!(error.chain().contains("is empty, and was not"), "{error:?}");
+        later.restore("nightly").await.expect("restored into an empty directory");
+        assert_eq!(later.backup("nightly").await.expect("a backup").item_count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_new_directory_is_made_and_one_whose_records_were_removed_is_backed_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let context = koan(folder.path(), true).await.expect("a context");
+    assert!(folder.path().join("data").is_dir());
+    assert_eq!(context.backup("nightly").await.expect("a backup").item_count(), 0);
+    fill(folder.path(), true);
+    assert_eq!(context.backup("nightly").await.expect("a backup").item_count(), 1);
+    std::fs::remove_file(folder.path().join("data/Customer/1.json")).expect("removed");
+    let report = context.backup("nightly").await.expect("the directory of the entity is still there");
+    assert_eq!(report.item_count(), 0);
+    std::fs::remove_dir(folder.path().join("data/Customer")).expect("removed");
+    let error =
+        context.backup("nightly").await.expect_err("nothing tells it from a disk that is not mounted");
+    let chain = error.chain();
+    let file = chain.split('`').find(|part| part.ends_with(".json")).expect("a file is named");
+    std::fs::remove_file(file).expect("removed");
+    context.backup("nightly").await.expect("it was emptied on purpose");
+}

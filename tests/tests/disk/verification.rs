@@ -1,0 +1,107 @@
+//! A backup that is verified after it was published, read back from its storage.
+
+use std::sync::{Arc, Mutex};
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, CancellationToken, ErrorKind, Event, Recipients};
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use object_store::memory::InMemory;
+
+use super::rig::builder;
+
+async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
+    let store = FaultyStore::over(Arc::new(InMemory::new()));
+    let koan = builder(folder).storage("faulty", store.storage()).build().await.expect("a context");
+    (koan, store)
+}
+
+#[tokio::test]
+async fn a_backup_that_reads_back_whole_is_called_verified_by_report_and_catalog() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (koan, store) = faulty(folder.path()).await;
+    let unverified = koan.backup("nightly").await.expect("a backup");
+    assert_eq!(unverified.verified_at(), None);
+    assert!(unverified.verification().is_none());
+    store.fail([]);
+    let report = koan.backup("nightly").verify_after().await.expect("a backup");
+    assert!(store.asked(Operation::Get, "archives/") > 0, "the archive was not read back");
+    let verification = report.verification().expect("verified");
+    assert_eq!(verification.entities.iter().map(|entity| entity.records_checked).sum::<u64>(), 3);
+    let verifications = koan.catalog().verifications().await.expect("listed");
+    let verified: Vec<_> = verifications.into_iter().collect();
+    assert_eq!(verified, [(("faulty".to_owned(), report.id()), report.verified_at().expect("verified"))]);
+}
+
+#[tokio::test]
+async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere() {
+    for (operation, path, failure) in [
+        (Operation::Get, "archives/", Failure::Zeros),
+        (Operation::Get, "archives/", Failure::Missing),
+        (Operation::Get, "archives/", Failure::Short(10)),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (koan, store) = faulty(folder.path()).await;
+        let good = koan.backup("nightly").await.expect("a backup");
+        store.fail([Fault::always(operation, path, failure)]);
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&ended);
+        let listen = move |event: &Event| {
+            if let Event::BackupFinished { status, .. } = event {
+                told.lock().expect("whole").push(*status);
+            }
+        };
+        let error = koan.backup("nightly").verify_after().on_event(listen).await.expect_err("damaged");
+        store.fail([]);
+        assert_eq!(*ended.lock().expect("whole"), [BackupStatus::Failed], "{failure:?}");
+        let backups = koan.backups().await.expect("listed");
+        assert_eq!(backups.len(), 2, "{failure:?}");
+        let newest = &backups[0];
+        assert!(error.chain().contains(&newest.id.to_string()), "{failure:?}: {error:?}");
+        if error.kind() == ErrorKind::Storage {
+            // Whether it is damaged is not known, and it is not called so.
+            assert!(error.chain().contains("not known to be good"), "{error:?}");
+            assert_eq!(newest.status, BackupStatus::Completed);
+            continue;
+        }
+        assert!(error.chain().contains("is damaged"), "{failure:?}: {error:?}");
+        assert_eq!(newest.status, BackupStatus::Failed, "{failure:?}");
+        let entry = koan.catalog().get(newest.id).await.expect("listed");
+        assert!(entry.damage().is_some() && !entry.is_healthy(), "{failure:?}");
+        let restored = koan.restore("nightly").await.expect("restored");
+        assert_eq!(restored.id, good.id(), "a restore by name takes the one that is good");
+        assert!(koan.catalog().verifications().await.expect("listed").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_verification_that_is_cancelled_leaves_the_backup_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (koan, _) = faulty(folder.path()).await;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let listen = move |event: &Event| {
+        if matches!(event, Event::BlockVerified { .. }) {
+            cancel.cancel();
+        }
+    };
+    let ended = koan.backup("nightly").verify_after().cancel_on(token).on_event(listen).await;
+    let backups = koan.backups().await.expect("listed");
+    assert_eq!((backups.len(), backups[0].status), (1, BackupStatus::Completed));
+    if let Err(error) = ended {
+        assert!(error.chain().contains("was published"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_key_opens_is_said_to_be_unopened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = age::x25519::Identity::generate().to_public().to_string();
+    let koan = builder(folder.path())
+        .storage("sealed", Storage::memory().archive_encryption(koan_backup::ArchiveEncryption::Always))
+        .encrypt_to(Recipients::keys([key]).expect("a public key"))
+        .build()
+        .await
+        .expect("a context");
+    let report = koan.backup("nightly").verify_after().await.expect("a backup");
+    assert!(!report.verification().expect("verified").unopened.is_empty());
+}

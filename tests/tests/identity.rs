@@ -1,0 +1,339 @@
+//! Applications that share a storage profile: each considers its own backups, unless another application is named.
+
+use koan_backup::prelude::*;
+use koan_backup::{
+    ArchiveEncryption, BackupId, Expectations, Finding, Keys, KoanBuilder, Recipients, Retention, SetName,
+    Severity,
+};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
+use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::scripted::Scripted;
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Invoice {
+    id: i64,
+}
+
+const NAME: &str = "nightly";
+
+struct Profile {
+    vault: Vault,
+    clock: HandClock,
+}
+
+impl Profile {
+    fn new() -> Self {
+        Self { vault: Vault::default(), clock: HandClock::at("2026-11-01T03:00:00Z") }
+    }
+
+    fn builder(&self, records: i64) -> KoanBuilder {
+        let database = Scripted::default();
+        (0..records).for_each(|id| database.put(&SetName::root(), &Invoice { id }));
+        Koan::builder()
+            .provider("main", database)
+            .storage("shared", self.vault.storage())
+            .clock(self.clock.clone())
+    }
+
+    async fn koan(&self, application: &str, environment: &str) -> Koan {
+        let koan = self.builder(3).application(application).environment(environment);
+        koan.build().await.expect("a context")
+    }
+
+    async fn backup(&self, koan: &Koan) -> BackupId {
+        self.clock.pass(1);
+        koan.backup(NAME).await.expect("a backup").id()
+    }
+
+    /// Makes a backup look as if an older version had made it.
+    async fn made_older(&self, id: BackupId, application: Option<&str>) {
+        let mut forgery = Forgery::of(&self.vault.stored(id).await);
+        let manifest = forgery.manifest.as_object_mut().expect("an object");
+        manifest.remove("series");
+        let producer = manifest["producer"].as_object_mut().expect("an object");
+        producer.remove("environment");
+        producer.insert("application".to_owned(), application.into());
+        self.vault.keep(&forgery.seal(Seal::Documents)).await;
+    }
+}
+
+fn says(findings: &[Finding], text: &str) -> bool {
+    findings.iter().any(|finding| finding.message.contains(text) && finding.severity != Severity::Error)
+}
+
+#[tokio::test]
+async fn a_backup_is_looked_up_by_name_among_those_of_the_application_in_its_environment() {
+    let profile = Profile::new();
+    let production = profile.koan("shop", "production").await;
+    let others = [profile.koan("shop", "staging").await, profile.koan("till", "production").await];
+    let own = profile.backup(&production).await;
+    let mut theirs = Vec::new();
+    for other in &others {
+        theirs.push(profile.backup(other).await);
+    }
+    assert_eq!(production.identity().to_string(), "application `shop` in `production`");
+    let restored = production.restore(NAME).await.expect("restored");
+    assert_eq!((restored.id, restored.findings.as_slice()), (own, &[][..]));
+    assert_eq!(production.restore(NAME).viability().await.expect("assessed").id, own);
+    assert_eq!(production.verify(NAME).await.expect("read").id, own);
+    assert_eq!(production.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(own));
+    let named = production.catalog().by_name(NAME).await.expect("listed");
+    assert_eq!(named.iter().map(|entry| entry.id()).collect::<Vec<_>>(), [own]);
+    assert_eq!(production.catalog().all().await.expect("listed").len(), 3, "a list shows them all");
+    let query = production.catalog().query().from_application("till", "production").await.expect("listed");
+    assert_eq!(query.entries.iter().map(|entry| entry.id()).collect::<Vec<_>>(), theirs[1..]);
+
+    // Another application is named, which every report says.
+    let restored = production.restore(NAME).from_application("shop", "staging").await.expect("restored");
+    assert_eq!(restored.id, theirs[0]);
+    assert!(says(&restored.findings, "made by application `shop` in `staging`"), "{restored:?}");
+    let viable = production.restore(NAME).from_application("till", "production").viability().await;
+    let viable = viable.expect("assessed");
+    assert!(viable.id == theirs[1] && says(&viable.findings, "`till`"), "{viable:?}");
+    let verified = production.verify(NAME).from_application("shop", "staging").await.expect("read");
+    assert!(
+        verified.id == theirs[0] && verified.is_valid() && verified.notes[0].contains("`staging`"),
+        "{verified:?}"
+    );
+    let diff = production.diff(NAME, NAME).after_from_application("shop", "staging").await.expect("compared");
+    assert_eq!((diff.before, diff.after, diff.notes.len()), (own, theirs[0], 1));
+    let both = production.diff(NAME, NAME).from_application("till", "production").await.expect("compared");
+    assert_eq!((both.before, both.after), (theirs[1], theirs[1]));
+    // An id is exact.
+    let restored = production.restore(theirs[0]).await.expect("restored");
+    assert!(says(&restored.findings, "made by application `shop` in `staging`"), "{restored:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_only_another_application_uses_is_not_found_and_the_remedy_is_named() {
+    let profile = Profile::new();
+    let staging = profile.koan("shop", "staging").await;
+    profile.backup(&staging).await;
+    let production = profile.koan("shop", "production").await;
+    let error = production.restore(NAME).await.expect_err("none of its own");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    for part in
+        ["application `shop` in `production`", "application `shop` in `staging`", ".from_application("]
+    {
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    }
+    for error in [
+        production.verify(NAME).await.expect_err("none of its own"),
+        production.rekey(NAME).await.expect_err("none of its own"),
+        production.diff(NAME, NAME).await.expect_err("none of its own"),
+        production.restore(NAME).from_application("shop", "").await.expect_err("no such application"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    }
+    assert!(production.catalog().latest().await.expect("listed").is_none());
+}
+
+#[tokio::test]
+async fn a_copy_keeps_the_identity_of_its_backup() {
+    let (profile, far) = (Profile::new(), Vault::default());
+    let staging = profile.koan("shop", "staging").await;
+    let id = profile.backup(&staging).await;
+    let production = profile.builder(1).application("shop").environment("production");
+    let production = production.storage("far", far.storage()).build().await.expect("a context");
+    let error = production.copy(NAME).to_profile("far").await.expect_err("none of its own");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let copy = production.copy(NAME).to_profile("far").from_application("shop", "staging").await;
+    assert!(copy.expect("copied").warnings.iter().any(|warning| warning.contains("`staging`")));
+    let copied = &production.backups_in(Some("far")).await.expect("listed")[0];
+    assert_eq!((copied.id, copied.producer.environment.as_deref()), (id, Some("staging")));
+    let error = production.restore(NAME).from_profile("far").await.expect_err("none of its own");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn retention_counts_and_removes_the_backups_of_its_application_alone() {
+    let profile = Profile::new();
+    let (production, staging) =
+        (profile.koan("shop", "production").await, profile.koan("shop", "staging").await);
+    let mut own = Vec::new();
+    let mut theirs = Vec::new();
+    for _ in 0..3 {
+        own.push(profile.backup(&production).await);
+        theirs.push(profile.backup(&staging).await);
+    }
+    let retention = production.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    assert_eq!((plan.decisions.len(), plan.other_applications), (3, 3), "{plan}");
+    assert!(plan.to_string().contains("3 are those of other applications"), "{plan}");
+    // What another application does does not concern the plan.
+    theirs.push(profile.koan("shop", "staging").await.backup(NAME).await.expect("a backup").id());
+    let report = retention.apply(&plan).await.expect("applied");
+    assert_eq!(report.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), own[..2]);
+    let left: Vec<_> =
+        production.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
+    assert_eq!(left.len(), 5);
+    assert!(theirs.iter().all(|id| left.contains(id)));
+    let ran = production.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(ran.is_clean(), "{ran:?}");
+    assert_eq!(ran.profiles[0].verified, Some(own[2]), "those of others are not verified here");
+    assert_eq!(production.backups().await.expect("listed").len(), 5);
+}
+
+#[tokio::test]
+async fn health_and_statistics_are_those_of_the_application() {
+    let profile = Profile::new();
+    let production = profile.builder(1).application("shop").environment("production");
+    let production = production.build().await.expect("a context");
+    let staging = profile.koan("shop", "staging").await;
+    profile.backup(&staging).await;
+    let expected = Expectations::new().every(std::time::Duration::from_secs(86_400));
+    let health = async || production.catalog().health(&expected).await.expect("looked at");
+    assert_eq!(health().await.last_success, None, "that of staging does not count");
+    let own = profile.backup(&production).await;
+    let after = health().await;
+    assert_eq!(after.last_success.map(|(id, _)| id), Some(own));
+    assert!(after.is_healthy(), "3 records of staging are not those of production: {after:?}");
+    let statistics = production.catalog().statistics().await.expect("counted");
+    assert_eq!((statistics.backups, statistics.by_entity["Invoice"].records), (1, 1));
+}
+
+#[tokio::test]
+async fn backups_that_record_no_environment_are_used_with_a_message_and_removed_only_when_told() {
+    let profile = Profile::new();
+    let koan = profile.koan("shop", "production").await;
+    let mut older = Vec::new();
+    for application in [None, Some("shop"), Some("till")] {
+        let id = profile.backup(&koan).await;
+        profile.made_older(id, application).await;
+        older.push(id);
+    }
+    let [nameless, same, other] = older[..] else { panic!("three") };
+    // That of another application is not used by name.
+    let restored = koan.restore(NAME).await.expect("restored");
+    assert_eq!(restored.id, same);
+    assert!(says(&restored.findings, "recorded no environment"), "{restored:?}");
+    let verified = koan.verify(NAME).await.expect("read");
+    assert!(
+        verified.is_valid() && verified.notes.iter().any(|note| note.contains("recorded no environment"))
+    );
+    let listed = koan.catalog().by_name(NAME).await.expect("listed");
+    assert_eq!(listed.iter().map(|entry| entry.id()).collect::<Vec<_>>(), [same, nameless]);
+    assert_eq!(koan.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(same));
+    assert_eq!(koan.catalog().health(&Expectations::new()).await.expect("looked at").unidentified, 2);
+    // As soon as there is one of its own, that is the one.
+    let own = profile.backup(&koan).await;
+    let newer = profile.backup(&koan).await;
+    profile.made_older(newer, None).await;
+    assert_eq!(koan.restore(NAME).await.expect("restored").id, own);
+
+    let plan = async |retention: Retention| koan.retention(retention).plan().await.expect("a plan");
+    let without = plan(Retention::new().keep_last(1)).await;
+    assert_eq!(
+        (without.decisions.len(), without.unidentified, without.other_applications),
+        (1, 3, 1),
+        "{without}"
+    );
+    assert!(without.to_string().contains(".include_unidentified()"), "{without}");
+    let retention = Retention::new().keep_last(1).include_unidentified();
+    let with = plan(retention.clone()).await;
+    assert_eq!((with.decisions.len(), with.removals().count(), with.unidentified), (4, 3, 0), "{with}");
+    koan.retention(retention).apply(&with).await.expect("applied");
+    let left: Vec<_> = koan.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
+    assert_eq!(left, [newer, other], "that of another application is never removed");
+}
+
+#[tokio::test]
+async fn the_envelope_of_a_sealed_archive_tells_identity_and_series() {
+    let profile = Profile::new();
+    let identity = age::x25519::Identity::generate();
+    let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a key");
+    let koan = async |environment: &str, keys: Option<Keys>| {
+        let storage = profile.vault.storage().archive_encryption(ArchiveEncryption::Always);
+        let koan = Koan::builder().provider("main", Scripted::default()).storage("shared", storage);
+        let koan = koan.application("shop").environment(environment).encrypt_to(recipients.clone());
+        let koan = koan.clock(profile.clock.clone());
+        match keys {
+            Some(keys) => koan.keys(keys),
+            None => koan,
+        }
+        .build()
+        .await
+        .expect("a context")
+    };
+    let (staging, production) = (koan("staging", None).await, koan("production", None).await);
+    let theirs = staging.backup("nightly-2026-11-01").series("sealed").await.expect("a backup");
+    assert_eq!(theirs.series().as_str(), "sealed");
+    let mut own = Vec::new();
+    for day in 1..=3 {
+        profile.clock.pass(24);
+        let backup = production.backup(format!("nightly-2026-11-0{day}")).await.expect("a backup");
+        assert_eq!(backup.series().as_str(), "nightly");
+        own.push(backup.id());
+    }
+    let envelopes = production.backups().await.expect("listed");
+    let envelope = envelopes.iter().find(|manifest| manifest.id == theirs.id()).expect("there");
+    assert_eq!(envelope.producer.environment.as_deref(), Some("staging"));
+    assert_eq!(envelope.series_name().as_str(), "sealed");
+    // Without a key.
+    let retention = production.retention(Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    retention.apply(&plan).await.expect("applied");
+    let left: Vec<_> =
+        production.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
+    assert_eq!(left, [own[2], theirs.id()]);
+    // With one, the envelope is that of the archive.
+    use age::secrecy::ExposeSecret as _;
+    let opened = koan("production", Some(Keys::text(identity.to_string().expose_secret()))).await;
+    assert!(opened.verify(own[2]).await.expect("read").is_valid());
+    // Sealing all for new recipients leaves those of others as they are.
+    let summary = opened.rekey_all().await.expect("sealed");
+    assert_eq!((summary.rekeyed.len(), summary.others.as_slice()), (1, &[theirs.id()][..]), "{summary:?}");
+    summary.require_all().expect("all of its own");
+    assert_eq!(opened.backups().await.expect("listed")[0].series_name().as_str(), "nightly");
+}
+
+#[tokio::test]
+async fn odd_names_tell_applications_apart() {
+    let profile = Profile::new();
+    let names = ["shop", "Shop", "a/b", "../x", "日本", "it's; \"quoted\"", "a#b", "%2e%2e"];
+    let mut made = Vec::new();
+    for name in names {
+        for environment in ["production", "日本/1"] {
+            let koan = profile.koan(name, environment).await;
+            made.push((koan.clone(), profile.backup(&koan).await));
+        }
+    }
+    for (koan, id) in made {
+        assert_eq!(koan.restore(NAME).await.expect("restored").id, id, "{}", koan.identity());
+    }
+    for name in ["", " shop", "a\nb", "\u{202e}x"] {
+        for koan in [profile.builder(1).application(name), profile.builder(1).environment(name)] {
+            let error = koan.build().await.expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidName, "{name:?}");
+        }
+    }
+    let error = profile.koan("shop", "test").await.backup(NAME).series("a/b").await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidName);
+}
+
+#[tokio::test]
+async fn records_of_another_database_are_restored_and_that_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let koan = async |file: &str| {
+        let path = folder.path().join(file);
+        let database = rusqlite::Connection::open(&path).expect("a database");
+        database
+            .execute_batch("CREATE TABLE IF NOT EXISTS Invoice (id INTEGER PRIMARY KEY)")
+            .expect("a table");
+        let backups = Storage::local(folder.path().join("backups")).expect("a folder");
+        let sqlite = Sqlite::open(&path).expect("opened");
+        Koan::builder().provider("main", sqlite).storage("local", backups).build().await.expect("a context")
+    };
+    let first = koan("first.db").await;
+    first.backup(NAME).await.expect("a backup");
+    assert_eq!(first.restore(NAME).await.expect("restored").findings, []);
+    let second = koan("second.db").await;
+    let restored = second.restore(NAME).await.expect("a difference is never refused");
+    assert!(says(&restored.findings, "first.db") && says(&restored.findings, "second.db"), "{restored:?}");
+    assert!(restored.findings.iter().all(|finding| finding.severity == Severity::Note));
+    let viable = second.restore(NAME).viability().await.expect("assessed");
+    assert!(viable.is_viable() && says(&viable.findings, "first.db"), "{viable:?}");
+}

@@ -1,0 +1,417 @@
+//! What surrounds every backup and restore: which entities and which backup are meant, progress, the log, and time limits.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, Event, Repositories, Repository, RepositoryError, SetName};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
+use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::log::Log;
+use koan_backup_tests::scripted::{Script, Scripted};
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct User {
+    id: i64,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(provider = "second")]
+struct Order {
+    id: i64,
+    total: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(provider = "second")]
+#[entity_backup(include_schema = false)]
+struct Invoice {
+    id: i64,
+    total: i64,
+}
+
+struct Shop {
+    koan: Koan,
+    directory: tempfile::TempDir,
+}
+
+/// Users are in a scripted provider, orders and invoices in memory.
+async fn shop_with(
+    script: Script,
+    change: impl FnOnce(koan_backup::KoanBuilder) -> koan_backup::KoanBuilder,
+) -> Shop {
+    let (main, second) = (Scripted::new(script), Memory::new());
+    for id in 0..5 {
+        main.put(&SetName::root(), &User { id, name: format!("user {id}") });
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let builder = Koan::builder()
+        .provider("main", main)
+        .provider("second", second)
+        .storage("local", Storage::local(directory.path()).expect("a directory"));
+    let koan = change(builder).build().await.expect("a context");
+    koan.data::<Order>().upsert_many((0..3).map(|id| Order { id, total: id })).await.expect("written");
+    koan.data::<Invoice>().upsert_many((0..3).map(|id| Invoice { id, total: id })).await.expect("written");
+    Shop { koan, directory }
+}
+
+async fn shop() -> Shop {
+    shop_with(Script::default(), |builder| builder).await
+}
+
+fn entities(report: &koan_backup::BackupReport) -> Vec<&str> {
+    report.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect()
+}
+
+#[tokio::test]
+async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
+    let koan = shop().await.koan;
+    for filter in ["second", "memory"] {
+        let only = koan.backup("only").providers([filter]).await.expect("a backup");
+        assert_eq!(entities(&only), ["Invoice", "Order"], "{filter}");
+        let others = koan.backup("others").exclude_providers([filter]).await.expect("a backup");
+        assert_eq!(entities(&others), ["User"], "{filter}");
+    }
+    koan.backup("all").await.expect("a backup");
+    for filter in ["second", "memory"] {
+        assert_eq!(koan.restore("all").providers([filter]).await.expect("restored").record_count(), 6);
+        assert_eq!(
+            koan.restore("all").exclude_providers([filter]).await.expect("restored").record_count(),
+            5
+        );
+    }
+    for error in [
+        koan.backup("none").providers(["postgres"]).await.map(drop).expect_err("there is none"),
+        koan.backup("none").exclude_providers(["postgres"]).await.map(drop).expect_err("there is none"),
+        koan.restore("all").exclude_providers(["postgres"]).await.map(drop).expect_err("there is none"),
+        koan.restore("latest").providers(["postgres"]).await.map(drop).expect_err("there is none"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(
+            error.to_string().contains("`postgres`") && error.to_string().contains("second (memory)"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn schemas_are_left_out_of_one_backup_and_never_added() {
+    let shop = shop().await;
+    let schemas = |report: &koan_backup::BackupReport| {
+        let path = shop.directory.path().join(&report.manifest().archive.as_ref().expect("an archive").file);
+        let mut archive =
+            zip::ZipArchive::new(std::fs::File::open(path).expect("opened")).expect("an archive");
+        let names: Vec<_> = archive.file_names().map(|name| name.expect("a name").into_owned()).collect();
+        let name = names.iter().find(|name| name.contains("schema")).expect("a document");
+        let document = archive.by_name(name).expect("an entry");
+        let schemas: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_reader(document).expect("a document");
+        schemas.keys().cloned().collect::<Vec<_>>()
+    };
+    let with = shop.koan.backup("with").await.expect("a backup");
+    assert_eq!(schemas(&with), ["Order", "User"]);
+    let without = shop.koan.backup("without").without_schemas().await.expect("a backup");
+    assert!(schemas(&without).is_empty());
+    assert!(shop.koan.verify(without.id()).await.expect("verified").is_valid());
+    assert_eq!(shop.koan.restore(without.id()).await.expect("restored").record_count(), 11);
+}
+
+#[tokio::test]
+async fn latest_is_the_newest_completed_backup_that_contains_what_is_selected() {
+    let shop = shop().await;
+    let koan = &shop.koan;
+    let error = koan.restore("latest").await.expect_err("there is no backup");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let users = koan.backup("users").entities(["User"]).await.expect("a backup").id();
+    assert_eq!(koan.restore("latest").await.expect("restored").id, users, "all that any backup contains");
+    let all = koan.backup("all").await.expect("a backup").id();
+    let orders = koan.backup("orders").entities(["Order"]).await.expect("a backup").id();
+    assert_eq!(koan.restore("latest").await.expect("restored").id, all);
+    assert_eq!(koan.restore("LATEST").entities(["Order"]).await.expect("restored").id, orders);
+    assert_eq!(koan.restore("Latest").entity::<Order>().await.expect("restored").id, orders);
+    assert_eq!(koan.restore("latest").entities(["Order", "User"]).await.expect("restored").id, all);
+    assert_eq!(koan.restore("latest").exclude(["User", "Invoice"]).await.expect("restored").id, orders);
+
+    assert_eq!(koan.restore("latest").providers(["main"]).await.expect("restored").id, all);
+    assert_eq!(koan.restore("latest").entities(["Order"]).viability().await.expect("assessed").id, orders);
+    assert_eq!(koan.verify("latest").await.expect("verified").id, all);
+    let diff = koan.diff("users", "latest").await.expect("compared");
+    assert_eq!((diff.before, diff.after), (users, all));
+}
+
+#[tokio::test]
+async fn latest_passes_over_backups_that_failed() {
+    let shop = shop().await;
+    let good = shop.koan.backup("good").await.expect("a backup").id();
+    let broken = shop_of_same_storage(&shop).await;
+    broken
+        .backup("bad")
+        .continue_on_error()
+        .await
+        .expect("a part")
+        .require_complete()
+        .expect_err("a failure");
+    assert_eq!(shop.koan.restore("latest").await.expect("restored").id, good);
+    assert_eq!(shop.koan.restore("latest").allow_partial().await.expect("restored").id, good);
+}
+
+/// A context whose users cannot be read.
+async fn shop_of_same_storage(shop: &Shop) -> Koan {
+    let main = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
+    main.put(&SetName::root(), &User { id: 1, name: "a".into() });
+    Koan::builder()
+        .provider("main", main)
+        .provider("second", Memory::new())
+        .storage("local", Storage::local(shop.directory.path()).expect("a directory"))
+        .build()
+        .await
+        .expect("a context")
+}
+
+#[tokio::test]
+async fn names_that_mean_other_backups_are_refused_for_new_ones() {
+    let shop = shop().await;
+    for name in ["latest", "LATEST", "Latest", " latest ", "deadbeef", "01234567", "DEADBEEF"] {
+        let error = shop.koan.backup(name).await.map(drop).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::InvalidName, "{name}");
+    }
+    for name in ["latest-2", "the latest", "deadbee", "deadbeef0", "deadbeeg"] {
+        shop.koan.backup(name).await.expect(name);
+    }
+}
+
+#[tokio::test]
+async fn existing_backups_with_such_names_are_listed_and_restored_by_id() {
+    let vault = Vault::default();
+    let main = Scripted::new(Script::default());
+    main.put(&SetName::root(), &User { id: 1, name: "a".into() });
+    let builder = Koan::builder().provider("main", main).provider("second", Memory::new());
+    let koan = builder.storage("vault", vault.storage()).build().await.expect("a context");
+    for name in ["latest", "deadbeef"] {
+        let id = koan.backup("older").await.expect("a backup").id();
+        // As an earlier version wrote it, when the name was allowed.
+        let mut forgery = Forgery::of(&vault.stored(id).await);
+        forgery.manifest["name"] = name.into();
+        vault.keep(&forgery.seal(Seal::Documents)).await;
+        assert!(koan.backups().await.expect("listed").iter().any(|found| found.name.as_str() == name));
+        assert_eq!(koan.restore(id).await.expect("restored").record_count(), 1);
+    }
+}
+
+/// The percentages of a backup or restore, and whether each was told before its last event.
+#[derive(Clone, Default)]
+struct Percents(Arc<Mutex<Vec<(u8, bool)>>>);
+
+impl Percents {
+    fn listen(&self) -> impl Fn(&Event) + Send + Sync + 'static {
+        let (all, finished) = (Arc::clone(&self.0), std::sync::atomic::AtomicBool::new(false));
+        move |event| match event {
+            Event::Progress { percent, .. } => {
+                let is_over = finished.load(std::sync::atomic::Ordering::Relaxed);
+                all.lock().expect("sound").push((*percent, is_over));
+            }
+            Event::BackupFinished { .. } | Event::RestoreFinished { .. } => {
+                finished.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    fn check(&self, is_complete: bool) {
+        let all = self.0.lock().expect("sound").clone();
+        assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "{all:?}");
+        assert!(all.iter().all(|&(percent, is_over)| (percent == 100) == is_over), "{all:?}");
+        assert_eq!(all.iter().any(|&(percent, _)| percent == 100), is_complete, "{all:?}");
+        assert!(all.len() > 2, "{all:?}");
+    }
+}
+
+#[tokio::test]
+async fn percent_grows_through_all_phases_and_is_100_only_at_the_end() {
+    let koan = shop().await.koan;
+    let percents = Percents::default();
+    koan.backup("all").batch_size(1).on_event(percents.listen()).await.expect("a backup");
+    percents.check(true);
+    let percents = Percents::default();
+    koan.restore("all").batch_size(1).on_event(percents.listen()).await.expect("restored");
+    percents.check(true);
+    let percents = Percents::default();
+    koan.restore("all").dry_run().batch_size(1).on_event(percents.listen()).await.expect("compared");
+    percents.check(true);
+}
+
+#[tokio::test]
+async fn percent_of_a_backup_that_failed_is_never_100() {
+    let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
+    let koan = shop_with(script, |builder| builder).await.koan;
+    let percents = Percents::default();
+    koan.backup("all").batch_size(1).on_event(percents.listen()).await.map(drop).expect_err("a failure");
+    percents.check(false);
+    let percents = Percents::default();
+    let part = koan.backup("all").batch_size(1).continue_on_error().on_event(percents.listen()).await;
+    assert_eq!(part.expect("a part").status(), BackupStatus::Failed);
+    percents.check(false);
+}
+
+#[tokio::test]
+async fn backups_and_restores_are_logged_within_spans() {
+    let (log, _guard) = Log::capture();
+    let clock = HandClock::at("2026-11-29T12:00:00Z");
+    let koan = shop_with(Script::default(), |builder| builder.clock(clock.clone())).await.koan;
+    let passing = clock.clone();
+    let backup = koan.backup("nightly").on_event(move |event| {
+        if matches!(event, Event::BlockWritten { .. }) {
+            passing.set(
+                jiff::Timestamp::from_second(koan_backup::Clock::now(&passing).as_second() + 11)
+                    .expect("an instant"),
+            );
+        }
+    });
+    let id = backup.await.expect("a backup").id();
+    koan.restore(id).await.expect("restored");
+    koan.restore("nothing").await.map(drop).expect_err("there is none");
+    let lines = log.lines();
+    let has = |parts: &[&str]| {
+        let found = lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(found, "{parts:?}\n{}", lines.join("\n"));
+    };
+    has(&["INFO", "backup{name=nightly", "backup started"]);
+    has(&[&format!("backup{{name=nightly id={id}}}"), "backup prepared", "parts=3"]);
+    has(&[&format!("id={id}}}:entity{{entity=\"User\" set=root}}"), "entity started"]);
+    has(&["entity=\"User\"", "progress", "percent=", "done=\"written\""]);
+    has(&["entity=\"Order\"", "entity completed", "records=3"]);
+    has(&["backup{name=nightly", "backup completed", "records=11"]);
+    has(&[&format!("restore{{id={id} name=nightly}}"), "restore started"]);
+    has(&["restore{id=", "restore prepared", "parts=3", "records=11"]);
+    has(&["restore{id=", "entity=\"Order\"", "entity prepared"]);
+    has(&["restore{id=", "entity=\"Order\"", "entity completed"]);
+    has(&["restore{id=", "restore completed", "records=11"]);
+}
+
+#[tokio::test]
+async fn failures_are_logged_and_the_log_can_be_turned_off() {
+    let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
+    let (log, _guard) = Log::capture();
+    let koan = shop_with(script.clone(), |builder| builder).await.koan;
+    koan.backup("nightly").await.map(drop).expect_err("a failure");
+    let lines = log.lines();
+    for part in ["entity failed", "backup failed"] {
+        let found =
+            lines.iter().any(|line| line.contains("WARN") && line.contains(part) && line.contains("error="));
+        assert!(found, "{part}\n{}", lines.join("\n"));
+    }
+    drop(_guard);
+
+    let (log, _guard) = Log::capture();
+    let koan = shop_with(script, |builder| builder.without_operation_log()).await.koan;
+    koan.backup("orders").entities(["Order"]).await.expect("a backup");
+    koan.backup("nightly").await.map(drop).expect_err("a failure");
+    koan.restore("orders").await.expect("restored");
+    let lines = log.lines();
+    for part in [
+        "backup started",
+        "entity",
+        "backup completed",
+        "backup failed",
+        "restore started",
+        "restore completed",
+    ] {
+        let found = lines.iter().any(|line| line.contains(part) && !line.contains("inventory"));
+        let is_boot = |line: &String| line.contains('→');
+        assert!(
+            !found || lines.iter().filter(|line| line.contains(part)).all(is_boot),
+            "{part}\n{}",
+            lines.join("\n")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_exceeds_its_limit_fails_names_it_and_publishes_nothing() {
+    let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
+    let koan = shop_with(script, |builder| builder).await.koan;
+    let ended = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&ended);
+    let backup = koan.backup("nightly").timeout(Duration::from_millis(40)).on_event(move |event| {
+        if let Event::BackupFinished { status, .. } = event {
+            *seen.lock().expect("sound") = Some(*status);
+        }
+    });
+    let error = backup.await.map(drop).expect_err("it takes hours");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("40ms"), "{error}");
+    assert_eq!(*ended.lock().expect("sound"), Some(BackupStatus::Failed));
+    let manifests = koan.backups().await.expect("listed");
+    assert_eq!(manifests.len(), 1);
+    assert_eq!(manifests[0].status, BackupStatus::Failed);
+    assert!(manifests[0].archive.is_none() && manifests[0].error.as_ref().expect("why").contains("40ms"));
+}
+
+#[tokio::test]
+async fn a_limit_that_is_not_reached_changes_nothing() {
+    let koan = shop().await.koan;
+    let hour = Duration::from_secs(3600);
+    koan.backup("nightly").timeout(hour).await.expect("a backup");
+    koan.restore("nightly").timeout(hour).await.expect("restored");
+}
+
+#[tokio::test]
+async fn a_backup_that_is_cancelled_within_its_limit_is_cancelled() {
+    let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
+    let koan = shop_with(script, |builder| builder).await.koan;
+    let token = koan_backup::CancellationToken::new();
+    let cancel = token.clone();
+    let backup =
+        koan.backup("nightly").timeout(Duration::from_secs(3600)).cancel_on(token).on_event(move |event| {
+            if matches!(event, Event::BackupStarted { .. }) {
+                cancel.cancel();
+            }
+        });
+    assert_eq!(backup.await.map(drop).expect_err("cancelled").kind(), ErrorKind::Cancelled);
+}
+
+/// A database that never answers when it is written to.
+struct Silent;
+
+#[async_trait]
+impl Repository<User> for Silent {
+    fn all(&self) -> BoxStream<'_, Result<User, RepositoryError>> {
+        stream::iter([Ok(User { id: 1, name: "a".into() })]).boxed()
+    }
+
+    async fn upsert_many(&self, _: Vec<User>) -> Result<(), RepositoryError> {
+        futures::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_exceeds_its_limit_fails_and_names_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let koan = Koan::builder()
+        .provider("main", Repositories::new().with(Silent))
+        .provider("second", Memory::new())
+        .storage("local", Storage::local(directory.path()).expect("a directory"))
+        .build()
+        .await
+        .expect("a context");
+    koan.backup("nightly").entities(["User"]).await.expect("a backup");
+    let told = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&told);
+    let overwriting = koan.restore("nightly").timeout(Duration::from_millis(40)).on_event(move |event| {
+        if let Event::RestoreFinished { error: Some(error), .. } = event {
+            seen.lock().expect("sound").clone_from(error);
+        }
+    });
+    let ended = overwriting.await.map(|report| report.record_count());
+    let error = ended.expect_err("it never answers");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("40ms"), "{error}");
+    assert!(told.lock().expect("sound").contains("40ms"));
+}

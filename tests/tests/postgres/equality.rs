@@ -1,0 +1,167 @@
+//! Keys that the database considers equal and that are spelled differently.
+
+use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, WriteCounts};
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+use super::rig::{hashes, koan};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Word {
+    id: String,
+    note: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Measure {
+    id: f64,
+    note: String,
+}
+
+fn counts(report: &koan_backup::RestoreReport) -> WriteCounts {
+    report.entities[0].counts
+}
+
+/// A type of key with two spellings of one key, the other spelling of the archive's and another key.
+const KEYS: [(&str, &str, &str, &str); 7] = [
+    ("public.citext", "Ann@x", "ann@X", "bob@x"),
+    ("text COLLATE folded", "Straße", "STRAßE", "b"),
+    ("varchar(40) COLLATE folded", "A", "a", "b"),
+    ("numeric", "1.0", "1.00", "2"),
+    ("interval", "24:00:00", "1 day", "2 days"),
+    ("label", "Upper", "UPPER", "other"),
+    ("pair", "(Upper,1)", "(UPPER,1)", "(b,2)"),
+];
+
+const TYPES: &str = "CREATE EXTENSION citext;
+    CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE DOMAIN label AS public.citext CHECK (VALUE <> ''); CREATE TYPE pair AS (name public.citext, number int);";
+
+fn has_citext(server: &Server) -> bool {
+    server.sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'") == "1"
+}
+
+fn of(kind: &str, first: &str, other: &str) -> String {
+    format!(
+        "DROP TABLE IF EXISTS word; CREATE TABLE word (id {kind} PRIMARY KEY, note text NOT NULL); \
+         INSERT INTO word VALUES ('{first}', 'one'), ('{other}', 'two')"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overwrite_spells_the_key_as_the_archive_does_and_reports_it_once() {
+    let server = Server::start();
+    assert!(has_citext(&server));
+    server.sql(TYPES);
+    for (kind, first, spelled, other) in KEYS {
+        server.sql(&of(kind, first, other));
+        let koan = koan(&server, KoanBuilder::register::<Word>).await;
+        let backup = koan.backup("nightly").await.expect("a backup");
+        let rows = server.sql("SELECT id::text, note FROM word ORDER BY note");
+        for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
+            server.sql(&format!("UPDATE word SET id = '{spelled}' WHERE note = 'one'"));
+            assert_ne!(server.sql("SELECT id::text, note FROM word ORDER BY note"), rows, "{kind}");
+            let kept = counts(&koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect(kind));
+            assert_eq!((kept.kept, kept.inserted), (2, 0), "{kind}");
+            let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err(kind);
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{kind}: {error:?}");
+            let dry = counts(&koan.restore("nightly").dry_run().await.expect(kind));
+            assert_eq!((dry.updated, dry.unchanged), (1, 1), "{kind}");
+            let done = counts(&koan.restore("nightly").level(level).await.expect(kind));
+            assert_eq!(done, dry, "{kind}");
+            assert_eq!(server.sql("SELECT id::text, note FROM word ORDER BY note"), rows, "{kind}");
+            let dry = counts(&koan.restore("nightly").dry_run().await.expect(kind));
+            assert_eq!((dry.updated, dry.unchanged), (0, 2), "{kind}");
+            let done = counts(&koan.restore("nightly").replace_existing().level(level).await.expect(kind));
+            assert_eq!((done.updated, done.unchanged), (0, 2), "{kind}");
+        }
+        let again = koan.backup("again").await.expect("a backup");
+        assert_eq!(hashes(backup.manifest()), hashes(again.manifest()), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_records_that_are_one_key_to_the_database_are_refused_by_both_keys() {
+    let server = Server::start();
+    server.sql(TYPES);
+    for (kind, first, spelled, other) in KEYS {
+        if kind == "pair" || kind == "interval" {
+            continue;
+        }
+        // They come from a table that tells them apart.
+        server.sql(&of("text", first, other));
+        server.sql(&format!("INSERT INTO word VALUES ('{spelled}', 'three')"));
+        let koan = koan(&server, KoanBuilder::register::<Word>).await;
+        koan.backup("nightly").await.expect("a backup");
+        for (rows, replaces) in [("", false), ("DELETE FROM word", false), ("", true)] {
+            for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
+                server.sql(&of(kind, first, other));
+                server.sql(rows);
+                let before = server.sql("SELECT id::text, note FROM word ORDER BY note");
+                let restore = || match replaces {
+                    true => koan.restore("nightly").replace_existing(),
+                    false => koan.restore("nightly"),
+                };
+                for error in [
+                    restore().level(level).await.expect_err(kind),
+                    restore().dry_run().await.expect_err(kind),
+                    restore().on_conflict(ConflictMode::Keep).await.expect_err(kind),
+                ] {
+                    let text = error.chain();
+                    assert_eq!(error.kind(), ErrorKind::Constraint, "{kind}: {text}");
+                    assert!(text.contains(first) && text.contains(spelled), "{kind}: {text}");
+                    assert!(text.contains("one key to table `word`"), "{kind}: {text}");
+                }
+                assert_eq!(server.sql("SELECT id::text, note FROM word ORDER BY note"), before);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floats_that_are_equal_and_padded_texts_come_back_as_they_are_spelled() {
+    let server = Server::start();
+    server.sql("CREATE TABLE measure (id float8 PRIMARY KEY, note text NOT NULL); INSERT INTO measure VALUES ('-0', 'nought'), (1, 'one');
+        CREATE TABLE word (id char(6) PRIMARY KEY, note text NOT NULL); INSERT INTO word VALUES ('ab', 'one'), (' b', 'two')");
+    let koan = koan(&server, |builder| builder.register::<Measure>().register::<Word>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("UPDATE measure SET id = 0 WHERE note = 'nought'");
+    let dry = koan.restore("nightly").dry_run().await.expect("compared").counts();
+    assert_eq!((dry.updated, dry.unchanged), (1, 3));
+    assert_eq!(koan.restore("nightly").await.expect("restored").counts(), dry);
+    assert_eq!(server.sql("SELECT id FROM measure ORDER BY note DESC"), "1\n-0");
+    let dry = koan.restore("nightly").dry_run().await.expect("compared").counts();
+    assert_eq!((dry.updated, dry.unchanged), (0, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_types_equality_is_found_whatever_the_search_path_is() {
+    let server = Server::start();
+    server.sql("CREATE SCHEMA sales; CREATE SCHEMA extra; CREATE EXTENSION citext SCHEMA extra;
+        CREATE TABLE sales.word (id extra.citext PRIMARY KEY, note text NOT NULL); INSERT INTO sales.word VALUES ('Ann', 'one')");
+    let database = Postgres::options(server.address()).schema("sales").connect().expect("an address");
+    let koan = super::rig::koan_of(database, KoanBuilder::register::<Word>).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("SET search_path = extra; UPDATE sales.word SET id = 'ANN', note = 'changed'");
+    let done = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!((done.updated, done.inserted), (1, 0));
+    assert_eq!(server.sql("SELECT * FROM sales.word"), "Ann|one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_refer_to_a_key_stay_when_its_spelling_changes() {
+    let server = Server::start();
+    server.sql("CREATE EXTENSION citext; CREATE TABLE word (id citext PRIMARY KEY, note text NOT NULL);
+        CREATE TABLE cites (word citext REFERENCES word ON DELETE CASCADE ON UPDATE CASCADE, plain citext REFERENCES word);
+        INSERT INTO word VALUES ('Ann', 'one'); INSERT INTO cites VALUES ('ann', 'ANN')");
+    let koan = koan(&server, KoanBuilder::register::<Word>).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("UPDATE word SET id = 'aNN' WHERE id = 'ann'; UPDATE cites SET word = 'anN'");
+    let schema = server.schema();
+    koan.restore("nightly").await.expect("restored");
+    assert_eq!(server.sql("SELECT * FROM word; SELECT * FROM cites"), "Ann|one\nanN|ANN");
+    assert_eq!(server.schema(), schema);
+}

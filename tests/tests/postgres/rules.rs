@@ -1,0 +1,297 @@
+//! Rewrite rules and triggers: nothing that they do is counted as restored, and all are as before afterwards.
+
+use koan_backup::prelude::*;
+use koan_backup::{Severity, WriteCounts};
+use koan_backup_tests::postgres::{Server, installed_versions};
+use serde::{Deserialize, Serialize};
+
+use super::rig::{koan, koan_of};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Item {
+    id: i64,
+    name: String,
+}
+
+/// A table with a rule for each statement, one in each state that a rule can have.
+const ITEMS: &str = "
+    CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE other (id bigint, name text);
+    INSERT INTO item SELECT g, 'item ' || g FROM generate_series(1, 40) g;
+    CREATE RULE also AS ON INSERT TO item DO ALSO INSERT INTO other VALUES (NEW.id, NEW.name);
+    CREATE RULE redirect AS ON INSERT TO item WHERE NEW.id % 2 = 0 DO INSTEAD INSERT INTO other VALUES (NEW.id, NEW.name);
+    CREATE RULE keep_name AS ON UPDATE TO item DO INSTEAD NOTHING;
+    CREATE RULE keep_row AS ON DELETE TO item DO INSTEAD INSERT INTO other VALUES (OLD.id, 'deleted');
+    CREATE RULE off AS ON INSERT TO item DO ALSO INSERT INTO other VALUES (-1, 'off');
+    ALTER TABLE item ENABLE ALWAYS RULE redirect; ALTER TABLE item ENABLE REPLICA RULE keep_row;
+    ALTER TABLE item DISABLE RULE off;";
+
+const STATES: &str =
+    "SELECT rulename, ev_enabled FROM pg_rewrite WHERE ev_class = 'item'::regclass ORDER BY 1";
+
+/// Changes what is there without the rules.
+fn change(server: &Server) {
+    server.sql(
+        "SET session_replication_role = replica; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_row;
+        DELETE FROM item WHERE id > 30; UPDATE item SET name = 'changed' WHERE id <= 10;
+        INSERT INTO item VALUES (99, 'new'); TRUNCATE other;
+        ALTER TABLE item ENABLE ALWAYS RULE redirect; ALTER TABLE item ENABLE REPLICA RULE keep_row;",
+    );
+}
+
+const ROWS: &str = "SELECT count(*), md5(string_agg(id || name, ',' ORDER BY id)) FROM item WHERE id < 99; \
+    SELECT count(*) FROM other";
+
+fn counts(report: &koan_backup::RestoreReport) -> WriteCounts {
+    report.entities[0].counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_do_not_act_in_any_mode_and_keep_their_states() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(ITEMS);
+        let koan = koan(&server, |builder| builder.register::<Item>()).await;
+        koan.backup("nightly").await.expect("a backup");
+        let (rows, states, schema) = (server.sql(ROWS), server.sql(STATES), server.schema());
+        assert_eq!(states, "also|O\nkeep_name|O\nkeep_row|R\noff|D\nredirect|A");
+        for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
+            change(&server);
+            let dry = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
+            let done = counts(&koan.restore("nightly").level(level).await.expect("restored"));
+            assert_eq!((done.inserted, done.updated, done.unchanged), (10, 10, 20), "{level:?}");
+            assert_eq!(done, dry, "{level:?}");
+            assert_eq!(server.sql(ROWS), rows, "{level:?}");
+
+            change(&server);
+            let dry = counts(&koan.restore("nightly").replace_existing().dry_run().await.expect("compared"));
+            let restore = koan.restore("nightly").replace_existing().level(level);
+            let done = counts(&restore.await.expect("restored"));
+            assert_eq!(
+                (done.inserted, done.updated, done.unchanged, done.deleted),
+                (10, 10, 20, 1),
+                "{level:?}"
+            );
+            assert_eq!(done, dry, "{level:?}");
+            assert_eq!(server.sql(ROWS), rows, "{level:?}");
+
+            change(&server);
+            let restore = koan.restore("nightly").on_conflict(ConflictMode::Keep).level(level);
+            let done = counts(&restore.await.expect("restored"));
+            assert_eq!((done.inserted, done.kept), (10, 30), "{level:?}");
+            assert_eq!(
+                server.sql("SELECT count(*), count(*) FILTER (WHERE name = 'changed') FROM item WHERE id < 99; SELECT count(*) FROM other"),
+                "40|10\n0",
+                "{level:?}"
+            );
+            server.sql("TRUNCATE item");
+            let restore = koan.restore("nightly").on_conflict(ConflictMode::Fail).level(level);
+            assert_eq!(counts(&restore.await.expect("restored")).inserted, 40, "{level:?}");
+            assert_eq!(server.sql(ROWS), rows, "{level:?}");
+            assert_eq!((server.sql(STATES), server.schema()), (states.clone(), schema.clone()), "{level:?}");
+        }
+        let found = koan.restore("nightly").viability().await.expect("looked at");
+        let notes: Vec<&str> = found
+            .findings
+            .iter()
+            .map(|finding| finding.message.as_str())
+            .filter(|text| text.contains("rewrite rules"))
+            .collect();
+        assert!(
+            notes.len() == 1 && notes[0].contains("`redirect`") && !notes[0].contains("`off`"),
+            "{notes:?}"
+        );
+        assert!(found.is_viable());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
+    let server = Server::start();
+    server.sql(ITEMS);
+    server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item, other TO clerk");
+    let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
+    let koan = koan_of(database, |builder| builder.register::<Item>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    let before = (server.sql("TABLE item; TABLE other"), server.schema());
+    for conflict in [ConflictMode::Overwrite, ConflictMode::Keep] {
+        let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("looked at");
+        let refusal =
+            found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+        // One that is for replicas does not act here.
+        assert!(
+            refusal.message.contains("rules `also`, `keep_name`, `redirect` of table `item`"),
+            "{refusal}"
+        );
+        assert!(refusal.message.contains("DISABLE RULE"), "{refusal}");
+        let error = koan.restore("nightly").on_conflict(conflict).await.expect_err("rules act");
+        assert!(error.chain().contains("`redirect`"), "{error:?}");
+    }
+    let written = koan.data::<Item>().upsert_many([Item { id: 500, name: "new".to_owned() }]).await;
+    assert!(written.expect_err("rules act").chain().contains("`redirect`"), "nothing looks beforehand here");
+    assert_eq!((server.sql("TABLE item; TABLE other"), server.schema()), before);
+    server.sql("ALTER TABLE item DISABLE RULE also; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_name");
+    server.sql("SET session_replication_role = origin; DELETE FROM item WHERE id = 3");
+    let done = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!((done.inserted, done.unchanged), (1, 39));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_restore_leaves_rules_and_triggers_as_they_were() {
+    let server = Server::start();
+    server.sql(ITEMS);
+    let koan = koan(&server, |builder| builder.register::<Item>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("ALTER TABLE item ADD CHECK (name <> 'item 7') NOT VALID");
+    change(&server);
+    let before = (server.sql("TABLE item; TABLE other"), server.sql(STATES), server.schema());
+    for replaces in [false, true] {
+        let restore = koan.restore("nightly");
+        let restore = if replaces { restore.replace_existing() } else { restore };
+        restore.await.expect_err("a check fails");
+        assert_eq!((server.sql("TABLE item; TABLE other"), server.sql(STATES), server.schema()), before);
+    }
+}
+
+/// Drops, redirects and doubles rows.
+const TRIGGERS: &str = "
+    CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE other (id bigint, name text);
+    INSERT INTO item SELECT g, 'item ' || g FROM generate_series(1, 40) g;
+    CREATE FUNCTION dropping() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.id % 4 = 0 THEN INSERT INTO other VALUES (NEW.id, NEW.name); RETURN NULL; END IF; RETURN NEW; END $$;
+    CREATE FUNCTION doubling() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN IF NEW.id < 1000 THEN INSERT INTO item VALUES (NEW.id + 1000, 'double'); END IF; RETURN NULL; END $$;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn triggers_in_every_state_drop_no_row_where_the_role_owns_the_table() {
+    let server = Server::start();
+    server.sql(TRIGGERS);
+    server.sql(
+        "CREATE TRIGGER dropping BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION dropping()",
+    );
+    let koan = koan(&server, |builder| builder.register::<Item>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    for state in ["ENABLE", "ENABLE ALWAYS", "ENABLE REPLICA", "DISABLE"] {
+        server.sql(&format!("ALTER TABLE item {state} TRIGGER dropping"));
+        for role in ["origin", "replica"] {
+            server.sql(&format!("ALTER ROLE postgres SET session_replication_role = {role}"));
+            let schema = server.schema();
+            server.sql("SET session_replication_role = origin; ALTER TABLE item DISABLE TRIGGER dropping; TRUNCATE item, other");
+            server.sql("INSERT INTO item VALUES (4, 'x'), (5, 'y')");
+            server.sql(&format!("ALTER TABLE item {state} TRIGGER dropping"));
+            let done = counts(&koan.restore("nightly").await.expect("restored"));
+            assert_eq!((done.inserted, done.updated), (38, 2), "{state} {role}");
+            server.sql("TRUNCATE item");
+            let done = counts(&koan.restore("nightly").await.expect("restored"));
+            assert_eq!(done.inserted, 40, "{state} {role}");
+            assert_eq!(server.sql("SELECT count(*) FROM item; SELECT count(*) FROM other"), "40\n0");
+            assert_eq!(server.schema(), schema, "{state} {role}");
+        }
+        server.sql("ALTER ROLE postgres RESET session_replication_role");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn triggers_that_cannot_be_silenced_and_change_the_rows_undo_the_restore() {
+    for (trigger, told) in [
+        (
+            "BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION dropping()",
+            "drops or redirects rows",
+        ),
+        ("AFTER INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION doubling()", "adds"),
+    ] {
+        for rows in ["TRUNCATE item", "DELETE FROM item WHERE id > 10; UPDATE item SET name = 'changed'"] {
+            let server = Server::start();
+            server.sql(TRIGGERS);
+            server
+                .sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item, other TO clerk");
+            let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
+            let koan = koan_of(database, |builder| builder.register::<Item>()).await;
+            koan.backup("nightly").await.expect("a backup");
+            server.sql(rows);
+            server.sql(&format!("CREATE TRIGGER acting {trigger}"));
+            let before = server.sql("SELECT * FROM item ORDER BY id; TABLE other");
+            let mut refused = vec![koan.restore("nightly").await.expect_err("a trigger acts")];
+            refused.push(
+                koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect_err("a trigger acts"),
+            );
+            refused.push(koan.restore("nightly").replace_existing().await.expect_err("a trigger acts"));
+            for error in refused {
+                assert_eq!(error.kind(), ErrorKind::Constraint, "{error:?}");
+                let text = error.chain();
+                assert!(text.contains(told) && text.contains("as the owner"), "{rows}: {text}");
+            }
+            assert_eq!(server.sql("SELECT * FROM item ORDER BY id; TABLE other"), before);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
+    let server = Server::start();
+    server.sql("CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL); INSERT INTO item VALUES (1, 'a'), (2, 'b')");
+    server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item TO clerk");
+    let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
+    let koan = koan_of(database, |builder| builder.register::<Item>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("ALTER TABLE item ENABLE ROW LEVEL SECURITY; CREATE POLICY visible ON item USING (id > 1)");
+    let found = koan.restore("nightly").viability().await.expect("looked at");
+    assert!(found.findings.iter().any(|finding| {
+        finding.severity == Severity::Error && finding.message.contains("row-level security")
+    }));
+    let error = koan.restore("nightly").await.expect_err("policies apply");
+    assert!(error.chain().contains("BYPASSRLS"), "{error:?}");
+    server.sql("ALTER TABLE item OWNER TO clerk");
+    koan.restore("nightly").await.expect("policies do not apply to the owner");
+    server.sql("ALTER TABLE item FORCE ROW LEVEL SECURITY");
+    let found = koan.restore("nightly").viability().await.expect("looked at");
+    assert!(!found.is_viable());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_partitions_and_of_tables_that_inherit_do_not_act_either() {
+    let server = Server::start();
+    let rules = |table: &str| {
+        format!(
+            "CREATE RULE r AS ON INSERT TO {table} DO INSTEAD NOTHING; CREATE RULE u AS ON UPDATE TO {table} DO INSTEAD NOTHING;
+             CREATE RULE d AS ON DELETE TO {table} DO INSTEAD NOTHING;"
+        )
+    };
+    let rows = "SELECT id, name FROM item ORDER BY id";
+    for (tables, ruled) in [
+        (
+            "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL) PARTITION BY RANGE (id);
+             CREATE TABLE low PARTITION OF item FOR VALUES FROM (0) TO (20);
+             CREATE TABLE high PARTITION OF item FOR VALUES FROM (20) TO (200)",
+            ["item", "low", "high"].as_slice(),
+        ),
+        (
+            "CREATE TABLE base (id bigint PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE item (PRIMARY KEY (id)) INHERITS (base); CREATE TABLE below (PRIMARY KEY (id)) INHERITS (item)",
+            &["base", "item", "below"],
+        ),
+    ] {
+        server.sql(&format!("DROP TABLE IF EXISTS item, base CASCADE; {tables}"));
+        server.sql("INSERT INTO item SELECT g, 'item ' || g FROM generate_series(1, 40) g");
+        let koan = koan(&server, |builder| builder.register::<Item>()).await;
+        koan.backup("nightly").await.expect("a backup");
+        let before = server.sql(rows);
+        for replaces in [false, true] {
+            server.sql("DELETE FROM item WHERE id > 35; UPDATE item SET name = 'changed' WHERE id < 5");
+            for table in ruled {
+                server.sql(&rules(table));
+            }
+            let schema = server.schema();
+            let restore = koan.restore("nightly");
+            let restore = if replaces { restore.replace_existing() } else { restore };
+            let done = counts(&restore.await.expect("restored"));
+            assert_eq!((done.inserted, done.updated, done.unchanged), (5, 4, 31));
+            assert_eq!((server.sql(rows), server.schema()), (before.clone(), schema));
+            for table in ruled {
+                server.sql(&format!("DROP RULE r ON {table}; DROP RULE u ON {table}; DROP RULE d ON {table}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Everything completes on runtimes that have only one thread for blocking work, whatever the provider is. What waits for ever
+//! is ended by the test runner.
+
+mod shelf;
+
+use std::sync::mpsc;
+
+use std::future::IntoFuture as _;
+
+use age::secrecy::ExposeSecret;
+use koan_backup::prelude::*;
+use koan_backup::{Event, Provider, Repositories};
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+use shelf::Shelf;
+
+koan_backup::entity_backup_scope!(mode = All);
+
+/// Records of some kilobytes: an entity fills every channel between the database and the archive several times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+struct Note {
+    id: i64,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup(encrypt = true)]
+struct Letter {
+    id: i64,
+    text: String,
+}
+
+const RECORDS: i64 = 700;
+const TABLES: &str = "CREATE TABLE note (id BIGINT PRIMARY KEY, text TEXT NOT NULL);
+    CREATE TABLE letter (id BIGINT PRIMARY KEY, text TEXT NOT NULL);";
+
+fn text(id: i64) -> String {
+    // No compressor makes much of it.
+    let mut chance = fastrand::Rng::with_seed(id.unsigned_abs());
+    (0..8_000).map(|_| chance.alphanumeric()).collect()
+}
+
+fn key() -> (String, String) {
+    let key = age::x25519::Identity::generate();
+    (key.to_string().expose_secret().to_owned(), key.to_public().to_string())
+}
+
+/// Backs up, verifies, restores, compares, copies and rekeys, then restores with the new key.
+async fn everything<P: Provider>(provider: impl Fn() -> P) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (old, new) = (key(), key());
+    let context = async |to: &str, keys: [&str; 2]| {
+        let storage = |name: &str| Storage::local(directory.path().join(name)).expect("a directory");
+        let mut builder = Koan::builder()
+            .provider("main", provider())
+            .storage("local", storage("local"))
+            .storage("other", storage("other"))
+            .encrypt_to(Recipients::keys([to]).expect("a key"));
+        for key in keys {
+            builder = builder.keys(Keys::text(key));
+        }
+        builder.build().await.expect("a context")
+    };
+    let koan = context(&old.1, [&old.0, &new.0]).await;
+    koan.data::<Note>()
+        .upsert_many((0..RECORDS).map(|id| Note { id, text: text(id) }))
+        .await
+        .expect("written");
+    koan.data::<Letter>()
+        .upsert_many((0..RECORDS).map(|id| Letter { id, text: text(id) }))
+        .await
+        .expect("written");
+    let backup = koan.backup("nightly").on_event(|_: &Event| {}).await.expect("a backup");
+    assert_eq!(backup.item_count(), 2 * RECORDS.unsigned_abs());
+    let _ = koan.verify(backup.id()).await.expect("verified").require_valid().expect("valid");
+    koan.restore(backup.id()).await.expect("restored");
+    koan.restore(backup.id()).dry_run().await.expect("compared");
+    koan.copy(backup.id()).to_profile("other").await.expect("copied");
+    let other = context(&new.1, [&old.0, &new.0]).await;
+    let _ = other.rekey(backup.id()).await.expect("rekeyed").require_replaced().expect("replaced");
+    other.restore(backup.id()).await.expect("restored");
+    assert_eq!(other.data::<Letter>().get(&7).await.expect("read"), Some(Letter { id: 7, text: text(7) }));
+}
+
+/// Runs the work on each flavour of runtime, with one thread for blocking work.
+fn on_small_runtimes(work: impl AsyncFn()) {
+    let mut single = tokio::runtime::Builder::new_current_thread();
+    let mut several = tokio::runtime::Builder::new_multi_thread();
+    for builder in [&mut single, several.worker_threads(2)] {
+        let runtime = builder.enable_all().max_blocking_threads(1).build().expect("a runtime");
+        runtime.block_on(work());
+    }
+}
+
+#[test]
+fn memory_completes_with_one_blocking_thread() {
+    on_small_runtimes(async || {
+        let memory = Memory::new();
+        everything(|| memory.clone()).await;
+    });
+}
+
+#[test]
+fn sqlite_completes_with_one_blocking_thread() {
+    on_small_runtimes(async || {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notes.db");
+        rusqlite::Connection::open(&path).expect("opened").execute_batch(TABLES).expect("tables");
+        everything(|| Sqlite::open(&path).expect("opened")).await;
+    });
+}
+
+#[test]
+fn postgres_completes_with_one_blocking_thread() {
+    let server = Server::start();
+    server.sql(TABLES);
+    on_small_runtimes(async || everything(|| Postgres::connect(server.address()).expect("an address")).await);
+}
+
+#[test]
+fn json_files_complete_with_one_blocking_thread() {
+    on_small_runtimes(async || {
+        let directory = tempfile::tempdir().expect("a directory");
+        everything(|| JsonFiles::lines(directory.path().join("lines")).expect("opened")).await;
+        everything(|| JsonFiles::documents(directory.path().join("documents")).expect("opened")).await;
+    });
+}
+
+#[test]
+fn repositories_complete_with_one_blocking_thread() {
+    on_small_runtimes(async || {
+        let all = Repositories::new().with::<Note>(Shelf::default()).with::<Letter>(Shelf::default());
+        everything(|| all.clone()).await;
+    });
+}
+
+/// A restore takes effect once the backup that reads the same documents has ended, and waits for it. That wait must not keep the
+/// backup from its files.
+#[test]
+fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread() {
+    on_small_runtimes(async || {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = JsonFiles::documents(directory.path().join("data")).expect("opened");
+        let context = async |name: &str| {
+            Koan::builder()
+                .provider("main", files.clone())
+                .storage("local", Storage::local(directory.path().join(name)).expect("a directory"))
+                .encrypt_to(Recipients::keys([key().1]).expect("a key"))
+                .build()
+                .await
+                .expect("a context")
+        };
+        let koan = context("backups").await;
+        let notes = || (0..RECORDS).map(|id| Note { id, text: text(id) });
+        koan.data::<Note>().upsert_many(notes()).await.expect("written");
+        koan.backup("first").entities(["Note"]).await.expect("a backup");
+        // The backup holds its lock from its first event on.
+        let (sender, started) = mpsc::channel();
+        let backup = koan.backup("second").entities(["Note"]).on_event(move |_| {
+            let _ = sender.send(());
+        });
+        let backup = tokio::spawn(backup.into_future());
+        while started.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        koan.restore("first").await.expect("restored");
+        backup.await.expect("no panic").expect("a backup");
+    });
+}

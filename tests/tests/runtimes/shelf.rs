@@ -1,0 +1,33 @@
+//! A repository as an application would write it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use koan_backup::{Entity, Repository, RepositoryError};
+
+/// Records by the text of their keys.
+pub(super) struct Shelf<T>(Mutex<BTreeMap<String, T>>);
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+#[async_trait]
+impl<T: Entity + Clone> Repository<T> for Shelf<T> {
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
+        let records: Vec<_> = self.0.lock().expect("sound").values().cloned().map(Ok).collect();
+        stream::iter(records).boxed()
+    }
+
+    async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
+        for record in records {
+            self.0.lock().expect("sound").insert(serde_json::to_string(&record.key())?, record);
+        }
+        Ok(())
+    }
+}

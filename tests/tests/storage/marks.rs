@@ -1,0 +1,57 @@
+//! A bucket that this machine knows and that was emptied is refused.
+
+use koan_backup::prelude::*;
+use koan_backup_tests::stores::{Moto, request};
+
+use crate::rig::{backup, koan, shop};
+
+/// Loses everything that the store holds, and makes the bucket again.
+fn empty(server: &Moto) {
+    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("moto answers");
+    assert_eq!(reset.status, 200, "{reset:?}");
+    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("moto answers").status, 200);
+    assert!(server.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_emptied_is_refused_and_not_called_empty() {
+    let server = Moto::start();
+    let storage = || server.storage("shop").open().expect("a profile");
+    let first = koan(shop(0), [("store", storage())]).await;
+    backup(&first, "nightly").await.expect("a backup");
+    assert!(server.objects().contains(&"shop/koan-profile.json".to_owned()), "{:?}", server.objects());
+    empty(&server);
+    let second = koan(shop(0), [("store", storage())]).await;
+    for koan in [first, second] {
+        for error in [
+            backup(&koan, "nightly").await.expect_err("it was emptied"),
+            koan.backups().await.expect_err("it was emptied"),
+            koan.catalog().all().await.expect_err("it was emptied"),
+            koan.restore("nightly").await.expect_err("it was emptied"),
+        ] {
+            assert!(error.chain().contains("this machine has used it before"), "{error:?}");
+        }
+    }
+    // Another prefix and another bucket are other profiles.
+    let other = koan(shop(0), [("store", server.storage("other").open().expect("a profile"))]).await;
+    backup(&other, "nightly").await.expect("a first backup");
+}
+
+#[tokio::test]
+async fn a_bucket_from_before_marks_is_adopted() {
+    let server = Moto::start();
+    let first = koan(shop(0), [("store", server.storage("new").open().expect("a profile"))]).await;
+    backup(&first, "nightly").await.expect("a backup");
+    // What an older version has written: everything but the mark.
+    for object in server.objects().iter().filter(|object| !object.ends_with("koan-profile.json")) {
+        let target = format!("/backups/{}", object.replacen("new/", "old/", 1));
+        let source = format!("/backups/{object}");
+        let copied = request(server.port(), "PUT", &target, &[("x-amz-copy-source", &source)], "");
+        assert_eq!(copied.expect("moto answers").status, 200);
+    }
+    let adopting = koan(shop(0), [("store", server.storage("old").open().expect("a profile"))]).await;
+    assert_eq!(adopting.backups().await.expect("listed").len(), 1);
+    backup(&adopting, "nightly").await.expect("a backup");
+    assert!(server.objects().contains(&"old/koan-profile.json".to_owned()));
+    assert_eq!(adopting.backups().await.expect("listed").len(), 2);
+}
