@@ -10,9 +10,6 @@ pub struct ProviderDescription {
     pub entities: Vec<EntityCoverage>,
     /// Tables that no entity maps to, sorted.
     pub unmapped_tables: Vec<String>,
-    /// State outside of tables that no backup holds, such as standalone sequences and materialized views. Each text names the
-    /// object and says what to do.
-    pub uncovered_state: Vec<String>,
     /// Foreign keys between tables.
     pub foreign_keys: Vec<ForeignKey>,
     /// Settings of the provider that do nothing, each with the remedy: an ignored table that does not exist.

@@ -127,11 +127,6 @@ impl ColumnType {
         self.sent == Sent::CastToJson
     }
 
-    /// Whether it is a composite type with `json` in it, whose white space does not come back.
-    pub(super) fn has_json_inside(&self) -> bool {
-        self.composite.as_ref().is_some_and(|composite| composite.has_json)
-    }
-
     /// Whether JSON `null` and NULL are the same to its field.
     pub(super) fn merges_json_null(&self) -> bool {
         matches!(self.sent, Sent::Json | Sent::Jsonb) && self.kind != Kind::Text

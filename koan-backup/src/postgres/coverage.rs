@@ -29,7 +29,7 @@ pub(super) async fn describe(
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
     if !entities.is_empty() {
-        description.uncovered_state = state::uncovered(connection, &catalog, &mapped, state).await?;
+        description.warnings.extend(state::uncovered(connection, &catalog, &mapped, state).await?);
     }
     // The rows of partitions are those of the partitioned table.
     let tables = catalog.tables.iter().filter(|table| table.is_table() && !table.is_partition);

@@ -61,7 +61,7 @@ async fn materialized_views_are_named_and_refreshed_on_request_in_the_order_of_t
 async fn a_view_whose_refresh_fails_undoes_the_restore_and_one_that_is_ignored_is_not_named() {
     let server = Server::start();
     server.sql(
-        "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, '7');
+        "CREATE TABLE film (id bigserial PRIMARY KEY, title text NOT NULL); INSERT INTO film (title) VALUES ('7');
         CREATE MATERIALIZED VIEW numbers AS SELECT 1 / (title::int - 8) FROM film",
     );
     let koan = opened(Postgres::options(server.address()).refresh_materialized_views()).await;

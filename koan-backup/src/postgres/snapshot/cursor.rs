@@ -152,6 +152,8 @@ fn decode(
                 let bytes = reader.field(index);
                 let value = nulls.look(mapping, index, bytes).and_then(|()| match bytes {
                     None => Ok(Value::Null),
+                    // Which of the two it was is recorded for the column.
+                    Some(bytes) if place.column_type.is_json_null(bytes) => Ok(Value::Null),
                     Some(bytes) => place.column_type.read(bytes),
                 });
                 match value {
