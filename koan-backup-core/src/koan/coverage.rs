@@ -43,12 +43,6 @@ pub(super) async fn look(
         for coverage in &described.entities {
             of_entity(name, coverage, inventory);
         }
-<<<<<<< HEAD
-        for state in &described.uncovered_state {
-            warn(inventory, Remedy::Said, format!("provider `{name}` → {state}"));
-        }
-=======
->>>>>>> w-pg-state
         for table in &described.unmapped_tables {
             warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` → in no entity"));
         }

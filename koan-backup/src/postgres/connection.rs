@@ -39,17 +39,10 @@ pub(super) struct Connection {
     farewell: Arc<OnceLock<tokio_postgres::Error>>,
     /// The schemas in which names without one are looked for, in that order.
     pub(super) schemas: Vec<String>,
-<<<<<<< HEAD
     /// Event triggers that fire when tables are altered, each with its function.
     event_triggers: Vec<(String, String)>,
     /// Whether `money` counts hundredths.
     pub(super) money_in_hundredths: bool,
-=======
-    /// Whether `money` counts hundredths.
-    pub(super) money_in_hundredths: bool,
-    /// Event triggers that fire when tables are altered, each with its function.
-    event_triggers: Vec<(String, String)>,
->>>>>>> w-pg-state
 }
 
 /// The event triggers that a restore can fire by what it alters, with their functions as contexts of errors name them.
@@ -76,13 +69,8 @@ impl Location {
                 task,
                 farewell,
                 schemas: Vec::new(),
-<<<<<<< HEAD
                 event_triggers: Vec::new(),
                 money_in_hundredths: true,
-=======
-                money_in_hundredths: true,
-                event_triggers: Vec::new(),
->>>>>>> w-pg-state
             })
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {

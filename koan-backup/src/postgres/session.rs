@@ -57,22 +57,13 @@ pub(super) struct PostgresSession {
     suspended: Suspended,
     /// What was written, whose sequences move on.
     written: Vec<(EntityCodec, Mapping)>,
-<<<<<<< HEAD
-=======
     /// What the archive recorded of the sequences of each.
     recorded: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
->>>>>>> w-pg-state
     /// How many rows the tables of targets must have at the end.
     expected: Vec<ExpectedRows>,
     /// What a dry run has compared.
     compared: Compared,
-<<<<<<< HEAD
-    /// What the archive recorded of the sequences of each.
-    recorded: Vec<Vec<SequenceState>>,
-    materialized_views: MaterializedViews,
-=======
->>>>>>> w-pg-state
     open: Option<Open>,
     /// How many targets were begun.
     targets: usize,
@@ -104,17 +95,10 @@ impl PostgresSession {
             catalog,
             suspended,
             written: Vec::new(),
-<<<<<<< HEAD
-            expected: Vec::new(),
-            compared: Compared::default(),
-            recorded: Vec::new(),
-            materialized_views,
-=======
             recorded: Vec::new(),
             materialized_views,
             expected: Vec::new(),
             compared: Compared::default(),
->>>>>>> w-pg-state
             open: None,
             targets: 0,
             broken: false,

@@ -35,7 +35,6 @@ pub(super) async fn assess(
                 look_at(target, &mapping, options, &mut findings);
                 let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
                 silenced.push(triggers);
-<<<<<<< HEAD
                 look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
                 findings.extend(derived::findings(connection, name, &mapping, state).await?);
                 if options.intent == SessionIntent::Apply {
@@ -44,11 +43,6 @@ pub(super) async fn assess(
                 if mapping.table.is_readable {
                     findings.extend(older_rows::assess(connection, target, &mapping).await?);
                 }
-=======
-                look_at_interference(connection, target, &mapping, options, &mut findings).await?;
-                look_at_sequences(connection, target, &mapping, &mut findings).await?;
-                findings.extend(derived::findings(connection, name, &mapping, state).await?);
->>>>>>> w-pg-state
                 mappings.push((name, mapping));
             }
             Err(error) => findings.push(findings::of_table(target, &error, options)),

@@ -191,13 +191,6 @@ fn same(column: &TargetColumn) -> String {
     let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
     use StoredType as T;
     match &column.column_type.stored {
-<<<<<<< HEAD
-        _ if column.is_composite() => match column.column_type.has_json_inside() {
-            true => format!("pg_catalog.to_jsonb({there}) IS NOT DISTINCT FROM pg_catalog.to_jsonb({sent})"),
-            false => format!("({there})::pg_catalog.text IS NOT DISTINCT FROM ({sent})::pg_catalog.text"),
-        },
-=======
->>>>>>> w-pg-state
         // Values of these types that are equal are identical.
         T::Bool
         | T::Int2
