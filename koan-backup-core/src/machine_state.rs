@@ -82,7 +82,7 @@ impl MachineState {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::with_source(
-                ErrorKind::Configuration,
+                ErrorKind::Storage,
                 format!(
                     "`{}`, which tells whether this machine has used `{location}` before, cannot be read; check the permissions of \
                      the state directory, or name another with `.state_directory(…)`",

@@ -36,6 +36,7 @@ fn builder(folder: &Path) -> KoanBuilder {
     Koan::builder()
         .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
         .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+        .state_directory(folder.join("state"))
 }
 
 /// Waits until the disk fails, backs up, and tells how it ended.

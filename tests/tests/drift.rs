@@ -182,12 +182,17 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
                 today.refused(archived.id).await,
                 today.koan.verify(archived.id).await.expect_err("refused"),
                 today.koan.restore(archived.id).viability().await.expect_err("refused"),
-                today.koan.restore("nightly").await.expect_err("refused"),
-                today.koan.backups().await.expect_err("refused"),
             ] {
                 assert_eq!(error.kind(), ErrorKind::Incompatible, "{what}: {error}");
                 assert!(error.to_string().contains(&format!("format version {version}")), "{what}: {error}");
             }
+            // It hides no other backup, and is reported.
+            let named = today.koan.restore("nightly").await.expect_err("not readable").to_string();
+            assert!(named.contains(&format!("format version {version}")), "{what}: {named}");
+            assert!(today.koan.backups().await.expect("listed").is_empty());
+            let unreadable = today.koan.catalog().unreadable().await.expect("listed");
+            assert_eq!(unreadable.len(), 1, "{what}: {unreadable:?}");
+            assert!(format!("{unreadable:?}").contains(&format!("format version {version}")), "{what}");
         }
     }
 }

@@ -60,7 +60,7 @@ async fn open(sql: &str) -> (tempfile::TempDir, Koan) {
 #[tokio::test]
 async fn values_that_a_type_keeps_make_no_warning() {
     let (_directory, koan) = open(
-        r#"INSERT INTO member VALUES (1, '{ "street": "a" }', 'active', '1.50', '{"b": 1, "a": [1.0, null]}');"#,
+        r#"INSERT INTO member VALUES (1, '{"street":"a"}', 'active', '1.50', '{"a":[1.0,null],"b":1}');"#,
     )
     .await;
     let backup = koan.backup("kept").await.expect("a backup");

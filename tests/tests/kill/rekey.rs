@@ -97,6 +97,9 @@ fn kept(folder: &Path) -> PathBuf {
 }
 
 fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    // The mark of the profile, without which it is refused.
+    std::fs::copy(from.join("koan-profile.json"), to.join("koan-profile.json")).expect("copied");
     for part in ["archives", "manifests"] {
         std::fs::create_dir_all(to.join(part)).expect("made");
         for entry in std::fs::read_dir(from.join(part)).expect("readable") {

@@ -1,6 +1,5 @@
 //! A bucket that this machine knows and that was emptied is refused.
 
-use koan_backup::prelude::*;
 use koan_backup_tests::stores::{Moto, request};
 
 use crate::rig::{backup, koan, shop};
