@@ -72,7 +72,7 @@ fn entities(report: &koan_backup::BackupReport) -> Vec<&str> {
 
 #[tokio::test]
 async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
-    let koan = shop().await.koan;
+    let Shop { koan, directory: _kept } = shop().await;
     for filter in ["second", "memory"] {
         let only = koan.backup("only").providers([filter]).await.expect("a backup");
         assert_eq!(entities(&only), ["Invoice", "Order"], "{filter}");
@@ -237,7 +237,7 @@ impl Percents {
 
 #[tokio::test]
 async fn percent_grows_through_all_phases_and_is_100_only_at_the_end() {
-    let koan = shop().await.koan;
+    let Shop { koan, directory: _kept } = shop().await;
     let percents = Percents::default();
     koan.backup("all").batch_size(1).on_event(percents.listen()).await.expect("a backup");
     percents.check(true);
@@ -252,7 +252,7 @@ async fn percent_grows_through_all_phases_and_is_100_only_at_the_end() {
 #[tokio::test]
 async fn percent_of_a_backup_that_failed_is_never_100() {
     let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
-    let koan = shop_with(script, |builder| builder).await.koan;
+    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
     let percents = Percents::default();
     koan.backup("all").batch_size(1).on_event(percents.listen()).await.map(drop).expect_err("a failure");
     percents.check(false);
@@ -266,7 +266,7 @@ async fn percent_of_a_backup_that_failed_is_never_100() {
 async fn backups_and_restores_are_logged_within_spans() {
     let (log, _guard) = Log::capture();
     let clock = HandClock::at("2026-11-29T12:00:00Z");
-    let koan = shop_with(Script::default(), |builder| builder.clock(clock.clone())).await.koan;
+    let Shop { koan, directory: _kept } = shop_with(Script::default(), |builder| builder.clock(clock.clone())).await;
     let passing = clock.clone();
     let backup = koan.backup("nightly").on_event(move |event| {
         if matches!(event, Event::BlockWritten { .. }) {
@@ -301,7 +301,7 @@ async fn backups_and_restores_are_logged_within_spans() {
 async fn failures_are_logged_and_the_log_can_be_turned_off() {
     let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
     let (log, _guard) = Log::capture();
-    let koan = shop_with(script.clone(), |builder| builder).await.koan;
+    let Shop { koan, directory: _kept } = shop_with(script.clone(), |builder| builder).await;
     koan.backup("nightly").await.map(drop).expect_err("a failure");
     let lines = log.lines();
     for part in ["entity failed", "backup failed"] {
@@ -312,7 +312,7 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
     drop(_guard);
 
     let (log, _guard) = Log::capture();
-    let koan = shop_with(script, |builder| builder.without_operation_log()).await.koan;
+    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder.without_operation_log()).await;
     koan.backup("orders").entities(["Order"]).await.expect("a backup");
     koan.backup("nightly").await.map(drop).expect_err("a failure");
     koan.restore("orders").await.expect("restored");
@@ -338,7 +338,7 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
 #[tokio::test]
 async fn a_backup_that_exceeds_its_limit_fails_names_it_and_publishes_nothing() {
     let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
-    let koan = shop_with(script, |builder| builder).await.koan;
+    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
     // A limit that ends before the backup has begun says nothing of what this is about.
     let mut limit = Duration::from_millis(40);
     let text = loop {
@@ -368,7 +368,7 @@ async fn a_backup_that_exceeds_its_limit_fails_names_it_and_publishes_nothing() 
 
 #[tokio::test]
 async fn a_limit_that_is_not_reached_changes_nothing() {
-    let koan = shop().await.koan;
+    let Shop { koan, directory: _kept } = shop().await;
     let hour = Duration::from_secs(3600);
     koan.backup("nightly").timeout(hour).await.expect("a backup");
     koan.restore("nightly").timeout(hour).await.expect("restored");
@@ -377,7 +377,7 @@ async fn a_limit_that_is_not_reached_changes_nothing() {
 #[tokio::test]
 async fn a_backup_that_is_cancelled_within_its_limit_is_cancelled() {
     let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
-    let koan = shop_with(script, |builder| builder).await.koan;
+    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
     let token = koan_backup::CancellationToken::new();
     let cancel = token.clone();
     let backup =
