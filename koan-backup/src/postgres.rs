@@ -48,7 +48,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use koan_backup_core::{
     Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
-    SessionOptions, Snapshot,
+    SessionIntent, SessionOptions, Snapshot,
 };
 
 #[cfg(test)]
@@ -132,7 +132,14 @@ impl Provider for Postgres {
 
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
         let connection = self.location.connect().await?;
-        viability::assess(&connection, targets, options, &self.state).await
+        viability::assess(&connection, targets, options, &self.state, viability::Occasion::Restore).await
+    }
+
+    async fn assess_backup(&self, targets: &[RestoreTarget]) -> Result<Vec<Finding>> {
+        let connection = self.location.connect().await?;
+        let mut options = SessionOptions::default();
+        options.intent = SessionIntent::Compare;
+        viability::assess(&connection, targets, &options, &self.state, viability::Occasion::Backup).await
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {

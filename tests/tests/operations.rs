@@ -1,5 +1,6 @@
 //! What surrounds every backup and restore: which entities and which backup are meant, progress, the log, and time limits.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -266,7 +267,8 @@ async fn percent_of_a_backup_that_failed_is_never_100() {
 async fn backups_and_restores_are_logged_within_spans() {
     let (log, _guard) = Log::capture();
     let clock = HandClock::at("2026-11-29T12:00:00Z");
-    let Shop { koan, directory: _kept } = shop_with(Script::default(), |builder| builder.clock(clock.clone())).await;
+    let Shop { koan, directory: _kept } =
+        shop_with(Script::default(), |builder| builder.clock(clock.clone())).await;
     let passing = clock.clone();
     let backup = koan.backup("nightly").on_event(move |event| {
         if matches!(event, Event::BlockWritten { .. }) {
@@ -389,13 +391,15 @@ async fn a_backup_that_is_cancelled_within_its_limit_is_cancelled() {
     assert_eq!(backup.await.map(drop).expect_err("cancelled").kind(), ErrorKind::Cancelled);
 }
 
-/// A database that never answers when it is written to.
-struct Silent;
+/// A database that never answers when it is written to. Its record is another one at every read, so that a restore must write it.
+#[derive(Default)]
+struct Silent(AtomicU64);
 
 #[async_trait]
 impl Repository<User> for Silent {
     fn all(&self) -> BoxStream<'_, Result<User, RepositoryError>> {
-        stream::iter([Ok(User { id: 1, name: "a".into() })]).boxed()
+        let name = self.0.fetch_add(1, Ordering::Relaxed).to_string();
+        stream::iter([Ok(User { id: 1, name })]).boxed()
     }
 
     async fn upsert_many(&self, _: Vec<User>) -> Result<(), RepositoryError> {
@@ -407,7 +411,7 @@ impl Repository<User> for Silent {
 async fn a_restore_that_exceeds_its_limit_fails_and_names_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let koan = Koan::builder()
-        .provider("main", Repositories::new().with(Silent))
+        .provider("main", Repositories::new().with(Silent::default()))
         .provider("second", Memory::new())
         .storage("local", Storage::local(directory.path()).expect("a directory"))
         .build()

@@ -11,10 +11,14 @@ const UNVALIDATED: &str =
     WHERE conrelid = $1 AND contype = 'c' AND NOT convalidated ORDER BY conname";
 
 /// Finds rows that violate such a constraint of a target. They stay where they are, and cannot be inserted again.
+///
+/// A backup that was made just now holds these rows, so `severity` is that of an error then. Before a restore nobody knows whether the
+/// archive holds them; a dry run finds out.
 pub(super) async fn assess(
     connection: &Connection,
     target: &RestoreTarget,
     mapping: &Mapping,
+    severity: Severity,
 ) -> Result<Vec<Finding>> {
     let (oid, table) = (mapping.table.oid, &mapping.table.shown);
     let what = format!("reading the constraints of table `{table}`");
@@ -30,7 +34,7 @@ pub(super) async fn assess(
         let what = format!("checking constraint `{name}` of table `{table}`");
         if connection.number(&what, &violating).await? > 0 {
             findings.push(Finding::new(
-                Severity::Error,
+                severity,
                 target.entity.name(),
                 format!(
                     "table `{table}` has rows that violate constraint `{name}`, which is NOT VALID: they cannot be inserted again; \

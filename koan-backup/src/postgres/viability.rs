@@ -17,12 +17,22 @@ use super::session::{Extent, TRIGGERS, Target, is_empty_now, refusing_references
 use super::state::{MaterializedViews, StateOptions};
 use crate::sql::findings::{self, Taken, UnmappedColumn};
 
+/// What the targets are assessed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// A restore by this role, or its dry run.
+    Restore,
+    /// A backup that was made just now. Another role may restore it, so what depends on the role is left out.
+    Backup,
+}
+
 /// Looks at each target without writing.
 pub(super) async fn assess(
     connection: &Connection,
     targets: &[RestoreTarget],
     options: &SessionOptions,
     state: &StateOptions,
+    occasion: Occasion,
 ) -> Result<Vec<Finding>> {
     let catalog = Catalog::read(connection).await?;
     let mut findings = Vec::new();
@@ -37,11 +47,15 @@ pub(super) async fn assess(
                 silenced.push(triggers);
                 look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
                 findings.extend(derived::findings(connection, name, &mapping, state).await?);
-                if options.intent == SessionIntent::Apply {
+                if occasion == Occasion::Restore {
                     look_at_interference(connection, target, &mapping, options, &mut findings).await?;
                 }
-                if mapping.table.is_readable {
-                    findings.extend(older_rows::assess(connection, target, &mapping).await?);
+                if mapping.unreadable().is_none() {
+                    let severity = match occasion {
+                        Occasion::Restore => Severity::Warning,
+                        Occasion::Backup => Severity::Error,
+                    };
+                    findings.extend(older_rows::assess(connection, target, &mapping, severity).await?);
                 }
                 mappings.push((name, mapping));
             }
