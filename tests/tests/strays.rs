@@ -63,6 +63,9 @@ async fn files_that_are_not_ours_stop_nothing() {
     let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
     let ids = shop.nightly(3).await;
     let id = ids[0];
+    let named =
+        std::fs::read_dir(shop.path("leases/backup")).expect("leases").next().expect("one").expect("read");
+    let of_name = format!("leases/backup/{}", named.file_name().to_str().expect("a name"));
     let folders = [
         "manifests",
         "pins",
@@ -74,7 +77,7 @@ async fn files_that_are_not_ours_stop_nothing() {
         "archives",
         "leases",
         "leases/prune",
-        "leases/backup/nightly",
+        of_name.as_str(),
         "leases/restore",
     ];
     for folder in folders {
@@ -104,7 +107,7 @@ async fn files_that_are_not_ours_stop_nothing() {
         }
     }
     // One that somebody put in the folder of a subject that is ours may be a lease.
-    for folder in ["leases/prune", "leases/backup/nightly"] {
+    for folder in ["leases/prune", of_name.as_str()] {
         std::fs::remove_file(shop.path(folder).join("notes.json")).expect("removed");
     }
     assert_eq!(shop.listed().await, ids);

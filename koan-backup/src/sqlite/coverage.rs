@@ -47,9 +47,11 @@ fn known(name: &str) -> Known<'_> {
     Known { shown: name, schema: "main", name, partition_of: None }
 }
 
-/// SQLite does not tell names apart by case.
+/// SQLite compares names without regard to case. A name may have its schema before it.
 fn is_named(name: &str, table: &Known<'_>) -> bool {
+    let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name.eq_ignore_ascii_case(table.name)
+        || with_schema.is_some_and(|rest| rest.eq_ignore_ascii_case(table.name))
 }
 
 /// What one entity has to do with the database.

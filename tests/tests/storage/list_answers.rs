@@ -1,16 +1,18 @@
 //! What is no list of files is never taken for an empty one.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use koan_backup::prelude::*;
 use koan_backup::{Expectations, Retention};
-use koan_backup_tests::stores::{AZURITE_KEY, amazon, google};
+use koan_backup_tests::stores::{AZURITE_KEY, amazon, answering, google};
 
 use crate::rig::{koan, shop};
 
-/// A server that answers every request with status 200 and one body.
+/// The mark of a profile, so that its lists are asked for.
+const MARK: &str =
+    r#"{"formatVersion":1,"id":"01a22903-1183-703a-88d8-dd0b0a095f25","createdAt":"2026-08-01T00:00:00Z"}"#;
+
+/// A server that answers every request with status 200: the mark of a profile with that, everything else with one body.
 struct Portal {
     port: u16,
     body: Arc<Mutex<String>>,
@@ -18,30 +20,11 @@ struct Portal {
 
 impl Portal {
     fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
         let body = Arc::new(Mutex::new(String::new()));
         let answered = Arc::clone(&body);
-        std::thread::spawn(move || {
-            for mut client in listener.incoming().flatten() {
-                let body = answered.lock().expect("a body").clone();
-                std::thread::spawn(move || {
-                    let mut request = Vec::new();
-                    let mut chunk = [0; 4096];
-                    while !request.windows(4).any(|four| four == b"\r\n\r\n") {
-                        match client.read(&mut chunk) {
-                            Ok(0) | Err(_) => return,
-                            Ok(read) => request.extend_from_slice(&chunk[..read]),
-                        }
-                    }
-                    let head = format!(
-                        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n",
-                        body.len()
-                    );
-                    let _ =
-                        client.write_all(head.as_bytes()).and_then(|()| client.write_all(body.as_bytes()));
-                });
-            }
+        let port = answering(move |asked| match asked.target.contains("koan-profile.json") {
+            true => (200, MARK.to_owned()),
+            false => (200, answered.lock().expect("a body").clone()),
         });
         Self { port, body }
     }
