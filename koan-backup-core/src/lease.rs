@@ -76,7 +76,7 @@ impl Lease {
         cancel: &CancellationToken,
     ) -> Result<Self> {
         // Restores only read a profile; what they find there is a backup whatever else is missing.
-        if !subject.is_shared() {
+        if !matches!(subject, Subject::Restore(_)) {
             until_cancelled(cancel, storage.require_profile()).await?;
         }
         let claim = Claim {

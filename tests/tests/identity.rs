@@ -337,3 +337,24 @@ async fn records_of_another_database_are_restored_and_that_is_said() {
     let viable = second.restore(NAME).viability().await.expect("assessed");
     assert!(viable.is_viable() && says(&viable.findings, "first.db"), "{viable:?}");
 }
+
+#[tokio::test]
+async fn a_loss_that_another_application_accepted_is_not_accepted_here() {
+    let profile = Profile::new();
+    let of = async |environment: &str, records: i64| {
+        let koan = profile.builder(records).application("shop").environment(environment);
+        koan.build().await.expect("a context")
+    };
+    let before = profile.backup(&of("production", 100).await).await;
+    profile.backup(&of("staging", 100).await).await;
+    let staging = of("staging", 0).await;
+    let lost = profile.backup(&staging).await;
+    staging.catalog().acknowledge(lost, "a new test").await.expect("acknowledged");
+    let production = of("production", 0).await;
+    let after = profile.backup(&production).await;
+    let health = production.catalog().health(&Expectations::new()).await.expect("looked at");
+    assert_eq!(health.shrunk.iter().map(|loss| loss.backup).collect::<Vec<_>>(), [after], "{health:?}");
+    let retention = production.retention(Retention::new().keep_last(1));
+    retention.apply(&retention.plan().await.expect("a plan")).await.expect("applied");
+    assert!(production.verify(before).await.expect("it stays").is_valid());
+}

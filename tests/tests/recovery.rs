@@ -349,13 +349,12 @@ async fn a_removal_that_did_not_happen_leaves_no_record() {
 
 async fn koan_delete_is_recorded_first(shop: &Shop, id: BackupId) {
     // A pin that is set after the manifest was hidden: it is put back, and the record is withdrawn.
-    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Slow(1500))]);
+    shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
-    while shop.store.asked(Operation::Delete, "manifests") == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    shop.store.until_asked(Operation::Delete, "manifests", 1).await;
     assert_eq!(shop.files("removals").len(), 1, "before the manifest goes");
     shop.koan.pin(id, None, "an audit").await.expect("pinned");
+    shop.store.resume();
     let error = deleting.await.expect("no panic").expect_err("pinned meanwhile");
     assert!(error.to_string().contains("an audit"), "{error}");
     assert_eq!(shop.files("removals"), [""; 0], "the record was withdrawn");
@@ -471,6 +470,38 @@ async fn a_damaged_manifest_is_replaced_by_that_of_its_archive_and_kept_beside_i
     shop.koan.catalog().recover().await.expect_err("none is handed out");
 }
 
+#[tokio::test]
+async fn a_record_does_not_count_against_a_backup_that_is_pinned() {
+    let shop = shop().await;
+    let ids = shop.nightly(3).await;
+    let archive = shop.archive(ids[0]);
+    record(&shop, ids[0], &archive, "deleted", None);
+    shop.koan.pin(ids[0], None, "an audit").await.expect("pinned");
+    std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[0]))).expect("removed");
+    shop.age_archives();
+    let (_, profile) = shop.maintain().await;
+    assert!(profile.leftovers.is_empty() && shop.path(&archive).exists(), "{profile:?}");
+    let recovered = shop.recover().await;
+    assert!(matches!(recovered.as_slice(), [(_, RecoveryOutcome::Recovered)]), "{recovered:?}");
+    assert_eq!(shop.files("removals"), [""; 0], "the record is withdrawn");
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_after_it_was_judged_is_not_removed() {
+    let shop = shop().await;
+    let ids = shop.nightly(2).await;
+    let archive = "archives/backup-late-20260101-000000-0a1b2c3d.zip";
+    std::fs::write(shop.path(archive), b"12345").expect("written");
+    age(&shop.path(archive));
+    let whole = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("an archive");
+    // Judged by its bytes; then leases and manifests are read once more.
+    let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || {
+        std::fs::write(shop.path(archive), &whole).expect("written");
+    });
+    let profile = profile.await;
+    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+}
+
 /// A lease of somebody who works on an archive.
 fn lease(shop: &Shop, archive: &str, minutes: i64) {
     let now = shop.clock.now();
@@ -490,13 +521,12 @@ async fn meanwhile(
     path: &'static str,
     work: impl FnOnce(),
 ) -> ProfileMaintenance {
-    shop.store.fail([Fault::once(operation, path, Failure::Slow(1500))]);
+    shop.store.fail([Fault::always(operation, path, Failure::Held)]);
     let running =
         tokio::spawn(std::future::IntoFuture::into_future(shop.koan.maintenance().without_verification()));
-    while shop.store.asked(operation, path) == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    shop.store.until_asked(operation, path, 1).await;
     work();
+    shop.store.resume();
     running.await.expect("no panic").expect("ran").profiles[0].clone()
 }
 

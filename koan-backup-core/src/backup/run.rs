@@ -14,6 +14,7 @@ use super::report::BackupReport;
 use super::verification::verified;
 use crate::archive::{BackupStatus, Compressor, Manifest, archive_path};
 use crate::cancellation::{TimeLimit, until_cancelled};
+use crate::catalog;
 use crate::environment::{Environment, names, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
@@ -141,7 +142,8 @@ async fn finish(
         }
         Err(error) => error,
     };
-    if let Some(archive) = &manifest.archive {
+    // Whoever lost the lease may have been taken for dead, and a recovery may have published the archive.
+    if let (Some(archive), Ok(None)) = (&manifest.archive, catalog::published(storage, &manifest.id).await) {
         storage.discard(&archive.file.as_str().into()).await;
     }
     Err(error)

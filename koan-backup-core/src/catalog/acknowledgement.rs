@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside;
 use super::losses::{Shrunk, is_most};
+use crate::archive::Producer;
 use crate::error::Result;
 use crate::id::{BackupId, SetName};
 use crate::series::SeriesName;
@@ -22,6 +23,11 @@ pub(crate) struct Acknowledgement {
     acknowledged_at: Timestamp,
     created_at: Timestamp,
     series: SeriesName,
+    /// The application that made the backup, and its environment: the losses of another one are not accepted by this.
+    #[serde(default)]
+    application: Option<String>,
+    #[serde(default)]
+    environment: Option<String>,
     entities: Vec<AcceptedCount>,
 }
 
@@ -40,7 +46,7 @@ pub(crate) struct Acknowledgements(BTreeMap<BackupId, Vec<Acknowledgement>>);
 
 impl Acknowledgement {
     /// That of everything that a backup lost; none if it lost nothing.
-    pub(crate) fn of(losses: &[Shrunk], reason: &str, now: Timestamp) -> Option<Self> {
+    pub(crate) fn of(losses: &[Shrunk], producer: &Producer, reason: &str, now: Timestamp) -> Option<Self> {
         let first = losses.first()?;
         let accepted = losses.iter().map(|loss| AcceptedCount {
             entity: loss.entity.clone(),
@@ -52,6 +58,8 @@ impl Acknowledgement {
             acknowledged_at: now,
             created_at: first.created_at,
             series: first.series.clone(),
+            application: producer.application.clone(),
+            environment: producer.environment.clone(),
             entities: accepted.collect(),
         })
     }
@@ -62,13 +70,21 @@ impl Acknowledgement {
     }
 
     /// Whether a loss is what somebody has accepted. It may show at a later backup, once the one that was acknowledged is gone.
-    fn covers(&self, loss: &Shrunk, percent: u8, canonical: &impl Fn(&str) -> String) -> bool {
+    fn covers(
+        &self,
+        loss: &Shrunk,
+        producer: &Producer,
+        percent: u8,
+        canonical: &impl Fn(&str) -> String,
+    ) -> bool {
         let is_accepted = |accepted: &AcceptedCount| {
             accepted.set == loss.set
                 && canonical(&accepted.entity) == loss.entity
                 && !is_most(accepted.records, loss.after, percent)
         };
         self.series == loss.series
+            && self.application == producer.application
+            && self.environment == producer.environment
             && loss.previous_created_at < self.created_at
             && self.created_at <= loss.created_at
             && self.entities.iter().any(is_accepted)
@@ -102,8 +118,15 @@ impl Acknowledgements {
         self.0.keys().copied()
     }
 
-    pub(super) fn cover(&self, loss: &Shrunk, percent: u8, canonical: &impl Fn(&str) -> String) -> bool {
-        self.0.values().flatten().any(|one| one.covers(loss, percent, canonical))
+    /// Whether the loss in a backup by `producer` was accepted.
+    pub(super) fn cover(
+        &self,
+        loss: &Shrunk,
+        producer: &Producer,
+        percent: u8,
+        canonical: &impl Fn(&str) -> String,
+    ) -> bool {
+        self.0.values().flatten().any(|one| one.covers(loss, producer, percent, canonical))
     }
 
     /// Forgets that of a backup that is gone.

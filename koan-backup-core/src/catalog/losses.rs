@@ -87,7 +87,8 @@ pub(crate) fn losses<'a>(
                     before: before.records,
                     after,
                 };
-                if is_most(before.records, after, percent) && !acknowledged.cover(&loss, percent, &canonical)
+                if is_most(before.records, after, percent)
+                    && !acknowledged.cover(&loss, &manifest.producer, percent, &canonical)
                 {
                     losses.push(loss);
                 }

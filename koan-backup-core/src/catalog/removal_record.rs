@@ -93,6 +93,15 @@ pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
     }
 }
 
+/// The record of an archive; none if there is none.
+///
+/// # Errors
+/// The storage cannot be read, or the record is damaged.
+pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<RemovalRecord>> {
+    let found = beside::one::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
+    Ok(found.filter(|record| record.archive == archive))
+}
+
 /// All records of a profile. One that names another archive than its file name says does not count.
 ///
 /// # Errors

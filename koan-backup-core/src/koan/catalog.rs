@@ -130,7 +130,8 @@ impl Catalog {
         let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
         lost.retain(|loss| loss.backup == id);
         let now = environment.clock.now();
-        let Some(acknowledgement) = Acknowledgement::of(&lost, reason, now) else {
+        let Some(acknowledgement) = Acknowledgement::of(&lost, &entry.manifest().producer, reason, now)
+        else {
             let text = format!("backup {id} has no entity with fewer records than in the backup before it");
             return Err(Error::new(ErrorKind::NotFound, text));
         };

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use super::report::ProfileMaintenance;
 use super::temporary::TemporaryFiles;
 use super::verifications;
+use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::unlisted::ArchiveCandidate;
 use crate::catalog::{self, Acknowledgements, damage, removal_record};
 use crate::environment::Environment;
@@ -45,30 +47,36 @@ impl Leftovers<'_> {
     ) -> Result<()> {
         let (storage, survey) = (self.storage, self.survey);
         let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
-        let mut removable = Vec::new();
+        // Of an archive that cannot be read nothing is known: it counts as unlisted.
+        let (mut removable, mut unknown) = (Vec::new(), 0);
         for candidate in judge.unnamed() {
             match judge.judge(candidate).await {
-                Ok(Judgement::ToBeRemoved(_)) if candidate.has_archive_name() => removable.push(candidate),
+                Ok(Judgement::ToBeRemoved(record)) if candidate.has_archive_name() => {
+                    removable.push((candidate, Some(record)));
+                }
                 Ok(Judgement::Incomplete | Judgement::Superseded { .. })
                     if candidate.has_archive_name() && self.is_old(candidate) =>
                 {
-                    removable.push(candidate);
+                    removable.push((candidate, None));
                 }
                 Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
                     report.unlisted.push(archive);
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-                Err(error) => problems.push(error.chain()),
+                Err(error) => {
+                    unknown += 1;
+                    problems.push(error.chain());
+                }
             }
         }
         problems.extend(judge.unreadable_records.iter().cloned());
         for archive in &report.unlisted {
             tracing::warn!(target: "koan::backup", storage = %storage.location(), archive = %archive.archive, state = ?archive.state, "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and publishes its manifest");
         }
-        refuse_mostly_unlisted(storage, report.unlisted.len(), listed_count(survey))?;
-        for candidate in removable {
-            match self.remove_archive(candidate).await {
+        refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
+        for (candidate, record) in removable {
+            match self.remove_archive(candidate, record.as_ref()).await {
                 Ok(true) => {
                     report.freed_bytes += candidate.size_bytes;
                     report.leftovers.push(candidate.path.to_string());
@@ -95,9 +103,20 @@ impl Leftovers<'_> {
         Ok(())
     }
 
-    /// Removes an archive, unless a manifest or a lease names it now. Says whether it was removed.
-    async fn remove_archive(&self, candidate: &ArchiveCandidate) -> Result<bool> {
+    /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the record that allowed it was
+    /// withdrawn. Says whether it was removed.
+    async fn remove_archive(
+        &self,
+        candidate: &ArchiveCandidate,
+        record: Option<&RemovalRecord>,
+    ) -> Result<bool> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
+        if !self.is_as_judged(candidate).await? {
+            return Ok(false);
+        }
+        if record.is_some() && removal_record::find(storage, path).await?.as_ref() != record {
+            return Ok(false);
+        }
         let now = self.environment.clock.now();
         let leases = lease::all(storage).await?;
         let mut held = leases.iter().filter(|lease| !lease.file.is_free(now));
@@ -120,6 +139,16 @@ impl Leftovers<'_> {
         };
         self.lease.step(&format!("`{path}` was removed"), removed).await?;
         Ok(true)
+    }
+
+    /// Whether the file of an archive is still the one that was judged.
+    async fn is_as_judged(&self, candidate: &ArchiveCandidate) -> Result<bool> {
+        match self.storage.store().head(&candidate.path).await {
+            Ok(found) => Ok(found.size == candidate.size_bytes
+                && found.last_modified.timestamp() == candidate.modified.as_second()),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(self.storage.failed(&candidate.path, "looked at in", source)),
+        }
     }
 
     /// Withdraws records whose archive is gone, or is named by a manifest and stays. One of a backup that somebody rekeys at the moment

@@ -82,6 +82,11 @@ impl<'a> Survey<'a> {
         clock::require_not_behind(now, self.backups.iter().map(|backup| &backup.manifest))
     }
 
+    /// Whether somebody pinned a backup.
+    pub(crate) fn is_pinned(&self, id: &BackupId) -> bool {
+        self.pins.contains_key(id)
+    }
+
     /// Why a backup must stay, if it must.
     fn pinned(&self, id: &BackupId, now: Timestamp) -> Option<String> {
         let held = || self.held(now).find(|lease| lease.subject.holds(id));

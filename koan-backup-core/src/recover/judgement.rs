@@ -135,11 +135,13 @@ impl<'s, 'a> Judge<'s, 'a> {
         self.survey.held(self.survey.taken_at).any(|lease| lease.subject.holds(id))
     }
 
-    /// Whether a record counts: no manifest names its archive, none of that backup is unreadable, and a replacement verifies.
+    /// Whether a record counts: no manifest names its archive, none of that backup is unreadable, the backup is not pinned, and a
+    /// replacement verifies.
     async fn counts(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())
             || survey.unreadable.iter().any(|manifest| manifest.id == record.id)
+            || survey.is_pinned(&record.id)
         {
             return Ok(false);
         }
@@ -259,7 +261,7 @@ pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed:
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives have no manifest, and {listed}              have one; look whether `manifests/` is complete, and publish what is missing with `koan.catalog().recover()`",
+            "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives have no manifest, and {listed} have one; look whether `manifests/` is complete, and publish what is missing with `koan.catalog().recover()`",
             storage.location()
         ),
     ))

@@ -150,11 +150,20 @@ async fn publish_verified<'a>(
         Verified::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
         Verified::Whole(backup) => backup,
     };
-    until_cancelled(cancel, lease.confirm()).await?;
-    // From here on nothing is cancelled.
+    // From here on nothing is cancelled. A record that did not count must not count once the damaged manifest is out of the way.
+    let path = candidate.path.as_ref();
+    lease
+        .step(
+            &format!("the removal record of `{path}` was withdrawn"),
+            removal_record::withdraw(storage, path),
+        )
+        .await?;
     let unreadable = survey.unreadable.iter().find(|manifest| Some(manifest.id) == id);
     let published = match unreadable {
-        Some(manifest) if manifest.is_damaged => set_aside(storage, &manifest.path).await,
+        Some(manifest) if manifest.is_damaged => {
+            let what = format!("manifest `{}` was set aside", manifest.path);
+            lease.step(&what, set_aside(storage, &manifest.path)).await
+        }
         Some(manifest) => Err(Error::new(
             ErrorKind::Conflict,
             format!("its manifest is there and cannot be read, so it was not replaced: {}", manifest.problem),
@@ -162,15 +171,14 @@ async fn publish_verified<'a>(
         None => Ok(()),
     };
     let published = match published {
-        Ok(()) => publish(storage, &backup).await,
+        Ok(()) => {
+            let what = format!("the manifest of backup {} was published", found.manifest.id);
+            lease.step(&what, publish(storage, &backup)).await
+        }
         error => error,
     };
     match published {
-        Ok(()) => {
-            // A record that did not count must not count later.
-            removal_record::withdraw_or_log(storage, candidate.path.as_ref()).await;
-            Ok((id, RecoveryOutcome::Recovered, Some(backup)))
-        }
+        Ok(()) => Ok((id, RecoveryOutcome::Recovered, Some(backup))),
         Err(error) => Ok((id, RecoveryOutcome::Failed { problem: error.chain() }, None)),
     }
 }
@@ -182,7 +190,7 @@ async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
     let Err(error) = created else { return Ok(()) };
     // It may have been written all the same, and the answer was lost.
     match catalog::published(storage, id).await {
-        Ok(Some(there)) if there == backup.published => Ok(()),
+        Ok(Some(there)) if there == backup.published && storage.confirms_by_reading(&error) => Ok(()),
         Ok(_) | Err(_) => Err(error),
     }
 }
@@ -191,6 +199,11 @@ async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
 async fn set_aside(storage: &Storage, path: &str) -> Result<()> {
     let path = Path::from(path);
     let Some(bytes) = storage.read(&path, MAX_MANIFEST_BYTES).await? else { return Ok(()) };
+    // An answer that was wrong once is no damage.
+    if catalog::parse(storage, path.as_ref(), &bytes).is_ok() {
+        let text = format!("manifest `{path}` can be read now, so it was not replaced");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
     let hash = crate::digest::sha256(&bytes);
     let hash = hash.trim_start_matches("sha256:").get(..16).unwrap_or_default().to_owned();
     let aside = Path::from(format!("{path}.damaged-{hash}"));

@@ -10,7 +10,7 @@ use super::state::StateOptions;
 /// The triggers of a table that run before each row, with the name, text and first argument of their functions.
 const TRIGGERS: &str = "
     SELECT t.tgname::text, p.proname::text, p.prosrc,
-           pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), '\\000', 1)
+           pg_catalog.split_part(pg_catalog.encode(t.tgargs, 'escape'), '\\000', 1), t.tgtype & 4 <> 0
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
     ORDER BY 1";
@@ -33,6 +33,9 @@ pub(super) async fn findings(
     for row in rows.map_err(|error| failed(&what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(&what, &error));
         let (trigger, function, text, argument) = (read(0)?, read(1)?, read(2)?, read(3)?);
+        // One that fires on UPDATE alone does not fill the column of a new row.
+        let on_insert: bool = row.try_get(4).map_err(|error| failed(&what, &error))?;
+        let severity = if on_insert { Severity::Error } else { Severity::Warning };
         for column in &mapping.unmapped_columns {
             let name = &column.name;
             let fills = match function.as_str() {
@@ -52,7 +55,7 @@ pub(super) async fn findings(
                     format!("{stale}; it must be computed again afterwards ({by})"),
                 ),
                 None => Finding::new(
-                    Severity::Error,
+                    severity,
                     entity,
                     format!(
                         "{stale}: `{name}` would have to be computed again afterwards; add it as a field, make it a generated \

@@ -73,8 +73,9 @@ const DEPENDENCIES: &str = r#"
               AND coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), '')
                   ~ '^$|^\(?nextval\(''([^'']|'''')*''::regclass\)(\)?::[[:alpha:]_ ."]+)?$'),
         q.seqincrement > 0, q.seqcycle, q.seqmin, q.seqmax,
-        pg_catalog.has_sequence_privilege(s.oid, 'SELECT'),
-        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT'),
+        pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
+          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
         pg_catalog.pg_has_role(s.relowner, 'USAGE')
     FROM (SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number FROM pg_catalog.pg_depend d
           WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -91,17 +92,24 @@ const DEPENDENCIES: &str = r#"
     LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
     WHERE x.relation = ANY ($1) ORDER BY 3, 4, 5"#;
 
-/// The sequences of these names, in the same columns. Those of whole schemas have an empty name.
+/// The sequences of these names, in the same columns. Those of whole schemas have an empty name. Names are looked up in the catalog,
+/// because `to_regclass` fails for a schema that the role may not use.
 const NAMED: &str = "
     SELECT s.oid, 0::oid, n.nspname::text, s.relname::text, ''::text, false, q.seqincrement > 0, q.seqcycle, q.seqmin, q.seqmax,
-        pg_catalog.has_sequence_privilege(s.oid, 'SELECT'),
-        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT'),
+        pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
+          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
         pg_catalog.pg_has_role(s.relowner, 'USAGE')
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
-    JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
-    WHERE s.oid = CASE WHEN $1 = '' THEN NULL ELSE coalesce(pg_catalog.to_regclass($1),
-            CASE pg_catalog.strpos($1, '.') WHEN 0 THEN pg_catalog.to_regclass(pg_catalog.quote_ident($2) || '.' || $1) END) END::oid
-       OR ($1 = '' AND n.nspname = $2)
+    JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace,
+    LATERAL (SELECT CASE WHEN $1 = '' THEN NULL ELSE pg_catalog.parse_ident($1) END AS parts) w
+    WHERE ($1 = '' AND n.nspname = $2)
+       OR (pg_catalog.cardinality(w.parts) = 2 AND n.nspname = w.parts[1] AND s.relname = w.parts[2])
+       OR (pg_catalog.cardinality(w.parts) = 1 AND s.oid = (
+            SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace m ON m.oid = c.relnamespace
+            WHERE c.relkind = 'S' AND c.relname = w.parts[1]
+              AND (m.nspname = ANY (pg_catalog.current_schemas(false)) OR m.nspname = $2)
+            ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(false), m.nspname) NULLS LAST LIMIT 1))
     ORDER BY 3, 4";
 
 impl Sequences {
@@ -157,6 +165,11 @@ impl Sequences {
 }
 
 impl Sequence {
+    /// Whether inserting rows as this role needs it: a column takes its numbers from it, and no function does so in its own right.
+    pub(super) fn is_needed(&self) -> bool {
+        self.use_ == Use::Plain || self.column.is_some()
+    }
+
     /// The name as SQL takes it.
     pub(super) fn quoted(&self) -> String {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
@@ -183,7 +196,7 @@ impl Sequence {
         let of_column = || states.iter().filter(by_column);
         of_column()
             .find(by_name)
-            .or_else(|| of_column().next())
+            .or_else(|| of_column().next().filter(|_| of_column().count() == 1))
             .or_else(|| states.iter().find(exactly))
             .or_else(|| states.iter().find(by_name))
     }

@@ -72,7 +72,7 @@ pub(super) async fn assess(
         silenced.map(|((name, mapping), triggers)| (*name, mapping.table.shown.as_str(), triggers)).collect();
     findings.extend(findings::of_triggers(&silenced));
     look_at_references(connection, &catalog, &mappings, &mut findings).await?;
-    look_at_views(connection, &catalog, &mappings, state, &mut findings).await?;
+    look_at_views(connection, &catalog, &mappings, state, occasion, &mut findings).await?;
     if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
         let standby = "SELECT pg_catalog.pg_is_in_recovery()::int::int8";
         if connection.number("asking whether this is a standby", standby).await? == 1 {
@@ -134,6 +134,8 @@ async fn look_at_privileges(
         (false, koan_backup_core::ConflictMode::Overwrite) => wanted.push("UPDATE"),
         _ => {}
     }
+    // Privileges on the columns of the entity are enough to read it.
+    wanted.retain(|privilege| *privilege != "SELECT" || is_written || mapping.unreadable().is_some());
     for privilege in wanted {
         let has = format!("SELECT pg_catalog.has_table_privilege({oid}::oid, '{privilege}')::int::int8");
         if connection.number(&what, &has).await? == 0 {
@@ -179,8 +181,9 @@ async fn look_at_sequences(
     for sequence in &sequences.all {
         let name = &sequence.name;
         if options.intent == SessionIntent::Apply && !sequence.may_move {
+            let severity = if sequence.is_needed() { Severity::Error } else { Severity::Warning };
             findings.push(Finding::new(
-                Severity::Error,
+                severity,
                 entity,
                 format!(
                     "the role may not move sequence `{name}` of table `{table}` on, so that inserting afterwards would fail; \
@@ -232,12 +235,14 @@ async fn look_at_views(
     catalog: &Catalog,
     mappings: &[(&'static str, Mapping)],
     state: &StateOptions,
+    occasion: Occasion,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let tables: Vec<u32> = mappings.iter().map(|(_, mapping)| mapping.table.oid).collect();
     for view in materialized::depending_on(connection, catalog, &tables).await? {
         let name = &view.shown;
         let (severity, text) = match state.materialized_views {
+            MaterializedViews::Refreshed if occasion == Occasion::Backup => continue,
             MaterializedViews::Refreshed if !view.may_refresh => (
                 Severity::Error,
                 format!("materialized view `{name}` cannot be refreshed by this role; restore as its owner"),

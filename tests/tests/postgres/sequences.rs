@@ -24,6 +24,13 @@ struct Ticket {
     always: Option<i64>,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Note {
+    id: i64,
+    text: String,
+}
+
 const TICKET: &str = "
     CREATE SEQUENCE codes; CREATE SEQUENCE tens; CREATE SEQUENCE down INCREMENT -3; CREATE SEQUENCE ring MAXVALUE 5 CYCLE;
     CREATE SEQUENCE late; CREATE SEQUENCE called; CREATE SEQUENCE in_domain; CREATE SEQUENCE fired;
@@ -210,4 +217,25 @@ async fn a_function_that_makes_the_name_of_its_sequence_has_all_of_the_schema_re
     server.sql("SELECT setval('small_numbers', 1, false)");
     koan.restore("small").await.expect("restored");
     assert_eq!(server.sql("SELECT nextval('small_numbers')"), "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_names_a_sequence_in_a_schema_of_others_stops_nothing() {
+    let server = Server::start();
+    server.sql(
+        "CREATE SCHEMA audit; CREATE SEQUENCE audit.entry; CREATE TABLE note (id bigint PRIMARY KEY, text text NOT NULL);
+         CREATE FUNCTION log_note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+         $$ BEGIN PERFORM nextval('audit.entry'); RETURN NEW; END $$;
+         CREATE TRIGGER log_note BEFORE INSERT ON note FOR EACH ROW EXECUTE FUNCTION log_note();
+         CREATE ROLE clerk LOGIN; GRANT ALL ON note TO clerk; INSERT INTO note VALUES (1, 'a')",
+    );
+    let database = || Postgres::connect(server.address_of("clerk", "test")).expect("an address");
+    let koan = koan_of(database(), |builder| builder.register::<Note>()).await;
+    let backup = koan.backup("notes").await.expect("a backup");
+    assert!(backup.warnings().iter().any(|warning| warning.contains("`entry`")), "{:?}", backup.warnings());
+    server.sql("UPDATE note SET text = 'b'");
+    let viable = koan.restore("notes").viability().await.expect("assessed");
+    assert!(viable.is_viable(), "{viable:?}");
+    koan.restore("notes").await.expect("restored");
+    assert_eq!(server.sql("SELECT text FROM note"), "a");
 }

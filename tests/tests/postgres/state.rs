@@ -126,6 +126,40 @@ async fn a_column_that_only_a_trigger_fills_is_an_error_that_names_it_unless_som
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_fires_on_updates_alone_is_a_warning() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$;
+         CREATE TRIGGER touch BEFORE UPDATE ON film FOR EACH ROW EXECUTE FUNCTION touch();
+         INSERT INTO film VALUES (1, 'cats')",
+    );
+    let koan = opened(Postgres::options(server.address())).await;
+    koan.backup("films").await.expect("a backup");
+    let viable = koan.restore("films").viability().await.expect("assessed");
+    let of_column = viable.findings.iter().find(|finding| finding.message.contains("column `updated_at`"));
+    assert!(of_column.is_some_and(|finding| finding.severity == Severity::Warning), "{viable:?}");
+    server.sql("DELETE FROM film");
+    koan.restore("films").await.expect("restored");
+    assert_eq!(server.sql("SELECT title FROM film"), "cats");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_constraint_that_cannot_be_checked_on_older_rows_stops_no_restore() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, '7')",
+    );
+    let koan = opened(Postgres::options(server.address())).await;
+    koan.backup("films").await.expect("a backup");
+    server.sql(
+        "INSERT INTO film VALUES (2, 'seven'); ALTER TABLE film ADD CONSTRAINT number CHECK (title::int > 0) NOT VALID",
+    );
+    koan.restore("films").replace_existing().await.expect("restored");
+    assert_eq!(server.sql("SELECT string_agg(title, ',') FROM film"), "7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_objects_are_named_at_boot_unless_they_are_ignored_with_a_reason() {
     let server = Server::start();
     server

@@ -56,7 +56,9 @@ const SOURCES: &str = r#"
         WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
         UNION
         SELECT c.attrelid, c.column_name, q.oid FROM called c JOIN own p ON p.oid = c.oid
-        JOIN own q ON q.oid <> p.oid AND pg_catalog.strpos(pg_catalog.lower(p.text), pg_catalog.lower(q.name)) > 0)
+        JOIN own q ON q.oid <> p.oid AND pg_catalog.lower(p.text)
+             ~ ('(^|[^[:alnum:]_$])' || pg_catalog.regexp_replace(pg_catalog.lower(q.name), '([^[:alnum:]_])', '\\\1', 'g')
+                || '"?[[:space:]]*\('))
     SELECT d.attrelid, d.name, d.text, n.nspname::text,
            d.type IN ('smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')
              AND d.text ~ '^\(?nextval\(\(?''([^'']|'''')*''::(regclass|text\)::regclass)\)(\)?::[[:alpha:]_ ."]+)?$'

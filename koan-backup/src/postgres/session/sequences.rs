@@ -30,6 +30,11 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
             continue;
         }
         done.push(sequence.oid);
+        // A function takes numbers from it in its own right; viability warns that it stays where it is.
+        if !sequence.may_move && !sequences.iter().any(|other| other.oid == sequence.oid && other.is_needed())
+        {
+            continue;
+        }
         // Several columns may take their numbers from one sequence.
         let uses: Vec<&Sequence> = sequences.iter().filter(|other| other.oid == sequence.oid).collect();
         let recorded: Vec<Position> = uses
