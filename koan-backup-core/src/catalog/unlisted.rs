@@ -104,7 +104,10 @@ pub(crate) async fn candidates(storage: &Storage) -> Result<Vec<ArchiveCandidate
     let candidates = listed.into_iter().filter(|file| may_be_archive(&file.path)).map(|file| {
         ArchiveCandidate { size_bytes: file.size_bytes(), modified: file.modified(), path: file.path }
     });
-    Ok(candidates.collect())
+    let mut candidates: Vec<_> = candidates.collect();
+    // Stores list in any order.
+    candidates.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(candidates)
 }
 
 /// Those of `candidates` that none of `named` is.
