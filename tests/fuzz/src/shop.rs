@@ -212,14 +212,18 @@ impl Shop {
     /// Lists the backups, and looks one up by its name.
     ///
     /// # Panics
-    /// More is found than one backup of this id, or it is called valid though nothing may be believed.
+    /// More is found than one backup of this id, its manifest is neither listed nor reported, or it is called valid though nothing may
+    /// be believed.
     pub fn look_up(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
         runtime.block_on(async {
             vault.keep(altered).await;
             if let Ok(listed) = koan.backups().await {
-                assert!(listed.len() == 1 && listed[0].id == id, "another backup was listed");
+                assert!(listed.iter().all(|backup| backup.id == id), "another backup was listed");
+                // A manifest that cannot be read hides no other backup, and is reported.
+                let unreadable = koan.catalog().unreadable().await.expect("listed");
+                assert_eq!(listed.len() + unreadable.len(), 1, "a manifest was passed over in silence");
             }
             if let Ok(report) = koan.verify(BackupRef::Name(NAME.to_owned())).await {
                 assert_eq!(report.id, id, "another backup was found");
