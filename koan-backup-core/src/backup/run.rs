@@ -142,7 +142,7 @@ async fn finish(
         }
         Err(error) => error,
     };
-    // Whoever lost the lease may have been taken for dead, and a recovery may have published the archive.
+    // The lease may have expired, and a recovery may have published the archive since then.
     if let (Some(archive), Ok(None)) = (&manifest.archive, catalog::published(storage, &manifest.id).await) {
         storage.discard(&archive.file.as_str().into()).await;
     }

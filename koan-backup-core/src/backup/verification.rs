@@ -17,7 +17,7 @@ use crate::verify::{self, VerifyOptions, VerifyReport};
 /// Reads manifest and archive back from the storage, as a restore will find them, and verifies them.
 ///
 /// # Errors
-/// The backup is damaged: its manifest says from now on that it failed, and the catalog tells why. Or it could not be read: it stays as it
+/// The backup is damaged: its manifest gets the status failed, and the catalog shows why. Or it could not be read: it stays as it
 /// is, and is not known to be good.
 pub(super) async fn verified(
     environment: &Environment,

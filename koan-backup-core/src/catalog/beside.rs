@@ -69,7 +69,7 @@ fn key_of<K: FromStr + Display>(folder: &str, file: &Path) -> Option<K> {
 /// The file of one key; none if there is none.
 ///
 /// # Errors
-/// The storage cannot be read, or the file is damaged: `remedy` says what to do then. It is never taken for none.
+/// The storage cannot be read, or the file is damaged: `remedy` says what to do then. It is an error and never treated as absent.
 pub(crate) async fn one<T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,

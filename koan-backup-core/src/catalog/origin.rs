@@ -1,4 +1,4 @@
-//! Whose backup it is: that of this application, of another, or of nobody that it tells.
+//! The origin of a backup: this application, another one, or unknown.
 
 use super::stored::StoredBackup;
 use crate::archive::{Manifest, Producer};

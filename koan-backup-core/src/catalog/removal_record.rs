@@ -1,7 +1,7 @@
 //! Records of archives that are to be removed: `removals/{archive file name}.json`.
 //!
 //! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or replaced. A complete archive
-//! without a manifest is never taken for garbage, so the record is what allows maintenance to finish a removal that was interrupted.
+//! without a manifest is never treated as garbage, so the record is what allows maintenance to finish a removal that was interrupted.
 //! It counts only while no manifest names the archive, and for a rekeyed backup only if the replacement verifies; whoever judges that
 //! is `recover`.
 

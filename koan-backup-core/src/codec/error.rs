@@ -63,7 +63,7 @@ impl RecordError {
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
-    /// Says more where the value itself tells why a type refuses it.
+    /// Adds the reason for which a type refuses a value, where the value shows it.
     pub(super) fn explained(self, value: &Value<'_>) -> Self {
         let year = match value {
             Value::Date(date) => date.year,
