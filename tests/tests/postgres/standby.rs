@@ -22,14 +22,31 @@ struct Truck {
     content: String,
 }
 
-const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
-
 const TABLES: &str = "
     DROP TABLE IF EXISTS crate, truck;
     CREATE TABLE crate (id bigint PRIMARY KEY, content text NOT NULL);
     CREATE TABLE truck (id bigint PRIMARY KEY, content text NOT NULL);
     INSERT INTO crate SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 40000) g;
     INSERT INTO truck SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;";
+
+/// Whether the process that replays on a standby waits for a session. Its title says so.
+fn replay_waits(standby: &Server) -> bool {
+    let process = standby.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'");
+    let title = std::fs::read_to_string(format!("/proc/{process}/cmdline")).expect("the process of replay");
+    title.contains("waiting")
+}
+
+/// The end of the write-ahead log, which is on its way to the standby. A commit after it makes sure that replay gets there, also if
+/// the position is that of the first record of a page.
+fn end_of_log(primary: &Server) -> String {
+    let position = primary.sql("SELECT pg_current_wal_insert_lsn()");
+    primary.sql("SELECT txid_current()");
+    position
+}
+
+fn has_replayed(standby: &Server, position: &str) -> bool {
+    standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{position}'")) == "t"
+}
 
 /// The error of a backup of the standby, while `conflict` is done on the primary as soon as crates are read.
 async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
@@ -55,9 +72,11 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
     for statement in conflict {
         primary.sql(statement);
     }
-    // The session that keeps the snapshot waits for work, and is ended at once; one that sends is not.
-    let what = format!("the standby gives up what {conflict:?} is in the way of");
-    wait::until_so(&what, || standby.sql(SESSIONS) != "2").await;
+    // The standby ends the sessions in its way one after the other. One that waits for work ends at once. One that sends ends when
+    // its client reads on, and replay waits for it until then.
+    let conflict_end = end_of_log(primary);
+    let what = format!("the standby meets a session in the way of {conflict:?}");
+    wait::until_so(&what, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
     done.cancel();
     let error = match backup.await.expect("no panic") {
         Ok(report) => panic!("{conflict:?}: a backup of {} records", report.item_count()),
@@ -82,9 +101,8 @@ async fn a_read_that_a_standby_gives_up_is_a_failed_backup_with_the_remedy() {
         &["DROP TABLE truck"],
     ] {
         primary.sql(TABLES);
-        let sent = primary.sql("SELECT pg_current_wal_lsn()");
-        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{sent}'");
-        wait::until_so("the standby has caught up", || standby.sql(&replayed) != "f").await;
+        let sent = end_of_log(&primary);
+        wait::until_so("the standby has caught up", || has_replayed(&standby, &sent)).await;
         let text = conflicting(&primary, &standby, conflict).await;
         assert!(text.contains("hot_standby_feedback = on"), "{conflict:?}: {text}");
     }
