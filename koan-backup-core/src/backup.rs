@@ -3,6 +3,7 @@
 mod attempt;
 mod encode;
 mod header;
+mod loss_warnings;
 mod options;
 mod plan;
 mod publish;

@@ -120,7 +120,8 @@ pub(crate) async fn run(
     options: &VerifyOptions,
     identities: &Arc<Identities>,
 ) -> Result<VerifyReport> {
-    until_cancelled(&options.cancel, contents::verify(environment, backup, options, identities)).await
+    let verified = Box::pin(contents::verify(environment, backup, options, identities));
+    until_cancelled(&options.cancel, verified).await
 }
 
 /// What is wrong with a backup as it lies in its storage, if something is.

@@ -9,15 +9,17 @@ use tokio::task::JoinHandle;
 
 use super::encode::encode;
 use super::header::Header;
+use super::loss_warnings::loss_warnings;
 use super::options::BackupOptions;
 use super::plan::PlannedPart;
-use super::publish::{Contents, write_documents};
+use super::publish::{Contents, manifest, write_documents};
 use super::reads::Reads;
 use crate::archive::{
     ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
     Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, Sealing, WrittenEntry, archive_path,
     entity_file, sealed_file,
 };
+use crate::cancellation::until_cancelled;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
@@ -50,7 +52,7 @@ impl Attempt<'_> {
         let (writer, pending) =
             PendingArchive::begin(self.storage, path, recipients, created_at, &self.options.cancel).await?;
         let (mut manifest, archive) =
-            pending.store(self.produce(writer, failures), &self.options.cancel).await?;
+            pending.store(Box::pin(self.produce(writer, failures)), &self.options.cancel).await?;
         manifest.archive = Some(archive);
         Ok(manifest)
     }
@@ -103,6 +105,7 @@ impl Attempt<'_> {
             }
         }
         self.assess(&mut contents).await;
+        self.compare(&mut contents).await?;
         let manifest =
             write_documents(&mut writer, self.environment, self.storage, self.header, self.options, contents)
                 .await?;
@@ -142,6 +145,18 @@ impl Attempt<'_> {
                 "whether this backup could be restored into `{name}` was not found out: {warning}"
             ));
         }
+    }
+
+    /// Compares the numbers of records with those of earlier backups.
+    async fn compare(&self, contents: &mut Contents) -> Result<()> {
+        let Header { created_at, .. } = *self.header;
+        let draft = manifest(self.environment, self.storage, self.header, self.options, contents, created_at);
+        if draft.status.is_complete() {
+            let warnings = loss_warnings(self.environment, self.storage, &draft);
+            let warnings = async { Ok(warnings.await) };
+            contents.warnings.extend(until_cancelled(&self.options.cancel, warnings).await?);
+        }
+        Ok(())
     }
 
     async fn findings(&self, provider: &str, contents: &Contents) -> Result<Vec<Finding>> {

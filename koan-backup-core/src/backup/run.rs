@@ -36,7 +36,7 @@ pub(crate) async fn run(
         if environment.logs_operations() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        let ended = limit.run(run_limited(environment, name, &limited, operation)).await;
+        let ended = limit.run(Box::pin(run_limited(environment, name, &limited, operation))).await;
         if environment.logs_operations() {
             match &ended {
                 Ok(report) => tracing::info!(

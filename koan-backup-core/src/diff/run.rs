@@ -42,7 +42,7 @@ pub(crate) async fn run(
     after: &BackupRef,
     options: &DiffOptions,
 ) -> Result<BackupDiff> {
-    until_cancelled(&options.cancel, compare(environment, before, after, options)).await
+    until_cancelled(&options.cancel, Box::pin(compare(environment, before, after, options))).await
 }
 
 async fn compare(

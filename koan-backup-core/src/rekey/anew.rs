@@ -33,7 +33,7 @@ impl Anew<'_> {
         let whole = self.manifest.is_sealed().then(|| self.recipients.clone());
         let (writer, pending) =
             PendingArchive::begin(storage, path.clone(), whole, self.manifest.created_at, cancel).await?;
-        let (mut manifest, archive) = pending.store(self.produce(writer), cancel).await?;
+        let (mut manifest, archive) = pending.store(Box::pin(self.produce(writer)), cancel).await?;
         manifest.archive = Some(archive);
         Ok(manifest)
     }

@@ -37,7 +37,8 @@ pub(crate) async fn run(
         if environment.logs_operations() {
             tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
         }
-        let ended = limit.run(run_limited(environment, backup, identities, &limited, operation)).await;
+        let ended =
+            limit.run(Box::pin(run_limited(environment, backup, identities, &limited, operation))).await;
         if environment.logs_operations() {
             match &ended {
                 Ok(report) => {
@@ -90,7 +91,7 @@ async fn run_pinned(
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // Out here, so that what was begun can be undone when the work is dropped.
     let mut sessions = Sessions::new();
-    let work = write(environment, backup, identities, options, &listener, &mut sessions);
+    let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
     let written = until_cancelled(&options.cancel, work).await;
     // From here on nothing is cancelled: a restore that was committed must not be called cancelled.
     let ended = match written {

@@ -1,4 +1,4 @@
-//! Everything completes on runtimes that have only one thread for blocking work, whatever the provider is. What waits for ever
+//! Everything completes on runtimes that have only one thread for blocking work and small stacks, whatever the provider is. What waits for ever
 //! is ended by the test runner.
 
 mod shelf;
@@ -82,13 +82,22 @@ async fn everything<P: Provider>(provider: impl Fn() -> P) {
     assert_eq!(other.data::<Letter>().get(&7).await.expect("read"), Some(Letter { id: 7, text: text(7) }));
 }
 
-/// Runs the work on each flavour of runtime, with one thread for blocking work.
-fn on_small_runtimes(work: impl AsyncFn()) {
+/// Half of what a thread of a runtime has. The other half is left to the application, whose functions call ours.
+const STACK_BYTES: usize = 1 << 20;
+
+/// Runs the work on each flavour of runtime, with one thread for blocking work, and with a small stack.
+fn on_small_runtimes(work: impl AsyncFn() + Sync) {
     let mut single = tokio::runtime::Builder::new_current_thread();
     let mut several = tokio::runtime::Builder::new_multi_thread();
     for builder in [&mut single, several.worker_threads(2)] {
-        let runtime = builder.enable_all().max_blocking_threads(1).build().expect("a runtime");
-        runtime.block_on(work());
+        builder.enable_all().max_blocking_threads(1).thread_stack_size(STACK_BYTES);
+        let runtime = builder.build().expect("a runtime");
+        let work = &work;
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let thread = thread.spawn_scoped(scope, move || runtime.block_on(work())).expect("a thread");
+            thread.join().expect("no panic");
+        });
     }
 }
 

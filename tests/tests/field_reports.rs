@@ -1,0 +1,201 @@
+//! Faults that users reported of other backup tools, rebuilt as small inputs for this one.
+//!
+//! Each test names the report. What one of them needs beyond SQLite, JSON files and a directory is in the suite of that subject.
+
+use std::future::IntoFuture as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, ConflictMode, Expectations, Retention};
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::wait;
+use object_store::local::LocalFileSystem;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+koan_backup::entity_backup_scope!(mode = All);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(table = "docs")]
+struct Document {
+    id: i64,
+    body: String,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE docs (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+    CREATE VIRTUAL TABLE search USING fts5(body, content='docs', content_rowid='id');
+    CREATE TRIGGER added AFTER INSERT ON docs BEGIN INSERT INTO search(rowid, body) VALUES (new.id, new.body); END;
+    INSERT INTO docs (body) VALUES ('first words'), ('second words'), ('third words');";
+
+fn database(path: &Path) -> Connection {
+    let connection = Connection::open(path).expect("a database");
+    connection.execute_batch(SCHEMA).expect("a schema");
+    connection
+}
+
+fn count(connection: &Connection, sql: &str) -> i64 {
+    connection.query_row(sql, [], |row| row.get(0)).expect(sql)
+}
+
+async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
+    Koan::builder()
+        .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
+        .storage("local", storage)
+        .build()
+        .await
+        .expect("a context")
+}
+
+fn local(folder: &Path) -> Storage {
+    Storage::local(folder.join("backups")).expect("a directory")
+}
+
+/// <https://github.com/duplicati/duplicati/issues/4496>, <https://github.com/rsnapshot/rsnapshot/issues/351>: the mount point of the
+/// source stays as an empty directory, nightly backups complete, and the last full one is rotated away.
+#[tokio::test]
+async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rotation() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let source = folder.path().join("data");
+    let documents = source.join("docs");
+    std::fs::create_dir_all(&documents).expect("made");
+    for id in 1..=20 {
+        let text = format!(r#"{{"id":{id},"body":"text {id}"}}"#);
+        std::fs::write(documents.join(format!("{id}.json")), text).expect("written");
+    }
+    let clock = HandClock::at("2026-11-01T03:00:00Z");
+    let koan = Koan::builder()
+        .provider("main", JsonFiles::documents(&source).expect("opened"))
+        .storage("local", local(folder.path()))
+        .clock(clock.clone())
+        .build()
+        .await
+        .expect("a context");
+    let full = koan.backup("nightly").await.expect("a backup");
+    assert_eq!(full.item_count(), 20);
+    std::fs::remove_dir_all(&documents).expect("unmounted");
+    for night in 0..15 {
+        clock.pass(24);
+        if night == 7 {
+            // One directory of two: the other one is still there.
+            std::fs::create_dir(source.join("notes")).expect("made");
+        }
+        match koan.backup("nightly").await {
+            Ok(empty) => assert!(night >= 7 && !empty.warnings().is_empty(), "night {night}: {empty:?}"),
+            Err(error) => {
+                assert!(night < 7 && error.to_string().contains("mount its disk"), "night {night}: {error}")
+            }
+        }
+        let retention = Retention::new().keep_last(3);
+        let ran = koan.maintenance().retention(retention).without_verification().await.expect("ran");
+        assert!(ran.is_clean(), "night {night}: {ran:?}");
+        let health = koan.catalog().health(&Expectations::new()).await.expect("looked at");
+        assert!(!health.is_healthy(), "night {night}: a backup of nothing is no problem");
+    }
+    let left = koan.backups().await.expect("listed");
+    assert!(left.iter().any(|manifest| manifest.id == full.id()), "the full backup is gone: {left:?}");
+    let lost = koan.catalog().health(&Expectations::new()).await.expect("looked at").shrunk[0].backup;
+    koan.catalog().acknowledge(lost, "they moved").await.expect("acknowledged");
+    assert!(koan.backup("nightly").await.expect("a backup").warnings().is_empty());
+    koan.restore(full.id()).await.expect("restored");
+    assert_eq!(std::fs::read_dir(&documents).expect("there").count(), 20);
+}
+
+/// <https://github.com/vectorize-io/hindsight/issues/3841>, <https://github.com/yugabyte/yugabyte-db/issues/13250>: rows come back
+/// with their ids, the counter does not, and the first insert fails or takes the id of a row that was deleted.
+#[tokio::test]
+async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let connection = database(&folder.path().join("shop.db"));
+    connection
+        .execute_batch("DELETE FROM docs WHERE id = 3; DROP TRIGGER added; DROP TABLE search")
+        .expect("run");
+    let koan = over_sqlite(folder.path(), local(folder.path())).await;
+    koan.backup("nightly").await.expect("a backup");
+    connection.execute_batch("DELETE FROM docs; DELETE FROM sqlite_sequence").expect("emptied");
+    koan.restore("nightly").await.expect("restored");
+    connection.execute_batch("INSERT INTO docs (body) VALUES ('new')").expect("inserted");
+    assert_eq!(count(&connection, "SELECT max(id) FROM docs"), 4, "the id of a deleted row is used again");
+}
+
+/// <https://github.com/geldata/gel/issues/6550>, <https://github.com/Dahliyaal/justicelibre/pull/8>: a restore suspends triggers or
+/// replaces rows that only a trigger for inserts follows, and searches find old text, or fail.
+#[tokio::test]
+async fn a_search_finds_restored_text_and_no_other_though_only_inserts_are_followed() {
+    for mode in [ConflictMode::Overwrite, ConflictMode::Fail] {
+        let folder = tempfile::tempdir().expect("a directory");
+        let connection = database(&folder.path().join("shop.db"));
+        let koan = over_sqlite(folder.path(), local(folder.path())).await;
+        koan.backup("nightly").await.expect("a backup");
+        match mode {
+            ConflictMode::Fail => connection.execute_batch("DELETE FROM docs"),
+            _ => connection.execute_batch("UPDATE docs SET body = 'stale' WHERE id = 2"),
+        }
+        .expect("changed");
+        koan.restore("nightly").on_conflict(mode).await.expect("restored");
+        connection
+            .execute_batch("INSERT INTO search(search, rank) VALUES ('integrity-check', 1)")
+            .expect("intact");
+        for (word, found) in [("words", 3), ("second", 1), ("stale", 0)] {
+            let sql = format!("SELECT count(*) FROM search WHERE search MATCH '{word}'");
+            assert_eq!(count(&connection, &sql), found, "{mode:?}: {word}");
+        }
+    }
+}
+
+/// <https://github.com/oneprolabs/hyperfilelens/issues/917>: what a failed backup stored belongs to no listed backup, and retention
+/// never removes it.
+#[tokio::test]
+async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others() {
+    let folder = tempfile::tempdir().expect("a directory");
+    drop(database(&folder.path().join("shop.db")));
+    let stored = folder.path().join("backups");
+    std::fs::create_dir(&stored).expect("made");
+    let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
+    let koan = over_sqlite(folder.path(), store.storage()).await;
+    store.fail([Fault::always(Operation::Complete, "archives", Failure::Forbidden)]);
+    koan.backup("nightly").await.expect_err("refused");
+    store.fail([]);
+    let failed = koan.backups().await.expect("listed");
+    assert!(matches!(failed[0].status, BackupStatus::Failed { .. }), "{failed:?}");
+    let archives = stored.join("archives");
+    assert_eq!(
+        std::fs::read_dir(&archives).map_or(0, Iterator::count),
+        0,
+        "something is left in {archives:?}"
+    );
+    for _ in 0..2 {
+        koan.backup("nightly").await.expect("a backup");
+    }
+    let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(ran.is_clean(), "{ran:?}");
+    let left = koan.backups().await.expect("listed");
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].status.is_complete(), "{left:?}");
+}
+
+/// <https://github.com/otavio/nix-config/pull/242>: a check of freshness needs a lock, and fails while old backups are removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_lists_and_restores_do_not_wait_for_a_retention() {
+    let folder = tempfile::tempdir().expect("a directory");
+    drop(database(&folder.path().join("shop.db")));
+    let stored = folder.path().join("backups");
+    std::fs::create_dir(&stored).expect("made");
+    let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
+    let koan = over_sqlite(folder.path(), store.storage()).await;
+    for _ in 0..2 {
+        koan.backup("nightly").await.expect("a backup");
+    }
+    store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
+    let running = tokio::spawn(koan.maintenance().retention(Retention::new().keep_last(1)).into_future());
+    wait::until("a manifest is being removed", async || store.asked(Operation::Delete, "manifests") == 1)
+        .await;
+    let other = over_sqlite(folder.path(), store.storage()).await;
+    assert_eq!(other.backups().await.expect("listed").len(), 2);
+    assert!(other.catalog().health(&Expectations::new()).await.expect("looked at").is_healthy());
+    assert!(other.verify("nightly").await.expect("verified").is_valid());
+    other.restore("nightly").on_conflict(ConflictMode::Overwrite).await.expect("restored");
+    running.abort();
+}
