@@ -1,1 +1,1 @@
-//! Nothing: the cases are in `pass` and `fail`, the suite in `tests`.
+//! Nothing: accepted forms are in `tests/accepted`, mistakes in `fail`.

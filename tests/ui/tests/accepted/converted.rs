@@ -61,7 +61,8 @@ fn prove<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).prove(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     prove::<Account>(r#"{"accountId":7,"cents":150}"#);
 
     let wanted = [("accountId".to_owned(), true), ("cents".to_owned(), false)];

@@ -33,7 +33,8 @@ koan_backup::register! {
 register!(Plain, key = "type: String", backup);
 register!(models::Page<u8>, name = "Unmarked", key = "id: u64");
 
-fn main() {
+#[test]
+fn is_accepted() {
     let page = models::Page::<(u8, Option<String>)> { id: 1, no: 2, items: vec![] };
     assert_eq!(page.key(), (1, 2));
     let descriptor = <models::Page<(u8, Option<String>)>>::descriptor();
@@ -59,5 +60,5 @@ fn main() {
     assert_eq!(Plain::descriptor().name(), "Plain");
     assert_eq!(Plain::descriptor().policy(), Some(PolicyDeclaration::default()));
     assert_eq!(<models::Page<u8>>::descriptor().policy(), None);
-    assert_eq!(koan_backup::__private::ENTITIES.len(), 3);
+    assert_eq!(crate::declared_in(module_path!()).count(), 3);
 }

@@ -64,7 +64,8 @@ impl Holder {
     }
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     type Local = u16;
 
     #[derive(Serialize, Deserialize, Entity)]
@@ -86,5 +87,5 @@ fn main() {
     assert_eq!(FromMacro { code: vec![1], maybe: None }.key(), [1]);
     assert_eq!(FromMacro::descriptor().table(), Some("codes"));
     assert_eq!(FromMacro::descriptor().schema().fields[1].rust_type, "Option<Vec<u8>>");
-    assert_eq!(koan_backup::__private::ENTITIES.len(), 6);
+    assert_eq!(crate::declared_in(module_path!()).count(), 6);
 }

@@ -11,7 +11,8 @@ struct Media {
     cover: Option<Vec<u8>>,
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let descriptor = Media::descriptor();
     assert_eq!(descriptor.name(), "Media");
     assert_eq!(descriptor.key_type(), "i64");

@@ -14,7 +14,8 @@ fn prove<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).prove(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     prove::<Event>(r#"{"kind":"Event","id":7}"#);
     EntityCodec::new(Event::descriptor()).check(br#"{"id":7}"#).unwrap();
 

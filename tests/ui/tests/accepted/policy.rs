@@ -33,10 +33,16 @@ struct Split {
     id: i64,
 }
 
-const NONE: PolicyDeclaration =
-    PolicyDeclaration { enabled: None, reason: None, encrypt: None, include_schema: None, retention_days: None };
+const NONE: PolicyDeclaration = PolicyDeclaration {
+    enabled: None,
+    reason: None,
+    encrypt: None,
+    include_schema: None,
+    retention_days: None,
+};
 
-fn main() {
+#[test]
+fn is_accepted() {
     assert_eq!(Unmarked::descriptor().policy(), None);
     assert_eq!(Bare::descriptor().policy(), Some(NONE));
     assert_eq!(Empty::descriptor().policy(), Some(NONE));

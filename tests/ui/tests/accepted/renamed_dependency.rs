@@ -2,7 +2,7 @@
 
 extern crate koan_backup as kb;
 
-mod platform {
+pub(crate) mod platform {
     pub mod backup {
         pub use koan_backup::*;
 
@@ -37,7 +37,7 @@ mod nested {
     use serde::{Deserialize, Serialize};
 
     #[derive(Serialize, Deserialize, koan::Entity)]
-    #[entity(crate = "crate::platform::backup")]
+    #[entity(crate = "crate::renamed_dependency::platform::backup")]
     pub struct Order {
         id: i64,
     }
@@ -55,9 +55,10 @@ struct Registered {
 }
 
 kb::register!(Registered, crate = "kb", key = "id: i64");
-kb::entity_backup_scope!(crate = crate::platform::backup, mode = All);
+kb::entity_backup_scope!(crate = crate::renamed_dependency::platform::backup, mode = All);
 
-fn main() {
+#[test]
+fn is_accepted() {
     use kb::Entity;
     let mut names = [
         User::descriptor().name(),
@@ -66,8 +67,9 @@ fn main() {
         Registered::descriptor().name(),
     ];
     names.sort_unstable();
-    let mut linked: Vec<_> = kb::__private::ENTITIES.iter().map(|entity| entity.name()).collect();
+    let mut linked: Vec<_> = crate::declared_in(module_path!()).map(|entity| entity.name()).collect();
     linked.sort_unstable();
     assert_eq!(names.as_slice(), linked);
-    assert_eq!(kb::__private::SCOPES.len(), 1);
+    let scopes = kb::__private::SCOPES.iter().filter(|scope| scope.module_path == module_path!());
+    assert_eq!(scopes.count(), 1);
 }

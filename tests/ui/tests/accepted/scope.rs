@@ -27,7 +27,8 @@ fn scope(module: &str) -> ScopeDeclaration {
     **koan_backup::__private::SCOPES.iter().find(ours).expect("it is linked")
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let root = scope(module_path!());
     assert_eq!(
         (root.mode, root.encrypt_by_default, root.include_schema_by_default),

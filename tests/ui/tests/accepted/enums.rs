@@ -65,7 +65,8 @@ fn prove<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).prove(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     prove::<Contact>(r#"{"kind":"person","id":1,"firstName":"Ada"}"#);
     prove::<Contact>(r#"{"kind":"org","VAT":null,"id":1}"#);
     prove::<Reading>(r#"{"at":1,"low":0.5,"high":1.5,"sensor":2}"#);

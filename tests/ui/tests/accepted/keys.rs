@@ -44,7 +44,8 @@ fn key_fields<T: Entity>() -> Vec<String> {
     T::descriptor().schema().key_fields().map(|(_, field)| field.name.clone()).collect()
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     assert_eq!(Country { code: "ch".into(), name: String::new() }.key(), "ch");
     assert_eq!(key_fields::<Country>(), ["code"]);
 

@@ -75,7 +75,8 @@ fn prove<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).prove(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     // A type with flattened fields is written as a map, which has its keys in order.
     prove::<Blob>(
         r#"{"absent":null,"both":"0aff","each":"","id":1,"number":"5","only_read":[1],"only_written":1,"street":"x"}"#,

@@ -10,7 +10,7 @@
     rust_2018_idioms,
     single_use_lifetimes
 )]
-#![allow(unused_crate_dependencies)]
+#![allow(unused_crate_dependencies, missing_debug_implementations)]
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,8 @@ struct Old {
     id: i64,
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let mail = Contact::Mail { id: 1, address: String::new() };
     let user = User { id: mail.key(), age: 1, more: Default::default() };
     let page = UserPage(Page { id: user.key(), items: vec![user] });

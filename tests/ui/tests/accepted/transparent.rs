@@ -38,7 +38,8 @@ fn prove<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).prove(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     prove::<NumberPage>(r#"{"id":7,"pageNo":2,"items":[1]}"#);
 
     let page = || Page { id: 7, page_no: 2, items: vec![] };

@@ -19,7 +19,8 @@ struct Plain {
     id: i64,
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let descriptor = CustomerRow::descriptor();
     assert_eq!(descriptor.name(), "Customer");
     assert_eq!(descriptor.aliases(), ["Client", "Buyer", "Käufer"]);

@@ -94,7 +94,8 @@ fn required<T: Entity>() -> Vec<bool> {
     T::descriptor().schema().fields.into_iter().map(|field| field.required).collect()
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     cases();
     assert_eq!(names::<Camel>(), ["firstName2"]);
     assert_eq!(names::<User>(), ["userId", "ID", "mail", "tags", "count", "note"]);
