@@ -35,6 +35,28 @@
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}
+/// Guides. Their examples are tests.
+#[cfg(feature = "sqlite")]
+pub mod guides {
+    #[doc = include_str!("../docs/encryption.md")]
+    pub mod encryption {}
+    // The first definition of a link counts: here a page is a module, and in the folder a file.
+    /// [`providers.md`]: super::providers
+    /// [`retention.md`]: super::retention
+    ///
+    #[doc = include_str!("../docs/restoring.md")]
+    pub mod restoring {}
+    #[doc = include_str!("../docs/retention.md")]
+    pub mod retention {}
+    /// [`types.md`]: super::types
+    ///
+    #[doc = include_str!("../docs/providers.md")]
+    pub mod providers {}
+    #[doc = include_str!("../docs/storage.md")]
+    pub mod storage {}
+    #[doc = include_str!("../docs/types.md")]
+    pub mod types {}
+}
 #[cfg(feature = "json")]
 mod json;
 mod keyed;
