@@ -113,7 +113,8 @@ impl Database {
     }
 
     fn back_up(&mut self, name: &str, only: Option<Set>) -> Ended {
-        let mut backup = self.koan.backup(name);
+        // A series for each backup: records that the model deleted are no loss.
+        let mut backup = self.koan.backup(name).series(format!("step-{}", self.ids.len()));
         if let Some(set) = only {
             backup = backup.set(set.name());
         }
