@@ -3,6 +3,7 @@
 //! Adapters know columns and values, never types. The functions here know one type, never a database; each is
 //! monomorphised once per entity.
 
+mod digits;
 mod error;
 mod faithful;
 mod field_value;
@@ -10,6 +11,7 @@ mod json_fault;
 mod kept;
 pub(crate) mod line_key;
 mod neutral;
+mod normal;
 mod plain;
 mod record;
 mod row;

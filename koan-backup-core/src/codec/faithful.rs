@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::digits::numbers_equal;
 use super::error::RecordError;
 use super::neutral::neutral;
 use super::plain::Plain;
@@ -154,50 +155,6 @@ fn number_text(value: &Value<'_>) -> Option<String> {
     })
 }
 
-/// Whether two decimal texts are one number, digit for digit.
-fn numbers_equal(one: &str, other: &str) -> bool {
-    match (Digits::of(one), Digits::of(other)) {
-        (Some(a), Some(b)) => a == b,
-        _ => false,
-    }
-}
-
-/// A number as its significant digits and the power of ten behind them.
-#[derive(PartialEq)]
-struct Digits {
-    negative: bool,
-    digits: String,
-    exponent: i64,
-}
-
-impl Digits {
-    fn of(text: &str) -> Option<Self> {
-        let (negative, rest) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let (mantissa, exponent) = match rest.find(['e', 'E']) {
-            Some(at) => (&rest[..at], rest[at + 1..].parse::<i64>().ok()?),
-            None => (rest, 0),
-        };
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = [whole, fraction].concat();
-        if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let mut exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        let digits = all.trim_start_matches('0');
-        let significant = digits.trim_end_matches('0');
-        exponent = exponent.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
-        let zero = significant.is_empty();
-        Some(Self {
-            negative: negative && !zero,
-            digits: significant.to_owned(),
-            exponent: if zero { 0 } else { exponent },
-        })
-    }
-}
-
 /// Whether JSON is a text, and which.
 fn json_text_is(json: &str, text: &str) -> bool {
     json.starts_with('"') && serde_json::from_str::<String>(json).is_ok_and(|json| json == text)
@@ -251,7 +208,7 @@ fn raw_equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
 }
 
 /// The entries of a JSON object, those of one key as well.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Entries<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -12,6 +12,13 @@ use super::derived::Recomputed;
 use super::error::failed;
 use super::pragmas::{Role, pin};
 
+/// The name of the database itself on a connection to a temporary one.
+pub(super) const ORIGIN: &str = "koan_origin";
+
+/// What is encoded in the path of a URI.
+const ENCODED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
 pub(super) struct Location {
@@ -61,9 +68,36 @@ impl Location {
         Ok(connection)
     }
 
-    /// A connection that reads, and writes to tables of its own that vanish with it.
+    /// A connection that reads, by a file that is open for reading only.
     pub(super) fn comparing(&self) -> Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
+    }
+
+    /// A connection to an empty temporary database, to which the database itself is attached as [`ORIGIN`], for reading only. `reader` is
+    /// a connection to the database.
+    pub(super) fn trial(&self, reader: &Connection) -> Result<Connection> {
+        let opened = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_URI
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags("", flags)?;
+            // Databases of one connection must have one encoding, and only an empty one can be given one.
+            let encoding: String = reader.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+            connection.execute_batch(&format!("PRAGMA encoding = '{encoding}'"))?;
+            let connection = self.prepared(connection, Role::Write)?;
+            // What made a table once may hold what SQLite would not make today.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
+            connection.execute(&format!("ATTACH DATABASE ?1 AS {ORIGIN}"), [self.read_only_uri()])?;
+            Ok(connection)
+        };
+        opened().map_err(|error| failed(&self.path, "beginning the dry run", error))
+    }
+
+    /// The path as SQLite opens it for reading only: <https://sqlite.org/uri.html>
+    fn read_only_uri(&self) -> String {
+        let path = percent_encoding::percent_encode(self.path.as_os_str().as_encoded_bytes(), ENCODED);
+        format!("file:{path}?mode=ro")
     }
 
     /// A connection that writes.
@@ -82,15 +116,17 @@ impl Location {
 
     fn connect(&self, flags: OpenFlags, role: Role) -> Result<Connection> {
         let opened = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-        let prepared = opened.and_then(|connection| {
-            connection.busy_timeout(self.busy_timeout)?;
-            // A quoted name that is no column must be an error, not a string.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-            pin(&connection, role)?;
-            self.collations.define(&connection)?;
-            Ok(connection)
-        });
+        let prepared = opened.and_then(|connection| self.prepared(connection, role));
         prepared.map_err(|error| failed(&self.path, "opening", error))
+    }
+
+    fn prepared(&self, connection: Connection, role: Role) -> rusqlite::Result<Connection> {
+        connection.busy_timeout(self.busy_timeout)?;
+        // A quoted name that is no column must be an error, not a string.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        pin(&connection, role)?;
+        self.collations.define(&connection)?;
+        Ok(connection)
     }
 
     fn check_path(&self) -> Result<()> {
