@@ -4,6 +4,7 @@ mod bandwidth;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
 mod disk;
+mod durability;
 mod failure;
 mod files;
 mod listing;
@@ -228,14 +229,6 @@ impl Storage {
             Sort::Directory(disk) => Some(disk.path()),
             Sort::Cloud { .. } | Sort::Other => None,
         }
-    }
-
-    /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what could not be synced
-    /// is read from memory, and is gone after a loss of power.
-    pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
-        let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
-        let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
-        !is_disk && !matches!(self.sort, Sort::Directory(_))
     }
 
     /// Whose clock the times of its files are by.

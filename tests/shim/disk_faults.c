@@ -1,7 +1,8 @@
 /* Loaded into a process before the C library: makes calls on files fail that a file of faults names.
  *
  * KOAN_TEST_FAULTS names that file. Each of its lines is a fault: `CALL SUBSTRING ERRNO TIMES`, where CALL is `link`, `sync` (of a file)
- * or `syncdir` (of a directory), SUBSTRING is part of the path (`*` for any), and TIMES is `once` or `always`. A fault that happened
+ * or `syncdir` (of a directory), SUBSTRING is part of the path (`*` for any), and TIMES is `once`, `second` (the first such
+ * call goes well, the next one fails) or `always`. A fault that happened
  * `once` is appended to the file as `done`, as Linux tells of an error of writing once.
  */
 #define _GNU_SOURCE
@@ -23,6 +24,12 @@ static int fault(const char *call, const char *path) {
         if (sscanf(line, "%63s %2047s %d %63s", name, part, &number, times) != 4) continue;
         if (strcmp(name, call) != 0) continue;
         if (strcmp(part, "*") != 0 && !strstr(path, part)) continue;
+        if (strcmp(times, "second") == 0) {
+            fseek(faults, -(long)strlen("second\n"), SEEK_CUR);
+            fputs("once  ", faults);
+            fclose(faults);
+            return 0;
+        }
         result = number;
         if (strcmp(times, "once") == 0) {
             fseek(faults, -(long)strlen(line), SEEK_CUR);

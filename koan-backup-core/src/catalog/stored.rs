@@ -2,6 +2,7 @@
 
 use futures::StreamExt as _;
 use object_store::path::Path;
+use tokio::time::timeout;
 
 use super::READS_AT_ONCE;
 use super::origin::Lookup;
@@ -12,7 +13,7 @@ use crate::archive::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::storage::{ListedFile, Storage};
+use crate::storage::{ListedFile, PATIENCE, Storage};
 
 /// A backup as it lies in a storage profile.
 #[derive(Clone, Debug)]
@@ -164,6 +165,14 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
         Some(bytes) => Ok(Some(parse(storage, path.as_ref(), &bytes)?.published)),
         None => Ok(None),
     }
+}
+
+/// As [`published`], for whoever gives up: it does not wait for ever.
+///
+/// # Errors
+/// As for [`published`], or the storage does not answer.
+pub(crate) async fn published_soon(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
+    timeout(PATIENCE, published(storage, id)).await.unwrap_or_else(|_| Err(storage.unanswering()))
 }
 
 fn not_found(storage: &Storage, what: &str) -> Error {

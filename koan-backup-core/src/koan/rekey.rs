@@ -57,8 +57,11 @@ impl IntoFuture for RekeyBuilder {
             let storage = environment.storage(self.options.profile.as_deref())?;
             let lookup = environment.lookup(self.options.application.as_ref());
             let all = Selection::default();
-            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
-            let backup = catalog::find(storage, lookup, &wanted, has_archive).await?;
+            let found = async {
+                let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
+                catalog::find(storage, lookup, &wanted, has_archive).await
+            };
+            let backup = until_cancelled(&self.options.cancel, found).await?;
             rekey::run(environment, backup, &self.options.cancel).await
         })
     }

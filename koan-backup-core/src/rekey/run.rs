@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::anew::Anew;
 use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
-use crate::archive::{ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, rekeyed_path};
+use crate::archive::{
+    ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, discard_unpublished, rekeyed_path,
+};
 use crate::cancellation::until_cancelled;
 use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::{self, RemovalReason, StoredBackup};
@@ -94,7 +96,7 @@ impl Sealing<'_> {
         let verification = match checked.await {
             Ok(checked) => checked,
             Err(error) => {
-                backup.storage.discard(&path).await;
+                discard_unpublished(backup.storage, manifest.id, &path).await;
                 return Err(error);
             }
         };

@@ -97,6 +97,29 @@ impl Disk {
             .await
     }
 
+    /// Removes a file, if it is there, and makes that durable.
+    pub(super) async fn remove_durably(&self, path: &Path) -> Result<()> {
+        let opened = self.opened()?;
+        let target = opened.files.path_to_filesystem(path)?;
+        blocking(move || {
+            opened.root.require_present()?;
+            opened.root.remove(&target)
+        })
+        .await
+    }
+
+    /// Makes the names of the files in a folder durable as they are now, and writes the folder anew for that: a directory whose sync
+    /// failed once cannot be proven durable by another sync alone.
+    pub(super) async fn sync_folder(&self, folder: &Path) -> Result<()> {
+        let opened = self.opened()?;
+        let directory = opened.files.path_to_filesystem(folder)?;
+        blocking(move || {
+            opened.root.require_present()?;
+            opened.root.sync_folder(&directory)
+        })
+        .await
+    }
+
     /// Remembers the mark of the profile, by which the directory is known again when its disk was mounted anew.
     pub(crate) fn remember_mark(&self, file: &str, content: Vec<u8>) {
         if let Some(opened) = self.opened.get() {
