@@ -25,7 +25,7 @@ pub use health::{CatalogHealth, Expectations, StaleEntity, Undone};
 pub(crate) use health::{Judged, VerificationRecord, health};
 pub use losses::Shrunk;
 pub(crate) use losses::{MOST_PERCENT, losses};
-pub(crate) use origin::{Lookup, Origin, origin_note};
+pub(crate) use origin::{Lookup, Origin};
 pub(crate) use query::{Asked, Filter};
 pub use query::{CatalogPage, Order, SortBy};
 pub use reference::BackupRef;

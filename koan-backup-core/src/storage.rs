@@ -25,7 +25,6 @@ use object_store::multipart::MultipartStore;
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
-pub(crate) use self::disk::{create_private_directories, create_private_file};
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::listing::{FileStamp, ListedFile};
 pub(crate) use self::multipart::Aborted;

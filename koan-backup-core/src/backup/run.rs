@@ -15,11 +15,12 @@ use super::report::BackupReport;
 use super::verification::verified;
 use crate::archive::{BackupStatus, Compressor, Manifest, archive_path, discard_unpublished};
 use crate::cancellation::{TimeLimit, until_cancelled};
-use crate::environment::{Environment, names, require_recipients};
+use crate::environment::{Environment, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
 use crate::lease::{Lease, Subject, Work};
+use crate::names::names;
 use crate::storage::{PATIENCE, Storage};
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.

@@ -87,12 +87,7 @@ fn report(
     archive: ArchiveFile,
     verification: Option<VerifyReport>,
 ) -> CopyReport {
-    let passed_over = backup.passed_over.map(|failed| {
-        let (id, name) = (backup.manifest.id, &backup.manifest.name);
-        format!("the newest backup called `{name}`, {failed}, failed: this is an older one, {id}")
-    });
-    let mut warnings: Vec<_> = passed_over.into_iter().collect();
-    warnings.extend(catalog::origin_note(&backup.manifest, &environment.identity));
+    let mut warnings = backup.notes(&environment.identity);
     if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
         warnings.push(
             "no key opens what is encrypted, so of the copy its bytes were checked and not its records"
@@ -213,7 +208,7 @@ fn renamed<'a>(
     let mut published = backup.published.clone();
     published["archive"] = serde_json::to_value(archive).map_err(odd)?;
     let manifest: Manifest = serde_json::from_value(published.clone()).map_err(odd)?;
-    Ok(StoredBackup { storage: target, manifest, published, is_opened: false, passed_over: None })
+    Ok(StoredBackup::new(target, manifest, published))
 }
 
 /// Verifies the copy as it will be found.
@@ -223,13 +218,7 @@ async fn check(
     cancel: &CancellationToken,
 ) -> Result<VerifyReport> {
     let is_complete = copy.manifest.status.is_complete();
-    let candidate = StoredBackup {
-        storage: copy.storage,
-        manifest: copy.manifest.clone(),
-        published: copy.published.clone(),
-        is_opened: false,
-        passed_over: None,
-    };
+    let candidate = StoredBackup::new(copy.storage, copy.manifest.clone(), copy.published.clone());
     let opened = async {
         let identities = verify::identities_for(environment, &candidate.manifest).await?;
         Ok((verify::opened(candidate, &identities).await?, identities))

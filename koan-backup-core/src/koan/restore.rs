@@ -9,7 +9,7 @@ use super::Koan;
 use super::setters::{application_setter, run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef, StoredBackup, latest};
+use crate::catalog::{BackupRef, StoredBackup, latest};
 use crate::encryption::Identities;
 use crate::error::{Error, Result};
 use crate::id::SetName;
@@ -153,8 +153,12 @@ async fn find<'k>(
     let storage = koan.environment.storage(options.profile.as_deref())?;
     koan.environment.check_provider_filters(&options.selection)?;
     let found = async {
-        let backup = latest::resolve(&koan.environment, storage, lookup, backup, &options.selection).await?;
-        let backup = catalog::find(storage, lookup, &backup, accepts).await?;
+        let (environment, selection) = (&koan.environment, &options.selection);
+        let backup = latest::find(environment, storage, lookup, backup, selection, accepts).await?;
+        let notes = backup.unreadable.iter();
+        notes.for_each(|manifest| {
+            tracing::warn!(target: "koan::backup", used = %backup.manifest.id, manifest = %manifest.path, problem = %manifest.problem, "a manifest that cannot be read may be that of a newer backup");
+        });
         let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
         let backup = verify::opened(backup, &identities).await?;
         verify::require_opened(&backup, &identities)?;

@@ -208,7 +208,8 @@ impl Leftovers<'_> {
         let worked_on = leases.filter_map(|lease| lease.work.archive.clone()).collect();
         let held = self.lease.confirm().await?;
         let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age: self.age, held };
-        let removed = tokio::task::spawn_blocking(move || temporary.remove(SystemTime::now())).await;
+        let observed = SystemTime::from(self.survey.taken_at);
+        let removed = tokio::task::spawn_blocking(move || temporary.remove(observed)).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
         let removed = removed.map_err(|source| {
             let text = format!("temporary files in storage `{}` were not removed", self.storage.location());

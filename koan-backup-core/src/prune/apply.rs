@@ -11,10 +11,11 @@ use super::report::PruneReport;
 use super::survey::Survey;
 use crate::cancellation::until_cancelled;
 use crate::catalog::{RemovalReason, durable};
-use crate::environment::{Environment, names};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{Lease, Subject, Work};
+use crate::names::names;
 use crate::recover;
 use crate::retention::{Retention, RetentionPlan};
 

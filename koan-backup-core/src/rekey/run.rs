@@ -13,7 +13,7 @@ use crate::archive::{
 };
 use crate::cancellation::until_cancelled;
 use crate::catalog::removal_record::RemovalRecord;
-use crate::catalog::{self, RemovalReason, StoredBackup};
+use crate::catalog::{RemovalReason, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     })?;
     recipients.check()?;
     let mut report = RekeyReport::untouched(manifest);
-    report.warnings.extend(catalog::origin_note(manifest, &environment.identity));
+    report.warnings.extend(backup.notes(&environment.identity));
     let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
     let scope = match manifest.is_sealed() {
@@ -159,8 +159,7 @@ async fn check(
     let published = serde_json::to_value(&manifest).map_err(|source| {
         Error::with_source(ErrorKind::Internal, "the new manifest was not written", source)
     })?;
-    let candidate =
-        StoredBackup { storage: backup.storage, manifest, published, is_opened: false, passed_over: None };
+    let candidate = StoredBackup::new(backup.storage, manifest, published);
     let candidate = until_cancelled(cancel, verify::opened(candidate, identities)).await?;
     let report = verify::run(environment, &candidate, &verifying(cancel), identities).await?;
     require_sound(report, renewed)

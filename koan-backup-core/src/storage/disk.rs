@@ -5,7 +5,6 @@
 
 mod durable;
 mod names;
-mod private;
 mod root;
 mod upload;
 
@@ -26,7 +25,6 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-pub(crate) use self::private::{create_private_directories, create_private_file};
 use self::root::Root;
 use self::upload::DiskUpload;
 

@@ -11,7 +11,7 @@ use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 use super::rig::{FOLDER, builder, child_folder, files, koan, local};
 
 /// Runs the rest of a test in a process that can fail.
-fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
+pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
     if let Some(folder) = child_folder() {
         return Some(folder);
     }
