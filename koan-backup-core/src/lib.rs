@@ -31,7 +31,10 @@ mod lease;
 mod lines;
 mod machine_state;
 mod maintenance;
+mod names;
 mod own_thread;
+#[doc(hidden)]
+pub mod private_files;
 mod provider;
 mod prune;
 mod recover;

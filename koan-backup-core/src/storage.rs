@@ -4,6 +4,7 @@ mod bandwidth;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
 mod disk;
+mod durability;
 mod failure;
 mod files;
 mod listing;
@@ -24,7 +25,6 @@ use object_store::multipart::MultipartStore;
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
-pub(crate) use self::disk::{create_private_directories, create_private_file};
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::listing::{FileStamp, ListedFile};
 pub(crate) use self::multipart::Aborted;
@@ -228,14 +228,6 @@ impl Storage {
             Sort::Directory(disk) => Some(disk.path()),
             Sort::Cloud { .. } | Sort::Other => None,
         }
-    }
-
-    /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what could not be synced
-    /// is read from memory, and is gone after a loss of power.
-    pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
-        let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
-        let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
-        !is_disk && !matches!(self.sort, Sort::Directory(_))
     }
 
     /// Whose clock the times of its files are by.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use super::attempt::{Attempt, Failures, Snapshots};
@@ -12,15 +13,15 @@ use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
 use super::verification::verified;
-use crate::archive::{BackupStatus, Compressor, Manifest, archive_path};
+use crate::archive::{BackupStatus, Compressor, Manifest, archive_path, discard_unpublished};
 use crate::cancellation::{TimeLimit, until_cancelled};
-use crate::catalog;
-use crate::environment::{Environment, names, require_recipients};
+use crate::environment::{Environment, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
 use crate::lease::{Lease, Subject, Work};
-use crate::storage::Storage;
+use crate::names::names;
+use crate::storage::{PATIENCE, Storage};
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
 pub(crate) async fn run(
@@ -138,13 +139,13 @@ async fn finish(
         Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
         // From here on nothing is cancelled: a backup that was published must not be called cancelled.
         Ok(held) => {
-            return publish(storage, &manifest, held.left()).await.map(|()| BackupReport::new(manifest));
+            let published = publish(storage, &manifest, held.left(), &options.cancel).await;
+            return published.map(|()| BackupReport::new(manifest));
         }
         Err(error) => error,
     };
-    // The lease may have expired, and a recovery may have published the archive since then.
-    if let (Some(archive), Ok(None)) = (&manifest.archive, catalog::published(storage, &manifest.id).await) {
-        storage.discard(&archive.file.as_str().into()).await;
+    if let Some(archive) = &manifest.archive {
+        discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
     }
     Err(error)
 }
@@ -275,7 +276,7 @@ async fn record_failure(
             header.now(&environment.clock),
         )
     };
-    if let Err(error) = publish(storage, &failed, environment.lease_time).await {
+    if let Err(error) = publish(storage, &failed, PATIENCE, &CancellationToken::new()).await {
         tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::options::RestoreOptions;
 use crate::archive::{EntityManifest, EntityStatus, Manifest, ProviderDocument};
 use crate::entity::EntityCodec;
-use crate::environment::{Environment, names};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SetName;
+use crate::names::names;
 use crate::provider::RestoreTarget;
 
 /// One entry of the archive and where its records go.

@@ -299,7 +299,7 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
 }
 
 fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
-    let committed = crate::environment::names(committed.iter());
+    let committed = crate::names::names(committed.iter());
     error.context(format!(
         "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"
     ))
