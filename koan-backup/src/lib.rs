@@ -73,7 +73,7 @@ pub use koan_backup_core::{
     EntityStatistic, EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event,
     ExcludedEntity, Expectations, FORMAT_VERSION, FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey,
     Growth, Identities, IncludedEntity, Inventory, Issue, KeepReason, KeySource, Keys, Koan, KoanBuilder,
-    Listener, LogicalType, MaintenanceBuilder, MaintenanceReport, MaintenanceTask, Manifest, OffsetStyle,
+    Listener, LogicalType, MaintenanceBuilder, MaintenanceReport, MaintenanceTask, Manifest, NOT_KEPT_ELSEWHERE, OffsetStyle,
     OpenedProfile, OpenedProvider, Order, OrderProbe, Period, Policy, PolicyDeclaration, PolicySource,
     Presence, Producer, ProfileMaintenance, ProfileStatistic, Projection, Provider, ProviderDescription,
     ProviderDocument, ProviderInfo, PruneReport, ReadRequest, ReadSummary, Recipients, Record, RecordError,

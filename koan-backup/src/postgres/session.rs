@@ -43,9 +43,11 @@ use suspended::Suspended;
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
+pub(super) use equality::KeyEquality;
+pub(super) use keys::first_keys;
 pub(super) use load::is_empty_now;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
-pub(super) use suspended::{Extent, TRIGGERS};
+pub(super) use suspended::{Extent, TRIGGERS, literal};
 pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
@@ -160,7 +162,7 @@ impl PostgresSession {
             }
             Some(Open::Loading(loading)) => {
                 let target = &loading.target;
-                let records = EncodedRecords::of(&target.entity, target.as_ref(), records)?;
+                let records = EncodedRecords::of(&target.entity, target.as_ref(), loading.written, records)?;
                 loading.write(&self.connection, records).await
             }
         }

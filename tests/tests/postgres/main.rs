@@ -6,6 +6,7 @@ mod conformance;
 mod equality;
 mod faults;
 mod indexes;
+mod json_nulls;
 mod large;
 mod messages;
 mod naming;
