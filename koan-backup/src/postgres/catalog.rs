@@ -100,8 +100,6 @@ pub(super) struct Composite {
     pub(super) scale_counts: bool,
     /// Its members, in the order of the type.
     pub(super) members: Vec<Member>,
-    /// Whether `json` is in it other than as a member of its own, whose white space does not come back.
-    pub(super) has_inner_json: bool,
     pub(super) has_hstore: bool,
 }
 
@@ -111,6 +109,8 @@ pub(super) struct Member {
     pub(super) name: String,
     /// Whether it is `json`, and not a domain over it.
     pub(super) is_json: bool,
+    /// Whether `json` is in it, whose white space does not come back.
+    pub(super) has_json: bool,
     /// Whether it holds JSON of any form: `json`, `jsonb` or a domain over one of them.
     pub(super) is_any_json: bool,
 }
@@ -166,22 +166,19 @@ const TYPES: &str = "
 /// What is in composite types that columns have.
 const COMPOSITES: &str = "
     WITH RECURSIVE part AS (
-        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier, true AS is_outer, false AS is_member
-        FROM pg_catalog.pg_attribute a
+        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier FROM pg_catalog.pg_attribute a
         JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
           AND t.typtype IN ('c', 'd')
         UNION
-        SELECT p.root, x.type, x.modifier, x.is_outer, x.is_member FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type CROSS JOIN LATERAL (
-            SELECT t.typbasetype AS type, CASE WHEN p.modifier < 0 THEN t.typtypmod ELSE p.modifier END AS modifier,
-                   p.is_outer AS is_outer, false AS is_member
+        SELECT p.root, x.type, x.modifier FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type CROSS JOIN LATERAL (
+            SELECT t.typbasetype AS type, CASE WHEN p.modifier < 0 THEN t.typtypmod ELSE p.modifier END AS modifier
             WHERE t.typbasetype <> 0
-            UNION ALL SELECT t.typelem, p.modifier, false, false WHERE t.typelem <> 0 AND t.typlen = -1
-            UNION ALL SELECT a.atttypid, a.atttypmod, false, p.is_outer FROM pg_catalog.pg_attribute a
+            UNION ALL SELECT t.typelem, p.modifier WHERE t.typelem <> 0 AND t.typlen = -1
+            UNION ALL SELECT a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a
             WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
-    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(p.type = 114 AND NOT p.is_member),
-           pg_catalog.bool_or(t.typname = 'hstore')
+    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(t.typname = 'hstore')
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
 
 /// The members of composite types that columns have: the name, whether it is `json`, and what is in its type.
@@ -193,14 +190,19 @@ const MEMBERS: &str = "
         UNION ALL
         SELECT b.root, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'),
     member AS (
-        SELECT b.root, b.type AS of, m.attnum, m.attname, m.atttypid AS declared, m.atttypid AS type FROM base b
+        SELECT b.root, b.type AS of, m.attnum, m.attname, m.atttypid AS declared, m.atttypid AS type, true AS is_outer FROM base b
         JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'c'
         JOIN pg_catalog.pg_attribute m ON m.attrelid = t.typrelid AND m.attnum > 0 AND NOT m.attisdropped
         UNION ALL
-        SELECT m.root, m.of, m.attnum, m.attname, m.declared, t.typbasetype FROM member m
-        JOIN pg_catalog.pg_type t ON t.oid = m.type WHERE t.typtype = 'd')
-    SELECT m.root, m.attname::text, m.declared = 114, m.type IN (114, 3802), pg_catalog.format_type(m.of, NULL) FROM member m
-    JOIN pg_catalog.pg_type t ON t.oid = m.type WHERE t.typtype <> 'd' ORDER BY m.root, m.attnum";
+        SELECT m.root, m.of, m.attnum, m.attname, m.declared, x.type, x.is_outer FROM member m
+        JOIN pg_catalog.pg_type t ON t.oid = m.type CROSS JOIN LATERAL (
+            SELECT t.typbasetype AS type, m.is_outer WHERE t.typbasetype <> 0
+            UNION ALL SELECT t.typelem, false WHERE t.typelem <> 0 AND t.typlen = -1
+            UNION ALL SELECT a.atttypid, false FROM pg_catalog.pg_attribute a
+            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
+    SELECT m.root, m.attname::text, m.declared = 114, pg_catalog.bool_or(m.is_outer AND m.type IN (114, 3802)),
+           pg_catalog.bool_or(m.type = 114), pg_catalog.format_type(m.of, NULL)
+    FROM member m GROUP BY m.root, m.of, m.attnum, m.attname, m.declared ORDER BY m.root, m.attnum";
 
 /// Unique indexes that compare their columns as the columns compare themselves.
 const UNIQUE: &str = "
@@ -242,7 +244,7 @@ impl Catalog {
             }
             let mut composites = BTreeMap::new();
             for row in client.query(COMPOSITES, &[]).await? {
-                let flags: (bool, bool, bool) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+                let flags: (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
                 composites.insert(row.try_get::<_, Oid>(0)?, flags);
             }
             let mut members: BTreeMap<Oid, (String, Vec<Member>)> = BTreeMap::new();
@@ -251,9 +253,10 @@ impl Catalog {
                     name: row.try_get(1)?,
                     is_json: row.try_get(2)?,
                     is_any_json: row.try_get(3)?,
+                    has_json: row.try_get(4)?,
                 };
                 let of = members.entry(row.try_get(0)?).or_default();
-                of.0 = row.try_get(4)?;
+                of.0 = row.try_get(5)?;
                 of.1.push(member);
             }
             let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
@@ -262,12 +265,11 @@ impl Catalog {
                 let kind: Oid = row.try_get(2)?;
                 let composite = composites.get(&kind).filter(|_| column.stored == StoredType::Composite);
                 let (base, members) = members.get(&kind).cloned().unwrap_or_default();
-                column.composite = composite.map(|&(scale_counts, has_inner_json, has_hstore)| Composite {
+                column.composite = composite.map(|&(scale_counts, has_hstore)| Composite {
                     declared: column.declared.clone(),
                     base,
                     scale_counts,
                     members,
-                    has_inner_json,
                     has_hstore,
                 });
                 if !connection.money_in_hundredths {

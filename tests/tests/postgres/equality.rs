@@ -181,8 +181,8 @@ async fn a_backup_of_two_rows_of_one_key_is_refused_by_both_keys() {
             let error = koan.backup("twice").await.expect_err(kind);
             let text = error.chain();
             assert!(text.contains("one key, by how table `word` compares its key"), "{kind}: {text}");
-            // As the database shows it: a `char` without a length is trimmed by some casts.
-            assert!(text.contains(first) && (kind == "bpchar" || text.contains(spelled)), "{kind}: {text}");
+            assert!(text.contains("` and `id="), "{kind}: {text}");
+            assert!(kind == "interval" || (text.contains(first) && text.contains(spelled)), "{kind}: {text}");
         }
         server.sql("DELETE FROM word WHERE note = 'three'");
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
@@ -200,7 +200,7 @@ async fn a_unique_index_that_compares_otherwise_than_its_column_does_not_keep_ke
     );
     let koan = koan(&server, KoanBuilder::register::<Word>).await;
     let text = koan.backup("twice").await.expect_err("one key").chain();
-    assert!(text.contains("Word `id=A` and `id=a`"), "{text}");
+    assert!(text.contains(r#"Word `id="A"` and `id="a"`"#), "{text}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
