@@ -260,7 +260,9 @@ fn raw_equal(one: &RawValue, other: &RawValue, parts: Parts<'_>, depth: usize) -
                 _ => Parts::Any,
             };
             a.len() == b.len()
-                && a.iter().zip(&b).all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, of_member(&x.0), depth + 1))
+                && a.iter()
+                    .zip(&b)
+                    .all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, of_member(&x.0), depth + 1))
         }
         (Some(b'['), Some(b'[')) => {
             let of_items = if let Parts::Typed(_) = parts { Parts::Typed(&[]) } else { Parts::Any };

@@ -74,7 +74,9 @@ impl Entries<'_> {
         while let Some(block) = opened.try_next().await? {
             let DecodedBlock { first, stored, lines, batches } = block?;
             if first != written {
-                return Err(changed("its blocks hold other numbers of records than its table of blocks says"));
+                return Err(changed(
+                    "its blocks hold other numbers of records than its table of blocks says",
+                ));
             }
             let hashing = crate::digest::updated(hasher, lines);
             let writing = self.write_batches(part, &stored, batches, &mut written, session);

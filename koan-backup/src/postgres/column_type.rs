@@ -131,7 +131,8 @@ impl ColumnType {
 
     /// Whether what it holds as JSON `null` and as NULL is the same to its field: the column itself, or the elements of its lists.
     pub(super) fn has_json_nulls(&self) -> bool {
-        self.merges_json_null() || matches!(&self.sent, Sent::Array(element) if matches!(**element, Sent::Json | Sent::Jsonb))
+        self.merges_json_null()
+            || matches!(&self.sent, Sent::Array(element) if matches!(**element, Sent::Json | Sent::Jsonb))
     }
 
     /// Whether a value that the server sent is JSON `null`.
@@ -169,7 +170,8 @@ impl Composite {
             false => name.to_owned(),
             true => {
                 let parts = self.members.iter();
-                let parts = parts.map(|member| if leaves_out(member) { "NULL".to_owned() } else { part(member) });
+                let parts =
+                    parts.map(|member| if leaves_out(member) { "NULL".to_owned() } else { part(member) });
                 format!("ROW({})::{}", parts.collect::<Vec<_>>().join(", "), self.base)
             }
         };
@@ -177,7 +179,8 @@ impl Composite {
             format!("pg_catalog.jsonb_populate_record(NULL::{}, pg_catalog.to_jsonb({row}))", self.base)
         };
         let plain = without(&|member| member.has_json);
-        let mut conditions = vec![format!("({})::pg_catalog.text = ({plain})::pg_catalog.text", back(&plain))];
+        let mut conditions =
+            vec![format!("({})::pg_catalog.text = ({plain})::pg_catalog.text", back(&plain))];
         if self.members.iter().any(|member| member.has_json && !member.is_json) {
             let row = without(&|member| member.is_json);
             let equal = format!(

@@ -2,6 +2,7 @@
 
 use koan_backup_core::{Finding, Result, Severity};
 
+use super::catalog::Table;
 use super::connection::Connection;
 use super::error::failed;
 use super::identifier::quoted;
@@ -112,10 +113,24 @@ pub(super) async fn recomputed(connection: &Connection, mapping: &Mapping) -> Re
     Ok(recomputed_by(&row_triggers(connection, mapping).await?, mapping))
 }
 
+/// The columns of a table that are declared GENERATED, each with its expression over the other columns.
+pub(super) async fn generated(connection: &Connection, table: &Table) -> Result<Vec<(String, String)>> {
+    let what = format!("reading the generated columns of table `{}`", table.shown);
+    let rows = connection.client.query(GENERATED, &[&table.oid]).await;
+    let rows = rows.map_err(|error| failed(&what, &error))?;
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
+}
+
+const GENERATED: &str = "
+    SELECT a.attname::text, pg_catalog.format('(%s)::%s', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+                                              pg_catalog.format_type(a.atttypid, a.atttypmod))
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = $1 AND a.attgenerated <> '' AND NOT a.attisdropped ORDER BY a.attnum";
+
 fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<Recomputed> {
-    let is_written = |name: &str| {
-        mapping.places.iter().any(|place| place.column.name == name && !place.column.generated)
-    };
+    let is_written =
+        |name: &str| mapping.places.iter().any(|place| place.column.name == name && !place.column.generated);
     let of = |column: &super::catalog::Column| {
         let mut filling = triggers.iter().filter(|trigger| trigger.fills(&column.name));
         let (trigger, None) = (filling.next()?, filling.next()) else { return None };

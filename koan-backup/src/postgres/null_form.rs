@@ -96,13 +96,21 @@ impl NullRecorder {
             return None;
         }
         if self.overflowed {
-            let most = self.forms.into_iter().max_by_key(|(_, count)| *count).map_or_else(String::new, |most| most.0);
-            return Some(Recorded { forms: NullForms { forms: vec![most], runs: String::new() }, overflowed: true });
+            let most = self
+                .forms
+                .into_iter()
+                .max_by_key(|(_, count)| *count)
+                .map_or_else(String::new, |most| most.0);
+            return Some(Recorded {
+                forms: NullForms { forms: vec![most], runs: String::new() },
+                overflowed: true,
+            });
         }
         let runs = match self.runs.len() {
             1 => String::new(),
             _ => {
-                let runs: Vec<String> = self.runs.iter().map(|(form, count)| format!("{form}*{count}")).collect();
+                let runs: Vec<String> =
+                    self.runs.iter().map(|(form, count)| format!("{form}*{count}")).collect();
                 runs.join(" ")
             }
         };
@@ -251,8 +259,17 @@ mod tests {
 
     #[test]
     fn what_was_not_recorded_so_is_refused() {
-        for (forms, runs) in [(&[][..], ""), (&["x"], ""), (&["0"], "1*1"), (&["0"], "0*"), (&["0"], "0*18446744073709551615 0*1")] {
-            let recorded = NullForms { forms: forms.iter().map(|&form| form.to_owned()).collect(), runs: runs.to_owned() };
+        for (forms, runs) in [
+            (&[][..], ""),
+            (&["x"], ""),
+            (&["0"], "1*1"),
+            (&["0"], "0*"),
+            (&["0"], "0*18446744073709551615 0*1"),
+        ] {
+            let recorded = NullForms {
+                forms: forms.iter().map(|&form| form.to_owned()).collect(),
+                runs: runs.to_owned(),
+            };
             assert_eq!(NullReplay::of(&recorded), None, "{recorded:?}");
         }
     }

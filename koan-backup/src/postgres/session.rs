@@ -130,11 +130,11 @@ impl PostgresSession {
         let found = Mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
+                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 if self.options.intent == SessionIntent::Compare {
                     self.open = Some(Open::Absent(0));
                     return Ok(());
                 }
-                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 self.connection.run(&format!("making the table of {}", request.entity.name()), &sql).await?;
                 self.catalog = Catalog::read(&self.connection).await?;
                 Mapping::find(&self.catalog, &request.entity, &request.set)?

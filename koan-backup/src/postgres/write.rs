@@ -53,7 +53,9 @@ impl ColumnType {
     /// The text of a value some of whose `null`s are JSON `null`.
     pub(super) fn text_with_nulls<'v>(&self, value: &'v Value<'_>, nulls: &NullForm) -> Text<'v> {
         match (value, &self.stored) {
-            (Value::Null, _) if nulls.is_json(0) && self.merges_json_null() => Ok(Some(Cow::Borrowed("null"))),
+            (Value::Null, _) if nulls.is_json(0) && self.merges_json_null() => {
+                Ok(Some(Cow::Borrowed("null")))
+            }
             (Value::Json(text), StoredType::Array(element)) => {
                 array::literal(text, element, nulls).map(|text| Some(Cow::Owned(text)))
             }

@@ -3,6 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, WriteCounts};
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{hashes, koan};
@@ -67,7 +68,9 @@ async fn an_overwrite_spells_the_key_as_the_archive_does_and_reports_it_once() {
             assert_ne!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{kind}");
             let kept = counts(&koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect(kind));
             assert_eq!((kept.kept, kept.inserted), (2, 0), "{kind}");
-            let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err(kind);
+            let error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Fail))
+                .await
+                .expect_err(kind);
             assert_eq!(error.kind(), ErrorKind::Conflict, "{kind}: {error:?}");
             let dry = counts(&koan.restore("nightly").dry_run().await.expect(kind));
             assert_eq!((dry.updated, dry.unchanged), (1, 1), "{kind}");
@@ -107,9 +110,9 @@ async fn two_records_that_are_one_key_to_the_database_are_refused_by_both_keys()
                     false => koan.restore("nightly"),
                 };
                 for error in [
-                    restore().level(level).await.expect_err(kind),
+                    restore_as_reported(|| restore().level(level)).await.expect_err(kind),
                     restore().dry_run().await.expect_err(kind),
-                    restore().on_conflict(ConflictMode::Keep).await.expect_err(kind),
+                    restore_as_reported(|| restore().on_conflict(ConflictMode::Keep)).await.expect_err(kind),
                 ] {
                     let text = error.chain();
                     assert_eq!(error.kind(), ErrorKind::Constraint, "{kind}: {text}");

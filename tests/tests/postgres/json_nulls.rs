@@ -114,15 +114,20 @@ async fn the_nulls_of_an_encrypted_entity_are_recorded_with_what_is_encrypted() 
     koan.backup("sealed").await.expect("a backup");
     server.sql("TRUNCATE sealed");
     koan.restore("sealed").await.expect("restored");
-    assert_eq!(server.sql("SELECT string_agg(coalesce(value::text, '-'), '' ORDER BY id) FROM sealed"), "-null-");
+    assert_eq!(
+        server.sql("SELECT string_agg(coalesce(value::text, '-'), '' ORDER BY id) FROM sealed"),
+        "-null-"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
     let folder = tempfile::tempdir().expect("a directory");
     let server = Server::start();
-    server.sql("CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb NOT NULL);
-        INSERT INTO document VALUES (1, NULL, 'null'), (2, 'null', '1')");
+    server.sql(
+        "CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb NOT NULL);
+        INSERT INTO document VALUES (1, NULL, 'null'), (2, 'null', '1')",
+    );
     let file = folder.path().join("other.db");
     let sqlite = rusqlite::Connection::open(&file).expect("a database");
     sqlite
@@ -132,7 +137,8 @@ async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
         let storage = Storage::local(folder.path().join("backups")).expect("a directory");
         builder.only_registered().register::<Document>().storage("local", storage)
     };
-    let postgres = over(Koan::builder()).provider("main", Postgres::connect(server.address()).expect("an address"));
+    let postgres =
+        over(Koan::builder()).provider("main", Postgres::connect(server.address()).expect("an address"));
     let postgres = postgres.build().await.expect("a context");
     let other = over(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
     let other = other.build().await.expect("a context");
@@ -141,7 +147,9 @@ async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
     let lost = |report: &koan_backup::RestoreReport, column: &str| {
         report.findings.iter().any(|finding| {
             finding.severity == koan_backup::Severity::Warning
-                && finding.message.contains(&format!("column `{column}` of table `document` held JSON `null`"))
+                && finding
+                    .message
+                    .contains(&format!("column `{column}` of table `document` held JSON `null`"))
         })
     };
     assert!(lost(&report, "json") && !lost(&report, "jsonb"), "{:?}", report.findings);

@@ -12,6 +12,7 @@ mod messages;
 mod naming;
 mod reading;
 mod references;
+mod refusals;
 mod restoring;
 mod rig;
 mod rules;

@@ -3,6 +3,7 @@
 use koan_backup::Severity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::{Server, installed_versions};
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{all, koan, koan_of};
@@ -113,7 +114,9 @@ async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() 
     assert_eq!(next(&server), further);
     server.sql("SELECT setval('codes', 1), setval('ticket_id_seq', 1); ALTER TABLE ticket ADD CHECK (id < 2) NOT VALID");
     let before = next(&server);
-    koan.restore("tickets").replace_existing().await.expect_err("the check refuses it");
+    restore_as_reported(|| koan.restore("tickets").replace_existing())
+        .await
+        .expect_err("the check refuses it");
     assert_eq!(next(&server), before);
 }
 
@@ -262,7 +265,10 @@ async fn an_owned_sequence_without_a_default_goes_where_it_was_and_not_to_what_t
         koan.backup("scaled").await.expect("a backup");
         server.sql("DELETE FROM scaled; ALTER SEQUENCE scaled_no RESTART");
         koan.restore("scaled").await.expect("restored");
-        assert_eq!(server.sql("SELECT last_value, is_called FROM scaled_no; SELECT max(no) FROM scaled"), "3|t\n30");
+        assert_eq!(
+            server.sql("SELECT last_value, is_called FROM scaled_no; SELECT max(no) FROM scaled"),
+            "3|t\n30"
+        );
     }
 }
 
@@ -276,7 +282,8 @@ async fn an_owned_sequence_without_a_default_is_named_where_the_archive_does_not
     server.sql("DELETE FROM scaled; CREATE SEQUENCE scaled_no OWNED BY scaled.no");
     let report = koan.restore("scaled").await.expect("restored");
     let named = report.findings.iter().any(|finding| {
-        finding.severity == Severity::Warning && finding.message.contains("does not hold where sequence `scaled_no`")
+        finding.severity == Severity::Warning
+            && finding.message.contains("does not hold where sequence `scaled_no`")
     });
     assert!(named, "{:?}", report.findings);
     assert_eq!(server.sql("SELECT last_value, is_called FROM scaled_no"), "1|f");
@@ -291,8 +298,10 @@ struct InDomain {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owned_sequence_that_is_the_default_of_a_domain_follows_the_rows() {
     let server = Server::start();
-    server.sql("CREATE SEQUENCE numbers; CREATE DOMAIN number AS bigint DEFAULT nextval('numbers');
-        CREATE TABLE in_domain (id number PRIMARY KEY); ALTER SEQUENCE numbers OWNED BY in_domain.id");
+    server.sql(
+        "CREATE SEQUENCE numbers; CREATE DOMAIN number AS bigint DEFAULT nextval('numbers');
+        CREATE TABLE in_domain (id number PRIMARY KEY); ALTER SEQUENCE numbers OWNED BY in_domain.id",
+    );
     let koan = koan(&server, |builder| builder.register::<InDomain>()).await;
     koan.data::<InDomain>().upsert_many([InDomain { id: 5 }]).await.expect("written");
     assert_eq!(server.sql("SELECT last_value, is_called FROM numbers"), "5|t");

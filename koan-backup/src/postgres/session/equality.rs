@@ -52,7 +52,11 @@ const EQUALITY: &str = "
 
 impl KeyEquality {
     /// Reads how the columns of a key of a table are compared, in the order of their names here.
-    pub(in super::super) async fn of(connection: &Connection, table: Oid, columns: &[&str]) -> Result<Vec<Self>> {
+    pub(in super::super) async fn of(
+        connection: &Connection,
+        table: Oid,
+        columns: &[&str],
+    ) -> Result<Vec<Self>> {
         let what = "reading how keys are compared";
         let names: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
         let rows = connection.client.query(EQUALITY, &[&table, &names]).await;

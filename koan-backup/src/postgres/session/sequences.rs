@@ -103,7 +103,9 @@ async fn go_to(
     let is_behind = match (sequence.rises, is_called) {
         (true, true) => format!("(last_value, is_called) < ({last_value}, true)"),
         (true, false) => format!("last_value < {last_value}"),
-        (false, true) => format!("(-last_value::pg_catalog.numeric, is_called) < (-({last_value})::pg_catalog.numeric, true)"),
+        (false, true) => format!(
+            "(-last_value::pg_catalog.numeric, is_called) < (-({last_value})::pg_catalog.numeric, true)"
+        ),
         (false, false) => format!("last_value > {last_value}"),
     };
     // Whoever does not own the sequence cannot lock it, so that it is read in the statement that moves it.

@@ -6,11 +6,11 @@ use serde::Deserialize as _;
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
-use super::super::identifier::{folded, quoted, quoted_list};
 use super::super::derived::{self, Recomputed};
+use super::super::identifier::{folded, quoted, quoted_list};
 use super::super::mapping::{Content, Mapping, Place};
-use super::super::physical::Physical;
 use super::super::null_form::{NullForm, NullReplay};
+use super::super::physical::Physical;
 use super::super::types::StoredType;
 use super::equality::KeyEquality;
 use super::suspended::Extent;
@@ -29,6 +29,8 @@ pub(in super::super) struct Target {
     pub(super) equality: Vec<KeyEquality>,
     /// Columns that no field holds and that are computed from the columns that are written.
     pub(super) recomputed: Vec<Recomputed>,
+    /// Columns that PostgreSQL computes from those of the same row, and how.
+    generated: Vec<(String, String)>,
     /// The form of COPY in which they are sent.
     pub(super) form: CopyForm,
     /// Fields without a column, which must not hold anything.
@@ -110,7 +112,17 @@ impl Target {
         let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
         let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
         let equality = vec![KeyEquality::default(); key.len()];
-        Ok(Self { entity, mapping, columns, key, equality, recomputed: Vec::new(), form, absent })
+        Ok(Self {
+            entity,
+            mapping,
+            columns,
+            key,
+            equality,
+            recomputed: Vec::new(),
+            generated: Vec::new(),
+            form,
+            absent,
+        })
     }
 
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &TargetColumn> {
@@ -154,9 +166,20 @@ impl Target {
         Ok(())
     }
 
+    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other columns.
+    pub(super) fn with_generated(&self, rows: String) -> String {
+        if self.generated.is_empty() {
+            return rows;
+        }
+        let generated =
+            self.generated.iter().map(|(name, expression)| format!("{expression} AS {}", quoted(name)));
+        format!("(SELECT x.*, {} FROM {rows} AS x)", generated.collect::<Vec<_>>().join(", "))
+    }
+
     /// Finds out what is computed.
     pub(super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
         self.recomputed = derived::recomputed(connection, &self.mapping).await?;
+        self.generated = derived::generated(connection, &self.mapping.table).await?;
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use super::super::physical;
 use super::super::sequence;
 use super::super::types::StoredType;
 use super::condition::condition;
-use super::duplicates;
 use super::copy::CopyReader;
+use super::duplicates;
 use super::json_null::{JsonNulls, SeenNulls};
 use crate::sql::misfit::Misfit;
 

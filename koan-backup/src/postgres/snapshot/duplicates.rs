@@ -21,8 +21,11 @@ pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping
     if equality.iter().all(|equality| equality.is_exact) {
         return Ok(());
     }
-    let grouped: Vec<String> =
-        names.iter().zip(&equality).map(|(name, equality)| equality.grouped(&format!("r.{}", quoted(name)))).collect();
+    let grouped: Vec<String> = names
+        .iter()
+        .zip(&equality)
+        .map(|(name, equality)| equality.grouped(&format!("r.{}", quoted(name))))
+        .collect();
     let (grouped, rows) = (grouped.join(", "), mapping.table.rows());
     let group = format!("FROM {rows} AS r GROUP BY {grouped} HAVING pg_catalog.count(*) > 1 LIMIT 1");
     let what = format!("comparing the keys of table `{}`", mapping.table.shown);
