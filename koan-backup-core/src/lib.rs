@@ -90,9 +90,10 @@ pub use machine_state::{KnownPlace, MachineState};
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
 pub use own_thread::on_own_thread;
 pub use provider::{
-    Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey, Provider,
-    ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink, RestoreLevel, RestoreSession,
-    RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
+    Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey,
+    NOT_KEPT_ELSEWHERE, Provider, ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink,
+    RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot,
+    WriteCounts,
 };
 pub use prune::{PruneReport, RemovedBackup};
 pub use recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};

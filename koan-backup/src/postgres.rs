@@ -27,6 +27,7 @@ mod documented;
 mod error;
 mod mapping;
 mod materialized;
+mod null_form;
 mod older_rows;
 mod options;
 mod physical;

@@ -15,7 +15,7 @@ use super::error::RecordError;
 use super::neutral::neutral;
 use super::plain::Plain;
 use super::record::{TakeFields, named_value, write_fields};
-use super::row::{Row, Slot};
+use super::row::{Parts, Row, Slot};
 use super::same_as::writes;
 use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::{Timestamp, Value};
@@ -74,6 +74,7 @@ impl<'r> TakeFields for Comparison<'r> {
         if let Some((slot, stored)) = stored
             && !same(stored, &written)
             && !neutral(field, stored.borrowed()).is_ok_and(|plain| same(&plain, &written))
+            && !same_parts(slot, stored, &written)
         {
             self.changed.push(slot.name());
         }
@@ -84,6 +85,7 @@ impl<'r> TakeFields for Comparison<'r> {
         let written = named_value(name, value)?;
         if let Some((slot, stored)) = self.stored(name)
             && !same(stored, &written)
+            && !same_parts(slot, stored, &written)
         {
             self.changed.push(slot.name());
         }
@@ -123,6 +125,26 @@ fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
         }
         (one, other) => one == other,
     }
+}
+
+/// Whether two JSON values whose parts have types of their own are one: a number is the same as its text.
+fn same_parts(slot: &Slot, one: &Value<'_>, other: &Value<'_>) -> bool {
+    let (parts @ Parts::Typed(_), Value::Json(one), Value::Json(other)) = (slot.parts(), one, other) else {
+        return false;
+    };
+    let (Ok(one), Ok(other)) =
+        (serde_json::from_str::<&RawValue>(one), serde_json::from_str::<&RawValue>(other))
+    else {
+        return false;
+    };
+    raw_equal(one, other, parts, 0)
+}
+
+/// Whether JSON is a text that is the number which other JSON is.
+fn text_is_number(text: &str, number: &str) -> bool {
+    text.starts_with('"')
+        && !number.starts_with('"')
+        && serde_json::from_str::<String>(text).is_ok_and(|text| numbers_equal(&text, number))
 }
 
 /// Whether `single` is the `f32` whose shortest text is that of `stored`: 0.1 in a column is 0.1 in an `f32` field. Of two that
@@ -167,13 +189,13 @@ fn json_equal(one: &str, other: &str) -> bool {
     else {
         return false;
     };
-    raw_equal(one, other, 0)
+    raw_equal(one, other, Parts::Any, 0)
 }
 
 /// Nested deeper than any record that is read.
 const MAX_DEPTH: usize = 128;
 
-fn raw_equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
+fn raw_equal(one: &RawValue, other: &RawValue, parts: Parts<'_>, depth: usize) -> bool {
     let (a, b) = (one.get(), other.get());
     if a == b {
         return true;
@@ -190,12 +212,20 @@ fn raw_equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
             let by_key = |x: &(String, &RawValue), y: &(String, &RawValue)| -> Ordering { x.0.cmp(&y.0) };
             a.sort_by(by_key);
             b.sort_by(by_key);
-            a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, depth + 1))
+            let of_member = |name: &String| match parts {
+                Parts::Typed(untyped) if !untyped.contains(name) => Parts::Typed(&[]),
+                _ => Parts::Any,
+            };
+            a.len() == b.len()
+                && a.iter()
+                    .zip(&b)
+                    .all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, of_member(&x.0), depth + 1))
         }
         (Some(b'['), Some(b'[')) => {
+            let of_items = if let Parts::Typed(_) = parts { Parts::Typed(&[]) } else { Parts::Any };
             match (serde_json::from_str::<Vec<&RawValue>>(a), serde_json::from_str::<Vec<&RawValue>>(b)) {
                 (Ok(a), Ok(b)) => {
-                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, depth + 1))
+                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, of_items, depth + 1))
                 }
                 _ => false,
             }
@@ -203,7 +233,10 @@ fn raw_equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
         (Some(b'"'), Some(b'"')) => {
             matches!((serde_json::from_str::<String>(a), serde_json::from_str::<String>(b)), (Ok(a), Ok(b)) if a == b)
         }
-        _ => numbers_equal(a, b),
+        _ => {
+            numbers_equal(a, b)
+                || (matches!(parts, Parts::Typed(_)) && (text_is_number(a, b) || text_is_number(b, a)))
+        }
     }
 }
 

@@ -18,6 +18,17 @@ pub struct Slot {
     logical: LogicalType,
     wire: WireForm,
     key: bool,
+    /// Whether the parts of its JSON have types of their own; the parts at the top that have none are named.
+    typed_parts: Option<Vec<String>>,
+}
+
+/// What the parts of a JSON value are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Parts<'a> {
+    /// Any JSON.
+    Any,
+    /// Each has a type of its own, which says whether it is a number or a text, but for the members that are named.
+    Typed(&'a [String]),
 }
 
 /// The places of a row, in the order of its values.
@@ -41,6 +52,10 @@ impl Slot {
     /// The serde name of its field.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn parts(&self) -> Parts<'_> {
+        self.typed_parts.as_deref().map_or(Parts::Any, Parts::Typed)
     }
 
     pub(super) fn label(&self) -> &[u8] {
@@ -77,6 +92,7 @@ impl Projection {
             logical: field.logical.clone(),
             wire: field.wire,
             key: field.key,
+            typed_parts: None,
         });
     }
 
@@ -89,7 +105,16 @@ impl Projection {
             logical: LogicalType::Json,
             wire: WireForm::Plain,
             key: false,
+            typed_parts: None,
         });
+    }
+
+    /// Says of the place that was added last that the parts of its JSON have types of their own, as those of a composite type have:
+    /// a number and the same number as text are one value there, but for the members `untyped`, which hold any JSON.
+    pub fn typed_parts(&mut self, untyped: Vec<String>) {
+        if let Some(slot) = self.slots.last_mut() {
+            slot.typed_parts = Some(untyped);
+        }
     }
 
     /// Whether rows leave out values that are not there, so that no line tells them from what is none.

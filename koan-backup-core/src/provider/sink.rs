@@ -29,11 +29,17 @@ pub enum Flow {
     Flush,
 }
 
+/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A restore into another kind
+/// reports them as warnings.
+pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
+
 /// What a finished read says of itself. Only a sink that delivered everything can make one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
     /// The physical form of the columns, in the provider's own terms, for restoring into the same kind of database.
+    ///
+    /// If it is an object, it may have a list of sentences under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
     /// What the reader of the backup's report should know.
     pub warnings: Vec<String>,

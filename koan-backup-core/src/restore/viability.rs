@@ -78,6 +78,8 @@ pub(super) async fn findings(
             .extend(sources.into_iter().filter_map(|source| other_database(name, source, target.as_deref())));
         for part in parts {
             findings.extend(drift::findings(part, &documents.schemas, loss));
+            let not_kept = part.not_kept.iter().cloned();
+            findings.extend(not_kept.map(|text| Finding::new(Severity::Warning, part.codec.name(), text)));
         }
         let provider = environment.provider(name)?;
         let targets: Vec<_> = parts.iter().map(PlannedRestore::target).collect();

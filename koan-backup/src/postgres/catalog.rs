@@ -94,11 +94,25 @@ pub(super) struct Column {
 pub(super) struct Composite {
     /// The type as SQL takes it.
     pub(super) declared: String,
+    /// The same without the domains over it.
+    pub(super) base: String,
     /// Whether decimals without a declared scale are in it, so that zeros at their end are content.
     pub(super) scale_counts: bool,
+    /// Its members, in the order of the type.
+    pub(super) members: Vec<Member>,
+    pub(super) has_hstore: bool,
+}
+
+/// A member of a composite type.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    /// Whether it is `json`, and not a domain over it.
+    pub(super) is_json: bool,
     /// Whether `json` is in it, whose white space does not come back.
     pub(super) has_json: bool,
-    pub(super) has_hstore: bool,
+    /// Whether it holds JSON of any form: `json`, `jsonb` or a domain over one of them.
+    pub(super) is_any_json: bool,
 }
 
 /// Whether a column numbers its rows.
@@ -164,15 +178,47 @@ const COMPOSITES: &str = "
             UNION ALL SELECT t.typelem, p.modifier WHERE t.typelem <> 0 AND t.typlen = -1
             UNION ALL SELECT a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a
             WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
-    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(p.type = 114),
-           pg_catalog.bool_or(t.typname = 'hstore')
+    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(t.typname = 'hstore')
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
 
+/// The members of composite types that columns have: the name, whether it is `json`, and what is in its type.
+const MEMBERS: &str = "
+    WITH RECURSIVE base AS (
+        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typtype IN ('c', 'd')
+        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
+        UNION ALL
+        SELECT b.root, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'),
+    member AS (
+        SELECT b.root, b.type AS of, m.attnum, m.attname, m.atttypid AS declared, m.atttypid AS type, true AS is_outer FROM base b
+        JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'c'
+        JOIN pg_catalog.pg_attribute m ON m.attrelid = t.typrelid AND m.attnum > 0 AND NOT m.attisdropped
+        UNION ALL
+        SELECT m.root, m.of, m.attnum, m.attname, m.declared, x.type, x.is_outer FROM member m
+        JOIN pg_catalog.pg_type t ON t.oid = m.type CROSS JOIN LATERAL (
+            SELECT t.typbasetype AS type, m.is_outer WHERE t.typbasetype <> 0
+            UNION ALL SELECT t.typelem, false WHERE t.typelem <> 0 AND t.typlen = -1
+            UNION ALL SELECT a.atttypid, false FROM pg_catalog.pg_attribute a
+            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
+    SELECT m.root, m.attname::text, m.declared = 114, pg_catalog.bool_or(m.is_outer AND m.type IN (114, 3802)),
+           pg_catalog.bool_or(m.type = 114), pg_catalog.format_type(m.of, NULL)
+    FROM member m GROUP BY m.root, m.of, m.attnum, m.attname, m.declared ORDER BY m.root, m.attnum";
+
+/// Unique indexes that compare their columns as the columns compare themselves.
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
     WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND NOT EXISTS (
+        SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p (place)
+        JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[p.place]
+        JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.place]
+        LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.attcollation
+        WHERE o.opcname = 'record_image_ops'
+           OR (i.indcollation[p.place] <> k.attcollation AND NOT l.collisdeterministic))
     GROUP BY i.indrelid, c.oid, c.relname";
 
 const SCHEMAS: &str = "
@@ -200,21 +246,34 @@ impl Catalog {
             }
             let mut composites = BTreeMap::new();
             for row in client.query(COMPOSITES, &[]).await? {
-                let flags: (bool, bool, bool) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+                let flags: (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
                 composites.insert(row.try_get::<_, Oid>(0)?, flags);
+            }
+            let mut members: BTreeMap<Oid, (String, Vec<Member>)> = BTreeMap::new();
+            for row in client.query(MEMBERS, &[]).await? {
+                let member = Member {
+                    name: row.try_get(1)?,
+                    is_json: row.try_get(2)?,
+                    is_any_json: row.try_get(3)?,
+                    has_json: row.try_get(4)?,
+                };
+                let of = members.entry(row.try_get(0)?).or_default();
+                of.0 = row.try_get(5)?;
+                of.1.push(member);
             }
             let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
             for row in client.query(COLUMNS, &[]).await? {
                 let mut column = column(&row, &types)?;
-                let composite = composites.get(&row.try_get::<_, Oid>(2)?);
-                column.composite = composite.filter(|_| column.stored == StoredType::Composite).map(
-                    |&(scale_counts, has_json, has_hstore)| Composite {
-                        declared: column.declared.clone(),
-                        scale_counts,
-                        has_json,
-                        has_hstore,
-                    },
-                );
+                let kind: Oid = row.try_get(2)?;
+                let composite = composites.get(&kind).filter(|_| column.stored == StoredType::Composite);
+                let (base, members) = members.get(&kind).cloned().unwrap_or_default();
+                column.composite = composite.map(|&(scale_counts, has_hstore)| Composite {
+                    declared: column.declared.clone(),
+                    base,
+                    scale_counts,
+                    members,
+                    has_hstore,
+                });
                 if !connection.money_in_hundredths {
                     column.stored = column.stored.with_money_of_other_units();
                 }

@@ -43,9 +43,11 @@ use suspended::Suspended;
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
+pub(super) use equality::KeyEquality;
+pub(super) use keys::first_keys;
 pub(super) use load::is_empty_now;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
-pub(super) use suspended::{Extent, TRIGGERS};
+pub(super) use suspended::{Extent, TRIGGERS, literal};
 pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
@@ -128,11 +130,11 @@ impl PostgresSession {
         let found = Mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
+                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 if self.options.intent == SessionIntent::Compare {
                     self.open = Some(Open::Absent(0));
                     return Ok(());
                 }
-                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 self.connection.run(&format!("making the table of {}", request.entity.name()), &sql).await?;
                 self.catalog = Catalog::read(&self.connection).await?;
                 Mapping::find(&self.catalog, &request.entity, &request.set)?
@@ -160,7 +162,7 @@ impl PostgresSession {
             }
             Some(Open::Loading(loading)) => {
                 let target = &loading.target;
-                let records = EncodedRecords::of(&target.entity, target.as_ref(), records)?;
+                let records = EncodedRecords::of(&target.entity, target.as_ref(), loading.written, records)?;
                 loading.write(&self.connection, records).await
             }
         }

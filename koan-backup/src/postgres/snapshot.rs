@@ -3,7 +3,10 @@
 mod condition;
 mod copy;
 mod cursor;
+mod duplicates;
 mod json_null;
+
+pub(super) use json_null::SeenNulls;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -37,6 +37,8 @@ pub(super) struct Loading {
     /// What the server is taking.
     under_way: Option<CopyUnderWay>,
     pub(super) sent: u64,
+    /// How many records were handed over, whether or not the server has taken them.
+    pub(super) written: u64,
 }
 
 impl Loading {
@@ -49,6 +51,7 @@ impl Loading {
     ) -> Result<Self> {
         let what = format!("preparing table `{}`", target.mapping.table.shown);
         target.read_equality(connection).await?;
+        target.find_recomputed(connection).await?;
         let (mut previous, mut is_empty, mut rows_before) = (None, false, None);
         if options.intent == SessionIntent::Apply {
             let locked = lock(connection, &target, &what).await?;
@@ -74,6 +77,7 @@ impl Loading {
         let is_direct = options.intent == SessionIntent::Apply
             && (is_empty || options.replace_existing)
             && !target.has_conversions()
+            && target.recomputed.is_empty()
             && (target.has_exact_key() || !target.keeps_apart());
         let stage = match is_direct {
             true => None,
@@ -94,10 +98,12 @@ impl Loading {
             statement,
             under_way: None,
             sent: 0,
+            written: 0,
         })
     }
 
     pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
+        self.written += records.count;
         let mut copy = match self.under_way.take() {
             Some(copy) => copy,
             None => {
@@ -297,13 +303,17 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
         let name = quoted(&column.name);
         if column.is_composite() { format!("NULL::pg_catalog.jsonb AS {name}") } else { name }
     };
-    let columns: Vec<String> = target.columns.iter().map(column).collect();
+    let recomputed = target.recomputed.iter().map(|recomputed| quoted(&recomputed.column));
+    let columns: Vec<String> = target.columns.iter().map(column).chain(recomputed).collect();
     let make = format!(
         "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
         columns.join(", "),
         target.mapping.table.rows(),
     );
     connection.run(what, &make).await?;
+    for recomputed in &target.recomputed {
+        connection.run(what, &recomputed.create_trigger(&format!("pg_temp.{name}"))).await?;
+    }
     Ok(format!("pg_temp.{name}"))
 }
 

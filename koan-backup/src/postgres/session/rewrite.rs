@@ -58,7 +58,7 @@ impl FinalState {
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
         let sent: Vec<String> = target.columns.iter().map(sent).collect();
         let sent = sent.join(", ");
-        match self {
+        let written = match self {
             Self::Replaced => format!("(SELECT {sent} FROM {stage} AS s)"),
             Self::Kept => format!(
                 "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
@@ -66,7 +66,9 @@ impl FinalState {
             Self::Merged => format!(
                 "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
             ),
-        }
+        };
+        // What PostgreSQL computes may depend on columns that no field holds.
+        if target.mapping.unmapped_columns.is_empty() { target.with_generated(written) } else { written }
     }
 
     /// The rows of a target after the records of a stage were written, as a query selects from them.
@@ -81,6 +83,16 @@ impl FinalState {
                 })
                 .collect()
         };
+        // Of a record that is written, what is computed is in the stage.
+        let written = |prefix: &str| -> Vec<String> {
+            let columns = target.mapping.unmapped_columns.iter().zip(other(prefix));
+            columns
+                .map(|(column, other)| match target.source_of(&column.name) {
+                    "s" => format!("s.{}", quoted(&column.name)),
+                    _ => other,
+                })
+                .collect()
+        };
         let listed = |mut columns: Vec<String>, others: Vec<String>| {
             columns.extend(others);
             columns.join(", ")
@@ -89,21 +101,22 @@ impl FinalState {
         let sent: Vec<String> = target.columns.iter().map(sent).collect();
         let there: Vec<String> =
             target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
-        match self {
-            Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, other(""))),
+        let rows = match self {
+            Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, written(""))),
             Self::Merged => format!(
                 "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same_key}) \
                  UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {rows} AS t ON {same_key})",
                 listed(there, other("t.")),
-                listed(sent, other("t."))
+                listed(sent, written("t."))
             ),
             Self::Kept => format!(
                 "(SELECT {} FROM {rows} AS t UNION ALL SELECT {} FROM {stage} AS s \
                  WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))",
                 listed(there, other("t.")),
-                listed(sent, other(""))
+                listed(sent, written(""))
             ),
-        }
+        };
+        target.with_generated(rows)
     }
 }
 
@@ -177,8 +190,13 @@ pub(super) async fn rewrite(
     let sent = target.columns.iter();
     let sent = sent.map(|column| format!("{} AS {}", column.converted(), quoted(&column.name)));
     let others = target.mapping.unmapped_columns.iter();
-    let selected: Vec<String> =
-        sent.chain(others.clone().map(|column| format!("t.{}", quoted(&column.name)))).collect();
+    let selected: Vec<String> = sent
+        .chain(
+            others
+                .clone()
+                .map(|column| format!("{}.{}", target.source_of(&column.name), quoted(&column.name))),
+        )
+        .collect();
     let names = target.columns.iter().map(|column| quoted(&column.name));
     let names: Vec<String> = names.chain(others.map(|column| quoted(&column.name))).collect();
     let names = names.join(", ");

@@ -312,6 +312,6 @@ async fn is_alone(connection: &Connection, table: &Table, what: &str) -> Result<
 }
 
 /// A text as SQL takes it; `standard_conforming_strings` is on.
-pub(super) fn literal(text: &str) -> String {
+pub(in super::super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
