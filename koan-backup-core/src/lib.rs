@@ -115,7 +115,8 @@ pub mod __private {
 
     pub use crate::entity::{
         Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration,
-        ScopeMode, Shape, traced_with, wire_with,
+        ScopeMode, Shape, order_with, traced_with, wire_with,
     };
     pub use crate::registry::{KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES};
+    pub use crate::schema::{Refused, Sampler, Unordered};
 }

@@ -99,6 +99,12 @@ impl EntityDescriptor {
                      chance; {REMEDY}",
                     place(&path)
                 )),
+                Unordered::Untried(path) => suspected.push(format!(
+                    "`{}` has parts that could not be tried when the application started, because its type asks for no part of \
+                     its own before it has read all of them; if a `HashSet` or the like is among them, backups fail by chance: \
+                     {REMEDY}",
+                    place(&path)
+                )),
                 Unordered::Suspected(path, kind) => suspected.push(format!(
                     "`{}` is a `{kind}`, which has no order of its own; whether it is written in the same order each time could \
                      not be tried; if not, backups fail by chance: {REMEDY}",
@@ -218,7 +224,7 @@ impl EntityCodec {
     /// # Errors
     /// The row does not decode as the type; `out` is then as it was.
     pub fn encode<'r>(&self, row: &'r Row<'_>, out: &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError> {
-        guarded(|| (self.descriptor.encode)(row, &self.schema, out))
+        self.guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
     /// Appends the line of a row, with its line feed, if the type keeps every value of the row as it is, and proves it: the line
@@ -232,7 +238,7 @@ impl EntityCodec {
 
     /// Whether the plain line of a row of scalars decodes as the type, which writes this very line. `false` says nothing.
     fn keeps(&self, row: &PlainRow<'_>) -> bool {
-        guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false)
+        self.guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false)
     }
 
     /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
@@ -248,7 +254,7 @@ impl EntityCodec {
             return Err(RecordError::new("it is of another type than the entity"));
         }
         let start = out.len();
-        let written = guarded(|| {
+        let written = self.guarded(|| {
             codec::write_line(record, out)?;
             codec::key_values(&record.key(), &self.schema)
         });
@@ -260,7 +266,7 @@ impl EntityCodec {
     /// # Errors
     /// A field cannot be told as a value.
     pub fn record<T: Entity>(&self, record: &T) -> Result<Record, RecordError> {
-        guarded(|| codec::to_record(record, &self.schema))
+        self.guarded(|| codec::to_record(record, &self.schema))
     }
 
     /// Whether a line decodes as the type.
@@ -268,7 +274,7 @@ impl EntityCodec {
     /// # Errors
     /// It does not.
     pub fn check(&self, line: &[u8]) -> Result<(), RecordError> {
-        guarded(|| (self.descriptor.check)(line))
+        self.guarded(|| (self.descriptor.check)(line))
     }
 
     /// Whether a line is what the type writes, as which it must decode; `again` is scratch space.
@@ -278,7 +284,7 @@ impl EntityCodec {
     pub fn is_written(&self, line: &[u8], again: &mut Vec<u8>) -> Result<bool, RecordError> {
         let scanned = self.scalars.as_ref().and_then(|fields| PlainRow::in_line(line, fields));
         let is_kept = scanned.is_some_and(|row| self.keeps(&row));
-        if is_kept { Ok(true) } else { guarded(|| (self.descriptor.is_written)(line, again)) }
+        if is_kept { Ok(true) } else { self.guarded(|| (self.descriptor.is_written)(line, again)) }
     }
 
     /// The values of the fields of a line of which it is known that it [is what the type writes](Self::is_written), in order;
@@ -292,7 +298,7 @@ impl EntityCodec {
     /// # Errors
     /// It does not.
     pub fn prove(&self, line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
-        guarded(|| (self.descriptor.prove)(line, again))
+        self.guarded(|| (self.descriptor.prove)(line, again))
     }
 
     /// The fields of a line as values.
@@ -300,12 +306,30 @@ impl EntityCodec {
     /// # Errors
     /// The line does not decode as the type.
     pub fn decode(&self, line: &[u8]) -> Result<Record, RecordError> {
-        guarded(|| (self.descriptor.decode)(line, &self.schema))
+        self.guarded(|| (self.descriptor.decode)(line, &self.schema))
     }
-}
 
-/// Runs the application's `Serialize` and `Deserialize`: a panic in them is a refusal of the record.
-fn guarded<T>(codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
-    ended.unwrap_or_else(|_| Err(RecordError::new("its type's `Serialize` or `Deserialize` panicked")))
+    /// Runs the application's `Serialize` and `Deserialize`: a panic in them is a refusal of the record. An error names declared
+    /// fields only.
+    fn guarded<T>(&self, codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
+        let ended = ended
+            .unwrap_or_else(|_| Err(RecordError::new("its type's `Serialize` or `Deserialize` panicked")));
+        ended.map_err(|error| error.without_field_unless(|field| self.shows_name(field)))
+    }
+
+    /// A name in a record for an error or a warning: that of a declared field, or `*` for one that is content of the record, as the names
+    /// of a flattened map are.
+    pub fn shown_name<'n>(&self, name: &'n str) -> &'n str {
+        if self.shows_name(name) { name } else { "*" }
+    }
+
+    /// Whether a name, or the first of a path, is not content of a record.
+    fn shows_name(&self, path: &str) -> bool {
+        let is_first = |name: &str| {
+            path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let is_open = self.schema.open || self.keys == Keys::Hidden;
+        !is_open || path.starts_with('*') || self.schema.fields.iter().any(|field| is_first(&field.name))
+    }
 }

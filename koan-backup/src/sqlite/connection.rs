@@ -24,11 +24,20 @@ const ENCODED: &percent_encoding::AsciiSet =
 pub(super) struct Location {
     pub(super) path: PathBuf,
     pub(super) access: Access,
+    pub(super) missing: Missing,
     pub(super) busy_timeout: Duration,
     /// What the application compares text with, besides SQLite's own collations.
     pub(super) collations: Collations,
     /// What triggers fill and the application computes again after a restore.
     pub(super) recomputed: Recomputed,
+}
+
+/// What is done where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Refuse,
+    /// An empty database is made.
+    Create,
 }
 
 /// What may be done with the file.
@@ -39,14 +48,14 @@ pub(super) enum Access {
 }
 
 impl Location {
-    /// Checks that there is a database at the path, or makes an empty one.
+    /// Checks that there is a database at the path, or makes an empty one where that is asked for.
     pub(super) fn establish(&self) -> Result<()> {
         self.check_path()?;
         let connection = match self.access {
-            Access::Full => {
+            Access::Full if self.missing == Missing::Create => {
                 self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, Role::Read)?
             }
-            Access::ReadOnly => self.reading()?,
+            Access::Full | Access::ReadOnly => self.reading()?,
         };
         let version = connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
         version.map(drop).map_err(|error| failed(&self.path, "opening", error))
@@ -139,6 +148,9 @@ impl Location {
             "is in a directory that does not exist; make the directory first"
         } else if self.access == Access::ReadOnly && !path.exists() {
             "does not exist, and nothing is made when it is opened read-only"
+        } else if self.missing == Missing::Refuse && !path.exists() {
+            "does not exist; mount its disk, correct the path, or let the application make its database first; to restore into a new \
+             one, open it by `Sqlite::options(…).create_if_missing()`"
         } else {
             return Ok(());
         };

@@ -280,11 +280,8 @@ fn step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
         }
         (values, None, Source::Row)
     } else if keyword.is_word("select") {
-        let is_more = |word: &&str| position(rest, word).is_some();
-        if ["group", "order", "limit", "union", "except", "intersect", "join", "distinct"]
-            .iter()
-            .any(|word| is_more(&word))
-        {
+        let more = ["group", "order", "limit", "union", "except", "intersect", "join", "distinct"];
+        if more.iter().any(|word| position(rest, word).is_some()) {
             return None;
         }
         let filter = position(rest, "where");
