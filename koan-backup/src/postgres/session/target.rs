@@ -2,6 +2,7 @@
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, RecordEncoder, RestoreTarget, Result, Row, Value};
 use serde::Deserialize as _;
+use tokio_postgres::types::Oid;
 
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
@@ -15,7 +16,6 @@ use super::super::types::StoredType;
 use super::equality::KeyEquality;
 use super::suspended::Extent;
 use crate::sql::misfit::Misfit;
-use tokio_postgres::types::Oid;
 
 /// An entity's table, ready to be filled.
 #[derive(Debug)]
