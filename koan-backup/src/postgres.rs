@@ -18,6 +18,7 @@
 mod address;
 mod catalog;
 mod column_type;
+mod composite;
 mod connection;
 mod coverage;
 mod ddl;

@@ -316,6 +316,28 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_its_text_where_parts_have_types_of_their_own() {
+        let equal = |one: &str, other: &str, parts| {
+            let (one, other) =
+                (serde_json::from_str(one).expect("JSON"), serde_json::from_str(other).expect("JSON"));
+            raw_equal(one, other, parts, 0)
+        };
+        let json = ["document".to_owned()];
+        let typed = Parts::Typed(&json);
+        assert!(equal(
+            r#"{"sum":1.5,"list":[2,{"a":0.5}]}"#,
+            r#"{"sum":"1.50","list":["2",{"a":"0.5"}]}"#,
+            typed
+        ));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.51"}"#, typed));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":1.5,"more":1}"#, typed));
+        // A member that holds any JSON tells numbers from texts.
+        assert!(!equal(r#"{"document":1.5}"#, r#"{"document":"1.5"}"#, typed));
+        assert!(!equal(r#"{"document":{"document":1.5}}"#, r#"{"document":{"document":"1.5"}}"#, typed));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.5"}"#, Parts::Any));
+    }
+
+    #[test]
     fn json_is_compared_by_content() {
         assert!(json_equal(r#"{"a": 1, "b": [1.0, "ü"]}"#, r#"{"b":[1,"\u00fc"],"a":1}"#));
         for (stored, kept) in [

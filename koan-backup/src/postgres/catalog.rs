@@ -6,6 +6,7 @@ use koan_backup_core::Result;
 use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
+use super::composite::{COMPOSITES, Composite, MEMBERS, Member};
 use super::connection::Connection;
 use super::error::failed;
 use super::identifier::{listed, quoted};
@@ -89,32 +90,6 @@ pub(super) struct Column {
     pub(super) composite: Option<Composite>,
 }
 
-/// What is in the rows of a composite type, and in those of its parts.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Composite {
-    /// The type as SQL takes it.
-    pub(super) declared: String,
-    /// The same without the domains over it.
-    pub(super) base: String,
-    /// Whether decimals without a declared scale are in it, so that zeros at their end are content.
-    pub(super) scale_counts: bool,
-    /// Its members, in the order of the type.
-    pub(super) members: Vec<Member>,
-    pub(super) has_hstore: bool,
-}
-
-/// A member of a composite type.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
-    pub(super) name: String,
-    /// Whether it is `json`, and not a domain over it.
-    pub(super) is_json: bool,
-    /// Whether `json` is in it, whose white space does not come back.
-    pub(super) has_json: bool,
-    /// Whether it holds JSON of any form: `json`, `jsonb` or a domain over one of them.
-    pub(super) is_any_json: bool,
-}
-
 /// Whether a column numbers its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
@@ -162,48 +137,6 @@ const TYPES: &str = "
     SELECT t.oid, t.typname::text, t.typtype::text, t.typbasetype, t.typelem,
            t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
     FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
-
-/// What is in composite types that columns have.
-const COMPOSITES: &str = "
-    WITH RECURSIVE part AS (
-        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier FROM pg_catalog.pg_attribute a
-        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
-          AND t.typtype IN ('c', 'd')
-        UNION
-        SELECT p.root, x.type, x.modifier FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type CROSS JOIN LATERAL (
-            SELECT t.typbasetype AS type, CASE WHEN p.modifier < 0 THEN t.typtypmod ELSE p.modifier END AS modifier
-            WHERE t.typbasetype <> 0
-            UNION ALL SELECT t.typelem, p.modifier WHERE t.typelem <> 0 AND t.typlen = -1
-            UNION ALL SELECT a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a
-            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
-    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(t.typname = 'hstore')
-    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
-
-/// The members of composite types that columns have: the name, whether it is `json`, and what is in its type.
-const MEMBERS: &str = "
-    WITH RECURSIVE base AS (
-        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type FROM pg_catalog.pg_attribute a
-        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typtype IN ('c', 'd')
-        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
-        UNION ALL
-        SELECT b.root, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'),
-    member AS (
-        SELECT b.root, b.type AS of, m.attnum, m.attname, m.atttypid AS declared, m.atttypid AS type, true AS is_outer FROM base b
-        JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'c'
-        JOIN pg_catalog.pg_attribute m ON m.attrelid = t.typrelid AND m.attnum > 0 AND NOT m.attisdropped
-        UNION ALL
-        SELECT m.root, m.of, m.attnum, m.attname, m.declared, x.type, x.is_outer FROM member m
-        JOIN pg_catalog.pg_type t ON t.oid = m.type CROSS JOIN LATERAL (
-            SELECT t.typbasetype AS type, m.is_outer WHERE t.typbasetype <> 0
-            UNION ALL SELECT t.typelem, false WHERE t.typelem <> 0 AND t.typlen = -1
-            UNION ALL SELECT a.atttypid, false FROM pg_catalog.pg_attribute a
-            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
-    SELECT m.root, m.attname::text, m.declared = 114, pg_catalog.bool_or(m.is_outer AND m.type IN (114, 3802)),
-           pg_catalog.bool_or(m.type = 114), pg_catalog.format_type(m.of, NULL)
-    FROM member m GROUP BY m.root, m.of, m.attnum, m.attname, m.declared ORDER BY m.root, m.attnum";
 
 /// Unique indexes that compare their columns as the columns compare themselves.
 const UNIQUE: &str = "

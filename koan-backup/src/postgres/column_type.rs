@@ -2,7 +2,8 @@
 
 use koan_backup_core::{FieldSchema, LogicalType, WireForm};
 
-use super::catalog::{Column, Composite, Member};
+use super::catalog::Column;
+use super::composite::Composite;
 use super::identifier::quoted;
 use super::types::StoredType;
 
@@ -158,42 +159,6 @@ impl ColumnType {
             Sent::CastToTextArray => format!("{name}::pg_catalog.text[]"),
             _ => name,
         }
-    }
-}
-
-impl Composite {
-    /// The condition that a row comes back from JSON as it is, as the server itself finds out.
-    fn comes_back(&self, name: &str) -> String {
-        let part = |member: &Member| format!("({name}).{}", quoted(&member.name));
-        // Text of `json` comes back in another form, with the same content. So what it is in is left out of a row whose text is compared.
-        let without = |leaves_out: &dyn Fn(&Member) -> bool| match self.members.iter().any(leaves_out) {
-            false => name.to_owned(),
-            true => {
-                let parts = self.members.iter();
-                let parts =
-                    parts.map(|member| if leaves_out(member) { "NULL".to_owned() } else { part(member) });
-                format!("ROW({})::{}", parts.collect::<Vec<_>>().join(", "), self.base)
-            }
-        };
-        let back = |row: &str| {
-            format!("pg_catalog.jsonb_populate_record(NULL::{}, pg_catalog.to_jsonb({row}))", self.base)
-        };
-        let plain = without(&|member| member.has_json);
-        let mut conditions =
-            vec![format!("({})::pg_catalog.text = ({plain})::pg_catalog.text", back(&plain))];
-        if self.members.iter().any(|member| member.has_json && !member.is_json) {
-            let row = without(&|member| member.is_json);
-            let equal = format!(
-                "pg_catalog.to_jsonb({}) OPERATOR(pg_catalog.=) pg_catalog.to_jsonb({row})",
-                back(&row)
-            );
-            conditions.push(equal);
-        }
-        conditions.extend(self.members.iter().filter(|member| member.is_json).map(|member| {
-            let text = format!("pg_catalog.btrim({}::pg_catalog.text, E' \\t\\n\\r')", part(member));
-            format!("{text} IS DISTINCT FROM 'null'")
-        }));
-        conditions.join(" AND ")
     }
 }
 

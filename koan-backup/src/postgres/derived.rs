@@ -1,4 +1,4 @@
-//! Columns that triggers fill and that no field covers: they stay as they are when triggers do not fire.
+//! Columns that the database fills and that no field covers: those of triggers, which do not fire in a restore, and generated columns.
 
 use koan_backup_core::{Finding, Result, Severity};
 

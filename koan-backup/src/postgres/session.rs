@@ -142,7 +142,8 @@ impl PostgresSession {
             found => found?,
         };
         let recorded = Physical::sequences_of(&request);
-        let target = Target::new(request, mapping)?;
+        let mut target = Target::new(request, mapping)?;
+        target.earlier = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
         self.targets += 1;
         self.written.push((target.entity.clone(), target.mapping.clone()));
         self.recorded.push(recorded);

@@ -6,8 +6,6 @@ mod cursor;
 mod duplicates;
 mod json_null;
 
-pub(super) use json_null::SeenNulls;
-
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -20,6 +18,8 @@ use super::catalog::{Catalog, Table};
 use super::connection::{Connection, Location};
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets};
+
+pub(super) use json_null::SeenNulls;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 

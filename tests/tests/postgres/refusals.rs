@@ -1,5 +1,7 @@
 //! Reasons for which a restore is refused and that are there before it starts: each is reported by viability or by a dry run.
 
+use std::collections::BTreeSet;
+
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
@@ -46,7 +48,8 @@ const TABLES: &[(&str, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_refuses_records_is_reported_before_they_are_restored() {
-    for version in installed_versions() {
+    let versions = installed_versions();
+    for version in versions.first().into_iter().chain(versions.last()).copied().collect::<BTreeSet<_>>() {
         let server = Server::of_version(version);
         server.sql(&format!("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint); {ROWS}"));
         let koan = koan(&server, |builder| builder.register::<Part>()).await;

@@ -361,9 +361,61 @@ async fn an_exclusion_constraint_of_many_rows_is_checked_by_the_dry_run() {
     );
     let koan = koan(&server, KoanBuilder::register::<Booking>).await;
     koan.backup("nightly").await.expect("a backup");
-    server.sql("ALTER TABLE booking ADD CONSTRAINT apart EXCLUDE USING gist (int4range(first, last) WITH &&) WHERE (id > 0)");
+    // The last two records overlap, which no search in the order of the rows finds soon.
+    server.sql("UPDATE booking SET first = 399992 WHERE id = 40000");
+    koan.backup("overlapping").await.expect("a backup");
+    server.sql(
+        "UPDATE booking SET first = 400000 WHERE id = 40000;
+        ALTER TABLE booking ADD CONSTRAINT apart EXCLUDE USING gist (int4range(first, last) WITH &&) WHERE (id > 0)",
+    );
     assert_eq!(koan.restore("nightly").dry_run().await.expect("compared").counts().unchanged, 40000);
-    server.sql("UPDATE booking SET first = -1, last = 0 WHERE id = 39999; INSERT INTO booking VALUES (50000, 399992, 399994)");
-    let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("they overlap").chain();
+    let error = restore_as_reported(|| koan.restore("overlapping")).await.expect_err("they overlap").chain();
     assert!(error.contains("apart"), "{error}");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Badge {
+    id: i64,
+    person_id: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+#[entity(key = "code")]
+struct Person {
+    id: i64,
+    code: String,
+    badge_id: Option<i64>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_of_a_table_that_is_restored_earlier_is_named_before_it_is_in_the_way_of_a_swap() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE person (id bigint PRIMARY KEY, code text NOT NULL, badge_id bigint);
+        CREATE TABLE badge (id bigint PRIMARY KEY, person_id bigint CONSTRAINT worn_by REFERENCES person ON DELETE CASCADE);
+        ALTER TABLE person ADD FOREIGN KEY (badge_id) REFERENCES badge;
+        INSERT INTO person VALUES (1, 'a'), (2, 'b'); INSERT INTO badge VALUES (1, 1), (2, 2); UPDATE person SET badge_id = id",
+    );
+    let koan = koan(&server, |builder| builder.register::<Badge>().register::<Person>()).await;
+    koan.backup("nightly").await.expect("a backup");
+    let rows = || server.sql("SELECT * FROM person ORDER BY id; SELECT * FROM badge ORDER BY id");
+    let before = rows();
+    let swap = "ALTER TABLE badge ALTER CONSTRAINT worn_by DEFERRABLE; BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE person SET id = -id;
+        UPDATE person SET id = 3 + id; COMMIT; ALTER TABLE badge ALTER CONSTRAINT worn_by NOT DEFERRABLE; UPDATE badge SET id = id";
+    server.sql(swap);
+    assert_ne!(rows(), before);
+    let text = restore_as_reported(|| koan.restore("nightly"))
+        .await
+        .expect_err("it cannot be suspended any more")
+        .chain();
+    assert!(text.contains("`worn_by`") && text.contains("replace_existing"), "{text}");
+    koan.restore("nightly").replace_existing().await.expect("restored");
+    assert_eq!(rows(), before);
+    // An index that tells that values may be passed on has the foreign key dropped in time.
+    server.sql(swap);
+    server.sql("ALTER TABLE person ADD UNIQUE (code)");
+    koan.restore("nightly").await.expect("restored");
+    assert_eq!(rows(), before);
 }

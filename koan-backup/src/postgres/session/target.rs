@@ -2,6 +2,7 @@
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, RecordEncoder, RestoreTarget, Result, Row, Value};
 use serde::Deserialize as _;
+use tokio_postgres::types::Oid;
 
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
@@ -27,6 +28,8 @@ pub(in super::super) struct Target {
     pub(super) key: Vec<usize>,
     /// How the database compares each column of the key.
     pub(super) equality: Vec<KeyEquality>,
+    /// The tables that are restored earlier in the same session.
+    pub(super) earlier: Vec<Oid>,
     /// Columns that no field holds and that are computed from the columns that are written.
     pub(super) recomputed: Vec<Recomputed>,
     /// Columns that PostgreSQL computes from those of the same row, and how.
@@ -118,6 +121,7 @@ impl Target {
             columns,
             key,
             equality,
+            earlier: Vec::new(),
             recomputed: Vec::new(),
             generated: Vec::new(),
             form,

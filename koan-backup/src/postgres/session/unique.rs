@@ -3,11 +3,10 @@
 //! What the server says of a violation holds content of rows, so the records are looked for by their keys instead.
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use tokio_postgres::error::SqlState;
 
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
-use tokio_postgres::error::SqlState;
-
 use super::super::error::failed;
 use super::super::identifier::{listed, quoted};
 use super::keys::{first_keys, keys_of};
