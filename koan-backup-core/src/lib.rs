@@ -32,6 +32,7 @@ mod lines;
 mod machine_state;
 mod maintenance;
 mod names;
+mod operation;
 mod own_thread;
 #[doc(hidden)]
 pub mod private_files;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, Span};
 
 use super::attempt::{Attempt, Failures, Snapshots};
 use super::header::Header;
@@ -14,13 +13,14 @@ use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
 use super::verification::verified;
 use crate::archive::{BackupStatus, Compressor, Manifest, archive_path, discard_unpublished};
-use crate::cancellation::{TimeLimit, until_cancelled};
+use crate::cancellation::until_cancelled;
 use crate::environment::{Environment, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
 use crate::lease::{Lease, Subject, Work};
 use crate::names::names;
+use crate::operation::{Ended, Operation};
 use crate::storage::{PATIENCE, Storage};
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
@@ -30,41 +30,30 @@ pub(crate) async fn run(
     options: &BackupOptions,
 ) -> Result<BackupReport> {
     let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
-    let limit = TimeLimit::new(&options.cancel, options.timeout);
-    let limited = BackupOptions { cancel: limit.token(), ..options.clone() };
-    let operation = Operation { limit: &limit, span: &span };
+    let operation = Operation::new(environment, span, &options.cancel, options.timeout);
+    let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
+    let log = |ended: Ended<'_, BackupReport>| match ended {
+        Ended::Completed(report) => tracing::info!(
+            target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
+        ),
+        Ended::Failed(error) => {
+            tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
+        }
+    };
     let work = async {
-        if environment.logs_operations() {
+        if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        let ended = limit.run(Box::pin(run_limited(environment, name, &limited, operation))).await;
-        if environment.logs_operations() {
-            match &ended {
-                Ok(report) => tracing::info!(
-                    target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
-                ),
-                Err(error) => {
-                    tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
-                }
-            }
-        }
-        ended
+        run_limited(environment, name, &limited, &operation).await
     };
-    work.instrument(span.clone()).await
-}
-
-/// What surrounds the work of one backup.
-#[derive(Clone, Copy)]
-struct Operation<'a> {
-    limit: &'a TimeLimit,
-    span: &'a Span,
+    operation.run(Box::pin(work), log).await
 }
 
 async fn run_limited(
     environment: &Environment,
     name: &BackupName,
     options: &BackupOptions,
-    operation: Operation<'_>,
+    operation: &Operation<'_>,
 ) -> Result<BackupReport> {
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
@@ -90,12 +79,12 @@ async fn run_alone(
     name: &BackupName,
     options: &BackupOptions,
     lease: &Lease,
-    operation: Operation<'_>,
+    operation: &Operation<'_>,
 ) -> Result<BackupReport> {
     let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
-    operation.span.record("id", tracing::field::display(header.id));
-    let listener = environment.operation_listener(&options.listener, operation.span);
+    operation.span().record("id", tracing::field::display(header.id));
+    let listener = operation.listener(&options.listener);
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let written = async {
         let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
@@ -106,7 +95,7 @@ async fn run_alone(
         Ok(manifest) => finish(storage, manifest, options, lease).await,
         Err(error) => Err(lease.explain(error, &options.cancel)),
     };
-    let ended = ended.map_err(|error| operation.limit.explain(error));
+    let ended = ended.map_err(|error| operation.explain(error));
     let status = match &ended {
         Ok(report) => report.status(),
         Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,

@@ -174,8 +174,8 @@ impl IntoFuture for RestoreBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (koan, backup, options) = self.checked()?;
-            let (backup, identities) = find(&koan, &backup, &options).await?;
-            restore::run(&koan.environment, &backup, &identities, &options).await
+            let found = Box::pin(find(&koan, &backup, &options));
+            restore::run(&koan.environment, found, &options).await
         })
     }
 }

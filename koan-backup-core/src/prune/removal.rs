@@ -110,11 +110,11 @@ pub(super) async fn remove(
     }
     // Without the record, an archive that stays after a crash would be one that somebody may miss.
     let record = removal_record(environment, backup, reason);
-    if let Some(record) = &record {
-        if let Err(error) = until_cancelled(&stop, record.write(storage)).await {
-            removal_record::withdraw_or_log(storage, &record.archive).await;
-            return Err(failed(error, "it is as before, because its removal could not be recorded"));
-        }
+    if let Some(record) = &record
+        && let Err(error) = until_cancelled(&stop, record.write(storage)).await
+    {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+        return Err(failed(error, "it is as before, because its removal could not be recorded"));
     }
     let hidden = match lease.confirm().await {
         Ok(held) => held.within(&format!("manifest `{path}` was removed"), hidden(storage, &path)).await,

@@ -218,3 +218,15 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
             .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_exceeds_its_limit_ends_although_the_store_never_answers() {
+    let scene = Scene::new().await;
+    // While the backup is looked for, and while it is verified.
+    for fault in [never(Operation::List, "manifests"), never(Operation::Get, "archives/")] {
+        scene.store.fail([fault]);
+        let error =
+            scene.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("it has a limit");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{fault:?}: {error:?}");
+    }
+}
