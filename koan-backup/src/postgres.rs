@@ -25,6 +25,7 @@ mod derived;
 #[cfg(test)]
 mod documented;
 mod error;
+mod insert_only;
 mod mapping;
 mod materialized;
 mod older_rows;

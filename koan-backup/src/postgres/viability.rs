@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::derived;
 use super::error::failed;
 use super::identifier::listed;
+use super::insert_only;
 use super::mapping::Mapping;
 use super::materialized;
 use super::older_rows;
@@ -307,6 +308,7 @@ async fn look_at_interference(
     let extent = Extent::of(options, is_empty_now(connection, &target, &what).await?);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
+    findings.extend(insert_only::assess(connection, entity, table, extent).await?);
     findings.extend(refusals.into_iter().map(|refusal| Finding::new(Severity::Error, entity, refusal)));
     Ok(())
 }

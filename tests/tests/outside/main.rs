@@ -1,0 +1,10 @@
+//! Cases that outside users bring: unusual but legal databases, files, names and addresses.
+
+mod catalogs;
+mod keys;
+mod limits;
+mod publications;
+mod runtimes;
+mod secrets;
+mod sqlite;
+mod triggers;
