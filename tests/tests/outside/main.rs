@@ -3,6 +3,7 @@
 mod catalogs;
 mod keys;
 mod limits;
+mod privileges;
 mod publications;
 mod runtimes;
 mod secrets;
