@@ -230,6 +230,18 @@ impl Storage {
         }
     }
 
+    /// Whether it is the same directory as another one, through a link perhaps, or the same place in the same bucket.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        match (&self.sort, &other.sort) {
+            (Sort::Directory(one), Sort::Directory(other)) => {
+                one.path() == other.path()
+                    || one.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
+            }
+            (Sort::Cloud { identity: one }, Sort::Cloud { identity: other }) => one == other,
+            _ => false,
+        }
+    }
+
     /// Whose clock the times of its files are by.
     pub(crate) fn file_times(&self) -> FileTimes {
         match &self.sort {

@@ -26,6 +26,7 @@ mod derived;
 #[cfg(test)]
 mod documented;
 mod error;
+mod insert_only;
 mod mapping;
 mod materialized;
 mod null_form;

@@ -29,6 +29,14 @@ pub(crate) async fn run(
     cancel: &CancellationToken,
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
+    if backup.storage.is_same_place(target) {
+        let (one, other) = (backup.storage.location(), target.location());
+        let text = format!(
+            "`{one}` and `{other}` are the same place, so that backup {} would not be in two; name another profile to copy it to",
+            backup.manifest.id
+        );
+        return Err(Error::new(ErrorKind::Configuration, text));
+    }
     if let Some(archive) = until_cancelled(cancel, already_there(backup, target)).await? {
         return Ok(report(environment, backup, archive, None));
     }

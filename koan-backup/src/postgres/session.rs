@@ -34,7 +34,7 @@ use super::materialized;
 use super::physical::Physical;
 use super::sequence::SequenceState;
 use super::state::MaterializedViews;
-use balance::{ExpectedRows, Interference};
+use balance::Expected;
 use compare::Compared;
 use load::Loading;
 use suspended::Suspended;
@@ -62,8 +62,8 @@ pub(super) struct PostgresSession {
     /// What the archive recorded of the sequences of each.
     recorded: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
-    /// How many rows the tables of targets must have at the end.
-    expected: Vec<ExpectedRows>,
+    /// What the tables of targets must hold at the end, where triggers that cannot be silenced may act.
+    expected: Vec<Expected>,
     /// What a dry run has compared.
     compared: Compared,
     open: Option<Open>,
@@ -198,10 +198,16 @@ impl PostgresSession {
 
     /// Refuses tables that have other rows than were written, where triggers that cannot be silenced may add or remove some.
     async fn check_rows(&self) -> Result<()> {
-        if self.suspended.interference == Interference::Possible {
-            for expected in &self.expected {
-                expected.check(&self.connection).await?;
-            }
+        for expected in &self.expected {
+            expected.check_count(&self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses tables in which such triggers changed what was written.
+    async fn check_records(&self) -> Result<()> {
+        for expected in &self.expected {
+            expected.check_records(&self.connection).await?;
         }
         Ok(())
     }
@@ -217,6 +223,7 @@ impl PostgresSession {
         }
         // Deferred triggers of other roles have fired by now.
         self.check_rows().await?;
+        self.check_records().await?;
         for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
             sequences::move_on(&self.connection, &mapping.table, recorded).await?;
         }

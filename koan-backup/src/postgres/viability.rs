@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::derived::{self, Recomputed};
 use super::error::failed;
 use super::identifier::listed;
+use super::insert_only;
 use super::mapping::Mapping;
 use super::materialized;
 use super::older_rows;
@@ -316,6 +317,16 @@ async fn look_at_interference(
     let extent = Extent::of(options, is_empty_now(connection, &target, &what).await?);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
+    findings.extend(insert_only::assess(connection, entity, table, extent).await?);
+    let may =
+        "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int::int8";
+    if connection.number(&what, may).await? == 0 {
+        // Into an empty table most records are written without one.
+        let severity = if extent.is_bulk && !extent.deletes { Severity::Warning } else { Severity::Error };
+        let text = "the role may not create temporary tables in this database, which a restore compares records in; GRANT \
+                    TEMPORARY ON DATABASE to it";
+        findings.push(Finding::new(severity, entity, text));
+    }
     findings.extend(refusals.into_iter().map(|refusal| Finding::new(Severity::Error, entity, refusal)));
     Ok(())
 }

@@ -85,7 +85,8 @@ async fn all(connection: &Connection, target: &Target, what: &str) -> Result<Vec
         let name = &column.name;
         checks.push(Check {
             shown: format!("column `{name}` is NOT NULL"),
-            broken: format!("{} IS NULL", quoted(name)),
+            // `IS NULL` is true of a composite value whose parts are all NULL, which NOT NULL accepts.
+            broken: format!("pg_catalog.num_nulls({}) > 0", quoted(name)),
         });
     }
     Ok(checks)

@@ -38,7 +38,14 @@ pub(super) async fn into_rows(
                 counts.updated = update(connection, target, stage, &what).await?;
             }
         }
-        _ => counts.kept = there,
+        _ => {
+            counts.kept = there;
+            if there > 0 && loading.is_checked_at_the_end() {
+                let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+                let kept = format!("EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
+                connection.run(&what, &format!("DELETE FROM {stage} AS s WHERE {kept}")).await?;
+            }
+        }
     }
     if there < loading.sent {
         counts.inserted = insert(connection, target, stage, last, &what).await?;
