@@ -81,7 +81,8 @@ pub(super) struct Column {
     /// What the type was declared with: precision, scale, length.
     pub(super) modifier: i32,
     pub(super) not_null: bool,
-    pub(super) has_default: bool,
+    /// Whether an INSERT that does not name it is refused: it, or a domain of its type, is NOT NULL, and nothing fills it.
+    pub(super) needs_value: bool,
     pub(super) identity: Identity,
     pub(super) generated: bool,
     /// Whether its order depends on a collation.
@@ -118,7 +119,14 @@ const TABLES: &str = "
 
 const COLUMNS: &str = "
     SELECT a.attrelid, a.attname::text, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-           a.atthasdef, a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
+           NOT a.atthasdef AND a.attidentity = ''
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid AND d.typtype = 'd' AND d.typdefault IS NOT NULL)
+               AND (a.attnotnull OR EXISTS (
+                   WITH RECURSIVE domains AS (
+                       SELECT d.typnotnull, d.typbasetype FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
+                       UNION ALL SELECT d.typnotnull, d.typbasetype FROM domains b JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype)
+                   SELECT FROM domains WHERE typnotnull)),
+           a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
            pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -388,7 +396,7 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         declared: row.try_get(3)?,
         modifier: if modifier < 0 { domain_modifier } else { modifier },
         not_null: row.try_get(4)?,
-        has_default: row.try_get(5)?,
+        needs_value: row.try_get(5)?,
         identity: match row.try_get::<_, String>(6)?.as_str() {
             "a" => Identity::Always,
             "d" => Identity::ByDefault,

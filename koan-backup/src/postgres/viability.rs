@@ -3,7 +3,7 @@
 use koan_backup_core::{Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
 use serde::Deserialize as _;
 
-use super::catalog::{Catalog, Identity, references};
+use super::catalog::{Catalog, references};
 use super::connection::Connection;
 use super::derived::{self, Recomputed};
 use super::error::failed;
@@ -103,11 +103,11 @@ fn look_at(
     let computed = mapping.key_columns().filter(|column| column.generated).map(|column| column.name.as_str());
     findings.extend(findings::of_computed_keys(entity, table, computed));
     let is_computed = |name: &str| recomputed.iter().any(|computed| computed.column == name);
-    let unmapped =
-        mapping.unmapped_columns.iter().filter(|column| !is_computed(&column.name)).map(|column| {
-            let is_needed = column.not_null && !column.has_default && column.identity == Identity::None;
-            UnmappedColumn { name: &column.name, is_needed }
-        });
+    let unmapped = mapping
+        .unmapped_columns
+        .iter()
+        .filter(|column| !is_computed(&column.name))
+        .map(|column| UnmappedColumn { name: &column.name, is_needed: column.needs_value });
     findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
     let physical =
         target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();

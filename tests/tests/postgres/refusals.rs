@@ -33,6 +33,9 @@ const TABLES: &[(&str, &str)] = &[
     ("CREATE DOMAIN small AS bigint CONSTRAINT below CHECK (VALUE < 8); CREATE DOMAIN smaller AS small NOT NULL;
         CREATE TABLE part (id bigint PRIMARY KEY, kind text, size smaller)", "below"),
     ("CREATE DOMAIN word AS text NOT NULL; CREATE TABLE part (id bigint PRIMARY KEY, kind word, size bigint)", "word"),
+    ("CREATE DOMAIN word AS text NOT NULL; CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, note word)", "`note`"),
+    ("CREATE DOMAIN small AS bigint NOT NULL; CREATE DOMAIN smaller AS small;
+        CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, note smaller)", "`note`"),
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint) PARTITION BY RANGE (id);
         CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (8)", "no partition"),
     ("CREATE TABLE part (id bigint, kind text, size bigint, PRIMARY KEY (id, size)) PARTITION BY RANGE (id);

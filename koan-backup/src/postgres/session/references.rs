@@ -24,7 +24,7 @@ pub(super) const POINTS_NOWHERE: &str = "
         SELECT ARRAY[
             pg_catalog.format('%s%I.%I', CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, n.nspname, c.relname),
             pg_catalog.format('%s%I.%I', CASE pc.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, pn.nspname, pc.relname),
-            pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', ca.attname), ' AND '),
+            pg_catalog.string_agg(pg_catalog.format('pg_catalog.num_nulls(c.%I) = 0', ca.attname), ' AND '),
             pg_catalog.string_agg(
                 pg_catalog.format('p.%I OPERATOR(%I.%s) c.%I', pa.attname, s.nspname, o.oprname, ca.attname), ' AND ')]
         FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop))

@@ -225,7 +225,8 @@ impl Target {
             let equal = equality.condition(&there, &sent);
             match column.not_null {
                 true => equal,
-                false => format!("({equal} OR ({there} IS NULL AND {sent} IS NULL))"),
+                // `IS NULL` is true of a composite value whose parts are all NULL.
+                false => format!("({equal} OR pg_catalog.num_nulls({there}, {sent}) = 2)"),
             }
         };
         let terms: Vec<String> = self.key_columns().zip(&self.equality).map(term).collect();

@@ -256,8 +256,9 @@ impl Unique {
     fn compared(&self) -> String {
         let predicate = self.predicate.iter().cloned();
         let nulls = self.expressions.iter().filter(|_| !self.nulls_are_equal);
-        let terms: Vec<String> =
-            predicate.chain(nulls.map(|expression| format!("{expression} IS NOT NULL"))).collect();
+        let terms: Vec<String> = predicate
+            .chain(nulls.map(|expression| format!("pg_catalog.num_nulls({expression}) = 0")))
+            .collect();
         if terms.is_empty() { "true".to_owned() } else { terms.join(" AND ") }
     }
 
