@@ -3,31 +3,26 @@
 //! Adapters know columns and values, never types. The functions here know one type, never a database; each is
 //! monomorphised once per entity.
 
+mod compare;
 mod error;
-mod faithful;
-mod field_value;
-mod json_fault;
-mod kept;
-pub(crate) mod line_key;
-mod neutral;
-mod plain;
+mod fast;
+mod general;
 mod record;
 mod row;
-mod same_as;
-mod scanned;
-mod value_reader;
+mod token;
 mod wire_text;
-mod written;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::RecordError;
-pub(crate) use kept::keeps;
-pub(crate) use plain::PlainRow;
+pub(crate) use fast::extract::written_values;
+pub(crate) use fast::round_trip::keeps;
+pub(crate) use general::line_key;
+use general::{changes, json_fault};
 pub use record::Record;
 pub use row::{Projection, Row, Slot};
-pub(crate) use written::written_values;
+pub(crate) use token::PlainRow;
 
 use crate::canonical::write_canonical;
 use crate::schema::EntitySchema;
@@ -46,7 +41,7 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
     let start = out.len();
     let value: T = row.read()?;
     write_line(&value, out)?;
-    faithful::changed(&value, row, schema).inspect_err(|_| out.truncate(start))
+    changes::changed(&value, row, schema).inspect_err(|_| out.truncate(start))
 }
 
 /// Appends the line that `row` is, with the line feed, if its type keeps every value as it is: what `keeps` or `proves` must find

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::ser::{self, Error as _, Serializer};
 
 use super::error::RecordError;
-use super::field_value::field_value;
-use super::neutral::neutral;
+use super::general::field_value::field_value;
+use super::general::normalize::neutral;
 use super::row::{Projection, Row};
 use crate::refusal::{refuse_lists_and_variants, refuse_scalars};
 use crate::schema::{EntitySchema, FieldSchema};

@@ -4,8 +4,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::error::RecordError;
-use super::plain::label;
-use super::value_reader::ValueReader;
+use super::token::label;
+use super::general::value_reader::ValueReader;
 use crate::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::value::Value;
 

@@ -1,14 +1,14 @@
 //! Compares a field with the value it was read from while it is written, without a copy.
 //!
 //! Only the plain case is answered. Whatever is nested or written in another form ends the comparison, and
-//! [`faithful`](super::faithful) looks closer.
+//! [`changes`](super::general::changes) looks closer.
 
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 use serde::ser::Serializer;
 
-use super::plain::Plain;
+use super::token::Plain;
 use crate::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
 /// Whether `value` writes exactly what is `stored`. `false` says nothing.
 pub(super) fn writes<T: Serialize + ?Sized>(value: &T, stored: &Plain<'_>) -> bool {

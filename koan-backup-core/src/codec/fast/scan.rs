@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::plain::{Plain, PlainRow};
-use super::row::{Projection, Slot};
+use super::super::token::{Plain, PlainRow};
+use super::super::row::{Projection, Slot};
 use crate::canonical::plain_length;
 use crate::schema::LogicalType;
 

@@ -1,6 +1,6 @@
 //! The values of a line that its type writes exactly so, without the type.
 //!
-//! What [`record`](super::record) collects while a type writes stands in the line already. Reading it from there takes a third of
+//! What [`record`](super::super::record) collects while a type writes stands in the line already. Reading it from there takes a third of
 //! the time of reading the type and having it write, and copies nothing. It is right only for lines of which it is known that the
 //! type writes them again as they are.
 
@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::neutral::neutral;
-use super::plain::Plain;
-use super::row::Projection;
-use super::scanned;
+use super::super::general::normalize::neutral;
+use super::super::token::Plain;
+use super::super::row::Projection;
+use super::scan;
 use crate::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::value::Value;
 
@@ -37,7 +37,7 @@ pub(crate) fn written_values<'l>(
 fn scanned<'l>(line: &'l [u8], schema: &EntitySchema, places: &Projection) -> Option<Vec<Value<'l>>> {
     let mut values = Vec::with_capacity(schema.fields.len());
     let mut fields = schema.fields.iter();
-    scanned::each(line, places, |plain| {
+    scan::each(line, places, |plain| {
         values.push(value(fields.next()?, plain)?);
         Some(())
     })?;

@@ -1,7 +1,7 @@
 //! The line that a row is, if its type keeps and writes every value as it is.
 //!
 //! Most types do. Then one reading and one writing prove what otherwise takes two of each and a comparison of values: of the row
-//! itself where it has single values only ([`kept`](super::kept)), of that line where it has others: see
+//! itself where it has single values only ([`kept`](super::fast::round_trip)), of that line where it has others: see
 //! [`EntityCodec::encode_plain`](crate::EntityCodec::encode_plain). Only what is certain is written here, and each
 //! value only in the variant of its field's logical type; whatever else there is takes the long way.
 

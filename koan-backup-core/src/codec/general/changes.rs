@@ -10,12 +10,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::error::RecordError;
-use super::neutral::neutral;
-use super::plain::Plain;
-use super::record::{TakeFields, named_value, write_fields};
-use super::row::{Row, Slot};
-use super::same_as::writes;
+use super::super::error::RecordError;
+use super::normalize::neutral;
+use super::super::token::Plain;
+use super::super::record::{TakeFields, named_value, write_fields};
+use super::super::row::{Row, Slot};
+use super::super::compare::writes;
 use crate::schema::{EntitySchema, FieldSchema};
 use crate::value::{Timestamp, Value};
 
@@ -23,7 +23,7 @@ use crate::value::{Timestamp, Value};
 ///
 /// # Errors
 /// A field of `value` cannot be told as a value.
-pub(super) fn changed<'r, T: Serialize>(
+pub(in crate::codec) fn changed<'r, T: Serialize>(
     value: &T,
     row: &Row<'r>,
     schema: &EntitySchema,

@@ -10,7 +10,7 @@ use crate::refusal::{refuse_lists_and_variants, refuse_maps};
 use crate::value::Value;
 
 /// The value of a field: plain where serde writes something plain, else its canonical JSON.
-pub(super) fn field_value<T: Serialize + ?Sized>(value: &T) -> Result<Value<'static>, CanonicalError> {
+pub(in crate::codec) fn field_value<T: Serialize + ?Sized>(value: &T) -> Result<Value<'static>, CanonicalError> {
     match value.serialize(Scalar) {
         Ok(value) => Ok(value),
         Err(NotScalar) => {

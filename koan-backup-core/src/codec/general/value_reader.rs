@@ -4,17 +4,17 @@ use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::error::RecordError;
+use super::super::error::RecordError;
 use super::json_fault;
-use super::wire_text::{self, list};
+use super::super::wire_text::{self, list};
 use crate::schema::{LogicalType, WireForm};
 use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
 /// Presents a value in the form in which serde writes its field.
-pub(super) struct ValueReader<'v> {
-    pub(super) value: &'v Value<'v>,
-    pub(super) logical: &'v LogicalType,
-    pub(super) wire: WireForm,
+pub(in crate::codec) struct ValueReader<'v> {
+    pub(in crate::codec) value: &'v Value<'v>,
+    pub(in crate::codec) logical: &'v LogicalType,
+    pub(in crate::codec) wire: WireForm,
 }
 
 type Result<T> = std::result::Result<T, RecordError>;
@@ -234,7 +234,7 @@ fn read_json<'de, T>(
 }
 
 /// Reads a value that serde wrote in a form of the crate `time`.
-pub(super) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value<'static>> {
+pub(in crate::codec) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value<'static>> {
     Some(match logical {
         LogicalType::Timestamp => Value::Timestamp(wire_text::parse_time_timestamp(text)?),
         LogicalType::DateTime => Value::DateTime(DateTime::parse(text)?.0),

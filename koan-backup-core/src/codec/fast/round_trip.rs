@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use self::comparison::LineComparison;
 use self::doubt::Doubt;
 use self::reader::LineReader;
-use super::plain::PlainRow;
+use super::super::token::PlainRow;
 
 /// Whether the plain line of `row`, which has scalars only, decodes as a `T` that writes this very line. `false` says nothing.
 pub(crate) fn keeps<T: Serialize + DeserializeOwned>(row: &PlainRow<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, VariantAccess, Visitor};
 
-use super::super::plain::{Plain, PlainRow};
+use super::super::super::token::{Plain, PlainRow};
 use super::doubt::{Doubt, Result, Unsure, is_raw};
 
 macro_rules! unsure {

@@ -4,7 +4,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{self, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::super::row::{Projection, Row};
+use super::super::super::row::{Projection, Row};
 use super::*;
 use crate::codec::encode_plain;
 use crate::schema::{FieldSchema, LogicalType, WireForm};

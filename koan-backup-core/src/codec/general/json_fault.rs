@@ -9,7 +9,7 @@ const TOO_LARGE: &str = "holds a JSON number beyond 64-bit floating point (1.8e3
      the field as `String`, which keeps the JSON as text";
 
 /// Looks for what PostgreSQL, SQLite and other writers of JSON allow and `serde_json` refuses.
-pub(super) fn of(text: &str) -> Option<&'static str> {
+pub(in crate::codec) fn of(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let (mut depth, mut at) = (0usize, 0);
     while let Some(&byte) = bytes.get(at) {

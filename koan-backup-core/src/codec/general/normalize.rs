@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::error::{BEFORE_YEAR_1, RecordError};
+use super::super::error::{BEFORE_YEAR_1, RecordError};
 use super::value_reader::parse_time_text;
-use super::wire_text::{self, list};
+use super::super::wire_text::{self, list};
 use crate::schema::{FieldSchema, LogicalType, WireForm};
 use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
 /// Turns what serde wrote for `field` into the variant of its logical type.
-pub(super) fn neutral<'v>(field: &FieldSchema, written: Value<'v>) -> Result<Value<'v>, RecordError> {
+pub(in crate::codec) fn neutral<'v>(field: &FieldSchema, written: Value<'v>) -> Result<Value<'v>, RecordError> {
     if written.is_null() || field.wire == WireForm::Own {
         return Ok(written);
     }

@@ -2,8 +2,8 @@
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::super::plain::PlainRow;
-use super::super::same_as::writes;
+use super::super::super::token::PlainRow;
+use super::super::super::compare::writes;
 use super::doubt::{Result, Unsure, is_raw};
 use crate::refusal::{refuse_lists_and_variants, refuse_scalars};
 
