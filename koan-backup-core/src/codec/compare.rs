@@ -1,72 +1,61 @@
-//! Compares a field with the value it was read from while it is written, without a copy.
-//!
-//! Only the plain case is answered. Whatever is nested or written in another form ends the comparison, and
-//! [`changes`](super::general::changes) looks closer.
+//! Compares what a type serializes with a token, without a copy.
 
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 use serde::ser::Serializer;
 
-use super::token::Plain;
+use super::fallback::Fallback;
+use super::token::Token;
 use crate::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
-/// Whether `value` writes exactly what is `stored`. `false` says nothing.
-pub(super) fn writes<T: Serialize + ?Sized>(value: &T, stored: &Plain<'_>) -> bool {
-    value.serialize(SameValue(stored)).is_ok()
+
+/// Returns whether `value` serializes as exactly this token. `false` means that a closer comparison must
+/// decide: lists, structures and values in another form are not compared here.
+pub(super) fn serializes_as<T: Serialize + ?Sized>(value: &T, token: &Token<'_>) -> bool {
+    value.serialize(TokenComparison(token)).is_ok()
 }
 
-/// The comparison ended without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("not the same at a glance")]
-struct Unsure;
+type Equality = Result<(), Fallback>;
 
-impl serde::ser::Error for Unsure {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
-    }
+fn equal_if(is_equal: bool) -> Equality {
+    if is_equal { Ok(()) } else { Err(Fallback) }
 }
 
-type Same = Result<(), Unsure>;
+/// Succeeds only if a value serializes as exactly this token.
+struct TokenComparison<'v>(&'v Token<'v>);
 
-fn sure(same: bool) -> Same {
-    if same { Ok(()) } else { Err(Unsure) }
-}
-
-/// One value of a row.
-struct SameValue<'v>(&'v Plain<'v>);
-
-impl SameValue<'_> {
+impl TokenComparison<'_> {
     #[inline]
-    fn integer(self, written: i128) -> Same {
-        sure(match self.0 {
-            Plain::I64(stored) => i128::from(*stored) == written,
-            Plain::U64(stored) => i128::from(*stored) == written,
+    fn integer(self, value: i128) -> Equality {
+        equal_if(match self.0 {
+            Token::I64(expected) => i128::from(*expected) == value,
+            Token::U64(expected) => i128::from(*expected) == value,
             _ => false,
         })
     }
 
-    /// Whether `compare` finds the text to be the same.
+    /// Succeeds if the token is text for which `is_equal` returns `true`.
     #[inline]
-    fn text(&self, compare: impl FnOnce(&str) -> bool) -> Same {
-        sure(self.0.text(compare).unwrap_or(false))
+    fn text(&self, is_equal: impl FnOnce(&str) -> bool) -> Equality {
+        equal_if(self.0.with_text(is_equal).unwrap_or(false))
     }
 }
 
 macro_rules! integers {
     ($($method:ident($ty:ty)),*) => {
-        $(fn $method(self, v: $ty) -> Same {
+        $(fn $method(self, v: $ty) -> Equality {
             self.integer(v.into())
         })*
     };
 }
 
-impl Serializer for SameValue<'_> {
+impl Serializer for TokenComparison<'_> {
     type Ok = ();
-    type Error = Unsure;
+    type Error = Fallback;
 
-    refuse_lists_and_variants!(Unsure);
-    refuse_maps!(Unsure);
-    refuse!(Unsure => serialize_bytes(&[u8]), serialize_unit_struct(&'static str));
+    refuse_lists_and_variants!(Fallback);
+    refuse_maps!(Fallback);
+    refuse!(Fallback => serialize_bytes(&[u8]), serialize_unit_struct(&'static str));
 
     integers!(
         serialize_i8(i8),
@@ -79,48 +68,49 @@ impl Serializer for SameValue<'_> {
         serialize_u64(u64)
     );
 
-    fn serialize_bool(self, v: bool) -> Same {
-        sure(matches!(self.0, Plain::Bool(stored) if *stored == v))
+    fn serialize_bool(self, v: bool) -> Equality {
+        equal_if(matches!(self.0, Token::Bool(expected) if *expected == v))
     }
-    fn serialize_f32(self, v: f32) -> Same {
-        sure(matches!(self.0, Plain::F32(stored) if stored.to_bits() == v.to_bits()))
+    fn serialize_f32(self, v: f32) -> Equality {
+        equal_if(matches!(self.0, Token::F32(expected) if expected.to_bits() == v.to_bits()))
     }
-    fn serialize_f64(self, v: f64) -> Same {
-        sure(matches!(self.0, Plain::F64(stored) if stored.to_bits() == v.to_bits()))
+    fn serialize_f64(self, v: f64) -> Equality {
+        equal_if(matches!(self.0, Token::F64(expected) if expected.to_bits() == v.to_bits()))
     }
-    fn serialize_char(self, v: char) -> Same {
+    fn serialize_char(self, v: char) -> Equality {
         self.collect_str(&v)
     }
-    fn serialize_str(self, v: &str) -> Same {
-        self.text(|stored| stored == v)
+    fn serialize_str(self, v: &str) -> Equality {
+        self.text(|expected| expected == v)
     }
-    fn serialize_none(self) -> Same {
-        sure(matches!(self.0, Plain::Null))
+    fn serialize_none(self) -> Equality {
+        equal_if(matches!(self.0, Token::Null))
     }
-    fn serialize_unit(self) -> Same {
-        sure(matches!(self.0, Plain::Null))
+    fn serialize_unit(self) -> Equality {
+        equal_if(matches!(self.0, Token::Null))
     }
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Same {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Equality {
         self.serialize_str(variant)
     }
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Same {
-        self.text(|stored| {
-            let mut expected = Expected(Some(stored));
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Equality {
+        self.text(|text| {
+            let mut expected = ExpectedText(Some(text));
             write!(expected, "{value}").is_ok() && expected.0 == Some("")
         })
     }
 }
 
-/// Text that is expected piece by piece; none once another came, also where a type passes over the error.
-struct Expected<'a>(Option<&'a str>);
+/// The part of a text that is still to be written, or `None` once anything else was written: a type may
+/// ignore an error.
+struct ExpectedText<'a>(Option<&'a str>);
 
-impl fmt::Write for Expected<'_> {
+impl fmt::Write for ExpectedText<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         self.0 = self.0.and_then(|expected| expected.strip_prefix(piece));
         self.0.map(drop).ok_or(fmt::Error)
     }
 
-    /// Dates are shown digit by digit.
+    /// Handles ASCII without encoding it, because dates are written digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
         self.0 = self.0.and_then(|expected| match u8::try_from(piece) {
             Ok(byte) if byte.is_ascii() => {
@@ -139,49 +129,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_written_exactly_is_the_same() {
-        let text = |text| Plain::Text(Cow::Borrowed(text));
-        assert!(writes(&7i64, &Plain::I64(7)));
-        assert!(writes(&u64::MAX, &Plain::U64(u64::MAX)));
-        assert!(writes(&Some("a"), &text("a")));
-        assert!(writes(&'ü', &text("ü")));
-        assert!(writes(&0.0, &Plain::F64(0.0)));
-        assert!(writes(&0.1f32, &Plain::F32(0.1)));
-        assert!(writes(&None::<i64>, &Plain::Null));
-        assert!(writes(&format_args!("{}{}", 1, 2), &text("12")));
+    fn only_an_exactly_equal_value_serializes_as_a_token() {
+        let text = |text| Token::Text(Cow::Borrowed(text));
+        assert!(serializes_as(&7i64, &Token::I64(7)));
+        assert!(serializes_as(&u64::MAX, &Token::U64(u64::MAX)));
+        assert!(serializes_as(&Some("a"), &text("a")));
+        assert!(serializes_as(&'ü', &text("ü")));
+        assert!(serializes_as(&0.0, &Token::F64(0.0)));
+        assert!(serializes_as(&0.1f32, &Token::F32(0.1)));
+        assert!(serializes_as(&None::<i64>, &Token::Null));
+        assert!(serializes_as(&format_args!("{}{}", 1, 2), &text("12")));
         let day = crate::value::Value::Date(crate::value::Date { year: 2024, month: 2, day: 29 });
-        let day = Plain::Temporal(&day);
-        assert!(writes(&"2024-02-29", &day));
-        let uuid = Plain::Uuid(uuid::Uuid::nil().hyphenated());
-        assert!(writes(&uuid::Uuid::nil(), &uuid));
+        let day = Token::Temporal(&day);
+        assert!(serializes_as(&"2024-02-29", &day));
+        let uuid = Token::Uuid(uuid::Uuid::nil().hyphenated());
+        assert!(serializes_as(&uuid::Uuid::nil(), &uuid));
 
-        assert!(!writes(&7i64, &Plain::I64(8)));
-        assert!(!writes(&7i64, &text("7")));
-        assert!(!writes(&7i64, &Plain::F64(7.0)));
-        assert!(!writes(&7.0, &Plain::I64(7)));
-        assert!(!writes(&"a", &text("ab")));
-        assert!(!writes(&"ab", &text("a")));
-        assert!(!writes(&"", &Plain::Null));
-        assert!(!writes(&"2024-02-28", &day));
-        assert!(!writes(&"2024-02-29T00:00:00", &day));
-        assert!(!writes(&uuid::Uuid::max(), &uuid));
-        assert!(!writes(&'ü', &text("üü")));
-        assert!(writes(&'b', &text("b")) && !writes(&'b', &text("a")) && !writes(&'b', &text("")));
-        // A byte of its own in Latin-1, and the first of two in UTF-8.
-        assert!(!writes(&format_args!("{}", '\u{c3}'), &text("ü")));
-        assert!(writes(&format_args!("{}{}", 'a', 'ü'), &text("aü")) && !writes(&'a', &text("ü")));
-        assert!(!writes(&0.0, &Plain::F64(-0.0)));
-        // One number, and another text.
-        assert!(!writes(&f64::from(0.1f32), &Plain::F32(0.1)));
-        assert!(!writes(&0.5f32, &Plain::F64(0.5)));
-        assert!(!writes(&None::<i64>, &Plain::I64(0)));
-        assert!(!writes(&format_args!("{}{}", 1, 2), &text("123")));
-        assert!(!writes(&format_args!("{}{}", 1, 2), &text("1")));
-        assert!(!writes(&[1u8][..], &Plain::Bytes(&[1])));
+        assert!(!serializes_as(&7i64, &Token::I64(8)));
+        assert!(!serializes_as(&7i64, &text("7")));
+        assert!(!serializes_as(&7i64, &Token::F64(7.0)));
+        assert!(!serializes_as(&7.0, &Token::I64(7)));
+        assert!(!serializes_as(&"a", &text("ab")));
+        assert!(!serializes_as(&"ab", &text("a")));
+        assert!(!serializes_as(&"", &Token::Null));
+        assert!(!serializes_as(&"2024-02-28", &day));
+        assert!(!serializes_as(&"2024-02-29T00:00:00", &day));
+        assert!(!serializes_as(&uuid::Uuid::max(), &uuid));
+        assert!(!serializes_as(&'ü', &text("üü")));
+        assert!(
+            serializes_as(&'b', &text("b"))
+                && !serializes_as(&'b', &text("a"))
+                && !serializes_as(&'b', &text(""))
+        );
+        // U+00C3 is the first byte of `ü` in UTF-8.
+        assert!(!serializes_as(&format_args!("{}", '\u{c3}'), &text("ü")));
+        assert!(
+            serializes_as(&format_args!("{}{}", 'a', 'ü'), &text("aü")) && !serializes_as(&'a', &text("ü"))
+        );
+        assert!(!serializes_as(&0.0, &Token::F64(-0.0)));
+        // The same number, but another text.
+        assert!(!serializes_as(&f64::from(0.1f32), &Token::F32(0.1)));
+        assert!(!serializes_as(&0.5f32, &Token::F64(0.5)));
+        assert!(!serializes_as(&None::<i64>, &Token::I64(0)));
+        assert!(!serializes_as(&format_args!("{}{}", 1, 2), &text("123")));
+        assert!(!serializes_as(&format_args!("{}{}", 1, 2), &text("1")));
+        assert!(!serializes_as(&[1u8][..], &Token::Bytes(&[1])));
     }
 
     #[test]
-    fn a_piece_that_was_not_expected_is_not_forgotten() {
+    fn an_unexpected_piece_of_text_fails_even_if_the_type_ignores_the_error() {
         struct Careless;
         impl fmt::Display for Careless {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,6 +186,6 @@ mod tests {
                 f.write_str("abc")
             }
         }
-        assert!(!writes(&format_args!("{Careless}"), &Plain::Text(Cow::Borrowed("abc"))));
+        assert!(!serializes_as(&format_args!("{Careless}"), &Token::Text(Cow::Borrowed("abc"))));
     }
 }

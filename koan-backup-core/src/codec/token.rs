@@ -1,9 +1,8 @@
-//! The line that a row is, if its type keeps and writes every value as it is.
+//! The values of a row in the form in which a JSON line holds them.
 //!
-//! Most types do. Then one reading and one writing prove what otherwise takes two of each and a comparison of values: of the row
-//! itself where it has single values only ([`kept`](super::fast::round_trip)), of that line where it has others: see
-//! [`EntityCodec::encode_plain`](crate::EntityCodec::encode_plain). Only what is certain is written here, and each
-//! value only in the variant of its field's logical type; whatever else there is takes the long way.
+//! The fast path works on tokens: it writes them into a line, finds them in a line, and compares them with
+//! what a type serializes. A value becomes a token only if its variant is that of its field's logical type;
+//! the general path handles all others.
 
 use std::borrow::Cow;
 
@@ -16,8 +15,8 @@ use crate::canonical::{push_compact, push_text};
 use crate::schema::LogicalType;
 use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// One value of a row, as what stands for it in a line.
-pub(super) enum Plain<'v> {
+/// One value of a line.
+pub(super) enum Token<'v> {
     Null,
     Bool(bool),
     I64(i64),
@@ -28,16 +27,16 @@ pub(super) enum Plain<'v> {
     /// A date, a time or both.
     Temporal(&'v Value<'v>),
     Uuid(Hyphenated),
-    /// A list of numbers.
+    /// Bytes as a list of numbers.
     Bytes(&'v [u8]),
     /// JSON text, which may have white space between its tokens.
     Json(&'v str),
 }
 
-impl<'v> Plain<'v> {
-    /// What stands for `value`; `None` where the type has to tell.
+impl<'v> Token<'v> {
+    /// Returns the token of a database value, or `None` if the line depends on the Rust type.
     #[inline]
-    pub(super) fn of(slot: &Slot, value: &'v Value<'v>) -> Option<Self> {
+    pub(super) fn from_value(slot: &Slot, value: &'v Value<'v>) -> Option<Self> {
         Some(match (value, slot.logical()) {
             (Value::Null, _) => Self::Null,
             (Value::Bool(v), LogicalType::Bool) => Self::Bool(*v),
@@ -53,8 +52,8 @@ impl<'v> Plain<'v> {
             },
             _ if !slot.wire().is_plain() => return None,
             (Value::Decimal(v), LogicalType::Decimal) => Self::Text(Cow::Borrowed(v)),
-            // Databases without a type for them keep their text, which the type has to write again letter by letter.
-            (Value::Str(v), logical) if is_moment(v, logical) => Self::Text(Cow::Borrowed(v)),
+            // A database without temporal types stores their text; the type must write the same text again.
+            (Value::Str(v), logical) if is_temporal(v, logical) => Self::Text(Cow::Borrowed(v)),
             (Value::Uuid(v), LogicalType::Uuid) => Self::Uuid(uuid::Uuid::from_bytes(*v).hyphenated()),
             (Value::Timestamp(_), LogicalType::Timestamp)
             | (Value::DateTime(_), LogicalType::DateTime)
@@ -64,28 +63,28 @@ impl<'v> Plain<'v> {
         })
     }
 
-    /// A number at the width of its field.
+    /// Returns a number at the width of its field, or `None` if that width would change it.
     fn float(value: f64, bits: u8) -> Option<Self> {
         if bits > 32 {
             return Some(Self::F64(value));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "compared with the number")]
-        let single = value as f32;
-        (f64::from(single).to_bits() == value.to_bits()).then_some(Self::F32(single))
+        #[expect(clippy::cast_possible_truncation, reason = "compared with the original number")]
+        let narrow = value as f32;
+        (f64::from(narrow).to_bits() == value.to_bits()).then_some(Self::F32(narrow))
     }
 
-    /// What `take` makes of the text, if it is one.
+    /// Passes the text of a text token to `read`; returns `None` for any other token.
     #[inline]
-    pub(super) fn text<R>(&self, take: impl FnOnce(&str) -> R) -> Option<R> {
+    pub(super) fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> Option<R> {
         Some(match self {
-            Self::Text(text) => take(text),
-            Self::Temporal(value) => take(value.temporal_text()?.as_str()),
-            Self::Uuid(uuid) => take(uuid.encode_lower(&mut uuid::Uuid::encode_buffer())),
+            Self::Text(text) => read(text),
+            Self::Temporal(value) => read(value.temporal_text()?.as_str()),
+            Self::Uuid(uuid) => read(uuid.encode_lower(&mut uuid::Uuid::encode_buffer())),
             _ => return None,
         })
     }
 
-    /// The value that stands for it; `None` for what is no single value.
+    /// Returns the value of a token. A list of bytes, which only rows have, has none.
     pub(super) fn into_value(self) -> Option<Value<'v>> {
         Some(match self {
             Self::Null => Value::Null,
@@ -97,90 +96,93 @@ impl<'v> Plain<'v> {
             Self::Text(text) => Value::Str(text),
             Self::Temporal(value) => value.borrowed(),
             Self::Uuid(uuid) => Value::Uuid(uuid.into_uuid().into_bytes()),
-            Self::Bytes(_) | Self::Json(_) => return None,
+            Self::Json(text) => Value::Json(Cow::Borrowed(text)),
+            Self::Bytes(_) => return None,
         })
     }
 
-    /// Whether a type that reads it reads one value, and not a list or a structure.
-    fn is_scalar(&self) -> bool {
+    /// Returns whether the token is a single value, and not a list or an object.
+    pub(super) fn is_scalar(&self) -> bool {
         !matches!(self, Self::Bytes(_) | Self::Json(_))
     }
 
-    /// Appends what stands for it. `false` where there is nothing.
+    /// Appends the token to a line; returns `false` if JSON cannot hold it as one value.
     #[inline]
     pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Null => out.extend_from_slice(b"null"),
             Self::Bool(v) => out.extend_from_slice(if *v { b"true" } else { b"false" }),
-            Self::I64(v) => return json(v, out),
-            Self::U64(v) => return json(v, out),
-            Self::F32(v) => return json(v, out),
-            Self::F64(v) => return json(v, out),
-            Self::Bytes(v) => return json(v, out),
-            Self::Json(v) if is_told(v) => push_compact(v, out),
+            Self::I64(v) => return push_json(v, out),
+            Self::U64(v) => return push_json(v, out),
+            Self::F32(v) => return push_json(v, out),
+            Self::F64(v) => return push_json(v, out),
+            Self::Bytes(v) => return push_json(v, out),
+            Self::Json(v) if is_json_value(v) => push_compact(v, out),
             Self::Json(_) => return false,
             Self::Text(_) | Self::Temporal(_) | Self::Uuid(_) => {
-                return self.text(|text| push_text(text, out)).is_some();
+                return self.with_text(|text| push_text(text, out)).is_some();
             }
         }
         true
     }
 }
 
-/// A row as what stands for its values in a line.
-pub(crate) struct PlainRow<'v> {
+/// The tokens of one line, in the order of its fields.
+pub(crate) struct LineTokens<'v> {
     pub(super) projection: &'v Projection,
-    /// As many as the projection has places.
-    pub(super) values: Vec<Plain<'v>>,
+    /// One token for each field of the projection.
+    pub(super) tokens: Vec<Token<'v>>,
 }
 
-impl<'v> PlainRow<'v> {
-    /// What stands for the values of `row`; `None` where the type has to tell.
-    pub(super) fn of(row: &Row<'v>) -> Option<Self> {
+impl<'v> LineTokens<'v> {
+    /// Returns the tokens of a row, or `None` if its line depends on the Rust type.
+    pub(super) fn from_row(row: &Row<'v>) -> Option<Self> {
         let Row { projection, values } = *row;
         if projection.omits_null() || projection.is_empty() || projection.len() != values.len() {
             return None;
         }
-        let mut plain = Vec::with_capacity(values.len());
+        let mut tokens = Vec::with_capacity(values.len());
         for (slot, value) in projection.slots().iter().zip(values) {
-            plain.push(Plain::of(slot, value)?);
+            tokens.push(Token::from_value(slot, value)?);
         }
-        Some(Self { projection, values: plain })
+        Some(Self { projection, tokens })
     }
 
-    /// Whether a type that reads a value reads a single one each time.
+    /// Returns whether every token is a single value.
     pub(super) fn is_of_scalars(&self) -> bool {
-        self.values.iter().all(Plain::is_scalar)
+        self.tokens.iter().all(Token::is_scalar)
     }
 
-    /// The slot and the value at a place.
+    /// Returns the field and the token at an index.
     #[inline]
-    pub(super) fn place(&self, index: usize) -> Option<(&Slot, &Plain<'v>)> {
-        self.projection.slots().get(index).zip(self.values.get(index))
+    pub(super) fn get(&self, index: usize) -> Option<(&Slot, &Token<'v>)> {
+        self.projection.slots().get(index).zip(self.tokens.get(index))
     }
 
-    /// Appends the plain line, without a line feed. `false` where there is none; `out` may then have a part of it.
+    /// Appends the line without a line feed. If JSON cannot hold a token, returns `false` and leaves a part
+    /// of the line in `out`.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
-        let mut before = b'{';
-        for (slot, value) in self.projection.slots().iter().zip(&self.values) {
-            out.push(before);
-            out.extend_from_slice(slot.label());
-            if !value.write(out) {
+        let mut delimiter = b'{';
+        for (slot, token) in self.projection.slots().iter().zip(&self.tokens) {
+            out.push(delimiter);
+            out.extend_from_slice(slot.quoted_name());
+            if !token.write(out) {
                 return false;
             }
-            before = b',';
+            delimiter = b',';
         }
         out.push(b'}');
         true
     }
 }
 
-fn json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) -> bool {
+fn push_json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) -> bool {
     serde_json::to_writer(out, value).is_ok()
 }
 
-/// Whether text is a date or time that a restore can tell as a value: types may read and write others.
-fn is_moment(text: &str, logical: &LogicalType) -> bool {
+/// Returns whether text is a date or time that a restore can convert; a type may read and write other texts
+/// too.
+fn is_temporal(text: &str, logical: &LogicalType) -> bool {
     match logical {
         LogicalType::Timestamp => Timestamp::parse(text).is_some(),
         LogicalType::DateTime => DateTime::parse(text).is_some(),
@@ -190,16 +192,16 @@ fn is_moment(text: &str, logical: &LogicalType) -> bool {
     }
 }
 
-/// Text that is not one whole value could close the line around it and open another, and JSON's `null` is not that there is no
-/// value.
-fn is_told(text: &str) -> bool {
+/// Returns whether text is one JSON value other than `null`. Other text could close the object of the line
+/// and open another one, and JSON `null` differs from a missing value.
+fn is_json_value(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok_and(|json| json.get() != "null")
 }
 
-/// What stands in front of the value of a field: its name as JSON text, and a colon.
-pub(super) fn label(name: &str) -> Vec<u8> {
-    let mut label = Vec::with_capacity(name.len() + 3);
-    push_text(name, &mut label);
-    label.push(b':');
-    label
+/// Returns the name of a field as it precedes a value in a line: as JSON text with a colon.
+pub(super) fn quoted_name(name: &str) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(name.len() + 3);
+    push_text(name, &mut quoted);
+    quoted.push(b':');
+    quoted
 }

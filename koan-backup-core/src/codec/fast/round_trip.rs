@@ -1,28 +1,36 @@
-//! Whether a type keeps a row whose line is made of scalars, found out without reading that line.
+//! Tests without a JSON parser whether a line of single values round-trips through a type.
 //!
-//! The row is read as the type with the calls that `serde_json` would make for the line, and what the type writes is compared with
-//! the values of the line while it is written. So the line decodes as the type, and the type writes that very line. Where the calls
-//! would be others (numbers of 128 bits, a number that is asked for as anything, lists, structures), nothing is said. Text is given as
-//! text that does not outlive the call, which to serde is the same text as one that does.
+//! The type deserializes from the tokens through the calls that `serde_json` makes for the line, and what it
+//! serializes is compared with the tokens. If both succeed, the line decodes as the type, and the type writes
+//! this very line. Where `serde_json` would make other calls (128-bit numbers, numbers in `deserialize_any`,
+//! lists, structures), the test fails and the general path decides. Text is passed with `visit_str`, as
+//! `serde_json` does for text with escapes.
 
 mod comparison;
-mod doubt;
 mod reader;
 #[cfg(test)]
 mod tests;
+
+use std::cell::Cell;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::comparison::LineComparison;
-use self::doubt::Doubt;
 use self::reader::LineReader;
-use super::super::token::PlainRow;
+use super::super::token::LineTokens;
 
-/// Whether the plain line of `row`, which has scalars only, decodes as a `T` that writes this very line. `false` says nothing.
-pub(crate) fn keeps<T: Serialize + DeserializeOwned>(row: &PlainRow<'_>) -> bool {
-    let doubt = Doubt::default();
-    let value = T::deserialize(LineReader::new(row, &doubt));
-    // A type may pass over an error that it was given, after which `serde_json` would not find its place in the line.
-    !doubt.is_noted() && value.is_ok_and(|value| value.serialize(LineComparison::new(row)).is_ok())
+/// Returns whether a `T` can be read from a line of single values and serializes as the same line. `false`
+/// means that the general path must decide.
+pub(crate) fn tokens_round_trip<T: Serialize + DeserializeOwned>(line: &LineTokens<'_>) -> bool {
+    let has_failed = Cell::new(false);
+    let value = T::deserialize(LineReader::new(line, &has_failed));
+    // A type may ignore an error, after which `serde_json` would be at another position of the line.
+    !has_failed.get() && value.is_ok_and(|value| value.serialize(LineComparison::new(line)).is_ok())
+}
+
+/// Returns whether a name is that of a private type of `serde_json`, which its serializer and deserializer
+/// treat specially.
+fn is_private_to_serde_json(name: &str) -> bool {
+    name.starts_with("$serde_json::")
 }

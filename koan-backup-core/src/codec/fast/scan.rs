@@ -1,76 +1,145 @@
-//! The values of a line in the one form that a type of single values writes, found without a parser of JSON.
+//! Finds the tokens of a line without a JSON parser.
 //!
-//! Such a line is known but for its values: names in the order of the schema, no white space, text without escapes, numbers as
-//! `serde_json` writes them. Whatever differs is left to `serde_json`.
+//! Lines that a type writes have one form: no white space, escapes and numbers as `serde_json` writes them. A
+//! line in any other form is left to the general path.
 
 use std::borrow::Cow;
 
-use super::super::token::{Plain, PlainRow};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::super::row::{Projection, Slot};
-use crate::canonical::plain_length;
+use super::super::token::{LineTokens, Token};
+use crate::canonical::{plain_length, push_text};
 use crate::schema::LogicalType;
 
-impl<'l> PlainRow<'l> {
-    /// The row whose plain line, without its line feed, `line` is. `None` says nothing.
-    pub(crate) fn in_line(line: &'l [u8], fields: &'l Projection) -> Option<Self> {
-        let mut values = Vec::with_capacity(fields.len());
-        each(line, fields, |value| {
-            values.push(value);
-            Some(())
+impl<'l> LineTokens<'l> {
+    /// Finds the tokens of a line without its line feed. Returns `None` unless the line has a single value
+    /// for each field of the projection, in its order, and these tokens are written as the same line again.
+    pub(crate) fn scan(line: &'l [u8], fields: &'l Projection) -> Option<Self> {
+        let mut tokens = Vec::with_capacity(fields.len());
+        scan_fields(line, fields, |index, token| {
+            let is_expected = index == tokens.len() && token.is_scalar();
+            tokens.push(token);
+            is_expected.then_some(())
         })?;
-        Some(Self { projection: fields, values })
+        (tokens.len() == fields.len()).then_some(Self { projection: fields, tokens })
     }
 }
 
-/// Gives `take` the values of the row whose plain line, without its line feed, `line` is, in order. `None` says nothing, and is what
-/// `take` ends it with.
+/// Passes each token of a line without its line feed to `take`, with the index of its field. Returns `None`
+/// if the line is in another form than that of a type, or if `take` returns `None`.
 #[inline]
-pub(super) fn each<'l>(
+pub(super) fn scan_fields<'l>(
     line: &'l [u8],
     fields: &Projection,
-    mut take: impl FnMut(Plain<'l>) -> Option<()>,
+    mut take: impl FnMut(usize, Token<'l>) -> Option<()>,
 ) -> Option<()> {
-    let mut rest = std::str::from_utf8(line).ok()?;
-    let mut before = b'{';
-    for slot in fields.slots() {
-        let (value, behind) = value(slot, after(after(rest, &[before])?, slot.label())?)?;
-        take(value)?;
-        rest = behind;
-        before = b',';
-    }
-    (rest == "}" && !fields.is_empty()).then_some(())
-}
-
-/// What stands behind `expected`.
-#[inline]
-fn after<'l>(text: &'l str, expected: &[u8]) -> Option<&'l str> {
-    // Names and brackets are whole characters, so that what is behind them is text as well.
-    text.as_bytes().starts_with(expected).then(|| text.get(expected.len()..)).flatten()
-}
-
-/// The value that `text` begins with, and what stands behind it.
-#[inline]
-fn value<'l>(slot: &Slot, text: &'l str) -> Option<(Plain<'l>, &'l str)> {
-    let (plain, literal) = match text.as_bytes().first()? {
-        b'"' => {
-            let (content, behind) = text[1..].split_at(plain_length(&text.as_bytes()[1..]));
-            return Some((Plain::Text(Cow::Borrowed(content)), behind.strip_prefix('"')?));
+    let mut rest = std::str::from_utf8(line).ok()?.strip_prefix('{')?;
+    let mut expected = 0;
+    loop {
+        let (index, slot, text) = field(fields, expected, rest)?;
+        let (token, behind) = token(slot, text)?;
+        take(index, token)?;
+        expected = index + 1;
+        match behind.as_bytes().first()? {
+            b',' => rest = &behind[1..],
+            b'}' if behind.len() == 1 => return Some(()),
+            _ => return None,
         }
+    }
+}
+
+/// Returns the field whose name begins `text`, looked for at the index `expected` first, and the text behind
+/// the name.
+#[inline]
+fn field<'f, 'l>(
+    fields: &'f Projection,
+    expected: usize,
+    text: &'l str,
+) -> Option<(usize, &'f Slot, &'l str)> {
+    if let Some(slot) = fields.slots().get(expected)
+        && let Some(behind) = strip_name(slot, text)
+    {
+        return Some((expected, slot, behind));
+    }
+    find_field(fields, text)
+}
+
+/// Does what [`field`] does, without an expected index.
+#[cold]
+fn find_field<'f, 'l>(fields: &'f Projection, text: &'l str) -> Option<(usize, &'f Slot, &'l str)> {
+    let mut slots = fields.slots().iter().enumerate();
+    slots.find_map(|(index, slot)| Some((index, slot, strip_name(slot, text)?)))
+}
+
+#[inline]
+fn strip_name<'l>(slot: &Slot, text: &'l str) -> Option<&'l str> {
+    let name = slot.quoted_name();
+    // A name is whole characters, so the text behind it is valid as well.
+    text.as_bytes().starts_with(name).then(|| text.get(name.len()..)).flatten()
+}
+
+/// Returns the token that begins `text`, and the text behind it.
+#[inline]
+fn token<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
+    let (token, literal) = match text.as_bytes().first()? {
+        b'n' => (Token::Null, "null"),
+        _ if !slot.is_scalar() => return structure(text),
+        b'"' => return quoted(text),
         b'-' | b'0'..=b'9' if matches!(slot.logical(), LogicalType::Float { .. }) => {
             return float(slot, text);
         }
         b'-' | b'0'..=b'9' => return integer(text),
-        b'n' => (Plain::Null, "null"),
-        b't' => (Plain::Bool(true), "true"),
-        b'f' => (Plain::Bool(false), "false"),
+        b't' => (Token::Bool(true), "true"),
+        b'f' => (Token::Bool(false), "false"),
         _ => return None,
     };
-    Some((plain, text.strip_prefix(literal)?))
+    Some((token, text.strip_prefix(literal)?))
 }
 
-/// The integer that `text` begins with. If more of a number follows, it is not what is expected behind a value.
+/// Returns the text that begins `text` in quotation marks, and the text behind it.
 #[inline]
-fn integer(text: &str) -> Option<(Plain<'static>, &str)> {
+fn quoted(text: &str) -> Option<(Token<'_>, &str)> {
+    let (content, behind) = text[1..].split_at(plain_length(&text.as_bytes()[1..]));
+    match behind.as_bytes().first()? {
+        b'"' => Some((Token::Text(Cow::Borrowed(content)), &behind[1..])),
+        b'\\' => escaped(text),
+        _ => None,
+    }
+}
+
+/// Does what [`quoted`] does for text with escapes.
+fn escaped(text: &str) -> Option<(Token<'_>, &str)> {
+    let (content, behind) = parse_first::<String>(text)?;
+    // JSON has several escapes for one character, and types write only one of them.
+    let mut canonical = Vec::with_capacity(text.len() - behind.len());
+    push_text(&content, &mut canonical);
+    let is_canonical = canonical == text.as_bytes()[..text.len() - behind.len()];
+    is_canonical.then_some((Token::Text(Cow::Owned(content)), behind))
+}
+
+/// Returns the list or object that begins `text`, and the text behind it. Other values of such a field depend
+/// on its type.
+fn structure(text: &str) -> Option<(Token<'_>, &str)> {
+    if !text.starts_with(['{', '[']) {
+        return None;
+    }
+    let (json, behind) = parse_first::<&RawValue>(text)?;
+    Some((Token::Json(json.get()), behind))
+}
+
+/// Parses the JSON value that begins `text`, and returns the text behind it as well.
+fn parse_first<'l, T: Deserialize<'l>>(text: &'l str) -> Option<(T, &'l str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
+    let value = values.next()?.ok()?;
+    Some((value, text.get(values.byte_offset()..)?))
+}
+
+/// Returns the integer that begins `text`, and the text behind it. If the number goes on, that text is not a
+/// delimiter.
+#[inline]
+fn integer(text: &str) -> Option<(Token<'static>, &str)> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let is_negative = digits.len() < text.len();
     let (mut number, mut count) = (0u64, 0);
@@ -82,20 +151,21 @@ fn integer(text: &str) -> Option<(Plain<'static>, &str)> {
     if count == 0 || (digits[0] == b'0' && (count > 1 || is_negative)) {
         return None;
     }
-    let plain = match (is_negative, i64::try_from(number)) {
-        (true, _) => Plain::I64(0i64.checked_sub_unsigned(number)?),
-        (false, Ok(number)) => Plain::I64(number),
-        (false, Err(_)) => Plain::U64(number),
+    let token = match (is_negative, i64::try_from(number)) {
+        (true, _) => Token::I64(0i64.checked_sub_unsigned(number)?),
+        (false, Ok(number)) => Token::I64(number),
+        (false, Err(_)) => Token::U64(number),
     };
-    Some((plain, &text[count + usize::from(is_negative)..]))
+    Some((token, &text[count + usize::from(is_negative)..]))
 }
 
-/// The floating-point number that `text` begins with, if it is written so.
-fn float<'l>(slot: &Slot, text: &'l str) -> Option<(Plain<'l>, &'l str)> {
+/// Returns the floating-point number that begins `text`, if `serde_json` writes it in the same way, and the
+/// text behind it.
+fn float<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     let (text, behind) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
     let number = match *slot.logical() {
-        LogicalType::Float { bits } if bits > 32 => Plain::F64(text.parse().ok()?),
-        _ => Plain::F32(text.parse().ok()?),
+        LogicalType::Float { bits } if bits > 32 => Token::F64(text.parse().ok()?),
+        _ => Token::F32(text.parse().ok()?),
     };
     let mut written = Vec::with_capacity(text.len());
     (number.write(&mut written) && written == text.as_bytes()).then_some((number, behind))
@@ -131,31 +201,32 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_taken_is_written_again_as_it_is() {
+    fn the_tokens_of_a_line_are_written_as_the_same_line() {
         let fields = fields();
         for line in [
             r#"{"id":0,"ra\"te":0.1,"part":0.1,"text":"","flag":true}"#,
             r#"{"id":-9223372036854775808,"ra\"te":-0.0,"part":1e+30,"text":"ü, } \u","flag":false}"#,
             r#"{"id":18446744073709551615,"ra\"te":null,"part":null,"text":null,"flag":null}"#,
+            r#"{"id":1,"ra\"te":0.5,"part":0.5,"text":"a \"b\" \\ \n\u0001","flag":true}"#,
         ] {
             let line = line.replace(" \\u", "\u{1f600}");
-            let row =
-                PlainRow::in_line(line.as_bytes(), &fields).unwrap_or_else(|| panic!("a plain line: {line}"));
-            let mut again = Vec::new();
-            assert!(row.write(&mut again) && row.is_of_scalars());
-            assert_eq!(String::from_utf8(again).expect("text"), line);
+            let tokens =
+                LineTokens::scan(line.as_bytes(), &fields).unwrap_or_else(|| panic!("scanned: {line}"));
+            let mut written = Vec::new();
+            assert!(tokens.write(&mut written) && tokens.is_of_scalars());
+            assert_eq!(String::from_utf8(written).expect("text"), line);
         }
     }
 
     #[test]
-    fn whatever_would_be_written_in_another_way_is_left_to_the_parser() {
+    fn a_line_that_would_be_written_differently_is_not_scanned() {
         let fields = fields();
         let line = |id: &str, rate: &str, part: &str, text: &str, flag: &str| {
             format!(r#"{{"id":{id},"ra\"te":{rate},"part":{part},"text":{text},"flag":{flag}}}"#)
         };
         let usual = line("1", "0.5", "0.5", "\"a\"", "true");
-        assert!(PlainRow::in_line(usual.as_bytes(), &fields).is_some());
-        let mut others: Vec<Vec<u8>> = [
+        assert!(LineTokens::scan(usual.as_bytes(), &fields).is_some());
+        let mut rejected: Vec<Vec<u8>> = [
             line("01", "0.5", "0.5", "\"a\"", "true"),
             line("-0", "0.5", "0.5", "\"a\"", "true"),
             line("+1", "0.5", "0.5", "\"a\"", "true"),
@@ -174,7 +245,8 @@ mod tests {
             line("1", "1E5", "0.5", "\"a\"", "true"),
             line("1", "0.5", "0.30000000000000004", "\"a\"", "true"),
             line("1", "0.5", "0.5", r#""\u0061""#, "true"),
-            line("1", "0.5", "0.5", r#""a\"""#, "true"),
+            line("1", "0.5", "0.5", r#""a\/""#, "true"),
+            line("1", "0.5", "0.5", r#""a\"#, "true"),
             line("1", "0.5", "0.5", "\"a", "true"),
             line("1", "0.5", "0.5", "\"a\tb\"", "true"),
             line("1", "0.5", "0.5", "[1]", "true"),
@@ -186,19 +258,22 @@ mod tests {
             format!(" {usual}"),
             usual.replace("\"flag\":true", "\"text\":\"b\""),
             usual.replace(",\"flag\":true", ""),
+            usual.replace("{\"id\":1,", "{").replace("\"flag\":true", "\"flag\":true,\"id\":1"),
+            usual.replace("}", ",}"),
+            usual.replace("{", "{,"),
             usual.replace("ra\\\"te", "ra\\u0022te"),
             "{}".to_owned(),
             String::new(),
         ]
         .map(String::into_bytes)
         .to_vec();
-        others.extend((0..usual.len()).map(|length| usual.as_bytes()[..length].to_vec()));
-        others.push(line("1", "0.5", "0.5", "\"\u{e9}\"", "true").replace('\u{e9}', "?").into_bytes());
-        let last = others.last_mut().expect("pushed");
-        *last.iter_mut().find(|byte| **byte == b'?').expect("there") = 0xff;
-        for other in others {
-            let shown = String::from_utf8_lossy(&other).into_owned();
-            assert!(PlainRow::in_line(&other, &fields).is_none(), "{shown}");
+        rejected.extend((0..usual.len()).map(|length| usual.as_bytes()[..length].to_vec()));
+        rejected.push(line("1", "0.5", "0.5", "\"\u{e9}\"", "true").replace('\u{e9}', "?").into_bytes());
+        let last = rejected.last_mut().expect("pushed");
+        *last.iter_mut().find(|byte| **byte == b'?').expect("pushed") = 0xff;
+        for line in rejected {
+            let shown = String::from_utf8_lossy(&line).into_owned();
+            assert!(LineTokens::scan(&line, &fields).is_none(), "{shown}");
         }
     }
 }

@@ -1,60 +1,67 @@
-//! What a type writes, compared with a row while it writes.
+//! A serializer that compares what a type writes with the tokens of a line.
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::super::super::token::PlainRow;
-use super::super::super::compare::writes;
-use super::doubt::{Result, Unsure, is_raw};
+use super::super::super::compare::serializes_as;
+use super::super::super::fallback::Fallback;
+use super::super::super::token::LineTokens;
+use super::is_private_to_serde_json;
 use crate::refusal::{refuse_lists_and_variants, refuse_scalars};
 
-/// Takes what a type writes as long as it is what stands in the line of a row.
-pub(super) struct LineComparison<'a>(&'a PlainRow<'a>);
+type Result<T> = std::result::Result<T, Fallback>;
+
+/// Succeeds only if a type serializes as exactly this line.
+pub(super) struct LineComparison<'a>(&'a LineTokens<'a>);
 
 impl<'a> LineComparison<'a> {
-    pub(super) fn new(row: &'a PlainRow<'a>) -> Self {
-        Self(row)
+    pub(super) fn new(line: &'a LineTokens<'a>) -> Self {
+        Self(line)
     }
 }
 
 pub(super) struct FieldComparison<'a> {
-    row: &'a PlainRow<'a>,
+    line: &'a LineTokens<'a>,
     next: usize,
-    /// Of all fields so far: a type may pass over an error.
-    is_same: bool,
+    /// Whether all fields so far were equal; kept here, because a type may ignore an error.
+    is_equal: bool,
 }
 
 impl ser::SerializeStruct for FieldComparison<'_> {
     type Ok = ();
-    type Error = Unsure;
+    type Error = Fallback;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        let place = self.row.place(self.next);
+        let expected = self.line.get(self.next);
         self.next += 1;
-        self.is_same &= place.is_some_and(|(slot, stored)| slot.name() == key && writes(value, stored));
-        if self.is_same { Ok(()) } else { Err(Unsure) }
+        self.is_equal &=
+            expected.is_some_and(|(slot, token)| slot.name() == key && serializes_as(value, token));
+        if self.is_equal { Ok(()) } else { Err(Fallback) }
     }
 
     fn end(self) -> Result<()> {
-        if self.is_same && self.next == self.row.values.len() { Ok(()) } else { Err(Unsure) }
+        if self.is_equal && self.next == self.line.tokens.len() { Ok(()) } else { Err(Fallback) }
     }
 }
 
 impl<'a> Serializer for LineComparison<'a> {
     type Ok = ();
-    type Error = Unsure;
-    type SerializeMap = ser::Impossible<(), Unsure>;
+    type Error = Fallback;
+    type SerializeMap = ser::Impossible<(), Fallback>;
     type SerializeStruct = FieldComparison<'a>;
 
-    refuse_lists_and_variants!(Unsure);
+    refuse_lists_and_variants!(Fallback);
 
-    // The keys of a map are sorted in a line.
+    // A line has the keys of a map sorted, not in the order in which they are serialized.
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap> {
-        Err(Unsure)
+        Err(Fallback)
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<FieldComparison<'a>> {
-        if is_raw(name) { Err(Unsure) } else { Ok(FieldComparison { row: self.0, next: 0, is_same: true }) }
+        if is_private_to_serde_json(name) {
+            return Err(Fallback);
+        }
+        Ok(FieldComparison { line: self.0, next: 0, is_equal: true })
     }
 
-    refuse_scalars!(Unsure);
+    refuse_scalars!(Fallback);
 }

@@ -1,22 +1,34 @@
-//! A row as a type reads it: with the calls that `serde_json` makes for its line.
+//! A deserializer that reads a type from the tokens of a line, through the calls that `serde_json` makes for
+//! that line.
+
+use std::cell::Cell;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, VariantAccess, Visitor};
 
-use super::super::super::token::{Plain, PlainRow};
-use super::doubt::{Doubt, Result, Unsure, is_raw};
+use super::super::super::fallback::Fallback;
+use super::super::super::token::{LineTokens, Token};
+use super::is_private_to_serde_json;
 
-macro_rules! unsure {
+type Result<T> = std::result::Result<T, Fallback>;
+
+/// Sets the flag if the result is an error; a type may ignore the error itself.
+#[inline]
+fn flagged<T>(has_failed: &Cell<bool>, result: Result<T>) -> Result<T> {
+    result.inspect_err(|_| has_failed.set(true))
+}
+
+macro_rules! unsupported {
     ($($method:ident($($ty:ty),*)),* $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, $(_: $ty,)* _: V) -> Result<V::Value> {
-            self.doubt.of(Err(Unsure))
+            flagged(self.has_failed, Err(Fallback))
         })*
     };
 }
 
-/// Neither a line nor a value of one that is a scalar is any of these.
-macro_rules! neither_line_nor_scalar {
+/// The calls that no deserializer of this file supports.
+macro_rules! never_supported {
     () => {
-        unsure!(
+        unsupported!(
             deserialize_i128(),
             deserialize_u128(),
             deserialize_seq(),
@@ -26,10 +38,10 @@ macro_rules! neither_line_nor_scalar {
     };
 }
 
-/// Neither a line nor the name of a field or variant is any of these.
-macro_rules! neither_line_nor_name {
+/// The calls that only a value supports, and neither a line nor a name.
+macro_rules! supported_by_values_only {
     () => {
-        unsure!(
+        unsupported!(
             deserialize_bool(),
             deserialize_i8(),
             deserialize_i16(),
@@ -52,27 +64,28 @@ macro_rules! neither_line_nor_name {
     };
 }
 
-/// The line of a row, as `serde_json` reads it.
+/// Reads a line.
 pub(super) struct LineReader<'a> {
-    row: &'a PlainRow<'a>,
-    doubt: &'a Doubt,
+    line: &'a LineTokens<'a>,
+    has_failed: &'a Cell<bool>,
 }
 
 impl<'a> LineReader<'a> {
-    pub(super) fn new(row: &'a PlainRow<'a>, doubt: &'a Doubt) -> Self {
-        Self { row, doubt }
+    pub(super) fn new(line: &'a LineTokens<'a>, has_failed: &'a Cell<bool>) -> Self {
+        Self { line, has_failed }
     }
 }
 
 impl<'de> Deserializer<'de> for LineReader<'de> {
-    type Error = Unsure;
+    type Error = Fallback;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        let mut fields = LineFields { row: self.row, doubt: self.doubt, next: 0, is_at_value: false };
+        let mut fields =
+            LineFields { line: self.line, has_failed: self.has_failed, next: 0, is_at_value: false };
         let value = visitor.visit_map(&mut fields);
-        // A visitor that ends early leaves a part of the line, which is an error.
-        let is_at_end = fields.next == self.row.values.len();
-        self.doubt.of(value.and_then(|value| if is_at_end { Ok(value) } else { Err(Unsure) }))
+        // `serde_json` refuses a line of which the visitor has not read everything.
+        let is_at_end = fields.next == self.line.tokens.len();
+        flagged(self.has_failed, value.and_then(|value| if is_at_end { Ok(value) } else { Err(Fallback) }))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -93,62 +106,67 @@ impl<'de> Deserializer<'de> for LineReader<'de> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        if is_raw(name) { self.doubt.of(Err(Unsure)) } else { visitor.visit_newtype_struct(self) }
+        if is_private_to_serde_json(name) {
+            flagged(self.has_failed, Err(Fallback))
+        } else {
+            visitor.visit_newtype_struct(self)
+        }
     }
 
-    neither_line_nor_scalar!();
-    neither_line_nor_name!();
-    unsure!(deserialize_str(), deserialize_string(), deserialize_identifier(),);
+    never_supported!();
+    supported_by_values_only!();
+    unsupported!(deserialize_str(), deserialize_string(), deserialize_identifier(),);
 }
 
 struct LineFields<'a> {
-    row: &'a PlainRow<'a>,
-    doubt: &'a Doubt,
+    line: &'a LineTokens<'a>,
+    has_failed: &'a Cell<bool>,
     next: usize,
     is_at_value: bool,
 }
 
 impl<'de> MapAccess<'de> for &mut LineFields<'de> {
-    type Error = Unsure;
+    type Error = Fallback;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         if std::mem::replace(&mut self.is_at_value, true) {
-            return self.doubt.of(Err(Unsure));
+            return flagged(self.has_failed, Err(Fallback));
         }
-        match self.row.place(self.next) {
-            Some((slot, _)) => {
-                self.doubt.of(seed.deserialize(NameReader { name: slot.name(), doubt: self.doubt }).map(Some))
-            }
+        match self.line.get(self.next) {
+            Some((slot, _)) => flagged(
+                self.has_failed,
+                seed.deserialize(NameReader { name: slot.name(), has_failed: self.has_failed }).map(Some),
+            ),
             None => Ok(None),
         }
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         let is_at_value = std::mem::take(&mut self.is_at_value);
-        let Some((_, value)) = self.row.place(self.next).filter(|_| is_at_value) else {
-            return self.doubt.of(Err(Unsure));
+        let Some((_, token)) = self.line.get(self.next).filter(|_| is_at_value) else {
+            return flagged(self.has_failed, Err(Fallback));
         };
         self.next += 1;
-        self.doubt.of(seed.deserialize(ScalarReader { value, doubt: self.doubt }))
+        flagged(self.has_failed, seed.deserialize(ScalarReader { token, has_failed: self.has_failed }))
     }
 }
 
-/// The name of a field or of a variant.
+/// Reads the name of a field or of a variant.
 struct NameReader<'a> {
     name: &'a str,
-    doubt: &'a Doubt,
+    has_failed: &'a Cell<bool>,
 }
 
 impl<'de> Deserializer<'de> for NameReader<'_> {
-    type Error = Unsure;
+    type Error = Fallback;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(visitor.visit_str(self.name))
+        flagged(self.has_failed, visitor.visit_str(self.name))
     }
 
-    neither_line_nor_scalar!();
-    neither_line_nor_name!();
-    unsure!(
+    never_supported!();
+    supported_by_values_only!();
+    unsupported!(
         deserialize_option(),
         deserialize_newtype_struct(&'static str),
         deserialize_map(),
@@ -158,85 +176,100 @@ impl<'de> Deserializer<'de> for NameReader<'_> {
     serde::forward_to_deserialize_any! { str string identifier }
 }
 
-/// The name of a variant without content.
+/// Supports only variants without content.
 impl<'de> EnumAccess<'de> for NameReader<'_> {
-    type Error = Unsure;
+    type Error = Fallback;
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self)> {
-        let (name, doubt) = (self.name, self.doubt);
-        let variant = doubt.of(seed.deserialize(self))?;
-        Ok((variant, NameReader { name, doubt }))
+        let (name, has_failed) = (self.name, self.has_failed);
+        let variant = flagged(has_failed, seed.deserialize(self))?;
+        Ok((variant, NameReader { name, has_failed }))
     }
 }
 
 impl<'de> VariantAccess<'de> for NameReader<'_> {
-    type Error = Unsure;
+    type Error = Fallback;
 
     fn unit_variant(self) -> Result<()> {
         Ok(())
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value> {
-        self.doubt.of(Err(Unsure))
+        flagged(self.has_failed, Err(Fallback))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value> {
-        self.doubt.of(Err(Unsure))
+        flagged(self.has_failed, Err(Fallback))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value> {
-        self.doubt.of(Err(Unsure))
+        flagged(self.has_failed, Err(Fallback))
     }
 }
 
-/// A value of a line, as `serde_json` reads it.
+/// Reads a value of a line.
 struct ScalarReader<'a> {
-    value: &'a Plain<'a>,
-    doubt: &'a Doubt,
+    token: &'a Token<'a>,
+    has_failed: &'a Cell<bool>,
 }
 
 impl ScalarReader<'_> {
     #[inline]
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(match *self.value {
-            Plain::I64(v) => match u64::try_from(v) {
-                Ok(v) => visitor.visit_u64(v),
-                Err(_) => visitor.visit_i64(v),
+        flagged(
+            self.has_failed,
+            match *self.token {
+                Token::I64(v) => match u64::try_from(v) {
+                    Ok(v) => visitor.visit_u64(v),
+                    Err(_) => visitor.visit_i64(v),
+                },
+                Token::U64(v) => visitor.visit_u64(v),
+                Token::F64(v) => visitor.visit_f64(v),
+                _ => Err(Fallback),
             },
-            Plain::U64(v) => visitor.visit_u64(v),
-            Plain::F64(v) => visitor.visit_f64(v),
-            _ => Err(Unsure),
-        })
+        )
     }
 
     #[inline]
-    fn single<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(match *self.value {
-            Plain::F32(v) => visitor.visit_f64(v.into()),
-            _ => Err(Unsure),
-        })
+    fn single_precision<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        flagged(
+            self.has_failed,
+            match *self.token {
+                Token::F32(v) => visitor.visit_f64(v.into()),
+                _ => Err(Fallback),
+            },
+        )
     }
 
     #[inline]
     fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(self.value.text(|text| visitor.visit_str(text)).unwrap_or(Err(Unsure)))
+        flagged(
+            self.has_failed,
+            self.token.with_text(|text| visitor.visit_str(text)).unwrap_or(Err(Fallback)),
+        )
     }
 
     #[inline]
     fn boolean<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(match *self.value {
-            Plain::Bool(v) => visitor.visit_bool(v),
-            _ => Err(Unsure),
-        })
+        flagged(
+            self.has_failed,
+            match *self.token {
+                Token::Bool(v) => visitor.visit_bool(v),
+                _ => Err(Fallback),
+            },
+        )
     }
 
     #[inline]
     fn null<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(match self.value {
-            Plain::Null => visitor.visit_unit(),
-            _ => Err(Unsure),
-        })
+        flagged(
+            self.has_failed,
+            match self.token {
+                Token::Null => visitor.visit_unit(),
+                _ => Err(Fallback),
+            },
+        )
     }
 }
 
@@ -249,18 +282,18 @@ macro_rules! read_as {
 }
 
 impl<'de> Deserializer<'de> for ScalarReader<'de> {
-    type Error = Unsure;
+    type Error = Fallback;
 
     read_as!(number:
-        deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_u8, deserialize_u16, deserialize_u32,
-        deserialize_u64, deserialize_f64,
+        deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_u8, deserialize_u16,
+        deserialize_u32, deserialize_u64, deserialize_f64,
     );
-    read_as!(single: deserialize_f32);
+    read_as!(single_precision: deserialize_f32);
     read_as!(text: deserialize_char, deserialize_str, deserialize_string, deserialize_identifier);
     read_as!(boolean: deserialize_bool);
     read_as!(null: deserialize_unit);
-    neither_line_nor_scalar!();
-    unsure!(
+    never_supported!();
+    unsupported!(
         deserialize_bytes(),
         deserialize_byte_buf(),
         deserialize_map(),
@@ -268,21 +301,21 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
     );
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.value {
-            Plain::Null => self.null(visitor),
-            Plain::Bool(_) => self.boolean(visitor),
-            // With its feature `arbitrary_precision`, `serde_json` has another call for numbers.
+        match self.token {
+            Token::Null => self.null(visitor),
+            Token::Bool(_) => self.boolean(visitor),
+            // For numbers, `serde_json` makes another call with its feature `arbitrary_precision`.
             _ => self.text(visitor),
         }
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.doubt.of(visitor.visit_unit())
+        flagged(self.has_failed, visitor.visit_unit())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.value {
-            Plain::Null => self.doubt.of(visitor.visit_none()),
+        match self.token {
+            Token::Null => flagged(self.has_failed, visitor.visit_none()),
             _ => visitor.visit_some(self),
         }
     }
@@ -292,7 +325,11 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        if is_raw(name) { self.doubt.of(Err(Unsure)) } else { visitor.visit_newtype_struct(self) }
+        if is_private_to_serde_json(name) {
+            flagged(self.has_failed, Err(Fallback))
+        } else {
+            visitor.visit_newtype_struct(self)
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -301,8 +338,8 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        let doubt = self.doubt;
-        let variant = |name: &str| visitor.visit_enum(NameReader { name, doubt });
-        doubt.of(self.value.text(variant).unwrap_or(Err(Unsure)))
+        let has_failed = self.has_failed;
+        let variant = |name: &str| visitor.visit_enum(NameReader { name, has_failed });
+        flagged(has_failed, self.token.with_text(variant).unwrap_or(Err(Fallback)))
     }
 }
