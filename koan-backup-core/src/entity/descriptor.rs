@@ -299,8 +299,8 @@ impl EntityCodec {
     }
 
     /// Returns the values of the fields of a line, in order, without reading the type. The result is
-    /// meaningless unless it is known that the line [round-trips](Self::round_trips). Returns `None` if only
-    /// the type can tell the values.
+    /// meaningless unless it is known that the line [round-trips](Self::round_trips). Returns `None` if the
+    /// values depend on the type.
     pub fn extract_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
         codec::extract_values(line, &self.schema, &self.fields)
     }

@@ -14,7 +14,7 @@ use crate::value::Value;
 /// Returns the values of a line without its line feed, one for each field of the schema, whose projection is
 /// `fields`. A field that the line does not have is [`Value::Null`].
 ///
-/// Returns `None` if only the type can tell the values. The result is meaningless for a line that does not
+/// Returns `None` if the values depend on the type. The result is meaningless for a line that does not
 /// round-trip.
 pub(crate) fn extract_values<'l>(
     line: &'l [u8],
@@ -46,4 +46,88 @@ fn value<'l>(field: &FieldSchema, token: Token<'l>) -> Option<Value<'l>> {
         (Token::I64(number), LogicalType::Integer { .. }) => Value::I64(number),
         (token, _) => return normalize(field, token.into_value()?).ok(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::codec::general::decode;
+
+    #[derive(Serialize, Deserialize)]
+    struct Article {
+        id: i64,
+        title: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        tags: Option<Vec<String>>,
+        digest: Vec<u8>,
+        price: Option<f64>,
+        meta: serde_json::Value,
+    }
+
+    fn schema() -> EntitySchema {
+        let field = |name: &str, logical| FieldSchema {
+            name: name.to_owned(),
+            column: None,
+            rust_type: String::new(),
+            logical,
+            wire: WireForm::Plain,
+            nullable: true,
+            key: name == "id",
+            required: false,
+        };
+        let fields = vec![
+            field("id", LogicalType::Integer { bits: 64, signed: true }),
+            field("title", LogicalType::Text),
+            field("tags", LogicalType::List),
+            field("digest", LogicalType::Bytes),
+            field("price", LogicalType::Float { bits: 64 }),
+            field("meta", LogicalType::Json),
+        ];
+        EntitySchema { fields, open: false, variants: false }
+    }
+
+    fn extract(line: &str) -> Option<Vec<Value<'_>>> {
+        let schema = schema();
+        extract_values(line.as_bytes(), &schema, &Projection::of(&schema))
+    }
+
+    #[test]
+    fn extracted_values_are_those_that_the_type_serializes() {
+        for line in [
+            r#"{"id":1,"title":"a","tags":["b","]}"],"digest":[1,255],"price":0.5,"meta":{"a":[1,{"b":"}"}]}}"#,
+            r#"{"id":-1,"title":"a \"b\" \\ \n","digest":[],"price":null,"meta":null}"#,
+            r#"{"id":0,"title":"","tags":[],"digest":[0],"price":1e300,"meta":[]}"#,
+        ] {
+            let record = decode::<Article>(line.as_bytes(), &schema()).expect("a line of the type");
+            assert_eq!(extract(line), Some(record.values), "{line}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_in_any_order() {
+        let line = r#"{"price":0.5,"id":1,"digest":[1]}"#;
+        let bytes = Value::Bytes(vec![1].into());
+        let expected = [Value::I64(1), Value::Null, Value::Null, bytes, Value::F64(0.5), Value::Null];
+        assert_eq!(extract(line).as_deref(), Some(&expected[..]));
+    }
+
+    #[test]
+    fn values_that_only_the_type_can_tell_are_not_extracted() {
+        for line in [
+            r#"{"id":1,"meta":1.50}"#,
+            r#"{"id":1,"meta":"text"}"#,
+            r#"{"id":1,"price":5}"#,
+            r#"{"id":1,"more":5}"#,
+            r#"{"id":1,"meta":{}"#,
+            r#"{"id":1,"meta":{]}"#,
+            r#"{"id":1,"meta":{}}}"#,
+            r#"{"id":1,"digest":[256]}"#,
+            r#"{"id":1 }"#,
+            "{}",
+        ] {
+            assert_eq!(extract(line), None, "{line}");
+        }
+    }
 }

@@ -39,18 +39,18 @@ pub(super) fn scan_fields<'l>(
     let mut expected = 0;
     loop {
         let (index, slot, text) = field(fields, expected, rest)?;
-        let (token, behind) = token(slot, text)?;
+        let (token, tail) = token(slot, text)?;
         take(index, token)?;
         expected = index + 1;
-        match behind.as_bytes().first()? {
-            b',' => rest = &behind[1..],
-            b'}' if behind.len() == 1 => return Some(()),
+        match tail.as_bytes().first()? {
+            b',' => rest = &tail[1..],
+            b'}' if tail.len() == 1 => return Some(()),
             _ => return None,
         }
     }
 }
 
-/// Returns the field whose name begins `text`, looked for at the index `expected` first, and the text behind
+/// Returns the field whose name begins `text`, looked for at the index `expected` first, and the text after
 /// the name.
 #[inline]
 fn field<'f, 'l>(
@@ -59,9 +59,9 @@ fn field<'f, 'l>(
     text: &'l str,
 ) -> Option<(usize, &'f Slot, &'l str)> {
     if let Some(slot) = fields.slots().get(expected)
-        && let Some(behind) = strip_name(slot, text)
+        && let Some(tail) = strip_name(slot, text)
     {
-        return Some((expected, slot, behind));
+        return Some((expected, slot, tail));
     }
     find_field(fields, text)
 }
@@ -76,11 +76,11 @@ fn find_field<'f, 'l>(fields: &'f Projection, text: &'l str) -> Option<(usize, &
 #[inline]
 fn strip_name<'l>(slot: &Slot, text: &'l str) -> Option<&'l str> {
     let name = slot.quoted_name();
-    // A name is whole characters, so the text behind it is valid as well.
+    // A name is whole characters, so the text after it is valid as well.
     text.as_bytes().starts_with(name).then(|| text.get(name.len()..)).flatten()
 }
 
-/// Returns the token that begins `text`, and the text behind it.
+/// Returns the token that begins `text`, and the text after it.
 #[inline]
 fn token<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     let (token, literal) = match text.as_bytes().first()? {
@@ -98,12 +98,12 @@ fn token<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     Some((token, text.strip_prefix(literal)?))
 }
 
-/// Returns the text that begins `text` in quotation marks, and the text behind it.
+/// Returns the text that begins `text` in quotation marks, and the text after it.
 #[inline]
 fn quoted(text: &str) -> Option<(Token<'_>, &str)> {
-    let (content, behind) = text[1..].split_at(plain_length(&text.as_bytes()[1..]));
-    match behind.as_bytes().first()? {
-        b'"' => Some((Token::Text(Cow::Borrowed(content)), &behind[1..])),
+    let (content, tail) = text[1..].split_at(plain_length(&text.as_bytes()[1..]));
+    match tail.as_bytes().first()? {
+        b'"' => Some((Token::Text(Cow::Borrowed(content)), &tail[1..])),
         b'\\' => escaped(text),
         _ => None,
     }
@@ -111,32 +111,32 @@ fn quoted(text: &str) -> Option<(Token<'_>, &str)> {
 
 /// Does what [`quoted`] does for text with escapes.
 fn escaped(text: &str) -> Option<(Token<'_>, &str)> {
-    let (content, behind) = parse_first::<String>(text)?;
+    let (content, tail) = parse_first::<String>(text)?;
     // JSON has several escapes for one character, and types write only one of them.
-    let mut canonical = Vec::with_capacity(text.len() - behind.len());
+    let mut canonical = Vec::with_capacity(text.len() - tail.len());
     push_text(&content, &mut canonical);
-    let is_canonical = canonical == text.as_bytes()[..text.len() - behind.len()];
-    is_canonical.then_some((Token::Text(Cow::Owned(content)), behind))
+    let is_canonical = canonical == text.as_bytes()[..text.len() - tail.len()];
+    is_canonical.then_some((Token::Text(Cow::Owned(content)), tail))
 }
 
-/// Returns the list or object that begins `text`, and the text behind it. Other values of such a field depend
+/// Returns the list or object that begins `text`, and the text after it. Other values of such a field depend
 /// on its type.
 fn structure(text: &str) -> Option<(Token<'_>, &str)> {
     if !text.starts_with(['{', '[']) {
         return None;
     }
-    let (json, behind) = parse_first::<&RawValue>(text)?;
-    Some((Token::Json(json.get()), behind))
+    let (json, tail) = parse_first::<&RawValue>(text)?;
+    Some((Token::Json(json.get()), tail))
 }
 
-/// Parses the JSON value that begins `text`, and returns the text behind it as well.
+/// Parses the JSON value that begins `text`, and returns the text after it as well.
 fn parse_first<'l, T: Deserialize<'l>>(text: &'l str) -> Option<(T, &'l str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     let value = values.next()?.ok()?;
     Some((value, text.get(values.byte_offset()..)?))
 }
 
-/// Returns the integer that begins `text`, and the text behind it. If the number goes on, that text is not a
+/// Returns the integer that begins `text`, and the text after it. If the number goes on, that text is not a
 /// delimiter.
 #[inline]
 fn integer(text: &str) -> Option<(Token<'static>, &str)> {
@@ -160,15 +160,15 @@ fn integer(text: &str) -> Option<(Token<'static>, &str)> {
 }
 
 /// Returns the floating-point number that begins `text`, if `serde_json` writes it in the same way, and the
-/// text behind it.
+/// text after it.
 fn float<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
-    let (text, behind) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
+    let (text, tail) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
     let number = match *slot.logical() {
         LogicalType::Float { bits } if bits > 32 => Token::F64(text.parse().ok()?),
         _ => Token::F32(text.parse().ok()?),
     };
     let mut written = Vec::with_capacity(text.len());
-    (number.write(&mut written) && written == text.as_bytes()).then_some((number, behind))
+    (number.write(&mut written) && written == text.as_bytes()).then_some((number, tail))
 }
 
 #[cfg(test)]

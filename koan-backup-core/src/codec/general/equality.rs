@@ -167,12 +167,12 @@ mod tests {
     #[test]
     fn json_is_compared_by_its_content() {
         assert!(json_equal(r#"{"a": 1, "b": [1.0, "ü"]}"#, r#"{"b":[1,"\u00fc"],"a":1}"#));
-        for (stored, kept) in [
+        for (stored, written) in [
             (r#"{"a":1,"zip":"8000"}"#, r#"{"a":1}"#),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
             ("12345678901234567890123", "1.2345678901234568e22"),
         ] {
-            assert!(!json_equal(stored, kept), "{stored}");
+            assert!(!json_equal(stored, written), "{stored}");
         }
     }
 
