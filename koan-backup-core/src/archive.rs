@@ -15,6 +15,7 @@ mod object;
 mod pending;
 mod reader;
 mod records;
+mod unpublished;
 mod upload;
 mod writer;
 
@@ -41,5 +42,6 @@ pub(crate) use object::ArchiveObject;
 pub(crate) use pending::PendingArchive;
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::{BlockFault, StoredBlock};
+pub(crate) use unpublished::{UnpublishedArchive, discard_unpublished};
 pub(crate) use upload::{FinishedUpload, UploadNote, UploadWriter};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

@@ -16,6 +16,26 @@ pub(crate) async fn until_cancelled<T>(
     cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(Error::cancelled()))
 }
 
+/// Does work that must not be dropped at once when it is cancelled, because it cannot be undone: waits for its end for `limit`, and for
+/// no longer than `grace` once it is cancelled. Returns none if it has not ended by then: what it did is not known.
+pub(crate) async fn ended_within<T>(
+    cancel: &CancellationToken,
+    limit: Duration,
+    grace: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let given_up = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        biased;
+        ended = work => Some(ended),
+        () = tokio::time::sleep(limit) => None,
+        () = given_up => None,
+    }
+}
+
 /// Cancels work that takes longer than a limit.
 #[derive(Debug)]
 pub(crate) struct TimeLimit {

@@ -4,6 +4,7 @@ mod acknowledgement;
 pub(crate) mod beside;
 mod cache;
 pub(crate) mod damage;
+pub(crate) mod durable;
 mod entry;
 mod health;
 pub(crate) mod latest;
@@ -24,14 +25,16 @@ pub use health::{CatalogHealth, Expectations, StaleEntity, Undone};
 pub(crate) use health::{Judged, VerificationRecord, health};
 pub use losses::Shrunk;
 pub(crate) use losses::{MOST_PERCENT, losses};
-pub(crate) use origin::{Lookup, Origin, origin_note};
+pub(crate) use origin::{Lookup, Origin};
 pub(crate) use query::{Asked, Filter};
 pub use query::{CatalogPage, Order, SortBy};
 pub use reference::BackupRef;
 pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
-pub(crate) use stored::{StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published};
+pub(crate) use stored::{
+    StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published, published_soon,
+};
 pub use unlisted::{UnlistedArchive, UnlistedState};
 pub use unreadable::UnreadableManifest;
 

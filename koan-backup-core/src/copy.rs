@@ -6,7 +6,6 @@
 mod options;
 mod report;
 mod run;
-mod unpublished;
 
 pub(crate) use options::CopyOptions;
 pub use report::CopyReport;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use declaration::{
-    EntityDeclaration, FieldDeclaration, OrderProbe, Presence, Shape, traced_with, wire_with,
+    EntityDeclaration, FieldDeclaration, OrderProbe, Presence, Shape, order_with, traced_with, wire_with,
 };
 pub(crate) use descriptor::crate_of;
 pub use descriptor::{EntityCodec, EntityDescriptor};

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Listener, OperationLog, operation_listener};
 use crate::identity::ApplicationIdentity;
 use crate::inventory::Inventory;
+use crate::names::names;
 use crate::provider::Provider;
 use crate::selection::Selection;
 use crate::storage::Storage;
@@ -235,10 +236,4 @@ pub(crate) fn require_recipients<'a>(
             ),
         )),
     }
-}
-
-/// Names in an error text: `a`, `b`.
-pub(crate) fn names<S: AsRef<str>>(names: impl Iterator<Item = S>) -> String {
-    let names: Vec<_> = names.map(|name| format!("`{}`", name.as_ref())).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

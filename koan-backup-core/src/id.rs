@@ -14,6 +14,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct BackupId(Uuid);
 
 impl BackupId {
+    /// When its backup began, to the millisecond, if the id tells it.
+    pub(crate) fn time(&self) -> Option<jiff::Timestamp> {
+        let id = self.as_uuid();
+        let (seconds, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
+        jiff::Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
+    }
+
     /// Wraps a UUID.
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)

@@ -98,15 +98,18 @@ impl Lease {
     /// Makes sure that the lease is held and renews it. The answer says until when it is held, and bounds what is done next.
     ///
     /// # Errors
-    /// It was lost ([`ErrorKind::Busy`]), or the storage fails.
+    /// It was lost ([`ErrorKind::Busy`]), the work was cancelled, or the storage fails.
     pub(crate) async fn confirm(&self) -> Result<Confirmed> {
-        loop {
-            let confirmed = self.renew(None).await?;
-            // This process may have been suspended since the storage answered. A lease that has expired is not renewed.
-            if confirmed.is_current() {
-                return Ok(confirmed);
+        let confirmed = async {
+            loop {
+                let confirmed = self.renew(None).await?;
+                // This process may have been suspended since the storage answered. A lease that has expired is not renewed.
+                if confirmed.is_current() {
+                    return Ok(confirmed);
+                }
             }
-        }
+        };
+        until_cancelled(&self.lost(), confirmed).await.map_err(|error| self.lost_or(error))
     }
 
     /// Takes one step that cannot be undone: the lease is confirmed right before it, and the step ends while the lease is held.
@@ -130,6 +133,14 @@ impl Lease {
         // Not dropped halfway: what it writes must not arrive after the release.
         let renewed = tokio::spawn(async move { keeper.confirm(work).await }).await;
         renewed.map_err(task_lost)?
+    }
+
+    /// The error of a lease that was lost, in the place of a cancellation that followed from it.
+    fn lost_or(&self, error: Error) -> Error {
+        match self.keeper.as_ref().and_then(|keeper| keeper.loss()) {
+            Some(lost) if error.kind() == ErrorKind::Cancelled => lost,
+            _ => error,
+        }
     }
 
     /// The error of work that ended with `error`: that of the lease, if it was lost and the work stopped for that reason.

@@ -31,7 +31,11 @@ mod lease;
 mod lines;
 mod machine_state;
 mod maintenance;
+mod names;
+mod operation;
 mod own_thread;
+#[doc(hidden)]
+pub mod private_files;
 mod provider;
 mod prune;
 mod recover;
@@ -87,9 +91,10 @@ pub use machine_state::{KnownPlace, MachineState};
 pub use maintenance::{MaintenanceReport, ProfileMaintenance};
 pub use own_thread::on_own_thread;
 pub use provider::{
-    Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey, Provider,
-    ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink, RestoreLevel, RestoreSession,
-    RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot, WriteCounts,
+    Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey,
+    NOT_KEPT_ELSEWHERE, Provider, ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink,
+    RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot,
+    WriteCounts,
 };
 pub use prune::{PruneReport, RemovedBackup};
 pub use recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
@@ -111,7 +116,8 @@ pub mod __private {
 
     pub use crate::entity::{
         Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration,
-        ScopeMode, Shape, traced_with, wire_with,
+        ScopeMode, Shape, order_with, traced_with, wire_with,
     };
     pub use crate::registry::{KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES};
+    pub use crate::schema::{Refused, Sampler, Unordered};
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{create_private_directories, create_private_file};
+use crate::private_files::{create_private_directories, create_private_file};
 
 /// The version of the files that this version writes.
 const FORMAT_VERSION: u32 = 1;
@@ -29,6 +29,10 @@ pub struct MachineState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KnownPlace {
+    /// What sort of place it is, such as `storage profile`.
+    pub kind: String,
+    /// Where it is. Empty if the file that remembers it is damaged.
+    pub location: String,
     /// The marks that it bore.
     pub marks: Vec<String>,
     /// The file that remembers it. Whoever emptied the place on purpose removes this file.
@@ -57,6 +61,62 @@ pub(crate) fn default_directory() -> PathBuf {
 }
 
 impl MachineState {
+    /// The state directory of an application: the one that it names with `state_directory`, or `.koan`, or `/var/koan` where the
+    /// environment variable `KOAN_ENV` is `production`.
+    ///
+    /// # Errors
+    /// The path cannot be made absolute.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
+        Self::new(directory.as_ref())
+    }
+
+    /// All the places that are remembered, in no order.
+    ///
+    /// A place is never forgotten by itself: that it cannot be found is just what it is remembered for.
+    ///
+    /// # Errors
+    /// The state directory cannot be read.
+    pub fn places(&self) -> Result<Vec<KnownPlace>> {
+        let unread = |source| {
+            let text = format!("the state directory `{}` cannot be read", self.directory.display());
+            Error::with_source(ErrorKind::Storage, text, source)
+        };
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unread)?,
+        };
+        let mut places = Vec::new();
+        for entry in entries {
+            let file = entry.map_err(unread)?.path();
+            if file.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let place = serde_json::from_slice::<PlaceFile>(&fs::read(&file).map_err(unread)?).ok();
+            let (kind, location, marks) =
+                place.map(|place| (place.kind, place.location, place.marks)).unwrap_or_default();
+            places.push(KnownPlace { kind, location, marks, file });
+        }
+        Ok(places)
+    }
+
+    /// Forgets a place that was given up, moved or emptied on purpose, and says whether it was remembered. The next use of that
+    /// location begins a new place.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn forget_place(&self, kind: &str, location: &str) -> Result<bool> {
+        let file = self.file(kind, location);
+        match fs::remove_file(&file) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => {
+                let text =
+                    format!("`{}` cannot be removed, so `{location}` is not forgotten", file.display());
+                Err(Error::with_source(ErrorKind::Storage, text, source))
+            }
+        }
+    }
+
     pub(crate) fn new(directory: &Path) -> Result<Self> {
         let absolute = std::path::absolute(directory).map_err(|source| {
             Error::with_source(
@@ -77,8 +137,9 @@ impl MachineState {
         match fs::read(&file) {
             Ok(content) => {
                 // A file that is damaged tells that the place was used all the same.
-                let place = serde_json::from_slice::<PlaceFile>(&content);
-                Ok(Some(KnownPlace { marks: place.map(|place| place.marks).unwrap_or_default(), file }))
+                let marks = serde_json::from_slice::<PlaceFile>(&content).map(|place| place.marks);
+                let (kind, location) = (kind.to_owned(), location.to_owned());
+                Ok(Some(KnownPlace { kind, location, marks: marks.unwrap_or_default(), file }))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::with_source(
@@ -165,6 +226,14 @@ mod tests {
         assert_eq!(known.marks, ["1", "2"]);
         assert_eq!(state.known_place("storage", "y").expect("read"), None);
         assert_eq!(state.known_place("json", "x").expect("read"), None);
+        let mut places = state.places().expect("listed");
+        assert_eq!(places.len(), 1);
+        assert_eq!(places.remove(0), known);
+        state.remember_place("json", "x", None).expect("written");
+        assert!(state.forget_place("json", "x").expect("forgotten"));
+        assert!(!state.forget_place("json", "x").expect("forgotten before"));
+        assert_eq!(state.known_place("json", "x").expect("read"), None);
+        assert!(state.known_place("storage", "x").expect("read").is_some(), "another kind is another place");
         fs::write(&known.file, "{").expect("written");
         assert!(state.known_place("storage", "x").expect("read").is_some(), "a damaged file is no new place");
     }

@@ -18,7 +18,7 @@ pub use restore::{
     ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
     Severity, WriteCounts,
 };
-pub use sink::{Flow, ReadSummary, RecordSink};
+pub use sink::{Flow, NOT_KEPT_ELSEWHERE, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};
 
 use crate::consistency::Consistency;

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(crate) use known::known_type;
-pub(crate) use order::{Unordered, first_difference, unordered};
+pub use order::{Unordered, unordered_with};
+pub(crate) use order::{first_difference, unordered};
 pub use sample::WireForm;
 pub(crate) use sample::{wire_form, wire_form_with};
+pub use sampled::{Refused, Sampler};
 pub use trace::{TraceError, Traced, Tracer};
 pub(crate) use trace::{trace, trace_field, trace_names, trace_with};
 

@@ -26,8 +26,8 @@ impl SeriesName {
         BackupName::new(name).map(|name| Self(name.as_str().to_owned()))
     }
 
-    /// The series of a name: the name without a date, or a date and time, at its end. A bare year or number stays. A name that
-    /// is only a date belongs to `default`.
+    /// The series of a name: the name without a date, or a date and time, at its end. A bare year or number stays, and so does a date
+    /// with anything else behind it. A name that is only a date belongs to `default`. A date has a year of four digits, first or last.
     ///
     /// ```
     /// # use koan_backup_core::{BackupName, SeriesName};
@@ -81,6 +81,12 @@ mod tests {
             "2026_11_29",
             "2026.11.29",
             "2024-02-29",
+            "29-11-2026",
+            "29.11.2026",
+            "11-29-2026",
+            "05_06_2026",
+            "29-11-2026 02-00",
+            "29.11.2026T02:00:00Z",
             "2026-11-29T02-00-00",
             "2026-11-29 02-00-00",
             "2026-11-29-02-00-00",
@@ -139,6 +145,14 @@ mod tests {
             "2026-11-29-before-the-move",
             "nightly-2026-11-29-1",
             "nightly-2026-11_29",
+            "nightly-29-11_2026",
+            "nightly-31-11-2026",
+            "nightly-13-13-2026",
+            "nightly-29-11-26",
+            "nightly-29112026",
+            "nightly-11-2026",
+            "nightly-2026-11-29T03:00:00Z-eu",
+            "release-10.12.3026",
             "nightly-2026-11-29 UTC",
             "nightly-2026-1-5",
             "nightly-2026-11-29T",

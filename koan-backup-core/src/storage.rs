@@ -4,6 +4,7 @@ mod bandwidth;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
 mod disk;
+mod durability;
 mod failure;
 mod files;
 mod listing;
@@ -24,7 +25,6 @@ use object_store::multipart::MultipartStore;
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
-pub(crate) use self::disk::{create_private_directories, create_private_file};
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::listing::{FileStamp, ListedFile};
 pub(crate) use self::multipart::Aborted;
@@ -230,12 +230,16 @@ impl Storage {
         }
     }
 
-    /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what could not be synced
-    /// is read from memory, and is gone after a loss of power.
-    pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
-        let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
-        let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
-        !is_disk && !matches!(self.sort, Sort::Directory(_))
+    /// Whether it is the same directory as another one, through a link perhaps, or the same place in the same bucket.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        match (&self.sort, &other.sort) {
+            (Sort::Directory(one), Sort::Directory(other)) => {
+                one.path() == other.path()
+                    || one.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
+            }
+            (Sort::Cloud { identity: one }, Sort::Cloud { identity: other }) => one == other,
+            _ => false,
+        }
     }
 
     /// Whose clock the times of its files are by.

@@ -133,8 +133,9 @@ pub(crate) async fn problem(
     backup: &StoredBackup<'_>,
     options: &VerifyOptions,
 ) -> Result<Option<String>> {
-    let identities = identities_for(environment, &backup.manifest).await?;
-    let verified = match opened(backup.clone(), &identities).await {
+    let cancel = &options.cancel;
+    let identities = until_cancelled(cancel, identities_for(environment, &backup.manifest)).await?;
+    let verified = match until_cancelled(cancel, opened(backup.clone(), &identities)).await {
         Ok(backup) => {
             let report = run(environment, &backup, options, &identities).await?;
             // A backup that failed in part must still hold whole what it holds.

@@ -11,7 +11,6 @@ mod keys;
 mod line;
 mod lines;
 mod lock;
-mod modes;
 mod name;
 mod presence;
 mod rows;

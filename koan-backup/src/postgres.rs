@@ -18,6 +18,7 @@
 mod address;
 mod catalog;
 mod column_type;
+mod composite;
 mod connection;
 mod coverage;
 mod ddl;
@@ -25,8 +26,10 @@ mod derived;
 #[cfg(test)]
 mod documented;
 mod error;
+mod insert_only;
 mod mapping;
 mod materialized;
+mod null_form;
 mod older_rows;
 mod options;
 mod physical;

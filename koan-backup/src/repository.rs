@@ -30,11 +30,15 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// There is no transaction around a restore: what a restore that fails has written stays, and the error says so.
 ///
-/// After a target was written it is read again: each record of the archive must be there. A database that takes keys for one that
-/// differ, such as e-mail addresses in either case, would lose records otherwise; [`comparable_key`](Self::comparable_key) says so.
+/// After a target was written it is read again: each record of the archive must be there, with the values that were written. Values
+/// may come back in another form: `1` as `1.0`, an instant in another offset, the names of JSON objects in another order. A record
+/// that was skipped or changed on the way fails the restore with its key. A database that takes keys for one that differ, such as
+/// e-mail addresses in either case, would lose records otherwise; [`comparable_key`](Self::comparable_key) says so. After records were
+/// removed for `replace_existing`, the target is read once more, and none of them may be there.
 ///
 /// Keys are held in memory: of all records while they are read, because they come in any order and two of one key must be found;
-/// during a restore those that are there and those of the archive; and, with `replace_existing`, the records that go.
+/// during a restore those that are there and those of the archive, with a hash of 32 bytes of each record; and, with
+/// `replace_existing`, the records that go.
 #[async_trait]
 pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// All the records, in any order. The stream ends after the last one; a failure is an item, never an early end.

@@ -18,7 +18,7 @@
 //!   index is counted. Rows that an index hides or repeats fail the backup.
 //! - **Restores** are one transaction. Foreign keys may be broken until the commit, deleting cascades nowhere, and triggers
 //!   do not fire: what they did is in the archive already. Full-text indexes with external content are rebuilt within the
-//!   transaction. What else triggers fill and no archive holds makes a restore fail before it writes, unless it is named with
+//!   transaction, with the rows that their triggers choose. What else triggers fill and no archive holds makes a restore fail before it writes, unless it is named with
 //!   [`SqliteOptions::recomputed`].
 
 mod bind;
@@ -87,10 +87,10 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, or makes an empty one where there is none.
+    /// Opens the database at `path`, which must exist: [`SqliteOptions::create_if_missing`] makes one.
     ///
     /// # Errors
-    /// The path is a directory, its directory does not exist, or the file is not an SQLite database.
+    /// The file does not exist, the path is a directory, its directory does not exist, or the file is not an SQLite database.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         Self::options(path).open()
     }

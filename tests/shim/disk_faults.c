@@ -1,12 +1,15 @@
 /* Loaded into a process before the C library: makes calls on files fail that a file of faults names.
  *
- * KOAN_TEST_FAULTS names that file. Each of its lines is a fault: `CALL SUBSTRING ERRNO TIMES`, where CALL is `link`, `sync` (of a file)
- * or `syncdir` (of a directory), SUBSTRING is part of the path (`*` for any), and TIMES is `once` or `always`. A fault that happened
+ * KOAN_TEST_FAULTS names that file. Each of its lines is a fault: `CALL SUBSTRING ERRNO TIMES`, where CALL is `open`, `link`, `sync` (of a file)
+ * or `syncdir` (of a directory), SUBSTRING is part of the path (`*` for any), and TIMES is `once`, `second` (the first such
+ * call goes well, the next one fails) or `always`. A fault that happened
  * `once` is appended to the file as `done`, as Linux tells of an error of writing once.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,12 @@ static int fault(const char *call, const char *path) {
         if (sscanf(line, "%63s %2047s %d %63s", name, part, &number, times) != 4) continue;
         if (strcmp(name, call) != 0) continue;
         if (strcmp(part, "*") != 0 && !strstr(path, part)) continue;
+        if (strcmp(times, "second") == 0) {
+            fseek(faults, -(long)strlen("second\n"), SEEK_CUR);
+            fputs("once  ", faults);
+            fclose(faults);
+            return 0;
+        }
         result = number;
         if (strcmp(times, "once") == 0) {
             fseek(faults, -(long)strlen(line), SEEK_CUR);
@@ -65,4 +74,27 @@ int linkat(int fromfd, const char *from, int tofd, const char *to, int flags) {
     if (error) { errno = error; return -1; }
     if (!real) real = (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
     return real(fromfd, from, tofd, to, flags);
+}
+
+static int open_with(const char *name, const char *path, int flags, mode_t mode) {
+    int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, name);
+    int error = fault("open", path);
+    if (error) { errno = error; return -1; }
+    return real(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return open_with("open", path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return open_with("open64", path, flags, mode);
 }

@@ -3,6 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName, Severity, VerifyReport};
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
+use koan_backup_tests::refusals::restore_as_reported;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -142,9 +143,9 @@ impl Today {
 
     /// The error of a restore before which nothing was written.
     async fn refused(&self, id: BackupId) -> Error {
-        let error = self.koan.restore(id).await.expect_err("refused");
+        let error = restore_as_reported(|| self.koan.restore(id)).await.expect_err("refused");
         self.empty();
-        self.koan.restore(id).without_verification().await.expect_err("refused");
+        restore_as_reported(|| self.koan.restore(id).without_verification()).await.expect_err("refused");
         self.empty();
         error
     }
@@ -187,7 +188,10 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
                 assert!(error.to_string().contains(&format!("format version {version}")), "{what}: {error}");
             }
             // It hides no other backup, and is reported.
-            let named = today.koan.restore("nightly").await.expect_err("not readable").to_string();
+            let named = restore_as_reported(|| today.koan.restore("nightly"))
+                .await
+                .expect_err("not readable")
+                .to_string();
             assert!(named.contains(&format!("format version {version}")), "{what}: {named}");
             assert!(today.koan.backups().await.expect("listed").is_empty());
             let unreadable = today.koan.catalog().unreadable().await.expect("listed");
@@ -250,7 +254,9 @@ async fn a_type_that_denies_unknown_fields_refuses_a_lost_field_whatever_is_acce
     let today = archived.today::<strict::User, then::Order>().await;
     let error = today.refused(archived.id).await;
     assert!(error.chain().contains("User") && error.chain().contains("email"), "{}", error.chain());
-    let error = today.koan.restore(archived.id).allow_field_loss().await.expect_err("refused");
+    let error = restore_as_reported(|| today.koan.restore(archived.id).allow_field_loss())
+        .await
+        .expect_err("refused");
     today.empty();
     assert!(error.chain().contains("`User`"), "{}", error.chain());
     assert!(!error.chain().contains(SECRET), "{}", error.chain());
@@ -327,7 +333,10 @@ async fn a_type_that_changed_so_that_records_do_not_decode_is_refused_without_qu
     for part in ["`User`", "`entities/User.jsonl`", "block 0", "record 0", "`name`"] {
         assert!(error.contains(part), "{part} is not in {error}");
     }
-    let late = today.koan.restore(archived.id).without_verification().await.expect_err("refused").chain();
+    let late = restore_as_reported(|| today.koan.restore(archived.id).without_verification())
+        .await
+        .expect_err("refused")
+        .chain();
     assert!(late.contains("`User`, block 0, record 0") && late.contains("`name`"), "{late}");
     let report: VerifyReport = today.koan.verify(archived.id).await.expect("a report");
     assert!(!report.is_valid());
@@ -365,9 +374,13 @@ async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_
     let typed = today.koan.restore(archived.id).entity::<then::User>().await.expect("restored");
     assert_eq!(typed.entities.len(), 1);
     assert_eq!(today.users(), 3);
-    let error = today.koan.restore(archived.id).entities(["Order"]).await.expect_err("still unknown");
+    let error = restore_as_reported(|| today.koan.restore(archived.id).entities(["Order"]))
+        .await
+        .expect_err("still unknown");
     assert!(error.to_string().contains("`Order`"), "{error}");
-    let error = today.koan.restore(archived.id).entities(["Nobody"]).await.expect_err("not in it");
+    let error = restore_as_reported(|| today.koan.restore(archived.id).entities(["Nobody"]))
+        .await
+        .expect_err("not in it");
     assert!(error.to_string().contains("Nobody"), "{error}");
 }
 

@@ -218,6 +218,22 @@ async fn backups_that_record_no_environment_are_used_with_a_message_and_removed_
     assert_eq!(listed.iter().map(|entry| entry.id()).collect::<Vec<_>>(), [same, nameless]);
     assert_eq!(koan.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(same));
     assert_eq!(koan.catalog().health(&Expectations::new()).await.expect("looked at").unidentified, 2);
+    // Rekeying all of them leaves alone what another application may need, as a retention does.
+    let summary = koan.rekey_all().await.expect("listed");
+    assert_eq!(
+        (summary.unidentified.as_slice(), summary.others.as_slice()),
+        (&[same, nameless][..], &[other][..])
+    );
+    assert!(
+        summary.failed.is_empty() && summary.notes()[0].contains(".include_unidentified()"),
+        "{summary:?}"
+    );
+    let summary = koan.rekey_all().include_unidentified().await.expect("listed");
+    let asked: Vec<_> = summary.failed.iter().map(|(id, _)| *id).collect();
+    assert!(
+        asked == [same, nameless] && summary.unidentified.is_empty(),
+        "there are no recipients: {summary:?}"
+    );
     // As soon as there is one of its own, that is the one.
     let own = profile.backup(&koan).await;
     let newer = profile.backup(&koan).await;

@@ -3,6 +3,7 @@
 
 use koan_backup::BackupStatus;
 use koan_backup::prelude::*;
+use koan_backup_tests::refusals::restore_as_reported;
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -126,13 +127,19 @@ async fn a_selection_that_names_what_is_not_there_is_refused() {
     let only_words = koan.backup("filtered").entity::<Member>().entity::<Word>();
     let error = only_words.filter(|entity| entity.name() == "Word").await.expect_err("one is filtered out");
     assert!(error.to_string().contains("`Member` is named"), "{error}");
-    let error = koan.restore("all").exclude(["Memebr"]).replace_existing().await.expect_err("mistyped");
+    let error = restore_as_reported(|| koan.restore("all").exclude(["Memebr"]).replace_existing())
+        .await
+        .expect_err("mistyped");
     assert!(error.to_string().contains("no entity is called `Memebr`"), "{error}");
-    let error = koan.restore("all").set("archvie").await.expect_err("no such set");
+    let error = restore_as_reported(|| koan.restore("all").set("archvie")).await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let error = koan.restore("all").entities(["Word", "Wrod"]).await.expect_err("one of them is not there");
+    let error = restore_as_reported(|| koan.restore("all").entities(["Word", "Wrod"]))
+        .await
+        .expect_err("one of them is not there");
     assert!(error.to_string().contains("does not hold `Wrod`"), "{error}");
-    let error = koan.restore("all").exclude(["Word", "Member"]).await.expect_err("nothing is left");
+    let error = restore_as_reported(|| koan.restore("all").exclude(["Word", "Member"]))
+        .await
+        .expect_err("nothing is left");
     assert!(error.to_string().contains("anything that is selected"), "{error}");
 }
 

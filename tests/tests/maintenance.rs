@@ -177,6 +177,7 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         format!("leases/restore/{0}/{0}.json#12", ids[0]),
         format!("manifests/{}.json#1", ids[0]),
         format!("pins/{}.json#3", ids[0]),
+        "removals/backup-a-20260101-000000-0a1b2c3d.zip.json#1".to_owned(),
     ];
     let young = format!("manifests/{}.json#2", ids[0]);
     let foreign = [
@@ -184,6 +185,7 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         "manifests/0000000001.json#a",
         "manifests/0000000001.json#",
         "notes/0000000001.json#1",
+        "removals/notes.zip.json#1",
     ];
     for path in old.iter().map(String::as_str).chain([young.as_str()]).chain(foreign) {
         let file = shop.folder.path().join(path);
@@ -197,9 +199,26 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
     let mut left = report.profiles[0].leftovers.clone();
     left.sort();
     assert_eq!(left, old, "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 12);
+    assert_eq!(report.profiles[0].freed_bytes, 15);
     assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
     assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
+}
+
+#[tokio::test]
+async fn temporary_files_are_judged_by_the_time_at_which_maintenance_looked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = HandClock::at(&(jiff::Timestamp::now() - Duration::from_secs(2 * 86_400)).to_string());
+    let koan = context(Storage::local(folder.path()).expect("a folder"), &clock).await;
+    let id = koan.backup("nightly").await.expect("a backup").id();
+    let file = folder.path().join(format!("manifests/{id}.json#1"));
+    std::fs::write(&file, b"123").expect("written");
+    // It is older than a day now, and was not when maintenance looked.
+    age(&file, Duration::from_secs(2 * 86_400 + 3600));
+    let report = koan.maintenance().await.expect("ran");
+    assert!(report.profiles[0].leftovers.is_empty() && file.exists(), "{report:?}");
+    clock.pass(24);
+    let report = koan.maintenance().await.expect("ran");
+    assert!(!file.exists(), "{report:?}");
 }
 
 #[tokio::test]

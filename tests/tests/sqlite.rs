@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupStatus, Severity};
+use koan_backup_tests::refusals::restore_as_reported;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -192,7 +193,7 @@ async fn keep_leaves_existing_rows_alone_and_fail_undoes_everything() {
     shop.sql("UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;");
     let restore = || shop.koan.restore("nightly").entity::<User>();
     let before = shop.dump();
-    let error = restore().on_conflict(ConflictMode::Fail).await.expect_err("exists");
+    let error = restore_as_reported(|| restore().on_conflict(ConflictMode::Fail)).await.expect_err("exists");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("User") && error.to_string().contains("id=1"), "{error}");
     assert_eq!(shop.dump(), before);
@@ -222,7 +223,9 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
     // The record before the one that fails is written first, and must go again.
     shop.sql("DELETE FROM users WHERE id IN (1, 2); INSERT INTO users VALUES (20, 'b@example.org', 1);");
     let before = shop.dump();
-    let error = shop.koan.restore("nightly").entity::<User>().await.expect_err("the address is taken");
+    let error = restore_as_reported(|| shop.koan.restore("nightly").entity::<User>())
+        .await
+        .expect_err("the address is taken");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     let text = error.chain();
     assert!(text.contains("users.email") && text.contains("id=2"), "{text}");
@@ -231,7 +234,9 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
 
     shop.sql("DELETE FROM users; DELETE FROM purchase_line; DELETE FROM Purchase;");
     let before = shop.dump();
-    let error = shop.koan.restore("nightly").entity::<Purchase>().await.expect_err("users are missing");
+    let error = restore_as_reported(|| shop.koan.restore("nightly").entity::<Purchase>())
+        .await
+        .expect_err("users are missing");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.chain().contains("Purchase") && error.chain().contains("users"), "{error:?}");
     assert_eq!(shop.dump(), before);
@@ -280,7 +285,7 @@ async fn viability_tells_what_would_go_wrong_without_writing() {
         check.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
     assert_eq!(finding.entity.as_deref(), Some("PurchaseLine"));
     assert_eq!(check.record_count, 8);
-    let error = shop.koan.restore("nightly").await.expect_err("not viable");
+    let error = restore_as_reported(|| shop.koan.restore("nightly")).await.expect_err("not viable");
     assert!(error.to_string().contains("nothing was written"), "{error}");
     assert_eq!(shop.dump_of_master(), before);
     shop.koan.restore("nightly").create_missing().await.expect("made");

@@ -181,6 +181,59 @@ async fn a_manifest_that_cannot_be_read_is_reported_and_hides_no_other() {
 }
 
 #[tokio::test]
+async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_reported_where_the_user_looks() {
+    let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
+    let ids = shop.nightly(3).await;
+    let path = |id: BackupId| shop.path(&format!("manifests/{id}.json"));
+    let says = |text: &str, unread: BackupId, used: BackupId| {
+        text.contains(&path(unread).file_name().expect("a name").to_string_lossy().into_owned())
+            && text.contains(&used.to_string())
+            && text.contains("a newer one may have been meant")
+            && text.contains("recover()")
+    };
+    let whole = std::fs::read(path(ids[2])).expect("a manifest");
+    std::fs::write(path(ids[2]), "{").expect("written");
+    for wanted in ["nightly", "latest"] {
+        let told = |messages: &[String]| messages.iter().any(|message| says(message, ids[2], ids[1]));
+        let messages = |findings: &[koan_backup::Finding]| -> Vec<String> {
+            findings.iter().map(|finding| finding.message.clone()).collect()
+        };
+        let viability = shop.koan.restore(wanted).viability().await.expect("assessed");
+        assert!(told(&messages(&viability.findings)), "{wanted}: {viability:?}");
+        let restored = shop.koan.restore(wanted).replace_existing().await.expect("restored");
+        assert_eq!(restored.id, ids[1]);
+        assert!(told(&messages(&restored.findings)), "{wanted}: {restored:?}");
+        let verified = shop.koan.verify(wanted).await.expect("verified");
+        assert!(told(&verified.notes), "{wanted}: {verified:?}");
+        let differs = shop.koan.diff(ids[0], wanted).await.expect("compared");
+        assert!(told(&differs.notes), "{wanted}: {differs:?}");
+    }
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    assert!(health.problems.iter().any(|problem| problem.contains(&ids[2].to_string())), "{health:?}");
+    // Whoever names a backup by its id means no other.
+    let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
+    assert!(
+        !restored.findings.iter().any(|finding| finding.message.contains("may have been meant")),
+        "{restored:?}"
+    );
+    // One that is older than the newest does not matter.
+    std::fs::write(path(ids[2]), whole).expect("written");
+    std::fs::write(path(ids[0]), "{").expect("written");
+    for wanted in ["nightly", "latest"] {
+        let verified = shop.koan.verify(wanted).await.expect("verified");
+        assert_eq!((verified.id, verified.notes.len()), (ids[2], 0), "{verified:?}");
+    }
+    // Where none is left, the error says why.
+    for id in ids {
+        std::fs::write(path(id), "{").expect("written");
+    }
+    for wanted in ["nightly", "latest"] {
+        let error = shop.koan.restore(wanted).await.expect_err("none can be read");
+        assert!(error.to_string().contains("3 manifest(s) cannot be read"), "{wanted}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_backup_dated_in_the_future_does_not_silence_checks_of_age() {
     let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
     let past = shop.nightly(1).await;

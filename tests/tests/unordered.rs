@@ -123,7 +123,89 @@ enum Loose {
     Several(HashSet<String>),
 }
 
+/// Read into a buffer of serde: its fields are not asked for.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Empty,
+    Point { x: i64, y: Option<f64> },
+    Labelled { title: String, tags: HashSet<String> },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value")]
+enum Adjacent {
+    Number(i64),
+    Several(HashSet<i64>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum TaggedOptional {
+    One {
+        id: u8,
+    },
+    Some {
+        note: Option<String>,
+        marks: Option<HashSet<u16>>,
+        #[serde(default)]
+        rest: Vec<i64>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Base {
+    name: String,
+    size: f64,
+    tags: HashSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WithFlat {
+    id: i64,
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WithFlatOptional {
+    id: i64,
+    #[serde(flatten)]
+    base: Optional,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Optional {
+    label: Option<String>,
+    #[serde(default)]
+    tags: HashSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+struct TaggedStruct {
+    name: String,
+    tags: HashSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WithFlatMap {
+    id: i64,
+    #[serde(flatten)]
+    rest: HashMap<String, HashSet<String>>,
+}
+
 entities! {
+    InFlatMap { inner: WithFlatMap } "inner.w02"
+    InTagged { choice: Tagged } "choice.tags"
+    InTaggedList { choice: Vec<Tagged> } "choice[].tags"
+    InTaggedMaybe { choice: Option<Box<Tagged>> } "choice.tags"
+    InAdjacent { choice: Adjacent } "choice.value"
+    InTaggedOptional { choice: TaggedOptional } "choice.marks"
+    InFlat { inner: WithFlat } "inner.tags"
+    InFlatList { inner: Vec<WithFlat> } "inner[].tags"
+    InFlatOptional { inner: WithFlatOptional } "inner.tags"
+    InTaggedStruct { inner: TaggedStruct } "inner.tags"
     Plain { tags: HashSet<String> } "tags"
     Numbers { tags: HashSet<i64> } "tags"
     Flags { tags: HashSet<bool> } "tags"
@@ -145,6 +227,74 @@ entities! {
     Through { tags: Transparent } "tags"
     Hidden { tags: Converted } "tags"
     Untagged { tags: Loose } "tags"
+}
+
+/// Writes the elements as they come.
+mod as_they_come {
+    use std::collections::HashSet;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(all: &HashSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(|one| one.to_uppercase()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<HashSet<String>, D::Error> {
+        Ok(Vec::<String>::deserialize(deserializer)?.into_iter().map(|one| one.to_lowercase()).collect())
+    }
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct With {
+    id: i64,
+    #[serde(with = "as_they_come")]
+    tags: HashSet<String>,
+}
+
+fn in_a_list<S: Serializer>(all: &HashMap<String, i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all)
+}
+
+fn from_a_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, i64>, D::Error> {
+    Ok(Vec::<(String, i64)>::deserialize(deserializer)?.into_iter().collect())
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct Listing {
+    id: i64,
+    #[serde(serialize_with = "in_a_list", deserialize_with = "from_a_list")]
+    numbers: HashMap<String, i64>,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct ReadOnly {
+    id: i64,
+    #[serde(deserialize_with = "as_they_come::deserialize")]
+    tags: HashSet<String>,
+}
+
+/// A field of a variant.
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(tag = "kind")]
+enum Document {
+    Letter {
+        id: i64,
+    },
+    Report {
+        id: i64,
+        #[serde(with = "as_they_come")]
+        tags: HashSet<String>,
+    },
+}
+
+#[tokio::test]
+async fn an_unordered_collection_that_functions_read_and_write_fails_the_start() {
+    assert_refused::<With>("With.tags").await;
+    assert_refused::<Listing>("Listing.numbers").await;
+    assert_refused::<ReadOnly>("ReadOnly.tags").await;
+    assert_refused::<Document>("Document.tags").await;
 }
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -169,6 +319,18 @@ struct Sorted {
     tags: HashSet<String>,
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum TaggedSorted {
+    None,
+    Some {
+        at: chrono::NaiveDate,
+        #[serde(serialize_with = "sorted")]
+        tags: HashSet<String>,
+        price: rust_decimal::Decimal,
+    },
+}
+
 #[derive(Debug, PartialEq, Serialize, Deserialize, Entity)]
 struct Remedied {
     id: i64,
@@ -177,6 +339,8 @@ struct Remedied {
     map: HashMap<String, i64>,
     #[serde(serialize_with = "sorted")]
     tags: HashSet<String>,
+    tagged: Vec<TaggedSorted>,
+    any: serde_json::Value,
 }
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -197,6 +361,8 @@ async fn ordered_and_sorted_collections_and_maps_are_accepted_and_come_back() {
         list: vec![3, 1, 2],
         map: words().map(|word| (word, id)).collect(),
         tags: words().collect(),
+        tagged: vec![TaggedSorted::None],
+        any: serde_json::Value::Null,
     };
     koan.data::<Remedied>().upsert_many((0..20).map(record)).await.expect("written");
 }
@@ -224,6 +390,29 @@ impl From<Password> for String {
 struct Guarded {
     id: i64,
     words: HashSet<Password>,
+}
+
+/// Nothing that is tried is accepted in a variant.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum GuardedVariant {
+    One { password: Password, words: HashSet<i64> },
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct GuardedTagged {
+    id: i64,
+    choice: GuardedVariant,
+}
+
+#[tokio::test]
+async fn a_buffered_value_that_cannot_be_tried_is_a_warning() {
+    let koan = start::<GuardedTagged>().await.expect("a start");
+    let warnings = koan.inventory().warnings.join("\n");
+    assert!(
+        warnings.contains("`GuardedTagged.choice`") && warnings.contains("could not be tried"),
+        "{warnings}"
+    );
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use super::writer::ArchiveWriter;
 use crate::cancellation::until_cancelled;
 use crate::encryption::Recipients;
 use crate::error::{Error, Result};
+use crate::id::BackupId;
 use crate::storage::{PATIENCE, Storage};
 
 /// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.
@@ -19,25 +20,27 @@ pub(crate) struct PendingArchive {
 }
 
 impl PendingArchive {
-    /// Begins to store an archive at `path`, sealed as a whole for `recipients` if there are any.
+    /// Begins to store the archive of a backup at `path`, sealed as a whole for `recipients` if there are any.
     pub(crate) async fn begin(
         storage: &Storage,
+        id: BackupId,
         path: Path,
         recipients: Option<Recipients>,
         created_at: Timestamp,
         cancel: &CancellationToken,
     ) -> Result<(ArchiveWriter, Self)> {
-        let (writer, pending) = Self::begin_upload(storage, path, cancel).await?;
+        let (writer, pending) = Self::begin_upload(storage, id, path, cancel).await?;
         Ok((ArchiveWriter::start(writer, recipients, created_at), pending))
     }
 
     /// Begins to store at `path` an archive that is written already.
     pub(crate) async fn begin_upload(
         storage: &Storage,
+        id: BackupId,
         path: Path,
         cancel: &CancellationToken,
     ) -> Result<(UploadWriter, Self)> {
-        let begun = Upload::begin(storage, path.clone());
+        let begun = Upload::begin(storage, id, path.clone());
         let mut begun = std::pin::pin!(begun);
         let (writer, upload) = tokio::select! {
             biased;
@@ -55,7 +58,7 @@ impl PendingArchive {
 
     /// Stores what `produce` writes, and gives what it gives. When this returns an error, nothing is at the path.
     ///
-    /// Cancelling stops `produce` where it stands. Completing the archive is not cancelled.
+    /// Cancelling stops `produce` and the completion of the archive where they stand, and then waits for the store for a short time only.
     pub(crate) async fn store<T>(
         mut self,
         produce: impl Future<Output = Result<(T, FinishedUpload)>>,
@@ -73,7 +76,7 @@ impl PendingArchive {
                 return Err(error);
             }
         };
-        self.upload.complete(&written).await?;
+        self.upload.complete(&written, cancel).await?;
         let FinishedUpload { size_bytes, sha256 } = written;
         Ok((produced, ArchiveFile { file: self.path.to_string(), size_bytes, sha256 }))
     }

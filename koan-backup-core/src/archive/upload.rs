@@ -14,11 +14,15 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use self::begun::BegunUpload;
 pub(crate) use self::note::UploadNote;
+use super::unpublished::discard_unpublished;
+use crate::cancellation::until_cancelled;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::BackupId;
 use crate::storage::Storage;
 
 /// Parts that wait for the store at most.
@@ -85,6 +89,8 @@ impl io::Write for ArchiveSink {
 #[derive(Debug)]
 pub(super) struct Upload {
     storage: Storage,
+    /// The backup whose archive it is.
+    id: BackupId,
     path: Path,
     begun: BegunUpload,
     parts: mpsc::Receiver<Bytes>,
@@ -99,7 +105,7 @@ pub(crate) struct FinishedUpload {
 
 impl Upload {
     /// Begins an upload. Nothing shows at `path` until [`complete`](Self::complete).
-    pub(super) async fn begin(storage: &Storage, path: Path) -> Result<(UploadWriter, Self)> {
+    pub(super) async fn begin(storage: &Storage, id: BackupId, path: Path) -> Result<(UploadWriter, Self)> {
         let begun = BegunUpload::begin(storage, &path).await?;
         let part_bytes = storage.part_bytes();
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
@@ -111,7 +117,7 @@ impl Upload {
             hasher: Sha256::new(),
             written: 0,
         };
-        Ok((writer, Self { storage: storage.clone(), path, begun, parts }))
+        Ok((writer, Self { storage: storage.clone(), id, path, begun, parts }))
     }
 
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
@@ -127,18 +133,26 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the archive appear, whole, and compares its size with what was written.
-    pub(super) async fn complete(&mut self, written: &FinishedUpload) -> Result<()> {
-        let checked = match self.begun.complete().await {
-            Ok(()) => self.check_size(written).await,
-            Err(source) => {
+    /// Makes the archive appear, whole, and compares its size with what was written. If that fails or is cancelled, nothing stays.
+    pub(super) async fn complete(
+        &mut self,
+        written: &FinishedUpload,
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let completed = async {
+            let completed = self.begun.complete().await;
+            completed.map_err(|source| failed(self.storage.location(), &self.path, source))
+        };
+        let checked = match until_cancelled(cancel, completed).await {
+            Ok(()) => until_cancelled(cancel, self.check_size(written)).await,
+            Err(error) => {
                 self.abort().await;
-                Err(failed(self.storage.location(), &self.path, source))
+                Err(error)
             }
         };
         if checked.is_err() {
             // It may have been completed all the same, and the answer was lost.
-            self.storage.discard(&self.path).await;
+            discard_unpublished(&self.storage, self.id, &self.path).await;
         }
         checked
     }

@@ -50,7 +50,8 @@ impl Attempt<'_> {
         let path = archive_path(name, created_at, &id, self.storage.encryption());
         let recipients = self.environment.archive_recipients(self.storage)?.cloned();
         let (writer, pending) =
-            PendingArchive::begin(self.storage, path, recipients, created_at, &self.options.cancel).await?;
+            PendingArchive::begin(self.storage, id, path, recipients, created_at, &self.options.cancel)
+                .await?;
         let (mut manifest, archive) =
             pending.store(Box::pin(self.produce(writer, failures)), &self.options.cancel).await?;
         manifest.archive = Some(archive);

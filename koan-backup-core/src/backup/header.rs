@@ -64,12 +64,5 @@ async fn newest(storage: &Storage) -> Result<Option<Timestamp>> {
             source,
         )
     })?;
-    Ok(listed.iter().filter_map(|file| manifest_id(&file.path).and_then(time_of)).max())
-}
-
-/// The time in an id, to the millisecond.
-fn time_of(id: BackupId) -> Option<Timestamp> {
-    let id = id.as_uuid();
-    let (seconds, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
-    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
+    Ok(listed.iter().filter_map(|file| manifest_id(&file.path).and_then(|id| id.time())).max())
 }

@@ -1,9 +1,10 @@
 //! Which entities a backup reads, in which order. Every way of backing up goes through here, and so through the policies.
 
 use crate::entity::{EntityCodec, Policy};
-use crate::environment::{Environment, names};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SetName;
+use crate::names::names;
 use crate::selection::Selection;
 
 /// A covered entity that a backup reads.

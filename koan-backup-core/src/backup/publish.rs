@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::header::Header;
 use super::options::BackupOptions;
@@ -13,8 +14,9 @@ use crate::archive::{
     ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
     DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
     FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument,
-    VerificationSummary, document, document_fits, entry, manifest_fits, manifest_path,
+    VerificationSummary, discard_unpublished, document, document_fits, entry, manifest_fits, manifest_path,
 };
+use crate::cancellation::ended_within;
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -179,19 +181,25 @@ fn too_large(manifest: &Manifest) -> Error {
     )
 }
 
-/// Makes the backup exist, and waits for that no longer than `patience`. If it fails, no archive stays that no manifest names.
-pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Duration) -> Result<()> {
+/// Makes the backup exist, and waits for that no longer than `patience`, and for a short time only once it is cancelled. If it fails, no
+/// archive stays that no manifest names.
+pub(super) async fn publish(
+    storage: &Storage,
+    manifest: &Manifest,
+    patience: Duration,
+    cancel: &CancellationToken,
+) -> Result<()> {
     let (path, content) = (manifest_path(&manifest.id), manifest.published().to_json());
     if !manifest_fits(&content) {
         if let Some(archive) = &manifest.archive {
-            storage.discard(&archive.file.as_str().into()).await;
+            discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
         }
         return Err(too_large(manifest));
     }
     let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    let created = timeout(patience, storage.create(&path, content.clone())).await;
-    let is_answered = created.is_ok();
-    let created = created.unwrap_or_else(|_| {
+    let created = ended_within(cancel, patience, PATIENCE, storage.create(&path, content.clone())).await;
+    let is_answered = created.is_some();
+    let created = created.unwrap_or_else(|| {
         let text =
             format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
         Err(Error::new(ErrorKind::Storage, text))
@@ -204,7 +212,7 @@ pub(super) async fn publish(storage: &Storage, manifest: &Manifest, patience: Du
         // What was not answered may be written yet.
         Ok(Ok(None)) if is_answered => {
             if let Some(archive) = &manifest.archive {
-                storage.discard(&archive.file.as_str().into()).await;
+                discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
             }
             Err(error)
         }
@@ -328,12 +336,12 @@ mod tests {
         for warnings in [vec!["x".repeat(limit)], vec!["x,".repeat(600_000), "y,".repeat(600_000)]] {
             let manifest = manifest(warnings);
             assert_eq!(require_readable(&manifest).expect_err("too large").kind(), ErrorKind::Unsupported);
-            publish(&storage, &manifest, PATIENCE).await.expect_err("too large");
+            publish(&storage, &manifest, PATIENCE, &CancellationToken::new()).await.expect_err("too large");
             assert_eq!(storage.size(&manifest_path(&manifest.id)).await.expect("asked"), None);
         }
         let manifest = manifest(vec!["x".repeat(limit - (8 << 10))]);
         require_readable(&manifest).expect("it fits");
-        publish(&storage, &manifest, PATIENCE).await.expect("published");
+        publish(&storage, &manifest, PATIENCE, &CancellationToken::new()).await.expect("published");
         let listed = crate::catalog::list_all(&storage).await.expect("listed");
         assert_eq!((listed.backups.len(), listed.unreadable.len()), (1, 0), "what is written is read");
     }

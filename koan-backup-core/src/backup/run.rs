@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tracing::{Instrument as _, Span};
+use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Failures, Snapshots};
 use super::header::Header;
@@ -12,15 +12,16 @@ use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
 use super::verification::verified;
-use crate::archive::{BackupStatus, Compressor, Manifest, archive_path};
-use crate::cancellation::{TimeLimit, until_cancelled};
-use crate::catalog;
-use crate::environment::{Environment, names, require_recipients};
+use crate::archive::{BackupStatus, Compressor, Manifest, archive_path, discard_unpublished};
+use crate::cancellation::until_cancelled;
+use crate::environment::{Environment, require_recipients};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
 use crate::id::{BackupName, SetName};
 use crate::lease::{Lease, Subject, Work};
-use crate::storage::Storage;
+use crate::names::names;
+use crate::operation::{Ended, Operation};
+use crate::storage::{PATIENCE, Storage};
 
 /// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
 pub(crate) async fn run(
@@ -29,41 +30,30 @@ pub(crate) async fn run(
     options: &BackupOptions,
 ) -> Result<BackupReport> {
     let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
-    let limit = TimeLimit::new(&options.cancel, options.timeout);
-    let limited = BackupOptions { cancel: limit.token(), ..options.clone() };
-    let operation = Operation { limit: &limit, span: &span };
+    let operation = Operation::new(environment, span, &options.cancel, options.timeout);
+    let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
+    let log = |ended: Ended<'_, BackupReport>| match ended {
+        Ended::Completed(report) => tracing::info!(
+            target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
+        ),
+        Ended::Failed(error) => {
+            tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
+        }
+    };
     let work = async {
-        if environment.logs_operations() {
+        if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        let ended = limit.run(Box::pin(run_limited(environment, name, &limited, operation))).await;
-        if environment.logs_operations() {
-            match &ended {
-                Ok(report) => tracing::info!(
-                    target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
-                ),
-                Err(error) => {
-                    tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
-                }
-            }
-        }
-        ended
+        run_limited(environment, name, &limited, &operation).await
     };
-    work.instrument(span.clone()).await
-}
-
-/// What surrounds the work of one backup.
-#[derive(Clone, Copy)]
-struct Operation<'a> {
-    limit: &'a TimeLimit,
-    span: &'a Span,
+    operation.run(Box::pin(work), log).await
 }
 
 async fn run_limited(
     environment: &Environment,
     name: &BackupName,
     options: &BackupOptions,
-    operation: Operation<'_>,
+    operation: &Operation<'_>,
 ) -> Result<BackupReport> {
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
@@ -89,12 +79,12 @@ async fn run_alone(
     name: &BackupName,
     options: &BackupOptions,
     lease: &Lease,
-    operation: Operation<'_>,
+    operation: &Operation<'_>,
 ) -> Result<BackupReport> {
     let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
-    operation.span.record("id", tracing::field::display(header.id));
-    let listener = environment.operation_listener(&options.listener, operation.span);
+    operation.span().record("id", tracing::field::display(header.id));
+    let listener = operation.listener(&options.listener);
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let written = async {
         let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
@@ -105,7 +95,7 @@ async fn run_alone(
         Ok(manifest) => finish(storage, manifest, options, lease).await,
         Err(error) => Err(lease.explain(error, &options.cancel)),
     };
-    let ended = ended.map_err(|error| operation.limit.explain(error));
+    let ended = ended.map_err(|error| operation.explain(error));
     let status = match &ended {
         Ok(report) => report.status(),
         Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
@@ -138,13 +128,13 @@ async fn finish(
         Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
         // From here on nothing is cancelled: a backup that was published must not be called cancelled.
         Ok(held) => {
-            return publish(storage, &manifest, held.left()).await.map(|()| BackupReport::new(manifest));
+            let published = publish(storage, &manifest, held.left(), &options.cancel).await;
+            return published.map(|()| BackupReport::new(manifest));
         }
         Err(error) => error,
     };
-    // The lease may have expired, and a recovery may have published the archive since then.
-    if let (Some(archive), Ok(None)) = (&manifest.archive, catalog::published(storage, &manifest.id).await) {
-        storage.discard(&archive.file.as_str().into()).await;
+    if let Some(archive) = &manifest.archive {
+        discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
     }
     Err(error)
 }
@@ -275,7 +265,7 @@ async fn record_failure(
             header.now(&environment.clock),
         )
     };
-    if let Err(error) = publish(storage, &failed, environment.lease_time).await {
+    if let Err(error) = publish(storage, &failed, PATIENCE, &CancellationToken::new()).await {
         tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");
     }
 }

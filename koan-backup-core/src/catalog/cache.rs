@@ -17,8 +17,8 @@ use super::{READS_AT_ONCE, damage, stored};
 use crate::archive::Manifest;
 use crate::error::{ErrorKind, Result};
 use crate::id::BackupId;
+use crate::private_files::{create_private_directories, create_private_file};
 use crate::storage::{FileStamp, ListedFile, Storage};
-use crate::storage::{create_private_directories, create_private_file};
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
 #[derive(Debug, Default)]

@@ -4,37 +4,40 @@ use std::collections::BTreeSet;
 
 use super::origin::Lookup;
 use super::reference::BackupRef;
-use super::stored::{StoredBackup, list};
+use super::stored::{StoredBackup, StoredManifests, but_unreadable, list, list_all};
 use crate::archive::{EntityManifest, EntityStatus, Manifest};
-use crate::environment::{Environment, names};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::names::names;
 use crate::selection::Selection;
 use crate::storage::Storage;
 
-/// Returns the backup that is meant, with `latest` replaced by the id of the newest completed backup that contains every selected
-/// entity, among those of the application that `lookup` names. Without a selection these are all included entities that any
-/// completed backup contains.
+/// Finds the backup that is meant: by id or name as [`stored::find`](super::find) does. `latest` is the newest completed backup that
+/// contains every selected entity, among those of the application that `lookup` names; without a selection these are all included
+/// entities that any completed backup contains.
 ///
 /// # Errors
-/// No completed backup contains them, or the storage cannot be read.
-pub(crate) async fn resolve(
+/// There is none, or the storage cannot be read.
+pub(crate) async fn find<'a>(
     environment: &Environment,
-    storage: &Storage,
+    storage: &'a Storage,
     lookup: Lookup<'_>,
     wanted: &BackupRef,
     selection: &Selection,
-) -> Result<BackupRef> {
-    match wanted {
-        BackupRef::Latest => {
-            let all = list(storage).await?;
-            let is_complete = |manifest: &Manifest| manifest.status.is_complete();
-            let mut candidates = lookup.meant(&all, is_complete);
-            candidates.retain(|backup| is_complete(&backup.manifest));
-            let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
-            latest(environment, storage, &candidates, selection, &others).map(BackupRef::Id)
-        }
-        named => Ok(named.clone()),
+    accept: impl Fn(&Manifest) -> bool,
+) -> Result<StoredBackup<'a>> {
+    if *wanted != BackupRef::Latest {
+        return super::find(storage, lookup, wanted, accept).await;
     }
+    let StoredManifests { backups: all, unreadable } = list_all(storage).await?;
+    unreadable.iter().for_each(|manifest| manifest.log(storage));
+    let is_complete = |manifest: &Manifest| manifest.status.is_complete();
+    let mut candidates = lookup.meant(&all, is_complete);
+    candidates.retain(|backup| is_complete(&backup.manifest));
+    let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
+    let others = format!("{others}{}", but_unreadable(&unreadable));
+    let latest = latest(environment, storage, &candidates, selection, &others)?;
+    Ok(latest.clone().beside(unreadable))
 }
 
 /// What the newest completed backup of the application in a profile warned of, for the boot report.
@@ -53,13 +56,13 @@ pub(crate) async fn warnings(storage: &Storage, lookup: Lookup<'_>) -> Result<Ve
     Ok(newest.into_iter().flat_map(text).collect())
 }
 
-fn latest(
+fn latest<'c, 'a>(
     environment: &Environment,
     storage: &Storage,
-    candidates: &[StoredBackup<'_>],
+    candidates: &'c [StoredBackup<'a>],
     selection: &Selection,
     others: &str,
-) -> Result<crate::id::BackupId> {
+) -> Result<&'c StoredBackup<'a>> {
     let selected = selected(environment, selection)?;
     let held: Vec<_> = candidates.iter().map(|backup| held(environment, backup, selection)).collect();
     let anywhere: BTreeSet<&str> = held.iter().flatten().map(String::as_str).collect();
@@ -75,7 +78,7 @@ fn latest(
         .zip(&held)
         .find(|(backup, held)| !required.is_empty() && required.is_subset(held) && holds_sets(backup));
     if let Some((backup, _)) = found {
-        return Ok(backup.manifest.id);
+        return Ok(backup);
     }
     let what = match required.is_empty() {
         true => "any entity that is selected".to_owned(),
@@ -84,7 +87,7 @@ fn latest(
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "no completed backup{others} in storage `{}` contains {what}, so there is no `latest`; name a backup by its id, or select fewer \
+            "no completed backup in storage `{}` contains {what}{others}, so there is no `latest`; name a backup by its id, or select fewer \
              entities",
             storage.location()
         ),

@@ -40,7 +40,7 @@ impl Producer {
 }
 
 /// What whoever reads a backup should know about its origin, if something.
-pub(crate) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Option<String> {
+pub(super) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Option<String> {
     let id = manifest.id;
     match manifest.producer.origin(own) {
         Origin::Own => None,

@@ -11,12 +11,13 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::beside::{self, Found};
 use crate::archive::may_be_archive;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::storage::Storage;
+use crate::storage::{PATIENCE, Storage};
 
 const FOLDER: &str = "removals";
 /// What to do about a record that cannot be read.
@@ -86,9 +87,10 @@ pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
     beside::forget(storage, FOLDER, &name_of(archive)?).await
 }
 
-/// Withdraws a record that is not needed any more. A failure is logged: the next maintenance withdraws it.
+/// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is logged: the next maintenance withdraws it.
 pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
-    if let Err(error) = withdraw(storage, archive).await {
+    let withdrawn = timeout(PATIENCE, withdraw(storage, archive)).await;
+    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.unanswering())) {
         tracing::warn!(target: "koan::backup", %archive, error = %error.chain(), "the removal record of an archive was not withdrawn; the next maintenance withdraws it");
     }
 }

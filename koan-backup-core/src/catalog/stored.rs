@@ -2,9 +2,10 @@
 
 use futures::StreamExt as _;
 use object_store::path::Path;
+use tokio::time::timeout;
 
 use super::READS_AT_ONCE;
-use super::origin::Lookup;
+use super::origin::{Lookup, origin_note};
 use super::reference::BackupRef;
 use super::unreadable::UnreadableManifest;
 use crate::archive::{
@@ -12,7 +13,8 @@ use crate::archive::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::storage::{ListedFile, Storage};
+use crate::identity::ApplicationIdentity;
+use crate::storage::{ListedFile, PATIENCE, Storage};
 
 /// A backup as it lies in a storage profile.
 #[derive(Clone, Debug)]
@@ -25,6 +27,45 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) is_opened: bool,
     /// A newer backup of the same name that was passed over, because it failed.
     pub(crate) passed_over: Option<BackupId>,
+    /// Manifests that cannot be read and may be those of newer backups that were meant, if it was looked up by name or as `latest`.
+    pub(crate) unreadable: Vec<UnreadableManifest>,
+}
+
+impl<'a> StoredBackup<'a> {
+    /// A backup by its manifest, which was named by its id.
+    pub(crate) fn new(storage: &'a Storage, manifest: Manifest, published: serde_json::Value) -> Self {
+        Self { storage, manifest, published, is_opened: false, passed_over: None, unreadable: Vec::new() }
+    }
+
+    /// The same, looked up where some manifests cannot be read: those of older backups do not matter.
+    pub(super) fn beside(self, unreadable: Vec<UnreadableManifest>) -> Self {
+        let began = self.manifest.created_at.as_millisecond();
+        let may_be_newer = |manifest: &UnreadableManifest| {
+            manifest.id.time().is_none_or(|time| time.as_millisecond() >= began)
+        };
+        Self { unreadable: unreadable.into_iter().filter(may_be_newer).collect(), ..self }
+    }
+
+    /// What whoever reads the backup should know about how it was found: that a newer one may have been meant, and whose it is.
+    pub(crate) fn notes(&self, own: &ApplicationIdentity) -> Vec<String> {
+        let Manifest { id, name, created_at, .. } = &self.manifest;
+        let passed_over = self.passed_over.map(|failed| {
+            format!("the newest backup called `{name}`, {failed}, failed: this is an older one, {id}")
+        });
+        let unreadable = self.unreadable.first().map(|first| {
+            let more = match self.unreadable.len() {
+                1 => String::new(),
+                many => format!(" (and {} more manifests)", many - 1),
+            };
+            format!(
+                "backup {id} of {created_at} is used, and a newer one may have been meant: {}{more}; \
+                 `koan.catalog().recover()` verifies the archive of a damaged manifest and publishes it again, and a backup that \
+                 is named by its id is used without looking for others",
+                first.problem
+            )
+        });
+        passed_over.into_iter().chain(unreadable).chain(origin_note(&self.manifest, own)).collect()
+    }
 }
 
 /// The manifests of a profile: the backups, newest first, and the manifests that cannot be read.
@@ -133,7 +174,7 @@ pub(crate) async fn find<'a>(
             let failed =
                 named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
             if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
-                return Ok(StoredBackup { passed_over: failed, ..backup });
+                return Ok(StoredBackup { passed_over: failed, ..backup }.beside(unreadable));
             }
             let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
             let what = match failed {
@@ -142,17 +183,7 @@ pub(crate) async fn find<'a>(
                 }
                 None => format!("no backup is called `{name}`{others}"),
             };
-            Err(match unreadable.first() {
-                None => not_found(storage, &what),
-                Some(manifest) => not_found(
-                    storage,
-                    &format!(
-                        "{what}, but {} manifest(s) cannot be read: {}",
-                        unreadable.len(),
-                        manifest.problem
-                    ),
-                ),
-            })
+            Err(not_found(storage, &format!("{what}{}", but_unreadable(&unreadable))))
         }
     }
 }
@@ -163,6 +194,24 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
     match storage.read(&path, MAX_MANIFEST_BYTES).await? {
         Some(bytes) => Ok(Some(parse(storage, path.as_ref(), &bytes)?.published)),
         None => Ok(None),
+    }
+}
+
+/// As [`published`], for whoever gives up: it does not wait for ever.
+///
+/// # Errors
+/// As for [`published`], or the storage does not answer.
+pub(crate) async fn published_soon(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
+    timeout(PATIENCE, published(storage, id)).await.unwrap_or_else(|_| Err(storage.unanswering()))
+}
+
+/// What an error about backups that are not there adds about manifests that cannot be read.
+pub(super) fn but_unreadable(unreadable: &[UnreadableManifest]) -> String {
+    match unreadable.first() {
+        None => String::new(),
+        Some(manifest) => {
+            format!(", but {} manifest(s) cannot be read: {}", unreadable.len(), manifest.problem)
+        }
     }
 }
 
@@ -221,5 +270,5 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
             format!("manifest `{path}` in storage `{}` is that of another backup", storage.location()),
         ));
     }
-    Ok(StoredBackup { storage, manifest, published, is_opened: false, passed_over: None })
+    Ok(StoredBackup::new(storage, manifest, published))
 }

@@ -1,6 +1,7 @@
 //! Manifests that cannot be read.
 
 use std::error::Error as _;
+use std::io;
 
 use object_store::path::Path;
 use serde::Serialize;
@@ -45,14 +46,38 @@ impl UnreadableManifest {
 }
 
 /// Whether an error concerns the file that was read, and not the storage: the file is damaged or of a newer version, the store
-/// refuses to hand it out (cold storage, missing permission), or a disk that was listed cannot read it.
+/// refuses to hand it out (cold storage, missing permission), or it is no file that can be read in its directory.
+///
+/// A process that has no file handles or memory left, and a disk or network file system that fails, are no matter of one file: the
+/// call fails, so that no other backup is taken for the newest.
 pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => true,
         ErrorKind::Storage => {
             let source = error.source().and_then(|source| source.downcast_ref::<object_store::Error>());
-            storage.directory().is_some() || source.is_some_and(is_refusal)
+            match cause_of_system(error) {
+                Some(cause) => is_of_file(cause.kind()),
+                None => storage.directory().is_some() || source.is_some_and(is_refusal),
+            }
         }
         _ => false,
     }
+}
+
+/// The error of the operating system that an error comes from, if it comes from one.
+fn cause_of_system(error: &Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(found) = cause.downcast_ref::<io::Error>() {
+            return Some(found);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// Whether an error of the operating system is about the file that was named.
+fn is_of_file(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    matches!(kind, PermissionDenied | IsADirectory | NotADirectory | InvalidFilename | NotFound)
 }

@@ -12,7 +12,7 @@ pub(super) fn decimals_equal(left: &str, right: &str) -> bool {
 /// A decimal number of any precision: its significant digits as an integer, and the power of ten to multiply
 /// it by.
 #[derive(PartialEq)]
-struct Decimal {
+pub(super) struct Decimal {
     is_negative: bool,
     digits: String,
     exponent: i64,
@@ -21,7 +21,7 @@ struct Decimal {
 impl Decimal {
     /// Parses a number in the form of SQL and JSON: an optional sign, digits with an optional point, an
     /// optional exponent.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (is_negative, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -45,6 +45,16 @@ impl Decimal {
             digits: significant.to_owned(),
             exponent: if is_zero { 0 } else { exponent },
         })
+    }
+
+    /// Appends a text that is the same for all spellings of the number.
+    pub(super) fn push_normal_form(&self, out: &mut Vec<u8>) {
+        if self.is_negative {
+            out.push(b'-');
+        }
+        out.extend_from_slice(self.digits.as_bytes());
+        out.push(b'e');
+        out.extend_from_slice(self.exponent.to_string().as_bytes());
     }
 }
 

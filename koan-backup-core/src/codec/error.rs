@@ -85,6 +85,12 @@ impl RecordError {
         self
     }
 
+    /// Leaves the field out unless it may be shown.
+    pub(crate) fn without_field_unless(mut self, is_shown: impl FnOnce(&str) -> bool) -> Self {
+        self.field = self.field.filter(|field| is_shown(field));
+        self
+    }
+
     /// The field, where the problem is in one.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()

@@ -8,6 +8,7 @@ mod line_key;
 mod normalize;
 mod record_writer;
 mod row_reader;
+mod value_hash;
 mod value_reader;
 
 use serde::Serialize;

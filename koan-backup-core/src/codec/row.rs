@@ -14,6 +14,18 @@ pub struct Slot {
     wire: WireForm,
     is_scalar: bool,
     key: bool,
+    /// The members of the JSON object that hold any JSON, if all other parts of the value have types of their
+    /// own.
+    untyped_members: Option<Vec<String>>,
+}
+
+/// Whether the parts of a JSON value have types, which determine whether a part is a number or text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Parts<'a> {
+    /// Each part is any JSON.
+    Any,
+    /// Each part has a type, except for the named members of the outer object.
+    Typed(&'a [String]),
 }
 
 /// Describes the values of a row, in their order. A read builds one projection and shares it among its rows.
@@ -37,6 +49,11 @@ impl Slot {
     /// Returns the serde name of the field.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns whether the parts of a JSON value have types.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        self.untyped_members.as_deref().map_or(Parts::Any, Parts::Typed)
     }
 
     pub(super) fn quoted_name(&self) -> &[u8] {
@@ -79,6 +96,7 @@ impl Projection {
             wire: field.wire,
             is_scalar: field.is_scalar(),
             key: field.key,
+            untyped_members: None,
         });
     }
 
@@ -92,7 +110,17 @@ impl Projection {
             wire: WireForm::Plain,
             is_scalar: false,
             key: false,
+            untyped_members: None,
         });
+    }
+
+    /// Declares that the parts of the JSON in the last slot have types of their own, as those of a composite
+    /// database type: a number and its text are the same value, except in the members `untyped`, which hold
+    /// any JSON.
+    pub fn typed_parts(&mut self, untyped: Vec<String>) {
+        if let Some(slot) = self.slots.last_mut() {
+            slot.untyped_members = Some(untyped);
+        }
     }
 
     /// Returns whether rows leave out NULL values, so that a line does not distinguish them from fields of

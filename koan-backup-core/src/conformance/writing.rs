@@ -39,6 +39,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("a dry run counts what would be done and writes nothing", |database| compare(database).boxed()),
     Case::new("a restore counts what a dry run of it counts", |database| counts_agree(database).boxed())
         .needing(|capabilities| capabilities.bulk_delete),
+    Case::new("what a restore refuses for what is there, a dry run refuses", |database| {
+        refusals(database).boxed()
+    }),
     Case::new("what can be written is assessed without a fault", |database| assessed(database).boxed()),
 ];
 
@@ -252,6 +255,26 @@ async fn counts_agree(database: &Database) -> Result<()> {
     Ok(())
 }
 
+/// Each way in which records themselves, or those that are there, refuse a restore.
+async fn refusals(database: &Database) -> Result<()> {
+    let mut all = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
+    if database.provider.capabilities().bulk_delete {
+        all.push(replacing());
+    }
+    let twice = [Line::new(8, "eight"), Line::new(9, "first"), Line::new(9, "last")];
+    database.write(&root(), &before(), &options()).await?;
+    for options in &all {
+        let would = compared(database, &twice, options.clone()).await;
+        ensure(would.is_err(), || {
+            format!("two records of one key are in order to a dry run with {options:?}")
+        })?;
+    }
+    let would = compared(database, &after(), on_conflict(ConflictMode::Fail)).await;
+    ensure(would.is_err(), || "a record that is there is in order to a dry run with `fail`".to_owned())?;
+    let ended = database.write(&root(), &after(), &on_conflict(ConflictMode::Fail)).await;
+    ensure(ended.is_err(), || "a record that is there was written".to_owned())
+}
+
 /// What a dry run counts, which must leave everything as it is.
 async fn compared(database: &Database, records: &[Line], options: SessionOptions) -> Result<WriteCounts> {
     let comparing = SessionOptions { intent: SessionIntent::Compare, ..options };
@@ -260,6 +283,10 @@ async fn compared(database: &Database, records: &[Line], options: SessionOptions
     let written = session.write(records.iter().map(record).collect::<Result<_>>()?).await;
     let counts = match written {
         Ok(()) => session.end().await,
+        Err(error) => Err(error),
+    };
+    let counts = match counts {
+        Ok(counts) => session.check_constraints().await.map(|()| counts),
         Err(error) => Err(error),
     };
     session.rollback().await?;

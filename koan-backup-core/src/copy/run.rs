@@ -3,22 +3,22 @@
 use bytes::Bytes;
 use object_store::path::Path;
 use serde_json::Value;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::report::CopyReport;
-use super::unpublished::Unpublished;
 use crate::archive::{
-    ArchiveFile, ArchiveObject, FinishedUpload, Manifest, PendingArchive, UploadWriter, document,
-    manifest_path, rekeyed_path,
+    ArchiveFile, ArchiveObject, FinishedUpload, Manifest, PendingArchive, UnpublishedArchive, UploadWriter,
+    document, manifest_path, rekeyed_path,
 };
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, StoredBackup};
+use crate::catalog::{self, StoredBackup, durable};
 use crate::clock::new_backup_id;
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{Confirmed, Lease, Subject, Work};
-use crate::storage::Storage;
+use crate::storage::{PATIENCE, Storage};
 use crate::verify::{self, VerifyOptions, VerifyReport};
 
 /// Copies a backup into `target`. If it fails, is cancelled or is dropped, nothing of it stays there.
@@ -29,6 +29,14 @@ pub(crate) async fn run(
     cancel: &CancellationToken,
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
+    if backup.storage.is_same_place(target) {
+        let (one, other) = (backup.storage.location(), target.location());
+        let text = format!(
+            "`{one}` and `{other}` are the same place, so that backup {} would not be in two; name another profile to copy it to",
+            backup.manifest.id
+        );
+        return Err(Error::new(ErrorKind::Configuration, text));
+    }
     if let Some(archive) = until_cancelled(cancel, already_there(backup, target)).await? {
         return Ok(report(environment, backup, archive, None));
     }
@@ -53,11 +61,12 @@ async fn under(
 ) -> Result<CopyReport> {
     let cancel = &lease.lost();
     let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
-    let (writer, pending) = PendingArchive::begin_upload(target, path.clone(), cancel).await?;
+    let (writer, pending) =
+        PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
     let stream = stream(&source, archive, writer);
     let ((), stored) = pending.store(stream, cancel).await?;
 
-    let unpublished = Unpublished::new(target, path);
+    let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
     let copy = renamed(backup, target, &stored)?;
     let verification = match check(environment, &copy, cancel).await {
         Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
@@ -86,12 +95,7 @@ fn report(
     archive: ArchiveFile,
     verification: Option<VerifyReport>,
 ) -> CopyReport {
-    let passed_over = backup.passed_over.map(|failed| {
-        let (id, name) = (backup.manifest.id, &backup.manifest.name);
-        format!("the newest backup called `{name}`, {failed}, failed: this is an older one, {id}")
-    });
-    let mut warnings: Vec<_> = passed_over.into_iter().collect();
-    warnings.extend(catalog::origin_note(&backup.manifest, &environment.identity));
+    let mut warnings = backup.notes(&environment.identity);
     if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
         warnings.push(
             "no key opens what is encrypted, so of the copy its bytes were checked and not its records"
@@ -149,7 +153,11 @@ async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
         )
     };
     match ArchiveObject::find(target, &archive.file).await {
-        Ok(object) if object.stored_bytes() == archive.size_bytes => Ok(Some(archive)),
+        Ok(object) if object.stored_bytes() == archive.size_bytes => {
+            // Whoever copied it may have died before that was durable, or could not make it durable.
+            durable::settle_names(target).await?;
+            Ok(Some(archive))
+        }
         Ok(_) => Err(damaged("has another size")),
         Err(error) if error.kind() == ErrorKind::Corrupt => Err(damaged("is missing")),
         Err(error) => Err(error),
@@ -208,7 +216,7 @@ fn renamed<'a>(
     let mut published = backup.published.clone();
     published["archive"] = serde_json::to_value(archive).map_err(odd)?;
     let manifest: Manifest = serde_json::from_value(published.clone()).map_err(odd)?;
-    Ok(StoredBackup { storage: target, manifest, published, is_opened: false, passed_over: None })
+    Ok(StoredBackup::new(target, manifest, published))
 }
 
 /// Verifies the copy as it will be found.
@@ -218,13 +226,7 @@ async fn check(
     cancel: &CancellationToken,
 ) -> Result<VerifyReport> {
     let is_complete = copy.manifest.status.is_complete();
-    let candidate = StoredBackup {
-        storage: copy.storage,
-        manifest: copy.manifest.clone(),
-        published: copy.published.clone(),
-        is_opened: false,
-        passed_over: None,
-    };
+    let candidate = StoredBackup::new(copy.storage, copy.manifest.clone(), copy.published.clone());
     let opened = async {
         let identities = verify::identities_for(environment, &candidate.manifest).await?;
         Ok((verify::opened(candidate, &identities).await?, identities))
@@ -240,7 +242,7 @@ async fn publish(
     held: Confirmed,
     backup: &StoredBackup<'_>,
     copy: &StoredBackup<'_>,
-    unpublished: Unpublished,
+    unpublished: UnpublishedArchive,
 ) -> Result<ArchiveFile> {
     let (target, id) = (copy.storage, &copy.manifest.id);
     let path: Path = manifest_path(id);
@@ -252,7 +254,7 @@ async fn publish(
     let there = match error {
         None => Ok(Some(copy.published.clone())),
         // It may have been written all the same, and the answer was lost.
-        Some(_) => catalog::published(target, id).await,
+        Some(_) => catalog::published_soon(target, id).await,
     };
     match (there, error) {
         (Ok(Some(there)), Some(error)) if there == copy.published && !target.confirms_by_reading(&error) => {
@@ -272,7 +274,8 @@ async fn publish(
         }
         (Ok(Some(_)), _) => {
             unpublished.discard().await;
-            let there = already_there(backup, target).await?;
+            let there = timeout(PATIENCE, already_there(backup, target)).await;
+            let there = there.unwrap_or_else(|_| Err(target.unanswering()))?;
             there.ok_or_else(|| Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile")))
         }
         // What was not answered may be written yet.

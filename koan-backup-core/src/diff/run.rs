@@ -11,7 +11,7 @@ use super::report::{BackupDiff, Change, Difference, EntityDiff, OnDifference};
 use super::side::{Compared, Side};
 use crate::archive::EntityManifest;
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef, latest};
+use crate::catalog::{BackupRef, latest};
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -59,15 +59,13 @@ async fn compare(
         let lookup = environment.lookup(application.as_ref());
         let storage = environment.storage(profile.as_deref())?;
         let selection = Selection { names: options.entities.clone(), ..Selection::default() };
-        let wanted = latest::resolve(environment, storage, lookup, backup, &selection).await?;
-        let found = catalog::find(storage, lookup, &wanted, has_archive).await?;
-        Side::open(environment, found).await
+        let found = latest::find(environment, storage, lookup, backup, &selection, has_archive).await?;
+        let notes = found.notes(&environment.identity);
+        Ok((Side::open(environment, found).await?, notes))
     };
-    let before = find(before, &options.before_profile, &options.before_application).await?;
-    let after = find(after, &options.after_profile, &options.after_application).await?;
-    let notes = [&before, &after];
-    let notes = notes.iter().filter_map(|side| catalog::origin_note(&side.manifest, &environment.identity));
-    let notes = notes.collect();
+    let (before, mut notes) = find(before, &options.before_profile, &options.before_application).await?;
+    let (after, notes_after) = find(after, &options.after_profile, &options.after_application).await?;
+    notes.extend(notes_after);
     let mut entities = Vec::new();
     let is_wanted =
         |part: &&EntityManifest| options.entities.is_empty() || options.entities.contains(&part.entity);

@@ -161,6 +161,13 @@ impl FieldDeclaration {
         self
     }
 
+    /// Looks for a list without an order of its own by this: see [`order_with`].
+    #[must_use]
+    pub const fn order(mut self, probe: fn() -> Option<Unordered>) -> Self {
+        self.order = Some(OrderProbe(probe));
+        self
+    }
+
     /// Serde fills it in where it is not there.
     #[must_use]
     pub const fn defaulted(mut self) -> Self {
@@ -211,6 +218,8 @@ pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T,
         None => written,
     }
 }
+
+pub use crate::schema::unordered_with as order_with;
 
 /// The form of a field that serde writes by `serialize`: the way into `#[serde(with = "…")]`.
 pub fn wire_with<T: 'static>(

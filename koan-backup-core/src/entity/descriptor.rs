@@ -97,6 +97,12 @@ impl EntityDescriptor {
                      chance; {REMEDY}",
                     place(&path)
                 )),
+                Unordered::Untried(path) => suspected.push(format!(
+                    "`{}` has parts that could not be tried when the application started, because its type asks for no part of \
+                     its own before it has read all of them; if a `HashSet` or the like is among them, backups fail by chance: \
+                     {REMEDY}",
+                    place(&path)
+                )),
                 Unordered::Suspected(path, kind) => suspected.push(format!(
                     "`{}` is a `{kind}`, which has no order of its own; whether it is written in the same order each time could \
                      not be tried; if not, backups fail by chance: {REMEDY}",
@@ -219,7 +225,7 @@ impl EntityCodec {
     /// # Errors
     /// The row does not decode as the type; `out` is then unchanged.
     pub fn encode<'r>(&self, row: &'r Row<'_>, out: &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError> {
-        guarded(|| (self.descriptor.encode)(row, &self.schema, out))
+        self.guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
     /// Appends the line of a row, with its line feed, if the line can be written from the values alone and
@@ -234,7 +240,7 @@ impl EntityCodec {
 
     /// Returns whether a line of scalars round-trips; `false` means that the general path must decide.
     fn tokens_round_trip(&self, line: &LineTokens<'_>) -> bool {
-        guarded(|| Ok((self.descriptor.tokens_round_trip)(line))).unwrap_or(false)
+        self.guarded(|| Ok((self.descriptor.tokens_round_trip)(line))).unwrap_or(false)
     }
 
     /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
@@ -250,7 +256,7 @@ impl EntityCodec {
             return Err(RecordError::new("it is of another type than the entity"));
         }
         let start = out.len();
-        let written = guarded(|| {
+        let written = self.guarded(|| {
             codec::write_line(record, out)?;
             codec::key_values(&record.key(), &self.schema)
         });
@@ -262,7 +268,7 @@ impl EntityCodec {
     /// # Errors
     /// A field cannot be converted to a value.
     pub fn record<T: Entity>(&self, record: &T) -> Result<Record, RecordError> {
-        guarded(|| codec::to_record(record, &self.schema))
+        self.guarded(|| codec::to_record(record, &self.schema))
     }
 
     /// Whether a line decodes as the type.
@@ -270,7 +276,7 @@ impl EntityCodec {
     /// # Errors
     /// It does not.
     pub fn check(&self, line: &[u8]) -> Result<(), RecordError> {
-        guarded(|| (self.descriptor.check)(line))
+        self.guarded(|| (self.descriptor.check)(line))
     }
 
     /// Returns whether the type writes exactly this line after reading it. `scratch` is overwritten.
@@ -282,7 +288,7 @@ impl EntityCodec {
         if tokens.is_some_and(|tokens| self.tokens_round_trip(&tokens)) {
             return Ok(true);
         }
-        Ok(self.round_trip(line, scratch)?.is_exact())
+        self.guarded(|| Ok((self.descriptor.round_trip)(line, scratch)?.is_exact()))
     }
 
     /// Checks that the type writes exactly this line after reading it. `scratch` is overwritten.
@@ -291,11 +297,7 @@ impl EntityCodec {
     /// The line does not decode as the type, or the type writes another line; the error names the field if it
     /// is known.
     pub fn check_round_trip(&self, line: &[u8], scratch: &mut Vec<u8>) -> Result<(), RecordError> {
-        self.round_trip(line, scratch)?.into_result(line, scratch)
-    }
-
-    fn round_trip(&self, line: &[u8], scratch: &mut Vec<u8>) -> Result<RoundTrip, RecordError> {
-        guarded(|| (self.descriptor.round_trip)(line, scratch))
+        self.guarded(|| (self.descriptor.round_trip)(line, scratch)?.into_result(line, scratch))
     }
 
     /// Returns the values of the fields of a line, in order, without reading the type. The result is
@@ -310,12 +312,30 @@ impl EntityCodec {
     /// # Errors
     /// The line does not decode as the type.
     pub fn decode(&self, line: &[u8]) -> Result<Record, RecordError> {
-        guarded(|| (self.descriptor.decode)(line, &self.schema))
+        self.guarded(|| (self.descriptor.decode)(line, &self.schema))
     }
-}
 
-/// Runs the application's `Serialize` and `Deserialize`: a panic in them is a refusal of the record.
-fn guarded<T>(codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
-    ended.unwrap_or_else(|_| Err(RecordError::new("its type's `Serialize` or `Deserialize` panicked")))
+    /// Runs the application's `Serialize` and `Deserialize`: a panic in them is a refusal of the record. An error names declared
+    /// fields only.
+    fn guarded<T>(&self, codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
+        let ended = ended
+            .unwrap_or_else(|_| Err(RecordError::new("its type's `Serialize` or `Deserialize` panicked")));
+        ended.map_err(|error| error.without_field_unless(|field| self.shows_name(field)))
+    }
+
+    /// A name in a record for an error or a warning: that of a declared field, or `*` for one that is content of the record, as the names
+    /// of a flattened map are.
+    pub fn shown_name<'n>(&self, name: &'n str) -> &'n str {
+        if self.shows_name(name) { name } else { "*" }
+    }
+
+    /// Whether a name, or the first of a path, is not content of a record.
+    fn shows_name(&self, path: &str) -> bool {
+        let is_first = |name: &str| {
+            path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let is_open = self.schema.open || self.keys == Keys::Hidden;
+        !is_open || path.starts_with('*') || self.schema.fields.iter().any(|field| is_first(&field.name))
+    }
 }

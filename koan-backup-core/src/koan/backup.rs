@@ -103,7 +103,8 @@ impl BackupBuilder {
     ///
     /// If the backup is damaged there, this fails, and its manifest says from then on that it failed: restores by name and
     /// retention do not count on it. If it cannot be read back, or this is cancelled meanwhile, this fails as well, and the backup stays
-    /// as it was published: the error names it.
+    /// as it was published: the error names it. If somebody encrypts it for other recipients meanwhile, what is stored then is
+    /// verified; if somebody removes it, this fails and says so.
     pub fn verify_after(mut self) -> Self {
         self.options.verify_after = true;
         self

@@ -7,10 +7,10 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::{application_setter, cancel_setter};
 use crate::cancellation::until_cancelled;
-use crate::catalog::{self, BackupRef, latest};
+use crate::catalog::{BackupRef, latest};
 use crate::copy::{self, CopyOptions, CopyReport};
-use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
+use crate::names::names;
 use crate::selection::Selection;
 
 /// A backup that is copied into another storage profile when this is awaited.
@@ -78,11 +78,8 @@ impl IntoFuture for CopyBuilder {
             };
             let lookup = environment.lookup(application.as_ref());
             let storage = environment.storage(from.as_deref())?;
-            let found = async {
-                let all = Selection::default();
-                let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
-                catalog::find(storage, lookup, &wanted, whole).await
-            };
+            let all = Selection::default();
+            let found = latest::find(environment, storage, lookup, &self.backup, &all, whole);
             let backup = until_cancelled(cancel, found).await?;
             copy::run(environment, &backup, target, cancel).await
         })

@@ -57,25 +57,40 @@ impl IntoFuture for RekeyBuilder {
             let storage = environment.storage(self.options.profile.as_deref())?;
             let lookup = environment.lookup(self.options.application.as_ref());
             let all = Selection::default();
-            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
-            let backup = catalog::find(storage, lookup, &wanted, has_archive).await?;
+            let found = latest::find(environment, storage, lookup, &self.backup, &all, has_archive);
+            let backup = until_cancelled(&self.options.cancel, found).await?;
             rekey::run(environment, backup, &self.options.cancel).await
         })
     }
 }
 
 /// All backups of a profile, sealed for the recipients of the context when this is awaited. Those of other applications are left
-/// as they are.
+/// as they are, and so are those that record no environment, unless they are [included](Self::include_unidentified).
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyAllBuilder {
     koan: Koan,
     options: RekeyOptions,
+    unidentified: Unidentified,
+}
+
+/// What becomes of backups that record no environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unidentified {
+    Skipped,
+    Included,
 }
 
 impl RekeyAllBuilder {
     pub(super) fn new(koan: Koan) -> Self {
-        Self { koan, options: RekeyOptions::default() }
+        Self { koan, options: RekeyOptions::default(), unidentified: Unidentified::Skipped }
+    }
+
+    /// Also encrypts backups of older versions that record no environment and no other application's name for the recipients of this
+    /// context. Without this they stay as they are, because another application may share them and would not be able to open them.
+    pub fn include_unidentified(mut self) -> Self {
+        self.unidentified = Unidentified::Included;
+        self
     }
 
     /// The storage profile.
@@ -98,11 +113,20 @@ impl IntoFuture for RekeyAllBuilder {
             let environment = &self.koan.environment;
             let storage = environment.storage(self.options.profile.as_deref())?;
             let mut summary = RekeySummary::default();
-            for backup in until_cancelled(&self.options.cancel, catalog::list(storage)).await? {
+            let listed = until_cancelled(&self.options.cancel, catalog::list_all(storage)).await?;
+            summary.unreadable = listed.unreadable;
+            for backup in listed.backups {
                 let id = backup.manifest.id;
-                if backup.manifest.producer.origin(&environment.identity) == Origin::Other {
-                    summary.others.push(id);
-                    continue;
+                match backup.manifest.producer.origin(&environment.identity) {
+                    Origin::Other => {
+                        summary.others.push(id);
+                        continue;
+                    }
+                    Origin::Unidentified if self.unidentified == Unidentified::Skipped => {
+                        summary.unidentified.push(id);
+                        continue;
+                    }
+                    Origin::Own | Origin::Unidentified => {}
                 }
                 if self.options.cancel.is_cancelled() {
                     summary.cancelled.push(id);
@@ -114,6 +138,9 @@ impl IntoFuture for RekeyAllBuilder {
                     Err(error) if error.kind() == ErrorKind::Cancelled => summary.cancelled.push(id),
                     Err(error) => summary.failed.push((id, error)),
                 }
+            }
+            for note in summary.notes() {
+                tracing::warn!(target: "koan::backup", storage = %storage.location(), %note, "backups were left as they were");
             }
             Ok(summary)
         })

@@ -8,7 +8,8 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::{application_setter, run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
-use crate::catalog::{self, BackupRef, StoredBackup, latest};
+use crate::cancellation::until_cancelled;
+use crate::catalog::{BackupRef, StoredBackup, latest};
 use crate::encryption::Identities;
 use crate::error::{Error, Result};
 use crate::id::SetName;
@@ -151,12 +152,19 @@ async fn find<'k>(
     let lookup = koan.environment.lookup(options.application.as_ref());
     let storage = koan.environment.storage(options.profile.as_deref())?;
     koan.environment.check_provider_filters(&options.selection)?;
-    let backup = latest::resolve(&koan.environment, storage, lookup, backup, &options.selection).await?;
-    let backup = catalog::find(storage, lookup, &backup, accepts).await?;
-    let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
-    let backup = verify::opened(backup, &identities).await?;
-    verify::require_opened(&backup, &identities)?;
-    Ok((backup, identities))
+    let found = async {
+        let (environment, selection) = (&koan.environment, &options.selection);
+        let backup = latest::find(environment, storage, lookup, backup, selection, accepts).await?;
+        let notes = backup.unreadable.iter();
+        notes.for_each(|manifest| {
+            tracing::warn!(target: "koan::backup", used = %backup.manifest.id, manifest = %manifest.path, problem = %manifest.problem, "a manifest that cannot be read may be that of a newer backup");
+        });
+        let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
+        let backup = verify::opened(backup, &identities).await?;
+        verify::require_opened(&backup, &identities)?;
+        Ok((backup, identities))
+    };
+    until_cancelled(&options.cancel, found).await
 }
 
 impl IntoFuture for RestoreBuilder {
@@ -166,8 +174,8 @@ impl IntoFuture for RestoreBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (koan, backup, options) = self.checked()?;
-            let (backup, identities) = find(&koan, &backup, &options).await?;
-            restore::run(&koan.environment, &backup, &identities, &options).await
+            let found = Box::pin(find(&koan, &backup, &options));
+            restore::run(&koan.environment, found, &options).await
         })
     }
 }

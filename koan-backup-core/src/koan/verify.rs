@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, run_setters};
-use crate::catalog::{self, BackupRef, latest};
+use crate::cancellation::until_cancelled;
+use crate::catalog::{BackupRef, latest};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::selection::Selection;
@@ -74,17 +75,22 @@ impl IntoFuture for VerifyBuilder {
             let profile = self.options.profile.as_deref();
             let lookup = environment.lookup(self.options.application.as_ref());
             let (storage, all) = (environment.storage(profile)?, Selection::default());
-            let wanted = latest::resolve(environment, storage, lookup, &self.backup, &all).await?;
-            let backup = catalog::find(storage, lookup, &wanted, |_| true).await?;
-            let note = catalog::origin_note(&backup.manifest, &environment.identity);
-            let identities = verify::identities_for(environment, &backup.manifest).await?;
+            let cancel = &self.options.cancel;
+            let found = async {
+                let any = |_: &crate::archive::Manifest| true;
+                let backup = latest::find(environment, storage, lookup, &self.backup, &all, any).await?;
+                let identities = verify::identities_for(environment, &backup.manifest).await?;
+                Ok((backup, identities))
+            };
+            let (backup, identities) = until_cancelled(cancel, found).await?;
+            let notes = backup.notes(&environment.identity);
             let (id, scope) = (backup.manifest.id, self.options.scope);
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
-            let mut report = match verify::opened(backup, &identities).await {
+            let mut report = match until_cancelled(cancel, verify::opened(backup, &identities)).await {
                 Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
                 Err(error) => VerifyReport::of_damage(id, &archive.unwrap_or_default(), scope, error),
             }?;
-            report.notes.extend(note);
+            report.notes.extend(notes);
             Ok(report)
         })
     }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use crate::cancellation::ended_within;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::PATIENCE;
 
 /// A lease that was confirmed a moment ago: what is done now must end before the lease expires.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct Confirmed {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) expires_at: Timestamp,
     pub(super) deadline: Instant,
+    /// Is cancelled when the work is, or when the lease is lost.
+    pub(super) lost: CancellationToken,
 }
 
 impl Confirmed {
@@ -30,21 +35,27 @@ impl Confirmed {
         !self.left().is_zero()
     }
 
-    /// Does something that cannot be undone, and waits for its end no longer than the lease is held.
+    /// Does something that cannot be undone, and waits for its end no longer than the lease is held, and only for a short time once the
+    /// work is cancelled.
     ///
     /// # Errors
     /// It failed; the lease has expired by now, so that it was not begun; or it was not answered in time.
     pub(crate) async fn within<T>(self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
         let left = self.left();
-        // A timeout polls the step first, whatever the time is.
+        // The step is begun first, whatever the time is.
         if left.is_zero() {
             let text = format!("the lease expired at {} before {what}; nothing was done", self.expires_at);
             return Err(Error::new(ErrorKind::Busy, text));
         }
-        timeout_at(Instant::now() + left, step).await.unwrap_or_else(|_| {
+        ended_within(&self.lost, left, PATIENCE, step).await.unwrap_or_else(|| {
+            let when = if self.lost.is_cancelled() {
+                "after the work was stopped"
+            } else {
+                "while the lease was held"
+            };
             Err(Error::new(
                 ErrorKind::Storage,
-                format!("the storage did not answer while the lease was held: whether {what} is not known"),
+                format!("the storage did not answer {when}: whether {what} is not known"),
             ))
         })
     }

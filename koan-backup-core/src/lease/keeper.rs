@@ -160,7 +160,7 @@ impl Keeper {
 
     fn confirmed(&self, written: &Written) -> Confirmed {
         let (expires_at, deadline) = (written.file.expires_at, written.deadline);
-        Confirmed { clock: Arc::clone(&self.clock), expires_at, deadline }
+        Confirmed { clock: Arc::clone(&self.clock), expires_at, deadline, lost: self.lost.clone() }
     }
 
     /// Writes the lease with a later end. It counts only if that is done before the lease would have expired: until then nobody

@@ -12,7 +12,7 @@ use super::temporary::TemporaryFiles;
 use super::verifications;
 use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::unlisted::ArchiveCandidate;
-use crate::catalog::{self, Acknowledgements, damage, removal_record};
+use crate::catalog::{self, Acknowledgements, damage, durable, removal_record};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
@@ -29,6 +29,16 @@ pub(super) struct Leftovers<'l> {
     pub(super) survey: &'l Survey<'l>,
     /// How old an archive must be that no record names.
     pub(super) age: Duration,
+}
+
+/// Why an archive may be removed.
+enum Why {
+    /// This removal record counts.
+    Recorded(RemovalRecord),
+    /// The manifest of this backup names another archive, which verifies.
+    Superseded(BackupId),
+    /// It is proven to be cut off.
+    Incomplete,
 }
 
 impl Leftovers<'_> {
@@ -52,12 +62,15 @@ impl Leftovers<'_> {
         for candidate in judge.unnamed() {
             match judge.judge(candidate).await {
                 Ok(Judgement::ToBeRemoved(record)) if candidate.has_archive_name() => {
-                    removable.push((candidate, Some(record)));
+                    removable.push((candidate, Why::Recorded(record)));
                 }
-                Ok(Judgement::Incomplete | Judgement::Superseded { .. })
+                Ok(Judgement::Superseded { id, .. })
                     if candidate.has_archive_name() && self.is_old(candidate) =>
                 {
-                    removable.push((candidate, None));
+                    removable.push((candidate, Why::Superseded(id)));
+                }
+                Ok(Judgement::Incomplete) if candidate.has_archive_name() && self.is_old(candidate) => {
+                    removable.push((candidate, Why::Incomplete));
                 }
                 Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
                     report.unlisted.push(archive);
@@ -75,8 +88,8 @@ impl Leftovers<'_> {
             tracing::warn!(target: "koan::backup", storage = %storage.location(), archive = %archive.archive, state = ?archive.state, "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and publishes its manifest");
         }
         refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
-        for (candidate, record) in removable {
-            match self.remove_archive(candidate, record.as_ref()).await {
+        for (candidate, why) in removable {
+            match self.remove_archive(candidate, &why).await {
                 Ok(true) => {
                     report.freed_bytes += candidate.size_bytes;
                     report.leftovers.push(candidate.path.to_string());
@@ -105,17 +118,32 @@ impl Leftovers<'_> {
 
     /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the record that allowed it was
     /// withdrawn. Says whether it was removed.
-    async fn remove_archive(
-        &self,
-        candidate: &ArchiveCandidate,
-        record: Option<&RemovalRecord>,
-    ) -> Result<bool> {
+    ///
+    /// A complete archive goes on account of a manifest that names another one, or that is gone. That must be so after a loss of power
+    /// as well, so the manifest is made durable first.
+    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &Why) -> Result<bool> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
         if !self.is_as_judged(candidate).await? {
             return Ok(false);
         }
-        if record.is_some() && removal_record::find(storage, path).await?.as_ref() != record {
-            return Ok(false);
+        let backup = match why {
+            Why::Recorded(record) if removal_record::find(storage, path).await?.as_ref() != Some(record) => {
+                return Ok(false);
+            }
+            Why::Recorded(record) => Some(record.id),
+            Why::Superseded(id) => Some(*id),
+            Why::Incomplete => None,
+        };
+        if let Some(id) = backup {
+            let settled = durable::settle(self.environment, storage, id, &self.lease.lost()).await;
+            let settled = settled.map_err(|error| {
+                error.context(format!(
+                    "archive `{path}` was not removed, because it is not sure that the manifest of backup {id} survives a loss of power"
+                ))
+            })?;
+            if !settled {
+                return Ok(false);
+            }
         }
         let now = self.environment.clock.now();
         let leases = lease::all(storage).await?;
@@ -180,7 +208,8 @@ impl Leftovers<'_> {
         let worked_on = leases.filter_map(|lease| lease.work.archive.clone()).collect();
         let held = self.lease.confirm().await?;
         let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age: self.age, held };
-        let removed = tokio::task::spawn_blocking(move || temporary.remove(SystemTime::now())).await;
+        let observed = SystemTime::from(self.survey.taken_at);
+        let removed = tokio::task::spawn_blocking(move || temporary.remove(observed)).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
         let removed = removed.map_err(|source| {
             let text = format!("temporary files in storage `{}` were not removed", self.storage.location());

@@ -79,7 +79,7 @@ async fn profile(
     storage: &Storage,
     options: &MaintenanceOptions,
 ) -> Result<ProfileMaintenance> {
-    let mut outcome = Outcome::new(environment, name, storage);
+    let mut outcome = Outcome::new(environment, name, storage, &options.cancel);
     let cancel = &options.cancel;
     let seen = match options.removes().is_empty() {
         true => None,

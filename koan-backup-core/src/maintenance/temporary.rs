@@ -11,11 +11,12 @@ use crate::archive::is_archive_name;
 use crate::lease::Confirmed;
 
 /// Where our files lie.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     "archives",
     "manifests",
     "leases",
     "pins",
+    "removals",
     "acknowledgements",
     "verifications",
     "damage",
@@ -107,6 +108,7 @@ fn whole(path: &str) -> Option<&str> {
     let is_ours = match (folder, name.strip_suffix(".json")) {
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
+        ("removals", Some(archive)) => is_archive_name(archive),
         (_, Some(id)) => Uuid::try_parse(id).is_ok() || digits(id, 10),
         (_, None) => false,
     };

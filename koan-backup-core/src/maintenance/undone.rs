@@ -6,8 +6,10 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use super::report::ProfileMaintenance;
+use crate::cancellation::until_cancelled;
 use crate::catalog::{Undone, beside};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -63,6 +65,7 @@ pub(super) struct Outcome<'a> {
     pub(super) report: ProfileMaintenance,
     environment: &'a Environment,
     storage: &'a Storage,
+    cancel: &'a CancellationToken,
     /// The records of earlier runs, once they were looked for.
     earlier: Option<Vec<Path>>,
 }
@@ -105,9 +108,14 @@ impl FromStr for Chore {
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn new(environment: &'a Environment, profile: &str, storage: &'a Storage) -> Self {
+    pub(super) fn new(
+        environment: &'a Environment,
+        profile: &str,
+        storage: &'a Storage,
+        cancel: &'a CancellationToken,
+    ) -> Self {
         let report = ProfileMaintenance { profile: profile.to_owned(), ..ProfileMaintenance::default() };
-        Self { report, environment, storage, earlier: None }
+        Self { report, environment, storage, cancel, earlier: None }
     }
 
     /// Notes how a chore ended.
@@ -127,7 +135,8 @@ impl<'a> Outcome<'a> {
     /// Notes that a chore came to its end, and what of it could not be done all the same.
     pub(super) async fn done(&mut self, chore: Chore, problems: Vec<String>) {
         self.report.failures.extend(problems.iter().map(|problem| format!("{}: {problem}", chore.work())));
-        if let Err(error) = self.keep(chore, problems).await {
+        let cancel = self.cancel;
+        if let Err(error) = until_cancelled(cancel, self.keep(chore, problems)).await {
             // The report is what is left to tell it.
             self.report.failures.push(format!("keeping how `{}` ended: {}", chore.name(), error.chain()));
         }

@@ -43,7 +43,9 @@ impl Unfinished {
                     tracing::info!(target: "koan::backup", storage = %storage.location(), %archive, "an unfinished upload was aborted");
                     report.aborted_uploads.push(archive);
                 }
-                Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
+                Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
+                    return Err(error);
+                }
                 Err(error) => problems.push(format!("aborting unfinished uploads: {}", error.chain())),
             }
         }

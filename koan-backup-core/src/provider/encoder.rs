@@ -11,9 +11,11 @@ use crate::error::Result;
 pub trait RecordEncoder: fmt::Debug + Send + Sync {
     /// Appends what is sent for one record, whose values stand in the order of [its schema](Projection::of).
     ///
+    /// `position` counts the records of the target from 0, in the order of the archive.
+    ///
     /// # Errors
     /// The record does not fit: entity and key are named.
-    fn encode(&self, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()>;
+    fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()>;
 }
 
 /// Records that an encoder has made ready, in the order of the archive.
@@ -35,14 +37,19 @@ enum Origin {
 }
 
 impl EncodedRecords {
-    /// Makes records ready, and keeps them.
+    /// Makes records ready, and keeps them. The first of them is at position `first`.
     ///
     /// # Errors
     /// One of them does not fit: entity and key are named.
-    pub fn of(entity: &EntityCodec, encoder: &dyn RecordEncoder, records: Vec<Record>) -> Result<Self> {
+    pub fn of(
+        entity: &EntityCodec,
+        encoder: &dyn RecordEncoder,
+        first: u64,
+        records: Vec<Record>,
+    ) -> Result<Self> {
         let (fields, mut bytes) = (Projection::of(entity.schema()), Vec::new());
-        for record in &records {
-            record.with_row(&fields, |row| encoder.encode(row, &mut bytes))?;
+        for (position, record) in (first..).zip(&records) {
+            record.with_row(&fields, |row| encoder.encode(position, row, &mut bytes))?;
         }
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
         Ok(Self { bytes, count, origin: Origin::Memory(records) })

@@ -29,11 +29,17 @@ pub enum Flow {
     Flush,
 }
 
+/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A restore into another kind
+/// reports them as warnings.
+pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
+
 /// What a finished read says of itself. Only a sink that delivered everything can make one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
     /// The physical form of the columns, in the provider's own terms, for restoring into the same kind of database.
+    ///
+    /// If it is an object, it may have a list of sentences under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
     /// What the reader of the backup's report should know.
     pub warnings: Vec<String>,
@@ -129,7 +135,8 @@ impl RecordSink {
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => {
-                self.observed.note_changed(&changed, || self.entity.row_key(row));
+                let shown: Vec<&str> = changed.iter().map(|name| self.entity.shown_name(name)).collect();
+                self.observed.note_changed(&shown, || self.entity.row_key(row));
                 self.note_rewritten(row, start, &changed);
             }
             Err(error) => {
@@ -291,8 +298,9 @@ impl RecordSink {
         let field = largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|at| &schema.fields[at]);
         let is_bulky =
             field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
-        let largest =
-            largest.map(|(name, bytes)| format!(" (field `{name}` has {bytes} bytes)")).unwrap_or_default();
+        let largest = largest
+            .map(|(name, bytes)| format!(" (field `{}` has {bytes} bytes)", self.entity.shown_name(&name)));
+        let largest = largest.unwrap_or_default();
         let remedy = match is_bulky {
             true => {
                 "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] makes them a third as \

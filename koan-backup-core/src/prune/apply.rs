@@ -10,11 +10,12 @@ use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
 use crate::cancellation::until_cancelled;
-use crate::catalog::RemovalReason;
-use crate::environment::{Environment, names};
+use crate::catalog::{RemovalReason, durable};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{Lease, Subject, Work};
+use crate::names::names;
 use crate::recover;
 use crate::retention::{Retention, RetentionPlan};
 
@@ -120,6 +121,8 @@ async fn remove_all(
         recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
     )
     .await?;
+    // What stays must be there after a loss of power as well.
+    until_cancelled(&cancel, durable::settle_names(environment.storage(plan.profile.as_deref())?)).await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {

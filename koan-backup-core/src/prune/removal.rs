@@ -9,8 +9,9 @@ use super::pins;
 use super::report::RemovedBackup;
 use super::survey::Survey;
 use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
+use crate::cancellation::until_cancelled;
 use crate::catalog::removal_record::{self, RemovalRecord};
-use crate::catalog::{self, RemovalReason, StoredBackup};
+use crate::catalog::{self, RemovalReason, StoredBackup, durable};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
@@ -48,6 +49,8 @@ async fn remove_named(
     if backup.manifest.archive.is_some() && !even_if_last {
         require_others(lease, environment, &survey, &backup).await?;
     }
+    // What stays must be there after a loss of power as well.
+    durable::settle_names(storage).await?;
     remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
@@ -89,13 +92,15 @@ pub(super) async fn remove(
     reason: RemovalReason,
 ) -> Result<RemovedBackup> {
     let (storage, manifest) = (backup.storage, &backup.manifest);
-    let id = manifest.id;
-    require_unpinned(storage, id).await?;
-    require_unheld(environment, storage, id).await?;
+    let (id, stop) = (manifest.id, lease.lost());
     let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
     let path = manifest_path(&id);
-    let content = storage.read(&path, MAX_MANIFEST_BYTES).await?;
-    let content = content.ok_or_else(|| {
+    let content = until_cancelled(&stop, async {
+        require_unpinned(storage, id).await?;
+        require_unheld(environment, storage, id).await?;
+        storage.read(&path, MAX_MANIFEST_BYTES).await
+    });
+    let content = content.await?.ok_or_else(|| {
         Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
     })?;
     // Its archive may be another by now.
@@ -105,26 +110,37 @@ pub(super) async fn remove(
     }
     // Without the record, an archive that stays after a crash would be one that somebody may miss.
     let record = removal_record(environment, backup, reason);
-    if let Some(record) = &record {
-        let written = record.write(storage).await;
-        written
-            .map_err(|error| failed(error, "it is as before, because its removal could not be recorded"))?;
+    if let Some(record) = &record
+        && let Err(error) = until_cancelled(&stop, record.write(storage)).await
+    {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+        return Err(failed(error, "it is as before, because its removal could not be recorded"));
     }
     let hidden = match lease.confirm().await {
-        Ok(held) => held.within(&format!("manifest `{path}` was removed"), gone(storage, &path)).await,
+        Ok(held) => held.within(&format!("manifest `{path}` was removed"), hidden(storage, &path)).await,
         Err(lost) => {
             withdraw(storage, record.as_ref()).await;
             return Err(failed(lost, "it is as before"));
         }
     };
     if let Err(error) = hidden {
-        if matches!(storage.size(&path).await, Ok(Some(_))) {
-            withdraw(storage, record.as_ref()).await;
-        }
-        return Err(failed(error, "it is as before, or its manifest is gone"));
+        return match timeout(PATIENCE, storage.size(&path)).await {
+            Ok(Ok(Some(_))) => {
+                withdraw(storage, record.as_ref()).await;
+                Err(failed(error, "it is as before, or its manifest is gone"))
+            }
+            // A manifest whose removal is not durable may come back, so its archive must stay.
+            Ok(Ok(None)) if !storage.confirms_by_reading(&error) => {
+                let error = failed(error, "the removal of its manifest could not be made durable");
+                let error = put_back(storage, manifest, content, error).await;
+                withdraw(storage, record.as_ref()).await;
+                Err(error)
+            }
+            _ => Err(failed(error, "it is as before, or its manifest is gone")),
+        };
     }
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
-    let held = match still_unneeded(lease, environment, storage, id).await {
+    let held = match until_cancelled(&stop, still_unneeded(lease, environment, storage, id)).await {
         Ok(held) => held,
         Err(error) => {
             let error = put_back(storage, manifest, content, error).await;
@@ -190,9 +206,7 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why:
         }
         storage.create(&manifest_path(&id), content).await
     };
-    let restored = timeout(PATIENCE, restored).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", storage.location())))
-    });
+    let restored = timeout(PATIENCE, restored).await.unwrap_or_else(|_| Err(storage.unanswering()));
     match restored {
         Ok(()) => why,
         Err(error) => {
@@ -225,6 +239,12 @@ async fn require_unheld(environment: &Environment, storage: &Storage, id: Backup
         }
     }
     Ok(())
+}
+
+/// Removes a manifest so that it does not come back after a loss of power.
+async fn hidden(storage: &Storage, path: &Path) -> Result<()> {
+    storage.remove_durably(path).await?;
+    storage.require_gone(path).await
 }
 
 async fn gone(storage: &Storage, path: &Path) -> Result<()> {

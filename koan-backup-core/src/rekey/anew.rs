@@ -31,8 +31,15 @@ impl Anew<'_> {
         cancel: &CancellationToken,
     ) -> Result<Manifest> {
         let whole = self.manifest.is_sealed().then(|| self.recipients.clone());
-        let (writer, pending) =
-            PendingArchive::begin(storage, path.clone(), whole, self.manifest.created_at, cancel).await?;
+        let (writer, pending) = PendingArchive::begin(
+            storage,
+            self.manifest.id,
+            path.clone(),
+            whole,
+            self.manifest.created_at,
+            cancel,
+        )
+        .await?;
         let (mut manifest, archive) = pending.store(Box::pin(self.produce(writer)), cancel).await?;
         manifest.archive = Some(archive);
         Ok(manifest)

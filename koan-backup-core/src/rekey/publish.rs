@@ -2,7 +2,8 @@
 
 use object_store::path::Path;
 
-use crate::archive::{ArchiveFile, Manifest, manifest_fits, manifest_path};
+use crate::archive::{ArchiveFile, Manifest, discard_unpublished, manifest_fits, manifest_path};
+use crate::cancellation::until_cancelled;
 use crate::catalog;
 use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::environment::Environment;
@@ -25,16 +26,17 @@ pub(super) async fn publish(
     let path = manifest_path(&renewed.id);
     let content = renewed.published().to_json();
     if !manifest_fits(&content) {
-        storage.discard(archive).await;
+        discard_unpublished(storage, renewed.id, archive).await;
         let text = format!(
             "the manifest of backup {} would be larger than any that is read; encrypt for fewer recipients",
             renewed.id
         );
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    let now = catalog::published(storage, &renewed.id).await;
+    let stop = lease.lost();
+    let now = until_cancelled(&stop, catalog::published(storage, &renewed.id)).await;
     if !matches!(&now, Ok(Some(now)) if now == before) {
-        storage.discard(archive).await;
+        discard_unpublished(storage, renewed.id, archive).await;
         return Err(now.err().unwrap_or_else(|| {
             let text = format!(
                 "backup {} was changed meanwhile by somebody else; it is as they left it",
@@ -43,8 +45,9 @@ pub(super) async fn publish(
             Error::new(ErrorKind::Conflict, text)
         }));
     }
-    if let Err(error) = record.write(storage).await {
-        storage.discard(archive).await;
+    if let Err(error) = until_cancelled(&stop, record.write(storage)).await {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+        discard_unpublished(storage, renewed.id, archive).await;
         return Err(error.context(format!(
             "backup {} is as it was, because the removal of its old archive could not be recorded",
             renewed.id
@@ -54,7 +57,7 @@ pub(super) async fn publish(
         Ok(held) => held,
         Err(error) => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
-            storage.discard(archive).await;
+            discard_unpublished(storage, renewed.id, archive).await;
             return Err(error);
         }
     };
@@ -65,7 +68,7 @@ pub(super) async fn publish(
         Err(unanswered) => (false, unanswered),
     };
     // It may have been written all the same, and the answer was lost.
-    match catalog::published(storage, &renewed.id).await {
+    match catalog::published_soon(storage, &renewed.id).await {
         Ok(Some(now))
             if storage.confirms_by_reading(&error)
                 && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) =>
@@ -75,9 +78,10 @@ pub(super) async fn publish(
         // What was not answered may be written yet.
         Ok(Some(now)) if is_answered && &now == before => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
-            storage.discard(archive).await;
+            discard_unpublished(storage, renewed.id, archive).await;
             Err(error)
         }
+        // The record stays: maintenance makes the manifest durable, or sees that the old archive counts, before anything goes.
         Ok(_) | Err(_) => Err(error.context(format!(
             "whether backup {} is sealed for the new recipients is not known; both archives were kept, and the one that its \
              manifest names counts",
@@ -96,10 +100,13 @@ pub(super) async fn remove_old(
     archive: &ArchiveFile,
 ) -> Result<()> {
     let id = renewed.id;
-    if let Some(held) = lease::held_by(storage, &environment.clock, &Subject::Restore(id)).await? {
-        return Err(held.busy(storage));
-    }
-    let now = catalog::published(storage, &id).await?;
+    let looked = async {
+        if let Some(held) = lease::held_by(storage, &environment.clock, &Subject::Restore(id)).await? {
+            return Err(held.busy(storage));
+        }
+        catalog::published(storage, &id).await
+    };
+    let now = until_cancelled(&lease.lost(), looked).await?;
     let named = now.as_ref().and_then(|now| now.pointer("/archive/file")).and_then(serde_json::Value::as_str);
     if named.is_none() || named != renewed.archive.as_ref().map(|archive| archive.file.as_str()) {
         let text = format!("the manifest of backup {id} does not name its new archive any more");

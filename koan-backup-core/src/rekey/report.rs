@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use crate::archive::{EncryptionScope, Manifest};
+use crate::catalog::UnreadableManifest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
+use crate::names::names;
 use crate::verify::VerifyReport;
 
 /// What became of a backup that was to be sealed for other recipients.
@@ -78,16 +80,36 @@ pub struct RekeySummary {
     pub failed: Vec<(BackupId, Error)>,
     /// Those of other applications, which are as they were: name one by its id to seal it for the recipients of this application.
     pub others: Vec<BackupId>,
+    /// Those of older versions that record no environment, which are as they were: see
+    /// [`include_unidentified`](crate::RekeyAllBuilder::include_unidentified).
+    pub unidentified: Vec<BackupId>,
+    /// Manifests that cannot be read: whether their backups are sealed for the new recipients is not known.
+    pub unreadable: Vec<UnreadableManifest>,
     /// Those that are as they were because the work was cancelled.
     pub cancelled: Vec<BackupId>,
 }
 
 impl RekeySummary {
+    /// What should be known of backups that were not looked at.
+    pub fn notes(&self) -> Vec<String> {
+        let unidentified = (!self.unidentified.is_empty()).then(|| {
+            format!(
+                "{} record no environment, and were not sealed for the new recipients, because another application may share them; \
+                 `.include_unidentified()` includes them",
+                names(self.unidentified.iter().map(BackupId::to_string))
+            )
+        });
+        unidentified
+            .into_iter()
+            .chain(self.unreadable.iter().map(|manifest| manifest.problem.clone()))
+            .collect()
+    }
+
     /// The summary, if each backup of this application in the profile was sealed anew or has nothing that is sealed, and its old archive removed. Old
     /// archives that an earlier run could not remove are not looked for.
     ///
     /// # Errors
-    /// A backup failed: the error is that of the first and counts the others. Or the work was cancelled before all were
+    /// A backup failed: the error is that of the first and counts the others. Or a manifest could not be read. Or the work was cancelled before all were
     /// sealed anew, or an old archive could not be removed.
     pub fn require_all(mut self) -> Result<Self> {
         if !self.failed.is_empty() {
@@ -97,6 +119,13 @@ impl RekeySummary {
                 others => format!(" (and {others} more)"),
             };
             return Err(error.context(format!("backup {id} was not sealed anew for certain{more}")));
+        }
+        if let Some(manifest) = self.unreadable.first() {
+            let text = format!(
+                "whether backup {} is sealed for the new recipients is not known: {}",
+                manifest.id, manifest.problem
+            );
+            return Err(Error::new(ErrorKind::Corrupt, text));
         }
         if !self.cancelled.is_empty() {
             let left = self.cancelled.len();

@@ -8,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::anew::Anew;
 use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
-use crate::archive::{ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, rekeyed_path};
+use crate::archive::{
+    ArchiveFile, EncryptionScope, EntityManifest, EntityStatus, Manifest, discard_unpublished, rekeyed_path,
+};
 use crate::cancellation::until_cancelled;
 use crate::catalog::removal_record::RemovalRecord;
-use crate::catalog::{self, RemovalReason, StoredBackup};
+use crate::catalog::{RemovalReason, StoredBackup};
 use crate::clock::new_backup_id;
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
@@ -41,7 +43,7 @@ pub(crate) async fn run(
     })?;
     recipients.check()?;
     let mut report = RekeyReport::untouched(manifest);
-    report.warnings.extend(catalog::origin_note(manifest, &environment.identity));
+    report.warnings.extend(backup.notes(&environment.identity));
     let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
     let scope = match manifest.is_sealed() {
@@ -94,7 +96,7 @@ impl Sealing<'_> {
         let verification = match checked.await {
             Ok(checked) => checked,
             Err(error) => {
-                backup.storage.discard(&path).await;
+                discard_unpublished(backup.storage, manifest.id, &path).await;
                 return Err(error);
             }
         };
@@ -157,8 +159,7 @@ async fn check(
     let published = serde_json::to_value(&manifest).map_err(|source| {
         Error::with_source(ErrorKind::Internal, "the new manifest was not written", source)
     })?;
-    let candidate =
-        StoredBackup { storage: backup.storage, manifest, published, is_opened: false, passed_over: None };
+    let candidate = StoredBackup::new(backup.storage, manifest, published);
     let candidate = until_cancelled(cancel, verify::opened(candidate, identities)).await?;
     let report = verify::run(environment, &candidate, &verifying(cancel), identities).await?;
     require_sound(report, renewed)

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::options::RestoreOptions;
 use crate::archive::{EntityManifest, EntityStatus, Manifest, ProviderDocument};
 use crate::entity::EntityCodec;
-use crate::environment::{Environment, names};
+use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SetName;
-use crate::provider::RestoreTarget;
+use crate::names::names;
+use crate::provider::{NOT_KEPT_ELSEWHERE, RestoreTarget};
 
 /// One entry of the archive and where its records go.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(super) struct PlannedRestore {
     pub(super) codec: EntityCodec,
     pub(super) target_set: SetName,
     pub(super) physical: Option<serde_json::Value>,
+    /// What the records came with that the database they go to does not keep, because it is of another kind.
+    pub(super) not_kept: Vec<String>,
 }
 
 /// Entries by the provider they go to, in the order of the archive.
@@ -88,12 +91,19 @@ pub(super) fn plan(
                 false => known.codec.clone(),
             },
             target_set: options.target_set.clone().unwrap_or_else(|| entity.set.clone()),
+            not_kept: if same_kind { Vec::new() } else { not_kept_elsewhere(recorded) },
             physical: recorded.filter(|_| same_kind).cloned(),
         });
     }
     check_selected(environment, manifest, options, &plan)?;
     check_targets(&plan)?;
     Ok(plan)
+}
+
+/// The sentences that a provider recorded of what only its kind of database keeps.
+fn not_kept_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> {
+    let sentences = physical.and_then(|physical| physical.get(NOT_KEPT_ELSEWHERE)?.as_array());
+    sentences.into_iter().flatten().filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
 }
 
 fn unknown(environment: &Environment, entity: &EntityManifest) -> Error {

@@ -52,7 +52,13 @@ impl Entries<'_> {
         self.reader.check_blocks(&part.file, &self.documents.blocks)?;
         let blocks: Vec<_> =
             self.documents.blocks.get(&part.file).into_iter().flatten().copied().enumerate().collect();
+        let (mut starts, mut first) = (Vec::with_capacity(blocks.len()), 0u64);
+        for (_, block) in &blocks {
+            starts.push(first);
+            first = first.saturating_add(block.records);
+        }
         let decoding = Arc::new(Decoding {
+            starts,
             codec: part.codec.clone(),
             fields: Projection::of(part.codec.schema()),
             lines,
@@ -66,7 +72,12 @@ impl Entries<'_> {
         let mut opened = std::pin::pin!(opened);
         let (mut hasher, mut written) = (Sha256::new(), 0u64);
         while let Some(block) = opened.try_next().await? {
-            let DecodedBlock { stored, lines, batches } = block?;
+            let DecodedBlock { first, stored, lines, batches } = block?;
+            if first != written {
+                return Err(changed(
+                    "its blocks hold other numbers of records than its table of blocks says",
+                ));
+            }
             let hashing = crate::digest::updated(hasher, lines);
             let writing = self.write_batches(part, &stored, batches, &mut written, session);
             (hasher, ()) = tokio::try_join!(hashing, writing)?;
@@ -115,6 +126,8 @@ struct Decoding {
     codec: EntityCodec,
     /// The places of the type's fields.
     fields: Projection,
+    /// The position of the first record of each block.
+    starts: Vec<u64>,
     lines: Lines,
     /// Makes them ready to be sent, where the session has that done here.
     encoder: Option<Arc<dyn RecordEncoder>>,
@@ -125,6 +138,8 @@ struct Decoding {
 
 /// The lines of one block and its records.
 struct DecodedBlock {
+    /// The position of its first record.
+    first: u64,
     stored: StoredBlock,
     lines: Bytes,
     batches: Vec<Batch>,
@@ -167,6 +182,7 @@ impl Decoding {
                 format!("`{name}`, block {index}: it {fault}; nothing was committed"),
             )
         })?;
+        let first = self.starts.get(index).copied().unwrap_or(0);
         let (mut batches, mut rest, mut number) = (Vec::new(), all.clone(), 0);
         while !rest.is_empty() {
             let length = lines(&rest).take(self.batch_size).map(|line| line.len() + 1).sum::<usize>();
@@ -182,7 +198,7 @@ impl Decoding {
                 )
             };
             let records = match &self.encoder {
-                Some(encoder) => self.encoded(&batch, encoder.as_ref(), undecodable)?,
+                Some(encoder) => self.encoded(&batch, first + number, encoder.as_ref(), undecodable)?,
                 None => self.records(&batch, undecodable)?,
             };
             let before = usize::try_from(number).unwrap_or(usize::MAX);
@@ -190,7 +206,7 @@ impl Decoding {
             batches.push(Batch { before, records });
         }
         let stored = StoredBlock::new(&self.reader, &self.file, block);
-        Ok(DecodedBlock { stored, lines: all, batches })
+        Ok(DecodedBlock { first, stored, lines: all, batches })
     }
 
     fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Ready> {
@@ -204,6 +220,7 @@ impl Decoding {
     fn encoded(
         &self,
         batch: &[u8],
+        first: u64,
         encoder: &dyn RecordEncoder,
         undecodable: impl Fn(u64, RecordError) -> Error,
     ) -> Result<Ready> {
@@ -211,11 +228,12 @@ impl Decoding {
         for line in lines(batch) {
             match self.values(line) {
                 Some(values) => {
-                    encoder.encode(&Row { projection: &self.fields, values: &values }, &mut bytes)?;
+                    let row = Row { projection: &self.fields, values: &values };
+                    encoder.encode(first + count, &row, &mut bytes)?;
                 }
                 None => {
                     let record = self.codec.decode(line).map_err(|error| undecodable(count, error))?;
-                    record.with_row(&self.fields, |row| encoder.encode(row, &mut bytes))?;
+                    record.with_row(&self.fields, |row| encoder.encode(first + count, row, &mut bytes))?;
                 }
             }
             count += 1;

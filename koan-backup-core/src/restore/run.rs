@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{Instrument as _, Span};
+use futures::future::BoxFuture;
 
 use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
@@ -12,53 +12,44 @@ use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::records::{Entries, Lines};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
-use crate::cancellation::{TimeLimit, until_cancelled};
+use crate::cancellation::until_cancelled;
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
+use crate::operation::{Ended, Operation};
 use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
 use crate::verify::{self, Comparing, EntityVerification, Selected, VerifyOptions, VerifyReport};
 
-/// Restores. Dropping the future or cancelling undoes what was written.
-pub(crate) async fn run(
+/// Finds a backup and restores it, both within the limit of time. Dropping the future or cancelling undoes what was written.
+pub(crate) async fn run<'a>(
     environment: &Environment,
-    backup: &StoredBackup<'_>,
-    identities: &Arc<Identities>,
+    found: BoxFuture<'_, Result<(StoredBackup<'a>, Arc<Identities>)>>,
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
-    let id = backup.manifest.id;
-    let span = tracing::info_span!(target: "koan::backup", "restore", %id, name = %backup.manifest.name);
-    let limit = TimeLimit::new(&options.cancel, options.timeout);
-    let limited = RestoreOptions { cancel: limit.token(), ..options.clone() };
-    let operation = Operation { limit: &limit, span: &span };
+    use tracing::field::{Empty, display};
+    let span = tracing::info_span!(target: "koan::backup", "restore", id = Empty, name = Empty);
+    let operation = Operation::new(environment, span, &options.cancel, options.timeout);
+    let limited = RestoreOptions { cancel: operation.cancel(), ..options.clone() };
     let work = async {
-        if environment.logs_operations() {
+        let (backup, identities) = until_cancelled(&limited.cancel, found).await?;
+        operation.span().record("id", display(backup.manifest.id));
+        operation.span().record("name", display(&backup.manifest.name));
+        if operation.is_logged() {
             tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
         }
-        let ended =
-            limit.run(Box::pin(run_limited(environment, backup, identities, &limited, operation))).await;
-        if environment.logs_operations() {
-            match &ended {
-                Ok(report) => {
-                    tracing::info!(target: "koan::backup", records = report.record_count(), "restore completed");
-                }
-                Err(error) => {
-                    tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
-                }
-            }
-        }
-        ended
+        Box::pin(run_limited(environment, &backup, &identities, &limited, &operation)).await
     };
-    work.instrument(span.clone()).await
-}
-
-/// What surrounds the work of one restore.
-#[derive(Clone, Copy)]
-struct Operation<'a> {
-    limit: &'a TimeLimit,
-    span: &'a Span,
+    let log = |ended: Ended<'_, RestoreReport>| match ended {
+        Ended::Completed(report) => {
+            tracing::info!(target: "koan::backup", records = report.record_count(), "restore completed");
+        }
+        Ended::Failed(error) => {
+            tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
+        }
+    };
+    operation.run(Box::pin(work), log).await
 }
 
 async fn run_limited(
@@ -66,7 +57,7 @@ async fn run_limited(
     backup: &StoredBackup<'_>,
     identities: &Arc<Identities>,
     options: &RestoreOptions,
-    operation: Operation<'_>,
+    operation: &Operation<'_>,
 ) -> Result<RestoreReport> {
     options.validate()?;
     let pin = match options.intent {
@@ -85,9 +76,9 @@ async fn run_pinned(
     backup: &StoredBackup<'_>,
     identities: &Arc<Identities>,
     options: &RestoreOptions,
-    operation: Operation<'_>,
+    operation: &Operation<'_>,
 ) -> Result<RestoreReport> {
-    let listener = environment.operation_listener(&options.listener, operation.span);
+    let listener = operation.listener(&options.listener);
     listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // Out here, so that what was begun can be undone when the work is dropped.
     let mut sessions = Sessions::new();
@@ -99,7 +90,7 @@ async fn run_pinned(
         Ok(report) => commit(sessions, options.intent).await.map(|()| report),
         Err(error) => Err(roll_back(sessions, error).await),
     };
-    let ended = ended.map_err(|error| operation.limit.explain(error));
+    let ended = ended.map_err(|error| operation.explain(error));
     listener.tell(|| Event::RestoreFinished {
         id: backup.manifest.id,
         error: ended.as_ref().err().map(Error::chain),
@@ -299,7 +290,7 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
 }
 
 fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
-    let committed = crate::environment::names(committed.iter());
+    let committed = crate::names::names(committed.iter());
     error.context(format!(
         "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"
     ))

@@ -8,7 +8,7 @@ use super::options::RestoreOptions;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::report::ViabilityReport;
 use crate::archive::Manifest;
-use crate::catalog::{self, StoredBackup};
+use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,18 +66,8 @@ pub(super) async fn findings(
     let loss = if options.allow_field_loss { FieldLoss::Allowed } else { FieldLoss::Refused };
     let session = options.session();
     let mut findings = Vec::new();
-    if let Some(failed) = backup.passed_over {
-        let (id, name) = (backup.manifest.id, &backup.manifest.name);
-        findings.push(Finding {
-            severity: Severity::Warning,
-            entity: None,
-            message: format!(
-                "the newest backup called `{name}`, {failed}, failed: this is an older one, {id}"
-            ),
-        });
-    }
-    let note = catalog::origin_note(&backup.manifest, &environment.identity);
-    findings.extend(note.map(|message| Finding { severity: Severity::Warning, entity: None, message }));
+    let notes = backup.notes(&environment.identity).into_iter();
+    findings.extend(notes.map(|message| Finding { severity: Severity::Warning, entity: None, message }));
     for (name, parts) in plan {
         let sources: BTreeSet<_> = parts
             .iter()
@@ -88,6 +78,8 @@ pub(super) async fn findings(
             .extend(sources.into_iter().filter_map(|source| other_database(name, source, target.as_deref())));
         for part in parts {
             findings.extend(drift::findings(part, &documents.schemas, loss));
+            let not_kept = part.not_kept.iter().cloned();
+            findings.extend(not_kept.map(|text| Finding::new(Severity::Warning, part.codec.name(), text)));
         }
         let provider = environment.provider(name)?;
         let targets: Vec<_> = parts.iter().map(PlannedRestore::target).collect();

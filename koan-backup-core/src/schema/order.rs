@@ -7,9 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::de::SliceRead;
 
-use super::sampled::{Observations, sample};
-use crate::canonical::write_canonical;
+use super::sampled::{Observations, Refused, Sampler, sample};
+use crate::canonical::{CanonicalError, CanonicalSerializer};
 
 /// How often a sample is read back and written. A set of two elements keeps its order by chance in one of 65 536 cases.
 const ROUND_TRIPS: usize = 16;
@@ -18,22 +19,42 @@ const MAX_ROUNDS: usize = 24;
 
 /// A list whose elements have no order of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unordered {
+pub enum Unordered {
     /// A sample came back in another order. Holds the path to the list.
     Proven(String),
     /// No sample could be made; a collection of this kind is at this path.
     Suspected(String, String),
+    /// No sample could be made of the value at this path, which serde reads without asking for its parts.
+    Untried(String),
 }
 
 /// Looks for a list within `T` whose order is left to chance.
 pub(crate) fn unordered<T: Serialize + for<'de> Deserialize<'de>>() -> Option<Unordered> {
+    unordered_with::<T>(
+        |sampler| T::deserialize(sampler),
+        |json| T::deserialize(json),
+        |value, json| value.serialize(json),
+    )
+}
+
+/// Looks for such a list within what these functions read and write. `make` and `read` are one function.
+pub fn unordered_with<T>(
+    make: impl Fn(Sampler<'_>) -> Result<T, Refused>,
+    read: impl Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
+    write: impl Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
+) -> Option<Unordered> {
     let mut seen = Observations::default();
+    let type_ = Functions { make, read, write };
     // A type may panic when it meets a value that the application never makes.
-    let tried = catch_unwind(AssertUnwindSafe(|| try_all::<T>(&mut seen)));
+    let tried = catch_unwind(AssertUnwindSafe(|| type_.try_all(&mut seen)));
     match tried.unwrap_or(Tried::Refused) {
         Tried::Ordered => None,
         Tried::Unordered(path) => Some(Unordered::Proven(path)),
-        Tried::Refused => seen.unordered.map(|(path, kind)| Unordered::Suspected(path, kind)),
+        Tried::Refused => match (seen.unordered, seen.anything) {
+            (Some((path, kind)), _) => Some(Unordered::Suspected(path, kind)),
+            (None, Some(path)) => Some(Unordered::Untried(path)),
+            (None, None) => None,
+        },
     }
 }
 
@@ -43,41 +64,61 @@ enum Tried {
     Refused,
 }
 
-fn try_all<T: Serialize + for<'de> Deserialize<'de>>(seen: &mut Observations) -> Tried {
-    let mut is_refused = false;
-    loop {
-        match sample::<T>(seen) {
-            None => is_refused = true,
-            Some(value) if seen.has_list => {
-                if let Some(path) = changed_order(&value) {
-                    return Tried::Unordered(path);
-                }
-            }
-            Some(_) => {}
-        }
-        seen.round += 1;
-        if seen.round >= seen.variants.min(MAX_ROUNDS) {
-            return if is_refused { Tried::Refused } else { Tried::Ordered };
-        }
-    }
+/// How a value is made, read and written.
+struct Functions<M, R, W> {
+    make: M,
+    read: R,
+    write: W,
 }
 
-/// The path to the first list that comes back in another order.
-fn changed_order<T: Serialize + for<'de> Deserialize<'de>>(value: &T) -> Option<String> {
-    let mut line = Vec::new();
-    write_canonical(value, &mut line).ok()?;
-    for _ in 0..ROUND_TRIPS {
-        let read: T = serde_json::from_slice(&line).ok()?;
-        let mut again = Vec::new();
-        write_canonical(&read, &mut again).ok()?;
-        if again != line {
-            let (before, after) = (serde_json::from_slice(&line).ok()?, serde_json::from_slice(&again).ok()?);
-            let mut path = String::new();
-            return (is_reordered(&before, &after) && first_difference(&before, &after, &mut path))
-                .then_some(path);
+impl<T, M, R, W> Functions<M, R, W>
+where
+    M: Fn(Sampler<'_>) -> Result<T, Refused>,
+    R: Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
+    W: Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
+{
+    fn try_all(&self, seen: &mut Observations) -> Tried {
+        let mut is_refused = false;
+        loop {
+            let written = |value: &T| serde_json::from_slice(&self.line(value)?).ok();
+            match sample(seen, &self.make, &written) {
+                None => is_refused = true,
+                Some(value) if seen.has_list => {
+                    if let Some(path) = self.changed_order(&value) {
+                        return Tried::Unordered(path);
+                    }
+                }
+                Some(_) => {}
+            }
+            seen.round += 1;
+            if seen.round >= seen.variants.min(MAX_ROUNDS) {
+                return if is_refused { Tried::Refused } else { Tried::Ordered };
+            }
         }
     }
-    None
+
+    fn line(&self, value: &T) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        (self.write)(value, CanonicalSerializer::new(&mut line)).ok()?;
+        Some(line)
+    }
+
+    /// The path to the first list that comes back in another order.
+    fn changed_order(&self, value: &T) -> Option<String> {
+        let line = self.line(value)?;
+        for _ in 0..ROUND_TRIPS {
+            let read = (self.read)(&mut serde_json::Deserializer::from_slice(&line)).ok()?;
+            let again = self.line(&read)?;
+            if again != line {
+                let (before, after) =
+                    (serde_json::from_slice(&line).ok()?, serde_json::from_slice(&again).ok()?);
+                let mut path = String::new();
+                return (is_reordered(&before, &after) && first_difference(&before, &after, &mut path))
+                    .then_some(path);
+            }
+        }
+        None
+    }
 }
 
 /// Whether two values are equal but for the order of their lists.

@@ -3,14 +3,15 @@
 //! The answers differ from element to element, so that a set keeps all of them. A type that refuses an answer is asked once more with
 //! the next candidate at that place: text that is an address, a date, a number and so on.
 
+mod learned;
+
 use std::any::type_name;
 use std::collections::BTreeMap;
-use std::fmt;
 
+pub use learned::Refused;
+use learned::{Learned, Others};
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 /// Elements of the outermost list, and of those within.
 const ELEMENTS: [usize; 3] = [8, 4, 3];
@@ -19,7 +20,9 @@ const MAX_DEPTH: usize = 7;
 /// Questions that one value may ask.
 const MAX_QUESTIONS: usize = 20_000;
 /// Attempts to make one value.
-const MAX_ATTEMPTS: usize = 120;
+const MAX_ATTEMPTS: usize = 240;
+/// Fields that may be absent and are tried one after the other.
+const MAX_FIELDS: usize = 64;
 
 /// What was learned of a type while samples of it were made.
 #[derive(Debug, Default)]
@@ -30,32 +33,61 @@ pub(super) struct Observations {
     pub(super) variants: usize,
     /// Whether a list was asked for.
     pub(super) has_list: bool,
+    /// The first place that asked for anything, whatever it was given.
+    pub(super) anything: Option<String>,
     /// The first place, with the collection there, that has no order of its own.
     pub(super) unordered: Option<(String, String)>,
     candidates: BTreeMap<String, usize>,
+    learned: Learned,
     last: Option<(String, usize)>,
     questions: usize,
 }
 
-/// The type refuses a sample.
-#[derive(Debug, thiserror::Error)]
-#[error("refused")]
-pub(super) struct Refused;
-
-impl serde::de::Error for Refused {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
+/// Makes a `T` by `make`; none if no answer is accepted. `write` gives what the type writes of a value.
+pub(super) fn sample<T>(
+    seen: &mut Observations,
+    make: &impl Fn(Sampler<'_>) -> Result<T, Refused>,
+    write: &impl Fn(&T) -> Option<serde_json::Value>,
+) -> Option<T> {
+    seen.candidates.clear();
+    seen.learned = Learned::default();
+    let mut made = attempt(seen, make)?;
+    // Fields that may be absent are in what is written, though nothing asked for them.
+    let mut tried = Vec::new();
+    for _ in 0..MAX_FIELDS {
+        let unseen = write(&made).map(|written| seen.learned.unseen(&written)).unwrap_or_default();
+        let Some((path, field)) = unseen.into_iter().find(|place| !tried.contains(place)) else { break };
+        let candidates = seen.candidates.clone();
+        seen.learned.add(&path, &field);
+        match attempt(seen, make) {
+            Some(fuller) => made = fuller,
+            None => {
+                seen.learned.remove(&path, &field);
+                seen.candidates = candidates;
+            }
+        }
+        tried.push((path, field));
     }
+    if seen.learned.has_fields() {
+        // A flattened map takes any other names.
+        seen.learned.others = Others::Given;
+        made = attempt(seen, make).unwrap_or(made);
+    }
+    Some(made)
 }
 
-/// Makes a `T`; none if no answer is accepted.
-pub(super) fn sample<T: for<'de> Deserialize<'de>>(seen: &mut Observations) -> Option<T> {
-    seen.candidates.clear();
+fn attempt<T>(seen: &mut Observations, make: &impl Fn(Sampler<'_>) -> Result<T, Refused>) -> Option<T> {
     for _ in 0..MAX_ATTEMPTS {
         (seen.last, seen.questions) = (None, 0);
-        let made = T::deserialize(Sampler { seen, path: String::new(), depth: 0, lists: 0, seed: 0 });
-        if let Ok(value) = made {
-            return Some(value);
+        seen.learned.begin();
+        let made =
+            make(Sampler { seen, path: String::new(), depth: 0, lists: 0, seed: 0, buffered: Buffered::No });
+        let why = match made {
+            Ok(value) => return Some(value),
+            Err(why) => why,
+        };
+        if seen.learned.note(&why, seen.last.as_ref().map(|(place, _)| place.as_str())) {
+            continue;
         }
         // The answer that was given last is the one that was refused.
         let (place, count) = seen.last.take()?;
@@ -68,7 +100,9 @@ pub(super) fn sample<T: for<'de> Deserialize<'de>>(seen: &mut Observations) -> O
     None
 }
 
-struct Sampler<'a> {
+/// Answers what a type asks for.
+#[derive(Debug)]
+pub struct Sampler<'a> {
     seen: &'a mut Observations,
     path: String,
     depth: usize,
@@ -76,6 +110,14 @@ struct Sampler<'a> {
     lists: usize,
     /// Differs between the elements of a list.
     seed: usize,
+    buffered: Buffered,
+}
+
+/// Whether a value is that of a field whose name was learned, which serde puts into a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Buffered {
+    No,
+    Field,
 }
 
 const TEXTS: usize = 17;
@@ -124,10 +166,21 @@ fn integer(candidate: usize, seed: usize) -> u64 {
     }
 }
 
-/// Forms of a value whose type is not asked for: a list of texts, a list of numbers, each text, a number, true, nothing.
-const ANYTHING: usize = TEXTS + 5;
+/// Forms of a value whose type is not asked for: a list of texts, a list of numbers, a number, true, nothing, a map, each text.
+const ANYTHING: usize = TEXTS + 6;
+
+/// The form that is a map.
+const MAP: usize = 5;
+/// The form that is the first text.
+const FIRST_TEXT: usize = MAP + 1;
 
 impl<'a> Sampler<'a> {
+    /// One of these variants, the same in all elements of a list.
+    fn variant_name(&mut self, variants: &'static [&'static str]) -> Result<&'static str, Refused> {
+        self.seen.variants = self.seen.variants.max(variants.len());
+        variants.get(self.seen.round % variants.len().max(1)).copied().ok_or(Refused::Other)
+    }
+
     /// The candidate at this place.
     fn candidate(&mut self, count: usize) -> usize {
         self.seen.last = Some((self.path.clone(), count));
@@ -136,7 +189,7 @@ impl<'a> Sampler<'a> {
 
     fn ask(&mut self) -> Result<(), Refused> {
         self.seen.questions += 1;
-        if self.seen.questions > MAX_QUESTIONS { Err(Refused) } else { Ok(()) }
+        if self.seen.questions > MAX_QUESTIONS { Err(Refused::Other) } else { Ok(()) }
     }
 
     fn within(self, step: &str) -> Self {
@@ -203,15 +256,33 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.ask()?;
-        self.seen.variants = self.seen.variants.max(2);
         let candidate = self.candidate(ANYTHING);
-        match (candidate + self.seen.round) % ANYTHING {
+        let form = match (self.buffered, self.seen.learned.variants(&self.path)) {
+            (Buffered::Field, Some(variants)) => return visitor.visit_str(self.variant_name(variants)?),
+            // A list, whose first element is the tag, was refused with the names of the variants.
+            (Buffered::No, Some(_)) => MAP,
+            // The name of a variant, and what is in most fields.
+            (Buffered::Field, None) => match candidate {
+                0 => FIRST_TEXT,
+                candidate if candidate <= FIRST_TEXT => candidate - 1,
+                candidate => candidate,
+            },
+            (Buffered::No, None) => {
+                self.seen.variants = self.seen.variants.max(2);
+                (candidate + self.seen.round) % ANYTHING
+            }
+        };
+        if self.buffered == Buffered::No && self.seen.anything.is_none() {
+            self.seen.anything = Some(self.path.clone());
+        }
+        match form {
             0 => self.list(None, Element::Text, visitor),
             1 => self.list(None, Element::Integer, visitor),
             2 => visitor.visit_u64(integer(0, self.seed)),
             3 => visitor.visit_bool(self.seed % 2 == 1),
             4 => visitor.visit_unit(),
-            form => visitor.visit_string(text(form - 5, self.seed)),
+            MAP => visitor.visit_map(Entries { of: self, next: 0, length: 0, name: None }),
+            form => visitor.visit_string(text(form - FIRST_TEXT, self.seed)),
         }
     }
 
@@ -235,6 +306,9 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.ask()?;
+        if let Some(variants) = self.seen.learned.variants(&self.path) {
+            return visitor.visit_str(self.variant_name(variants)?);
+        }
         let candidate = self.candidate(TEXTS);
         visitor.visit_string(text(candidate, self.seed))
     }
@@ -305,7 +379,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.ask()?;
         let length = self.elements().min(2);
-        visitor.visit_map(Entries { of: self, next: 0, length })
+        visitor.visit_map(Entries { of: self, next: 0, length, name: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -325,7 +399,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.ask()?;
-        let variant = variants.get(self.variant_of(variants.len())).ok_or(Refused)?;
+        let variant = variants.get(self.variant_of(variants.len())).ok_or(Refused::Other)?;
         visitor.visit_enum(OneVariant { of: self, variant })
     }
 }
@@ -361,49 +435,76 @@ impl<'de> SeqAccess<'de> for List<'_> {
         match self.element {
             Element::Text => seed.deserialize(StringDeserializer::new(text(0, number))).map(Some),
             Element::Integer => {
-                let number = u32::try_from(number).map_err(|_| Refused)?;
+                let number = u32::try_from(number).map_err(|_| Refused::Other)?;
                 seed.deserialize(serde::de::value::U32Deserializer::new(number)).map(Some)
             }
             Element::Member => {
                 let path = format!("{}.{index}", of.path);
-                let member =
-                    Sampler { seen: of.seen, path, depth: of.depth + 1, lists: of.lists, seed: of.seed };
+                let member = Sampler {
+                    seen: of.seen,
+                    path,
+                    depth: of.depth + 1,
+                    lists: of.lists,
+                    seed: of.seed,
+                    buffered: Buffered::No,
+                };
                 seed.deserialize(member).map(Some)
             }
             Element::Asked => {
                 let path = format!("{}[]", of.path);
-                let element =
-                    Sampler { seen: of.seen, path, depth: of.depth + 1, lists: of.lists + 1, seed: number };
+                let element = Sampler {
+                    seen: of.seen,
+                    path,
+                    depth: of.depth + 1,
+                    lists: of.lists + 1,
+                    seed: number,
+                    buffered: Buffered::No,
+                };
                 seed.deserialize(element).map(Some)
             }
         }
     }
 }
 
+/// The entries of a map: first those whose names were learned, then so many others.
 struct Entries<'a> {
     of: Sampler<'a>,
     next: usize,
     length: usize,
+    /// The name that was learned of the entry.
+    name: Option<String>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Refused;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refused> {
-        if self.next >= self.length {
+        let known = self.of.seen.learned.fields(&self.of.path);
+        self.name = known.get(self.next).cloned();
+        let has_others = known.is_empty() || self.of.seen.learned.others == Others::Given;
+        if self.next >= known.len() + if has_others { self.length } else { 0 } {
+            self.of.seen.learned.close(&self.of.path);
             return Ok(None);
         }
         self.next += 1;
+        if let Some(name) = &self.name {
+            return seed.deserialize(StringDeserializer::new(name.clone())).map(Some);
+        }
         let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
         let (path, number) = (format!("{path}{{}}"), number * ELEMENTS[0] + self.next);
-        let key = Sampler { seen: self.of.seen, path, depth: depth + 1, lists: lists + 1, seed: number };
-        seed.deserialize(key).map(Some)
+        let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists: lists + 1, seed: number, buffered })
+            .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
         let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
-        let (path, number) = (format!("{path}[\u{2026}]"), number * ELEMENTS[0] + self.next);
-        seed.deserialize(Sampler { seen: self.of.seen, path, depth: depth + 1, lists, seed: number })
+        let (path, number, buffered) = match self.name.take() {
+            Some(name) => (format!("{path}.{name}"), number, Buffered::Field),
+            None => (format!("{path}[\u{2026}]"), number * ELEMENTS[0] + self.next, Buffered::No),
+        };
+        let seen = &mut *self.of.seen;
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
     }
 }
 
@@ -425,7 +526,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
         let path = format!("{}.{}", self.of.path, self.name);
         let Sampler { depth, lists, seed: number, .. } = self.of;
-        seed.deserialize(Sampler { seen: self.of.seen, path, depth: depth + 1, lists, seed: number })
+        let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
     }
 }
 

@@ -19,16 +19,33 @@ fn is_digit_before(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
 }
 
-/// `2026-11-29`, `20261129`, each with or without a time.
+/// `2026-11-29`, `20261129`, `29-11-2026`, `11-29-2026`, each with or without a time.
 fn is_date_and_time(text: &[u8]) -> bool {
-    let Some((date, rest, is_compact)) = date(text) else { return false };
-    let is_valid = Date::new(date.0, date.1, date.2).is_ok() && YEARS.contains(&date.0);
-    is_valid
+    let Some((date, rest, is_compact)) = date(text).or_else(|| date_with_year_last(text)) else {
+        return false;
+    };
+    is_valid(date)
         && match rest {
             [] => true,
             [b'T' | b't' | b' ' | b'-' | b'_', time @ ..] => is_time(time),
             time => is_compact && matches!(time.len(), 4 | 6) && is_time(time),
         }
+}
+
+fn is_valid((year, month, day): YearMonthDay) -> bool {
+    YEARS.contains(&year) && Date::new(year, month, day).is_ok()
+}
+
+/// A date whose year is last, and what follows. Day and month may be in either order: which it is does not change the series.
+fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
+    let (first, rest) = number(text, 2)?;
+    let separator = rest.first().copied().filter(|first| b"-_.".contains(first))?;
+    let (second, rest) = number(rest.strip_prefix(&[separator])?, 2)?;
+    let (year, rest) = number(rest.strip_prefix(&[separator])?, 4)?;
+    let (first, second) = (i8::try_from(first).ok()?, i8::try_from(second).ok()?);
+    let day_first = (year, second, first);
+    let date = if is_valid(day_first) { day_first } else { (year, first, second) };
+    Some((date, rest, false))
 }
 
 /// Year, month and day, what follows, and whether they have no separators.

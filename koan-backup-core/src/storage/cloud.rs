@@ -7,6 +7,7 @@ mod azure;
 #[cfg(feature = "gcs")]
 mod google;
 mod hints;
+mod keys;
 mod protocol;
 #[cfg(feature = "s3")]
 mod s3;

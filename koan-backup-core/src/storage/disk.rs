@@ -5,7 +5,6 @@
 
 mod durable;
 mod names;
-mod private;
 mod root;
 mod upload;
 
@@ -26,7 +25,6 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-pub(crate) use self::private::{create_private_directories, create_private_file};
 use self::root::Root;
 use self::upload::DiskUpload;
 
@@ -95,6 +93,29 @@ impl Disk {
         let path = opened.files.path_to_filesystem(&name)?;
         blocking(move || std::fs::remove_file(&path).map_err(|source| failed("removing", &path, source)))
             .await
+    }
+
+    /// Removes a file, if it is there, and makes that durable.
+    pub(super) async fn remove_durably(&self, path: &Path) -> Result<()> {
+        let opened = self.opened()?;
+        let target = opened.files.path_to_filesystem(path)?;
+        blocking(move || {
+            opened.root.require_present()?;
+            opened.root.remove(&target)
+        })
+        .await
+    }
+
+    /// Makes the names of the files in a folder durable as they are now, and writes the folder anew for that: a directory whose sync
+    /// failed once cannot be proven durable by another sync alone.
+    pub(super) async fn sync_folder(&self, folder: &Path) -> Result<()> {
+        let opened = self.opened()?;
+        let directory = opened.files.path_to_filesystem(folder)?;
+        blocking(move || {
+            opened.root.require_present()?;
+            opened.root.sync_folder(&directory)
+        })
+        .await
     }
 
     /// Remembers the mark of the profile, by which the directory is known again when its disk was mounted anew.

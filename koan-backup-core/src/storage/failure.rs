@@ -8,6 +8,11 @@ use super::cloud::Answer;
 use crate::error::{Error, ErrorKind};
 
 impl Storage {
+    /// The error of a storage that does not answer whoever gives up waiting.
+    pub(crate) fn unanswering(&self) -> Error {
+        Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", self.location))
+    }
+
     pub(crate) fn failed(&self, path: &Path, what: &str, source: object_store::Error) -> Error {
         Error::with_source(
             ErrorKind::Storage,

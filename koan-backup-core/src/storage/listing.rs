@@ -99,7 +99,14 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
             let Some(name) = name.to_str() else { continue };
             let Ok(path) = Path::parse(format!("{folder}/{name}")) else { continue };
             let meta = match entry.metadata() {
-                Ok(meta) if meta.is_symlink() => std::fs::metadata(entry.path()),
+                Ok(link) if link.is_symlink() => match std::fs::metadata(entry.path()) {
+                    // A link that cannot be followed is a file that cannot be read, which hides no other.
+                    Err(error) if !is_gone(&error) => {
+                        files.push(ListedFile { path, stamp: FileStamp::of(&link).map_err(failed)? });
+                        continue;
+                    }
+                    meta => meta,
+                },
                 meta => meta,
             };
             let meta = match meta {

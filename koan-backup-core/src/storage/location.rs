@@ -159,8 +159,16 @@ fn bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
 }
 
 /// The error of a URL, which is shown unless it could hold a secret.
+/// Whether something other than a number stands where a port would: a password without its `@`.
+fn has_password_for_port(url: &str) -> bool {
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    let port = authority.and_then(|authority| authority.split_once(':')).map(|(_, port)| port);
+    port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn refused(url: &str, problem: &str) -> Error {
-    let suspicious = url.contains(['@', '?', '#']) || url.chars().any(char::is_control);
+    let suspicious =
+        url.contains(['@', '?', '#']) || url.chars().any(char::is_control) || has_password_for_port(url);
     let shown = match (suspicious, url.split_once(':')) {
         (false, _) => format!("`{url}`"),
         (true, Some((scheme, _))) if scheme.chars().all(char::is_alphanumeric) => format!("`{scheme}:…`"),

@@ -228,7 +228,8 @@ impl Storage {
             ErrorKind::Storage,
             format!(
                 "storage `{}` {what}, and this machine has used it before; mount its disk, or check its address and who emptied it. \
-                 If it was emptied or replaced on purpose, remove `{}`, and it is taken for a new one",
+                 If it was emptied or replaced on purpose, remove `{}` or call `MachineState::forget_place`, and it is taken for a new \
+                 one",
                 self.location,
                 known.file.display()
             ),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Documents;
 use crate::archive::{ArchiveReader, EncryptionSummary, EntityManifest, EntityStatus, Manifest, entry};
 use crate::encryption::{Identities, PASSPHRASE_ID};
-use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
+use crate::names::names;
 
 /// Why encrypted records cannot be read.
 #[derive(Clone, Debug)]

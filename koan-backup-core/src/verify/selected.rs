@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::archive::{EntityManifest, EntityStatus, Manifest};
-use crate::environment::names;
 use crate::error::{Error, ErrorKind, Result};
+use crate::names::names;
 
 /// Which entities of an archive are verified. Its directory and documents are in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,6 +60,15 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
             >(#name, #text)
         },
     };
+    if let Some((serialize, deserialize)) = functions(&ty, field) {
+        declaration.extend(quote! {
+            .order(|| __koan::order_with::<#ty>(
+                |__deserializer| #deserialize(__deserializer),
+                |__deserializer| #deserialize(__deserializer),
+                |__value, __serializer| #serialize(__value, __serializer),
+            ))
+        });
+    }
     if let Some(column) = columns.get(name) {
         declaration.extend(quote!(.column(#column)));
     }
@@ -74,6 +83,15 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
 
 /// How a field is read and written, where it says so itself.
 fn adapters(ty: &TokenStream, field: &Field) -> Option<TokenStream> {
+    let (serialize, deserialize) = functions(ty, field)?;
+    Some(quote! {
+        || __koan::traced_with::<#ty>(|__deserializer| #deserialize(__deserializer)),
+        |__logical| __koan::wire_with::<#ty>(__logical, |__value, __serializer| #serialize(__value, __serializer))
+    })
+}
+
+/// The functions that write and read a field, where it names one of them.
+fn functions(ty: &TokenStream, field: &Field) -> Option<(TokenStream, TokenStream)> {
     let (serialize, deserialize) = (&field.serde.serialize_with, &field.serde.deserialize_with);
     if serialize.is_none() && deserialize.is_none() {
         return None;
@@ -81,10 +99,7 @@ fn adapters(ty: &TokenStream, field: &Field) -> Option<TokenStream> {
     let serialize = serialize.clone().unwrap_or_else(|| quote!(<#ty as __koan::serde::Serialize>::serialize));
     let deserialize =
         deserialize.clone().unwrap_or_else(|| quote!(<#ty as __koan::serde::Deserialize>::deserialize));
-    Some(quote! {
-        || __koan::traced_with::<#ty>(|__deserializer| #deserialize(__deserializer)),
-        |__logical| __koan::wire_with::<#ty>(__logical, |__value, __serializer| #serialize(__value, __serializer))
-    })
+    Some((serialize, deserialize))
 }
 
 /// `Entity::Key` and the body of `Entity::key`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, HIDDEN};
 use super::failure::failed;
-use super::modes::{Existing, create_directories, private_file};
+use koan_backup_core::private_files::{ExistingFile, create_private_directories, private_file};
 
 const FILE: &str = "commit.json";
 const UNFINISHED: &str = "commit.json.new";
@@ -64,7 +64,7 @@ impl Journal {
             Error::with_source(ErrorKind::Internal, "the journal of a restore is JSON", error)
         })?;
         let write = || -> io::Result<()> {
-            let mut file = private_file(&unfinished, Existing::Emptied)?;
+            let mut file = private_file(&unfinished, ExistingFile::Emptied)?;
             file.write_all(&content)?;
             file.sync_all()?;
             fs::rename(&unfinished, &path)
@@ -158,7 +158,7 @@ impl Journal {
         }
         for parent in &parents {
             directory.refuse_links(parent)?;
-            create_directories(parent).map_err(|error| failed("making", parent, error))?;
+            create_private_directories(parent).map_err(|error| failed("making", parent, error))?;
         }
         for Rename { from, to, length } in &self.renames {
             let (from, to) = (staging.join(from), directory.root.join(to));
@@ -190,7 +190,7 @@ impl Journal {
         parents.extend(above.into_iter().filter(|path| path.starts_with(&directory.root)));
         let synced = parents.iter().try_for_each(|parent| sync_directory(parent));
         if synced.is_err() {
-            let _ = private_file(&unsynced, Existing::Emptied);
+            let _ = private_file(&unsynced, ExistingFile::Emptied);
         }
         synced
     }
@@ -199,7 +199,7 @@ impl Journal {
 /// Copies a file and puts the copy in its place.
 fn put_again(from: &Path, to: &Path) -> io::Result<()> {
     let mut old = File::open(to)?;
-    let mut new = private_file(from, Existing::Emptied)?;
+    let mut new = private_file(from, ExistingFile::Emptied)?;
     io::copy(&mut old, &mut new)?;
     new.set_permissions(old.metadata()?.permissions())?;
     new.sync_all()?;

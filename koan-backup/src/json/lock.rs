@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::failure::failed;
-use super::modes::{Existing, private_file};
+use koan_backup_core::private_files::{ExistingFile, private_file};
 
 /// Held by the one session that writes.
 pub(super) const WRITER: &str = "writer.lock";
@@ -65,7 +65,7 @@ impl Drop for Waiting {
 impl Lock {
     /// Makes the lock file if there is none, and waits for the lock.
     pub(super) fn make(path: &Path, hold: Hold, patience: &Patience) -> Result<Self> {
-        let file = private_file(path, Existing::Kept);
+        let file = private_file(path, ExistingFile::Kept);
         let file = file.map_err(|error| failed("opening", path, error))?;
         Self::wait(file, path, hold, patience)
     }

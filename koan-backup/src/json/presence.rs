@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use koan_backup_core::{Error, ErrorKind, KnownPlace, MachineState, Result};
 
 use super::directory::Directory;
-use super::modes::create_directories;
+use koan_backup_core::private_files::create_private_directories;
 
 /// What such directories are called in the machine's state.
 const KIND: &str = "directory of JSON files";
@@ -35,7 +35,7 @@ impl Directory {
             if let Some(known) = self.known(state)? {
                 return Err(self.gone(Some(&known)));
             }
-            create_directories(&self.root).map_err(|source| unusable(&self.root, source))?;
+            create_private_directories(&self.root).map_err(|source| unusable(&self.root, source))?;
         }
         self.is_empty()?;
         match self.known(state)? {
@@ -67,7 +67,7 @@ impl Directory {
         }
         match self.presence.state.get() {
             Some(state) => Err(self.gone(self.known(state)?.as_ref())),
-            None => create_directories(&self.root).map_err(|source| unusable(&self.root, source)),
+            None => create_private_directories(&self.root).map_err(|source| unusable(&self.root, source)),
         }
     }
 

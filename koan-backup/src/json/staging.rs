@@ -9,7 +9,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::directory::Directory;
 use super::failure::failed;
 use super::journal::sync_directory;
-use super::modes::{Existing, create_directory, private_file};
+use koan_backup_core::private_files::{ExistingFile, create_private_directory, private_file};
 
 pub(super) const PREFIX: &str = "restore-";
 
@@ -37,7 +37,7 @@ impl Staging {
         }
         let name = format!("{PREFIX}{}", uuid::Uuid::now_v7().simple());
         let path = hidden.join(&name);
-        create_directory(&path).map_err(|error| failed("making", &path, error))?;
+        create_private_directory(&path).map_err(|error| failed("making", &path, error))?;
         let opened = File::open(&path).map_err(|error| failed("opening", &path, error))?;
         Ok(Self { name, path, opened, files: 0, kept: false })
     }
@@ -47,7 +47,7 @@ impl Staging {
         let name = self.files.to_string();
         self.files += 1;
         let path = self.path.join(&name);
-        let file = private_file(&path, Existing::Refused);
+        let file = private_file(&path, ExistingFile::Refused);
         Ok((name, file.map_err(|error| failed("making", &path, error))?))
     }
 
@@ -90,7 +90,7 @@ fn sync_all_of(_: &File, directory: &std::path::Path) -> io::Result<()> {
 pub(super) fn make_hidden(directory: &Directory) -> Result<()> {
     let hidden = directory.hidden();
     directory.refuse_links(&hidden)?;
-    match create_directory(&hidden) {
+    match create_private_directory(&hidden) {
         Ok(()) => sync_directory(&directory.root).inspect_err(|_| {
             // Whoever finds it would take its name for durable.
             let _ = fs::remove_dir(&hidden);

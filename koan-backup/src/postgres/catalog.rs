@@ -6,6 +6,7 @@ use koan_backup_core::Result;
 use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
+use super::composite::{COMPOSITES, Composite, MEMBERS, Member};
 use super::connection::Connection;
 use super::error::failed;
 use super::identifier::{listed, quoted};
@@ -89,18 +90,6 @@ pub(super) struct Column {
     pub(super) composite: Option<Composite>,
 }
 
-/// What is in the rows of a composite type, and in those of its parts.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Composite {
-    /// The type as SQL takes it.
-    pub(super) declared: String,
-    /// Whether decimals without a declared scale are in it, so that zeros at their end are content.
-    pub(super) scale_counts: bool,
-    /// Whether `json` is in it, whose white space does not come back.
-    pub(super) has_json: bool,
-    pub(super) has_hstore: bool,
-}
-
 /// Whether a column numbers its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
@@ -149,30 +138,20 @@ const TYPES: &str = "
            t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
     FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
 
-/// What is in composite types that columns have.
-const COMPOSITES: &str = "
-    WITH RECURSIVE part AS (
-        SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier FROM pg_catalog.pg_attribute a
-        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
-          AND t.typtype IN ('c', 'd')
-        UNION
-        SELECT p.root, x.type, x.modifier FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type CROSS JOIN LATERAL (
-            SELECT t.typbasetype AS type, CASE WHEN p.modifier < 0 THEN t.typtypmod ELSE p.modifier END AS modifier
-            WHERE t.typbasetype <> 0
-            UNION ALL SELECT t.typelem, p.modifier WHERE t.typelem <> 0 AND t.typlen = -1
-            UNION ALL SELECT a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a
-            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
-    SELECT p.root, pg_catalog.bool_or(p.type = 1700 AND p.modifier < 0), pg_catalog.bool_or(p.type = 114),
-           pg_catalog.bool_or(t.typname = 'hstore')
-    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
-
+/// Unique indexes that compare their columns as the columns compare themselves.
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
     WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND NOT EXISTS (
+        SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p (place)
+        JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[p.place]
+        JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.place]
+        LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.attcollation
+        WHERE o.opcname = 'record_image_ops'
+           OR (i.indcollation[p.place] <> k.attcollation AND NOT l.collisdeterministic))
     GROUP BY i.indrelid, c.oid, c.relname";
 
 const SCHEMAS: &str = "
@@ -200,21 +179,34 @@ impl Catalog {
             }
             let mut composites = BTreeMap::new();
             for row in client.query(COMPOSITES, &[]).await? {
-                let flags: (bool, bool, bool) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+                let flags: (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
                 composites.insert(row.try_get::<_, Oid>(0)?, flags);
+            }
+            let mut members: BTreeMap<Oid, (String, Vec<Member>)> = BTreeMap::new();
+            for row in client.query(MEMBERS, &[]).await? {
+                let member = Member {
+                    name: row.try_get(1)?,
+                    is_json: row.try_get(2)?,
+                    is_any_json: row.try_get(3)?,
+                    has_json: row.try_get(4)?,
+                };
+                let of = members.entry(row.try_get(0)?).or_default();
+                of.0 = row.try_get(5)?;
+                of.1.push(member);
             }
             let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
             for row in client.query(COLUMNS, &[]).await? {
                 let mut column = column(&row, &types)?;
-                let composite = composites.get(&row.try_get::<_, Oid>(2)?);
-                column.composite = composite.filter(|_| column.stored == StoredType::Composite).map(
-                    |&(scale_counts, has_json, has_hstore)| Composite {
-                        declared: column.declared.clone(),
-                        scale_counts,
-                        has_json,
-                        has_hstore,
-                    },
-                );
+                let kind: Oid = row.try_get(2)?;
+                let composite = composites.get(&kind).filter(|_| column.stored == StoredType::Composite);
+                let (base, members) = members.get(&kind).cloned().unwrap_or_default();
+                column.composite = composite.map(|&(scale_counts, has_hstore)| Composite {
+                    declared: column.declared.clone(),
+                    base,
+                    scale_counts,
+                    members,
+                    has_hstore,
+                });
                 if !connection.money_in_hundredths {
                     column.stored = column.stored.with_money_of_other_units();
                 }

@@ -2,7 +2,8 @@
 
 use koan_backup_core::{FieldSchema, LogicalType, WireForm};
 
-use super::catalog::{Column, Composite};
+use super::catalog::Column;
+use super::composite::Composite;
 use super::identifier::quoted;
 use super::types::StoredType;
 
@@ -20,8 +21,6 @@ pub(super) struct ColumnType {
     decimals_as_text: bool,
     /// What is in its rows, where it is a composite type.
     pub(super) composite: Option<Composite>,
-    /// Whether a record that holds nothing is written as JSON `null` rather than NULL.
-    pub(super) null_is_json: bool,
 }
 
 /// What a field means.
@@ -113,7 +112,6 @@ impl ColumnType {
             units_per_second,
             decimals_as_text,
             composite: column.composite.clone(),
-            null_is_json: false,
         })
     }
 
@@ -132,13 +130,15 @@ impl ColumnType {
         matches!(self.sent, Sent::Json | Sent::Jsonb) && self.kind != Kind::Text
     }
 
+    /// Whether what it holds as JSON `null` and as NULL is the same to its field: the column itself, or the elements of its lists.
+    pub(super) fn has_json_nulls(&self) -> bool {
+        self.merges_json_null()
+            || matches!(&self.sent, Sent::Array(element) if matches!(**element, Sent::Json | Sent::Jsonb))
+    }
+
     /// Whether a value that the server sent is JSON `null`.
     pub(super) fn is_json_null(&self, bytes: &[u8]) -> bool {
-        let text = match (&self.sent, bytes) {
-            (Sent::Jsonb, [_, text @ ..]) => text,
-            _ => bytes,
-        };
-        self.merges_json_null() && text.trim_ascii() == b"null"
+        self.merges_json_null() && is_json_null(&self.sent, bytes)
     }
 
     /// What is selected of the column.
@@ -149,18 +149,26 @@ impl ColumnType {
             Sent::CastToNumeric => format!("{name}::pg_catalog.numeric"),
             Sent::CastToText | Sent::CastTextIsJson => format!("{name}::pg_catalog.text"),
             Sent::CastToJson => match &self.composite {
-                // The server itself tells whether the row comes back from JSON as it is.
-                Some(Composite { declared, has_json: false, .. }) => format!(
-                    "CASE WHEN {name}::pg_catalog.text IS NULL THEN NULL WHEN (pg_catalog.jsonb_populate_record(NULL::{declared}, \
-                     pg_catalog.to_jsonb({name})))::pg_catalog.text = {name}::pg_catalog.text THEN \
-                     pg_catalog.to_json({name})::pg_catalog.text ELSE '' END"
+                Some(composite) => format!(
+                    "CASE WHEN {name}::pg_catalog.text IS NULL THEN NULL WHEN {} THEN pg_catalog.to_json({name})::pg_catalog.text \
+                     ELSE '' END",
+                    composite.comes_back(&name)
                 ),
-                _ => format!("pg_catalog.to_json({name})::pg_catalog.text"),
+                None => format!("pg_catalog.to_json({name})::pg_catalog.text"),
             },
             Sent::CastToTextArray => format!("{name}::pg_catalog.text[]"),
             _ => name,
         }
     }
+}
+
+/// Whether a value of JSON that was sent so is `null`.
+pub(super) fn is_json_null(sent: &Sent, bytes: &[u8]) -> bool {
+    let text = match (sent, bytes) {
+        (Sent::Jsonb, [_, text @ ..]) => text,
+        _ => bytes,
+    };
+    text.trim_ascii() == b"null"
 }
 
 impl Kind {

@@ -38,6 +38,16 @@ pub(super) struct Place {
     pub(super) column_type: ColumnType,
 }
 
+impl Place {
+    /// The serde name of the field, or the name of the column that a flattened map takes up.
+    pub(super) fn name<'a>(&'a self, entity: &'a EntityCodec) -> &'a str {
+        match self.content {
+            Content::Field(field) => &entity.schema().fields[field].name,
+            Content::Extra => &self.column.name,
+        }
+    }
+}
+
 /// What of an entity a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {

@@ -1,10 +1,14 @@
 //! What an archive records of a table beside its records.
 
+use std::collections::BTreeMap;
+
 use koan_backup_core::{EntityCodec, ReadSummary, RestoreTarget};
 use serde::{Deserialize, Serialize};
 
 use super::mapping::Mapping;
+use super::null_form::NullForms;
 use super::sequence::SequenceState;
+use super::snapshot::SeenNulls;
 
 /// What is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,9 +17,15 @@ pub(super) struct Physical {
     /// Fields that had no column: what records hold there is what serde filled in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) fields_without_column: Vec<String>,
-    /// Fields, or columns of a flattened map, whose `null` was JSON `null` in the column and not NULL.
+    /// Fields, or columns of a flattened map, whose `null` was always JSON `null`, as earlier versions recorded it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) json_null: Vec<String>,
+    /// By the name of the field, or of the column of a flattened map, which `null`s were JSON `null` in the column and not NULL.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) null_forms: BTreeMap<String, NullForms>,
+    /// What another kind of database does not keep, under [the name](koan_backup_core::NOT_KEPT_ELSEWHERE) that restores look for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) not_kept_elsewhere: Vec<String>,
     /// The sequences that number the rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sequences: Vec<SequenceState>,
@@ -33,7 +43,7 @@ impl Physical {
 pub(super) fn describe(
     entity: &EntityCodec,
     mapping: &Mapping,
-    json_null: Vec<String>,
+    nulls: SeenNulls,
     sequences: Vec<SequenceState>,
     summary: &mut ReadSummary,
 ) {
@@ -47,5 +57,13 @@ pub(super) fn describe(
             mapping.table.shown,
         ));
     }
-    summary.physical = serde_json::to_value(Physical { fields_without_column, json_null, sequences }).ok();
+    summary.warnings.extend(nulls.warnings);
+    let physical = Physical {
+        fields_without_column,
+        json_null: Vec::new(),
+        null_forms: nulls.forms,
+        not_kept_elsewhere: nulls.not_kept_elsewhere,
+        sequences,
+    };
+    summary.physical = serde_json::to_value(physical).ok();
 }

@@ -11,9 +11,25 @@ use std::borrow::Cow;
 use koan_backup_core::{Timestamp, Value};
 
 use super::column_type::{ColumnType, Kind, Sent};
+use super::null_form::NullRecorder;
 use crate::sql::misfit::Misfit;
 
 impl ColumnType {
+    /// Notes whether what a record holds as `null` is NULL or JSON `null`.
+    pub(super) fn note_nulls(&self, bytes: Option<&[u8]>, recorder: &mut NullRecorder) {
+        match (bytes, &self.sent) {
+            (Some(bytes), Sent::Array(element)) => match array::null_form(bytes, element) {
+                Some(form) => recorder.note(&form),
+                None => recorder.skip(),
+            },
+            // A list that is NULL has no elements.
+            (None, Sent::Array(_)) => recorder.skip(),
+            (None, _) => recorder.note(""),
+            (Some(bytes), _) if self.is_json_null(bytes) => recorder.note("0"),
+            (Some(_), _) => recorder.skip(),
+        }
+    }
+
     /// Reads a value that is not NULL.
     #[inline]
     pub(super) fn read<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, Misfit> {

@@ -39,7 +39,7 @@ pub(super) struct Sequence {
 pub(super) enum Use {
     /// The column holds the numbers of the sequence, so that its rows tell how far the sequence must be.
     Plain,
-    /// The column, or a function, makes something else of them, so that only the sequence itself tells.
+    /// The column, a trigger or a function may make something else of them, so that only the sequence itself tells.
     Computed,
 }
 
@@ -71,7 +71,7 @@ const DEPENDENCIES: &str = r#"
           OR (pg_catalog.format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL)
                 IN ('smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')
               AND coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), '')
-                  ~ '^$|^\(?nextval\(''([^'']|'''')*''::regclass\)(\)?::[[:alpha:]_ ."]+)?$'),
+                  ~ '^\(?nextval\(''([^'']|'''')*''::regclass\)(\)?::[[:alpha:]_ ."]+)?$'),
         q.seqincrement > 0, q.seqcycle, q.seqmin, q.seqmax,
         pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
         pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
@@ -154,8 +154,11 @@ impl Sequences {
                             && other.table == sequence.table
                             && (sequence.column.is_none() || other.column == sequence.column)
                     };
-                    if !found.all.iter().any(|other| known(&other)) {
-                        found.all.push(sequence);
+                    match found.all.iter().position(|other| known(&other)) {
+                        None => found.all.push(sequence),
+                        // The default of a domain, which the column itself does not have.
+                        Some(place) if sequence.use_ == Use::Plain => found.all[place].use_ = Use::Plain,
+                        Some(_) => {}
                     }
                 }
             }

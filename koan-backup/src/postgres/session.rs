@@ -34,7 +34,7 @@ use super::materialized;
 use super::physical::Physical;
 use super::sequence::SequenceState;
 use super::state::MaterializedViews;
-use balance::{ExpectedRows, Interference};
+use balance::Expected;
 use compare::Compared;
 use load::Loading;
 use suspended::Suspended;
@@ -43,9 +43,11 @@ use suspended::Suspended;
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
+pub(super) use equality::KeyEquality;
+pub(super) use keys::first_keys;
 pub(super) use load::is_empty_now;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
-pub(super) use suspended::{Extent, TRIGGERS};
+pub(super) use suspended::{Extent, TRIGGERS, literal};
 pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
@@ -60,8 +62,8 @@ pub(super) struct PostgresSession {
     /// What the archive recorded of the sequences of each.
     recorded: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
-    /// How many rows the tables of targets must have at the end.
-    expected: Vec<ExpectedRows>,
+    /// What the tables of targets must hold at the end, where triggers that cannot be silenced may act.
+    expected: Vec<Expected>,
     /// What a dry run has compared.
     compared: Compared,
     open: Option<Open>,
@@ -128,11 +130,11 @@ impl PostgresSession {
         let found = Mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
+                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 if self.options.intent == SessionIntent::Compare {
                     self.open = Some(Open::Absent(0));
                     return Ok(());
                 }
-                let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 self.connection.run(&format!("making the table of {}", request.entity.name()), &sql).await?;
                 self.catalog = Catalog::read(&self.connection).await?;
                 Mapping::find(&self.catalog, &request.entity, &request.set)?
@@ -140,7 +142,8 @@ impl PostgresSession {
             found => found?,
         };
         let recorded = Physical::sequences_of(&request);
-        let target = Target::new(request, mapping)?;
+        let mut target = Target::new(request, mapping)?;
+        target.earlier = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
         self.targets += 1;
         self.written.push((target.entity.clone(), target.mapping.clone()));
         self.recorded.push(recorded);
@@ -160,7 +163,7 @@ impl PostgresSession {
             }
             Some(Open::Loading(loading)) => {
                 let target = &loading.target;
-                let records = EncodedRecords::of(&target.entity, target.as_ref(), records)?;
+                let records = EncodedRecords::of(&target.entity, target.as_ref(), loading.written, records)?;
                 loading.write(&self.connection, records).await
             }
         }
@@ -195,10 +198,16 @@ impl PostgresSession {
 
     /// Refuses tables that have other rows than were written, where triggers that cannot be silenced may add or remove some.
     async fn check_rows(&self) -> Result<()> {
-        if self.suspended.interference == Interference::Possible {
-            for expected in &self.expected {
-                expected.check(&self.connection).await?;
-            }
+        for expected in &self.expected {
+            expected.check_count(&self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses tables in which such triggers changed what was written.
+    async fn check_records(&self) -> Result<()> {
+        for expected in &self.expected {
+            expected.check_records(&self.connection).await?;
         }
         Ok(())
     }
@@ -214,6 +223,7 @@ impl PostgresSession {
         }
         // Deferred triggers of other roles have fired by now.
         self.check_rows().await?;
+        self.check_records().await?;
         for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
             sequences::move_on(&self.connection, &mapping.table, recorded).await?;
         }

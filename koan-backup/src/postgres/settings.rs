@@ -46,6 +46,8 @@ pub(super) const PINNED: &[(&str, &str)] = &[
     ("transaction_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
+    // Queries of the catalogs are short, and their plans look expensive: compiling one takes longer than running it.
+    ("jit", "off"),
     // Where a restore makes tables.
     ("default_tablespace", ""),
     ("default_table_access_method", "heap"),

@@ -3,6 +3,7 @@
 mod condition;
 mod copy;
 mod cursor;
+mod duplicates;
 mod json_null;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,8 @@ use super::catalog::{Catalog, Table};
 use super::connection::{Connection, Location};
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets};
+
+pub(super) use json_null::SeenNulls;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 

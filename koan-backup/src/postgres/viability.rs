@@ -5,9 +5,10 @@ use serde::Deserialize as _;
 
 use super::catalog::{Catalog, Identity, references};
 use super::connection::Connection;
-use super::derived;
+use super::derived::{self, Recomputed};
 use super::error::failed;
 use super::identifier::listed;
+use super::insert_only;
 use super::mapping::Mapping;
 use super::materialized;
 use super::older_rows;
@@ -42,7 +43,8 @@ pub(super) async fn assess(
         let name = target.entity.name();
         match Mapping::find(&catalog, &target.entity, &target.set) {
             Ok(mapping) => {
-                look_at(target, &mapping, options, &mut findings);
+                let computed = derived::recomputed(connection, &mapping).await?;
+                look_at(target, &mapping, &computed, options, &mut findings);
                 let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
                 silenced.push(triggers);
                 look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
@@ -87,17 +89,25 @@ pub(super) async fn assess(
 }
 
 /// The columns of one target.
-fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
+fn look_at(
+    target: &RestoreTarget,
+    mapping: &Mapping,
+    recomputed: &[Recomputed],
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) {
     let (entity, table) = (&target.entity, &mapping.table.shown);
     if let Some(problem) = mapping.problem(entity) {
         findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
     let computed = mapping.key_columns().filter(|column| column.generated).map(|column| column.name.as_str());
     findings.extend(findings::of_computed_keys(entity, table, computed));
-    let unmapped = mapping.unmapped_columns.iter().map(|column| {
-        let is_needed = column.not_null && !column.has_default && column.identity == Identity::None;
-        UnmappedColumn { name: &column.name, is_needed }
-    });
+    let is_computed = |name: &str| recomputed.iter().any(|computed| computed.column == name);
+    let unmapped =
+        mapping.unmapped_columns.iter().filter(|column| !is_computed(&column.name)).map(|column| {
+            let is_needed = column.not_null && !column.has_default && column.identity == Identity::None;
+            UnmappedColumn { name: &column.name, is_needed }
+        });
     findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
     let physical =
         target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
@@ -307,6 +317,16 @@ async fn look_at_interference(
     let extent = Extent::of(options, is_empty_now(connection, &target, &what).await?);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
+    findings.extend(insert_only::assess(connection, entity, table, extent).await?);
+    let may =
+        "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int::int8";
+    if connection.number(&what, may).await? == 0 {
+        // Into an empty table most records are written without one.
+        let severity = if extent.is_bulk && !extent.deletes { Severity::Warning } else { Severity::Error };
+        let text = "the role may not create temporary tables in this database, which a restore compares records in; GRANT \
+                    TEMPORARY ON DATABASE to it";
+        findings.push(Finding::new(severity, entity, text));
+    }
     findings.extend(refusals.into_iter().map(|refusal| Finding::new(Severity::Error, entity, refusal)));
     Ok(())
 }

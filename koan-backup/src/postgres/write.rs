@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use koan_backup_core::Value;
 
 use super::column_type::{ColumnType, Kind};
+use super::null_form::NullForm;
 use super::read::is_decimal;
 use super::types::StoredType;
 use crate::sql::misfit::Misfit;
@@ -23,7 +24,6 @@ impl ColumnType {
     /// The text of a value; `None` is NULL. What PostgreSQL would round, cut or pad in silence is refused.
     pub(super) fn text<'v>(&self, value: &'v Value<'_>) -> Text<'v> {
         let text = match value {
-            Value::Null if self.null_is_json => Cow::Borrowed("null"),
             Value::Null => return Ok(None),
             Value::Bool(flag) => Cow::Borrowed(self.boolean(*flag)),
             Value::I64(integer) => Cow::Owned(integer.to_string()),
@@ -48,6 +48,19 @@ impl ColumnType {
             ));
         }
         Ok(Some(text))
+    }
+
+    /// The text of a value some of whose `null`s are JSON `null`.
+    pub(super) fn text_with_nulls<'v>(&self, value: &'v Value<'_>, nulls: &NullForm) -> Text<'v> {
+        match (value, &self.stored) {
+            (Value::Null, _) if nulls.is_json(0) && self.merges_json_null() => {
+                Ok(Some(Cow::Borrowed("null")))
+            }
+            (Value::Json(text), StoredType::Array(element)) => {
+                array::literal(text, element, nulls).map(|text| Some(Cow::Owned(text)))
+            }
+            _ => self.text(value),
+        }
     }
 
     fn boolean(&self, flag: bool) -> &'static str {
@@ -160,7 +173,7 @@ impl ColumnType {
 
     fn json<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, Misfit> {
         match &self.stored {
-            StoredType::Array(element) => array::literal(text, element).map(Cow::Owned),
+            StoredType::Array(element) => array::literal(text, element, &NullForm::default()).map(Cow::Owned),
             StoredType::Hstore => array::hstore(text).map(Cow::Owned),
             StoredType::Json | StoredType::Jsonb | StoredType::Vector | StoredType::Composite => {
                 Ok(Cow::Borrowed(text))

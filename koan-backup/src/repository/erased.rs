@@ -32,29 +32,23 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// The key of a record by the repository's own definition; `None` if it has none.
     fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
     -> Result<Option<RecordKey>>;
-    /// Writes records, and adds the mark of each to `written`.
-    async fn upsert(
-        &self,
-        records: Vec<Record>,
-        codec: &EntityCodec,
-        written: &mut HashSet<Mark>,
-    ) -> Result<()>;
-    /// Whether there is a record of each mark.
-    async fn has_all(&self, marks: &HashSet<Mark>) -> Result<bool>;
-    /// Reads everything again: each record about which something was decided must be there. Then removes the records that were
-    /// there before and about which nothing was decided, if that is asked for, and gives their number.
+    /// Writes records, and adds key and values of each to `written`.
+    async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec, written: &mut Written) -> Result<()>;
+    /// Reads everything again: each record about which something was decided must be there, and those that were written with the
+    /// values that they were written with. Then removes the records that were there before and about which nothing was decided, if
+    /// that is asked for, reads again whether they are gone, and returns their number.
     async fn settle(
         &self,
         present: &Present,
         decisions: &Decisions,
+        written: &Written,
         codec: &EntityCodec,
         others: Others,
     ) -> Result<usize>;
 }
 
-/// The key of a record as its type writes it, or as the repository compares it: cheaper than a [`RecordKey`], and another for keys
-/// that are equal but written otherwise.
-pub(super) type Mark = Vec<u8>;
+/// The keys of the records that were written, and of each the [hash of its values](Record::value_hash).
+pub(super) type Written = HashMap<RecordKey, RecordSetHash>;
 
 /// What becomes of records that are not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,16 +100,6 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
             Some(text) => RecordKey::of_values(&[Value::Str(text.into())]),
             None => RecordKey::of(fields, codec.schema()),
         }
-    }
-
-    fn mark(&self, record: &T) -> Result<Mark> {
-        if let Some(text) = self.repository.comparable_key(record) {
-            return Ok(text.into_bytes());
-        }
-        serde_json::to_vec(&record.key()).map_err(|source| {
-            let text = format!("the key of a record of {} cannot be written as JSON", T::descriptor().name());
-            Error::with_source(ErrorKind::Record, text, source)
-        })
     }
 
     fn record(codec: &EntityCodec, record: &T) -> Result<Record> {
@@ -206,48 +190,43 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         Ok(key.map(|text| RecordKey::of_values(&[Value::Str(text.into())])))
     }
 
-    async fn upsert(
-        &self,
-        records: Vec<Record>,
-        codec: &EntityCodec,
-        written: &mut HashSet<Mark>,
-    ) -> Result<()> {
+    async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec, written: &mut Written) -> Result<()> {
         let fields = Projection::of(codec.schema());
         let mut typed = Vec::with_capacity(records.len());
         for record in &records {
             let read = record.with_row(&fields, |row| row.read::<T>());
             let read = read.map_err(|error| undecodable(record, codec, error))?;
-            written.insert(self.mark(&read)?);
+            // The values as the type writes them, because so they are read again.
+            let values = Self::record(codec, &read)?;
+            written.insert(self.comparable(&read, &values, codec), values.value_hash(codec.schema()));
             typed.push(read);
         }
         self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
-    }
-
-    async fn has_all(&self, marks: &HashSet<Mark>) -> Result<bool> {
-        let mut missing: HashSet<&[u8]> = marks.iter().map(Vec::as_slice).collect();
-        let mut all = self.repository.all();
-        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
-            missing.remove(self.mark(&record)?.as_slice());
-        }
-        Ok(missing.is_empty())
     }
 
     async fn settle(
         &self,
         present: &Present,
         decisions: &Decisions,
+        written: &Written,
         codec: &EntityCodec,
         others: Others,
     ) -> Result<usize> {
-        let (mut found, mut gone) = (HashSet::new(), Vec::new());
+        let (mut found, mut gone, mut gone_keys) = (HashSet::new(), Vec::new(), HashSet::new());
         let mut all = self.repository.all();
         while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
-            let key = self.comparable(&record, &Self::record(codec, &record)?, codec);
-            // What the application wrote meanwhile is its own.
-            if others == Others::Go && present.contains_key(&key) && !decisions.has_seen(&key) {
-                gone.push(record);
+            let values = Self::record(codec, &record)?;
+            let key = self.comparable(&record, &values, codec);
+            if written.get(&key).is_some_and(|hash| *hash != values.value_hash(codec.schema())) {
+                return Err(has_other_values(codec, &codec.record_key(&values)));
             }
-            found.insert(key);
+            if decisions.has_seen(&key) {
+                found.insert(key);
+            } else if others == Others::Go && present.contains_key(&key) {
+                // What the application wrote meanwhile is its own.
+                gone.push(record);
+                gone_keys.insert(key);
+            }
         }
         drop(all);
         if let Some(missing) = decisions.seen().find(|key| !found.contains(key)) {
@@ -262,16 +241,75 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
                 ),
             ));
         }
+        if gone.is_empty() {
+            return Ok(0);
+        }
         let count = gone.len();
         let mut gone = gone.into_iter();
         loop {
             let batch: Vec<_> = gone.by_ref().take(BATCH).collect();
             if batch.is_empty() {
-                return Ok(count);
+                break;
             }
             self.repository.delete_many(batch).await.map_err(self.failed("did not remove records"))?;
         }
+        self.require_gone(&gone_keys, decisions, codec).await?;
+        Ok(count)
     }
+}
+
+impl<T: Entity, R: Repository<T>> Typed<T, R> {
+    /// Reads everything again: no record of the keys that were removed may be there, and each record that was not removed must be.
+    async fn require_gone(
+        &self,
+        removed: &HashSet<RecordKey>,
+        decisions: &Decisions,
+        codec: &EntityCodec,
+    ) -> Result<()> {
+        let mut left = HashSet::new();
+        let mut all = self.repository.all();
+        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+            let values = Self::record(codec, &record)?;
+            let key = self.comparable(&record, &values, codec);
+            if removed.contains(&key) {
+                return Err(Error::new(
+                    ErrorKind::Constraint,
+                    format!(
+                        "{} `{}` is in its repository after it was removed, as `replace_existing` asks; `delete_many` of the \
+                         repository must remove each record that it is given",
+                        codec.name(),
+                        codec.record_key(&values)
+                    ),
+                ));
+            }
+            if decisions.has_seen(&key) {
+                left.insert(key);
+            }
+        }
+        let Some(missing) = decisions.seen().find(|key| !left.contains(key)) else { return Ok(()) };
+        let key = if codec.shows_keys() { missing.shown() } else { "(hidden)".to_owned() };
+        Err(Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{} `{key}`, which is in the archive, was removed from its repository with records that are not; `delete_many` of \
+                 the repository must remove the records that it is given, and no other",
+                codec.name()
+            ),
+        ))
+    }
+}
+
+/// The error of a record that is there after it was written, and differs from what was written.
+fn has_other_values(codec: &EntityCodec, key: &str) -> Error {
+    Error::new(
+        ErrorKind::Constraint,
+        format!(
+            "{} `{key}` is in its repository after it was written, but with other values than those of the archive, and nothing was \
+             removed; `upsert_many` of the repository must replace a record that is there, and write each field as it is given (a \
+             trigger, a default or a narrower column may change values, and another program may have written meanwhile)",
+            codec.name()
+        ),
+    )
 }
 
 impl<T: Entity, R> fmt::Debug for Typed<T, R> {

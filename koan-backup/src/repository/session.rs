@@ -1,6 +1,5 @@
 //! One restore into repositories. There is no transaction: what is written stays.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +9,7 @@ use koan_backup_core::{
 };
 
 use super::Repositories;
-use super::erased::{ErasedRepository, Mark, Others, Present, hash};
+use super::erased::{ErasedRepository, Others, Present, Written, hash};
 use crate::keyed::{Decision, Decisions, RecordKey, out_of_turn};
 
 /// One restore into repositories.
@@ -30,8 +29,8 @@ struct Target {
     present: Present,
     decisions: Decisions,
     keys: Keys,
-    /// The marks of the records that were written.
-    written: HashSet<Mark>,
+    /// The records that were written.
+    written: Written,
 }
 
 /// By what keys are compared.
@@ -75,13 +74,13 @@ impl RestoreSession for RepositorySession {
             present,
             decisions,
             keys: Keys::Unknown,
-            written: HashSet::new(),
+            written: Written::new(),
         });
         Ok(())
     }
 
     async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let Target { codec, fields, repository, present, decisions, keys, written: marks } =
+        let Target { codec, fields, repository, present, decisions, keys, written: remembered } =
             self.current.as_mut().ok_or_else(out_of_turn)?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
@@ -103,7 +102,7 @@ impl RestoreSession for RepositorySession {
         if written.is_empty() {
             return Ok(());
         }
-        let (name, ended) = (codec.name(), repository.upsert(written, codec, marks).await);
+        let (name, ended) = (codec.name(), repository.upsert(written, codec, remembered).await);
         // One that failed may have been written in part.
         self.note(name);
         ended
@@ -114,15 +113,12 @@ impl RestoreSession for RepositorySession {
             self.current.take().ok_or_else(out_of_turn)?;
         let mut gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
         let deletes = self.options.replace_existing && gone > 0;
-        // Mostly all records were written, none goes, and each is found as its type writes its key.
-        let is_all_written = !deletes && !written.is_empty() && written.len() == decisions.seen().len();
-        let is_there = is_all_written && repository.has_all(&written).await?;
-        if self.options.intent == SessionIntent::Apply && !is_there && (deletes || !written.is_empty()) {
+        if self.options.intent == SessionIntent::Apply && (deletes || !written.is_empty()) {
             if deletes {
                 self.note(codec.name());
             }
             let others = if deletes { Others::Go } else { Others::Stay };
-            let removed = repository.settle(&present, &decisions, &codec, others).await?;
+            let removed = repository.settle(&present, &decisions, &written, &codec, others).await?;
             gone = if deletes { removed } else { gone };
         }
         Ok(decisions.end(gone))

@@ -37,6 +37,20 @@ struct Folded {
     folding: Folding,
     declares: bool,
     drops: Option<i64>,
+    fault: Option<Fault>,
+}
+
+/// What a repository does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// It inserts, and ignores records whose key is there.
+    IgnoresExisting,
+    /// It writes another value.
+    Changes,
+    /// It removes nothing.
+    KeepsAll,
+    /// It removes one record too many.
+    RemovesMore,
 }
 
 #[async_trait]
@@ -49,7 +63,12 @@ impl Repository<Mail> for Folded {
     async fn upsert_many(&self, records: Vec<Mail>) -> Result<(), RepositoryError> {
         let mut rows = self.rows.lock().expect("sound");
         for record in records.into_iter().filter(|record| Some(record.n) != self.drops) {
+            let record = match self.fault {
+                Some(Fault::Changes) => Mail { n: record.n.min(6), ..record },
+                _ => record,
+            };
             match rows.get_mut(&record.email.to_lowercase()) {
+                Some(_) if self.fault == Some(Fault::IgnoresExisting) => {}
                 Some(row) if self.folding == Folding::KeepsSpelling => row.n = record.n,
                 Some(row) => *row = record,
                 None => drop(rows.insert(record.email.to_lowercase(), record)),
@@ -68,14 +87,20 @@ impl Repository<Mail> for Folded {
 
     async fn delete_many(&self, records: Vec<Mail>) -> Result<(), RepositoryError> {
         let mut rows = self.rows.lock().expect("sound");
+        if self.fault == Some(Fault::KeepsAll) {
+            return Ok(());
+        }
         records.iter().for_each(|record| drop(rows.remove(&record.email.to_lowercase())));
+        if self.fault == Some(Fault::RemovesMore) {
+            rows.pop_first();
+        }
         Ok(())
     }
 }
 
 fn folded(rows: &[(&str, i64)], folding: Folding, declares: bool) -> Folded {
     let rows = rows.iter().map(|&(email, n)| (email.to_lowercase(), Mail { email: email.to_owned(), n }));
-    Folded { rows: Arc::new(Mutex::new(rows.collect())), folding, declares, drops: None }
+    Folded { rows: Arc::new(Mutex::new(rows.collect())), folding, declares, drops: None, fault: None }
 }
 
 fn options(replace_existing: bool, intent: SessionIntent) -> SessionOptions {
@@ -192,4 +217,91 @@ async fn a_backup_of_keys_that_the_database_takes_for_one_is_refused() {
     let (read, ()) = tokio::join!(read, async { while chunks.recv().await.is_some() {} });
     let error = read.expect_err("one would be lost").to_string();
     assert!(error.contains("A@x") || error.contains("a@x"), "{error}");
+}
+
+#[tokio::test]
+async fn a_record_that_the_repository_skips_or_changes_is_named() {
+    for fault in [Fault::IgnoresExisting, Fault::Changes] {
+        for declares in [false, true] {
+            for replacing in [false, true] {
+                let mut repository = folded(&THERE, Folding::TakesSpelling, declares);
+                repository.fault = Some(fault);
+                // The first is there with another value; the second is new.
+                let records = [("A@x", 7), ("b@x", 6)];
+                let ended = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await;
+                let error = ended.expect_err("it is not what was written");
+                assert_eq!(error.kind(), koan_backup_core::ErrorKind::Constraint);
+                let text = error.to_string();
+                assert!(text.contains("email=\"A@x\"") && text.contains("other values"), "{text}");
+                assert!(rows(&repository).len() >= 2, "nothing was removed");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_the_repository_does_not_remove_is_named() {
+    for (fault, named) in [(Fault::KeepsAll, "gone@x"), (Fault::RemovesMore, "A@x")] {
+        let mut repository = folded(&THERE, Folding::TakesSpelling, false);
+        repository.fault = Some(fault);
+        for records in [[("A@x", 1), ("b@x", 6)], [("A@x", 2), ("b@x", 6)]] {
+            let ended = restore(&repository, &records, &options(true, SessionIntent::Apply)).await;
+            let error = ended.expect_err("it is not what was asked for");
+            assert_eq!(error.kind(), koan_backup_core::ErrorKind::Constraint);
+            let text = error.to_string();
+            assert!(text.contains(named) && text.contains("delete_many"), "{text}");
+            repository = folded(&THERE, Folding::TakesSpelling, false);
+            repository.fault = Some(fault);
+        }
+    }
+}
+
+/// A record whose values a database may return in another form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(name = "RepositoryTestPrice", crate = "crate")]
+struct Price {
+    id: i64,
+    amount: rust_decimal::Decimal,
+    factor: f64,
+    at: chrono::DateTime<chrono::FixedOffset>,
+    details: serde_json::Value,
+}
+
+/// A database that has its own form of a value: decimals with four digits, no negative zero, instants in UTC.
+struct Ledger(Mutex<Vec<Price>>);
+
+#[async_trait]
+impl Repository<Price> for Ledger {
+    fn all(&self) -> BoxStream<'_, Result<Price, RepositoryError>> {
+        stream::iter(self.0.lock().expect("sound").clone().into_iter().map(Ok)).boxed()
+    }
+
+    async fn upsert_many(&self, records: Vec<Price>) -> Result<(), RepositoryError> {
+        self.0.lock().expect("sound").extend(records.into_iter().map(|mut record| {
+            record.amount.rescale(4);
+            record.factor += 0.0;
+            record.at = record.at.to_utc().fixed_offset();
+            record
+        }));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn values_that_come_back_in_another_form_are_the_values_that_were_written() {
+    let price = Price {
+        id: 1,
+        amount: "1.5".parse().expect("a decimal"),
+        factor: -0.0,
+        at: "2024-02-29T12:00:00+02:00".parse().expect("an instant"),
+        details: serde_json::json!({"b": [1.0, 2], "a": "é"}),
+    };
+    let codec = EntityCodec::new(Price::descriptor());
+    let record = codec.record(&price).expect("a record");
+    let apply = options(false, SessionIntent::Apply);
+    let provider = Repositories::new().with(Ledger(Mutex::default()));
+    let mut session = provider.begin_restore(&apply).await.expect("a session");
+    session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("begun");
+    session.write(vec![record]).await.expect("written");
+    assert_eq!(session.end().await.expect("the same values").inserted, 1);
 }

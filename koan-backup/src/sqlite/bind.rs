@@ -47,18 +47,6 @@ impl Stored<'_> {
             Self::Blob(blob) => ValueRef::Blob(blob),
         }
     }
-
-    /// Whether the database holds this very value, in this very form.
-    pub(super) fn equals(&self, other: ValueRef<'_>) -> bool {
-        match (self, other) {
-            (Self::Null, ValueRef::Null) => true,
-            (Self::Integer(a), ValueRef::Integer(b)) => *a == b,
-            (Self::Real(a), ValueRef::Real(b)) => a.to_bits() == b.to_bits(),
-            (Self::Text(a), ValueRef::Text(b)) => a.as_bytes() == b,
-            (Self::Blob(a), ValueRef::Blob(b)) => a.as_ref() == b,
-            _ => false,
-        }
-    }
 }
 
 impl ToSql for Stored<'_> {

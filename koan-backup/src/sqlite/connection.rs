@@ -12,16 +12,32 @@ use super::derived::Recomputed;
 use super::error::failed;
 use super::pragmas::{Role, pin};
 
+/// The name of the database itself on a connection to a temporary one.
+pub(super) const ORIGIN: &str = "koan_origin";
+
+/// What is encoded in the path of a URI.
+const ENCODED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
 pub(super) struct Location {
     pub(super) path: PathBuf,
     pub(super) access: Access,
+    pub(super) missing: Missing,
     pub(super) busy_timeout: Duration,
     /// What the application compares text with, besides SQLite's own collations.
     pub(super) collations: Collations,
     /// What triggers fill and the application computes again after a restore.
     pub(super) recomputed: Recomputed,
+}
+
+/// What is done where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Refuse,
+    /// An empty database is made.
+    Create,
 }
 
 /// What may be done with the file.
@@ -32,14 +48,14 @@ pub(super) enum Access {
 }
 
 impl Location {
-    /// Checks that there is a database at the path, or makes an empty one.
+    /// Checks that there is a database at the path, or makes an empty one where that is asked for.
     pub(super) fn establish(&self) -> Result<()> {
         self.check_path()?;
         let connection = match self.access {
-            Access::Full => {
+            Access::Full if self.missing == Missing::Create => {
                 self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, Role::Read)?
             }
-            Access::ReadOnly => self.reading()?,
+            Access::Full | Access::ReadOnly => self.reading()?,
         };
         let version = connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
         version.map(drop).map_err(|error| failed(&self.path, "opening", error))
@@ -61,9 +77,36 @@ impl Location {
         Ok(connection)
     }
 
-    /// A connection that reads, and writes to tables of its own that vanish with it.
+    /// A connection that reads, by a file that is open for reading only.
     pub(super) fn comparing(&self) -> Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
+    }
+
+    /// A connection to an empty temporary database, to which the database itself is attached as [`ORIGIN`], for reading only. `reader` is
+    /// a connection to the database.
+    pub(super) fn trial(&self, reader: &Connection) -> Result<Connection> {
+        let opened = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_URI
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags("", flags)?;
+            // Databases of one connection must have one encoding, and only an empty one can be given one.
+            let encoding: String = reader.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+            connection.execute_batch(&format!("PRAGMA encoding = '{encoding}'"))?;
+            let connection = self.prepared(connection, Role::Write)?;
+            // What made a table once may hold what SQLite would not make today.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
+            connection.execute(&format!("ATTACH DATABASE ?1 AS {ORIGIN}"), [self.read_only_uri()])?;
+            Ok(connection)
+        };
+        opened().map_err(|error| failed(&self.path, "beginning the dry run", error))
+    }
+
+    /// The path as SQLite opens it for reading only: <https://sqlite.org/uri.html>
+    fn read_only_uri(&self) -> String {
+        let path = percent_encoding::percent_encode(self.path.as_os_str().as_encoded_bytes(), ENCODED);
+        format!("file:{path}?mode=ro")
     }
 
     /// A connection that writes.
@@ -82,15 +125,17 @@ impl Location {
 
     fn connect(&self, flags: OpenFlags, role: Role) -> Result<Connection> {
         let opened = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-        let prepared = opened.and_then(|connection| {
-            connection.busy_timeout(self.busy_timeout)?;
-            // A quoted name that is no column must be an error, not a string.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-            pin(&connection, role)?;
-            self.collations.define(&connection)?;
-            Ok(connection)
-        });
+        let prepared = opened.and_then(|connection| self.prepared(connection, role));
         prepared.map_err(|error| failed(&self.path, "opening", error))
+    }
+
+    fn prepared(&self, connection: Connection, role: Role) -> rusqlite::Result<Connection> {
+        connection.busy_timeout(self.busy_timeout)?;
+        // A quoted name that is no column must be an error, not a string.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        pin(&connection, role)?;
+        self.collations.define(&connection)?;
+        Ok(connection)
     }
 
     fn check_path(&self) -> Result<()> {
@@ -103,6 +148,9 @@ impl Location {
             "is in a directory that does not exist; make the directory first"
         } else if self.access == Access::ReadOnly && !path.exists() {
             "does not exist, and nothing is made when it is opened read-only"
+        } else if self.missing == Missing::Refuse && !path.exists() {
+            "does not exist; mount its disk, correct the path, or let the application make its database first; to restore into a new \
+             one, open it by `Sqlite::options(…).create_if_missing()`"
         } else {
             return Ok(());
         };

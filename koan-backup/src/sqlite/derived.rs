@@ -1,5 +1,8 @@
 //! Data that triggers compute from the rows of a table. Triggers do not fire in a restore.
 
+mod follow;
+mod tokens;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +13,8 @@ use rusqlite::{Connection, Result};
 use super::catalog::{Catalog, Table, TableKind};
 use super::identifier::quoted;
 use super::mapping::Mapping;
+use follow::{Follow, follow};
+use tokens::tokens;
 
 /// What triggers fill and the application computes again after a restore: a table or `table.column`, and by what.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +39,8 @@ impl Recomputed {
 struct ExternalIndex {
     name: String,
     content: String,
+    /// 5 for FTS5; 4 for those before.
+    version: u8,
 }
 
 /// What a trigger writes when a row of its table is written.
@@ -57,9 +64,17 @@ pub(super) fn assess(
     for (entity, mapping) in mappings {
         let table = &mapping.table;
         for index in rebuilt.iter().filter(|index| depends_on(connection, catalog, index, &table.name)) {
-            if recomputed.reason(&index.name).is_none()
-                && let Err(error) = connection.prepare(&format!("SELECT * FROM main.{}", quoted(&index.name)))
-            {
+            if let Some(reason) = recomputed.reason(&index.name) {
+                let text = format!(
+                    "full-text index `{}` follows table `{}` and is not rebuilt: it must be computed again, by {reason}",
+                    index.name, table.name
+                );
+                findings.push(Finding::new(Severity::Warning, *entity, text));
+                continue;
+            }
+            if let Some(text) = unknown(connection, index)? {
+                findings.push(Finding::new(Severity::Error, *entity, text));
+            } else if let Err(error) = tried(connection, index) {
                 let text = format!(
                     "full-text index `{}` follows table `{}` and cannot be rebuilt here: {error}; drop it before the restore \
                      and make it again afterwards, or name it with `Sqlite::options(…).recomputed`",
@@ -108,6 +123,25 @@ pub(super) fn assess(
     Ok(findings)
 }
 
+/// Why it is not known which rows an index holds, if it is not known.
+fn unknown(connection: &Connection, index: &ExternalIndex) -> Result<Option<String>> {
+    let Follow::Unknown { trigger, table } = follow(connection, index)? else { return Ok(None) };
+    Ok(Some(format!(
+        "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way that a rebuild of the index \
+         would not follow, so rows that it leaves out might be found: the index must be computed again after the restore; say by what \
+         with `Sqlite::options(…).recomputed(\"{0}\", \"…\")`",
+        index.name
+    )))
+}
+
+/// Compiles what would make an index fit its content again.
+fn tried(connection: &Connection, index: &ExternalIndex) -> Result<()> {
+    if let Follow::Select(sql) = follow(connection, index)? {
+        connection.prepare(&sql)?;
+    }
+    connection.prepare(&format!("SELECT * FROM main.{}", quoted(&index.name))).map(drop)
+}
+
 /// The name of what a trigger fills and no archive holds, and how much that matters.
 fn stale(
     write: &TriggerWrite,
@@ -154,8 +188,21 @@ pub(super) fn rebuild<'t>(
         if !is_stale || recomputed.reason(&index.name).is_some() {
             continue;
         }
+        if let Some(text) = unknown(connection, &index).map_err(lost)? {
+            return Err(Error::new(ErrorKind::Constraint, text));
+        }
         let name = quoted(&index.name);
-        let rebuilt = connection.execute(&format!("INSERT INTO main.{name} ({name}) VALUES ('rebuild')"), []);
+        let command = |command: &str| {
+            connection
+                .execute(&format!("INSERT INTO main.{name} ({name}) VALUES ('{command}')"), [])
+                .map(drop)
+        };
+        let rebuilt = match follow(connection, &index).map_err(lost)? {
+            Follow::Select(sql) => {
+                command("delete-all").and_then(|()| connection.execute(&sql, []).map(drop))
+            }
+            _ => command("rebuild"),
+        };
         rebuilt.map_err(|error| {
             Error::with_source(
                 ErrorKind::Provider,
@@ -248,14 +295,14 @@ fn external_indexes(connection: &Connection, catalog: &Catalog) -> Result<Vec<Ex
     let mut found = Vec::new();
     for table in catalog.tables.iter().filter(|table| table.kind == TableKind::Virtual) {
         let sql: Option<String> = statement.query_row([&table.name], |row| row.get(0))?;
-        let content = sql.as_deref().and_then(external_content).filter(|content| !content.is_empty());
-        found.extend(content.map(|content| ExternalIndex { name: table.name.clone(), content }));
+        let index = sql.as_deref().and_then(|sql| external_index(&table.name, sql));
+        found.extend(index.filter(|index| !index.content.is_empty()));
     }
     Ok(found)
 }
 
-/// The option `content` of a full-text table. Empty if the index has no content.
-fn external_content(sql: &str) -> Option<String> {
+/// The option `content` of a full-text table of that name. Empty if the index has no content.
+fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
     let tokens = tokens(sql);
     let module = tokens.iter().position(|token| token.is_word("using")).and_then(|at| tokens.get(at + 1))?;
     if !["fts3", "fts4", "fts5"].iter().any(|name| module.is_word(name)) {
@@ -265,75 +312,12 @@ fn external_content(sql: &str) -> Option<String> {
         matches!(three, [before, name, equals]
             if (before.is_mark('(') || before.is_mark(',')) && name.is_word("content") && equals.is_mark('='))
     })?;
-    match tokens.get(at + 3)? {
-        Token::Word(text) | Token::Quoted(text) => Some(text.clone()),
-        Token::Mark(_) => None,
-    }
-}
-
-/// A piece of SQL.
-enum Token {
-    Word(String),
-    Quoted(String),
-    Mark(char),
-}
-
-impl Token {
-    fn is_word(&self, word: &str) -> bool {
-        matches!(self, Self::Word(text) if text.eq_ignore_ascii_case(word))
-    }
-
-    fn is_mark(&self, mark: char) -> bool {
-        matches!(self, Self::Mark(other) if *other == mark)
-    }
-}
-
-/// Takes SQL apart, without comments.
-fn tokens(sql: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut rest = sql.chars().peekable();
-    while let Some(first) = rest.next() {
-        let close = match first {
-            '\'' | '"' | '`' => first,
-            '[' => ']',
-            '-' if rest.peek() == Some(&'-') => {
-                rest.by_ref().find(|&next| next == '\n');
-                continue;
-            }
-            '/' if rest.peek() == Some(&'*') => {
-                let mut last = ' ';
-                rest.by_ref().skip(1).find(|&next| std::mem::replace(&mut last, next) == '*' && next == '/');
-                continue;
-            }
-            _ if first.is_whitespace() => continue,
-            _ if first.is_alphanumeric() || first == '_' || first == '$' => {
-                let mut word = String::from(first);
-                while let Some(next) =
-                    rest.next_if(|next| next.is_alphanumeric() || matches!(next, '_' | '$'))
-                {
-                    word.push(next);
-                }
-                tokens.push(Token::Word(word));
-                continue;
-            }
-            _ => {
-                tokens.push(Token::Mark(first));
-                continue;
-            }
-        };
-        let mut text = String::new();
-        while let Some(next) = rest.next() {
-            if next != close {
-                text.push(next);
-            } else if close != ']' && rest.next_if_eq(&close).is_some() {
-                text.push(close);
-            } else {
-                break;
-            }
-        }
-        tokens.push(Token::Quoted(text));
-    }
-    tokens
+    let content = tokens.get(at + 3)?.content()?.to_owned();
+    Some(ExternalIndex {
+        name: name.to_owned(),
+        content,
+        version: if module.is_word("fts5") { 5 } else { 4 },
+    })
 }
 
 #[cfg(test)]
@@ -353,7 +337,8 @@ mod tests {
             ("CREATE VIRTUAL TABLE f USING fts5(a, tokenize = 'porter content=x')", None),
             ("CREATE VIRTUAL TABLE f USING rtree(id, content, x)", None),
         ] {
-            assert_eq!(external_content(sql).as_deref(), content, "{sql}");
+            let found = external_index("f", sql).map(|index| index.content);
+            assert_eq!(found.as_deref(), content, "{sql}");
         }
     }
 }

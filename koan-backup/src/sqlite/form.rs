@@ -133,6 +133,8 @@ pub(super) const FRACTION_MINIMAL: u32 = 1 << 18;
 /// None, three, six or nine fraction digits, as few as the value needs.
 pub(super) const FRACTION_THREES: u32 = 1 << 19;
 
+/// The name of [`JSON_NULL`] in an archive.
+pub(super) const JSON_NULL_FORM: &str = "text:null";
 /// No value as the JSON text `null`, which the database tells from NULL.
 pub(super) const JSON_NULL: u32 = 1 << 20;
 /// Every form in which NULL is NULL.

@@ -10,7 +10,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::Sqlite;
 use super::collation::Collations;
-use super::connection::{Access, Location};
+use super::connection::{Access, Location, Missing};
 use super::derived::Recomputed;
 
 /// How long a locked database is waited for, if nothing else is said.
@@ -29,6 +29,7 @@ impl SqliteOptions {
             location: Location {
                 path,
                 access: Access::Full,
+                missing: Missing::Refuse,
                 busy_timeout: BUSY_TIMEOUT,
                 collations: Collations::default(),
                 recomputed: Recomputed::default(),
@@ -41,6 +42,14 @@ impl SqliteOptions {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.location.access = Access::ReadOnly;
+        self
+    }
+
+    /// Makes an empty database where there is none, for a restore into a new one. Without it a missing file is an error, because an
+    /// empty database in the place of one whose disk is not mounted would be backed up. The directory must be there.
+    #[must_use]
+    pub fn create_if_missing(mut self) -> Self {
+        self.location.missing = Missing::Create;
         self
     }
 
@@ -90,10 +99,11 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens the database, or makes an empty one where there is none.
+    /// Opens the database.
     ///
     /// # Errors
-    /// The path is a directory, its directory does not exist, or the file is not an SQLite database. An ignored table or what is
+    /// The file does not exist and is not [to be made](Self::create_if_missing), the path is a directory, its directory does not exist, or
+    /// the file is not an SQLite database. An ignored table or what is
     /// recomputed has no reason.
     pub fn open(self) -> Result<Sqlite> {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {

@@ -1,7 +1,6 @@
 //! A restore in one transaction.
 
 mod apply;
-mod compare;
 mod deferred;
 mod indexes;
 mod keys;
@@ -9,6 +8,7 @@ mod previous;
 mod statement;
 mod target;
 mod transaction;
+mod trial;
 mod writer;
 
 use async_trait::async_trait;
@@ -33,7 +33,7 @@ impl SqliteSession {
     pub(super) async fn begin(location: Location, options: SessionOptions) -> Result<Self> {
         let thread = ConnectionThread::start(move || match options.intent {
             SessionIntent::Apply => Writer::begin(location.writing()?, &location, options),
-            SessionIntent::Compare => Writer::begin_comparing(location.comparing()?, &location, options),
+            SessionIntent::Compare => Writer::begin_trial(&location, options),
         });
         Ok(Self { thread: thread.await?, broken: false })
     }
@@ -72,6 +72,10 @@ impl RestoreSession for SqliteSession {
 
     async fn end(&mut self) -> Result<WriteCounts> {
         self.call(Writer::end).await
+    }
+
+    async fn check_constraints(&mut self) -> Result<()> {
+        self.call(|writer| writer.check_references()).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

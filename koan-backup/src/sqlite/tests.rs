@@ -5,6 +5,7 @@ mod covering;
 mod damage;
 mod dates;
 mod derived_data;
+mod dry_run;
 mod equality;
 mod fixture;
 mod forms;

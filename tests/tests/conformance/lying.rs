@@ -28,6 +28,8 @@ enum Lie {
     NeverDeletes,
     /// A dry run writes.
     WetRun,
+    /// A dry run refuses nothing.
+    SeesNoRefusal,
     /// Each batch is committed at once, and undone by hand.
     CommitsEarly,
     /// What is read at different moments is called a snapshot, though none is claimed.
@@ -81,6 +83,9 @@ impl Provider for Liar {
         match self.lie {
             Lie::AlwaysOverwrites => options.conflict = ConflictMode::Overwrite,
             Lie::NeverDeletes => options.replace_existing = false,
+            Lie::SeesNoRefusal if options.intent == koan_backup::SessionIntent::Compare => {
+                return Ok(Box::new(CarelessDryRun));
+            }
             Lie::WetRun => options.intent = koan_backup::SessionIntent::Apply,
             _ => {}
         }
@@ -206,6 +211,33 @@ impl RestoreSession for LyingSession {
     }
 }
 
+/// A dry run that looks at nothing.
+#[derive(Debug)]
+struct CarelessDryRun;
+
+#[async_trait]
+impl RestoreSession for CarelessDryRun {
+    async fn begin(&mut self, _: RestoreTarget) -> Result<()> {
+        Ok(())
+    }
+
+    async fn write(&mut self, _: Vec<Record>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<WriteCounts> {
+        Ok(WriteCounts::default())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn rollback(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// What one waits for there.
 async fn a_commit_on_a_disk() {
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
@@ -228,6 +260,7 @@ async fn a_provider_that_lies_does_not_conform() {
         (Lie::AlwaysOverwrites, "`keep` leaves what is there"),
         (Lie::NeverDeletes, "`replace_existing` leaves exactly what was written"),
         (Lie::WetRun, "a dry run counts what would be done and writes nothing"),
+        (Lie::SeesNoRefusal, "what a restore refuses for what is there, a dry run refuses"),
         (Lie::CommitsEarly, "nothing of a session shows before its commit"),
         (Lie::CallsItASnapshot, "what is not read at one moment is not called so"),
         (Lie::ShortRead, "a cancelled read is an error, and the next one works"),

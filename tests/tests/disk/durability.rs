@@ -1,5 +1,6 @@
 //! A sync that fails once and succeeds when it is asked again, as on Linux: the attempt failed all the same.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use age::secrecy::ExposeSecret as _;
@@ -10,7 +11,7 @@ use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 use super::rig::{FOLDER, builder, child_folder, files, koan, local};
 
 /// Runs the rest of a test in a process that can fail.
-fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
+pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
     if let Some(folder) = child_folder() {
         return Some(folder);
     }
@@ -105,6 +106,111 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     assert_eq!(now.len(), 2, "{now:?}");
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
     assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+
+    // After a loss of power the old manifest may be back, which names the old archive. Until the new one is durable, both stay.
+    let manifest = folder.join(format!("backups/manifests/{}.json", made.id()));
+    let unsynced = std::fs::metadata(&manifest).expect("there").ino();
+    fail(&["syncdir /manifests 5 always"]);
+    let report = koan.maintenance().without_verification().await.expect("a report");
+    assert_eq!(files(&folder.join("backups/archives")), now, "{report:?}");
+    let told = report.profiles[0].failures.join("; ");
+    assert!(told.contains("survives a loss of power") && told.contains("os error 5"), "{told}");
+    fail(&[]);
+    let report = koan.maintenance().without_verification().await.expect("a report");
+    let left = files(&folder.join("backups/archives"));
+    assert!(left.len() == 1 && !archives.contains(&left[0]), "{left:?}: {report:?}");
+    assert_ne!(std::fs::metadata(&manifest).expect("there").ino(), unsynced, "it was not written again");
+    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+}
+
+#[tokio::test]
+async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::an_archive_that_another_supersedes_stays_until_the_manifest_is_durable",
+    ) else {
+        return;
+    };
+    let koan = koan(&folder).await.expect("a context");
+    let made = koan.backup("nightly").await.expect("a backup");
+    let archive = files(&folder.join("backups/archives")).remove(0);
+    // The archive as it was before somebody rekeyed the backup, without a record.
+    let name = archive.file_name().expect("a name").to_string_lossy().replace(".zip", "-00000001.zip");
+    let old = archive.with_file_name(name);
+    std::fs::copy(&archive, &old).expect("copied");
+    let week = std::time::SystemTime::now() - std::time::Duration::from_secs(7 * 86_400);
+    std::fs::File::options().append(true).open(&old).expect("opened").set_modified(week).expect("dated");
+    fail(&["syncdir /manifests 5 always"]);
+    let report = koan.maintenance().without_verification().await.expect("a report");
+    assert!(old.exists(), "{report:?}");
+    fail(&[]);
+    let report = koan.maintenance().without_verification().await.expect("a report");
+    assert!(!old.exists() && archive.exists(), "{report:?}");
+    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+}
+
+#[tokio::test]
+async fn a_backup_whose_removal_is_not_durable_stays_whole() {
+    let Some(folder) =
+        in_a_process_that_can_fail("durability::a_backup_whose_removal_is_not_durable_stays_whole")
+    else {
+        return;
+    };
+    let koan = koan(&folder).await.expect("a context");
+    let one = koan.backup("nightly").await.expect("a backup");
+    let other = koan.backup("nightly").await.expect("a backup");
+    let root = folder.join("backups");
+    for fault in [
+        // What stays is made durable first.
+        "syncdir /archives 5 once",
+        "syncdir /manifests 5 once",
+        // The manifest goes, and comes back after a loss of power.
+        "syncdir /manifests 5 second",
+    ] {
+        fail(&[fault]);
+        let error = koan.delete(one.id()).await.expect_err(fault);
+        assert!(have_all_happened(), "{fault}");
+        assert!(error.chain().contains("os error 5"), "{fault}: {error:?}");
+        for id in [one.id(), other.id()] {
+            assert!(koan.verify(id).await.expect("verified").is_valid(), "{fault}");
+        }
+        assert!(files(&root.join("removals")).is_empty(), "{fault}: its removal is withdrawn");
+    }
+    let retention = koan.retention(koan_backup::Retention::new().keep_last(1));
+    let plan = retention.plan().await.expect("a plan");
+    fail(&["syncdir /archives 5 once"]);
+    retention.apply(&plan).await.expect_err("what stays is not durable");
+    assert!(have_all_happened());
+    assert_eq!(files(&root.join("archives")).len(), 2);
+    koan.delete(one.id()).await.expect("the disk works again");
+    assert_eq!(files(&root.join("archives")).len(), 1);
+}
+
+#[tokio::test]
+async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_durable() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "durability::an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_durable",
+    ) else {
+        return;
+    };
+    let koan = koan(&folder).await.expect("a context");
+    let one = koan.backup("nightly").await.expect("a backup");
+    koan.backup("nightly").await.expect("a backup");
+    let root = folder.join("backups");
+    // Somebody who removed the backup died right after its manifest was gone.
+    let archive = one.manifest().archive.as_ref().expect("an archive").file.clone();
+    let name = archive.strip_prefix("archives/").expect("a path");
+    let record = serde_json::json!({
+        "archive": archive, "id": one.id(), "reason": "deleted", "replacement": null, "decidedAt": one.manifest().created_at,
+    });
+    std::fs::create_dir_all(root.join("removals")).expect("made");
+    std::fs::write(root.join(format!("removals/{name}.json")), record.to_string()).expect("written");
+    std::fs::remove_file(root.join(format!("manifests/{}.json", one.id()))).expect("removed");
+    fail(&["syncdir /manifests 5 always"]);
+    let report = koan.maintenance().without_verification().await.expect("a report");
+    assert!(root.join(&archive).exists(), "{report:?}");
+    fail(&[]);
+    let report = koan.maintenance().without_verification().await.expect("a report");
+    assert!(!root.join(&archive).exists(), "{report:?}");
 }
 
 #[tokio::test]
@@ -130,6 +236,13 @@ async fn a_copy_that_is_not_durable_is_no_copy() {
         assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
     }
     koan.copy(made.id()).to_profile("other").await.expect("copied");
+    // Whoever finds a copy there need not find it after a loss of power.
+    for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
+        fail(&[fault]);
+        koan.copy(made.id()).to_profile("other").await.expect_err(fault);
+        assert!(have_all_happened(), "{fault}");
+    }
+    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").was_there);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod durability;
 mod journal;
 mod marks;
 mod modes;
+mod opening;
 mod rig;
 mod roots;
 mod verification;

@@ -103,6 +103,26 @@ async fn a_profile_that_was_emptied_on_purpose_begins_anew_when_the_machine_forg
 }
 
 #[tokio::test]
+async fn places_that_are_remembered_are_listed_and_forgotten_by_a_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    empty(&folder.path().join("backups"));
+    let error = koan(folder.path()).await.expect_err("it is empty");
+    assert!(error.chain().contains("MachineState::forget_place"), "{error:?}");
+    let state = koan_backup::MachineState::open(folder.path().join("state")).expect("a state");
+    let places = state.places().expect("listed");
+    assert!(
+        places.iter().any(|place| place.kind == "storage profile" && place.location.ends_with("backups")),
+        "{places:?}"
+    );
+    for place in places {
+        assert!(state.forget_place(&place.kind, &place.location).expect("forgotten"), "{place:?}");
+    }
+    assert!(state.places().expect("listed").is_empty());
+    koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
+}
+
+#[tokio::test]
 async fn a_profile_from_before_marks_is_adopted_with_a_message() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");

@@ -1,9 +1,11 @@
 //! A backup that is verified after it was published, read back from its storage.
 
+use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
 
+use age::secrecy::ExposeSecret as _;
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, CancellationToken, ErrorKind, Event, Recipients};
+use koan_backup::{ArchiveEncryption, BackupStatus, CancellationToken, ErrorKind, Event, Keys, Recipients};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::memory::InMemory;
 
@@ -104,4 +106,85 @@ async fn what_no_key_opens_is_said_to_be_unopened() {
         .expect("a context");
     let report = koan.backup("nightly").verify_after().await.expect("a backup");
     assert!(!report.verification().expect("verified").unopened.is_empty());
+}
+
+/// Two contexts of one store, of which the first can be held up: each encrypts for a key of its own, and has both keys.
+async fn two(folder: &std::path::Path) -> (Koan, FaultyStore, Koan) {
+    let inner = Arc::new(InMemory::new());
+    let store = FaultyStore::over(Arc::clone(&inner) as _);
+    let keys = [0, 1].map(|_| age::x25519::Identity::generate());
+    let secrets = keys.each_ref().map(|key| key.to_string().expose_secret().to_owned()).join("\n");
+    let mut contexts = Vec::new();
+    for (storage, key) in [store.storage(), Storage::object_store(inner, "faulty")].into_iter().zip(&keys) {
+        let koan = builder(folder)
+            .storage("faulty", storage.archive_encryption(ArchiveEncryption::Always))
+            .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))
+            .keys(Keys::text(&secrets));
+        contexts.push(koan.build().await.expect("a context"));
+    }
+    let other = contexts.pop().expect("two");
+    (contexts.pop().expect("two"), store, other)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_rekeyed_while_it_is_read_back_is_verified_as_it_is_stored_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (koan, store, other) = two(folder.path()).await;
+    store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
+    let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
+    store.until_asked(Operation::Get, "archives/", 1).await;
+    let made = other.backups().await.expect("listed")[0].clone();
+    let rekeyed = other.rekey(made.id).await.expect("rekeyed");
+    assert_eq!(rekeyed.old_archive, None, "the archive that is being verified is gone");
+    store.resume();
+    let report = backup.await.expect("no panic").expect("it is whole");
+    assert!(report.verified_at().is_some());
+    let now = other.backups().await.expect("listed");
+    assert_eq!((now.len(), now[0].status), (1, BackupStatus::Completed));
+    assert_ne!(now[0].archive, made.archive, "the manifest of the rekey stands");
+    assert!(other.verify(made.id).await.expect("verified").is_valid());
+    assert!(other.catalog().get(made.id).await.expect("listed").is_healthy());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_deleted_while_it_is_read_back_is_said_to_be_removed_and_stays_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (koan, store, other) = two(folder.path()).await;
+    let good = koan.backup("nightly").await.expect("a backup").id();
+    store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
+    let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
+    store.until_asked(Operation::Get, "archives/", 1).await;
+    let made = other.backups().await.expect("listed")[0].id;
+    other.delete(made).await.expect("deleted");
+    store.resume();
+    let error = backup.await.expect("no panic").expect_err("it is gone");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+    assert!(
+        error.chain().contains("is not there any more") && error.chain().contains(&made.to_string()),
+        "{error:?}"
+    );
+    let left = other.backups().await.expect("listed");
+    assert_eq!(left.iter().map(|backup| backup.id).collect::<Vec<_>>(), [good]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_that_is_found_while_somebody_rekeys_the_backup_does_not_replace_their_manifest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (koan, store, other) = two(folder.path()).await;
+    // What is read back is damaged, and the note of it waits until somebody has rekeyed the backup.
+    store.fail([
+        Fault::always(Operation::Get, "archives/", Failure::Zeros),
+        Fault::always(Operation::List, "leases/rekey", Failure::Held),
+    ]);
+    let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
+    store.until_asked(Operation::List, "leases/rekey", 1).await;
+    let made = other.backups().await.expect("listed")[0].clone();
+    let rekeyed = other.rekey(made.id).await.expect("rekeyed");
+    store.resume();
+    let error = backup.await.expect("no panic").expect_err("it was damaged as it was read");
+    assert!(error.chain().contains("changed meanwhile by somebody else"), "{error:?}");
+    let now = other.backups().await.expect("listed");
+    assert_eq!((now[0].status, rekeyed.id), (BackupStatus::Completed, now[0].id));
+    assert_ne!(now[0].archive, made.archive);
+    assert!(other.catalog().get(made.id).await.expect("listed").is_healthy(), "{error:?}");
 }

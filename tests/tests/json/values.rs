@@ -191,7 +191,9 @@ async fn absent_fields_have_their_defaults_and_are_written_so_again() {
 async fn sqlite_and_json_files_hold_the_same_records() {
     let folder = tempfile::tempdir().expect("a directory");
     let at = |name: &str| folder.path().join(name);
-    let sqlite = async |name: &str| context(Sqlite::open(at(name)).expect("opened"), folder.path()).await;
+    let sqlite = async |name: &str| {
+        context(Sqlite::options(at(name)).create_if_missing().open().expect("opened"), folder.path()).await
+    };
     let first = context(JsonFiles::lines(at("seed")).expect("opened"), folder.path()).await;
     first.data::<Rich>().upsert_many(rich()).await.expect("written");
     let person = Person { name: "Ada".into(), born: 1815, note: None };

@@ -1,12 +1,15 @@
 //! Who may work on what in a storage: leases, seen from outside.
 
 mod backups;
+mod cancelled;
 mod clock;
 mod lost;
 mod processes;
+mod recovered;
 mod removing;
 mod restores;
 mod shop;
+mod stopped;
 mod stores;
 
 koan_backup::entity_backup_scope!(mode = All);

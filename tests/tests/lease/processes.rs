@@ -13,25 +13,25 @@ use koan_backup_tests::child;
 
 use super::shop::{NAME, RECORDS, Shared, builder, complete};
 
-const FOLDER: &str = "KOAN_BACKUP_LEASE_FOLDER";
+pub(super) const FOLDER: &str = "KOAN_BACKUP_LEASE_FOLDER";
 /// In front of what a process says, because tests say other things.
-const SAYS: &str = "> ";
+pub(super) const SAYS: &str = "> ";
 /// Rounds of two that contend, unless more are asked for.
 const ROUNDS: u32 = 1000;
 /// Nothing here takes that long, however busy the machine is: a process that does hangs.
 const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
 /// How long the leases of processes hold that are killed or paused.
-const HOLDS: Duration = Duration::from_secs(3);
+pub(super) const HOLDS: Duration = Duration::from_secs(3);
 
 /// A process that backs up when it is told to, and waits in the middle of it, with its lease, until it is told to go on.
-struct Worker {
+pub(super) struct Worker {
     child: Child,
     told: ChildStdin,
     says: Receiver<String>,
 }
 
 impl Worker {
-    fn start(test: &str, folder: &Path) -> Self {
+    pub(super) fn start(test: &str, folder: &Path) -> Self {
         let (mut child, says) = child::of_test(test, FOLDER, folder);
         let told = child.stdin.take().expect("piped");
         let worker = Self { child, told, says };
@@ -39,11 +39,11 @@ impl Worker {
         worker
     }
 
-    fn tell(&mut self, word: &str) {
+    pub(super) fn tell(&mut self, word: &str) {
         writeln!(self.told, "{word}").expect("heard");
     }
 
-    fn hear(&self) -> String {
+    pub(super) fn hear(&self) -> String {
         loop {
             let line = self.says.recv_timeout(HANGS).expect("it says something");
             // The name of the test may stand in front.
@@ -54,7 +54,7 @@ impl Worker {
     }
 
     /// Sends it a signal.
-    fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill").success(), "{signal}");
     }

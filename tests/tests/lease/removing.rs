@@ -17,8 +17,8 @@ use super::shop::{NAME, Shared, builder, complete, patiently};
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// A store in the shared directory that can be paused.
-fn store(shared: &Shared) -> FaultyStore {
-    FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(shared.path()).expect("a directory")))
+pub(super) fn store(folder: &Path) -> FaultyStore {
+    FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(folder).expect("a directory")))
 }
 
 async fn koan(store: &FaultyStore, holds: Duration) -> Koan {
@@ -27,7 +27,7 @@ async fn koan(store: &FaultyStore, holds: Duration) -> Koan {
 }
 
 /// The moments at which the removal of a backup is cut off: two before its manifest goes, two before its archive goes.
-fn moments(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
+pub(super) fn moments(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
     let pin: &str = String::leak(format!("pins/{id}"));
     let lease: &str = String::leak(format!("leases/rekey/{id}"));
     [1, 2]
@@ -37,14 +37,14 @@ fn moments(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
 }
 
 /// Pauses the store at such a moment.
-fn pause(store: &FaultyStore, (operation, path, time): (Operation, &'static str, usize)) {
+pub(super) fn pause(store: &FaultyStore, (operation, path, time): (Operation, &'static str, usize)) {
     store.fail([Fault::always(operation, path, Failure::Held).after(time - 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_last_good_copies_one_stays_though_whoever_deletes_the_other_was_cut_off() {
     let shared = Shared::new();
-    let store = store(&shared);
+    let store = store(shared.path());
     let first = koan(&store, HOLDS).await;
     let second = builder("shop", shared.storage(), Duration::ZERO).lease_time(HOLDS);
     let second = second.build().await.expect("a context");
@@ -78,7 +78,7 @@ async fn of_two_last_good_copies_one_stays_though_whoever_deletes_the_other_was_
 async fn whoever_deletes_and_lost_its_lease_leaves_the_backup_whole() {
     for moment in 0..4 {
         let shared = Shared::new();
-        let store = store(&shared);
+        let store = store(shared.path());
         let koan = koan(&store, HOLDS * 60).await;
         let one = koan.backup(NAME).await.expect("a backup").id();
         let other = koan.backup(NAME).await.expect("a backup").id();
@@ -100,7 +100,7 @@ async fn whoever_deletes_and_lost_its_lease_leaves_the_backup_whole() {
 async fn a_retention_that_lost_its_lease_removes_nothing_more() {
     for moment in 0..4 {
         let shared = Shared::new();
-        let store = store(&shared);
+        let store = store(shared.path());
         let koan = koan(&store, HOLDS * 60).await;
         let mut ids = Vec::new();
         for _ in 0..4 {
@@ -135,7 +135,7 @@ fn age(path: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn maintenance_that_lost_its_lease_removes_no_leftovers() {
     let shared = Shared::new();
-    let store = store(&shared);
+    let store = store(shared.path());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     koan.backup(NAME).await.expect("a backup");
     let leftovers: Vec<_> = ["00000001", "00000002"]
@@ -168,7 +168,7 @@ async fn whoever_seals_for_others_and_lost_its_lease_leaves_the_old_archive() {
         [(Operation::Get, "manifests", false), (Operation::List, "leases/restore", true)]
     {
         let shared = Shared::new();
-        let store = store(&shared);
+        let store = store(shared.path());
         let identity = age::x25519::Identity::generate();
         let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a key");
         let keys = Keys::text(identity.to_string().expose_secret());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, Manifest};
+use koan_backup_tests::refusals::restore_or_reported;
 use proptest_state_machine::StateMachineTest;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,8 @@ impl Database {
     }
 
     fn back_up(&mut self, name: &str, only: Option<Set>) -> Ended {
-        let mut backup = self.koan.backup(name);
+        // A series for each backup: records that the model deleted are no loss.
+        let mut backup = self.koan.backup(name).series(format!("step-{}", self.ids.len()));
         if let Some(set) = only {
             backup = backup.set(set.name());
         }
@@ -154,27 +156,30 @@ impl Database {
     }
 
     fn restore(&self, restoring: &Restoring) -> Ended {
-        let mut restore = self
-            .koan
-            .restore(self.backup(&restoring.which))
-            .on_conflict(restoring.mode)
-            .level(restoring.level);
-        if restoring.replace {
-            restore = restore.replace_existing();
-        }
-        if let Some(set) = restoring.only {
-            restore = restore.set(set.name());
-        }
-        if let Some(set) = restoring.to {
-            restore = restore.to_set(set.name());
-        }
-        if restoring.create_missing {
-            restore = restore.create_missing();
-        }
-        if restoring.dry_run {
-            restore = restore.dry_run();
-        }
-        match self.runtime.block_on(restore.into_future()) {
+        let restore = || {
+            let mut restore = self
+                .koan
+                .restore(self.backup(&restoring.which))
+                .on_conflict(restoring.mode)
+                .level(restoring.level);
+            if restoring.replace {
+                restore = restore.replace_existing();
+            }
+            if let Some(set) = restoring.only {
+                restore = restore.set(set.name());
+            }
+            if let Some(set) = restoring.to {
+                restore = restore.to_set(set.name());
+            }
+            if restoring.create_missing {
+                restore = restore.create_missing();
+            }
+            if restoring.dry_run {
+                restore = restore.dry_run();
+            }
+            restore
+        };
+        match self.runtime.block_on(restore_or_reported(restore)) {
             Ok(report) => Ended::Restored(self.number(report.id), report.counts()),
             Err(error) => Ended::Refused(error.kind()),
         }

@@ -3,6 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, WriteCounts};
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{hashes, koan};
@@ -67,7 +68,9 @@ async fn an_overwrite_spells_the_key_as_the_archive_does_and_reports_it_once() {
             assert_ne!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{kind}");
             let kept = counts(&koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect(kind));
             assert_eq!((kept.kept, kept.inserted), (2, 0), "{kind}");
-            let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err(kind);
+            let error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Fail))
+                .await
+                .expect_err(kind);
             assert_eq!(error.kind(), ErrorKind::Conflict, "{kind}: {error:?}");
             let dry = counts(&koan.restore("nightly").dry_run().await.expect(kind));
             assert_eq!((dry.updated, dry.unchanged), (1, 1), "{kind}");
@@ -107,9 +110,9 @@ async fn two_records_that_are_one_key_to_the_database_are_refused_by_both_keys()
                     false => koan.restore("nightly"),
                 };
                 for error in [
-                    restore().level(level).await.expect_err(kind),
+                    restore_as_reported(|| restore().level(level)).await.expect_err(kind),
                     restore().dry_run().await.expect_err(kind),
-                    restore().on_conflict(ConflictMode::Keep).await.expect_err(kind),
+                    restore_as_reported(|| restore().on_conflict(ConflictMode::Keep)).await.expect_err(kind),
                 ] {
                     let text = error.chain();
                     assert_eq!(error.kind(), ErrorKind::Constraint, "{kind}: {text}");
@@ -165,4 +168,79 @@ async fn rows_that_refer_to_a_key_stay_when_its_spelling_changes() {
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM word; SELECT * FROM cites"), "Ann|one\nanN|ANN");
     assert_eq!(server.schema(), schema);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_two_rows_of_one_key_is_refused_by_both_keys() {
+    let server = Server::start();
+    server.sql(TYPES);
+    for (kind, first, spelled, other) in KEYS {
+        for unique in ["", "CREATE UNIQUE INDEX ON word (id) WHERE note = 'one'"] {
+            server.sql(&format!(
+                "DROP TABLE IF EXISTS word; CREATE TABLE word (id {kind}, note text NOT NULL); {unique};
+                INSERT INTO word VALUES ('{first}', 'one'), ('{other}', 'two'), ('{spelled}', 'three')"
+            ));
+            let koan = koan(&server, KoanBuilder::register::<Word>).await;
+            let error = koan.backup("twice").await.expect_err(kind);
+            let text = error.chain();
+            assert!(text.contains("one key, by how table `word` compares its key"), "{kind}: {text}");
+            assert!(text.contains("` and `id="), "{kind}: {text}");
+            assert!(kind == "interval" || (text.contains(first) && text.contains(spelled)), "{kind}: {text}");
+        }
+        server.sql("DELETE FROM word WHERE note = 'three'");
+        let koan = koan(&server, KoanBuilder::register::<Word>).await;
+        koan.backup("once").await.expect(kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unique_index_that_compares_otherwise_than_its_column_does_not_keep_keys_apart() {
+    let server = Server::start();
+    server.sql(TYPES);
+    server.sql(
+        "CREATE TABLE word (id text COLLATE folded NOT NULL, note text NOT NULL); CREATE UNIQUE INDEX ON word (id COLLATE \"C\");
+        INSERT INTO word VALUES ('A', 'one'), ('a', 'two')",
+    );
+    let koan = koan(&server, KoanBuilder::register::<Word>).await;
+    let text = koan.backup("twice").await.expect_err("one key").chain();
+    assert!(text.contains(r#"Word `id="A"` and `id="a"`"#), "{text}");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Couple {
+    #[entity(key)]
+    one: Option<String>,
+    #[entity(key)]
+    two: Option<String>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unique_index_does_not_keep_keys_with_null_apart() {
+    let server = Server::start();
+    server.sql(TYPES);
+    server.sql("CREATE TABLE couple (one citext, two citext, UNIQUE (one, two)); INSERT INTO couple VALUES (NULL, 'b'), (NULL, 'B'), ('a', 'b')");
+    let koan = koan(&server, KoanBuilder::register::<Couple>).await;
+    let text = koan.backup("twice").await.expect_err("one key").chain();
+    assert!(text.contains("one key, by how table `couple` compares its key"), "{text}");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup(encrypt)]
+#[entity(table = "word")]
+struct Secret {
+    id: String,
+    note: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_two_keys_of_an_encrypted_entity_are_not_named() {
+    let server = Server::start();
+    server.sql(TYPES);
+    server.sql("CREATE TABLE word (id citext, note text NOT NULL); INSERT INTO word VALUES ('Ann', 'one'), ('ANN', 'two')");
+    let identity = age::x25519::Identity::generate();
+    let recipients = koan_backup::Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
+    let koan = koan(&server, |builder| builder.register::<Secret>().encrypt_to(recipients)).await;
+    let text = koan.backup("twice").await.expect_err("one key").chain();
+    assert!(text.contains("one key") && !text.to_lowercase().contains("ann"), "{text}");
 }

@@ -3,6 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, Provider as _};
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{koan, koan_of};
@@ -128,7 +129,8 @@ async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_name
         // A session that still holds a lock would make the restore keep the indexes.
         server.until_left_alone();
         let before = (server.sql("SELECT * FROM member"), server.schema());
-        let error = koan.restore("nightly").replace_existing().await.expect_err(setup);
+        let error =
+            restore_as_reported(|| koan.restore("nightly").replace_existing()).await.expect_err(setup);
         assert_eq!(error.kind(), ErrorKind::Constraint, "{setup}");
         let text = error.chain();
         assert!(text.contains(told) && !text.contains("s3cret"), "{text}");

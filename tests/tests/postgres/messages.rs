@@ -4,6 +4,7 @@ use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, Recipients};
 use koan_backup_tests::log::Log;
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{all, koan, koan_of};
@@ -180,7 +181,7 @@ async fn an_event_trigger_that_refuses_a_restore_is_named() {
         ));
         server.sql("CREATE EVENT TRIGGER \"the guard\" ON ddl_command_start EXECUTE FUNCTION no_ddl()");
         server.sql("DELETE FROM \"order\"");
-        let error = koan.restore("nightly").await.expect_err("refused").chain();
+        let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("refused").chain();
         assert!(error.contains("event trigger `the guard` (function `no_ddl()`)"), "{error}");
         assert!(error.contains("ALTER EVENT TRIGGER \"the guard\" DISABLE"), "{error}");
         server.sql("DROP EVENT TRIGGER \"the guard\"");

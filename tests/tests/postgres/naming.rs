@@ -4,6 +4,7 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::koan;
@@ -38,7 +39,8 @@ async fn a_record_is_named_however_much_was_sent_before_it() {
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
         // Several batches a block.
-        let error = koan.restore("nightly").batch_size(5).await.expect_err("one is refused");
+        let error =
+            restore_as_reported(|| koan.restore("nightly").batch_size(5)).await.expect_err("one is refused");
         let text = error.chain();
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
         assert!(!text.contains("as before"), "rolled back, and known to be: {text}");
@@ -75,7 +77,10 @@ async fn an_encrypted_record_is_told_by_its_entity_alone() {
     .await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("TRUNCATE letter; ALTER TABLE letter ADD CONSTRAINT never CHECK (id <> 7)");
-    let text = koan.restore("nightly").batch_size(2).await.expect_err("one is refused").chain();
+    let text = restore_as_reported(|| koan.restore("nightly").batch_size(2))
+        .await
+        .expect_err("one is refused")
+        .chain();
     // It was found in the archive: without its record the table would be all there is.
     assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");

@@ -4,6 +4,7 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::koan_of;
@@ -77,7 +78,9 @@ async fn rows_that_refer_to_nothing_are_named_by_constraint_and_key() {
     );
     let before = state(&server);
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
-        let error = koan.restore("nightly").entity::<Site>().level(level).await.expect_err("no such region");
+        let error = restore_as_reported(|| koan.restore("nightly").entity::<Site>().level(level))
+            .await
+            .expect_err("no such region");
         assert_eq!(error.kind(), ErrorKind::Constraint);
         assert_eq!(
             error.chain(),
@@ -90,8 +93,9 @@ async fn rows_that_refer_to_nothing_are_named_by_constraint_and_key() {
         let dry = koan.restore("nightly").entity::<Site>().level(level).dry_run().await;
         assert_eq!(dry.expect_err("no such region").chain(), error.chain(), "{level:?}");
 
-        let error =
-            koan.restore("nightly").entity::<Visitor>().level(level).await.expect_err("no such region");
+        let error = restore_as_reported(|| koan.restore("nightly").entity::<Visitor>().level(level))
+            .await
+            .expect_err("no such region");
         assert_eq!(
             error.chain(),
             "2 rows of table `visitor` would refer to rows of `region` that do not exist (constraint `visitor_of`); restore \

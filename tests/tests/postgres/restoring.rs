@@ -3,6 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{Severity, WriteCounts};
 use koan_backup_tests::postgres::{Server, installed_versions};
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{all, hashes, koan, koan_of};
@@ -114,7 +115,9 @@ async fn conflicts_are_settled_as_was_asked_and_counted() {
                 INSERT INTO users (email) VALUES ('new@example.org'); TRUNCATE audit");
     let changed = dump(&server);
 
-    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("they exist");
+    let error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Fail))
+        .await
+        .expect_err("they exist");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.chain().contains("Purchase `id=2` exists already"), "{error:?}");
     assert_eq!(dump(&server), changed);
@@ -161,7 +164,7 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named() {
     }
     server.sql("UPDATE users SET email = 'q@example.org' WHERE id = 7; INSERT INTO users (email) VALUES ('c@example.org')");
     let before = (dump(&server), server.schema());
-    let error = koan.restore("nightly").await.expect_err("the e-mail is taken");
+    let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("the e-mail is taken");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     let text = error.chain();
     assert!(text.contains("E-mail") && !text.contains("c@example.org"), "{text}");
@@ -178,8 +181,9 @@ async fn a_role_that_owns_nothing_restores_what_it_may_and_is_told_the_rest() {
     let database = || Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database(), |builder| builder.register::<User>().register::<Purchase>()).await;
     koan.backup("nightly").await.expect("a backup");
-    let error =
-        koan.restore("nightly").replace_existing().await.expect_err("the sequence cannot be moved on");
+    let error = restore_as_reported(|| koan.restore("nightly").replace_existing())
+        .await
+        .expect_err("the sequence cannot be moved on");
     assert!(error.chain().contains("GRANT SELECT, UPDATE ON SEQUENCE"), "{error:?}");
     server.sql("GRANT SELECT, UPDATE ON SEQUENCE purchase_id_seq TO clerk; DELETE FROM purchase; INSERT INTO users VALUES (2, 'b', NULL, NULL)");
     koan.restore("nightly").replace_existing().await.expect("restored");
@@ -221,8 +225,9 @@ async fn missing_tables_are_made_and_sets_are_like_their_table() {
         all::<User>(&koan).await,
         [User { id: 1, email: "a".to_owned(), boss: None, favourite: Some(3) }]
     );
-    let error =
-        koan.restore("nightly").to_set("x".repeat(60)).create_missing().await.expect_err("too long a name");
+    let error = restore_as_reported(|| koan.restore("nightly").to_set("x".repeat(60)).create_missing())
+        .await
+        .expect_err("too long a name");
     assert!(error.chain().contains("63 bytes"), "{error:?}");
 }
 
@@ -247,6 +252,6 @@ async fn partitioned_tables_and_tables_without_a_unique_key_are_restored() {
     assert_eq!(server.sql("SELECT count(*), min(note) FROM purchase; SELECT count(*) FROM audit"), "20|n\n0");
     assert_eq!(server.schema(), schema);
     server.sql("INSERT INTO purchase SELECT * FROM purchase WHERE id = 3");
-    let error = koan.restore("nightly").await.expect_err("a key of two rows");
+    let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("a key of two rows");
     assert!(error.chain().contains("`id=3` is the key of several rows"), "{error:?}");
 }

@@ -3,6 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{Severity, WriteCounts};
 use koan_backup_tests::postgres::{Server, installed_versions};
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{koan, koan_of};
@@ -125,7 +126,9 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
             "{refusal}"
         );
         assert!(refusal.message.contains("DISABLE RULE"), "{refusal}");
-        let error = koan.restore("nightly").on_conflict(conflict).await.expect_err("rules act");
+        let error = restore_as_reported(|| koan.restore("nightly").on_conflict(conflict))
+            .await
+            .expect_err("rules act");
         assert!(error.chain().contains("`redirect`"), "{error:?}");
     }
     let written = koan.data::<Item>().upsert_many([Item { id: 500, name: "new".to_owned() }]).await;
@@ -241,7 +244,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     assert!(found.findings.iter().any(|finding| {
         finding.severity == Severity::Error && finding.message.contains("row-level security")
     }));
-    let error = koan.restore("nightly").await.expect_err("policies apply");
+    let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("policies apply");
     assert!(error.chain().contains("BYPASSRLS"), "{error:?}");
     server.sql("ALTER TABLE item OWNER TO clerk");
     koan.restore("nightly").await.expect("policies do not apply to the owner");

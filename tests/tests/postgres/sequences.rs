@@ -3,6 +3,7 @@
 use koan_backup::Severity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::{Server, installed_versions};
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::{all, koan, koan_of};
@@ -113,7 +114,9 @@ async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() 
     assert_eq!(next(&server), further);
     server.sql("SELECT setval('codes', 1), setval('ticket_id_seq', 1); ALTER TABLE ticket ADD CHECK (id < 2) NOT VALID");
     let before = next(&server);
-    koan.restore("tickets").replace_existing().await.expect_err("the check refuses it");
+    restore_as_reported(|| koan.restore("tickets").replace_existing())
+        .await
+        .expect_err("the check refuses it");
     assert_eq!(next(&server), before);
 }
 
@@ -238,4 +241,94 @@ async fn a_trigger_that_names_a_sequence_in_a_schema_of_others_stops_nothing() {
     assert!(viable.is_viable(), "{viable:?}");
     koan.restore("notes").await.expect("restored");
     assert_eq!(server.sql("SELECT text FROM note"), "a");
+}
+
+const SCALED: &str = "CREATE TABLE scaled (id bigint PRIMARY KEY, no bigint);
+    CREATE SEQUENCE scaled_no OWNED BY scaled.no;
+    CREATE FUNCTION number_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.no := nextval('scaled_no') * 10; RETURN NEW; END $$;
+    CREATE TRIGGER number_it BEFORE INSERT ON scaled FOR EACH ROW EXECUTE FUNCTION number_it();";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Scaled {
+    id: i64,
+    no: i64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owned_sequence_without_a_default_goes_where_it_was_and_not_to_what_the_column_holds() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(SCALED);
+        server.sql("INSERT INTO scaled SELECT i, 0 FROM generate_series(1, 3) i");
+        let koan = koan(&server, |builder| builder.register::<Scaled>()).await;
+        koan.backup("scaled").await.expect("a backup");
+        server.sql("DELETE FROM scaled; ALTER SEQUENCE scaled_no RESTART");
+        koan.restore("scaled").await.expect("restored");
+        assert_eq!(
+            server.sql("SELECT last_value, is_called FROM scaled_no; SELECT max(no) FROM scaled"),
+            "3|t\n30"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owned_sequence_without_a_default_is_named_where_the_archive_does_not_tell_where_it_stood() {
+    let server = Server::start();
+    server.sql(SCALED);
+    server.sql("INSERT INTO scaled SELECT i, 0 FROM generate_series(1, 3) i; DROP SEQUENCE scaled_no");
+    let koan = koan(&server, |builder| builder.register::<Scaled>()).await;
+    koan.backup("scaled").await.expect("a backup");
+    server.sql("DELETE FROM scaled; CREATE SEQUENCE scaled_no OWNED BY scaled.no");
+    let report = koan.restore("scaled").await.expect("restored");
+    let named = report.findings.iter().any(|finding| {
+        finding.severity == Severity::Warning
+            && finding.message.contains("does not hold where sequence `scaled_no`")
+    });
+    assert!(named, "{:?}", report.findings);
+    assert_eq!(server.sql("SELECT last_value, is_called FROM scaled_no"), "1|f");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct InDomain {
+    id: i64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owned_sequence_that_is_the_default_of_a_domain_follows_the_rows() {
+    let server = Server::start();
+    server.sql(
+        "CREATE SEQUENCE numbers; CREATE DOMAIN number AS bigint DEFAULT nextval('numbers');
+        CREATE TABLE in_domain (id number PRIMARY KEY); ALTER SEQUENCE numbers OWNED BY in_domain.id",
+    );
+    let koan = koan(&server, |builder| builder.register::<InDomain>()).await;
+    koan.data::<InDomain>().upsert_many([InDomain { id: 5 }]).await.expect("written");
+    assert_eq!(server.sql("SELECT last_value, is_called FROM numbers"), "5|t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_from_which_another_session_takes_numbers_meanwhile_never_goes_back() {
+    for step in [1, -1] {
+        let server = Server::start();
+        server.sql(&format!("CREATE SEQUENCE numbers INCREMENT {step}; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('numbers'));
+            INSERT INTO small SELECT nextval('numbers') FROM generate_series(1, 50)"));
+        let koan = koan(&server, |builder| builder.register::<Small>()).await;
+        koan.backup("small").await.expect("a backup");
+        server.sql("DELETE FROM small; ALTER SEQUENCE numbers RESTART");
+        // It has taken a number, and takes more when the restore waits for it.
+        let mut other = server.spawn_sql(
+            "BEGIN; SELECT nextval('numbers');
+            DO $$ BEGIN
+                WHILE NOT EXISTS (SELECT FROM pg_locks WHERE relation = 'numbers'::regclass AND NOT granted) LOOP PERFORM pg_sleep(0.02); END LOOP;
+                PERFORM nextval('numbers') FROM generate_series(1, 99);
+            END $$; COMMIT",
+        );
+        koan_backup_tests::wait::until_blocking("the other session has taken a number", || {
+            server.sql("SELECT is_called FROM numbers") == "t"
+        });
+        koan.restore("small").await.expect("restored");
+        assert!(other.wait().expect("psql").success());
+        assert_eq!(server.sql("SELECT last_value, is_called FROM numbers"), format!("{}|t", step * 100));
+    }
 }

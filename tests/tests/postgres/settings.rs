@@ -13,6 +13,7 @@ use super::rig::{all, koan, koan_of};
 /// Settings that each connection pins: what it sets them to, and another value that a role can have.
 const PINNED: &[(&str, &str, &str)] = &[
     ("client_encoding", "UTF8", "LATIN1"),
+    ("jit", "off", "on"),
     ("DateStyle", "ISO, YMD", "German, DMY"),
     ("IntervalStyle", "iso_8601", "sql_standard"),
     ("TimeZone", "UTC", "Asia/Tokyo"),
@@ -65,7 +66,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "enable_presorted_aggregate", "enable_self_join_elimination", "enable_seqscan", "enable_sort",
     "enable_tidscan", "force_parallel_mode", "from_collapse_limit", "geqo", "geqo_effort",
     "geqo_generations", "geqo_pool_size", "geqo_seed", "geqo_selection_bias", "geqo_threshold",
-    "hash_mem_multiplier", "ignore_system_indexes", "io_combine_limit", "jit", "jit_above_cost",
+    "hash_mem_multiplier", "ignore_system_indexes", "io_combine_limit", "jit_above_cost",
     "jit_debugging_support", "jit_dump_bitcode", "jit_expressions", "jit_inline_above_cost",
     "jit_optimize_above_cost", "jit_profiling_support", "jit_tuple_deforming",
     "join_collapse_limit", "logical_decoding_work_mem", "maintenance_io_concurrency",

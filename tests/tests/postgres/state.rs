@@ -4,6 +4,7 @@
 use koan_backup::Severity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::{Server, installed_versions};
+use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 use super::rig::koan_of;
@@ -91,18 +92,32 @@ async fn views_see_the_time_zone_of_the_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_only_a_trigger_fills_is_an_error_that_names_it_unless_something_computes_it() {
-    for (trigger, function) in [
-        ("tsvector_update_trigger(search, 'pg_catalog.english', title)", ""),
-        (
-            "search()",
-            "CREATE FUNCTION search() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN NEW.search := to_tsvector('english', NEW.title); RETURN NEW; END $$;",
-        ),
+    let vector = "tsvector_update_trigger(search, 'pg_catalog.english', title)";
+    let always = "BEFORE INSERT OR UPDATE";
+    let function = |body: &str| {
+        format!(
+            "CREATE FUNCTION search() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$;"
+        )
+    };
+    let own = function("NEW.search := to_tsvector('english', NEW.title)");
+    let other = function("NEW.title := lower(NEW.title)");
+    let second = "CREATE TRIGGER zz BEFORE INSERT ON film FOR EACH ROW EXECUTE FUNCTION search();";
+    // What PostgreSQL's own function makes is not known here where it does not run for each row, depends on a column that is not in the
+    // archive, or where another function changes what it reads or makes.
+    for (function, event, when, call, more) in [
+        (own.as_str(), always, "", "search()", ""),
+        ("", "BEFORE INSERT", "", vector, ""),
+        ("", always, "WHEN (NEW.id > 0)", vector, ""),
+        ("", "BEFORE INSERT OR UPDATE OF id", "", vector, ""),
+        ("", always, "", "tsvector_update_trigger(search, 'pg_catalog.english', title, body)", ""),
+        ("", always, "", "tsvector_update_trigger_column(search, config, title)", ""),
+        (other.as_str(), always, "", vector, second),
+        (own.as_str(), always, "", vector, second),
     ] {
         let server = Server::start();
         server.sql(&format!(
-            "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL, search tsvector); {function}
-             CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON film FOR EACH ROW EXECUTE FUNCTION {trigger};
+            "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL, search tsvector, body text, config regconfig DEFAULT 'simple');
+             {function} CREATE TRIGGER fills {event} ON film FOR EACH ROW {when} EXECUTE FUNCTION {call}; {more}
              INSERT INTO film VALUES (1, 'cats')"
         ));
         let stale = opened(Postgres::options(server.address())).await;
@@ -110,18 +125,94 @@ async fn a_column_that_only_a_trigger_fills_is_an_error_that_names_it_unless_som
         let viable = stale.restore("films").viability().await.expect("assessed");
         let errors: Vec<_> = viable.findings.iter().filter(|f| f.severity == Severity::Error).collect();
         assert!(
-            errors.len() == 1
-                && errors[0].message.contains("column `search`")
+            !errors.is_empty()
+                && errors.iter().all(|error| error.message.contains("column `search`"))
                 && errors[0].message.contains("`fills`"),
-            "{viable:?}"
+            "{call} {event} {more}: {viable:?}"
         );
-        let error = stale.restore("films").await.expect_err("it would be stale");
+        let error = restore_as_reported(|| stale.restore("films")).await.expect_err("it would be stale");
         assert!(error.chain().contains("recomputed_after_restore"), "{error:?}");
         let options =
             Postgres::options(server.address()).recomputed_after_restore("film.search", "a nightly job");
         let known = opened(options).await;
         known.backup("films").await.expect("a backup");
         known.restore("films").await.expect("restored");
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Page {
+    id: i64,
+    title: Option<String>,
+    body: Option<String>,
+    config: Option<String>,
+    place: i64,
+}
+
+/// Columns that PostgreSQL's own trigger functions fill, one of them NOT NULL and one under a name that must be quoted.
+const PAGES: &str = r#"CREATE TABLE page (id bigint PRIMARY KEY, title varchar(90), body text, config regconfig NOT NULL DEFAULT 'simple',
+        place bigint NOT NULL UNIQUE, search tsvector NOT NULL, "Own search" tsvector);
+    CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION
+        tsvector_update_trigger(search, 'pg_catalog.english', title, body);
+    CREATE TRIGGER more BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION
+        tsvector_update_trigger_column('Own search', config, body, title);"#;
+
+/// Words that only one order and one numbering of columns gives: a tag over two columns, stop words at the end, NULL.
+const PAGE_ROWS: &str = "INSERT INTO page VALUES (1, 'The cats and the', 'dogs of it''s own', 'english', 1), (2, '<a href=1', 'b>bold</b> the', 'simple', 2),
+    (3, NULL, 'only the body', 'english', 3), (4, 'only titles', NULL, 'german', 4), (5, NULL, NULL, 'simple', 5)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_search_column_is_computed_as_its_trigger_computes_it() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(PAGES);
+        server.sql(PAGE_ROWS);
+        let koan = koan_of(Postgres::connect(server.address()).expect("an address"), |builder| {
+            builder.register::<Page>()
+        })
+        .await;
+        let dump = || server.sql("SELECT x::text FROM page x ORDER BY id");
+        let schema = server.schema();
+        let before = dump();
+        let backup = koan.backup("pages").await.expect("a backup");
+        assert!(
+            !backup.warnings().iter().any(|warning| warning.contains("search")),
+            "{:?}",
+            backup.warnings()
+        );
+        let viable = koan.restore("pages").viability().await.expect("assessed");
+        assert!(viable.is_viable(), "{viable:?}");
+        assert!(
+            viable.findings.iter().any(|finding| finding.severity == Severity::Note
+                && finding.message.contains("trigger `fills` computes it")),
+            "{viable:?}"
+        );
+        for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
+            // Rows that are gone, that changed, and that swap a unique value.
+            server.sql("DELETE FROM page WHERE id = 3; UPDATE page SET title = 'mice' WHERE id IN (1, 4); UPDATE page SET place = -place WHERE id < 3;
+                UPDATE page SET place = 3 + place WHERE id < 3; INSERT INTO page VALUES (9, 'extra', 'row', 'simple', 9)");
+            let done = koan.restore("pages").level(level).await.expect("restored").counts();
+            assert_eq!((done.inserted, done.updated, done.unchanged), (1, 3, 1), "{level:?}");
+            assert_eq!(
+                dump(),
+                format!("{before}\n(9,extra,row,simple,9,\"'extra':1 'row':2\",\"'extra':2 'row':1\")"),
+                "{level:?}"
+            );
+            server.sql("UPDATE page SET title = 'mice' WHERE id = 1");
+            koan.restore("pages").level(level).replace_existing().await.expect("restored");
+            assert_eq!(dump(), before, "{level:?}");
+            server.sql("TRUNCATE page");
+            koan.restore("pages").level(level).on_conflict(ConflictMode::Fail).await.expect("restored");
+            assert_eq!(dump(), before, "{level:?}");
+        }
+        // A row that is kept keeps what was computed of it.
+        server.sql("DELETE FROM page WHERE id = 2; UPDATE page SET title = 'mice' WHERE id = 1; ALTER TABLE page DISABLE TRIGGER fills;
+            UPDATE page SET search = 'stale' WHERE id = 1; ALTER TABLE page ENABLE TRIGGER fills");
+        let kept = koan.restore("pages").on_conflict(ConflictMode::Keep).await.expect("restored").counts();
+        assert_eq!((kept.inserted, kept.kept), (1, 4));
+        assert_eq!(server.sql("SELECT search FROM page WHERE id = 1"), "'stale'");
+        assert_eq!(server.schema(), schema);
     }
 }
 

@@ -7,6 +7,8 @@ mod copying;
 #[cfg(unix)]
 mod credentials;
 #[cfg(unix)]
+mod keys;
+#[cfg(unix)]
 mod list_answers;
 mod marks;
 #[cfg(unix)]

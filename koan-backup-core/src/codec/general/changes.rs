@@ -9,7 +9,7 @@ use super::super::compare::serializes_as;
 use super::super::error::RecordError;
 use super::super::row::{Row, Slot};
 use super::super::token::Token;
-use super::equality::values_equal;
+use super::equality::{typed_json_equal, values_equal};
 use super::normalize::normalize;
 use super::record_writer::{FieldSink, named_value, serialize_fields};
 use crate::schema::{EntitySchema, FieldSchema};
@@ -69,6 +69,7 @@ impl<'r> FieldSink for RowComparison<'r> {
         if let Some((slot, stored)) = stored
             && !values_equal(stored, &written)
             && !normalize(field, stored.borrowed()).is_ok_and(|stored| values_equal(&stored, &written))
+            && !typed_json_equal(stored, &written, slot.parts())
         {
             self.changed.push(slot.name());
         }
@@ -79,6 +80,7 @@ impl<'r> FieldSink for RowComparison<'r> {
         let written = named_value(name, value)?;
         if let Some((slot, stored)) = self.stored(name)
             && !values_equal(stored, &written)
+            && !typed_json_equal(stored, &written, slot.parts())
         {
             self.changed.push(slot.name());
         }

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::super::decimal::decimals_equal;
+use super::super::row::Parts;
 use crate::value::{Timestamp, Value};
 
 /// Returns whether two values mean the same: instants are compared by their point in time, numbers by their
@@ -36,6 +37,22 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
         }
         (left, right) => left == right,
     }
+}
+
+/// Returns whether two JSON values whose parts have types are equal: a number equals its text. Returns
+/// `false` for any other values.
+pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, parts: Parts<'_>) -> bool {
+    match (parts, left, right) {
+        (Parts::Typed(_), Value::Json(left), Value::Json(right)) => json_parts_equal(left, right, parts),
+        _ => false,
+    }
+}
+
+/// Returns whether JSON is a string whose content is the number `number`.
+fn json_string_is_number(json: &str, number: &str) -> bool {
+    json.starts_with('"')
+        && !number.starts_with('"')
+        && serde_json::from_str::<String>(json).is_ok_and(|text| decimals_equal(&text, number))
 }
 
 /// Returns whether `widened` is an `f32` whose shortest text is that of `stored`: 0.1 in a column is 0.1 in
@@ -77,18 +94,22 @@ fn json_string_is(json: &str, text: &str) -> bool {
 /// Returns whether two JSON texts have the same content, regardless of white space, the order of keys and the
 /// form of numbers.
 fn json_equal(left: &str, right: &str) -> bool {
+    json_parts_equal(left, right, Parts::Any)
+}
+
+fn json_parts_equal(left: &str, right: &str, parts: Parts<'_>) -> bool {
     let (Ok(left), Ok(right)) =
         (serde_json::from_str::<&RawValue>(left), serde_json::from_str::<&RawValue>(right))
     else {
         return false;
     };
-    raw_equal(left, right, 0)
+    raw_equal(left, right, parts, 0)
 }
 
 /// The deepest nesting that is compared; no record that can be read is nested deeper.
 const MAX_DEPTH: usize = 128;
 
-fn raw_equal(left: &RawValue, right: &RawValue, depth: usize) -> bool {
+fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) -> bool {
     let (a, b) = (left.get(), right.get());
     if a == b {
         return true;
@@ -105,12 +126,19 @@ fn raw_equal(left: &RawValue, right: &RawValue, depth: usize) -> bool {
             let by_key = |x: &(String, &RawValue), y: &(String, &RawValue)| -> Ordering { x.0.cmp(&y.0) };
             a.sort_by(by_key);
             b.sort_by(by_key);
-            a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, depth + 1))
+            let parts_of = |name: &String| match parts {
+                Parts::Typed(untyped) if !untyped.contains(name) => Parts::Typed(&[]),
+                _ => Parts::Any,
+            };
+            let mut members = a.iter().zip(&b);
+            a.len() == b.len()
+                && members.all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, parts_of(&x.0), depth + 1))
         }
         (Some(b'['), Some(b'[')) => {
+            let parts = if let Parts::Typed(_) = parts { Parts::Typed(&[]) } else { Parts::Any };
             match (serde_json::from_str::<Vec<&RawValue>>(a), serde_json::from_str::<Vec<&RawValue>>(b)) {
                 (Ok(a), Ok(b)) => {
-                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, depth + 1))
+                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, parts, depth + 1))
                 }
                 _ => false,
             }
@@ -119,12 +147,16 @@ fn raw_equal(left: &RawValue, right: &RawValue, depth: usize) -> bool {
             let texts = (serde_json::from_str::<String>(a), serde_json::from_str::<String>(b));
             matches!(texts, (Ok(a), Ok(b)) if a == b)
         }
-        _ => decimals_equal(a, b),
+        _ => {
+            decimals_equal(a, b)
+                || (matches!(parts, Parts::Typed(_))
+                    && (json_string_is_number(a, b) || json_string_is_number(b, a)))
+        }
     }
 }
 
 /// The entries of a JSON object, including those with duplicate keys.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Entries<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -162,6 +194,24 @@ mod tests {
         assert!(!values_equal(&Value::F64(16_777_217.0), &Value::F64(16_777_216.0)));
         assert!(!integer_equals(9_007_199_254_740_993, 9_007_199_254_740_992.0));
         assert!(integer_equals(9_007_199_254_740_992, 9_007_199_254_740_992.0));
+    }
+
+    #[test]
+    fn a_number_equals_its_text_where_parts_have_types() {
+        let json = ["document".to_owned()];
+        let typed = Parts::Typed(&json);
+        let equal = json_parts_equal;
+        assert!(equal(
+            r#"{"sum":1.5,"list":[2,{"a":0.5}]}"#,
+            r#"{"sum":"1.50","list":["2",{"a":"0.5"}]}"#,
+            typed
+        ));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.51"}"#, typed));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":1.5,"more":1}"#, typed));
+        // A member that holds any JSON distinguishes numbers from texts.
+        assert!(!equal(r#"{"document":1.5}"#, r#"{"document":"1.5"}"#, typed));
+        assert!(!equal(r#"{"document":{"document":1.5}}"#, r#"{"document":{"document":"1.5"}}"#, typed));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.5"}"#, Parts::Any));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! `object_store` parses a list response leniently: a document of another kind, such as the page of a captive portal or of a proxy, is an
 //! empty list to it. An empty list would make every backup look absent, so responses are checked before they are parsed.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::ClientOptions;
@@ -10,6 +12,8 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     ReqwestConnector,
 };
+
+use super::keys::without_foreign;
 
 /// Connects clients whose list responses are checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,8 +38,13 @@ impl HttpService for CheckedClient {
         let Some(listing) = listing.filter(|_| response.status().is_success()) else { return Ok(response) };
         let (parts, body) = response.into_parts();
         let body: Bytes = body.bytes().await?;
-        listing.check(&body).map_err(|fault| HttpError::new(HttpErrorKind::Decode, fault))?;
-        Ok(HttpResponse::from_parts(parts, body.into()))
+        let text = listing.check(&body).map_err(|fault| HttpError::new(HttpErrorKind::Decode, fault))?;
+        let (entry, key) = listing.entry();
+        let own = match without_foreign(text, entry, key) {
+            Cow::Owned(own) => Bytes::from(own),
+            Cow::Borrowed(_) => body,
+        };
+        Ok(HttpResponse::from_parts(parts, own.into()))
     }
 }
 
@@ -72,8 +81,16 @@ impl Listing {
         }
     }
 
-    /// Refuses what is not a whole list response, or one that says that it goes on and not where.
-    fn check(self, body: &[u8]) -> Result<(), NoListing> {
+    /// The elements of one file and of its key.
+    fn entry(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Bucket => ("Contents", "Key"),
+            Self::Container => ("Blob", "Name"),
+        }
+    }
+
+    /// Gives the text of a list response. Refuses what is not a whole one, or one that says that it goes on and not where.
+    fn check(self, body: &[u8]) -> Result<&str, NoListing> {
         let text = std::str::from_utf8(body).map_err(|_| NoListing("bytes that are no text".to_owned()))?;
         let root = root_element(text)?;
         if local(root) != self.root() {
@@ -88,7 +105,7 @@ impl Listing {
         if goes_on && element(text, "NextContinuationToken").is_none_or(str::is_empty) {
             return Err(NoListing("the beginning of one, without saying where it goes on".to_owned()));
         }
-        Ok(())
+        Ok(text)
     }
 }
 
@@ -117,7 +134,7 @@ fn local(name: &str) -> &str {
 }
 
 /// The text of the first element of a name.
-fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+pub(super) fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(content, _)| content.trim())
 }

@@ -11,7 +11,7 @@ use object_store::Result;
 use super::durable::{OpenDirectory, create_directory};
 use super::failed;
 use super::names::{Existing, Ways};
-use super::private::create_private_file;
+use crate::private_files::create_private_file;
 
 /// A directory that was opened.
 #[derive(Debug)]
@@ -110,6 +110,33 @@ impl Root {
             }
         }
         Err(failed("creating", target, io::Error::other("there is no free temporary name")))
+    }
+
+    /// Removes a file, if it is there, and makes that durable.
+    pub(super) fn remove(&self, target: &Path) -> Result<()> {
+        let directory = target.parent().unwrap_or(&self.path);
+        let opened = match OpenDirectory::open(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(|source| failed("opening", directory, source))?,
+        };
+        match fs::remove_file(target) {
+            // Whoever removed it may not have made that durable.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.sync_folder(directory),
+            removed => removed.map_err(|source| failed("removing", target, source))?,
+        }
+        opened.sync().map_err(|source| failed("syncing the directory", directory, source))
+    }
+
+    /// Makes the names in a directory durable as they are now. A file is created in it first, so that the directory is written again.
+    pub(super) fn sync_folder(&self, directory: &Path) -> Result<()> {
+        let opened = match OpenDirectory::open(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(|source| failed("opening", directory, source))?,
+        };
+        let staged = self.stage(&directory.join(format!("{}.json", uuid::Uuid::now_v7())))?;
+        let synced = opened.sync();
+        drop(staged);
+        synced.map_err(|source| failed("syncing the directory", directory, source))
     }
 
     /// Makes a directory below the root whose name is durable, whoever made it.

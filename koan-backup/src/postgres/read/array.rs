@@ -5,7 +5,8 @@
 
 use koan_backup_core::Timestamp;
 
-use super::super::column_type::Sent;
+use super::super::column_type::{Sent, is_json_null};
+use super::super::null_form::form_of;
 use super::{decimal, fixed, inet, malformed, moment, utf8};
 use crate::sql::misfit::Misfit;
 
@@ -19,7 +20,7 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
     }
     if dimensions > 1 && matches!(element, Sent::Json | Sent::Jsonb) {
         return Err(Misfit::new(
-            "holds an array of JSON of more than one dimension, which a list of JSON cannot tell from lists in an array of one;              read the column into a field of text",
+            "holds an array of JSON of more than one dimension, which a list of JSON cannot tell from lists in an array of one; read the column into a field of text",
         ));
     }
     let mut lengths = Vec::with_capacity(dimensions.min(6));
@@ -34,6 +35,35 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
     let mut text = String::with_capacity(bytes.len());
     list(&mut rest, &lengths, element, decimals_as_text, &mut text)?;
     Ok(text)
+}
+
+/// The form of a list of JSON: which of its `null`s are JSON `null`. `None` if it has no `null`.
+pub(super) fn null_form(bytes: &[u8], element: &Sent) -> Option<String> {
+    let mut rest = bytes;
+    let dimensions = int(&mut rest).ok()?;
+    let (_has_nulls, _type) = (int(&mut rest).ok()?, int(&mut rest).ok()?);
+    let mut length = i64::from(dimensions > 0);
+    for _ in 0..dimensions {
+        length = length.checked_mul(i64::from(int(&mut rest).ok()?))?;
+        int(&mut rest).ok()?;
+    }
+    let (mut nulls, mut json) = (0u64, Vec::new());
+    for _ in 0..length {
+        let value = match usize::try_from(int(&mut rest).ok()?) {
+            Err(_) => None,
+            Ok(length) => {
+                let (value, after) = rest.split_at_checked(length)?;
+                rest = after;
+                Some(value)
+            }
+        };
+        let is_json = value.map(|value| is_json_null(element, value));
+        if is_json == Some(true) {
+            json.push(nulls);
+        }
+        nulls += u64::from(is_json != Some(false));
+    }
+    (nulls > 0).then(|| form_of(&json))
 }
 
 fn list(
@@ -73,8 +103,9 @@ fn value(rest: &mut &[u8], element: &Sent, decimals_as_text: bool, out: &mut Str
         Sent::Float8 => out.push_str(&float(f64::from_be_bytes(fixed(bytes)?))?),
         Sent::Numeric if decimals_as_text => string(&decimal::text(bytes)?, out)?,
         Sent::Numeric => out.push_str(&decimal::text(bytes)?),
-        Sent::Json => json_element(utf8(bytes)?, out)?,
-        Sent::Jsonb => json_element(utf8(bytes.get(1..).ok_or_else(malformed)?)?, out)?,
+        // Whether `null` is NULL or JSON `null` is noted beside the list.
+        Sent::Json => out.push_str(utf8(bytes)?),
+        Sent::Jsonb => out.push_str(utf8(bytes.get(1..).ok_or_else(malformed)?)?),
         Sent::Uuid => string(&uuid::Uuid::from_bytes(fixed(bytes)?).to_string(), out)?,
         Sent::Inet => string(&inet::text(bytes)?, out)?,
         Sent::Bytes => {
@@ -90,18 +121,6 @@ fn value(rest: &mut &[u8], element: &Sent, decimals_as_text: bool, out: &mut Str
         }
         _ => string(utf8(bytes)?, out)?,
     }
-    Ok(())
-}
-
-/// A list tells that an element is NULL by the `null` that JSON has as a value.
-fn json_element(text: &str, out: &mut String) -> Result<(), Misfit> {
-    if text.trim_ascii() == "null" {
-        return Err(Misfit::new(
-            "holds an array with JSON `null` in it, which a list cannot tell from an element that is NULL; make it NULL, or read \
-             the column into a field of text",
-        ));
-    }
-    out.push_str(text);
     Ok(())
 }
 

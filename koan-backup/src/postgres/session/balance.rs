@@ -1,15 +1,23 @@
-//! How many rows a table must have after a restore, where triggers that cannot be silenced may add or remove some.
+//! What a table must hold after a restore, where triggers that cannot be silenced may add, remove or change rows.
+
+use std::sync::Arc;
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::super::connection::Connection;
+use super::compare::same_row;
+use super::keys::first_key;
 use super::target::Target;
 
-/// Whether there are enabled triggers that the role cannot silence, because it does not own their tables.
+/// Whether there are enabled triggers that the role can fire and cannot silence, because it does not own their tables.
 const FOREIGN_TRIGGERS: &str = "
     SELECT pg_catalog.count(*) FROM (
         SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-        WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') LIMIT 1) AS x";
+        WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')
+          AND (pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')
+               OR EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) a
+                          WHERE pg_catalog.has_table_privilege(a.relid, 'INSERT, UPDATE, DELETE')))
+        LIMIT 1) AS x";
 
 /// Whether rows may come and go beside those that a restore writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,35 +37,54 @@ impl Interference {
     }
 }
 
-/// How many rows a table has once a target is written.
+/// What a table holds once a target is written.
 #[derive(Debug)]
-pub(super) struct ExpectedRows {
-    entity: &'static str,
-    shown_table: String,
-    rows: String,
-    count: u64,
+pub(super) struct Expected {
+    target: Arc<Target>,
+    /// How many rows, where other writers are kept out.
+    count: Option<u64>,
+    /// The table of this transaction with the records that were written.
+    written: String,
 }
 
-impl ExpectedRows {
-    pub(super) fn new(target: &Target, count: u64) -> Self {
-        let table = &target.mapping.table;
-        Self { entity: target.entity.name(), shown_table: table.shown.clone(), rows: table.rows(), count }
+impl Expected {
+    pub(super) fn new(target: Arc<Target>, count: Option<u64>, written: String) -> Self {
+        Self { target, count, written }
     }
 
     /// Refuses a table that has more or fewer rows.
-    pub(super) async fn check(&self, connection: &Connection) -> Result<()> {
-        let Self { entity, shown_table, rows, count } = self;
-        let what = format!("counting the rows of table `{shown_table}`");
+    pub(super) async fn check_count(&self, connection: &Connection) -> Result<()> {
+        let Some(count) = self.count else { return Ok(()) };
+        let (entity, table) = (self.target.entity.name(), &self.target.mapping.table);
+        let (shown, rows) = (&table.shown, table.rows());
+        let what = format!("counting the rows of table `{shown}`");
         let found = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
-        if found == *count {
+        if found == count {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Constraint,
             format!(
-                "table `{shown_table}` has {found} rows after {entity} was written, and it should have {count}: a trigger \
+                "table `{shown}` has {found} rows after {entity} was written, and it should have {count}: a trigger \
                  that the role cannot silence adds or removes rows; restore as the owner of the tables, or have the trigger \
                  disabled"
+            ),
+        ))
+    }
+
+    /// Refuses a table in which a record that was written is missing or differs.
+    pub(super) async fn check_records(&self, connection: &Connection) -> Result<()> {
+        let (target, written) = (&self.target, &self.written);
+        let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+        let altered =
+            format!("{written} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})");
+        let Some(key) = first_key(connection, target, &altered).await? else { return Ok(()) };
+        let (entity, table) = (target.entity.name(), &target.mapping.table.shown);
+        Err(Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{entity} `{key}` is not in table `{table}` as the archive has it: a trigger that the role cannot silence \
+                 changes, moves or removes rows; restore as the owner of the tables, or have the trigger disabled"
             ),
         ))
     }

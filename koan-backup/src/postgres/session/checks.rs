@@ -19,6 +19,18 @@ const CHECKS: &str = "
     WHERE k.conrelid = $1 AND k.contype = 'c' AND COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true)
     ORDER BY k.conname";
 
+/// The bounds of partitions: a row of a partitioned table must be in one of them, and a row of a partition must be in its own.
+const BOUNDS: &str = "
+    SELECT 'it has no partition for them', 'NOT (' || COALESCE(pg_catalog.string_agg(
+               'COALESCE(' || COALESCE(pg_catalog.pg_get_partition_constraintdef(t.relid), 'true') || ', false)', ' OR ') FILTER (WHERE t.relid IS NOT NULL), 'false') || ')'
+    FROM pg_catalog.pg_class c LEFT JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) t ON t.isleaf
+    WHERE c.oid = $1 AND c.relkind = 'p' GROUP BY c.oid
+    UNION ALL
+    SELECT 'they are not within its bounds as a partition',
+           'NOT COALESCE(' || pg_catalog.pg_get_partition_constraintdef(c.oid) || ', false)'
+    FROM pg_catalog.pg_class c
+    WHERE c.oid = $1 AND c.relispartition AND pg_catalog.pg_get_partition_constraintdef(c.oid) IS NOT NULL";
+
 /// A condition of the rows of a target.
 #[derive(Debug)]
 struct Check {
@@ -64,11 +76,17 @@ async fn all(connection: &Connection, target: &Target, what: &str) -> Result<Vec
         let (name, condition) = (read(0)?, read(1)?);
         checks.push(Check { shown: format!("constraint `{name}`"), broken: format!("NOT ({condition})") });
     }
+    let bounds = connection.client.query(BOUNDS, &[&target.mapping.table.oid]).await;
+    for row in bounds.map_err(|error| failed(what, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+        checks.push(Check { shown: read(0)?, broken: read(1)? });
+    }
     for column in target.columns.iter().filter(|column| column.not_null) {
         let name = &column.name;
         checks.push(Check {
             shown: format!("column `{name}` is NOT NULL"),
-            broken: format!("{} IS NULL", quoted(name)),
+            // `IS NULL` is true of a composite value whose parts are all NULL, which NOT NULL accepts.
+            broken: format!("pg_catalog.num_nulls({}) > 0", quoted(name)),
         });
     }
     Ok(checks)

@@ -63,7 +63,7 @@ pub(super) async fn end(
         return Err(error);
     }
     if matches!(last, FinalState::Merged) && counts.updated > 0 {
-        require_swaps(connection, target, stage, &constraints, &what).await?;
+        require_swaps(connection, options, target, stage, &constraints).await?;
     }
     Ok(counts)
 }

@@ -12,11 +12,11 @@ use super::super::error::failed;
 
 /// How the database compares one column of a key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KeyEquality {
+pub(in super::super) struct KeyEquality {
     /// The operator as SQL takes it; `None` for a type that cannot be compared, whose text is compared instead.
     operator: Option<String>,
     /// Whether values that are equal are always identical.
-    pub(super) is_exact: bool,
+    pub(in super::super) is_exact: bool,
 }
 
 /// The equality operator of columns, and whether it holds for identical values only. `citext`, nondeterministic collations,
@@ -52,7 +52,11 @@ const EQUALITY: &str = "
 
 impl KeyEquality {
     /// Reads how the columns of a key of a table are compared, in the order of their names here.
-    pub(super) async fn of(connection: &Connection, table: Oid, columns: &[&str]) -> Result<Vec<Self>> {
+    pub(in super::super) async fn of(
+        connection: &Connection,
+        table: Oid,
+        columns: &[&str],
+    ) -> Result<Vec<Self>> {
         let what = "reading how keys are compared";
         let names: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
         let rows = connection.client.query(EQUALITY, &[&table, &names]).await;
@@ -80,7 +84,7 @@ impl KeyEquality {
     }
 
     /// Returns what an expression is grouped by.
-    pub(super) fn grouped(&self, expression: &str) -> String {
+    pub(in super::super) fn grouped(&self, expression: &str) -> String {
         match &self.operator {
             Some(_) => expression.to_owned(),
             None => as_text(expression),

@@ -45,7 +45,7 @@ pub(super) async fn keys_of(
 }
 
 /// The keys of the first rows of what is selected from, from the names and types of their columns.
-pub(super) async fn first_keys(
+pub(in super::super) async fn first_keys(
     connection: &Connection,
     entity: &EntityCodec,
     columns: &[(&str, &ColumnType)],

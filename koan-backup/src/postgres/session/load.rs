@@ -13,7 +13,7 @@ use super::super::catalog::TableKind;
 use super::super::connection::Connection;
 use super::super::error::{failed, refusal_of};
 use super::super::identifier::quoted;
-use super::balance::{ExpectedRows, Interference};
+use super::balance::{Expected, Interference};
 use super::copy::{CopyUnderWay, NotTaken};
 use super::keys::first_key;
 use super::suspended::{Extent, Suspended};
@@ -33,10 +33,14 @@ pub(super) struct Loading {
     previous: Option<String>,
     /// How many rows there were when writing began, where no other writer can change that.
     rows_before: Option<u64>,
+    /// Whether triggers may change what is written.
+    interference: Interference,
     statement: Statement,
     /// What the server is taking.
     under_way: Option<CopyUnderWay>,
     pub(super) sent: u64,
+    /// How many records were handed over, whether or not the server has taken them.
+    pub(super) written: u64,
 }
 
 impl Loading {
@@ -49,6 +53,7 @@ impl Loading {
     ) -> Result<Self> {
         let what = format!("preparing table `{}`", target.mapping.table.shown);
         target.read_equality(connection).await?;
+        target.find_recomputed(connection).await?;
         let (mut previous, mut is_empty, mut rows_before) = (None, false, None);
         if options.intent == SessionIntent::Apply {
             let locked = lock(connection, &target, &what).await?;
@@ -73,7 +78,10 @@ impl Loading {
         // A table that tells keys apart otherwise than by their text cannot name both records of one key while it is filled.
         let is_direct = options.intent == SessionIntent::Apply
             && (is_empty || options.replace_existing)
+            // What triggers may change is compared with the stage at the end.
+            && suspended.interference == Interference::Impossible
             && !target.has_conversions()
+            && target.recomputed.is_empty()
             && (target.has_exact_key() || !target.keeps_apart());
         let stage = match is_direct {
             true => None,
@@ -91,13 +99,16 @@ impl Loading {
             stage,
             previous,
             rows_before,
+            interference: suspended.interference,
             statement,
             under_way: None,
             sent: 0,
+            written: 0,
         })
     }
 
     pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
+        self.written += records.count;
         let mut copy = match self.under_way.take() {
             Some(copy) => copy,
             None => {
@@ -131,12 +142,12 @@ impl Loading {
         format!("writing {}", self.target.entity.name())
     }
 
-    /// Ends the target, and returns what became of its records and how many rows the table must have now.
+    /// Ends the target, and returns what became of its records and what the table must hold at the end, if that is to be checked.
     pub(super) async fn end(
         mut self,
         connection: &Connection,
         options: &SessionOptions,
-    ) -> Result<(WriteCounts, Option<ExpectedRows>)> {
+    ) -> Result<(WriteCounts, Option<Expected>)> {
         self.settle().await?;
         if options.intent == SessionIntent::Compare {
             return Ok((compare::end(connection, options, &self).await?, None));
@@ -160,19 +171,30 @@ impl Loading {
                 }
             }
         }
-        let expected =
-            self.rows_before.map(|before| ExpectedRows::new(&self.target, before + counts.inserted));
+        let rows_after = self.rows_before.map(|before| before + counts.inserted);
         if let Some(previous) = &self.previous {
             counts = compare::with_previous(connection, &self.target, previous, &what).await?;
             if counts.records() != self.sent {
                 return Err(self.adds_up_wrong(self.sent, counts.records()));
             }
         }
-        let temporary = [&self.stage, &self.previous];
+        let mut expected = None;
+        let mut temporary = vec![self.previous];
+        match self.stage {
+            Some(stage) if self.interference == Interference::Possible => {
+                expected = Some(Expected::new(self.target, rows_after, stage));
+            }
+            stage => temporary.push(stage),
+        }
         for table in temporary.into_iter().flatten() {
             connection.run(&what, &format!("DROP TABLE {table}")).await?;
         }
         Ok((counts, expected))
+    }
+
+    /// Whether what was written is compared with the stage at the end.
+    pub(super) fn is_checked_at_the_end(&self) -> bool {
+        self.interference == Interference::Possible
     }
 
     fn replaces(&self, options: &SessionOptions) -> bool {
@@ -297,13 +319,17 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
         let name = quoted(&column.name);
         if column.is_composite() { format!("NULL::pg_catalog.jsonb AS {name}") } else { name }
     };
-    let columns: Vec<String> = target.columns.iter().map(column).collect();
+    let recomputed = target.recomputed.iter().map(|recomputed| quoted(&recomputed.column));
+    let columns: Vec<String> = target.columns.iter().map(column).chain(recomputed).collect();
     let make = format!(
         "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
         columns.join(", "),
         target.mapping.table.rows(),
     );
     connection.run(what, &make).await?;
+    for recomputed in &target.recomputed {
+        connection.run(what, &recomputed.create_trigger(&format!("pg_temp.{name}"))).await?;
+    }
     Ok(format!("pg_temp.{name}"))
 }
 

@@ -9,7 +9,7 @@ use super::compare::{matched, same_row, unchanged};
 use super::keys::{first_key, keys_of};
 use super::load::{Loading, fails, first_taken};
 use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
-use super::target::{Target, TargetColumn};
+use super::target::Target;
 
 /// Merges by key. Every count is what the database reported.
 pub(super) async fn into_rows(
@@ -38,7 +38,14 @@ pub(super) async fn into_rows(
                 counts.updated = update(connection, target, stage, &what).await?;
             }
         }
-        _ => counts.kept = there,
+        _ => {
+            counts.kept = there;
+            if there > 0 && loading.is_checked_at_the_end() {
+                let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+                let kept = format!("EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
+                connection.run(&what, &format!("DELETE FROM {stage} AS s WHERE {kept}")).await?;
+            }
+        }
     }
     if there < loading.sent {
         counts.inserted = insert(connection, target, stage, last, &what).await?;
@@ -78,8 +85,9 @@ pub(super) async fn require_one_row_each(
 /// Writes the rows that differ again, their keys as the archive spells them, and returns how many.
 async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
     let changing = target.columns.iter().filter(|column| target.may_change(&column.name));
-    let set: Vec<String> =
-        changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted())).collect();
+    let set = changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted()));
+    let computed = target.recomputed.iter().map(|recomputed| quoted(&recomputed.column));
+    let set: Vec<String> = set.chain(computed.map(|name| format!("{name} = s.{name}"))).collect();
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
     let update = format!(
         "UPDATE {rows} AS t SET {} FROM {stage} AS s WHERE {same_key} AND NOT ({same})",
@@ -110,8 +118,8 @@ async fn insert(
     let insert = format!(
         "INSERT INTO {table} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s \
          WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key})",
-        target.column_list(),
-        converted(target),
+        target.filled_list(),
+        target.filled(),
     );
     inserted(connection, target, stage, last, what, &insert).await
 }
@@ -121,8 +129,8 @@ pub(super) async fn insert_all(connection: &Connection, target: &Target, stage: 
     let insert = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s",
         target.mapping.table.quoted(),
-        target.column_list(),
-        converted(target),
+        target.filled_list(),
+        target.filled(),
     );
     let what = format!("writing {}", target.entity.name());
     inserted(connection, target, stage, FinalState::Replaced, &what, &insert).await
@@ -166,8 +174,4 @@ pub(super) async fn require_keys_once(connection: &Connection, target: &Target, 
     }
     let keys = keys_of(connection, target, &twice, 2).await?;
     if keys.is_empty() { Ok(()) } else { Err(target.twice(&keys)) }
-}
-
-fn converted(target: &Target) -> String {
-    target.columns.iter().map(TargetColumn::converted).collect::<Vec<_>>().join(", ")
 }

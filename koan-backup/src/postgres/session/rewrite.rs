@@ -3,8 +3,9 @@
 //! An UPDATE checks unique and exclusion constraints row by row. Where it is refused, the rows that change are removed and
 //! inserted again, all within the transaction; columns that no field holds keep their values.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, SessionIntent, SessionOptions};
+use koan_backup_core::{ConflictMode, Error, ErrorKind, RestoreLevel, Result, SessionOptions};
 use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::types::Oid;
 
 use super::super::connection::Connection;
 use super::super::error::{failed, refusal_of};
@@ -38,7 +39,10 @@ pub(super) enum Attempt {
 const ACTING: &str = "
     SELECT k.conname::text, k.conrelid::regclass::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O')
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
+           k.conrelid, k.confupdtype <> 'a' OR EXISTS (
+             SELECT FROM pg_catalog.pg_index u WHERE u.indrelid = k.confrelid AND NOT u.indisprimary
+             AND u.indimmediate AND (u.indisunique OR u.indisexclusion))
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
     WHERE k.contype = 'f' AND k.confrelid = $1 AND k.confdeltype <> 'a' ORDER BY 1";
 
@@ -58,7 +62,7 @@ impl FinalState {
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
         let sent: Vec<String> = target.columns.iter().map(sent).collect();
         let sent = sent.join(", ");
-        match self {
+        let written = match self {
             Self::Replaced => format!("(SELECT {sent} FROM {stage} AS s)"),
             Self::Kept => format!(
                 "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
@@ -66,7 +70,9 @@ impl FinalState {
             Self::Merged => format!(
                 "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
             ),
-        }
+        };
+        // What PostgreSQL computes may depend on columns that no field holds.
+        if target.mapping.unmapped_columns.is_empty() { target.with_generated(written) } else { written }
     }
 
     /// The rows of a target after the records of a stage were written, as a query selects from them.
@@ -81,6 +87,16 @@ impl FinalState {
                 })
                 .collect()
         };
+        // Of a record that is written, what is computed is in the stage.
+        let written = |prefix: &str| -> Vec<String> {
+            let columns = target.mapping.unmapped_columns.iter().zip(other(prefix));
+            columns
+                .map(|(column, other)| match target.source_of(&column.name) {
+                    "s" => format!("s.{}", quoted(&column.name)),
+                    _ => other,
+                })
+                .collect()
+        };
         let listed = |mut columns: Vec<String>, others: Vec<String>| {
             columns.extend(others);
             columns.join(", ")
@@ -89,21 +105,22 @@ impl FinalState {
         let sent: Vec<String> = target.columns.iter().map(sent).collect();
         let there: Vec<String> =
             target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
-        match self {
-            Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, other(""))),
+        let rows = match self {
+            Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, written(""))),
             Self::Merged => format!(
                 "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same_key}) \
                  UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {rows} AS t ON {same_key})",
                 listed(there, other("t.")),
-                listed(sent, other("t."))
+                listed(sent, written("t."))
             ),
             Self::Kept => format!(
                 "(SELECT {} FROM {rows} AS t UNION ALL SELECT {} FROM {stage} AS s \
                  WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))",
                 listed(there, other("t.")),
-                listed(sent, other(""))
+                listed(sent, written(""))
             ),
-        }
+        };
+        target.with_generated(rows)
     }
 }
 
@@ -170,15 +187,20 @@ pub(super) async fn rewrite(
     what: &str,
     refused: &tokio_postgres::Error,
 ) -> Result<u64> {
-    if let Some(obstacle) = obstacle(connection, target, SessionIntent::Apply, what).await? {
+    if let Some(obstacle) = obstacle(connection, target, None, what).await? {
         return Err(swapped(target, &told(refused), &obstacle));
     }
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
     let sent = target.columns.iter();
     let sent = sent.map(|column| format!("{} AS {}", column.converted(), quoted(&column.name)));
     let others = target.mapping.unmapped_columns.iter();
-    let selected: Vec<String> =
-        sent.chain(others.clone().map(|column| format!("t.{}", quoted(&column.name)))).collect();
+    let selected: Vec<String> = sent
+        .chain(
+            others
+                .clone()
+                .map(|column| format!("{}.{}", target.source_of(&column.name), quoted(&column.name))),
+        )
+        .collect();
     let names = target.columns.iter().map(|column| quoted(&column.name));
     let names: Vec<String> = names.chain(others.map(|column| quoted(&column.name))).collect();
     let names = names.join(", ");
@@ -221,12 +243,13 @@ fn done(attempt: Attempt, target: &Target) -> Result<u64> {
 /// all the same, by the order of its rows, and nothing tells that beforehand.
 pub(super) async fn require_swaps(
     connection: &Connection,
+    options: &SessionOptions,
     target: &Target,
     stage: &str,
     constraints: &[Unique],
-    what: &str,
 ) -> Result<()> {
-    let Some(obstacle) = obstacle(connection, target, SessionIntent::Compare, what).await? else {
+    let what = format!("comparing {}", target.entity.name());
+    let Some(obstacle) = obstacle(connection, target, Some(options), &what).await? else {
         return Ok(());
     };
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
@@ -250,11 +273,12 @@ pub(super) async fn require_swaps(
     Ok(())
 }
 
-/// Returns why the rows of a target cannot be removed and inserted again, if that is so.
+/// Returns why the rows of a target cannot be removed and inserted again, if that is so; before a restore with these options, or while one
+/// writes.
 async fn obstacle(
     connection: &Connection,
     target: &Target,
-    intent: SessionIntent,
+    before: Option<&SessionOptions>,
     what: &str,
 ) -> Result<Option<String>> {
     let table = &target.mapping.table;
@@ -270,9 +294,18 @@ async fn obstacle(
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
         let (name, child) = (read(0)?, read(1)?);
         let is_ours: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
-        // A restore has dropped those that it may drop.
-        if intent == SessionIntent::Compare && is_ours {
-            continue;
+        // A restore drops those that it may drop, unless the table that refers was restored earlier, when nothing told that rows of this
+        // one would be removed.
+        if let (Some(options), true) = (before, is_ours) {
+            let read = || Ok::<(Oid, bool), tokio_postgres::Error>((row.try_get(3)?, row.try_get(4)?));
+            let (referring, is_expected) = read().map_err(|error| failed(what, &error))?;
+            let is_empty = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {child} LIMIT 1) AS x");
+            if is_expected
+                || !target.earlier.contains(&referring)
+                || (options.level == RestoreLevel::Fast && connection.number(what, &is_empty).await? == 0)
+            {
+                continue;
+            }
         }
         return Ok(Some(format!(
             "foreign key `{name}` of `{child}` acts when rows are removed, and it cannot be suspended"

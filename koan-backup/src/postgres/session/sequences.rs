@@ -20,8 +20,9 @@ struct Position {
 /// Moves the sequences of a table to where the archive says that they stood, or to what the rows hold, whichever is further,
 /// and never back.
 ///
-/// Whoever owns a sequence restarts it first, so that the change is undone with the transaction. `setval` alone is not, but it is
-/// all that others may call: if the server or this process dies before the commit, such a sequence leaves numbers out.
+/// Whoever owns a sequence alters it first, so that the change is undone with the transaction, and so that no other session takes
+/// numbers in between. `setval` alone is not, but it is all that others may call: if the server or this process dies before the commit,
+/// such a sequence leaves numbers out.
 pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
     let sequences = Sequences::of(connection, &[table]).await?.all;
     let mut done: Vec<Oid> = Vec::new();
@@ -85,22 +86,44 @@ async fn go_to(
 ) -> Result<()> {
     let moving = format!("moving sequence `{}` of table `{}` on", sequence.name, table.shown);
     let name = sequence.quoted();
-    let current = format!("SELECT last_value, is_called FROM {name}");
-    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(&moving, &error))?;
-    let read = || {
-        Ok::<_, tokio_postgres::Error>(Position { last_value: row.try_get(0)?, is_called: row.try_get(1)? })
-    };
-    let current = read().map_err(|error| failed(&moving, &error))?;
-    if sequence.further(current, furthest) == current {
+    if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
         return Ok(());
     }
     if sequence.is_owned {
-        // From here on the numbers are in a file of this transaction.
-        connection.run(&moving, &format!("ALTER SEQUENCE {name} RESTART")).await?;
+        // Changes nothing, and takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE): it waits for all who have taken numbers in a
+        // transaction that is open, and keeps others from taking numbers until the commit. The numbers are in a file of this transaction
+        // from here on, so that `setval` is undone with it.
+        connection.run(&moving, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
+        // Numbers may have been taken while the lock was waited for.
+        if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
+            return Ok(());
+        }
     }
     let Position { last_value, is_called } = furthest;
-    let set = format!("SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called})", literal(&name));
+    let is_behind = match (sequence.rises, is_called) {
+        (true, true) => format!("(last_value, is_called) < ({last_value}, true)"),
+        (true, false) => format!("last_value < {last_value}"),
+        (false, true) => format!(
+            "(-last_value::pg_catalog.numeric, is_called) < (-({last_value})::pg_catalog.numeric, true)"
+        ),
+        (false, false) => format!("last_value > {last_value}"),
+    };
+    // Whoever does not own the sequence cannot lock it, so that it is read in the statement that moves it.
+    let set = format!(
+        "SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called}) FROM {name} WHERE {is_behind}",
+        literal(&name)
+    );
     connection.run(&moving, &set).await
+}
+
+/// Where a sequence stands now.
+async fn position(connection: &Connection, name: &str, moving: &str) -> Result<Position> {
+    let current = format!("SELECT last_value, is_called FROM {name}");
+    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(moving, &error))?;
+    let read = || {
+        Ok::<_, tokio_postgres::Error>(Position { last_value: row.try_get(0)?, is_called: row.try_get(1)? })
+    };
+    read().map_err(|error| failed(moving, &error))
 }
 
 impl Sequence {

@@ -59,17 +59,17 @@ enum Suspension {
 /// How far a target goes.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Extent {
-    pub(super) level: RestoreLevel,
+    pub(in super::super) level: RestoreLevel,
     /// All of its rows come from the archive.
-    pub(super) is_bulk: bool,
+    pub(in super::super) is_bulk: bool,
     /// Rows that are not in the archive go, in this table and others.
-    pub(super) replaces: bool,
+    pub(in super::super) replaces: bool,
     /// Rows go that others may refer to.
-    pub(super) deletes: bool,
+    pub(in super::super) deletes: bool,
     /// Rows that are there are written again, if they differ.
-    pub(super) updates: bool,
+    pub(in super::super) updates: bool,
     /// The same for any table of the restore.
-    pub(super) overwrites: bool,
+    pub(in super::super) overwrites: bool,
 }
 
 impl Extent {
@@ -312,6 +312,6 @@ async fn is_alone(connection: &Connection, table: &Table, what: &str) -> Result<
 }
 
 /// A text as SQL takes it; `standard_conforming_strings` is on.
-pub(super) fn literal(text: &str) -> String {
+pub(in super::super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -2,12 +2,15 @@
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, RecordEncoder, RestoreTarget, Result, Row, Value};
 use serde::Deserialize as _;
+use tokio_postgres::types::Oid;
 
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
+use super::super::derived::{self, Recomputed};
 use super::super::identifier::{folded, quoted, quoted_list};
-use super::super::mapping::{Content, Mapping};
+use super::super::mapping::{Content, Mapping, Place};
+use super::super::null_form::{NullForm, NullReplay};
 use super::super::physical::Physical;
 use super::super::types::StoredType;
 use super::equality::KeyEquality;
@@ -25,6 +28,12 @@ pub(in super::super) struct Target {
     pub(super) key: Vec<usize>,
     /// How the database compares each column of the key.
     pub(super) equality: Vec<KeyEquality>,
+    /// The tables that are restored earlier in the same session.
+    pub(super) earlier: Vec<Oid>,
+    /// Columns that no field holds and that are computed from the columns that are written.
+    pub(super) recomputed: Vec<Recomputed>,
+    /// Columns that PostgreSQL computes from those of the same row, and how.
+    generated: Vec<(String, String)>,
     /// The form of COPY in which they are sent.
     pub(super) form: CopyForm,
     /// Fields without a column, which must not hold anything.
@@ -55,6 +64,8 @@ impl CopyForm {
 pub(super) struct TargetColumn {
     pub(super) name: String,
     pub(super) column_type: ColumnType,
+    /// Which `null`s of its records are JSON `null`; `None` where all are NULL.
+    nulls: Option<NullReplay>,
     pub(super) declared: String,
     pub(super) not_null: bool,
     pub(super) identity: Identity,
@@ -67,16 +78,7 @@ impl Target {
         mapping.check(&entity)?;
         let physical = match &request.physical {
             None => Physical::default(),
-            Some(json) => Physical::deserialize(json).map_err(|_| {
-                Error::new(
-                    ErrorKind::Incompatible,
-                    format!(
-                        "the archive records something of the table of {} that this version does not know; restore it \
-                         with the version that wrote it",
-                        entity.name()
-                    ),
-                )
-            })?,
+            Some(json) => Physical::deserialize(json).map_err(|_| unknown_form(&entity))?,
         };
         let (mut columns, mut key) = (Vec::with_capacity(mapping.places.len()), Vec::new());
         for (index, place) in mapping.places.iter().enumerate() {
@@ -97,18 +99,10 @@ impl Target {
             if is_key {
                 key.push(columns.len());
             }
-            let mut column_type = place.column_type.clone();
-            column_type.null_is_json = column_type.merges_json_null()
-                && match place.content {
-                    Content::Field(field) => {
-                        place.column.not_null
-                            || physical.json_null.contains(&entity.schema().fields[field].name)
-                    }
-                    Content::Extra => physical.json_null.contains(&place.column.name),
-                };
             columns.push(TargetColumn {
                 name: place.column.name.clone(),
-                column_type,
+                nulls: nulls(&entity, place, &physical)?,
+                column_type: place.column_type.clone(),
                 declared: place.column.declared.clone(),
                 not_null: place.column.not_null,
                 identity: place.column.identity,
@@ -121,7 +115,18 @@ impl Target {
         let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
         let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
         let equality = vec![KeyEquality::default(); key.len()];
-        Ok(Self { entity, mapping, columns, key, equality, form, absent })
+        Ok(Self {
+            entity,
+            mapping,
+            columns,
+            key,
+            equality,
+            earlier: Vec::new(),
+            recomputed: Vec::new(),
+            generated: Vec::new(),
+            form,
+            absent,
+        })
     }
 
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &TargetColumn> {
@@ -163,6 +168,45 @@ impl Target {
         let key: Vec<&str> = self.key.iter().map(|&column| self.columns[column].name.as_str()).collect();
         self.equality = KeyEquality::of(connection, self.mapping.table.oid, &key).await?;
         Ok(())
+    }
+
+    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other columns.
+    pub(super) fn with_generated(&self, rows: String) -> String {
+        if self.generated.is_empty() {
+            return rows;
+        }
+        let generated =
+            self.generated.iter().map(|(name, expression)| format!("{expression} AS {}", quoted(name)));
+        format!("(SELECT x.*, {} FROM {rows} AS x)", generated.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Finds out what is computed.
+    pub(super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
+        self.recomputed = derived::recomputed(connection, &self.mapping).await?;
+        self.generated = derived::generated(connection, &self.mapping.table).await?;
+        Ok(())
+    }
+
+    /// The names of all columns that get a value, as a list in SQL: those of [`column_list`](Self::column_list), and those that are
+    /// computed.
+    pub(super) fn filled_list(&self) -> String {
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
+    }
+
+    /// What a row `s` of a stage holds for them.
+    pub(super) fn filled(&self) -> String {
+        let sent = self.columns.iter().map(TargetColumn::converted);
+        let computed = self.recomputed.iter().map(|recomputed| format!("s.{}", quoted(&recomputed.column)));
+        sent.chain(computed).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row `s` of a stage.
+    pub(super) fn source_of(&self, column: &str) -> &'static str {
+        match self.recomputed.iter().any(|recomputed| recomputed.column == column) {
+            true => "s",
+            false => "t",
+        }
     }
 
     /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database compares keys.
@@ -217,7 +261,7 @@ impl Target {
     }
 
     /// Appends what is sent of a record, without what stands around the rows of a COPY.
-    fn fill(&self, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn fill(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
         let fields = &self.entity.schema().fields;
         if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
             return Err(self.no_column(record, &fields[field].name));
@@ -239,9 +283,13 @@ impl Target {
                 Content::Field(field) => &record.values[field],
                 Content::Extra => extra(extras(), &column.name),
             };
-            let pushed = match self.form {
-                CopyForm::Binary => column.column_type.push_binary(value, out),
-                CopyForm::Text => column.push_text(index, value, out),
+            let nulls = column.nulls.as_ref().map(|nulls| nulls.at(position));
+            let pushed = match (self.form, nulls) {
+                (CopyForm::Binary, None) => column.column_type.push_binary(value, out),
+                (CopyForm::Binary, Some(nulls)) => {
+                    column.column_type.push_binary_with_nulls(value, nulls, out)
+                }
+                (CopyForm::Text, nulls) => column.push_text(index, value, nulls, out),
             };
             pushed.map_err(|misfit| self.misfit(record, column, &misfit))?;
         }
@@ -258,6 +306,7 @@ impl Target {
 
     fn no_column(&self, record: &Row<'_>, field: &str) -> Error {
         let (name, key, table) = (self.entity.name(), self.entity.row_key(record), &self.mapping.table.shown);
+        let field = self.entity.shown_name(field);
         Error::new(
             ErrorKind::Record,
             format!("{name} `{key}`: field `{field}` has no column in table `{table}`; add the column"),
@@ -298,9 +347,36 @@ pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error
     Error::new(ErrorKind::Constraint, text)
 }
 
+/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds no other.
+fn nulls(entity: &EntityCodec, place: &Place, physical: &Physical) -> Result<Option<NullReplay>> {
+    if !place.column_type.has_json_nulls() {
+        return Ok(None);
+    }
+    let name = place.name(entity);
+    let is_json = place.column_type.merges_json_null()
+        && (place.column.not_null || physical.json_null.iter().any(|field| field == name));
+    if is_json {
+        return Ok(Some(NullReplay::json_null()));
+    }
+    let Some(recorded) = physical.null_forms.get(name) else { return Ok(None) };
+    NullReplay::of(recorded).map(Some).ok_or_else(|| unknown_form(entity))
+}
+
+/// The archive was written by a later version.
+fn unknown_form(entity: &EntityCodec) -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the archive records something of the table of {} that this version does not know; restore it with the version that \
+             wrote it",
+            entity.name()
+        ),
+    )
+}
+
 impl RecordEncoder for Target {
-    fn encode(&self, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
-        self.fill(record, out)
+    fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
+        self.fill(position, record, out)
     }
 }
 
@@ -311,11 +387,21 @@ impl TargetColumn {
     }
 
     /// Appends a value as a line of COPY's text form has it.
-    fn push_text(&self, index: usize, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Misfit> {
+    fn push_text(
+        &self,
+        index: usize,
+        value: &Value<'_>,
+        nulls: Option<&NullForm>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misfit> {
         if index > 0 {
             out.push(b'\t');
         }
-        match self.column_type.text(value)? {
+        let text = match nulls {
+            None => self.column_type.text(value)?,
+            Some(nulls) => self.column_type.text_with_nulls(value, nulls)?,
+        };
+        match text {
             None => out.extend_from_slice(b"\\N"),
             Some(text) => push_escaped(&text, out),
         }

@@ -3,6 +3,7 @@
 //! What the server says of a violation holds content of rows, so the records are looked for by their keys instead.
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use tokio_postgres::error::SqlState;
 
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
@@ -15,7 +16,7 @@ use super::target::{Target, twice};
 const NAMED: usize = 2;
 
 /// The longest that rows are compared with each other.
-const SEARCH_TIMEOUT: &str = "20s";
+const SEARCH_TIMEOUT: &str = "5s";
 
 /// What keeps the rows of a table apart: name, expressions, predicate, operators of an exclusion constraint, whether NULL is
 /// a value, and whether it is checked at once.
@@ -27,7 +28,7 @@ const CONSTRAINTS: &str = "
         (SELECT pg_catalog.array_agg(pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY x.place)
          FROM pg_catalog.unnest(k.conexclop) WITH ORDINALITY AS x (operator, place)
          JOIN pg_catalog.pg_operator o ON o.oid = x.operator JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),
-        i.indnullsnotdistinct, i.indimmediate
+        i.indnullsnotdistinct, i.indimmediate, pg_catalog.pg_get_constraintdef(k.oid)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     LEFT JOIN pg_catalog.pg_constraint k
       ON k.conindid = c.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
@@ -50,6 +51,8 @@ pub(super) struct Unique {
     predicate: Option<String>,
     /// The operators of an exclusion constraint.
     operators: Option<Vec<String>>,
+    /// The constraint as SQL takes it, if it is one.
+    definition: Option<String>,
     nulls_are_equal: bool,
     /// Whether it is checked at each row.
     pub(super) is_immediate: bool,
@@ -79,6 +82,7 @@ impl Unique {
                 operators: row.try_get(3)?,
                 nulls_are_equal: row.try_get(4)?,
                 is_immediate: row.try_get(5)?,
+                definition: row.try_get(6)?,
             })
         };
         rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
@@ -182,29 +186,70 @@ impl Unique {
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    /// Looks for rows that break one of the constraints. Every row is compared with every other for an exclusion constraint, so
-    /// that has a limit of time.
+    /// Looks for rows that break one of the constraints.
     pub(super) async fn first_broken_among(
         connection: &Connection,
         constraints: &[Self],
         rows: &str,
     ) -> Result<Option<Error>> {
-        let what = "looking for rows that break a constraint";
         for constraint in constraints {
-            let limit = match constraint.is_exclusion() {
-                true => format!("; SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'"),
-                false => String::new(),
+            let found = match constraint.is_exclusion() {
+                true => constraint.first_overlapping_among(connection, rows).await?,
+                // Expressions that cannot be evaluated outside of the table tell nothing: the server names the constraint.
+                false => {
+                    undone(connection, constraint.broken_among(connection, rows)).await?.unwrap_or_default()
+                }
             };
-            connection.run(what, &format!("SAVEPOINT koan_search{limit}")).await?;
-            let found = constraint.broken_among(connection, rows).await;
-            connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
-            // Expressions over columns that PostgreSQL computes cannot be evaluated here, and what takes too long stays unnamed:
-            // the server names the constraint.
-            if let Ok(Some(error)) = found {
-                return Ok(Some(error));
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// The same for an exclusion constraint. An index over a copy of the rows finds out whether some cannot stand side by side. To tell
+    /// which, every row is compared with every other, so that has a limit of time.
+    async fn first_overlapping_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let by_index = undone(connection, self.broken_by_index(connection, rows)).await?;
+        if let Ok(None) = by_index {
+            return Ok(None);
+        }
+        let search = async {
+            connection
+                .run("limiting a search", &format!("SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'"))
+                .await?;
+            self.broken_among(connection, rows).await
+        };
+        let named = undone(connection, search).await?.unwrap_or_default();
+        Ok(named.or(by_index.unwrap_or_default()))
+    }
+
+    /// Has an index over a copy of the rows find out whether some cannot stand side by side, which does not tell which.
+    async fn broken_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let what = format!("looking for rows that break `{}`", self.name);
+        let Some(definition) = &self.definition else {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("constraint `{}` has no definition", self.name),
+            ));
+        };
+        let copy = format!("CREATE TEMPORARY TABLE koan_final ON COMMIT DROP AS SELECT * FROM {rows} AS r");
+        connection.run(&what, &copy).await?;
+        let keep_apart = format!("ALTER TABLE pg_temp.koan_final ADD CONSTRAINT koan_apart {definition}");
+        match connection.client.batch_execute(&keep_apart).await {
+            Ok(()) => Ok(None),
+            Err(error) if error.code() == Some(&SqlState::EXCLUSION_VIOLATION) => {
+                let (name, table, constraint) = (self.entity.name(), &self.shown_table, &self.name);
+                Ok(Some(Error::new(
+                    ErrorKind::Constraint,
+                    format!(
+                        "records of {name} have values that table `{table}` does not let stand side by side (constraint \
+                         `{constraint}`); they were not found among so many; change or remove rows, or restore with `replace_existing`"
+                    ),
+                )))
+            }
+            Err(error) => Err(failed(&what, &error)),
+        }
     }
 
     /// The condition of the rows that it compares.
@@ -259,6 +304,15 @@ impl Unique {
             self.key_order()
         )
     }
+}
+
+/// Does work of which nothing stays in the transaction. The inner result is that of the work.
+async fn undone<T>(connection: &Connection, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
+    let what = "looking for rows that break a constraint";
+    connection.run(what, "SAVEPOINT koan_search").await?;
+    let done = work.await;
+    connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
+    Ok(done)
 }
 
 /// Whether an expression of an index is a column.

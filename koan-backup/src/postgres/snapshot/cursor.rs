@@ -18,7 +18,8 @@ use super::super::sequence;
 use super::super::types::StoredType;
 use super::condition::condition;
 use super::copy::CopyReader;
-use super::json_null::JsonNulls;
+use super::duplicates;
+use super::json_null::{JsonNulls, SeenNulls};
 use crate::sql::misfit::Misfit;
 
 /// Bytes that are handed over at once. A row is not parted, so that most pieces hold a little more.
@@ -55,12 +56,13 @@ pub(super) async fn read(
     // Those that were decoded, to be filled again.
     let (spent, empty) = mpsc::channel(PIECES_AHEAD + 2);
     let entity = request.entity.clone();
+    let compared = mapping.clone();
     // Not a thread of the runtime: it waits for the connection and for the archive, which need those.
     let decoding = on_own_thread(move || {
-        let (mut summary, json_null) = decode(&entity, &mapping, received, &spent, sink)?;
+        let (mut summary, nulls) = decode(&entity, &mapping, received, &spent, sink)?;
         if is_backup {
             summary.warnings.append(&mut warnings);
-            physical::describe(&entity, &mapping, json_null, sequences, &mut summary);
+            physical::describe(&entity, &mapping, nulls, sequences, &mut summary);
         }
         Ok(summary)
     });
@@ -82,7 +84,11 @@ pub(super) async fn read(
     drop(pieces);
     let decoded = decoding.await;
     pumped?;
-    decoded
+    let summary = decoded?;
+    if is_backup {
+        duplicates::check(connection, &request.entity, &compared).await?;
+    }
+    Ok(summary)
 }
 
 fn ended_early(what: &str, error: tokio::task::JoinError) -> Error {
@@ -119,7 +125,7 @@ fn decode(
     mut pieces: mpsc::Receiver<Piece>,
     spent: &mpsc::Sender<Vec<u8>>,
     mut sink: RecordSink,
-) -> Result<(ReadSummary, Vec<String>)> {
+) -> Result<(ReadSummary, SeenNulls)> {
     let projection = projection(entity, mapping);
     let mut nulls = JsonNulls::new(mapping);
     let mut reader = CopyReader::default();
@@ -128,8 +134,8 @@ fn decode(
         let rows = match pieces.blocking_recv() {
             Some(Piece::Rows(rows)) => rows,
             Some(Piece::End) if reader.is_complete() => {
-                let names = nulls.names(entity, mapping);
-                return sink.finish_blocking().map(|summary| (summary, names));
+                let seen = nulls.finish(entity, mapping);
+                return sink.finish_blocking().map(|summary| (summary, seen));
             }
             Some(Piece::End) => {
                 return Err(Error::new(
@@ -150,12 +156,13 @@ fn decode(
             let mut values = recycled(spare);
             for (index, place) in mapping.places.iter().enumerate() {
                 let bytes = reader.field(index);
-                let value = nulls.look(mapping, index, bytes).and_then(|()| match bytes {
+                nulls.note(mapping, index, bytes);
+                let value = match bytes {
                     None => Ok(Value::Null),
-                    // Which of the two it was is recorded for the column.
+                    // Which of the two it was has been noted.
                     Some(bytes) if place.column_type.is_json_null(bytes) => Ok(Value::Null),
                     Some(bytes) => place.column_type.read(bytes),
-                });
+                };
                 match value {
                     Ok(value) => values.push(value),
                     Err(misfit) => {
@@ -202,6 +209,10 @@ fn projection(entity: &EntityCodec, mapping: &Mapping) -> Projection {
         match place.content {
             Content::Field(index) => projection.field(&entity.schema().fields[index]),
             Content::Extra => projection.extra(&place.column.name),
+        }
+        if let (true, Some(composite)) = (place.column_type.is_json(), &place.column.composite) {
+            let untyped = composite.members.iter().filter(|member| member.is_any_json);
+            projection.typed_parts(untyped.map(|member| member.name.clone()).collect());
         }
     }
     projection

@@ -1,66 +1,62 @@
 //! JSON `null` and NULL in one column, which a record holds as one and the same `null`.
 
+use std::collections::BTreeMap;
+
 use koan_backup_core::EntityCodec;
 
-use super::super::mapping::{Content, Mapping};
-use crate::sql::misfit::Misfit;
+use super::super::mapping::Mapping;
+use super::super::null_form::{NullForms, NullRecorder};
 
-/// What each column was seen to hold where a record holds `null`.
+/// What each column was seen to hold where a record holds `null`; `None` where only NULL is `null`.
 #[derive(Debug)]
-pub(super) struct JsonNulls(Vec<Seen>);
+pub(super) struct JsonNulls(Vec<Option<NullRecorder>>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// The column is not JSON, so that only NULL is `null`.
-    NotJson,
-    Neither,
-    Null,
-    JsonNull,
+/// What was seen of all columns, for the archive.
+#[derive(Debug, Default)]
+pub(in super::super) struct SeenNulls {
+    /// By the name of the field, or of the column of a flattened map.
+    pub(in super::super) forms: BTreeMap<String, NullForms>,
+    /// What another kind of database does not keep.
+    pub(in super::super) not_kept_elsewhere: Vec<String>,
+    pub(in super::super) warnings: Vec<String>,
 }
 
 impl JsonNulls {
     pub(super) fn new(mapping: &Mapping) -> Self {
-        let seen = |place: &super::super::mapping::Place| match place.column_type.merges_json_null() {
-            true => Seen::Neither,
-            false => Seen::NotJson,
+        let recorder = |place: &super::super::mapping::Place| {
+            place.column_type.has_json_nulls().then(NullRecorder::default)
         };
-        Self(mapping.places.iter().map(seen).collect())
+        Self(mapping.places.iter().map(recorder).collect())
     }
 
-    /// Looks at a value of a column. A column that holds both cannot be restored as it is.
+    /// Notes what a column holds in the next row.
     #[inline]
-    pub(super) fn look(
-        &mut self,
-        mapping: &Mapping,
-        index: usize,
-        bytes: Option<&[u8]>,
-    ) -> Result<(), Misfit> {
-        let seen = &mut self.0[index];
-        if *seen == Seen::NotJson {
-            return Ok(());
+    pub(super) fn note(&mut self, mapping: &Mapping, index: usize, bytes: Option<&[u8]>) {
+        if let Some(recorder) = &mut self.0[index] {
+            mapping.places[index].column_type.note_nulls(bytes, recorder);
         }
-        let is = match bytes {
-            None => Seen::Null,
-            Some(bytes) if mapping.places[index].column_type.is_json_null(bytes) => Seen::JsonNull,
-            Some(_) => return Ok(()),
-        };
-        if *seen != Seen::Neither && *seen != is {
-            return Err(Misfit::new(
-                "holds NULL in some rows and JSON `null` in others, which a record cannot tell from each other; make all of them \
-                 NULL, or make the column NOT NULL",
-            ));
-        }
-        *seen = is;
-        Ok(())
     }
 
-    /// The names of the fields, or columns of a flattened map, whose `null` is JSON `null`.
-    pub(super) fn names(&self, entity: &EntityCodec, mapping: &Mapping) -> Vec<String> {
-        let places = mapping.places.iter().zip(&self.0).filter(|(_, seen)| **seen == Seen::JsonNull);
-        let name = |place: &super::super::mapping::Place| match place.content {
-            Content::Field(field) => entity.schema().fields[field].name.clone(),
-            Content::Extra => place.column.name.clone(),
-        };
-        places.map(|(place, _)| name(place)).collect()
+    /// Ends the read.
+    pub(super) fn finish(self, entity: &EntityCodec, mapping: &Mapping) -> SeenNulls {
+        let mut seen = SeenNulls::default();
+        for (place, recorder) in mapping.places.iter().zip(self.0) {
+            let Some(recorded) = recorder.and_then(NullRecorder::finish) else { continue };
+            let (column, table) = (&place.column.name, &mapping.table.shown);
+            if recorded.overflowed {
+                seen.warnings.push(format!(
+                    "column `{column}` of table `{table}` changes between NULL and JSON `null` more often than is recorded; all its \
+                     nulls are restored in the most frequent form"
+                ));
+            }
+            if !(place.column.not_null && place.column_type.merges_json_null()) {
+                seen.not_kept_elsewhere.push(format!(
+                    "column `{column}` of table `{table}` held JSON `null`, which a record cannot tell from NULL and only a restore into \
+                     PostgreSQL brings back: it becomes no value"
+                ));
+            }
+            seen.forms.insert(place.name(entity).to_owned(), recorded.forms);
+        }
+        seen
     }
 }

@@ -4,24 +4,39 @@
 
 use serde_json::value::RawValue;
 
+use super::super::null_form::NullForm;
 use super::super::types::StoredType;
 use super::hex;
 use crate::sql::misfit::Misfit;
 
-/// The text of an array.
-pub(super) fn literal(text: &str, element: &StoredType) -> Result<String, Misfit> {
+/// The text of an array, some of whose `null`s are JSON `null`.
+pub(super) fn literal(text: &str, element: &StoredType, nulls: &NullForm) -> Result<String, Misfit> {
     let items = list(text).ok_or_else(not_a_list)?;
     let mut out = String::with_capacity(text.len() + 16);
     match element {
         // Arrays of JSON have one dimension: a list in the list is one element.
-        StoredType::Json | StoredType::Jsonb => push(&items, &mut out, |item, out| {
-            push_quoted(item.get(), out);
-            Ok(())
-        })?,
+        StoredType::Json | StoredType::Jsonb => push_json(&items, nulls, &mut out),
         StoredType::Bytea => push_bytes(&items, &mut out)?,
         _ => push_list(&items, &mut out)?,
     }
     Ok(out)
+}
+
+fn push_json(items: &[&RawValue], nulls: &NullForm, out: &mut String) {
+    let mut number = 0;
+    out.push('{');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let is_null = item.get() == "null";
+        match is_null && !nulls.is_json(number) {
+            true => out.push_str("NULL"),
+            false => push_quoted(item.get(), out),
+        }
+        number += u64::from(is_null);
+    }
+    out.push('}');
 }
 
 /// The items of a JSON list, each as it is written.
@@ -125,7 +140,7 @@ mod tests {
 
     #[test]
     fn lists_become_arrays_whatever_is_in_them() {
-        let of = |text: &str, element: StoredType| literal(text, &element).ok();
+        let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
         assert_eq!(of("[]", StoredType::Int4).as_deref(), Some("{}"));
         assert_eq!(of("[1,null,-3]", StoredType::Int4).as_deref(), Some("{1,NULL,-3}"));
         assert_eq!(of("[[1,2],[3,4]]", StoredType::Int4).as_deref(), Some("{{1,2},{3,4}}"));
@@ -138,7 +153,7 @@ mod tests {
 
     #[test]
     fn no_digit_of_a_number_in_a_list_is_lost() {
-        let of = |text: &str, element: StoredType| literal(text, &element).ok();
+        let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
         let huge = "[170141183460469231731687303715884105728,1.10]";
         assert_eq!(
             of(huge, StoredType::Numeric).as_deref(),
@@ -149,7 +164,7 @@ mod tests {
 
     #[test]
     fn bytes_keep_their_dimensions() {
-        let of = |text: &str| literal(text, &StoredType::Bytea).ok();
+        let of = |text: &str| literal(text, &StoredType::Bytea, &NullForm::default()).ok();
         assert_eq!(of("[[],null]").as_deref(), Some(r#"{"\\x",NULL}"#));
         assert_eq!(of("[[[1],[]],[null,[2]]]").as_deref(), Some(r#"{{"\\x01","\\x"},{NULL,"\\x02"}}"#));
         assert_eq!(of("[[null]]").as_deref(), Some("{{NULL}}"));

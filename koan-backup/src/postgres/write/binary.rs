@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use koan_backup_core::{Date, Time, Value};
 
 use super::super::column_type::{ColumnType, Kind};
+use super::super::null_form::NullForm;
 use super::super::types::StoredType;
 use super::plain_decimal::PlainDecimal;
 use super::{moment, numeric};
@@ -54,8 +55,6 @@ impl ColumnType {
     pub(in super::super) fn push_binary(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Misfit> {
         use StoredType as T;
         match (value, &self.stored) {
-            (Value::Null, T::Jsonb) if self.null_is_json => push(b"\x01null", out),
-            (Value::Null, T::Json | T::Text) if self.null_is_json => push(b"null", out),
             (Value::Null, _) => {
                 out.extend_from_slice(&NULL);
                 Ok(())
@@ -98,6 +97,23 @@ impl ColumnType {
             (_, T::Text | T::Enum | T::Json) => push(self.required_text(value)?.as_bytes(), out),
             // Seldom: a value in another form than is usual for the field.
             _ => self.push_parsed(&self.required_text(value)?, out),
+        }
+    }
+
+    /// Appends a value some of whose `null`s are JSON `null`.
+    ///
+    /// # Errors
+    /// See [`push_binary`](Self::push_binary).
+    pub(in super::super) fn push_binary_with_nulls(
+        &self,
+        value: &Value<'_>,
+        nulls: &NullForm,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misfit> {
+        match (value, &self.stored) {
+            (Value::Null, StoredType::Jsonb) if nulls.is_json(0) => push(b"\x01null", out),
+            (Value::Null, _) if nulls.is_json(0) && self.merges_json_null() => push(b"null", out),
+            _ => self.push_binary(value, out),
         }
     }
 

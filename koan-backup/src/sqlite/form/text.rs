@@ -6,8 +6,8 @@ use std::str::FromStr;
 use koan_backup_core::OffsetStyle;
 
 use super::{
-    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, Moment, NATIVE, Parts,
-    REAL, REAL_SHORT, Seconds, Shape, TEXT, TEXT_POINT, UnixUnit, UuidStyle, WORDS,
+    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM, Moment,
+    NATIVE, Parts, REAL, REAL_SHORT, Seconds, Shape, TEXT, TEXT_POINT, UnixUnit, UuidStyle, WORDS,
 };
 
 const PLAIN: [(&str, u32); 8] = [
@@ -18,7 +18,7 @@ const PLAIN: [(&str, u32); 8] = [
     ("blob", BLOB),
     ("real:f32", REAL_SHORT),
     ("text:1.0", TEXT_POINT),
-    ("text:null", JSON_NULL),
+    (JSON_NULL_FORM, JSON_NULL),
 ];
 const UUIDS: [(&str, UuidStyle); 7] = [
     ("uuid", UuidStyle::Hyphenated),

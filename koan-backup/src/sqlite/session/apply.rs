@@ -349,14 +349,14 @@ fn bind(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Resul
 }
 
 /// How many rows the table of a target has.
-pub(super) fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
+fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
     let table = &target.mapping.table.name;
     table_rows(&transaction.connection, table)
         .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
 }
 
 /// Refuses a table whose indexes do not have all its rows: a record would not find its row, and come in beside it.
-pub(super) fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
+fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
     let table = &target.mapping.table.name;
     let faults =
         index_faults(&transaction.connection, &transaction.collations, table, rows).map_err(|error| {

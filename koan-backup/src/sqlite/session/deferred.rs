@@ -216,7 +216,7 @@ impl rusqlite::ToSql for Bound<'_> {
 }
 
 /// The key of a row as text for an error; hidden if the records are encrypted.
-fn key_text<'v>(target: &Target, values: impl Iterator<Item = ValueRef<'v>>) -> String {
+pub(super) fn key_text<'v>(target: &Target, values: impl Iterator<Item = ValueRef<'v>>) -> String {
     let values: Vec<Value<'v>> = values
         .map(|value| match value {
             ValueRef::Null => Value::Null,

@@ -3,9 +3,10 @@
 use koan_backup_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
-use super::super::catalog::{Index, indexes};
+use super::super::catalog::{Index, index_collations, indexes};
 use super::super::error::{failed, is_constraint};
 use super::super::identifier::{quoted, quoted_list};
+use super::deferred::key_text;
 use super::target::Target;
 use super::transaction::Transaction;
 
@@ -14,10 +15,19 @@ use super::transaction::Transaction;
 /// All of it happens within the transaction: whatever ends the process, the indexes are there.
 #[derive(Debug, Default)]
 pub(super) struct WaitingIndexes {
-    dropped: Vec<String>,
+    dropped: Vec<Dropped>,
     /// What ANALYZE found out about them, which goes with them.
     statistics: Vec<(String, Option<String>)>,
     helper: Option<String>,
+}
+
+/// An index that was dropped.
+#[derive(Debug)]
+struct Dropped {
+    /// The text it was made by.
+    sql: String,
+    /// Its columns with their collations, if it is unique.
+    unique: Option<Vec<(String, String)>>,
 }
 
 /// Whether a key can be there twice.
@@ -35,14 +45,19 @@ impl WaitingIndexes {
             |error| failed(&transaction.path, &format!("dropping the indexes of table `{table}`"), error);
         for index in indexes(&transaction.connection, table).map_err(lost)? {
             let Some(sql) = index.sql.clone() else { continue };
-            if !serves_key(&index, target) {
+            // Of one that is partial or over expressions it cannot be told afterwards which records it refuses.
+            let is_checked = index.unique && index.plain_columns().is_none();
+            if !is_checked && !serves_key(&index, target) {
+                let collations = index_collations(&transaction.connection, &index.name).map_err(lost)?;
+                let columns = collations.into_iter().map(|(name, collation)| Some((name?, collation)));
+                let unique = columns.collect::<Option<Vec<_>>>().filter(|_| index.unique);
                 let statistics = statistics(&transaction.connection, table, &index.name).map_err(lost)?;
                 self.statistics.extend(statistics.into_iter().map(|text| (index.name.clone(), text)));
                 transaction
                     .connection
                     .execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name)))
                     .map_err(lost)?;
-                self.dropped.push(sql);
+                self.dropped.push(Dropped { sql, unique });
             }
         }
         // The order in which they were made.
@@ -73,12 +88,18 @@ impl WaitingIndexes {
                 transaction.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&helper)));
             dropped.map_err(|error| failed(&transaction.path, &what, error))?;
         }
-        for sql in self.dropped {
+        for Dropped { sql, unique } in self.dropped {
             transaction.connection.execute_batch(&sql).map_err(|error| {
                 if is_constraint(&error) {
                     return Error::new(
                         ErrorKind::Constraint,
-                        format!("records of {} break a unique index: {error}", target.entity.name()),
+                        format!(
+                            "records of {} break a unique index: {error}{}",
+                            target.entity.name(),
+                            unique
+                                .and_then(|columns| equal_rows(transaction, target, &columns))
+                                .unwrap_or_default()
+                        ),
                     );
                 }
                 failed(&transaction.path, &what, error)
@@ -91,6 +112,35 @@ impl WaitingIndexes {
         }
         Ok(())
     }
+}
+
+/// Two records that have the same values in these columns, for an error text.
+fn equal_rows(transaction: &Transaction, target: &Target, columns: &[(String, String)]) -> Option<String> {
+    let (connection, table) = (&transaction.connection, quoted(&target.mapping.table.name));
+    let list = |part: &dyn Fn(&str, &str) -> String, between: &str| {
+        let parts = columns.iter().map(|(name, collation)| part(&quoted(name), &quoted(collation)));
+        parts.collect::<Vec<_>>().join(between)
+    };
+    let names = list(&|name, _| name.to_owned(), ", ");
+    let is_set = list(&|name, _| format!("{name} IS NOT NULL"), " AND ");
+    let groups = list(&|name, collation| format!("{name} COLLATE {collation}"), ", ");
+    let equal = list(&|name, collation| format!("t.{name} = twice.{name} COLLATE {collation}"), " AND ");
+    let keys = target.key_names().map(|name| format!("t.{}", quoted(name))).collect::<Vec<_>>().join(", ");
+    let query = format!(
+        "SELECT {keys} FROM (SELECT {names} FROM main.{table} WHERE {is_set} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1) \
+         AS twice JOIN main.{table} AS t ON {equal} LIMIT 2"
+    );
+    let mut statement = connection.prepare(&query).ok()?;
+    let mut rows = statement.query([]).ok()?;
+    let mut found = Vec::new();
+    while let Ok(Some(row)) = rows.next() {
+        let key = (0..target.key.len()).map(|part| row.get_ref(part)).collect::<Result<Vec<_>, _>>().ok()?;
+        found.push(format!("`{}`", key_text(target, key.into_iter())));
+    }
+    Some(format!(
+        "; {} have the same values there: correct one of them where it comes from",
+        found.join(" and ")
+    ))
 }
 
 /// What ANALYZE noted of an index.

@@ -204,6 +204,7 @@ impl Target {
 
     fn no_column(&self, record: &Record, field: &str) -> Error {
         let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
+        let field = self.entity.shown_name(field);
         Error::new(
             ErrorKind::Record,
             format!(

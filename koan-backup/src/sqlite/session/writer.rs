@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
+    Error, ErrorKind, Record, RestoreLevel, RestoreTarget, Result, SessionOptions, WriteCounts,
 };
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::super::catalog::{Catalog, references};
+use super::super::catalog::{Catalog, Table, references};
 use super::super::connection::Location;
 use super::super::ddl;
 use super::super::derived;
@@ -17,14 +17,16 @@ use super::super::mapping::Mapping;
 use super::super::references::{Broken, Brought, Rowids, Rows, newly_broken, remember};
 use super::super::thread::Work;
 use super::apply::{Applied, Applying};
-use super::compare::Comparing;
 use super::target::Target;
 use super::transaction::Transaction;
+use super::trial::Trial;
 
 /// A connection in a transaction, and how far the restore is.
 #[derive(Debug)]
 pub(super) struct Writer {
     transaction: Transaction,
+    /// Of a dry run: the database that it is for. The transaction is in a temporary one.
+    trial: Option<Trial>,
     catalog: Catalog,
     /// Tables of which it is remembered which rows pointed nowhere before.
     children: BTreeSet<String>,
@@ -36,7 +38,7 @@ pub(super) struct Writer {
     shown: BTreeSet<String>,
     /// How many targets were begun.
     targets: usize,
-    open: Option<Open>,
+    open: Option<Box<Applying>>,
     state: State,
 }
 
@@ -46,14 +48,6 @@ enum State {
     Sound,
     /// A target failed: the transaction can only be rolled back.
     Failed,
-}
-
-#[derive(Debug)]
-enum Open {
-    Applying(Box<Applying>),
-    Comparing(Box<Comparing>),
-    /// The dry run of a restore into a table that would be made.
-    Absent(u64),
 }
 
 impl Work for Writer {
@@ -79,15 +73,17 @@ impl Writer {
         Ok(Self::new(connection, location, options, catalog))
     }
 
-    /// Begins a transaction that only reads.
-    pub(super) fn begin_comparing(
-        connection: Connection,
-        location: &Location,
-        options: SessionOptions,
-    ) -> Result<Self> {
-        let begun = connection.execute_batch("BEGIN").and_then(|()| Catalog::read(&connection));
-        let catalog = begun.map_err(|error| failed(&location.path, "beginning to compare", error))?;
-        Ok(Self::new(connection, location, options, catalog))
+    /// Begins a dry run, which writes to a temporary database.
+    pub(super) fn begin_trial(location: &Location, options: SessionOptions) -> Result<Self> {
+        let (trial, connection) = Trial::open(location)?;
+        // An index that waits is built at the end, where a record that it refuses has no name.
+        let mut options = options;
+        if options.level == RestoreLevel::Fast {
+            options.level = RestoreLevel::Balanced;
+        }
+        let catalog = trial.catalog().clone();
+        let writer = Self::new(connection, location, options, catalog);
+        Ok(Self { trial: Some(trial), ..writer })
     }
 
     fn new(connection: Connection, location: &Location, options: SessionOptions, catalog: Catalog) -> Self {
@@ -99,6 +95,7 @@ impl Writer {
                 collations: location.collations.clone(),
                 recomputed: location.recomputed.clone(),
             },
+            trial: None,
             catalog,
             children: BTreeSet::new(),
             brought: BTreeMap::new(),
@@ -122,50 +119,47 @@ impl Writer {
         let found = Mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.transaction.options.create_missing => {
-                if self.transaction.options.intent == SessionIntent::Compare {
-                    self.open = Some(Open::Absent(0));
-                    return Ok(());
-                }
                 self.create(&request)?
             }
             found => found?,
         };
-        let Transaction { connection, path, collations, .. } = &self.transaction;
+        let Transaction { connection, path, collations, options, .. } = &self.transaction;
+        if let Some(trial) = &mut self.trial {
+            let table = &mapping.table.name;
+            if !options.replace_existing && trial.has(table) {
+                trial.require_whole_indexes(table)?;
+            }
+            trial.bring(connection, table)?;
+        }
         let target = Target::new(connection, path, collations, request, mapping)?;
-        self.open = Some(match self.transaction.options.intent {
-            SessionIntent::Compare => {
-                self.targets += 1;
-                Open::Comparing(Box::new(Comparing::begin(&self.transaction, target, self.targets)?))
-            }
-            SessionIntent::Apply => {
-                self.note_references(&target)?;
-                if target.entity.shows_keys() {
-                    self.shown.insert(target.mapping.table.name.clone());
-                }
-                self.restored.insert(target.mapping.table.name.clone());
-                self.targets += 1;
-                Open::Applying(Box::new(Applying::begin(&self.transaction, target, self.targets)?))
-            }
-        });
+        self.note_references(&target)?;
+        if target.entity.shows_keys() {
+            self.shown.insert(target.mapping.table.name.clone());
+        }
+        self.restored.insert(target.mapping.table.name.clone());
+        self.targets += 1;
+        self.open = Some(Box::new(Applying::begin(&self.transaction, target, self.targets)?));
         Ok(())
     }
 
     fn create(&mut self, request: &RestoreTarget) -> Result<Mapping> {
-        let sql = ddl::create(
-            &self.transaction.connection,
-            &self.catalog,
-            &request.entity,
-            &request.set,
-            &self.transaction.path,
-        )?;
-        let made = self
-            .transaction
-            .connection
-            .execute_batch(&sql)
-            .and_then(|()| Catalog::read(&self.transaction.connection));
-        self.catalog = made.map_err(|error| {
-            failed(&self.transaction.path, &format!("making the table of {}", request.entity.name()), error)
+        let Transaction { connection, path, .. } = &self.transaction;
+        let reader = self.trial.as_ref().map_or(connection, |trial| &trial.reader);
+        let sql = ddl::create(reader, &self.catalog, &request.entity, &request.set, path)?;
+        let made = connection.execute_batch(&sql).and_then(|()| Catalog::read(connection));
+        let made = made.map_err(|error| {
+            failed(path, &format!("making the table of {}", request.entity.name()), error)
         })?;
+        match &self.trial {
+            None => self.catalog = made,
+            // The temporary database has a part of the tables.
+            Some(_) => {
+                let is_known =
+                    |table: &Table| self.catalog.tables.iter().any(|other| other.name == table.name);
+                let added: Vec<Table> = made.tables.into_iter().filter(|table| !is_known(table)).collect();
+                self.catalog.tables.extend(added);
+            }
+        }
         Mapping::find(&self.catalog, &request.entity, &request.set)
     }
 
@@ -214,12 +208,7 @@ impl Writer {
     pub(super) fn write(&mut self, records: &[Record]) -> Result<()> {
         let written = match &mut self.open {
             None => Err(out_of_order("records were written before a target was begun")),
-            Some(Open::Absent(count)) => {
-                *count += u64::try_from(records.len()).unwrap_or(u64::MAX);
-                Ok(())
-            }
-            Some(Open::Applying(applying)) => applying.write(&self.transaction, records),
-            Some(Open::Comparing(comparing)) => comparing.write(&self.transaction, records),
+            Some(applying) => applying.write(&self.transaction, records),
         };
         self.note(written)
     }
@@ -227,13 +216,7 @@ impl Writer {
     pub(super) fn end(&mut self) -> Result<WriteCounts> {
         let ended = match self.open.take() {
             None => Err(out_of_order("a target was ended before it was begun")),
-            Some(Open::Absent(inserted)) => {
-                let mut counts = WriteCounts::default();
-                counts.inserted = inserted;
-                Ok(counts)
-            }
-            Some(Open::Applying(applying)) => self.end_applying(*applying),
-            Some(Open::Comparing(comparing)) => comparing.end(&self.transaction),
+            Some(applying) => self.end_applying(*applying),
         };
         self.note(ended)
     }
@@ -248,6 +231,9 @@ impl Writer {
     pub(super) fn commit(&mut self) -> Result<()> {
         if self.open.is_some() || self.state == State::Failed {
             return Err(out_of_order("a restore was committed though its last target did not end well"));
+        }
+        if self.trial.is_some() {
+            return Err(out_of_order("a dry run was committed"));
         }
         let finished = self.check_references().and_then(|()| self.rebuild_derived()).and_then(|()| {
             self.transaction
@@ -268,7 +254,8 @@ impl Writer {
         derived::rebuild(&self.transaction.connection, &self.catalog, &self.transaction.recomputed, tables)
     }
 
-    fn check_references(&self) -> Result<()> {
+    /// Refuses references that point nowhere and did not before.
+    pub(super) fn check_references(&self) -> Result<()> {
         for child in &self.children {
             let brought = self.brought.get(child);
             let broken = newly_broken(&self.transaction.connection, child, self.rowids(), brought);

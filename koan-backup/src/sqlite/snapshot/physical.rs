@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::super::error::failed;
-use super::super::form::Recorded;
+use super::super::form::{JSON_NULL_FORM, Recorded};
 use super::super::mapping::Mapping;
 use super::super::references::dangling;
 use super::Reader;
@@ -28,6 +28,9 @@ pub(in super::super) struct Physical {
     /// The last number that AUTOINCREMENT gave out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) sequence: Option<i64>,
+    /// What another kind of database does not keep, under [the name](koan_backup_core::NOT_KEPT_ELSEWHERE) that restores look for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in super::super) not_kept_elsewhere: Vec<String>,
 }
 
 /// What was seen of a column.
@@ -66,6 +69,14 @@ pub(super) fn describe(
             ));
         }
         if let Some(forms) = column.forms.json {
+            let is_json_null = |form: &Json| form.as_str() == Some(JSON_NULL_FORM);
+            let mut seen = forms.get("forms").and_then(Json::as_array).into_iter().flatten();
+            if seen.any(is_json_null) {
+                physical.not_kept_elsewhere.push(format!(
+                    "column `{name}` of table `{table}` held JSON `null`, which a record cannot tell from NULL and only a restore \
+                     into SQLite brings back: it becomes no value"
+                ));
+            }
             physical.columns.insert(name.to_owned(), forms);
         }
     }

@@ -132,3 +132,190 @@ async fn a_function_that_only_the_application_has_does_not_stop_the_assessment()
     assert!(found.iter().any(|finding| finding.message.contains("of_the_application")), "{found:?}");
     database.restore::<Document>(&lines, &overwrite()).await.expect("triggers do not fire");
 }
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestNote", table = "notes", crate = "crate")]
+struct Note {
+    id: i64,
+    title: String,
+    deleted: i64,
+}
+
+const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, deleted INT)";
+const INDEX: &str = "CREATE VIRTUAL TABLE f USING fts5(title, content='notes', content_rowid='id')";
+const WRITES: &str = "INSERT INTO notes VALUES (1, 'word one', 0), (2, 'word two', 1), (3, 'word three', 0), (4, 'word four', 0); \
+    UPDATE notes SET deleted = 1 WHERE id = 3; UPDATE notes SET title = 'word 4' WHERE id = 4; UPDATE notes SET title = 'word 2' WHERE id = 2";
+const ADD: &str = "INSERT INTO f(rowid, title) VALUES (new.id, new.title);";
+const TAKE: &str = "INSERT INTO f(f, rowid, title) VALUES ('delete', old.id, old.title);";
+
+/// The rows that a search finds.
+fn matches(database: &Database) -> Vec<i64> {
+    let mut statement =
+        database.sql.prepare("SELECT rowid FROM f WHERE f MATCH 'word' ORDER BY 1").expect("SQL");
+    statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("ids")
+}
+
+/// A database whose index was filled by its triggers, with what a search finds.
+fn noted(index: &str, triggers: &[String]) -> (Database, Vec<i64>) {
+    let named = triggers.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
+    let triggers = named.collect::<Vec<_>>().join("; ");
+    let database = Database::new(&format!("{NOTES}; {index}; {triggers}; {WRITES}"));
+    let found = matches(&database);
+    (database, found)
+}
+
+fn on(event: &str, when: &str, body: &[&str]) -> String {
+    format!("CREATE TRIGGER NAME AFTER {event} ON notes {when} BEGIN {} END", body.join(" "))
+}
+
+#[tokio::test]
+async fn rows_that_triggers_leave_out_of_an_index_are_not_found_after_a_restore() {
+    let chosen = "INSERT INTO f(rowid, title) SELECT new.id, new.title WHERE new.deleted = 0;";
+    let taken = "INSERT INTO f(f, rowid, title) SELECT 'delete', old.id, old.title WHERE old.deleted = 0;";
+    let removed = on("DELETE", "WHEN old.deleted = 0", &[TAKE]);
+    for (triggers, found) in [
+        (
+            vec![
+                on("INSERT", "WHEN NEW.deleted = 0", &[ADD]),
+                // SQLite runs the trigger first that was made last.
+                on("UPDATE", "FOR EACH ROW WHEN (new.deleted=0)", &[ADD]),
+                on("UPDATE", "WHEN OLD.deleted = 0", &[TAKE]),
+                removed.clone(),
+            ],
+            vec![1, 4],
+        ),
+        (vec![on("INSERT", "", &[chosen]), on("UPDATE", "", &[taken, chosen]), removed.clone()], vec![1, 4]),
+        (
+            vec![
+                on(
+                    "INSERT",
+                    "WHEN new.deleted = 0 AND new.title NOT LIKE '%; END'",
+                    &[ADD, "INSERT INTO log VALUES (new.id);"],
+                ),
+                "CREATE TABLE log (id)".to_owned(),
+            ]
+            .into_iter()
+            .rev()
+            .collect(),
+            vec![1, 3, 4],
+        ),
+        // Every row, though only changes of the title are followed.
+        (
+            vec![
+                on("INSERT", "", &[ADD]),
+                on("UPDATE OF title", "WHEN old.title <> new.title", &[TAKE, ADD]),
+            ],
+            vec![1, 2, 3, 4],
+        ),
+        // Another text than that of the column.
+        (
+            vec![on(
+                "INSERT",
+                "",
+                &["INSERT INTO f(rowid, title) VALUES (new.id, replace(new.title, 'word o', 'o'));"],
+            )],
+            vec![2, 3, 4],
+        ),
+    ] {
+        for options in [overwrite(), replace()] {
+            let (database, before) = noted(INDEX, &triggers);
+            assert_eq!(before, found, "{triggers:?}");
+            let copy = database.copy::<Note>().await.expect("a copy");
+            database.run("DROP TABLE IF EXISTS log; CREATE TABLE log (id); DELETE FROM notes WHERE id < 3");
+            let findings = database.assess::<Note>(&copy, &options).await;
+            assert!(findings.iter().all(|found| found.severity != Severity::Error), "{findings:?}");
+            database.restore::<Note>(&copy, &options).await.expect("restored");
+            // Without a trigger that follows updates, only the archive's rows decide.
+            let expected = if found == [1, 3, 4] { vec![1, 4] } else { found.clone() };
+            assert_eq!(matches(&database), expected, "{triggers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_triggers_fill_in_another_way_is_an_error_until_it_is_named() {
+    let plain = on("INSERT", "", &[ADD]);
+    let some = on("INSERT", "WHEN new.deleted = 0", &[ADD]);
+    for triggers in [
+        // Rows go out of the index by an update alone.
+        vec![plain.clone(), on("UPDATE", "WHEN new.deleted = 1", &[TAKE])],
+        vec![
+            plain.clone(),
+            on(
+                "UPDATE",
+                "",
+                &[TAKE, "INSERT INTO f(rowid, title) SELECT new.id, new.title WHERE new.deleted = 0;"],
+            ),
+        ],
+        vec![
+            plain,
+            on(
+                "UPDATE",
+                "WHEN new.deleted = 0",
+                &["INSERT INTO f(rowid, title) VALUES (new.id, upper(new.title));", TAKE],
+            ),
+        ],
+        // Updates follow another condition than insertions.
+        vec![some.clone(), on("UPDATE", "", &[TAKE, ADD])],
+        vec![
+            some.clone(),
+            on("UPDATE OF title", "WHEN new.deleted = 0", &[ADD]),
+            on("UPDATE", "WHEN old.deleted = 0", &[TAKE]),
+        ],
+        vec![some.clone(), on("UPDATE", "WHEN new.deleted = 0", &[TAKE, ADD])],
+        // Two triggers, each for some rows.
+        vec![
+            some,
+            on(
+                "INSERT",
+                "WHEN new.deleted = 1",
+                &["INSERT INTO f(rowid, title) VALUES (new.id, 'deleted');"],
+            ),
+        ],
+        vec![on(
+            "INSERT",
+            "",
+            &["INSERT INTO f(rowid, title) SELECT id, title FROM notes WHERE id = new.id AND deleted = 0;"],
+        )],
+        vec![
+            on("INSERT", "", &["WITH one AS (SELECT new.id) INSERT INTO f(rowid) SELECT * FROM one;"])
+                .replace("WITH one AS (SELECT new.id) ", "")
+                .replace("SELECT * FROM one", "SELECT id FROM notes ORDER BY id LIMIT 1"),
+        ],
+    ] {
+        let (database, _) = noted(INDEX, &triggers);
+        let copy = database.copy::<Note>().await.expect("a copy");
+        let findings = database.assess::<Note>(&copy, &overwrite()).await;
+        let is_named = findings.iter().any(|finding| {
+            finding.severity == Severity::Error
+                && finding.message.contains("full-text index `f`")
+                && finding.message.contains("recomputed(\"f\"")
+        });
+        assert!(is_named, "{triggers:?}: {findings:?}");
+        let before = matches(&database);
+        let error = database.restore::<Note>(&copy, &replace()).await.expect_err("not known").to_string();
+        assert!(error.contains("`f`"), "{error}");
+        assert_eq!(matches(&database), before);
+        let options = Sqlite::options(database.provider.path()).recomputed("f", "the command `index`");
+        let accepted = Database::at(database.provider.path(), options.open().expect("opened"));
+        let findings = accepted.assess::<Note>(&copy, &overwrite()).await;
+        assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{findings:?}");
+        assert!(
+            findings.iter().any(|finding| finding.message.contains("the command `index`")),
+            "{findings:?}"
+        );
+        accepted.restore::<Note>(&copy, &replace()).await.expect("accepted");
+        assert_eq!(matches(&accepted), before, "it is left alone");
+    }
+}
+
+#[tokio::test]
+async fn an_older_index_that_leaves_rows_out_is_an_error() {
+    let index = "CREATE VIRTUAL TABLE f USING fts4(content='notes', title)";
+    let add = "INSERT INTO f(docid, title) VALUES (new.id, new.title);";
+    let (database, found) = noted(index, &[on("INSERT", "WHEN new.deleted = 0", &[add])]);
+    assert_eq!(found, [1, 3, 4]);
+    let copy = database.copy::<Note>().await.expect("a copy");
+    let findings = database.assess::<Note>(&copy, &overwrite()).await;
+    assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
+}

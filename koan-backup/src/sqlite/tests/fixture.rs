@@ -2,7 +2,7 @@
 
 use koan_backup_core::{
     ConflictMode, Entity, EntityCodec, Finding, Provider as _, ReadRequest, Record, RecordSink,
-    RestoreTarget, Result, SessionIntent, SessionOptions, SetName, Snapshot, WriteCounts,
+    RestoreTarget, Result, SessionIntent, SessionOptions, SetName, Severity, Snapshot, WriteCounts,
 };
 use rusqlite::Connection;
 use serde_json::Value as Json;
@@ -104,7 +104,31 @@ impl Database {
         self.restore_set::<T>(copy, SetName::root(), options).await
     }
 
+    /// Restores a copy of an entity into a set, or does a dry run of that. A restore that is refused was reported before.
     pub(super) async fn restore_set<T: Entity>(
+        &self,
+        copy: &Copy,
+        set: SetName,
+        options: &SessionOptions,
+    ) -> Result<WriteCounts> {
+        if options.intent == SessionIntent::Compare {
+            return self.work::<T>(copy, set, options).await;
+        }
+        let target = target::<T>(copy, set.clone());
+        let findings = self.provider.assess(&[target], options).await.expect("an assessment");
+        let would = self.work::<T>(copy, set.clone(), &dry(options.clone())).await;
+        let ended = self.work::<T>(copy, set, options).await;
+        match &ended {
+            Err(error) => {
+                let is_reported = findings.iter().any(|finding| finding.severity == Severity::Error);
+                assert!(is_reported || would.is_err(), "not reported before: {}", error.chain());
+            }
+            Ok(counts) => assert_eq!(would.as_ref().ok(), Some(counts), "{would:?}"),
+        }
+        ended
+    }
+
+    async fn work<T: Entity>(
         &self,
         copy: &Copy,
         set: SetName,
@@ -116,7 +140,13 @@ impl Database {
             session.write(records.to_vec()).await?;
         }
         let counts = session.end().await?;
-        session.commit().await?;
+        match options.intent {
+            SessionIntent::Apply => session.commit().await?,
+            SessionIntent::Compare => {
+                session.check_constraints().await?;
+                session.rollback().await?;
+            }
+        }
         Ok(counts)
     }
 

@@ -23,11 +23,44 @@ fn a_path_that_cannot_be_a_database_is_refused_by_name() {
 }
 
 #[test]
-fn a_new_file_is_an_empty_database() {
+fn a_missing_file_is_an_error_and_is_made_only_where_that_is_asked_for() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("new.db");
-    assert_eq!(Sqlite::open(&path).expect("made").path(), path);
+    for options in [Sqlite::options(&path), Sqlite::options(&path).read_only().create_if_missing()] {
+        let error = options.open().expect_err("missing");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let text = error.to_string();
+        assert!(text.contains(&path.display().to_string()) && text.contains("does not exist"), "{text}");
+        assert!(!path.exists());
+    }
+    let error = Sqlite::open(&path).expect_err("missing").to_string();
+    assert!(error.contains("create_if_missing") && error.contains("mount"), "{error}");
+    let link = directory.path().join("link.db");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        Sqlite::open(&link).expect_err("it leads nowhere");
+    }
+    assert!(!path.exists());
+    let created = || Sqlite::options(&path).create_if_missing();
+    assert_eq!(created().open().expect("made").path(), path);
     assert!(path.exists());
+    created().open().expect("it is there");
+    Sqlite::open(&path).expect("it is there");
+}
+
+#[tokio::test]
+async fn a_file_that_disappears_is_not_made_again() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("shop.db");
+    let provider = Sqlite::options(&path).create_if_missing().open().expect("made");
+    std::fs::remove_file(&path).expect("removed");
+    provider.snapshot().await.expect_err("it is gone");
+    for options in [SessionOptions::default(), super::fixture::dry(SessionOptions::default())] {
+        let error = provider.begin_restore(&options).await.expect_err("it is gone").to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+    assert!(!path.exists());
 }
 
 #[tokio::test]
@@ -37,7 +70,7 @@ async fn a_read_only_database_is_read_and_never_written() {
     let error = Sqlite::options(&path).read_only().open().expect_err("missing");
     assert!(error.to_string().contains("does not exist"), "{error}");
     assert!(!path.exists());
-    Sqlite::open(&path).expect("made");
+    Sqlite::options(&path).create_if_missing().open().expect("made");
     let provider = Sqlite::options(&path).read_only().open().expect("opened");
     provider.snapshot().await.expect("a snapshot");
     let error = provider.begin_restore(&SessionOptions::default()).await.expect_err("read-only");

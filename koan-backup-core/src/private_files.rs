@@ -1,13 +1,32 @@
-//! Files and directories that only their owner can read, under any umask.
+//! Files and directories that only their owner can read, under any umask. The adapters of files use them as well.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Makes a new file that only its owner can read; it must not exist.
-pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
+/// What becomes of a file that exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExistingFile {
+    /// Opening fails with [`io::ErrorKind::AlreadyExists`].
+    Refused,
+    /// The file is opened with its content.
+    Kept,
+    /// The file is opened, and its content is removed.
+    Emptied,
+}
+
+/// Opens a file for reading and writing; one that is made can be read by its owner only.
+///
+/// # Errors
+/// The file system refuses.
+pub fn private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.read(true).write(true);
+    match existing {
+        ExistingFile::Refused => options.create_new(true),
+        ExistingFile::Kept => options.create(true).truncate(false),
+        ExistingFile::Emptied => options.create(true).truncate(true),
+    };
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
@@ -22,8 +41,16 @@ pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a new file that only its owner can read; it must not exist.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
+    private_file(path, ExistingFile::Refused)
+}
+
 /// Makes a directory and those above it, each for its owner only; one that exists is left as it is.
-pub(crate) fn create_private_directories(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The file system refuses.
+pub fn create_private_directories(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
     }
@@ -37,7 +64,10 @@ pub(crate) fn create_private_directories(path: &Path) -> io::Result<()> {
 }
 
 /// Makes one directory that only its owner can read; its parent must exist.
-pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The file system refuses, or the directory exists.
+pub fn create_private_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -45,6 +75,7 @@ pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
+        // A strict umask takes rights of the owner away.
         if std::fs::metadata(path)?.permissions().mode() & 0o700 != 0o700 {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
         }

@@ -1,0 +1,124 @@
+//! Keys in a bucket that are none of this library's, and that would make a listing fail.
+//!
+//! `object_store` refuses a whole list response if one key in it is no path: an empty segment (`a//b`), a segment `.` or `..`, or a
+//! control character. A key that ends in `/`, as consoles create for folders, is a path without that character to it, which names no
+//! object. This library writes no such keys, so their entries are taken out of the response before it is parsed.
+
+use std::borrow::Cow;
+
+/// Takes the entries out of a list response whose keys are none of this library's. `entry` and `key` are the names of their elements.
+pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<'t, str> {
+    let (open, close) = (format!("<{entry}>"), format!("</{entry}>"));
+    let (mut kept, mut rest) = (String::new(), text);
+    let mut from = 0;
+    while let Some(start) = rest.get(from..).and_then(|text| text.find(&open)).map(|at| from + at) {
+        let Some(end) = rest.get(start..).and_then(|text| text.find(&close)) else { break };
+        let end = start + end + close.len();
+        let (Some(element), Some(before)) = (rest.get(start..end), rest.get(..start)) else { break };
+        match super::protocol::element(element, key) {
+            Some(name) if is_foreign(name) => {
+                tracing::debug!(target: "koan::backup", key = %name.escape_debug(), "a key that this library does not write was left out of a listing");
+                kept.push_str(before);
+                rest = rest.get(end..).unwrap_or_default();
+                from = 0;
+            }
+            _ => from = end,
+        }
+    }
+    match kept.is_empty() && rest.len() == text.len() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(kept + rest),
+    }
+}
+
+/// Whether a key, as it stands in XML, is one that this library never writes.
+fn is_foreign(name: &str) -> bool {
+    let Some(name) = unescaped(name) else { return true };
+    let is_bad = |segment: &str| matches!(segment, "" | "." | "..");
+    let path = name.strip_prefix('/').unwrap_or(&name);
+    name.chars().any(|char| char.is_ascii_control()) || path.split('/').any(is_bad)
+}
+
+/// Text without the references of XML; none if one of them is unknown or stands for no character.
+fn unescaped(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('&') {
+        return Some(Cow::Borrowed(text));
+    }
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once('&') {
+        let (reference, after) = after.split_once(';')?;
+        let number = reference.strip_prefix('#').map(|number| match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        });
+        plain.push_str(before);
+        plain.push(match (reference, number) {
+            ("amp", _) => '&',
+            ("lt", _) => '<',
+            ("gt", _) => '>',
+            ("quot", _) => '"',
+            ("apos", _) => '\'',
+            (_, Some(number)) => char::from_u32(number.ok()?)?,
+            _ => return None,
+        });
+        rest = after;
+    }
+    plain.push_str(rest);
+    Some(Cow::Owned(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(keys: &[&str]) -> String {
+        let contents = keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"));
+        format!("<ListBucketResult><KeyCount>9</KeyCount>{}</ListBucketResult>", contents.collect::<String>())
+    }
+
+    #[test]
+    fn entries_whose_keys_are_no_paths_of_ours_are_left_out_and_the_others_stay_as_they_are() {
+        let ours = ["shop/manifests/a.json", "a&amp;b/c", "ü/x", "a/.hidden", "a/...", "/a"];
+        for foreign in [
+            "a//b",
+            "a/./b",
+            "a/../b",
+            "a/",
+            "shop/manifests/",
+            "a/b\u{7}",
+            "a/&#x7;b",
+            "a&#10;b",
+            "&#0;",
+            "&x;",
+            "a/&#46;/b",
+            "",
+        ] {
+            let mut keys = ours.to_vec();
+            for place in [0, 3, ours.len()] {
+                keys.insert(place, foreign);
+                assert_eq!(
+                    without_foreign(&listing(&keys), "Contents", "Key"),
+                    listing(&ours),
+                    "{foreign:?}"
+                );
+                keys.remove(place);
+            }
+            assert_eq!(
+                without_foreign(&listing(&[foreign; 3]), "Contents", "Key"),
+                listing(&[]),
+                "{foreign:?}"
+            );
+        }
+        let whole = listing(&ours);
+        assert!(matches!(without_foreign(&whole, "Contents", "Key"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_is_no_whole_entry_is_left_to_the_parser() {
+        for text in
+            ["", "<Contents>", "<Contents><Key>a//b</Key>", "<Contents></Contents>", "</Contents><Contents>"]
+        {
+            assert_eq!(without_foreign(text, "Contents", "Key"), text);
+        }
+    }
+}

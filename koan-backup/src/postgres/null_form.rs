@@ -1,0 +1,276 @@
+//! Which `null`s of a record were JSON `null` in the database and not NULL.
+//!
+//! A record holds `null` for both. So an archive records, for each column that held JSON `null`, a form for each run of records.
+//! A form lists the JSON `null`s among the `null`s of a value, counted from 0: `""` is NULL, `"0"` is JSON `null`, and `"1,3-5"` is a
+//! list whose second and whose fourth to sixth `null` are JSON `null`.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How many runs are recorded for a column. A column that changes more often is restored in its most frequent form.
+const MAX_RUNS: usize = 1 << 20;
+/// How long all different forms of a column can be together.
+const MAX_FORM_BYTES: usize = 8 << 20;
+
+/// The forms of one column as an archive holds them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct NullForms {
+    pub(super) forms: Vec<String>,
+    /// Runs as `form*count`, separated by spaces, in the order of the records. None: all records have the first form.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) runs: String,
+}
+
+/// Records the forms of one column while it is read.
+#[derive(Debug, Default)]
+pub(super) struct NullRecorder {
+    /// The form of the open run; none while no value held a `null`.
+    open: Option<usize>,
+    /// How many records are in the open run.
+    length: u64,
+    forms: Vec<(String, u64)>,
+    known: HashMap<String, usize>,
+    form_bytes: usize,
+    runs: Vec<(usize, u64)>,
+    overflowed: bool,
+}
+
+/// What was recorded of one column.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) forms: NullForms,
+    /// Whether the forms changed too often, so that only the most frequent one is kept.
+    pub(super) overflowed: bool,
+}
+
+impl NullRecorder {
+    /// Counts a record whose value has no `null`.
+    #[inline]
+    pub(super) fn skip(&mut self) {
+        self.length += 1;
+    }
+
+    /// Notes the form of the next record.
+    #[inline]
+    pub(super) fn note(&mut self, form: &str) {
+        match self.open {
+            Some(open) if self.forms[open].0 == form => {}
+            _ => self.change(form),
+        }
+        self.length += 1;
+    }
+
+    fn change(&mut self, form: &str) {
+        if let Some(open) = self.open {
+            self.close(open);
+        }
+        let known = self.known.get(form).copied();
+        self.open = known.or_else(|| {
+            self.form_bytes += form.len();
+            if self.form_bytes > MAX_FORM_BYTES {
+                self.overflowed = true;
+                return self.open;
+            }
+            self.forms.push((form.to_owned(), 0));
+            self.known.insert(form.to_owned(), self.forms.len() - 1);
+            Some(self.forms.len() - 1)
+        });
+    }
+
+    fn close(&mut self, open: usize) {
+        self.forms[open].1 += self.length;
+        match self.runs.len() < MAX_RUNS {
+            true => self.runs.push((open, self.length)),
+            false => self.overflowed = true,
+        }
+        self.length = 0;
+    }
+
+    /// Returns what was recorded; nothing if no value held JSON `null`.
+    pub(super) fn finish(mut self) -> Option<Recorded> {
+        if let Some(open) = self.open.take() {
+            self.close(open);
+        }
+        if self.forms.iter().all(|(form, _)| form.is_empty()) && !self.overflowed {
+            return None;
+        }
+        if self.overflowed {
+            let most = self
+                .forms
+                .into_iter()
+                .max_by_key(|(_, count)| *count)
+                .map_or_else(String::new, |most| most.0);
+            return Some(Recorded {
+                forms: NullForms { forms: vec![most], runs: String::new() },
+                overflowed: true,
+            });
+        }
+        let runs = match self.runs.len() {
+            1 => String::new(),
+            _ => {
+                let runs: Vec<String> =
+                    self.runs.iter().map(|(form, count)| format!("{form}*{count}")).collect();
+                runs.join(" ")
+            }
+        };
+        let forms = self.forms.into_iter().map(|(form, _)| form).collect();
+        Some(Recorded { forms: NullForms { forms, runs }, overflowed: false })
+    }
+}
+
+/// The text of a form: the JSON `null`s among the `null`s of a value, in rising order.
+pub(super) fn form_of(places: &[u64]) -> String {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for &place in places {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == place => *last = place,
+            _ => ranges.push((place, place)),
+        }
+    }
+    let text = |(first, last): &(u64, u64)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    ranges.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+/// Which `null`s of a value are JSON `null`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct NullForm(Vec<(u64, u64)>);
+
+impl NullForm {
+    /// Whether the `null` of that number is JSON `null`.
+    pub(super) fn is_json(&self, number: u64) -> bool {
+        let behind = self.0.partition_point(|&(first, _)| first <= number);
+        behind.checked_sub(1).is_some_and(|place| number <= self.0[place].1)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let range = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some((first.parse().ok()?, last.parse().ok()?))
+        };
+        let ranges: Option<Vec<_>> = text.split(',').filter(|part| !part.is_empty()).map(range).collect();
+        ranges.map(Self)
+    }
+}
+
+/// Tells the form of each record of one column by its position.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NullReplay {
+    forms: Vec<NullForm>,
+    /// The position behind each run, and its form.
+    ends: Vec<(u64, usize)>,
+}
+
+impl NullReplay {
+    /// Reads what was recorded of a column; `None` if that is not a recorded form.
+    pub(super) fn of(recorded: &NullForms) -> Option<Self> {
+        let forms = recorded.forms.iter().map(|form| NullForm::parse(form)).collect::<Option<Vec<_>>>()?;
+        let (mut ends, mut end) = (Vec::new(), 0u64);
+        for run in recorded.runs.split_ascii_whitespace() {
+            let (form, count) = run.split_once('*')?;
+            let form: usize = form.parse().ok()?;
+            end = end.checked_add(count.parse().ok()?)?;
+            if form >= forms.len() {
+                return None;
+            }
+            ends.push((end, form));
+        }
+        (!forms.is_empty()).then_some(Self { forms, ends })
+    }
+
+    /// One form for all records, in which every `null` of a column is JSON `null`.
+    pub(super) fn json_null() -> Self {
+        Self { forms: vec![NullForm(vec![(0, 0)])], ends: Vec::new() }
+    }
+
+    /// The form of the record at that position. Behind the last run, its form goes on.
+    pub(super) fn at(&self, position: u64) -> &NullForm {
+        let run = self.ends.partition_point(|&(end, _)| end <= position);
+        let form = self.ends.get(run).or(self.ends.last()).map_or(0, |&(_, form)| form);
+        &self.forms[form]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replayed(notes: &[Option<&str>]) -> Option<Vec<NullForm>> {
+        let mut recorder = NullRecorder::default();
+        for note in notes {
+            match note {
+                None => recorder.skip(),
+                Some(form) => recorder.note(form),
+            }
+        }
+        let replay = NullReplay::of(&recorder.finish()?.forms).expect("valid");
+        Some((0..).take(notes.len()).map(|position| replay.at(position).clone()).collect())
+    }
+
+    #[test]
+    fn forms_come_back_at_the_position_where_they_were_recorded() {
+        let notes = [None, Some(""), Some("0"), Some("0"), None, Some("1,3-5"), Some(""), None];
+        let forms = replayed(&notes).expect("recorded");
+        for (note, form) in notes.iter().zip(&forms).filter_map(|(note, form)| Some(((*note)?, form))) {
+            assert_eq!(*form, NullForm::parse(note).expect("valid"));
+        }
+    }
+
+    #[test]
+    fn nothing_is_recorded_where_no_null_is_json() {
+        assert_eq!(replayed(&[None, Some(""), None]), None);
+        assert_eq!(replayed(&[None, None]), None);
+    }
+
+    #[test]
+    fn one_form_needs_no_runs() {
+        let mut recorder = NullRecorder::default();
+        recorder.skip();
+        recorder.note("0");
+        recorder.skip();
+        let recorded = recorder.finish().expect("recorded");
+        assert_eq!(recorded.forms, NullForms { forms: vec!["0".to_owned()], runs: String::new() });
+    }
+
+    #[test]
+    fn a_form_lists_ranges() {
+        let text = form_of(&[0, 2, 3, 4, 9]);
+        assert_eq!(text, "0,2-4,9");
+        let form = NullForm::parse(&text).expect("valid");
+        let json: Vec<u64> = (0..12).filter(|&number| form.is_json(number)).collect();
+        assert_eq!(json, [0, 2, 3, 4, 9]);
+    }
+
+    #[test]
+    fn a_column_that_changes_too_often_keeps_its_most_frequent_form() {
+        let mut recorder = NullRecorder::default();
+        for _ in 0..MAX_RUNS {
+            recorder.note("");
+            recorder.note("0");
+            recorder.note("0");
+        }
+        let recorded = recorder.finish().expect("recorded");
+        assert!(recorded.overflowed);
+        assert_eq!(recorded.forms.forms, ["0"]);
+    }
+
+    #[test]
+    fn what_was_not_recorded_so_is_refused() {
+        for (forms, runs) in [
+            (&[][..], ""),
+            (&["x"], ""),
+            (&["0"], "1*1"),
+            (&["0"], "0*"),
+            (&["0"], "0*18446744073709551615 0*1"),
+        ] {
+            let recorded = NullForms {
+                forms: forms.iter().map(|&form| form.to_owned()).collect(),
+                runs: runs.to_owned(),
+            };
+            assert_eq!(NullReplay::of(&recorded), None, "{recorded:?}");
+        }
+    }
+}

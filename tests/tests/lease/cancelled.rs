@@ -1,0 +1,232 @@
+//! Work that is cancelled ends although the store never answers, at whichever request that happens: long before its lease would end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use age::secrecy::ExposeSecret as _;
+use futures::future::BoxFuture;
+use koan_backup::prelude::*;
+use koan_backup::{ArchiveEncryption, CancellationToken, Compression, Keys, Recipients, Retention};
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use object_store::local::LocalFileSystem;
+
+use super::shop::{NAME, Shared, builder, complete};
+
+/// The longest there is: whoever waits for the end of a lease hangs.
+const HOLDS: Duration = Duration::from_secs(3600);
+
+struct Scene {
+    /// A store of its own as the second profile, which never fails.
+    other: Shared,
+    shared: Shared,
+    store: FaultyStore,
+    koan: Koan,
+}
+
+impl Scene {
+    /// An application with one backup in a store that answers, until it is told otherwise.
+    async fn new() -> Self {
+        let (shared, other) = (Shared::new(), Shared::new());
+        let store = FaultyStore::over(Arc::new(
+            LocalFileSystem::new_with_prefix(shared.path()).expect("a directory"),
+        ));
+        let key = age::x25519::Identity::generate();
+        let storage = store.storage().archive_encryption(ArchiveEncryption::Always);
+        let koan = builder("shop", storage, Duration::ZERO)
+            .storage("other", other.storage().archive_encryption(ArchiveEncryption::Always))
+            .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a key"))
+            .keys(Keys::text(key.to_string().expose_secret()))
+            .lease_time(HOLDS)
+            .build()
+            .await
+            .expect("a context");
+        koan.backup(NAME).await.expect("a backup");
+        Self { other, shared, store, koan }
+    }
+
+    /// Begins work, cancels it once a request was made that is never answered, and waits for its end.
+    async fn cancelled(
+        &self,
+        fault: Fault,
+        work: impl FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), Error>>,
+    ) {
+        self.store.fail([fault]);
+        let token = CancellationToken::new();
+        let work = tokio::spawn(work(token.clone()));
+        self.store.until_asked(fault.operation, fault.path, fault.after + 1).await;
+        token.cancel();
+        let ended = work.await.expect("no panic");
+        self.store.fail([]);
+        let error = ended.expect_err("it was cancelled");
+        // Of what was being published it is not known whether it was.
+        let is_published = fault.operation == Operation::Put && fault.path == "manifests/";
+        let told = if is_published { ErrorKind::Storage } else { ErrorKind::Cancelled };
+        assert_eq!(error.kind(), told, "{fault:?}: {error:?}");
+    }
+}
+
+fn never(operation: Operation, path: &'static str) -> Fault {
+    Fault::always(operation, path, Failure::Never)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
+    for fault in [
+        never(Operation::List, "leases"),
+        never(Operation::Put, "leases"),
+        // What its lease says of its archive.
+        never(Operation::Put, "leases").after(1),
+        never(Operation::Begin, "archives/"),
+        never(Operation::Part, "archives/"),
+        never(Operation::Complete, "archives/"),
+        never(Operation::Head, "archives/"),
+        // The lease is confirmed before the manifest is written.
+        never(Operation::Put, "leases").after(2),
+        never(Operation::Put, "manifests/"),
+        never(Operation::List, "manifests"),
+    ] {
+        let scene = Scene::new().await;
+        let before = complete(&scene.koan).await;
+        let koan = scene.koan.clone();
+        scene
+            .cancelled(fault, |token| {
+                let backup = koan.backup(NAME).compression(Compression::stored()).cancel_on(token);
+                Box::pin(async move { backup.await.map(drop) })
+            })
+            .await;
+        assert_eq!(complete(&scene.koan).await, before, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_exceeds_its_limit_ends_although_the_store_never_answers() {
+    for fault in [never(Operation::Complete, "archives/"), never(Operation::Part, "archives/")] {
+        let scene = Scene::new().await;
+        scene.store.fail([fault, never(Operation::Put, "manifests/")]);
+        // The limit is over before or after that request: the store never answers in either case.
+        let backup = scene.koan.backup(NAME).timeout(Duration::from_millis(500));
+        let error = backup.await.expect_err("it has a limit");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_work_that_is_cancelled_ends_whatever_request_is_never_answered() {
+    let scene = Scene::new().await;
+    for fault in [
+        never(Operation::List, "manifests"),
+        never(Operation::Get, "manifests/"),
+        never(Operation::Head, "archives/"),
+        never(Operation::Get, "archives/"),
+    ] {
+        let koan = scene.koan.clone();
+        scene
+            .cancelled(fault, |token| {
+                Box::pin(async move { koan.restore(NAME).cancel_on(token).await.map(drop) })
+            })
+            .await;
+        let koan = scene.koan.clone();
+        scene
+            .cancelled(fault, |token| {
+                Box::pin(async move { koan.verify(NAME).cancel_on(token).await.map(drop) })
+            })
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_or_rekey_that_is_cancelled_ends_whatever_request_is_never_answered() {
+    for fault in [
+        never(Operation::Get, "manifests/"),
+        never(Operation::Put, "leases/rekey"),
+        never(Operation::Part, "archives/"),
+        never(Operation::Complete, "archives/"),
+        // It is looked at once more before it is replaced.
+        never(Operation::Get, "manifests/").after(1),
+        never(Operation::Put, "removals"),
+        never(Operation::Put, "manifests/"),
+    ] {
+        let scene = Scene::new().await;
+        let koan = scene.koan.clone();
+        scene
+            .cancelled(fault, |token| {
+                Box::pin(async move { koan.rekey(NAME).cancel_on(token).await.map(drop) })
+            })
+            .await;
+        let ids = complete(&scene.koan).await;
+        assert_eq!(ids.len(), 1, "{fault:?}");
+        assert!(scene.koan.verify(ids[0]).await.expect("read").is_valid(), "{fault:?}");
+    }
+    for fault in [
+        never(Operation::List, "leases/copy"),
+        never(Operation::Part, "archives/"),
+        never(Operation::Complete, "archives/"),
+        never(Operation::Get, "archives/"),
+        never(Operation::Put, "manifests/"),
+    ] {
+        let scene = Scene::new().await;
+        let id = scene.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
+        assert_eq!(scene.other.archives(), 1);
+        let koan = scene.koan.clone();
+        scene
+            .cancelled(fault, |token| {
+                let copy = koan.copy(id).from_profile("other").to_profile("shared").cancel_on(token);
+                Box::pin(async move { copy.await.map(drop) })
+            })
+            .await;
+        assert!(!complete(&scene.koan).await.contains(&id), "{fault:?}");
+        assert_eq!(scene.shared.archives(), 1 + usize::from(fault.path == "manifests/"), "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_never_answered() {
+    for fault in [
+        never(Operation::List, "archives"),
+        never(Operation::Put, "leases"),
+        never(Operation::Get, "archives/"),
+        never(Operation::Delete, "manifests/"),
+        never(Operation::Put, "removals"),
+        never(Operation::Put, "verifications"),
+    ] {
+        let scene = Scene::new().await;
+        scene.koan.backup(NAME).await.expect("a backup");
+        let koan = scene.koan.clone();
+        let retention = Retention::new().keep_last(1);
+        scene.store.fail([fault]);
+        let token = CancellationToken::new();
+        let running = tokio::spawn({
+            let token = token.clone();
+            async move { koan.maintenance().retention(retention).cancel_on(token).await }
+        });
+        scene.store.until_asked(fault.operation, fault.path, 1).await;
+        token.cancel();
+        // Of what was being removed it may not be known whether it was: then that is what the report says.
+        if let Err(error) = running.await.expect("no panic") {
+            assert_eq!(error.kind(), ErrorKind::Cancelled, "{fault:?}: {error:?}");
+        }
+        scene.store.fail([]);
+        assert!(!complete(&scene.koan).await.is_empty(), "{fault:?}");
+    }
+    let scene = Scene::new().await;
+    for fault in [never(Operation::List, "archives"), never(Operation::Put, "leases")] {
+        let koan = scene.koan.clone();
+        scene
+            .cancelled(fault, |token| {
+                Box::pin(async move { koan.catalog().recover().cancel_on(token).await.map(drop) })
+            })
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_exceeds_its_limit_ends_although_the_store_never_answers() {
+    let scene = Scene::new().await;
+    // While the backup is looked for, and while it is verified.
+    for fault in [never(Operation::List, "manifests"), never(Operation::Get, "archives/")] {
+        scene.store.fail([fault]);
+        let error =
+            scene.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("it has a limit");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{fault:?}: {error:?}");
+    }
+}

@@ -1,0 +1,114 @@
+//! An archive that a recovery published stays, though its writer, who had lost its lease, gives it up afterwards.
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
+
+use age::secrecy::ExposeSecret as _;
+use koan_backup::prelude::*;
+use koan_backup::{ArchiveEncryption, Keys, KoanBuilder, Recipients};
+use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+
+use super::removing::store;
+use super::shop::{NAME, Shared, builder, complete};
+
+/// Nobody renews a lease meanwhile.
+const HOLDS: Duration = Duration::from_secs(3600);
+
+/// Two applications of one storage, of which the first can be held up.
+struct Two {
+    elsewhere: Shared,
+    shared: Shared,
+    store: FaultyStore,
+    first: Koan,
+    second: Koan,
+}
+
+impl Two {
+    async fn new() -> Self {
+        let (shared, elsewhere) = (Shared::new(), Shared::new());
+        let store = store(shared.path());
+        let key = age::x25519::Identity::generate();
+        let with_key = |koan: KoanBuilder| {
+            koan.storage("elsewhere", elsewhere.storage().archive_encryption(ArchiveEncryption::Always))
+                .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a key"))
+                .keys(Keys::text(key.to_string().expose_secret()))
+                .lease_time(HOLDS)
+        };
+        let sealed = |storage: Storage| storage.archive_encryption(ArchiveEncryption::Always);
+        let first = with_key(builder("shop", sealed(store.storage()), Duration::ZERO));
+        let second = with_key(builder("shop", sealed(shared.storage()), Duration::ZERO));
+        let (first, second) =
+            (first.build().await.expect("a context"), second.build().await.expect("a context"));
+        Self { elsewhere, shared, store, first, second }
+    }
+
+    /// The lease of the first one expires without its notice, and the second one recovers the archive.
+    async fn recover(&self) {
+        std::fs::remove_dir_all(self.shared.path().join("leases")).expect("removed");
+        let report = self.second.catalog().recover().profiles(["shared"]).await.expect("a report");
+        assert_eq!(report.recovered().count(), 1, "{report:?}");
+    }
+
+    async fn is_whole(&self) {
+        let ids = complete(&self.second).await;
+        assert_eq!(ids.len(), 1);
+        assert!(self.second.verify(ids[0]).await.expect("read").is_valid(), "its archive was removed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+    // It finds that its lease is lost, or its upload fails at the end.
+    let held = |operation, path| Fault::always(operation, path, Failure::Held);
+    let lost = Fault::always(Operation::Head, "archives/", Failure::Lost);
+    for (faults, asked, told) in [
+        // The archive is whole, and its size is asked for.
+        (vec![held(Operation::Head, "archives/")], (Operation::Head, "archives/"), ErrorKind::Busy),
+        // Its size is not told, and the archive is given up unless it was published.
+        (vec![lost, held(Operation::Get, "manifests/")], (Operation::Get, "manifests/"), ErrorKind::Storage),
+    ] {
+        let two = Two::new().await;
+        two.store.fail(faults);
+        let writing = tokio::spawn(two.first.backup(NAME).into_future());
+        two.store.until_asked(asked.0, asked.1, 1).await;
+        two.recover().await;
+        two.store.resume();
+        let error = writing.await.expect("no panic").expect_err("it fails");
+        assert_eq!(error.kind(), told, "{error:?}");
+        two.is_whole().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+    let two = Two::new().await;
+    let id = two.first.backup(NAME).to_profile("elsewhere").await.expect("a backup").id();
+    assert_eq!(two.elsewhere.archives(), 1);
+    two.store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
+    let copy = two.first.copy(id).from_profile("elsewhere").to_profile("shared");
+    let copying = tokio::spawn(copy.into_future());
+    // It verifies what it has written.
+    two.store.until_asked(Operation::Get, "archives/", 1).await;
+    two.recover().await;
+    two.store.resume();
+    assert_eq!(copying.await.expect("no panic").expect_err("its lease is lost").kind(), ErrorKind::Busy);
+    two.is_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rekey_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+    let two = Two::new().await;
+    let made = two.first.backup(NAME).await.expect("a backup");
+    let (id, old) = (made.id(), made.manifest().archive.as_ref().expect("an archive").file.clone());
+    let manifest = two.shared.path().join(format!("manifests/{id}.json"));
+    two.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held).after(1)]);
+    let sealing = tokio::spawn(two.first.rekey(id).into_future());
+    // It has verified the new archive, and looks at the manifest once more, which is lost meanwhile together with the old archive.
+    two.store.until_asked(Operation::Get, "manifests/", 2).await;
+    std::fs::remove_file(&manifest).expect("removed");
+    std::fs::remove_file(two.shared.path().join(&old)).expect("removed");
+    two.recover().await;
+    two.store.resume();
+    sealing.await.expect("no panic").expect_err("its lease is lost");
+    two.is_whole().await;
+}

@@ -1,0 +1,106 @@
+//! The names of a flattened map are content of the record: no error and no warning shows them.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use koan_backup::prelude::*;
+use koan_backup::{BackupStatus, Provider, ScopeDeclaration, ScopeMode};
+use serde::{Deserialize, Serialize};
+
+const SECRET: &str = "s3cret-name";
+
+static SCOPE: ScopeDeclaration = ScopeDeclaration {
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    mode: ScopeMode::All,
+    encrypt_by_default: None,
+    include_schema_by_default: None,
+};
+
+/// Accepts what no sample is, so that its order is not found out at the start.
+#[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone)]
+#[serde(try_from = "String", into = "String")]
+struct Guarded(String);
+
+impl TryFrom<String> for Guarded {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.starts_with("§§") { Ok(Self(text)) } else { Err("not one".into()) }
+    }
+}
+
+impl From<Guarded> for String {
+    fn from(guarded: Guarded) -> Self {
+        guarded.0
+    }
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct Sets {
+    id: i64,
+    #[serde(flatten)]
+    rest: HashMap<String, HashSet<Guarded>>,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct Numbers {
+    id: i64,
+    #[serde(flatten)]
+    rest: HashMap<String, f32>,
+}
+
+async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Koan {
+    let builder = Koan::builder().only_registered().register_scope(&SCOPE).register::<T>();
+    let builder = builder.provider("main", provider);
+    builder.storage("local", Storage::local(backups).expect("a directory")).build().await.expect("a start")
+}
+
+#[tokio::test]
+async fn a_collection_in_another_order_is_an_error_without_its_name() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let koan = context::<Sets>(Memory::new(), folder.path()).await;
+    let words = (0..40).map(|number| Guarded(format!("§§{number}"))).collect();
+    let record = Sets { id: 7, rest: [(SECRET.to_owned(), words)].into() };
+    koan.data::<Sets>().upsert_many([record]).await.expect("written");
+    let error = koan.backup("nightly").await.expect_err("another order").chain();
+    assert!(error.contains("Sets") && error.contains("HashSet") && !error.contains(SECRET), "{error}");
+}
+
+#[tokio::test]
+async fn a_value_that_its_type_does_not_keep_or_refuses_is_named_without_its_name() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).expect("made");
+    let koan =
+        context::<Numbers>(JsonFiles::lines(&data).expect("opened"), &folder.path().join("backups")).await;
+    let record = Numbers { id: 1, rest: [(SECRET.to_owned(), 1.5)].into() };
+    koan.data::<Numbers>().upsert_many([record]).await.expect("written");
+    let file = std::fs::read_dir(&data).expect("listed").map(|entry| entry.expect("an entry").path());
+    let file =
+        file.map(|of_type| of_type.join("root.jsonl")).find(|path| path.exists()).expect("a file of lines");
+    let line = std::fs::read_to_string(&file).expect("readable");
+    let write = |value: &str| std::fs::write(&file, line.replace("1.5", value)).expect("written");
+    write("0.12345678901234");
+    let backup = koan.backup("lossy").await.expect("a backup");
+    assert_eq!((backup.item_count(), backup.status()), (1, BackupStatus::CompletedWithWarnings));
+    let warnings = backup.warnings().join("\n");
+    assert!(warnings.contains("`*`") && !warnings.contains(SECRET), "{warnings}");
+    write("\"text\"");
+    let error = koan.backup("refused").await.expect_err("it is no number").chain();
+    assert!(error.contains("Numbers") && !error.contains(SECRET), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_without_a_column_is_refused_without_being_shown() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("shop.db");
+    let sql = "CREATE TABLE numbers (id INTEGER PRIMARY KEY, known REAL)";
+    rusqlite::Connection::open(&path).expect("a database").execute_batch(sql).expect("a table");
+    let koan = context::<Numbers>(Sqlite::open(&path).expect("opened"), &folder.path().join("backups")).await;
+    let record = |name: &str| Numbers { id: 1, rest: [(name.to_owned(), 1.5)].into() };
+    let error = koan.data::<Numbers>().upsert_many([record(SECRET)]).await.expect_err("no column").chain();
+    assert!(error.contains("Numbers") && error.contains("no column") && !error.contains(SECRET), "{error}");
+    koan.data::<Numbers>().upsert_many([record("known")]).await.expect("written");
+}

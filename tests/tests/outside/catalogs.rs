@@ -1,0 +1,242 @@
+//! Catalogs as years and people leave them: odd dates, unknown fields, folders and links where files are, very many manifests.
+
+use std::path::PathBuf;
+
+use koan_backup::SetName;
+use koan_backup::prelude::*;
+use koan_backup::{BackupId, Expectations, Retention};
+use koan_backup_tests::hand_clock::HandClock;
+use koan_backup_tests::scripted::Scripted;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Item {
+    id: i64,
+}
+
+struct Shop {
+    koan: Koan,
+    clock: HandClock,
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = HandClock::at(&jiff::Timestamp::now().to_string());
+        let koan = Self::over(folder.path().join("backups"), folder.path().join("state"), &clock).await;
+        Self { koan, clock, folder }
+    }
+
+    async fn over(storage: PathBuf, state: PathBuf, clock: &HandClock) -> Koan {
+        let database = Scripted::default();
+        database.put(&SetName::root(), &Item { id: 1 });
+        let builder = Koan::builder()
+            .only_registered()
+            .register::<Item>()
+            .provider("main", database)
+            .clock(clock.clone());
+        let builder =
+            builder.state_directory(state).storage("local", Storage::local(storage).expect("a folder"));
+        builder.build().await.expect("a context")
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("backups").join(path)
+    }
+
+    async fn backup(&self) -> BackupId {
+        self.clock.pass(24);
+        self.koan.backup("nightly").await.expect("a backup").id()
+    }
+
+    fn alter(&self, id: BackupId, alter: impl FnOnce(&mut serde_json::Value)) {
+        let path = self.path(&format!("manifests/{id}.json"));
+        let mut manifest = serde_json::from_slice(&std::fs::read(&path).expect("a manifest")).expect("JSON");
+        alter(&mut manifest);
+        std::fs::write(path, serde_json::to_vec(&manifest).expect("JSON")).expect("written");
+    }
+
+    async fn listed(&self) -> Vec<BackupId> {
+        self.koan.backups().await.expect("listed").into_iter().map(|manifest| manifest.id).collect()
+    }
+}
+
+#[tokio::test]
+async fn folders_links_and_devices_where_manifests_are_stop_nothing() {
+    let shop = Shop::new().await;
+    let (first, second) = (shop.backup().await, shop.backup().await);
+    let odd = |name: &str| shop.path(&format!("manifests/{name}.json"));
+    std::fs::create_dir(odd("01990000-0000-7000-8000-000000000001")).expect("a folder");
+    std::fs::write(odd("01990000-0000-7000-8000-000000000001").join("x"), "x").expect("written");
+    std::os::unix::fs::symlink("/nowhere", odd("01990000-0000-7000-8000-000000000002")).expect("a link");
+    std::os::unix::fs::symlink(
+        odd("01990000-0000-7000-8000-000000000003"),
+        odd("01990000-0000-7000-8000-000000000003"),
+    )
+    .expect("a link to itself");
+    std::os::unix::fs::symlink("/", odd("01990000-0000-7000-8000-000000000004")).expect("a link to a folder");
+    std::fs::create_dir(shop.path("archives/01990000-0000-7000-8000-000000000001.koan.zip"))
+        .expect("a folder");
+    std::os::unix::fs::symlink(
+        "/nowhere",
+        shop.path("archives/01990000-0000-7000-8000-000000000002.koan.zip"),
+    )
+    .expect("a link");
+    assert!(shop.listed().await.contains(&first));
+    shop.koan.restore("nightly").replace_existing().await.expect("restored");
+    assert_eq!(shop.koan.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(second));
+    // A link that cannot be followed may be a manifest.
+    let unreadable = shop.koan.catalog().unreadable().await.expect("listed");
+    assert_eq!(unreadable.len(), 1, "{unreadable:?}");
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    assert!(!health.is_healthy(), "{health:?}");
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(!ran.is_clean() && ran.profiles[0].failures.is_empty(), "{ran:?}");
+    let _ = shop.koan.catalog().recover().await.expect("ran");
+    assert!(shop.listed().await.contains(&second));
+    let _ = shop.koan.verify(second).await.expect("read").require_valid().expect("valid");
+}
+
+#[tokio::test]
+async fn a_manifest_with_fields_of_a_later_version_is_listed_and_kept() {
+    let shop = Shop::new().await;
+    let id = shop.backup().await;
+    shop.alter(id, |manifest| manifest["laterThing"] = serde_json::json!({"deep": [1, 2, {"x": null}]}));
+    assert_eq!(shop.listed().await, [id]);
+    let _ = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert_eq!(shop.listed().await, [id]);
+}
+
+#[tokio::test]
+async fn dates_at_the_ends_of_time_are_listed_and_nothing_panics() {
+    // The last two cannot be read as dates; their manifests are reported and kept.
+    for (date, is_readable) in [
+        ("1970-01-01T00:00:00Z", true),
+        ("2026-11-29T12:00:00+14:00", true),
+        ("9999-12-30T22:00:00Z", true),
+        ("9999-12-31T23:59:59Z", false),
+        ("-009999-01-01T00:00:00Z", false),
+    ] {
+        let shop = Shop::new().await;
+        let (first, second) = (shop.backup().await, shop.backup().await);
+        shop.alter(first, |manifest| {
+            for name in ["createdAt", "completedAt", "startedAt"] {
+                if manifest.get(name).is_some() {
+                    manifest[name] = date.into();
+                }
+            }
+        });
+        assert_eq!(
+            shop.koan.catalog().unreadable().await.expect("listed").len(),
+            usize::from(!is_readable),
+            "{date}"
+        );
+        let day = std::time::Duration::from_secs(86_400);
+        shop.koan
+            .catalog()
+            .health(&Expectations::new().every(day).verified_within(day))
+            .await
+            .expect("looked at");
+        shop.koan.catalog().statistics().await.expect("counted");
+        for age in [std::time::Duration::MAX, std::time::Duration::ZERO] {
+            shop.koan.catalog().query().last(age).await.expect("queried");
+        }
+        shop.koan.catalog().recent(u32::MAX).await.expect("queried");
+        let retention = || Retention::new().keep_last(1).daily(1).weekly(1).monthly(1);
+        // A backup of the future refuses a plan, which a report says.
+        drop(shop.koan.retention(retention()).plan().await);
+        let _ = shop.koan.maintenance().retention(retention()).await.expect("ran");
+        assert!(shop.listed().await.contains(&second), "{date}");
+    }
+}
+
+#[tokio::test]
+async fn an_archive_renamed_by_hand_is_neither_removed_nor_taken_for_another() {
+    let shop = Shop::new().await;
+    let ids = [shop.backup().await, shop.backup().await, shop.backup().await];
+    let archive = |id: BackupId| {
+        let text = std::fs::read_to_string(shop.path(&format!("manifests/{id}.json"))).expect("a manifest");
+        let manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        shop.path(manifest["archive"]["file"].as_str().expect("a path"))
+    };
+    let old = archive(ids[2]);
+    let new = old.with_file_name("saved by Ann.koan.zip");
+    std::fs::rename(&old, &new).expect("renamed");
+    shop.clock.pass(24 * 30);
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(!ran.is_clean(), "{ran:?}");
+    assert!(new.is_file(), "{ran:?}");
+    // The newest that verifies stays.
+    assert!(shop.listed().await.contains(&ids[1]), "{ran:?}");
+    let recovered = shop.koan.catalog().recover().await.expect("ran");
+    assert!(recovered.archives.len() == 1 && new.is_file(), "{recovered:?}");
+    assert!(format!("{recovered:?}").contains("is listed already"), "{recovered:?}");
+    // The remedy that it names is one.
+    std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[2]))).expect("moved away");
+    let _ = shop.koan.catalog().recover().await.expect("ran");
+    let _ = shop.koan.verify(ids[2]).await.expect("read").require_valid().expect("valid");
+}
+
+#[tokio::test]
+async fn a_profile_that_is_a_link_or_is_named_twice_is_one_profile() {
+    let shop = Shop::new().await;
+    let id = shop.backup().await;
+    let link = shop.folder.path().join("link");
+    std::os::unix::fs::symlink(shop.folder.path().join("backups"), &link).expect("a link");
+    let linked = Shop::over(link.clone(), shop.folder.path().join("state"), &shop.clock).await;
+    assert_eq!(linked.backups().await.expect("listed").len(), 1);
+    linked.restore(id).await.expect("restored");
+    let database = Scripted::default();
+    database.put(&SetName::root(), &Item { id: 1 });
+    let twice = Koan::builder()
+        .only_registered()
+        .register::<Item>()
+        .provider("main", database)
+        .clock(shop.clock.clone())
+        .state_directory(shop.folder.path().join("state"))
+        .storage("one", Storage::local(shop.folder.path().join("backups")).expect("a folder"))
+        .storage("two", Storage::local(&link).expect("a folder"))
+        .build()
+        .await
+        .expect("a context");
+    let error = twice.copy(id).from_profile("one").to_profile("two").await.expect_err("no second copy");
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
+    assert!(error.to_string().contains("are the same place"), "{error}");
+    let _ = twice.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let _ = twice.verify(id).await.expect("read").require_valid().expect("valid");
+}
+
+#[tokio::test]
+async fn a_profile_within_another_keeps_its_backups() {
+    let shop = Shop::new().await;
+    let outer = shop.backup().await;
+    for place in ["inner", "archives/inner", "manifests"] {
+        let inner = Shop::over(shop.path(place), shop.folder.path().join("state"), &shop.clock).await;
+        let id = inner.backup("nightly").await.expect("a backup").id();
+        shop.clock.pass(24 * 60);
+        let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        assert!(ran.is_clean(), "{place}: {ran:?}");
+        let _ = inner.verify(id).await.expect(place).require_valid().expect(place);
+        let _ = inner.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        assert_eq!(shop.listed().await, [outer], "{place}");
+        let _ = shop.koan.verify(outer).await.expect(place).require_valid().expect(place);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_a_year_removes_nothing() {
+    let shop = Shop::new().await;
+    let ids = [shop.backup().await, shop.backup().await];
+    let now = jiff::Timestamp::now();
+    shop.clock.set(now - jiff::Span::new().hours(24 * 365));
+    let error =
+        shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect_err("the clock is wrong");
+    assert!(error.to_string().contains("clock"), "{error}");
+    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    assert!(!ran.is_clean(), "{ran:?}");
+    let mut listed = shop.listed().await;
+    listed.sort();
+    assert_eq!(listed, ids);
+}

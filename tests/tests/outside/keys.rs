@@ -1,0 +1,65 @@
+//! Keys of unusual types: they come back as they were spelled, and a second look finds nothing to do.
+
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Word {
+    id: String,
+    note: String,
+}
+
+/// A type, a key, the same key in another spelling or the same one, and another key.
+const KEYS: [(&str, &str, &str, &str); 17] = [
+    ("timestamptz", "2026-11-29 12:00:00+00", "2026-11-29 13:00:00+01", "infinity"),
+    ("timestamp", "0044-03-15 12:00:00 BC", "0044-03-15 12:00:00 BC", "294276-12-31 23:59:59"),
+    ("date", "0001-01-01 BC", "0001-01-01 BC", "5874897-12-31"),
+    ("inet", "10.0.0.1", "10.0.0.1/32", "10.0.0.1/24"),
+    ("macaddr", "08:00:2b:01:02:03", "08-00-2B-01-02-03", "08:00:2b:01:02:04"),
+    ("numeric", "NaN", "NaN", "Infinity"),
+    ("bit varying(20)", "", "", "0"),
+    ("money", "1.00", "$1", "-1,000.50"),
+    ("numeric[]", "{1.0}", "{1.00}", "{2}"),
+    ("float8[]", "{-0}", "{0}", "{NaN}"),
+    ("interval[]", "{24:00:00}", "{1 day}", "{2 days}"),
+    ("bpchar[]", "{\"ab\"}", "{\"ab \"}", "{b}"),
+    ("jsonb", "{\"a\": 1.0}", "{\"a\": 1.00}", "{\"a\": 2}"),
+    ("numrange", "[1.0,2.0)", "[1.00,2.00)", "empty"),
+    ("nummultirange", "{[1.0,2.0)}", "{[1.00,2.00)}", "{}"),
+    ("posnum", "1.0", "1.00", "2"),
+    ("pair", "(1.0,a)", "(1.00,a)", "(,)"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_unusual_types_are_matched_by_the_types_equality_and_written_as_the_archive_has_them() {
+    let server = Server::start();
+    server.sql("CREATE DOMAIN posnum AS numeric; CREATE TYPE pair AS (n numeric, t text)");
+    for (kind, first, spelled, other) in KEYS {
+        server.sql(&format!(
+            "DROP TABLE IF EXISTS word; CREATE TABLE word (id {kind} PRIMARY KEY, note text NOT NULL);
+             INSERT INTO word VALUES ('{first}', 'one'), ('{other}', 'two')"
+        ));
+        let database = Postgres::connect(server.address()).expect("an address");
+        let builder = Koan::builder().only_registered().provider("main", database).register::<Word>();
+        let koan = builder.storage("local", Storage::memory()).build().await.expect(kind);
+        koan.backup("nightly").await.expect(kind);
+        let rows = "SELECT id::text, note FROM word ORDER BY note";
+        let whole = server.sql(rows);
+        for replaces in [false, true] {
+            server.sql(&format!(
+                "UPDATE word SET id = '{spelled}' WHERE note = 'one'; DELETE FROM word WHERE note = 'two'"
+            ));
+            let restore = || match replaces {
+                true => koan.restore("nightly").replace_existing(),
+                false => koan.restore("nightly"),
+            };
+            let dry = restore().dry_run().await.expect(kind).counts();
+            assert_eq!((dry.inserted, dry.updated + dry.unchanged), (1, 1), "{kind}");
+            assert_eq!(restore().await.expect(kind).counts(), dry, "{kind}");
+            assert_eq!(server.sql(rows), whole, "{kind}");
+            assert_eq!(restore().dry_run().await.expect(kind).counts().unchanged, 2, "{kind}");
+        }
+    }
+}

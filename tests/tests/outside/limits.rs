@@ -1,0 +1,70 @@
+//! Limits and selections at their ends: no time, a century, nothing that matches.
+
+use std::time::Duration;
+
+use koan_backup::Memory;
+use koan_backup::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Item {
+    id: i64,
+}
+
+async fn koan() -> Koan {
+    let builder = Koan::builder().only_registered().register::<Item>().provider("postgres", Memory::new());
+    let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+    koan.data::<Item>().upsert_many([Item { id: 1 }, Item { id: 2 }]).await.expect("saved");
+    koan
+}
+
+#[tokio::test]
+async fn no_time_at_all_fails_by_the_limit_and_a_century_or_more_limits_nothing() {
+    let koan = koan().await;
+    let error = koan.backup("nightly").timeout(Duration::ZERO).await.expect_err("no time");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    for long in [Duration::from_secs(3_155_760_000), Duration::from_secs(u64::MAX), Duration::MAX] {
+        koan.backup("nightly").timeout(long).await.expect("a backup");
+        koan.restore("nightly").timeout(long).await.expect("restored");
+    }
+    let error = koan.restore("nightly").timeout(Duration::ZERO).await.expect_err("no time");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_selection_that_matches_nothing_is_refused_and_names_what_there_is() {
+    let koan = koan().await;
+    koan.backup("nightly").await.expect("a backup");
+    for error in [
+        koan.backup("nightly").providers(["mysql"]).await.expect_err("no such provider"),
+        koan.backup("nightly").exclude_providers(["postgres"]).await.expect_err("none is left"),
+        koan.backup("nightly").filter(|_| false).await.expect_err("none is left"),
+        koan.restore("nightly").providers(["mysql"]).await.expect_err("no such provider"),
+        koan.restore("nightly").exclude_providers(["memory"]).await.expect_err("none is left"),
+    ] {
+        assert!([ErrorKind::NotFound, ErrorKind::Configuration].contains(&error.kind()), "{error:?}");
+    }
+    // The name of a provider that is the kind of another one means both.
+    koan.backup("nightly").providers(["postgres"]).await.expect("by its name");
+    koan.backup("nightly").providers(["memory"]).await.expect("by its kind");
+    let error = koan.restore("latest").set("absent").await.expect_err("no such set");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+}
+
+#[tokio::test]
+async fn odd_sizes_of_batches_and_numbers_of_readers_change_nothing() {
+    let koan = koan().await;
+    for (size, readers) in [(0, 0), (1, 1), (usize::MAX, usize::MAX)] {
+        let backup = koan.backup("nightly").batch_size(size).max_concurrency(readers).await;
+        match backup {
+            Ok(backup) => assert_eq!(backup.manifest().entities[0].item_count, 2),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Configuration, "{size} {readers}: {error:?}"),
+        }
+        let _ = koan.backup("whole").await.expect("a backup");
+        match koan.restore("whole").batch_size(size).max_concurrency(readers).await {
+            Ok(report) => assert_eq!(report.record_count(), 2),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Configuration, "{size} {readers}: {error:?}"),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Tables whose rows PostgreSQL lets nobody change: that is said before a restore, with the remedy.
+
+use koan_backup::prelude::*;
+use koan_backup::{Severity, ViabilityReport};
+use koan_backup_tests::postgres::Server;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Item {
+    id: i64,
+    name: String,
+}
+
+const ROWS: &str = "INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'c');";
+const PLAIN: &str = "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);";
+
+async fn koan_of(server: &Server, tables: &str) -> Koan {
+    server.sql("DROP PUBLICATION IF EXISTS outbound; DROP TABLE IF EXISTS item CASCADE");
+    server.sql(&format!("{tables} {ROWS}"));
+    let database = Postgres::connect(server.address()).expect("an address");
+    let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
+    let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("UPDATE item SET name = 'x' WHERE id = 1; DELETE FROM item WHERE id = 2");
+    koan
+}
+
+fn told(report: &ViabilityReport) -> Option<Severity> {
+    let is_it =
+        |text: &str| text.contains("is published (`outbound`)") && text.contains("REPLICA IDENTITY FULL");
+    report.findings.iter().find(|found| is_it(&found.message)).map(|found| found.severity)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_remedy() {
+    let server = Server::start();
+    let publish = "CREATE PUBLICATION outbound FOR TABLE item";
+    for (table, publish) in [
+        ("CREATE TABLE item (id bigint NOT NULL UNIQUE, name text NOT NULL);", publish.to_owned()),
+        ("CREATE TABLE item (id bigint PRIMARY KEY DEFERRABLE, name text NOT NULL);", publish.to_owned()),
+        (PLAIN, format!("ALTER TABLE item REPLICA IDENTITY NOTHING; {publish}")),
+        (PLAIN, "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR ALL TABLES".to_owned()),
+        (PLAIN, "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR TABLES IN SCHEMA public".to_owned()),
+        (PLAIN, format!("{publish} WHERE (name <> 'secret')")),
+        (PLAIN, format!("{publish} (name)")),
+        (
+            "CREATE TABLE item (id bigint NOT NULL, name text NOT NULL) PARTITION BY RANGE (id);
+             CREATE TABLE item_low PARTITION OF item FOR VALUES FROM (0) TO (100);",
+            publish.to_owned(),
+        ),
+    ] {
+        let koan = koan_of(&server, table).await;
+        server.sql(&publish);
+        let before = server.sql("SELECT * FROM item ORDER BY id");
+        let found = koan.restore("nightly").viability().await.expect("assessed");
+        assert_eq!(told(&found), Some(Severity::Warning), "{publish}: {found:?}");
+        let error = koan.restore("nightly").await.expect_err("a row differs");
+        assert!(error.chain().contains("REPLICA IDENTITY FULL"), "{publish}: {}", error.chain());
+        let replaced = || koan.restore("nightly").replace_existing().level(RestoreLevel::Safe);
+        let found = replaced().viability().await.expect("assessed");
+        assert_eq!(told(&found), Some(Severity::Error), "{publish}: {found:?}");
+        replaced().await.expect_err("rows cannot be deleted");
+        assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), before);
+        // Records that are missing can be inserted all the same.
+        koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
+        if publish.ends_with("(name)") {
+            server.sql("ALTER PUBLICATION outbound DROP TABLE item");
+        }
+        // The remedy is one.
+        let full = "ALTER TABLE item REPLICA IDENTITY FULL";
+        server.sql(full);
+        if table.contains("PARTITION") {
+            server.sql(&full.replace("item", "item_low"));
+        }
+        assert_eq!(told(&replaced().viability().await.expect("assessed")), None, "{publish}");
+        let done = koan.restore("nightly").await.expect("restored").counts();
+        assert_eq!((done.updated, done.unchanged), (1, 2), "{publish}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_table_whose_rows_can_be_identified_is_no_finding() {
+    let server = Server::start();
+    for publish in [
+        "CREATE PUBLICATION outbound FOR TABLE item",
+        "CREATE PUBLICATION outbound FOR ALL TABLES",
+        "CREATE PUBLICATION outbound FOR TABLE item (id) WHERE (id > 0)",
+        "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR TABLE item WITH (publish = 'insert, truncate')",
+        "ALTER TABLE item ADD UNIQUE (name); ALTER TABLE item REPLICA IDENTITY USING INDEX item_name_key; CREATE PUBLICATION outbound \
+         FOR TABLE item WHERE (name <> 'secret')",
+    ] {
+        let koan = koan_of(&server, PLAIN).await;
+        server.sql(publish);
+        for replaces in [false, true] {
+            let restore = || match replaces {
+                true => koan.restore("nightly").replace_existing().level(RestoreLevel::Safe),
+                false => koan.restore("nightly"),
+            };
+            let found = restore().viability().await.expect("assessed");
+            assert!(found.is_viable() && told(&found).is_none(), "{publish}: {found:?}");
+            restore().await.expect(publish);
+            assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_on_a_server_that_cannot_be_written_is_reported() {
+    let server = Server::start();
+    server.sql("CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw");
+    let koan = koan_of(
+        &server,
+        "CREATE TABLE item (id bigint NOT NULL, name text NOT NULL) PARTITION BY RANGE (id);
+         CREATE TABLE item_low PARTITION OF item FOR VALUES FROM (0) TO (100);
+         CREATE FOREIGN TABLE item_far PARTITION OF item FOR VALUES FROM (100) TO (200) SERVER files OPTIONS (filename '/dev/null');",
+    )
+    .await;
+    let found = koan.restore("nightly").viability().await.expect("assessed");
+    assert!(found.findings.iter().any(|found| found.message.contains("`item_far`")), "{found:?}");
+    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
+    assert!(!found.is_viable(), "{found:?}");
+    server.sql("ALTER TABLE item DETACH PARTITION item_far");
+    koan.restore("nightly").replace_existing().await.expect("restored");
+    assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
+}

@@ -1,0 +1,172 @@
+//! No password is in an error, a debug text or a log, however the address is written.
+
+use std::sync::{Arc, Mutex};
+
+use koan_backup::prelude::*;
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Item {
+    id: i64,
+    name: String,
+}
+
+/// All that is logged by koan on this thread, whatever its level.
+#[derive(Clone, Default)]
+struct Trace(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Trace {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("a lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Trace {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+const SECRET: &str = "hunter2";
+
+fn addresses() -> Vec<String> {
+    let at = "127.0.0.1:1/test";
+    let mut all = vec![
+        format!("postgres://ann@{at}?password=x{SECRET}"),
+        format!("postgresql://ann:{SECRET}@{at}?sslmode=verify-full&sslrootcert=/nowhere"),
+        format!("host=127.0.0.1 port=1 user=ann password={SECRET}"),
+        format!("host=127.0.0.1 port=1 user=ann password='a {SECRET} \\' b' dbname=test"),
+        format!("host=127.0.0.1 port=1 user=ann password = {SECRET} nonsense=1"),
+        format!("host=127.0.0.1 port=one user=ann password={SECRET}"),
+        format!("host=127.0.0.1 port=1 user=ann password={SECRET} sslmode=odd"),
+        format!("postgres://ann:{SECRET}@no-such-host.invalid/test"),
+        format!("postgres://ann:{SECRET}@127.0.0.1:port/test"),
+        format!("postgres://ann:{SECRET}@127.0.0.1:1/test?sslmode={SECRET}"),
+        format!("postgres://ann:{SECRET}@127.0.0.1:1/test?nonsense={SECRET}"),
+        format!("postgres://ann:{SECRET}@127.0.0.1:1/test?connect_timeout={SECRET}"),
+        format!("postgres://ann:{SECRET}@127.0.0.1:1,127.0.0.1:2/test"),
+        format!("postgres://ann:{SECRET}@/test"),
+        format!("postgres:ann:{SECRET}@{at}"),
+        format!("mysql://ann:{SECRET}@{at}"),
+        format!("ann:{SECRET}@{at}"),
+        format!(" postgres://ann:{SECRET}@{at}"),
+        format!("POSTGRES://ann:{SECRET}@{at}"),
+        format!("postgres://ann:%{SECRET}@{at}"),
+        format!("jdbc:postgresql://127.0.0.1:1/test?user=ann&password={SECRET}"),
+    ];
+    for mark in
+        ["@", ":", "/", "#", "%25", "%", " ", "?", "&", "=", "'", "\\", "[", "]", "\n", "é", "%40", "%2F"]
+    {
+        all.push(format!("postgres://ann:x{mark}{SECRET}@{at}"));
+        all.push(format!("postgres://ann:{SECRET}{mark}x@{at}"));
+    }
+    all
+}
+
+fn assert_none(place: &str, text: &str) {
+    assert!(!text.contains(SECRET), "{place}: {text}");
+}
+
+#[tokio::test]
+async fn a_password_is_shown_nowhere_however_the_address_is_written() {
+    let trace = Trace::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(trace.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (mut understood, mut wrong) = (0, Vec::new());
+    for address in addresses() {
+        let mut check = |place: &str, text: String| {
+            if text.contains(SECRET) {
+                wrong.push(format!("{address} {place}: {text}"));
+            }
+        };
+        let options = Postgres::options(address.clone()).schema("sales").ignore_table("x", "y");
+        check("options", format!("{options:?} {options:#?}"));
+        match options.connect() {
+            Err(error) => check("not understood", format!("{error} {error:?} {}", error.chain())),
+            Ok(database) => {
+                understood += 1;
+                check("provider", format!("{database:?}"));
+                let builder = Koan::builder().only_registered().register::<Item>().provider("main", database);
+                let builder = builder.storage("local", Storage::memory());
+                check("builder", format!("{builder:?}"));
+                match builder.build().await {
+                    Err(error) => check("start", format!("{error} {error:?} {}", error.chain())),
+                    Ok(koan) => {
+                        check("koan", format!("{koan:?} {:?}", koan.inventory()));
+                        let error = koan.backup("nightly").await.expect_err("nobody listens");
+                        check("backup", format!("{error} {error:?} {}", error.chain()));
+                        for manifest in koan.backups().await.expect("listed") {
+                            check("manifest", serde_json::to_string(&manifest).expect("JSON"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(understood > 10, "{understood}");
+    assert_none("the log", &String::from_utf8_lossy(&trace.0.lock().expect("a lock")));
+}
+
+#[test]
+fn a_key_of_a_store_is_shown_nowhere_however_it_is_given() {
+    let urls = [
+        format!("s3://AKIA:{SECRET}@bucket/shop"),
+        format!("s3://bucket/shop?secret_access_key={SECRET}"),
+        format!("s3://bucket:{SECRET}/shop"),
+        format!("https://ann:{SECRET}@bucket.s3.example.org/shop"),
+        format!("az://container/shop?sig={SECRET}"),
+        format!("abfss://container:{SECRET}@account.dfs.core.windows.net/shop"),
+        format!("gs://{SECRET}@bucket/shop"),
+        format!("ftp://ann:{SECRET}@example.org/shop"),
+        format!("memory://ann:{SECRET}@x"),
+    ];
+    for url in urls {
+        let show = |built: Result<Storage, Error>| match built {
+            Ok(storage) => format!("{storage:?} {}", storage.location()),
+            Err(error) => format!("{error} {error:?} {}", error.chain()),
+        };
+        assert_none(&url, &show(Storage::url(url.clone())));
+        assert_none(&url, &format!("{:?}", Storage::options(url.clone())));
+    }
+    for (name, value) in [
+        ("secret_access_key", SECRET.to_owned()),
+        ("aws_session_token", SECRET.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
+        ("endpoint", format!("https://ann:{SECRET}@store.example.org")),
+        ("proxy_url", format!("http://ann:{SECRET}@proxy.example.org")),
+        ("account_key", SECRET.to_owned()),
+        ("sas_key", format!("sv=1&sig={SECRET}")),
+        ("service_account_key", format!("{{\"private_key\": \"{SECRET}\"}}")),
+        ("nonsense", SECRET.to_owned()),
+        ("allow_http", SECRET.to_owned()),
+        ("checksum_algorithm", SECRET.to_owned()),
+    ] {
+        for url in ["s3://bucket/shop", "az://container/shop", "gs://bucket/shop"] {
+            let options = Storage::options(url).without_environment().option(name, value.clone());
+            // A value that is an option's own name for something is no secret, and may be shown where it is refused.
+            let is_secret = !["nonsense", "allow_http", "checksum_algorithm"].contains(&name);
+            let shown = format!("{options:?}");
+            let opened = match options.open() {
+                Ok(storage) => format!("{storage:?} {}", storage.location()),
+                Err(error) => format!("{error} {error:?} {}", error.chain()),
+            };
+            if is_secret {
+                assert_none(name, &format!("{shown} {opened}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! JSON `null` and NULL, for which a record holds the same `null`: both come back as they were.
+
+use age::secrecy::ExposeSecret as _;
+use koan_backup::prelude::*;
+use koan_backup_tests::postgres::{Server, installed_versions};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::rig::koan;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Part {
+    word: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Mixed {
+    id: i64,
+    json: Option<Json>,
+    jsonb: Option<Json>,
+    part: Option<Part>,
+    checked: Option<Json>,
+    words: Option<Json>,
+    list: Option<Vec<Option<Json>>>,
+    parts: Vec<Option<Part>>,
+    plain: Option<Json>,
+}
+
+const TABLE: &str = "CREATE DOMAIN checked AS jsonb CHECK (VALUE <> '0');
+    CREATE TABLE mixed (id bigint PRIMARY KEY, json json, jsonb jsonb, part jsonb, checked checked, words text, list jsonb[],
+        parts json[] NOT NULL DEFAULT '{}', plain jsonb)";
+
+const ROWS: &str = r#"INSERT INTO mixed VALUES
+    (1, NULL, 'null', NULL, NULL, 'null', '{"null",NULL,"1"}', '{}', NULL),
+    (2, 'null', NULL, 'null', 'null', NULL, '{NULL,"null"}', '{"null",NULL}', NULL),
+    (3, '[null]', '{"a": null}', '{"word": null}', '[]', '7', NULL, '{NULL,"{\"word\":null}","null"}', '1'),
+    (4, NULL, 'null', 'null', NULL, 'null', '{}', '{NULL}', '2'),
+    (5, NULL, NULL, NULL, 'null', NULL, '{"null","null",NULL,NULL,"null","[null]"}', '{}', NULL),
+    (6, 'null', 'null', 'null', 'null', 'null', '{NULL,NULL}', '{"null"}', '[null]')"#;
+
+async fn check(server: &Server, koan: &Koan, name: &str) {
+    let dump = || server.sql("SELECT x::text FROM mixed x ORDER BY id");
+    let before = dump();
+    let dry = koan.restore(name).dry_run().await.expect("compared");
+    assert_eq!(dry.entities[0].counts.unchanged, dry.entities[0].records);
+    server.sql("DELETE FROM mixed WHERE id IN (2, 5); UPDATE mixed SET json = '1', jsonb = NULL, list = '{}' WHERE id IN (1, 6)");
+    koan.restore(name).await.expect("restored");
+    assert_eq!(dump(), before, "merged");
+    server.sql("UPDATE mixed SET jsonb = CASE WHEN jsonb IS NULL THEN 'null' ELSE jsonb END");
+    koan.restore(name).replace_existing().await.expect("restored");
+    assert_eq!(dump(), before, "replaced");
+    server.sql("TRUNCATE mixed");
+    koan.restore(name).batch_size(2).await.expect("restored");
+    assert_eq!(dump(), before, "into an empty table");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_and_json_null_in_one_column_come_back_as_each_was() {
+    for version in installed_versions() {
+        let server = Server::of_version(version);
+        server.sql(TABLE);
+        server.sql(ROWS);
+        let koan = koan(&server, |builder| builder.register::<Mixed>()).await;
+        let backup = koan.backup("mixed").await.expect("a backup");
+        assert_eq!(backup.warnings(), [] as [String; 0]);
+        check(&server, &koan, "mixed").await;
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+struct Document {
+    id: i64,
+    json: Option<Json>,
+    jsonb: Option<Json>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_null_of_many_blocks_comes_back_in_both_forms_of_copy() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb);
+        INSERT INTO document SELECT i, CASE i % 3 WHEN 0 THEN 'null'::json WHEN 1 THEN NULL ELSE to_json(repeat('x', 90)) END,
+            CASE WHEN i * 7919 % 11 < 5 THEN 'null'::jsonb END FROM generate_series(1, 100000) i",
+    );
+    let koan = koan(&server, |builder| builder.register::<Document>()).await;
+    koan.backup("many").await.expect("a backup");
+    let hash = || server.sql("SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM document x");
+    let before = hash();
+    server.sql("TRUNCATE document");
+    koan.restore("many").batch_size(700).await.expect("restored");
+    assert_eq!(hash(), before);
+    server.sql("UPDATE document SET jsonb = CASE WHEN jsonb IS NULL THEN 'null'::jsonb END");
+    koan.restore("many").await.expect("restored");
+    assert_eq!(hash(), before);
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup(encrypt)]
+struct Sealed {
+    id: i64,
+    value: Option<Json>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nulls_of_an_encrypted_entity_are_recorded_with_what_is_encrypted() {
+    let server = Server::start();
+    server.sql("CREATE TABLE sealed (id bigint PRIMARY KEY, value jsonb); INSERT INTO sealed VALUES (1, NULL), (2, 'null'), (3, NULL)");
+    let identity = age::x25519::Identity::generate();
+    let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
+    let keys = Keys::text(identity.to_string().expose_secret());
+    let koan = koan(&server, |builder| builder.register::<Sealed>().encrypt_to(recipients).keys(keys)).await;
+    koan.backup("sealed").await.expect("a backup");
+    server.sql("TRUNCATE sealed");
+    koan.restore("sealed").await.expect("restored");
+    assert_eq!(
+        server.sql("SELECT string_agg(coalesce(value::text, '-'), '' ORDER BY id) FROM sealed"),
+        "-null-"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb NOT NULL);
+        INSERT INTO document VALUES (1, NULL, 'null'), (2, 'null', '1')",
+    );
+    let file = folder.path().join("other.db");
+    let sqlite = rusqlite::Connection::open(&file).expect("a database");
+    sqlite
+        .execute_batch("CREATE TABLE document (id INTEGER PRIMARY KEY, json TEXT, jsonb TEXT NOT NULL)")
+        .expect("a table");
+    let over = |builder: koan_backup::KoanBuilder| {
+        let storage = Storage::local(folder.path().join("backups")).expect("a directory");
+        builder.only_registered().register::<Document>().storage("local", storage)
+    };
+    let postgres =
+        over(Koan::builder()).provider("main", Postgres::connect(server.address()).expect("an address"));
+    let postgres = postgres.build().await.expect("a context");
+    let other = over(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
+    let other = other.build().await.expect("a context");
+    postgres.backup("from-postgres").await.expect("a backup");
+    let report = other.restore("from-postgres").await.expect("restored");
+    let lost = |report: &koan_backup::RestoreReport, column: &str| {
+        report.findings.iter().any(|finding| {
+            finding.severity == koan_backup::Severity::Warning
+                && finding
+                    .message
+                    .contains(&format!("column `{column}` of table `document` held JSON `null`"))
+        })
+    };
+    assert!(lost(&report, "json") && !lost(&report, "jsonb"), "{:?}", report.findings);
+    sqlite.execute_batch("UPDATE document SET json = 'null' WHERE id = 1").expect("changed");
+    other.backup("from-sqlite").await.expect("a backup");
+    let report = postgres.restore("from-sqlite").await.expect("restored");
+    assert!(lost(&report, "json"), "{:?}", report.findings);
+    let report = other.restore("from-sqlite").await.expect("restored");
+    assert!(!lost(&report, "json"), "{:?}", report.findings);
+}
