@@ -98,7 +98,7 @@ mod tests {
         for line in [
             r#"{"id":1,"title":"a","tags":["b","]}"],"digest":[1,255],"price":0.5,"meta":{"a":[1,{"b":"}"}]}}"#,
             r#"{"id":-1,"title":"a \"b\" \\ \n","digest":[],"price":null,"meta":null}"#,
-            r#"{"id":0,"title":"","tags":[],"digest":[0],"price":1e300,"meta":[]}"#,
+            r#"{"id":0,"title":"","tags":[],"digest":[0],"price":1e+300,"meta":[]}"#,
         ] {
             let record = decode::<Article>(line.as_bytes(), &schema()).expect("a line of the type");
             assert_eq!(extract(line), Some(record.values), "{line}");
