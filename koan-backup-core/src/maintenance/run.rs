@@ -87,7 +87,7 @@ async fn profile(
     };
     if options.verifies {
         let verified = verify_next(environment, storage, seen, cancel, &mut outcome.report);
-        let verified = until_cancelled(cancel, verified).await;
+        let verified = until_cancelled(cancel, Box::pin(verified)).await;
         outcome.note(Chore::Verification, verified).await?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;

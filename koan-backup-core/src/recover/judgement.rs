@@ -102,7 +102,9 @@ impl<'s, 'a> Judge<'s, 'a> {
             id,
             state,
         };
-        let found = match unlisted::inspect(self.storage, candidate, self.identities().await?).await? {
+        let found = match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?))
+            .await?
+        {
             Inspected::Gone => return Ok(Judgement::Gone),
             Inspected::Foreign => return Ok(Judgement::Foreign),
             Inspected::Incomplete => {
@@ -155,7 +157,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         let Some(candidate) = survey.archives.iter().find(|file| file.path.as_ref() == replacement) else {
             return Ok(false);
         };
-        match unlisted::inspect(self.storage, candidate, self.identities().await?).await? {
+        match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
             Inspected::Complete(found) if found.manifest.id == record.id => {
                 Ok(matches!(self.verified(candidate, &found).await?, Verified::Whole(_)))
             }
@@ -164,7 +166,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 
     async fn verifies(&self, listed: &StoredBackup<'_>) -> Result<bool> {
-        Ok(verify::problem(self.environment, listed, &self.options()).await?.is_none())
+        Ok(Box::pin(verify::problem(self.environment, listed, &self.options())).await?.is_none())
     }
 
     /// Verifies an archive by its own manifest.

@@ -246,7 +246,7 @@ async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
         };
         let found = refused(restore().viability().await.expect("looked at"));
         assert!(found.len() == 1 && found[0].contains("as the owner of"), "{found:?}");
-        restore_as_reported(|| restore()).await.expect_err("it would act");
+        restore_as_reported(restore).await.expect_err("it would act");
         assert_eq!(server.sql(ROWS), rows);
     }
     // Nothing looks beforehand here.
