@@ -1,4 +1,5 @@
-//! The shape of an entity: its fields, their logical types, and the form serde gives them.
+//! Describes entities: their fields, the logical types of the fields, and the forms in which serde writes
+//! them.
 
 mod known;
 mod order;
@@ -9,7 +10,7 @@ mod trace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub(crate) use known::of as known_type;
+pub(crate) use known::known_type;
 pub use order::{Unordered, unordered_with};
 pub(crate) use order::{first_difference, unordered};
 pub use sample::WireForm;
@@ -18,23 +19,23 @@ pub use sampled::{Refused, Sampler};
 pub use trace::{TraceError, Traced, Tracer};
 pub(crate) use trace::{trace, trace_field, trace_names, trace_with};
 
-/// What a field means, whatever database holds it.
+/// The meaning of a field, independent of the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 #[non_exhaustive]
 pub enum LogicalType {
     /// True or false.
     Bool,
-    /// A whole number.
+    /// An integer.
     Integer {
-        /// 8, 16, 32, 64 or 128.
+        /// The width: 8, 16, 32, 64 or 128.
         bits: u8,
-        /// Whether it can be negative.
+        /// Whether the integer can be negative.
         signed: bool,
     },
     /// A binary floating-point number.
     Float {
-        /// 32 or 64.
+        /// The width: 32 or 64.
         bits: u8,
     },
     /// A decimal number of any precision.
@@ -53,9 +54,9 @@ pub enum LogicalType {
     Date,
     /// A time of day.
     Time,
-    /// One of a list of names, possibly with content.
+    /// An enum: one of several variants, possibly with content.
     Enum {
-        /// The names as serde writes them.
+        /// The names of the variants as serde writes them.
         variants: Vec<String>,
     },
     /// A list.
@@ -64,92 +65,96 @@ pub enum LogicalType {
     Map,
     /// A nested structure.
     Struct {
-        /// Its fields as serde names them.
+        /// The names of the fields as serde writes them.
         fields: Vec<String>,
     },
-    /// Any JSON.
+    /// Any JSON value.
     Json,
 }
 
 impl LogicalType {
-    /// Whether a value of this type stands in a column as one plain value rather than as JSON text.
+    /// Returns whether a column holds a value of this type as a single value rather than as JSON text.
     pub fn is_scalar(&self) -> bool {
         !matches!(self, Self::List | Self::Map | Self::Struct { .. } | Self::Json)
     }
 }
 
-/// One field of an entity.
+/// A field of an entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FieldSchema {
-    /// The name serde gives it, which is its name in archives.
+    /// The name that serde writes, which is also the name in archives.
     pub name: String,
-    /// The column it is in, where that is not found by name.
+    /// The column of the field, if its name is not that of the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The type as the source code has it.
+    /// The type as written in the source code.
     pub rust_type: String,
-    /// What it means.
+    /// The logical type.
     pub logical: LogicalType,
-    /// How serde writes it.
+    /// The form in which serde writes the field.
     #[serde(default, skip_serializing_if = "WireForm::is_plain")]
     pub wire: WireForm,
-    /// Whether it can hold no value.
+    /// Whether the field can be NULL.
     pub nullable: bool,
-    /// Whether it is part of the key.
+    /// Whether the field is part of the key.
     pub key: bool,
-    /// Whether a record without it does not decode.
+    /// Whether a record without the field fails to decode.
     pub required: bool,
 }
 
-/// The fields of an entity, in the order serde writes them.
+/// The fields of an entity, in the order in which serde writes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntitySchema {
     /// The fields.
     pub fields: Vec<FieldSchema>,
-    /// Whether a flattened map takes up what is in no field.
+    /// Whether a flattened map holds the names that belong to no field.
     #[serde(default)]
     pub open: bool,
-    /// Whether the type is an enum, whose records hold the fields of one variant each.
+    /// Whether the type is an enum. Each record then has the fields of one variant.
     #[serde(default)]
     pub variants: bool,
 }
 
 impl FieldSchema {
-    /// Whether serde writes one value rather than a list or a structure. Bytes are a list of numbers where no other form was
-    /// asked for.
+    /// Returns whether serde writes the field as a single value rather than as a list or a structure. Bytes
+    /// in their plain form are a list of numbers.
     pub(crate) fn is_scalar(&self) -> bool {
         self.logical.is_scalar() && !(self.logical == LogicalType::Bytes && self.wire.is_plain())
     }
 }
 
 impl EntitySchema {
-    /// Whether each field of a record is text, a number of at most 64 bits, true, false or nothing in its line.
+    /// Returns whether each value of a line is text, a number of at most 64 bits, a boolean or `null`.
     pub(crate) fn is_of_scalars(&self) -> bool {
-        let is_huge = |field: &FieldSchema| matches!(field.logical, LogicalType::Integer { bits: 128, .. });
-        !self.open && !self.variants && self.fields.iter().all(|field| field.is_scalar() && !is_huge(field))
+        let is_128_bit =
+            |field: &FieldSchema| matches!(field.logical, LogicalType::Integer { bits: 128, .. });
+        !self.open
+            && !self.variants
+            && self.fields.iter().all(|field| field.is_scalar() && !is_128_bit(field))
     }
 
-    /// The index of a field by its serde name.
+    /// Returns the index of a field by its serde name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// The index of a field by its serde name, looked for at `expected` first.
+    /// Returns the index of a field by its serde name, looked for at the index `expected` first.
     pub(crate) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
-        let there = self.fields.get(expected).is_some_and(|field| field.name == name);
-        if there { Some(expected) } else { self.position(name) }
+        let is_expected = self.fields.get(expected).is_some_and(|field| field.name == name);
+        if is_expected { Some(expected) } else { self.position(name) }
     }
 
-    /// The fields that make up the key, in order of declaration.
+    /// Returns the key fields and their indexes, in the order of their declaration.
     pub fn key_fields(&self) -> impl Iterator<Item = (usize, &FieldSchema)> {
         self.fields.iter().enumerate().filter(|(_, field)| field.key)
     }
 
-    /// The same without the names of enum variants, which may be values of records.
+    /// Returns the schema without the names of enum variants, because they may be values of encrypted
+    /// records.
     pub(crate) fn without_variants(&self) -> Self {
         let mut schema = self.clone();
         for field in &mut schema.fields {
@@ -160,7 +165,8 @@ impl EntitySchema {
         schema
     }
 
-    /// `sha256:` and the hash of this schema as compact JSON: equal exactly when the shapes are.
+    /// Returns `sha256:` and the hash of the schema as compact JSON. Two schemas have the same fingerprint if
+    /// and only if they are equal.
     pub fn fingerprint(&self) -> String {
         let json = serde_json::to_vec(self).expect("a schema holds only names and enums");
         format!("sha256:{}", crate::digest::hex(&Sha256::digest(json)))

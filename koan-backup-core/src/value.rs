@@ -1,4 +1,4 @@
-//! What adapters speak: the value of a column or field.
+//! Values of columns and fields, as they pass between adapters and codecs.
 
 mod temporal;
 
@@ -8,14 +8,15 @@ use std::fmt;
 pub(crate) use temporal::TemporalText;
 pub use temporal::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp};
 
-/// A value of a column or field, borrowed from the database's buffer where it can be.
+/// A value of a column or field, borrowed from the buffer of the database if possible.
 ///
-/// An adapter gives the variant of the field's [logical type](crate::LogicalType); a decimal stays text, so that no
-/// digit is lost on the way. A date or time that is text in ISO 8601 already may be given as [`Value::Str`].
+/// An adapter returns the variant of the field's [logical type](crate::LogicalType). Decimals are text, so
+/// that no digit is lost. A date or time that the database stores as ISO 8601 text can be returned as
+/// [`Value::Str`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {
-    /// No value.
+    /// NULL.
     Null,
     /// True or false.
     Bool(bool),
@@ -23,9 +24,9 @@ pub enum Value<'a> {
     I64(i64),
     /// An unsigned integer beyond `i64::MAX`.
     U64(u64),
-    /// A floating-point number; an `f32` is widened, which is exact.
+    /// A floating-point number. An `f32` is widened, which is exact.
     F64(f64),
-    /// A decimal number as text, digit for digit; integers beyond 64 bits travel so too.
+    /// A decimal number as text, with all its digits; also an integer beyond 64 bits.
     Decimal(Cow<'a, str>),
     /// Text.
     Str(Cow<'a, str>),
@@ -33,7 +34,7 @@ pub enum Value<'a> {
     Bytes(Cow<'a, [u8]>),
     /// A UUID in network byte order.
     Uuid([u8; 16]),
-    /// An instant, with the offset from UTC that it was written with.
+    /// An instant, with the offset from UTC at which it was written.
     Timestamp(Timestamp),
     /// A date and time without offset.
     DateTime(DateTime),
@@ -41,12 +42,12 @@ pub enum Value<'a> {
     Date(Date),
     /// A time of day.
     Time(Time),
-    /// Any other structure, as JSON text.
+    /// A list, a map or any other structure, as JSON text.
     Json(Cow<'a, str>),
 }
 
 impl Value<'_> {
-    /// The same value, owning its content.
+    /// Returns the value with owned content.
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Self::Null => Value::Null,
@@ -66,7 +67,7 @@ impl Value<'_> {
         }
     }
 
-    /// The same value, borrowing its content.
+    /// Returns the value with borrowed content.
     pub(crate) fn borrowed(&self) -> Value<'_> {
         match self {
             Self::Decimal(v) => Value::Decimal(Cow::Borrowed(v)),
@@ -77,7 +78,7 @@ impl Value<'_> {
         }
     }
 
-    /// The text of a date or time; `None` of anything else.
+    /// Returns the text of a date or time, or `None` for any other value.
     pub(crate) fn temporal_text(&self) -> Option<TemporalText> {
         Some(match self {
             Self::Timestamp(v) => v.text(),
@@ -88,12 +89,12 @@ impl Value<'_> {
         })
     }
 
-    /// Whether this is [`Value::Null`].
+    /// Returns whether the value is [`Value::Null`].
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// What this is, for error texts: never the content.
+    /// Returns a description of the variant for error messages, without the content.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -113,7 +114,8 @@ impl Value<'_> {
     }
 }
 
-/// Shows a value as a key is shown in an error text: text is cut at 64 characters and escaped, bytes are counted.
+/// Displays a part of a key in error messages: text is escaped and cut after 64 characters, and of bytes only
+/// the length is shown.
 #[derive(Debug)]
 pub(crate) struct KeyText<'v, 'a>(pub(crate) &'v Value<'a>);
 

@@ -2,7 +2,7 @@
 //! that may work.
 
 use crate::archive::{CompressedBlock, Compressor, Sealing};
-use crate::codec::line_key;
+use crate::codec::key_of_line;
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,10 +19,10 @@ pub(super) fn encode(
     sealing: Sealing,
 ) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
-    let mut again = Vec::with_capacity(1024);
+    let mut written = Vec::with_capacity(1024);
     for line in chunk.unproven() {
-        entity.prove(line, &mut again).map_err(|error| {
-            let key = line_key::of(line, entity.schema()).unwrap_or_default();
+        entity.check_round_trip(line, &mut written).map_err(|error| {
+            let key = key_of_line(line, entity.schema()).unwrap_or_default();
             let key = entity.key_text(key.iter().map(|(name, value)| (name.as_str(), value)));
             Error::with_source(
                 ErrorKind::Record,

@@ -1,65 +1,63 @@
-//! A row of a database, and reading a type from it.
+//! Rows as adapters read them: values, and the fields that the values belong to.
 
-use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
-
-use super::error::RecordError;
-use super::plain::label;
-use super::value_reader::ValueReader;
+use super::token::quoted_name;
 use crate::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::value::Value;
 
-/// What one place in a row is: made once for a read, shared by all its rows.
+/// Describes one value of a row: the field that it belongs to.
 #[derive(Clone, Debug)]
 pub struct Slot {
     name: String,
-    /// The name as it stands in front of a value in a line.
-    label: Vec<u8>,
+    /// The name as it precedes the value in a line: as JSON text with a colon.
+    quoted_name: Vec<u8>,
     logical: LogicalType,
     wire: WireForm,
+    is_scalar: bool,
     key: bool,
-    /// Whether the parts of its JSON have types of their own; the parts at the top that have none are named.
-    typed_parts: Option<Vec<String>>,
+    /// The members of the JSON object that hold any JSON, if all other parts of the value have types of their
+    /// own.
+    untyped_members: Option<Vec<String>>,
 }
 
-/// What the parts of a JSON value are.
+/// Whether the parts of a JSON value have types, which determine whether a part is a number or text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Parts<'a> {
-    /// Any JSON.
+    /// Each part is any JSON.
     Any,
-    /// Each has a type of its own, which says whether it is a number or a text, but for the members that are named.
+    /// Each part has a type, except for the named members of the outer object.
     Typed(&'a [String]),
 }
 
-/// The places of a row, in the order of its values.
+/// Describes the values of a row, in their order. A read builds one projection and shares it among its rows.
 #[derive(Clone, Debug, Default)]
 pub struct Projection {
     slots: Vec<Slot>,
-    /// Rows hold the fields of one variant each, so values that are not there are left out.
+    /// Whether NULL values are left out, because each row holds the fields of one variant of an enum.
     omit_null: bool,
 }
 
-/// One row: a value for each place of its projection.
+/// A row: one value for each slot of its projection.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// What the values are.
+    /// The fields that the values belong to.
     pub projection: &'a Projection,
-    /// As many values as the projection has places.
+    /// The values, as many as the projection has slots.
     pub values: &'a [Value<'a>],
 }
 
 impl Slot {
-    /// The serde name of its field.
+    /// Returns the serde name of the field.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// Returns whether the parts of a JSON value have types.
     pub(super) fn parts(&self) -> Parts<'_> {
-        self.typed_parts.as_deref().map_or(Parts::Any, Parts::Typed)
+        self.untyped_members.as_deref().map_or(Parts::Any, Parts::Typed)
     }
 
-    pub(super) fn label(&self) -> &[u8] {
-        &self.label
+    pub(super) fn quoted_name(&self) -> &[u8] {
+        &self.quoted_name
     }
 
     pub(super) fn logical(&self) -> &LogicalType {
@@ -69,205 +67,136 @@ impl Slot {
     pub(super) fn wire(&self) -> WireForm {
         self.wire
     }
+
+    /// Returns whether serde writes the field as one value rather than as a list or a structure.
+    pub(super) fn is_scalar(&self) -> bool {
+        self.is_scalar
+    }
 }
 
 impl Projection {
-    /// No places yet, for rows of `schema`.
+    /// Creates a projection without slots, for rows of `schema`.
     pub fn new(schema: &EntitySchema) -> Self {
         Self { slots: Vec::new(), omit_null: schema.variants }
     }
 
-    /// A place for each field of `schema`, in order.
+    /// Creates a projection with a slot for each field of `schema`, in order.
     pub fn of(schema: &EntitySchema) -> Self {
         let mut projection = Self::new(schema);
         schema.fields.iter().for_each(|field| projection.field(field));
         projection
     }
 
-    /// Adds the place of a field.
+    /// Appends a slot for a field.
     pub fn field(&mut self, field: &FieldSchema) {
         self.slots.push(Slot {
             name: field.name.clone(),
-            label: label(&field.name),
+            quoted_name: quoted_name(&field.name),
             logical: field.logical.clone(),
             wire: field.wire,
+            is_scalar: field.is_scalar(),
             key: field.key,
-            typed_parts: None,
+            untyped_members: None,
         });
     }
 
-    /// Adds the place of a column that is in no field and that a flattened map takes up.
+    /// Appends a slot for a column that belongs to no field and goes into a flattened map.
     pub fn extra(&mut self, name: impl Into<String>) {
         let name = name.into();
         self.slots.push(Slot {
-            label: label(&name),
+            quoted_name: quoted_name(&name),
             name,
             logical: LogicalType::Json,
             wire: WireForm::Plain,
+            is_scalar: false,
             key: false,
-            typed_parts: None,
+            untyped_members: None,
         });
     }
 
-    /// Says of the place that was added last that the parts of its JSON have types of their own, as those of a composite type have:
-    /// a number and the same number as text are one value there, but for the members `untyped`, which hold any JSON.
+    /// Declares that the parts of the JSON in the last slot have types of their own, as those of a composite
+    /// database type: a number and its text are the same value, except in the members `untyped`, which hold
+    /// any JSON.
     pub fn typed_parts(&mut self, untyped: Vec<String>) {
         if let Some(slot) = self.slots.last_mut() {
-            slot.typed_parts = Some(untyped);
+            slot.untyped_members = Some(untyped);
         }
     }
 
-    /// Whether rows leave out values that are not there, so that no line tells them from what is none.
+    /// Returns whether rows leave out NULL values, so that a line does not distinguish them from fields of
+    /// other variants.
     pub(super) fn omits_null(&self) -> bool {
         self.omit_null
     }
 
-    /// The places.
+    /// Returns the slots in order.
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// The index of a place by its name, looked for at `expected` first.
+    /// Returns the index of a slot by its name, looked for at the index `expected` first.
     pub(super) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
-        let there = self.slots.get(expected).is_some_and(|slot| slot.name == name);
-        if there { Some(expected) } else { self.slots.iter().position(|slot| slot.name == name) }
+        let is_expected = self.slots.get(expected).is_some_and(|slot| slot.name == name);
+        if is_expected { Some(expected) } else { self.slots.iter().position(|slot| slot.name == name) }
     }
 
-    /// How many places there are.
+    /// Returns the number of slots.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is no place.
+    /// Returns whether there are no slots.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 }
 
 impl<'a> Row<'a> {
-    /// Reads a `T`: each value under the serde name of its field.
-    ///
-    /// # Errors
-    /// The row does not decode as `T`.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, RecordError> {
-        T::deserialize(RowReader { row: *self })
+    /// Returns the names and values after the first `count`. In the row of a record, the values after those
+    /// of the schema's fields are the entries of a flattened map.
+    pub fn behind(&self, count: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
+        let names = self.projection.slots.iter().map(|slot| slot.name.as_str());
+        names.zip(self.values).skip(count)
     }
 
-    /// What stands behind the first `places`, by name: in a record, what a flattened map holds besides the fields of its schema.
-    pub fn behind(&self, places: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
-        let slots = self.projection.slots.iter().map(|slot| slot.name.as_str());
-        slots.zip(self.values).skip(places)
-    }
-
-    /// The names of the values that are JSON text which does not stand in `line` as it is.
+    /// Returns the names of the JSON values whose text `line` does not contain unchanged.
     pub(crate) fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
-        let places = self.projection.slots.iter().zip(self.values);
-        places.filter_map(move |(slot, value)| match value {
+        self.slots_and_values().filter_map(move |(slot, value)| match value {
             Value::Json(text) => {
-                let written = [&slot.label, text.as_bytes()].concat();
-                memchr::memmem::find(line, &written).is_none().then_some(slot.name.as_str())
+                let unchanged = [&slot.quoted_name, text.as_bytes()].concat();
+                memchr::memmem::find(line, &unchanged).is_none().then_some(slot.name.as_str())
             }
             _ => None,
         })
     }
 
-    /// The place that has the most bytes, by name, and how many they are.
+    /// Returns the name and the size in bytes of the largest value.
     pub(crate) fn largest(&self) -> Option<(String, usize)> {
-        let places = self.projection.slots.iter().zip(self.values);
-        let sizes = places.map(|(slot, value)| (slot.name.clone(), size(value)));
+        let sizes = self.slots_and_values().map(|(slot, value)| (slot.name.clone(), size_bytes(value)));
         sizes.max_by_key(|(_, bytes)| *bytes)
     }
 
-    /// The values of the key.
+    /// Returns the values of the key.
     pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
         self.key_parts().map(|(_, value)| value)
     }
 
-    /// The key by the names of its fields.
+    /// Returns the names and values of the key.
     pub(crate) fn key_parts(&self) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
-        let places = self.projection.slots.iter().zip(self.values);
-        places.filter(|(slot, _)| slot.key).map(|(slot, value)| (slot.name.as_str(), value))
+        let key = self.slots_and_values().filter(|(slot, _)| slot.key);
+        key.map(|(slot, value)| (slot.name.as_str(), value))
+    }
+
+    fn slots_and_values(&self) -> impl Iterator<Item = (&'a Slot, &'a Value<'a>)> + use<'a> {
+        self.projection.slots.iter().zip(self.values)
     }
 }
 
-/// The bytes of a value that can have many.
-fn size(value: &Value<'_>) -> usize {
+/// Returns the length of a value that can be large, and 0 for any other.
+fn size_bytes(value: &Value<'_>) -> usize {
     match value {
         Value::Str(text) | Value::Json(text) | Value::Decimal(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         _ => 0,
-    }
-}
-
-struct RowReader<'a> {
-    row: Row<'a>,
-}
-
-impl<'de> Deserializer<'de> for RowReader<'de> {
-    type Error = RecordError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RecordError> {
-        visitor.visit_map(RowMap { row: self.row, next: 0, is_at_value: false })
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RecordError> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, RecordError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-struct RowMap<'a> {
-    row: Row<'a>,
-    next: usize,
-    is_at_value: bool,
-}
-
-impl RowMap<'_> {
-    /// A type that asks for names only would be told the first one for ever.
-    fn lost() -> RecordError {
-        RecordError::new("its type asks for a name or a value out of turn")
-    }
-}
-
-impl<'de> MapAccess<'de> for RowMap<'de> {
-    type Error = RecordError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, RecordError> {
-        let Row { projection, values } = self.row;
-        if std::mem::replace(&mut self.is_at_value, true) {
-            return Err(Self::lost());
-        }
-        while projection.omit_null && values.get(self.next).is_some_and(Value::is_null) {
-            self.next += 1;
-        }
-        match projection.slots.get(self.next) {
-            Some(slot) => seed.deserialize(StrDeserializer::new(&slot.name)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, RecordError> {
-        let Row { projection, values } = self.row;
-        if !std::mem::take(&mut self.is_at_value) {
-            return Err(Self::lost());
-        }
-        let (Some(slot), Some(value)) = (projection.slots.get(self.next), values.get(self.next)) else {
-            return Err(RecordError::new("the row has fewer values than its projection has places"));
-        };
-        self.next += 1;
-        let reader = ValueReader { value, logical: &slot.logical, wire: slot.wire };
-        seed.deserialize(reader).map_err(|error| error.explained(value).within(&slot.name))
     }
 }

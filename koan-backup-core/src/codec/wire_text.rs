@@ -1,12 +1,12 @@
-//! The forms in which serde writes times and bytes, written and read.
+//! Writes and reads the forms in which serde writes temporal values and bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use crate::schema::WireForm;
-use crate::value::{Date, DateTime, Time, Timestamp};
+use crate::schema::{LogicalType, WireForm};
+use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// Bytes as the text of a form; `None` for forms that are no text.
+/// Returns bytes as text, or `None` if the form is not text.
 pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
     Some(match wire {
         WireForm::Base64 => STANDARD.encode(bytes),
@@ -19,7 +19,7 @@ pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
     })
 }
 
-/// The bytes behind the text of a form.
+/// Returns the bytes that a text encodes, or `None` if it is invalid or the form is not text.
 pub(super) fn decode_bytes(text: &str, wire: WireForm) -> Option<Vec<u8>> {
     match wire {
         WireForm::Base64 => STANDARD.decode(text).ok(),
@@ -34,8 +34,8 @@ pub(super) fn decode_bytes(text: &str, wire: WireForm) -> Option<Vec<u8>> {
     }
 }
 
-/// How many nanoseconds one unit of a Unix form is; `None` for other forms.
-pub(super) fn unix_unit(wire: WireForm) -> Option<i128> {
+/// Returns the nanoseconds of one unit of a Unix form, or `None` for other forms.
+pub(super) fn unix_unit_nanos(wire: WireForm) -> Option<i128> {
     match wire {
         WireForm::UnixSeconds => Some(1_000_000_000),
         WireForm::UnixMillis => Some(1_000_000),
@@ -45,23 +45,23 @@ pub(super) fn unix_unit(wire: WireForm) -> Option<i128> {
     }
 }
 
-/// A date as the crate `time` writes it: `2009-08-07`.
+/// Returns a date as the crate `time` writes it: `2009-08-07`.
 pub(super) fn time_date(date: Date) -> String {
     date.to_string()
 }
 
-/// A time of day as the crate `time` writes it: at least one fraction digit.
+/// Returns a time of day as the crate `time` writes it: with at least one fraction digit, `06:05:04.0`.
 pub(super) fn time_time(time: Time) -> String {
-    let text = format!("{}:{}", time.hour, rest_of(time));
+    let text = format!("{}:{}", time.hour, minutes_and_seconds(time));
     if time.hour < 10 { format!("0{text}") } else { text }
 }
 
-/// A date and time as the crate `time` writes them.
+/// Returns a date and time as the crate `time` writes them: `2009-08-07 06:05:04.0`.
 pub(super) fn time_date_time(value: DateTime) -> String {
     format!("{} {}", time_date(value.date), time_time(value.time))
 }
 
-/// An instant as the crate `time` writes it: `2009-08-07 06:05:04.0 +00:00:00`.
+/// Returns an instant as the crate `time` writes it: `2009-08-07 06:05:04.0 +00:00:00`.
 pub(super) fn time_timestamp(value: Timestamp) -> String {
     let sign = if value.offset_seconds < 0 { '-' } else { '+' };
     let offset = value.offset_seconds.unsigned_abs();
@@ -74,8 +74,19 @@ pub(super) fn time_timestamp(value: Timestamp) -> String {
     )
 }
 
-/// Reads an instant as the crate `time` writes it.
-pub(super) fn parse_time_timestamp(text: &str) -> Option<Timestamp> {
+/// Reads a temporal value in the text form of the crate `time`.
+pub(super) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value<'static>> {
+    Some(match logical {
+        LogicalType::Timestamp => Value::Timestamp(parse_time_timestamp(text)?),
+        LogicalType::DateTime => Value::DateTime(DateTime::parse(text)?.0),
+        LogicalType::Date => Value::Date(Date::parse(text)?.0),
+        LogicalType::Time => Value::Time(Time::parse(text)?.0),
+        _ => return None,
+    })
+}
+
+/// Reads an instant in the text form of the crate `time`.
+fn parse_time_timestamp(text: &str) -> Option<Timestamp> {
     let (local, offset) = text.rsplit_once(' ')?;
     let (local, _) = DateTime::parse(local)?;
     let (sign, offset) = match offset.split_at_checked(1)? {
@@ -90,32 +101,33 @@ pub(super) fn parse_time_timestamp(text: &str) -> Option<Timestamp> {
     Some(Timestamp { local, offset_seconds: seconds.checked_mul(sign)? })
 }
 
-fn rest_of(time: Time) -> String {
+/// Returns minutes and seconds, with at least one fraction digit.
+fn minutes_and_seconds(time: Time) -> String {
     let text = time.to_string();
     let rest = text.split_once(':').map_or("", |(_, rest)| rest).to_owned();
     if rest.contains('.') { rest } else { format!("{rest}.0") }
 }
 
-/// The parts of the list forms of the crate `time`.
+/// The list forms of the crate `time`.
 pub(super) mod list {
     use super::{Date, DateTime, Time, Timestamp};
 
-    /// Year and day of the year.
+    /// Returns the year and the day of the year.
     pub(crate) fn date(value: Date) -> Vec<i32> {
         vec![i32::from(value.year), i32::from(value.ordinal())]
     }
 
-    /// Hour, minute, second, nanosecond.
+    /// Returns hour, minute, second and nanosecond.
     pub(crate) fn time(value: Time) -> Vec<i32> {
         vec![i32::from(value.hour), i32::from(value.minute), i32::from(value.second), value.nanosecond]
     }
 
-    /// Date, then time.
+    /// Returns the parts of the date and of the time.
     pub(crate) fn date_time(value: DateTime) -> Vec<i32> {
         [date(value.date), time(value.time)].concat()
     }
 
-    /// Date, time, then hours, minutes and seconds of the offset.
+    /// Returns the parts of the date and of the time, and the hours, minutes and seconds of the offset.
     pub(crate) fn timestamp(value: Timestamp) -> Vec<i32> {
         let offset = value.offset_seconds;
         [date_time(value.local), vec![offset / 3600, offset / 60 % 60, offset % 60]].concat()
@@ -155,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_that_no_clock_has_does_not_overflow() {
+    fn an_impossible_offset_does_not_overflow() {
         for text in ["+99999999:99:99", "-99999999:99:99", "--596523:-14:-8"] {
             let text = format!("2024-02-29 0:00:00.0 {text}");
             assert_eq!(parse_time_timestamp(&text), None, "{text}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::declaration::EntityDeclaration;
 use super::{Entity, PolicyDeclaration};
-use crate::codec::{self, PlainRow, Projection, Record, RecordError, Row};
+use crate::codec::{self, LineTokens, Projection, Record, RecordError, RoundTrip, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{EntitySchema, Unordered};
 use crate::value::{KeyText, Value};
@@ -19,9 +19,8 @@ pub struct EntityDescriptor {
     type_id: fn() -> TypeId,
     encode: Encode,
     check: fn(&[u8]) -> Result<(), RecordError>,
-    is_written: fn(&[u8], &mut Vec<u8>) -> Result<bool, RecordError>,
-    keeps: fn(&PlainRow<'_>) -> bool,
-    prove: fn(&[u8], &mut Vec<u8>) -> Result<(), RecordError>,
+    round_trip: fn(&[u8], &mut Vec<u8>) -> Result<RoundTrip, RecordError>,
+    tokens_round_trip: fn(&LineTokens<'_>) -> bool,
     decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
 }
 
@@ -33,9 +32,8 @@ impl EntityDescriptor {
             type_id: TypeId::of::<T>,
             encode: codec::encode::<T>,
             check: codec::check::<T>,
-            is_written: codec::is_written::<T>,
-            keeps: codec::keeps::<T>,
-            prove: codec::prove::<T>,
+            round_trip: codec::round_trip::<T>,
+            tokens_round_trip: codec::tokens_round_trip::<T>,
             decode: codec::decode::<T>,
         }
     }
@@ -142,8 +140,10 @@ pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
 pub struct EntityCodec {
     descriptor: &'static EntityDescriptor,
     schema: Arc<EntitySchema>,
-    /// The places of its fields, if a line is made of scalars.
-    scalars: Option<Arc<Projection>>,
+    /// The projection of the schema.
+    fields: Arc<Projection>,
+    /// Whether each value of a line is a scalar.
+    is_of_scalars: bool,
     keys: Keys,
 }
 
@@ -158,8 +158,9 @@ impl EntityCodec {
     /// Learns the schema of an entity.
     pub fn new(descriptor: &'static EntityDescriptor) -> Self {
         let schema = descriptor.schema();
-        let scalars = schema.is_of_scalars().then(|| Arc::new(Projection::of(&schema)));
-        Self { descriptor, schema: Arc::new(schema), scalars, keys: Keys::Shown }
+        let fields = Arc::new(Projection::of(&schema));
+        let is_of_scalars = schema.is_of_scalars();
+        Self { descriptor, schema: Arc::new(schema), fields, is_of_scalars, keys: Keys::Shown }
     }
 
     /// The same codec for records that are encrypted: their keys, which are content, stay out of errors and warnings.
@@ -218,27 +219,28 @@ impl EntityCodec {
         &self.schema
     }
 
-    /// Appends the line of a row, with its line feed. Gives the names of the values that the type does not keep as they
-    /// are: a digit, a nested field or a name that it does not know.
+    /// Appends the line of a row, with its line feed. Returns the names of the values that the type does not
+    /// write unchanged, for example because it has fewer digits, nested fields or variants than the column.
     ///
     /// # Errors
-    /// The row does not decode as the type; `out` is then as it was.
+    /// The row does not decode as the type; `out` is then unchanged.
     pub fn encode<'r>(&self, row: &'r Row<'_>, out: &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError> {
         self.guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
-    /// Appends the line of a row, with its line feed, if the type keeps every value of the row as it is, and proves it: the line
-    /// that the values make decodes as the type, and the type writes this very line again. `again` is scratch space.
+    /// Appends the line of a row, with its line feed, if the line can be written from the values alone and
+    /// round-trips through the type, which shows that the type writes every value unchanged. `scratch` is
+    /// overwritten.
     ///
-    /// `false` leaves `out` as it was and says nothing: [`encode`](Self::encode) tells what there is to tell.
-    pub fn encode_plain(&self, row: &Row<'_>, out: &mut Vec<u8>, again: &mut Vec<u8>) -> bool {
-        let keeps = |row: &PlainRow<'_>| self.scalars.is_some() && self.keeps(row);
-        codec::encode_plain(row, out, keeps, |line| self.prove(line, again))
+    /// Returns `false` and leaves `out` unchanged if [`encode`](Self::encode) must decide.
+    pub fn encode_fast(&self, row: &Row<'_>, out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> bool {
+        let tokens_round_trip = |line: &LineTokens<'_>| self.is_of_scalars && self.tokens_round_trip(line);
+        codec::encode_fast(row, out, tokens_round_trip, |line| self.check_round_trip(line, scratch))
     }
 
-    /// Whether the plain line of a row of scalars decodes as the type, which writes this very line. `false` says nothing.
-    fn keeps(&self, row: &PlainRow<'_>) -> bool {
-        self.guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false)
+    /// Returns whether a line of scalars round-trips; `false` means that the general path must decide.
+    fn tokens_round_trip(&self, line: &LineTokens<'_>) -> bool {
+        self.guarded(|| Ok((self.descriptor.tokens_round_trip)(line))).unwrap_or(false)
     }
 
     /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
@@ -264,7 +266,7 @@ impl EntityCodec {
     /// The fields of a record as values.
     ///
     /// # Errors
-    /// A field cannot be told as a value.
+    /// A field cannot be converted to a value.
     pub fn record<T: Entity>(&self, record: &T) -> Result<Record, RecordError> {
         self.guarded(|| codec::to_record(record, &self.schema))
     }
@@ -277,28 +279,32 @@ impl EntityCodec {
         self.guarded(|| (self.descriptor.check)(line))
     }
 
-    /// Whether a line is what the type writes, as which it must decode; `again` is scratch space.
+    /// Returns whether the type writes exactly this line after reading it. `scratch` is overwritten.
     ///
     /// # Errors
-    /// It does not decode.
-    pub fn is_written(&self, line: &[u8], again: &mut Vec<u8>) -> Result<bool, RecordError> {
-        let scanned = self.scalars.as_ref().and_then(|fields| PlainRow::in_line(line, fields));
-        let is_kept = scanned.is_some_and(|row| self.keeps(&row));
-        if is_kept { Ok(true) } else { self.guarded(|| (self.descriptor.is_written)(line, again)) }
+    /// The line does not decode as the type.
+    pub fn round_trips(&self, line: &[u8], scratch: &mut Vec<u8>) -> Result<bool, RecordError> {
+        let tokens = self.is_of_scalars.then(|| LineTokens::scan(line, &self.fields)).flatten();
+        if tokens.is_some_and(|tokens| self.tokens_round_trip(&tokens)) {
+            return Ok(true);
+        }
+        self.guarded(|| Ok((self.descriptor.round_trip)(line, scratch)?.is_exact()))
     }
 
-    /// The values of the fields of a line of which it is known that it [is what the type writes](Self::is_written), in order;
-    /// `None` where the type has to tell.
-    pub fn written_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
-        codec::written_values(line, &self.schema, self.scalars.as_deref())
-    }
-
-    /// Proves that a line decodes as the type, and that the type writes it again; `again` is scratch space.
+    /// Checks that the type writes exactly this line after reading it. `scratch` is overwritten.
     ///
     /// # Errors
-    /// It does not.
-    pub fn prove(&self, line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
-        self.guarded(|| (self.descriptor.prove)(line, again))
+    /// The line does not decode as the type, or the type writes another line; the error names the field if it
+    /// is known.
+    pub fn check_round_trip(&self, line: &[u8], scratch: &mut Vec<u8>) -> Result<(), RecordError> {
+        self.guarded(|| (self.descriptor.round_trip)(line, scratch)?.into_result(line, scratch))
+    }
+
+    /// Returns the values of the fields of a line, in order, without reading the type. The result is
+    /// meaningless unless it is known that the line [round-trips](Self::round_trips). Returns `None` if the
+    /// values depend on the type.
+    pub fn extract_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
+        codec::extract_values(line, &self.schema, &self.fields)
     }
 
     /// The fields of a line as values.

@@ -20,7 +20,7 @@ impl PlainRows {
         if self.in_vain >= PATIENCE {
             return false;
         }
-        let pushed = entity.encode_plain(row, lines, &mut self.again);
+        let pushed = entity.encode_fast(row, lines, &mut self.again);
         self.in_vain = if pushed { self.in_vain.saturating_sub(1) } else { self.in_vain + 1 };
         pushed
     }

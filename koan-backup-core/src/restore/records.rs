@@ -244,7 +244,7 @@ impl Decoding {
     /// The values that stand in a line, if it is known that they are those that the type writes.
     fn values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
         match self.lines {
-            Lines::AsWritten => self.codec.written_values(line),
+            Lines::AsWritten => self.codec.extract_values(line),
             Lines::Unknown => None,
         }
     }

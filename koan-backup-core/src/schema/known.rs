@@ -1,14 +1,14 @@
-//! Types from elsewhere whose meaning serde does not tell.
+//! Recognises types of other crates whose logical type is not visible in their calls to serde.
 //!
-//! serde shows a `Uuid` as a string and a `DateTime<Utc>` as another. The visitor that asks for it is generic over the
-//! value it makes, and the name of that type tells which it is; it is compared with the name the compiler gives the
-//! type here, so no name is written down.
+//! A `Uuid` and a `DateTime<Utc>` both request a string from serde. Their visitors differ in the type of the
+//! value that they produce, whose name the compiler provides. That name is compared with the one that the
+//! compiler provides for the type here, so no name is hard-coded.
 
 use std::any::type_name;
 
 use super::LogicalType;
 
-/// The logical type of a well-known type by the compiler's name for it.
+/// Returns the logical type of a well-known type by the name that the compiler provides for it.
 pub(super) fn by_type_name(name: &str) -> Option<LogicalType> {
     macro_rules! known {
         ($($(#[$cfg:meta])* $ty:ty => $logical:ident),* $(,)?) => {
@@ -43,8 +43,8 @@ pub(super) fn by_type_name(name: &str) -> Option<LogicalType> {
     is_byte_array.then_some(LogicalType::Bytes)
 }
 
-/// The well-known type that `T` or the `T` of an `Option<T>` is.
-pub(crate) fn of<T>() -> Option<LogicalType> {
+/// Returns the logical type of `T`, or of the content of the option `T`, if it is a well-known type.
+pub(crate) fn known_type<T>() -> Option<LogicalType> {
     let name = type_name::<T>();
     let option = type_name::<Option<()>>();
     let prefix = &option[..option.len() - "()>".len()];

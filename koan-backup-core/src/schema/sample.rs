@@ -1,7 +1,7 @@
-//! Learns how serde writes a type by having it write a known value.
+//! Determines the form in which serde writes a type by serializing a known value.
 //!
-//! `#[serde(with = "chrono::serde::ts_milliseconds")]` turns an instant into a number, a base64 adapter turns bytes into
-//! text. A database column holds the instant or the bytes, so whoever stands between has to know the form.
+//! `#[serde(with = "chrono::serde::ts_milliseconds")]` writes an instant as a number, and a base64 adapter
+//! writes bytes as text. The database column holds the instant or the bytes, so the codec must know the form.
 
 use std::any::{Any, TypeId};
 
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::LogicalType;
 use crate::canonical::CanonicalSerializer;
 
-/// The form in which serde writes a value of some logical type.
+/// The form in which serde writes a value of a logical type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum WireForm {
-    /// The form that is usual for the logical type: ISO 8601 text for times, an array of numbers for bytes.
+    /// The default form of the logical type: ISO 8601 text for temporal types, a list of numbers for bytes.
     #[default]
     Plain,
     /// Whole seconds since 1970 UTC.
@@ -44,38 +44,38 @@ pub enum WireForm {
     HexLower,
     /// Upper-case hexadecimal.
     HexUpper,
-    /// A form of the type's own: the column holds what serde writes.
+    /// A form that only the type itself knows. The column holds what serde writes.
     Own,
 }
 
 impl WireForm {
-    /// Whether this is [`WireForm::Plain`].
+    /// Returns whether the form is [`WireForm::Plain`].
     pub fn is_plain(&self) -> bool {
         *self == Self::Plain
     }
 }
 
-/// Bytes whose encodings all differ: they need padding and both special letters of either alphabet.
+/// Bytes of which all encodings differ: they need padding and the two special characters of each alphabet.
 const SAMPLE_BYTES: [u8; 4] = [0xfb, 0xef, 0xff, 0xab];
 /// 2009-08-07T06:05:04Z
 #[cfg(any(feature = "chrono", feature = "time", feature = "jiff"))]
 const SAMPLE_SECONDS: i64 = 1_249_625_104;
 
-/// The form in which `T` itself is written.
+/// Returns the form in which `T` serializes.
 pub(crate) fn wire_form<T: Serialize + 'static>(logical: &LogicalType) -> WireForm {
     match sample::<T>() {
-        Some(value) => recognise(logical, write(|out| value.serialize(out))),
+        Some(value) => recognize(logical, write(|out| value.serialize(out))),
         None => WireForm::Plain,
     }
 }
 
-/// The form in which `serialize` writes a `T`: the way into `#[serde(with = "…")]`.
+/// Returns the form in which `serialize` writes a `T`. Used for fields with `#[serde(with = "…")]`.
 pub(crate) fn wire_form_with<T: 'static>(
     logical: &LogicalType,
     serialize: impl FnOnce(&T, CanonicalSerializer<'_>) -> Result<(), crate::canonical::CanonicalError>,
 ) -> WireForm {
     match sample::<T>() {
-        Some(value) => recognise(logical, write(|out| serialize(&value, out))),
+        Some(value) => recognize(logical, write(|out| serialize(&value, out))),
         None => WireForm::Own,
     }
 }
@@ -88,7 +88,7 @@ fn write(
     String::from_utf8(out).ok()
 }
 
-fn recognise(logical: &LogicalType, written: Option<String>) -> WireForm {
+fn recognize(logical: &LogicalType, written: Option<String>) -> WireForm {
     let Some(written) = written else { return WireForm::Own };
     let text = written.trim_matches('"');
     match logical {
@@ -131,13 +131,13 @@ fn temporal_form(text: &str) -> WireForm {
     }
 }
 
-/// The sample as a `T`, where `T` is a well-known type or an option of one.
+/// Returns the sample value as a `T`, if `T` is a well-known type or an option of one.
 fn sample<T: 'static>() -> Option<T> {
-    fn give<T: 'static, S: 'static>(sample: impl FnOnce() -> Option<S>) -> Option<T> {
-        let wanted = TypeId::of::<T>();
-        let boxed: Box<dyn Any> = if wanted == TypeId::of::<S>() {
+    fn sample_if_same<T: 'static, S: 'static>(sample: impl FnOnce() -> Option<S>) -> Option<T> {
+        let requested = TypeId::of::<T>();
+        let boxed: Box<dyn Any> = if requested == TypeId::of::<S>() {
             Box::new(sample()?)
-        } else if wanted == TypeId::of::<Option<S>>() {
+        } else if requested == TypeId::of::<Option<S>>() {
             Box::new(Some(sample()?))
         } else {
             return None;
@@ -146,7 +146,7 @@ fn sample<T: 'static>() -> Option<T> {
     }
     macro_rules! samples {
         ($($(#[$cfg:meta])* = $sample:expr),* $(,)?) => {
-            $( $(#[$cfg])* if let Some(sample) = give::<T, _>(|| $sample) { return Some(sample); } )*
+            $( $(#[$cfg])* if let Some(sample) = sample_if_same::<T, _>(|| $sample) { return Some(sample); } )*
         };
     }
     samples! {

@@ -1,7 +1,7 @@
-//! Learns the shape of a type by watching which questions its `Deserialize` asks.
+//! Determines the logical type of a Rust type from the first call of its `Deserialize`.
 //!
-//! A [`Tracer`] is a deserializer that notes the first question and then fails, so no value of the type is needed.
-//! Newtypes and options are followed to what they hold.
+//! A [`Tracer`] is a deserializer that records that call and then fails, so no value of the type is needed.
+//! It looks into newtypes and options.
 
 use std::any::type_name;
 use std::fmt;
@@ -11,41 +11,41 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAcces
 
 use super::{LogicalType, known};
 
-/// What was learned of a type.
+/// The logical type of a Rust type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traced {
-    /// What it means.
+    /// The logical type.
     pub logical: LogicalType,
-    /// Whether it is an option.
+    /// Whether the type is an option.
     pub nullable: bool,
 }
 
-/// Learns the shape of `T`.
+/// Returns the logical type of `T`.
 pub(crate) fn trace<'de, T: Deserialize<'de>>() -> Traced {
     let mut traced = trace_with(|tracer| T::deserialize(tracer).map(drop));
-    if let Some(logical) = known::of::<T>() {
+    if let Some(logical) = known::known_type::<T>() {
         traced.logical = logical;
     }
     traced
 }
 
-/// Learns the shape of what `deserialize` reads: the way into `#[serde(with = "…")]`.
+/// Returns the logical type of what `deserialize` reads. Used for fields with `#[serde(with = "…")]`.
 pub(crate) fn trace_with(deserialize: impl FnOnce(Tracer<'_>) -> Result<(), TraceError>) -> Traced {
     let mut traced = Traced { logical: LogicalType::Json, nullable: false };
-    // The tracer always fails; what it noted is the answer.
+    // The tracer always fails; `traced` has the result.
     let _ = deserialize(Tracer { traced: &mut traced, field: None });
     traced
 }
 
-/// Learns the shape of one field of a struct `T`.
+/// Returns the logical type of one field of the struct `T`.
 pub(crate) fn trace_field<'de, T: Deserialize<'de>>(field: &'static str) -> Traced {
     let mut traced = Traced { logical: LogicalType::Json, nullable: false };
     let _ = T::deserialize(Tracer { traced: &mut traced, field: Some(field) });
     traced
 }
 
-/// The names a struct `T` is read by; `None` when `T` is read as a map, whose names are not fixed.
+/// Returns the field names of the struct `T`, or `None` if `T` is a map, whose names are not fixed.
 pub(crate) fn trace_names<'de, T: Deserialize<'de>>() -> Option<&'static [&'static str]> {
     let mut names = None;
     let mut traced = Traced { logical: LogicalType::Json, nullable: false };
@@ -54,14 +54,15 @@ pub(crate) fn trace_names<'de, T: Deserialize<'de>>() -> Option<&'static [&'stat
     names
 }
 
-/// A deserializer that notes what it is asked for.
+/// A deserializer that records the first call of a `Deserialize` and then fails.
 #[derive(Debug)]
 pub struct Tracer<'a> {
     traced: &'a mut Traced,
+    /// The field to trace if the type is a struct, or `None` to trace the type itself.
     field: Option<&'static str>,
 }
 
-/// How tracing ends: always with this error.
+/// The error with which every trace ends.
 #[derive(Debug, thiserror::Error)]
 #[error("traced")]
 pub struct TraceError;
@@ -73,16 +74,16 @@ impl serde::de::Error for TraceError {
 }
 
 impl Tracer<'_> {
-    fn note<'de, V: Visitor<'de>>(self, logical: LogicalType) -> Result<V::Value, TraceError> {
+    fn record<'de, V: Visitor<'de>>(self, logical: LogicalType) -> Result<V::Value, TraceError> {
         self.traced.logical = known::by_type_name(type_name::<V::Value>()).unwrap_or(logical);
         Err(TraceError)
     }
 }
 
-macro_rules! note {
+macro_rules! record {
     ($($method:ident => $logical:expr),* $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, TraceError> {
-            self.note::<V>($logical)
+            self.record::<V>($logical)
         })*
     };
 }
@@ -94,7 +95,7 @@ const fn integer(bits: u8, signed: bool) -> LogicalType {
 impl<'de> Deserializer<'de> for Tracer<'_> {
     type Error = TraceError;
 
-    note! {
+    record! {
         deserialize_any => LogicalType::Json,
         deserialize_bool => LogicalType::Bool,
         deserialize_i8 => integer(8, true),
@@ -129,7 +130,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, TraceError> {
-        self.note::<V>(LogicalType::Json)
+        self.record::<V>(LogicalType::Json)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -141,7 +142,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, TraceError> {
-        self.note::<V>(LogicalType::List)
+        self.record::<V>(LogicalType::List)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -150,7 +151,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         _: usize,
         _: V,
     ) -> Result<V::Value, TraceError> {
-        self.note::<V>(LogicalType::List)
+        self.record::<V>(LogicalType::List)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -163,7 +164,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
             Some(field) => visitor.visit_map(OneField { traced: self.traced, field: Some(field) }),
             None => {
                 let fields = fields.iter().map(|&field| field.to_owned()).collect();
-                self.note::<V>(LogicalType::Struct { fields })
+                self.record::<V>(LogicalType::Struct { fields })
             }
         }
     }
@@ -175,11 +176,11 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         _: V,
     ) -> Result<V::Value, TraceError> {
         let variants = variants.iter().map(|&variant| variant.to_owned()).collect();
-        self.note::<V>(LogicalType::Enum { variants })
+        self.record::<V>(LogicalType::Enum { variants })
     }
 }
 
-/// A map of one entry, whose value is traced.
+/// A map with one entry, whose value is traced.
 struct OneField<'a> {
     traced: &'a mut Traced,
     field: Option<&'static str>,
@@ -198,7 +199,7 @@ impl<'de> MapAccess<'de> for OneField<'_> {
     }
 }
 
-/// A deserializer that notes the names of a struct and follows options and newtypes to it.
+/// A deserializer that records the field names of a struct. It looks into newtypes and options.
 struct NameTracer<'a> {
     names: &'a mut Option<&'static [&'static str]>,
     inner: Tracer<'a>,

@@ -1,7 +1,7 @@
-//! Dates, times and instants as plain fields, and the ISO 8601 / SQL text they are written in.
+//! Dates, times and instants as plain fields, and their text in ISO 8601 and SQL.
 //!
-//! Parsing tells the value and how it was written apart, so that an adapter can write a value back in the very form it
-//! was read in.
+//! Parsing returns the value and the style of its text, so that an adapter can write a value in the style in
+//! which it was read.
 
 mod parse;
 mod style;
@@ -16,24 +16,24 @@ pub(crate) use text::TemporalText;
 /// A calendar date in the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
-    /// −9999 to 9999.
+    /// The year, −9999 to 9999.
     pub year: i16,
-    /// 1 to 12.
+    /// The month, 1 to 12.
     pub month: i8,
-    /// 1 to 31.
+    /// The day of the month, 1 to 31.
     pub day: i8,
 }
 
 /// A time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time {
-    /// 0 to 23.
+    /// The hour, 0 to 23.
     pub hour: i8,
-    /// 0 to 59.
+    /// The minute, 0 to 59.
     pub minute: i8,
-    /// 0 to 60: a leap second is kept as it was written.
+    /// The second, 0 to 60: a leap second is preserved.
     pub second: i8,
-    /// 0 to 999 999 999.
+    /// The fraction of the second, 0 to 999 999 999.
     pub nanosecond: i32,
 }
 
@@ -49,19 +49,19 @@ pub struct DateTime {
 /// An instant: a local date and time and its offset from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp {
-    /// The date and time on a clock at that offset.
+    /// The local date and time at the offset.
     pub local: DateTime,
-    /// East of UTC, in seconds.
+    /// The offset from UTC in seconds, positive to the east.
     pub offset_seconds: i32,
 }
 
 impl Date {
-    /// The date of a valid year, month and day.
+    /// Creates a date, or returns `None` if there is no such day.
     pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
         civil::Date::new(year, month, day).ok().map(|_| Self { year, month, day })
     }
 
-    /// Reads `YYYY-MM-DD`, also with a time of exactly midnight behind it.
+    /// Parses `YYYY-MM-DD`, optionally followed by a time of exactly midnight.
     pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
         let (value, style) = parse(text)?;
         match value {
@@ -73,21 +73,21 @@ impl Date {
         }
     }
 
-    /// Days in this date's year up to and with it, from 1.
+    /// Returns the ordinal of the day in its year, starting at 1.
     pub fn ordinal(self) -> i16 {
         self.civil().map_or(1, civil::Date::day_of_year)
     }
 
-    /// The date of a year and the ordinal of a day in it.
+    /// Creates a date from a year and the ordinal of a day in it, or returns `None` if there is no such day.
     pub fn from_ordinal(year: i16, ordinal: i16) -> Option<Self> {
         let first = civil::Date::new(year, 1, 1).ok()?;
         let date = first.checked_add(jiff::Span::new().try_days(i64::from(ordinal) - 1).ok()?).ok()?;
         (date.year() == year).then_some(Self { year, month: date.month(), day: date.day() })
     }
 
-    /// Days since 1970-01-01; none for what is no date.
+    /// Returns the days since 1970-01-01, or `None` if there is no such day.
     pub fn unix_days(self) -> Option<i64> {
-        // Whole days: neither is at another time than midnight.
+        // Both are at midnight, so the hours are whole days.
         Some(self.civil()?.duration_since(UNIX_EPOCH.date()).as_hours() / 24)
     }
 
@@ -100,7 +100,7 @@ impl Time {
     /// 00:00:00
     pub const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0, nanosecond: 0 };
 
-    /// Reads `HH:MM`, `HH:MM:SS` and `HH:MM:SS.fffffffff`.
+    /// Parses `HH:MM`, `HH:MM:SS` and `HH:MM:SS.fffffffff`.
     pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
         match parse(text)? {
             (Parsed::Time(time), style) => Some((time, style)),
@@ -110,7 +110,7 @@ impl Time {
 }
 
 impl DateTime {
-    /// Reads a date and time separated by `T`, `t` or a space; a date alone is midnight.
+    /// Parses a date and time separated by `T`, `t` or a space. A date alone is at midnight.
     pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
         match parse(text)? {
             (Parsed::DateTime(value, None), style) => Some((value, style)),
@@ -147,7 +147,7 @@ impl DateTime {
 }
 
 impl Timestamp {
-    /// Reads a date and time with or without an offset; without one it is UTC.
+    /// Parses a date and time with an optional offset. Without an offset it is UTC.
     pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
         match parse(text)? {
             (Parsed::DateTime(local, offset), style) => {
@@ -160,23 +160,25 @@ impl Timestamp {
         }
     }
 
-    /// The instant as nanoseconds since 1970-01-01T00:00:00Z; `None` for a leap second or outside years ±9999.
+    /// Returns the nanoseconds since 1970-01-01T00:00:00Z, or `None` for a leap second and outside the years
+    /// ±9999.
     pub fn unix_nanos(self) -> Option<i128> {
         if self.local.time.second > 59 {
             return None;
         }
-        // Not by `jiff::Timestamp`, which ends a day before the last date, and 9999-12-31 is what many write for "never".
+        // `jiff::Timestamp` ends a day before the last date, and many applications write 9999-12-31 for
+        // "never".
         let since = self.local.civil()?.duration_since(UNIX_EPOCH);
         Some(since.as_nanos() - i128::from(self.offset_seconds) * 1_000_000_000)
     }
 
-    /// The instant in UTC, that many nanoseconds after 1970-01-01T00:00:00Z.
+    /// Returns the instant that is a number of nanoseconds after 1970-01-01T00:00:00Z, at the offset of UTC.
     pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
         let local = UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from_nanos_i128(nanos)?).ok()?;
         Some(Self { local: DateTime::from_civil(local), offset_seconds: 0 })
     }
 
-    /// The same instant on a clock at another offset.
+    /// Returns the same instant at another offset.
     pub fn at_offset(self, offset_seconds: i32) -> Option<Self> {
         if offset_seconds == self.offset_seconds {
             return Some(self);
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_form_is_written_back_as_it_was_read() {
+    fn a_text_is_written_again_in_the_style_in_which_it_was_read() {
         for text in [
             "2009-01-01 00:00:00",
             "2009-01-01T13:14:15.120Z",
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_date_is_not_read_as_one() {
+    fn text_that_is_not_an_instant_is_refused() {
         for text in [
             "",
             "2009",
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_that_no_clock_has_is_written_without_a_panic() {
+    fn an_impossible_offset_is_written_without_a_panic() {
         let local = DateTime { date: Date { year: 2024, month: 2, day: 29 }, time: Time::MIDNIGHT };
         let value = Timestamp { local, offset_seconds: i32::MIN };
         assert_eq!(value.to_string(), "2092-03-18T03:14:08Z");
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_from_1970() {
+    fn unix_days_are_counted_from_1970() {
         let date = |year, month, day| Date { year, month, day };
         for (date, days) in [
             (date(1970, 1, 1), Some(0)),

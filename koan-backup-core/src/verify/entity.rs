@@ -216,16 +216,16 @@ fn inspect(
         as_written: comparing == Comparing::WithType && codec.is_some(),
     };
     let Ok(bytes) = &opened.lines else { return opened };
-    let mut again = Vec::new();
+    let mut written = Vec::new();
     for (record, line) in (0..).zip(self::lines(bytes)) {
         opened.set_hash.add(line);
         let (Some(codec), None) = (codec, &opened.refused) else { continue };
         let checked = match opened.as_written {
-            true => codec.is_written(line, &mut again),
+            true => codec.round_trips(line, &mut written),
             false => codec.check(line).map(|()| false),
         };
         match checked {
-            Ok(is_written) => opened.as_written &= is_written,
+            Ok(round_trips) => opened.as_written &= round_trips,
             Err(error) => opened.refused = Some((record, error.to_string())),
         }
     }

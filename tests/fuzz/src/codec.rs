@@ -8,7 +8,8 @@ use koan_backup_core::write_canonical;
 
 use crate::rich::{Event, Everything, Open, Scalars};
 
-/// The first byte says what the others are: a line, fields of a line, or values of a row; of one of four types.
+/// The first byte says what the others are: a line, fields of a line, or values of a row; of one of four
+/// types.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     match kind % 3 {
@@ -34,18 +35,18 @@ fn run_as<T: Entity>(kind: u8, input: &[u8]) {
 
 /// A line that decodes is written as the line that its type writes, however it is read.
 fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
-    let is_written = codec.is_written(line, &mut Vec::new());
+    let round_trips = codec.round_trips(line, &mut Vec::new());
     let Ok(record) = codec.decode(line) else {
-        assert!(!matches!(is_written, Ok(true)), "what does not decode is not written");
+        assert!(!matches!(round_trips, Ok(true)), "what does not decode does not round-trip");
         return;
     };
     codec.check(line).expect("what decodes is a record");
     let again = encoded(codec, &record);
     let value: T = serde_json::from_slice(line).expect("what decodes is a record");
     let mut direct = Vec::new();
-    write_canonical(&value, &mut direct).expect("what was told as values is written");
+    write_canonical(&value, &mut direct).expect("a record is written");
     assert_eq!(text(&again), text(&direct), "through values and without them");
-    assert_eq!(is_written.expect("what decodes is a record"), line == direct, "at a glance and not");
+    assert_eq!(round_trips.expect("what decodes is a record"), line == direct, "on the fast path and without it");
     comes_back(codec, &again, &record);
 }
 
@@ -54,18 +55,18 @@ fn row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
     let mut plain = b"before\n".to_vec();
-    let is_plain = codec.encode_plain(&Row { projection: &projection, values }, &mut plain, &mut Vec::new());
+    let is_fast = codec.encode_fast(&Row { projection: &projection, values }, &mut plain, &mut Vec::new());
     let row = Row { projection: &projection, values };
     let Ok(changed) = codec.encode(&row, &mut line) else {
         assert_eq!(line, b"before\n", "a row that is refused leaves nothing behind");
-        assert!(!is_plain, "what is refused is not plain");
+        assert!(!is_fast, "the fast path accepts no row that is refused");
         return;
     };
-    assert!(!is_plain || changed.is_empty(), "what is not kept is not plain: {changed:?}");
+    assert!(!is_fast || changed.is_empty(), "the fast path accepts no value that changes: {changed:?}");
     assert_eq!(
         plain.as_slice(),
-        if is_plain { &line[..] } else { b"before\n" },
-        "the short way and the long one"
+        if is_fast { &line[..] } else { b"before\n" },
+        "the fast path and the general one"
     );
     let line = line.strip_prefix(b"before\n").and_then(|line| line.strip_suffix(b"\n")).expect("one line");
     let record = codec.decode(line).expect("what is written decodes");
@@ -74,10 +75,10 @@ fn row(codec: &EntityCodec, values: &[Value<'_>]) {
 }
 
 fn comes_back(codec: &EntityCodec, line: &[u8], record: &Record) {
-    codec.prove(line, &mut Vec::new()).expect("what is written is proven");
+    codec.check_round_trip(line, &mut Vec::new()).expect("what is written round-trips");
     let decoded = codec.decode(line).expect("what is written decodes");
     assert_eq!(&decoded, record);
-    if let Some(values) = codec.written_values(line) {
+    if let Some(values) = codec.extract_values(line) {
         assert_eq!((values, 0), (decoded.values, decoded.extra.len()), "with the type and without it");
     }
 }

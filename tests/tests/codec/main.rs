@@ -208,7 +208,7 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     let row = Row { projection: &projection, values: &record.values };
     codec.encode(&row, &mut line).expect("encodes");
     assert_eq!(line.pop(), Some(b'\n'));
-    codec.prove(&line, &mut Vec::new()).expect("proven");
+    codec.check_round_trip(&line, &mut Vec::new()).expect("proven");
     let again = codec.decode(&line).expect("decodes");
     assert_eq!(record, again);
     short_ways(&codec, &row, &line);
@@ -221,10 +221,10 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
 /// Where a row or a line goes the short way, it comes to what the long way comes to. Tells which of them it went.
 fn short_ways(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
     let (mut plain, mut again) = (Vec::new(), Vec::new());
-    let is_plain = codec.encode_plain(row, &mut plain, &mut again);
+    let is_plain = codec.encode_fast(row, &mut plain, &mut again);
     assert_eq!(plain.strip_suffix(b"\n").unwrap_or(&plain), if is_plain { line } else { b"" });
-    assert!(codec.is_written(line, &mut again).expect("decodes"), "the long way has proven it");
-    let values = codec.written_values(line);
+    assert!(codec.round_trips(line, &mut again).expect("decodes"), "the long way has proven it");
+    let values = codec.extract_values(line);
     if let Some(values) = &values {
         assert_eq!(values, &codec.decode(line).expect("decodes").values);
     }
@@ -318,7 +318,7 @@ fn the_null_of_json_is_not_told_as_no_value_without_a_word() {
     let fields = Projection::of(codec.schema());
     let values = [Value::I64(1), Value::Json("null".into())];
     let row = Row { projection: &fields, values: &values };
-    assert!(!codec.encode_plain(&row, &mut Vec::new(), &mut Vec::new()));
+    assert!(!codec.encode_fast(&row, &mut Vec::new(), &mut Vec::new()));
     assert_eq!(codec.encode(&row, &mut Vec::new()).expect("a line"), ["note"]);
 }
 
@@ -333,7 +333,7 @@ fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
         let values = [Value::I64(1), Value::Json(settings.into())];
         let mut out = b"before\n".to_vec();
         let row = Row { projection: &fields, values: &values };
-        assert!(!codec.encode_plain(&row, &mut out, &mut Vec::new()), "{settings}");
+        assert!(!codec.encode_fast(&row, &mut out, &mut Vec::new()), "{settings}");
         assert_eq!(out, b"before\n");
     }
     // NaN; the fields of another variant; a value in a variant that is not that of its field.
@@ -350,7 +350,7 @@ fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
     ] {
         let fields = Projection::of(codec.schema());
         let row = Row { projection: &fields, values: &values };
-        assert!(!codec.encode_plain(&row, &mut Vec::new(), &mut Vec::new()), "{values:?}");
+        assert!(!codec.encode_fast(&row, &mut Vec::new(), &mut Vec::new()), "{values:?}");
     }
 }
 
@@ -482,7 +482,7 @@ fn truncated<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S
 #[test]
 fn a_type_that_does_not_write_what_it_reads_is_refused() {
     let codec = EntityCodec::new(Lossy::descriptor());
-    let error = codec.prove(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
+    let error = codec.check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
     assert!(error.to_string().contains("must be inverse"), "{error}");
 }
 

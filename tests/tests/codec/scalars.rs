@@ -112,9 +112,9 @@ proptest! {
         let codec = EntityCodec::new(Reading::descriptor());
         let line = line(&codec, &reading);
         for line in [line.clone(), changed(&line, place, byte, how)] {
-            let found = codec.is_written(&line, &mut Vec::new()).ok();
+            let found = codec.round_trips(&line, &mut Vec::new()).ok();
             prop_assert_eq!(found, is_written(&codec, &line), "{}", String::from_utf8_lossy(&line));
-            if let (Some(true), Some(values)) = (found, codec.written_values(&line)) {
+            if let (Some(true), Some(values)) = (found, codec.extract_values(&line)) {
                 prop_assert_eq!(values, codec.decode(&line).expect("decodes").values);
             }
         }
@@ -131,7 +131,7 @@ proptest! {
         let line = line(&codec, &reading);
         let mut plain = Vec::new();
         let row = Row { projection: &fields, values: &record.values };
-        prop_assert!(codec.encode_plain(&row, &mut plain, &mut Vec::new()));
+        prop_assert!(codec.encode_fast(&row, &mut plain, &mut Vec::new()));
         prop_assert_eq!(String::from_utf8_lossy(plain.trim_ascii_end()), String::from_utf8_lossy(&line));
         // A value where another belongs, or none.
         for value in [record.values[other.index(record.values.len())].clone(), Value::Null] {
@@ -140,7 +140,7 @@ proptest! {
             values[at] = value;
             let row = Row { projection: &fields, values: &values };
             let (mut plain, mut long) = (Vec::new(), Vec::new());
-            if codec.encode_plain(&row, &mut plain, &mut Vec::new()) {
+            if codec.encode_fast(&row, &mut plain, &mut Vec::new()) {
                 prop_assert_eq!(codec.encode(&row, &mut long).expect("it was proven"), Vec::<&str>::new());
                 prop_assert_eq!(&plain, &long);
                 prop_assert_eq!(is_written(&codec, plain.trim_ascii_end()), Some(true), "{}", String::from_utf8_lossy(&plain));

@@ -1,15 +1,17 @@
-//! Reads the text that dates and times are written in.
+//! Parses the text of dates and times.
 
 use super::{Date, DateTime, OffsetStyle, TemporalStyle, Time};
 
-/// What a text turned out to be.
+/// A parsed text.
 pub(super) enum Parsed {
     Date(Date),
     Time(Time),
+    /// A date and time, with the offset in seconds if there is one.
     DateTime(DateTime, Option<i32>),
 }
 
-/// Reads the text forms that SQL databases and ISO 8601 / RFC 3339 share.
+/// Parses the forms of ISO 8601 and RFC 3339, and those in which databases and libraries write dates and
+/// times.
 pub(super) fn parse(text: &str) -> Option<(Parsed, TemporalStyle)> {
     let bytes = text.as_bytes();
     if bytes.get(2) == Some(&b':') {
@@ -36,24 +38,25 @@ fn parse_date(bytes: &[u8]) -> Option<(Date, &[u8])> {
             return None;
         }
         let year = -i16::try_from(digits(&bytes[1..7])?).ok()?;
-        return Some((Date::new(year, two(&bytes[8..])?, two(&bytes[11..])?)?, &bytes[13..]));
+        return Some((Date::new(year, two_digits(&bytes[8..])?, two_digits(&bytes[11..])?)?, &bytes[13..]));
     }
     if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }
     let year = i16::try_from(digits(&bytes[..4])?).ok()?;
-    Some((Date::new(year, two(&bytes[5..])?, two(&bytes[8..])?)?, &bytes[10..]))
+    Some((Date::new(year, two_digits(&bytes[5..])?, two_digits(&bytes[8..])?)?, &bytes[10..]))
 }
 
 fn parse_time(bytes: &[u8]) -> Option<(Time, TemporalStyle, &[u8])> {
     if bytes.len() < 5 || bytes[2] != b':' {
         return None;
     }
-    let mut time = Time { hour: two(bytes)?, minute: two(&bytes[3..])?, second: 0, nanosecond: 0 };
+    let mut time =
+        Time { hour: two_digits(bytes)?, minute: two_digits(&bytes[3..])?, second: 0, nanosecond: 0 };
     let mut style = TemporalStyle::DATE;
     let mut rest = &bytes[5..];
     if rest.first() == Some(&b':') {
-        time.second = two(rest.get(1..)?)?;
+        time.second = two_digits(rest.get(1..)?)?;
         style.seconds = true;
         rest = &rest[3..];
         if rest.first() == Some(&b'.') {
@@ -88,24 +91,26 @@ fn parse_offset(bytes: &[u8]) -> Option<(Option<i32>, OffsetStyle)> {
         _ => return None,
     };
     let (hours, minutes, seconds, style) = match (rest.len(), is_spaced) {
-        (2, false) => (two(rest)?, 0, 0, OffsetStyle::Hours),
-        (4, false) => (two(rest)?, two(&rest[2..])?, 0, OffsetStyle::Digits),
-        (5, false) if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, 0, OffsetStyle::Colon),
-        (4, true) => (two(rest)?, two(&rest[2..])?, 0, OffsetStyle::SpacedDigits),
-        (5, true) if rest[2] == b':' => (two(rest)?, two(&rest[3..])?, 0, OffsetStyle::SpacedColon),
+        (2, false) => (two_digits(rest)?, 0, 0, OffsetStyle::Hours),
+        (4, false) => (two_digits(rest)?, two_digits(&rest[2..])?, 0, OffsetStyle::Digits),
+        (5, false) if rest[2] == b':' => (two_digits(rest)?, two_digits(&rest[3..])?, 0, OffsetStyle::Colon),
+        (4, true) => (two_digits(rest)?, two_digits(&rest[2..])?, 0, OffsetStyle::SpacedDigits),
+        (5, true) if rest[2] == b':' => {
+            (two_digits(rest)?, two_digits(&rest[3..])?, 0, OffsetStyle::SpacedColon)
+        }
         (8, true) if rest[2] == b':' && rest[5] == b':' => {
-            (two(rest)?, two(&rest[3..])?, two(&rest[6..])?, OffsetStyle::SpacedSeconds)
+            (two_digits(rest)?, two_digits(&rest[3..])?, two_digits(&rest[6..])?, OffsetStyle::SpacedSeconds)
         }
         _ => return None,
     };
-    let is_nothing = hours == 0 && minutes == 0 && seconds == 0;
-    if hours > 23 || minutes > 59 || seconds > 59 || (sign < 0 && is_nothing) {
+    let is_zero = hours == 0 && minutes == 0 && seconds == 0;
+    if hours > 23 || minutes > 59 || seconds > 59 || (sign < 0 && is_zero) {
         return None;
     }
     Some((Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60 + i32::from(seconds))), style))
 }
 
-fn two(bytes: &[u8]) -> Option<i8> {
+fn two_digits(bytes: &[u8]) -> Option<i8> {
     i8::try_from(digits(bytes.get(..2)?)?).ok()
 }
 

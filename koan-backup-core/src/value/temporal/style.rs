@@ -1,26 +1,26 @@
-//! How dates and times are written, and writing them so.
+//! Styles in which dates and times are written.
 
 use std::fmt;
 
 use super::{DateTime, Time, Timestamp};
 
-/// How a date or time was written.
+/// The style of the text of a date or time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TemporalStyle {
-    /// What stands between date and time; `None` where there is only one of them.
+    /// The character between date and time, or `None` if there is only one of them.
     pub separator: Option<char>,
-    /// Whether seconds were written.
+    /// Whether the text has seconds.
     pub seconds: bool,
-    /// Digits after the decimal point, 0 to 9.
+    /// The number of digits after the decimal point, 0 to 9.
     pub fraction_digits: u8,
-    /// How the offset was written.
+    /// The style of the offset.
     pub offset: OffsetStyle,
 }
 
-/// How an offset from UTC was written.
+/// The style of the offset from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OffsetStyle {
-    /// Not at all.
+    /// No offset.
     Absent,
     /// `Z`
     Zulu,
@@ -32,20 +32,20 @@ pub enum OffsetStyle {
     Hours,
     /// `z`
     LowerZulu,
-    /// ` Z`, behind a space.
+    /// ` Z`, after a space.
     SpacedZulu,
-    /// ` UTC`, behind a space, as `chrono` shows an instant and Rails once stored it.
+    /// ` UTC`, after a space, as `chrono` displays an instant and older versions of Rails stored it.
     SpacedUtc,
-    /// ` +02:00`, behind a space, as Sequelize writes it.
+    /// ` +02:00`, after a space, as Sequelize writes it.
     SpacedColon,
-    /// ` +0200`, behind a space, as Ruby and Go show an instant.
+    /// ` +0200`, after a space, as Ruby and Go display an instant.
     SpacedDigits,
-    /// ` +02:00:00`, behind a space, as the crate `time` writes it.
+    /// ` +02:00:00`, after a space, as the crate `time` writes it.
     SpacedSeconds,
 }
 
 impl OffsetStyle {
-    /// Whether it can hold no other offset than that of UTC, which it names.
+    /// Returns whether the style is a name of UTC and cannot express another offset.
     pub fn is_utc_only(self) -> bool {
         matches!(self, Self::Zulu | Self::LowerZulu | Self::SpacedZulu | Self::SpacedUtc)
     }
@@ -62,14 +62,14 @@ impl TemporalStyle {
     pub const RFC3339: Self =
         Self { separator: Some('T'), seconds: true, fraction_digits: 0, offset: OffsetStyle::Zulu };
 
-    /// This style with as many fraction digits as the time needs.
+    /// Returns the style with as many fraction digits as the time needs.
     #[must_use]
     pub fn with_fraction_of(mut self, time: Time) -> Self {
         self.fraction_digits = needed_digits(time.nanosecond);
         self
     }
 
-    /// Writes a date and time; `None` where this style cannot hold the value.
+    /// Returns the text of a date and time, or `None` if the style cannot express the value.
     pub fn write_date_time(self, value: DateTime) -> Option<String> {
         let mut text = value.date.to_string();
         match self.separator {
@@ -83,14 +83,14 @@ impl TemporalStyle {
         Some(text)
     }
 
-    /// Writes an instant with its offset; `None` where this style cannot hold the value.
+    /// Returns the text of an instant with its offset, or `None` if the style cannot express the value.
     pub fn write_timestamp(self, value: Timestamp) -> Option<String> {
         let mut text = self.write_date_time(value.local)?;
         self.push_offset(&mut text, value.offset_seconds)?;
         Some(text)
     }
 
-    /// Writes a time of day; `None` where this style cannot hold the value.
+    /// Returns the text of a time of day, or `None` if the style cannot express the value.
     pub fn write_time(self, value: Time) -> Option<String> {
         let mut text = String::with_capacity(18);
         self.push_time(&mut text, value)?;
@@ -114,8 +114,8 @@ impl TemporalStyle {
     fn push_offset(self, text: &mut String, offset: i32) -> Option<()> {
         use fmt::Write as _;
         let sign = if offset < 0 { '-' } else { '+' };
-        let size = offset.unsigned_abs();
-        let (hours, minutes, seconds) = (size / 3600, size / 60 % 60, size % 60);
+        let distance = offset.unsigned_abs();
+        let (hours, minutes, seconds) = (distance / 3600, distance / 60 % 60, distance % 60);
         if seconds != 0 && self.offset != OffsetStyle::SpacedSeconds {
             return None;
         }

@@ -1,20 +1,21 @@
-//! Dates and times as ISO 8601 and RFC 3339 text, without an allocation: every record of a backup writes some.
+//! Formats dates and times as ISO 8601 and RFC 3339 text without an allocation, because most records have
+//! some.
 
 use std::fmt;
 
 use super::{Date, DateTime, Time, Timestamp};
 
-/// Longer than any text of a date and time.
-const CAPACITY: usize = 63;
+/// The maximum length; no text of a date and time is longer.
+const MAX_BYTES: usize = 63;
 
 /// The text of a date or time.
 pub(crate) struct TemporalText {
-    bytes: [u8; CAPACITY],
+    bytes: [u8; MAX_BYTES],
     length: u8,
 }
 
 impl TemporalText {
-    const EMPTY: Self = Self { bytes: [0; CAPACITY], length: 0 };
+    const EMPTY: Self = Self { bytes: [0; MAX_BYTES], length: 0 };
 
     pub(crate) fn as_str(&self) -> &str {
         // Only ASCII is pushed.
@@ -27,30 +28,30 @@ impl TemporalText {
 
     fn push<const N: usize>(&mut self, bytes: [u8; N]) {
         let length = usize::from(self.length);
-        let Some(place) = self.bytes.get_mut(length..length + N) else { return };
-        place.copy_from_slice(&bytes);
+        let Some(target) = self.bytes.get_mut(length..length + N) else { return };
+        target.copy_from_slice(&bytes);
         self.length = u8::try_from(length + N).unwrap_or(u8::MAX);
     }
 
-    /// Pushes a number with zeros in front of it up to `width` digits.
+    /// Appends a number, with leading zeros up to `width` digits.
     fn number(&mut self, number: impl Into<i64>, width: u32) {
         let number: i64 = number.into();
-        // What a clock and a calendar have.
+        // The numbers of every valid date and time.
         match (width, u16::try_from(number)) {
-            (2, Ok(number @ 0..100)) => return self.push(digits(number)),
+            (2, Ok(number @ 0..100)) => return self.push(two_digits(number)),
             (4, Ok(number @ 0..10_000)) => {
-                self.push(digits(number / 100));
-                return self.push(digits(number % 100));
+                self.push(two_digits(number / 100));
+                return self.push(two_digits(number % 100));
             }
             _ => {}
         }
         if number < 0 {
             self.push([b'-']);
         }
-        let size = number.unsigned_abs();
-        let count = size.checked_ilog10().map_or(1, |power| power + 1).max(width);
+        let magnitude = number.unsigned_abs();
+        let count = magnitude.checked_ilog10().map_or(1, |power| power + 1).max(width);
         for power in (0..count).rev() {
-            let digit = size / 10u64.pow(power) % 10;
+            let digit = magnitude / 10u64.pow(power) % 10;
             self.push([b'0' + u8::try_from(digit).unwrap_or(0)]);
         }
     }
@@ -85,13 +86,13 @@ impl TemporalText {
     }
 }
 
-/// The two digits of a number below 100.
-fn digits(number: u16) -> [u8; 2] {
+/// Returns the two digits of a number below 100.
+fn two_digits(number: u16) -> [u8; 2] {
     [number / 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or(0))
 }
 
 impl Date {
-    /// `YYYY-MM-DD`
+    /// Returns `YYYY-MM-DD`.
     pub(crate) fn text(self) -> TemporalText {
         let mut text = TemporalText::EMPTY;
         text.date(self);
@@ -100,7 +101,7 @@ impl Date {
 }
 
 impl Time {
-    /// `HH:MM:SS`, with as many digits of a second as the value needs.
+    /// Returns `HH:MM:SS`, with as many digits of a fraction as the value needs.
     pub(crate) fn text(self) -> TemporalText {
         let mut text = TemporalText::EMPTY;
         text.time(self);
@@ -109,7 +110,7 @@ impl Time {
 }
 
 impl DateTime {
-    /// Date and time with a `T` between them.
+    /// Returns date and time with a `T` between them.
     pub(crate) fn text(self) -> TemporalText {
         let mut text = TemporalText::EMPTY;
         text.date_time(self);
@@ -118,7 +119,8 @@ impl DateTime {
 }
 
 impl Timestamp {
-    /// RFC 3339, with `Z` for UTC. An offset with seconds, which RFC 3339 does not have, gives the same instant in UTC.
+    /// Returns the text in RFC 3339, with `Z` for UTC. RFC 3339 has no offset with seconds; such an instant
+    /// is written in UTC.
     pub(crate) fn text(self) -> TemporalText {
         if self.offset_seconds % 60 != 0
             && let Some(utc) = self.at_offset(0)
@@ -139,7 +141,7 @@ impl Timestamp {
     }
 }
 
-macro_rules! displayed {
+macro_rules! impl_display {
     ($($name:ident),*) => {
         $(impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,14 +151,14 @@ macro_rules! displayed {
     };
 }
 
-displayed!(Date, Time, DateTime, Timestamp);
+impl_display!(Date, Time, DateTime, Timestamp);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_part_has_its_digits() {
+    fn each_part_has_the_right_number_of_digits() {
         let date = |year, month, day| Date { year, month, day };
         assert_eq!(date(2024, 2, 29).to_string(), "2024-02-29");
         assert_eq!(date(7, 1, 1).to_string(), "0007-01-01");
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_no_clock_has_is_shown_and_not_made_another() {
+    fn an_impossible_part_is_written_as_it_is() {
         assert_eq!(Date { year: 2024, month: -3, day: 100 }.to_string(), "2024--03-100");
     }
 }

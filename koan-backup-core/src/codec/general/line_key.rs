@@ -1,4 +1,4 @@
-//! The key of a line that does not decode as its type.
+//! Finds the key of a line that may not decode as its type.
 
 use std::fmt;
 
@@ -9,12 +9,13 @@ use super::field_value::field_value;
 use crate::schema::EntitySchema;
 use crate::value::Value;
 
-/// Reads the key fields of a line and skips the others, whatever is in them: by name, in the order of the schema.
-pub(crate) fn of(line: &[u8], schema: &EntitySchema) -> Option<Vec<(String, Value<'static>)>> {
+/// Returns the names and values of the key fields of a line, in the order of the schema. Other fields may
+/// have any value. Returns `None` if the line is not a JSON object or lacks a key field.
+pub(crate) fn key_of_line(line: &[u8], schema: &EntitySchema) -> Option<Vec<(String, Value<'static>)>> {
     let mut json = serde_json::Deserializer::from_slice(line);
-    let mut found = KeyFields(schema).deserialize(&mut json).ok()?;
+    let mut key = KeyFields(schema).deserialize(&mut json).ok()?;
     let parts = schema.key_fields().map(|(_, field)| {
-        let value = found.remove(&field.name)?;
+        let value = key.remove(&field.name)?;
         Some((field.name.clone(), field_value(&value).ok()?))
     });
     parts.collect()
@@ -38,14 +39,14 @@ impl<'de> Visitor<'de> for KeyFields<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut found = serde_json::Map::new();
+        let mut key = serde_json::Map::new();
         while let Some(name) = fields.next_key::<String>()? {
             if self.0.key_fields().any(|(_, field)| field.name == name) {
-                found.insert(name, fields.next_value()?);
+                key.insert(name, fields.next_value()?);
             } else {
                 fields.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(found)
+        Ok(key)
     }
 }

@@ -1,14 +1,15 @@
-//! Why JSON that a database holds is not read, where the reason is not that it is malformed.
+//! Explains why `serde_json` refuses JSON that a database accepted.
 
-/// The deepest nesting that `serde_json` reads.
+/// The deepest nesting that `serde_json` accepts.
 const MAX_DEPTH: usize = 127;
 
-const TOO_DEEP: &str = "is JSON that is nested more than 127 levels deep, which is not read; make it flatter, or declare the field as \
-     `String`, which keeps it as text";
-const TOO_LARGE: &str = "holds a JSON number beyond 64-bit floating point (1.8e308), which is not read; correct the number, or declare \
-     the field as `String`, which keeps the JSON as text";
+const TOO_DEEP: &str = "is JSON that is nested more than 127 levels deep, which is not read; make it flatter, or \
+     declare the field as `String`, which keeps it as text";
+const TOO_LARGE: &str = "holds a JSON number beyond 64-bit floating point (1.8e308), which is not read; correct \
+     the number, or declare the field as `String`, which keeps the JSON as text";
 
-/// Looks for what PostgreSQL, SQLite and other writers of JSON allow and `serde_json` refuses.
+/// Returns the first part of valid JSON that PostgreSQL, SQLite and others accept and `serde_json` refuses,
+/// as an error text.
 pub(super) fn of(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let (mut depth, mut at) = (0usize, 0);
@@ -40,7 +41,7 @@ pub(super) fn of(text: &str) -> Option<&'static str> {
     None
 }
 
-/// The place behind a string that begins at `start`.
+/// Returns the index after the string that begins at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_serde_json_refuses_is_a_fault() {
+    fn a_fault_is_found_only_in_json_that_serde_json_refuses() {
         for (text, fault) in [
             (nested(127), None),
             (nested(128), Some(TOO_DEEP)),

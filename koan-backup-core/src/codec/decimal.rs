@@ -1,25 +1,28 @@
-//! Numbers as text, compared by their value.
+//! Decimal numbers as text.
 
-/// Whether two decimal texts are one number, digit for digit.
-pub(super) fn numbers_equal(one: &str, other: &str) -> bool {
-    match (Digits::of(one), Digits::of(other)) {
+/// Returns whether two texts are the same decimal number: `1.50` equals `15e-1`. Text that is not a number
+/// equals nothing.
+pub(super) fn decimals_equal(left: &str, right: &str) -> bool {
+    match (Decimal::parse(left), Decimal::parse(right)) {
         (Some(a), Some(b)) => a == b,
         _ => false,
     }
 }
 
-/// A number as its significant digits and the power of ten behind them.
+/// A decimal number of any precision: its significant digits as an integer, and the power of ten to multiply
+/// it by.
 #[derive(PartialEq)]
-pub(super) struct Digits {
-    negative: bool,
+pub(super) struct Decimal {
+    is_negative: bool,
     digits: String,
     exponent: i64,
 }
 
-impl Digits {
-    /// Parses a number; `None` if the text is no number.
-    pub(super) fn of(text: &str) -> Option<Self> {
-        let (negative, rest) = match text.strip_prefix('-') {
+impl Decimal {
+    /// Parses a number in the form of SQL and JSON: an optional sign, digits with an optional point, an
+    /// optional exponent.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (is_negative, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
@@ -36,21 +39,34 @@ impl Digits {
         let digits = all.trim_start_matches('0');
         let significant = digits.trim_end_matches('0');
         exponent = exponent.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
-        let zero = significant.is_empty();
+        let is_zero = significant.is_empty();
         Some(Self {
-            negative: negative && !zero,
+            is_negative: is_negative && !is_zero,
             digits: significant.to_owned(),
-            exponent: if zero { 0 } else { exponent },
+            exponent: if is_zero { 0 } else { exponent },
         })
     }
 
     /// Appends a text that is the same for all spellings of the number.
-    pub(super) fn push_normal(&self, out: &mut Vec<u8>) {
-        if self.negative {
+    pub(super) fn push_normal_form(&self, out: &mut Vec<u8>) {
+        if self.is_negative {
             out.push(b'-');
         }
         out.extend_from_slice(self.digits.as_bytes());
         out.push(b'e');
         out.extend_from_slice(self.exponent.to_string().as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_equal_by_value_and_never_rounded() {
+        for (a, b) in [("1.50", "15e-1"), ("0", "-0.0"), ("100", "1e2"), ("+7", "7"), ("0.990", "0.99")] {
+            assert!(decimals_equal(a, b), "{a} {b}");
+        }
+        assert!(!decimals_equal("1.5e-30", "0"));
     }
 }

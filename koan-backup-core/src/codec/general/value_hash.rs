@@ -1,25 +1,24 @@
-//! The normal form of a record: one form for all spellings of the same values.
+//! Hashes the values of a record in a normal form, which is the same for all spellings of a value.
 
 use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use super::digits::Digits;
-use super::faithful::Entries;
-use super::record::Record;
+use super::super::decimal::Decimal;
+use super::super::record::Record;
+use super::equality::Entries;
 use crate::digest::RecordSetHash;
 use crate::schema::EntitySchema;
 use crate::value::Value;
 
-/// Deeper nesting than any record that is read.
+/// The deepest nesting that is normalized; no record that can be read is nested deeper.
 const MAX_DEPTH: usize = 128;
 
 impl Record {
-    /// Returns a hash of the values that are not part of the key, which is the same for all spellings of them. The record is one of
-    /// that schema.
-    ///
-    /// Numbers count by their value (`1` and `1.0`, `0.0` and `-0.0`), instants by their time, JSON by its content. So it finds out
-    /// whether a database kept a record that was written to it, although it may return the values in another form.
+    /// Returns a hash of the values that are not part of the key. It is the same for all spellings of a
+    /// value: numbers count by their value (`1` and `1.0`, `0.0` and `-0.0`), instants by their point in
+    /// time, and JSON by its content. It shows whether a database stored a record unchanged, although the
+    /// database may return the values in another form. `schema` is that of the record.
     pub fn value_hash(&self, schema: &EntitySchema) -> RecordSetHash {
         let mut form = Vec::new();
         let is_key = |index: usize| schema.fields.get(index).is_some_and(|field| field.key);
@@ -56,15 +55,15 @@ fn push(value: &Value<'_>, out: &mut Vec<u8>) {
         },
         Value::Timestamp(instant) => match instant.unix_nanos() {
             Some(nanos) => push_sized(b'm', nanos.to_string().as_bytes(), out),
-            None => push_shown(b'm', instant, out),
+            None => push_displayed(b'm', instant, out),
         },
-        Value::DateTime(moment) => push_shown(b'l', moment, out),
-        Value::Date(date) => push_shown(b'd', date, out),
-        Value::Time(time) => push_shown(b'h', time, out),
+        Value::DateTime(moment) => push_displayed(b'l', moment, out),
+        Value::Date(date) => push_displayed(b'd', date, out),
+        Value::Time(time) => push_displayed(b'h', time, out),
     }
 }
 
-/// Appends a kind, a length and bytes, so that no two sequences of values have one form.
+/// Appends a kind, a length and bytes, so that different sequences of values have different forms.
 fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(bytes.len().to_string().as_bytes());
@@ -72,17 +71,17 @@ fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-fn push_shown(kind: u8, value: &dyn std::fmt::Display, out: &mut Vec<u8>) {
+fn push_displayed(kind: u8, value: &dyn std::fmt::Display, out: &mut Vec<u8>) {
     let mut text = String::new();
     let _ = write!(text, "{value}");
     push_sized(kind, text.as_bytes(), out);
 }
 
 fn push_number(text: &str, out: &mut Vec<u8>) {
-    match Digits::of(text) {
-        Some(digits) => {
+    match Decimal::parse(text) {
+        Some(number) => {
             out.push(b'#');
-            digits.push_normal(out);
+            number.push_normal_form(out);
             out.push(b';');
         }
         None => push_sized(b'w', text.as_bytes(), out),
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn values_in_another_spelling_have_the_same_hash() {
+    fn all_spellings_of_a_value_have_the_same_hash() {
         let decimal = |text: &'static str| hash(Value::Decimal(text.into()));
         for text in ["1.0", "1.00", "+1", "01", "10e-1"] {
             assert_eq!(decimal("1"), decimal(text), "{text}");
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn other_values_have_another_hash() {
+    fn different_values_have_different_hashes() {
         let values = [
             Value::Null,
             Value::Bool(true),

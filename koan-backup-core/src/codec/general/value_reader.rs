@@ -1,16 +1,16 @@
-//! One value of a row, as serde asks for it.
+//! A deserializer that reads a field from one value of a row.
 
 use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::error::RecordError;
+use super::super::error::RecordError;
+use super::super::wire_text::{self, list};
 use super::json_fault;
-use super::wire_text::{self, list};
 use crate::schema::{LogicalType, WireForm};
-use crate::value::{Date, DateTime, Time, Timestamp, Value};
+use crate::value::{Timestamp, Value};
 
-/// Presents a value in the form in which serde writes its field.
+/// Presents a value to serde in the form in which serde writes the field.
 pub(super) struct ValueReader<'v> {
     pub(super) value: &'v Value<'v>,
     pub(super) logical: &'v LogicalType,
@@ -20,7 +20,7 @@ pub(super) struct ValueReader<'v> {
 type Result<T> = std::result::Result<T, RecordError>;
 
 impl<'v> ValueReader<'v> {
-    /// JSON text is read by `serde_json`, whatever is asked for.
+    /// Returns the JSON text of the value, which `serde_json` reads for every call.
     fn json(&self) -> Option<&'v str> {
         match self.value {
             Value::Json(text) => Some(text),
@@ -31,8 +31,8 @@ impl<'v> ValueReader<'v> {
         }
     }
 
-    /// The parts of a time in the list form of the crate `time`.
-    fn parts(&self) -> Option<Vec<i32>> {
+    /// Returns the parts of a temporal value in the list form of the crate `time`.
+    fn time_list(&self) -> Option<Vec<i32>> {
         if self.wire != WireForm::TimeList {
             return None;
         }
@@ -45,8 +45,8 @@ impl<'v> ValueReader<'v> {
         })
     }
 
-    /// The text of a time in the form of the crate `time`.
-    fn text_of_crate_time(&self) -> Option<String> {
+    /// Returns the text of a temporal value in the form of the crate `time`.
+    fn time_text(&self) -> Option<String> {
         if self.wire != WireForm::TimeText {
             return None;
         }
@@ -59,8 +59,9 @@ impl<'v> ValueReader<'v> {
         })
     }
 
+    /// Returns the Unix time of an instant, if the field has such a form.
     fn unix(&self) -> Option<Result<i64>> {
-        let unit = wire_text::unix_unit(self.wire)?;
+        let unit = wire_text::unix_unit_nanos(self.wire)?;
         let nanos = match *self.value {
             Value::Timestamp(v) => v.unix_nanos(),
             Value::DateTime(local) => Timestamp { local, offset_seconds: 0 }.unix_nanos(),
@@ -68,11 +69,11 @@ impl<'v> ValueReader<'v> {
         };
         let exact =
             nanos.filter(|nanos| nanos % unit == 0).and_then(|nanos| i64::try_from(nanos / unit).ok());
-        Some(
-            exact.ok_or_else(|| {
-                RecordError::new("is finer than the whole units that its serde form can hold")
-            }),
-        )
+        Some(exact.ok_or_else(|| {
+            RecordError::new(
+                "is more precise than its serde form, which holds whole units, or out of its range",
+            )
+        }))
     }
 }
 
@@ -94,7 +95,7 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
         if let Some(unix) = self.unix() {
             return visitor.visit_i64(unix?);
         }
-        if let Some(parts) = self.parts() {
+        if let Some(parts) = self.time_list() {
             return visitor.visit_seq(SeqDeserializer::new(parts.into_iter()));
         }
         match self.value {
@@ -118,7 +119,7 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
             }
             Value::Json(text) => read_json(text, |json| json.deserialize_any(visitor)),
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
-                match (self.text_of_crate_time(), self.value.temporal_text()) {
+                match (self.time_text(), self.value.temporal_text()) {
                     (Some(text), _) => visitor.visit_string(text),
                     (None, Some(text)) => visitor.visit_str(text.as_str()),
                     (None, None) => visitor.visit_str(""),
@@ -130,7 +131,7 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.value {
             Value::Null => visitor.visit_none(),
-            // As `serde_json` reads the line that is made of it.
+            // `serde_json` reads the line of this row in the same way.
             Value::Json(text) if text.trim_ascii() == "null" => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -231,15 +232,4 @@ fn read_json<'de, T>(
     let value = read(&mut json).map_err(refused)?;
     json.end().map_err(refused)?;
     Ok(value)
-}
-
-/// Reads a value that serde wrote in a form of the crate `time`.
-pub(super) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value<'static>> {
-    Some(match logical {
-        LogicalType::Timestamp => Value::Timestamp(wire_text::parse_time_timestamp(text)?),
-        LogicalType::DateTime => Value::DateTime(DateTime::parse(text)?.0),
-        LogicalType::Date => Value::Date(Date::parse(text)?.0),
-        LogicalType::Time => Value::Time(Time::parse(text)?.0),
-        _ => return None,
-    })
 }

@@ -1,29 +1,35 @@
-//! From the form in which serde writes a field to the value adapters speak.
+//! Converts what serde writes for a field to the value that adapters use.
 
 use std::borrow::Cow;
 
-use super::error::{BEFORE_YEAR_1, RecordError};
-use super::value_reader::parse_time_text;
-use super::wire_text::{self, list};
+use super::super::error::{BEFORE_YEAR_1, RecordError};
+use super::super::wire_text::{self, list, parse_time_text};
 use crate::schema::{FieldSchema, LogicalType, WireForm};
 use crate::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// Turns what serde wrote for `field` into the variant of its logical type.
-pub(super) fn neutral<'v>(field: &FieldSchema, written: Value<'v>) -> Result<Value<'v>, RecordError> {
+/// Converts what serde wrote for a field to the variant of the field's logical type. NULL, and values of a
+/// field whose form is the type's own, stay as they are.
+///
+/// # Errors
+/// The value is not one of the logical type.
+pub(in crate::codec) fn normalize<'v>(
+    field: &FieldSchema,
+    written: Value<'v>,
+) -> Result<Value<'v>, RecordError> {
     if written.is_null() || field.wire == WireForm::Own {
         return Ok(written);
     }
-    let is_moment = matches!(
+    let is_temporal = matches!(
         field.logical,
         LogicalType::Timestamp | LogicalType::DateTime | LogicalType::Date | LogicalType::Time
     );
-    // The sign stands in front of the year.
-    let is_before_year_1 = is_moment && matches!(&written, Value::Str(text) if text.starts_with('-'));
+    // A date before the year 1 begins with a sign.
+    let is_before_year_1 = is_temporal && matches!(&written, Value::Str(text) if text.starts_with('-'));
     let refused = || match is_before_year_1 {
         true => RecordError::in_field(&field.name, BEFORE_YEAR_1),
-        false => RecordError::in_field(&field.name, format!("cannot be told as {:?}", field.logical)),
+        false => RecordError::in_field(&field.name, format!("cannot be converted to {:?}", field.logical)),
     };
-    let neutral = match (&field.logical, written) {
+    let normalized = match (&field.logical, written) {
         (LogicalType::Bytes, written) => bytes(field.wire, written),
         (LogicalType::Uuid, Value::Str(text)) => {
             uuid::Uuid::try_parse(&text).ok().map(|uuid| Value::Uuid(uuid.into_bytes()))
@@ -49,7 +55,7 @@ pub(super) fn neutral<'v>(field: &FieldSchema, written: Value<'v>) -> Result<Val
         (LogicalType::Json, Value::Decimal(v)) => Some(Value::Json(v)),
         (_, written) => Some(written),
     };
-    neutral.ok_or_else(refused)
+    normalized.ok_or_else(refused)
 }
 
 fn bytes<'v>(wire: WireForm, written: Value<'v>) -> Option<Value<'v>> {
@@ -90,7 +96,7 @@ fn temporal<'v>(field: &FieldSchema, written: Value<'v>) -> Option<Value<'v>> {
             _ => Time::parse(&text).map(|(value, _)| Value::Time(value)),
         },
         Value::I64(number) => {
-            let nanos = i128::from(number) * wire_text::unix_unit(field.wire)?;
+            let nanos = i128::from(number) * wire_text::unix_unit_nanos(field.wire)?;
             let instant = Timestamp::from_unix_nanos(nanos)?;
             match field.logical {
                 LogicalType::Timestamp => Some(Value::Timestamp(instant)),

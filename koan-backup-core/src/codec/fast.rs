@@ -1,0 +1,41 @@
+//! The fast path: lines that are written, checked and read as tokens, without a JSON parser.
+//!
+//! Most types write every value as they read it. For a row of such a type, the line can be written from the
+//! values directly; one read and one write of the type then prove that it round-trips, where the general path
+//! needs two of each and a comparison of values. The fast path answers only when it is certain, and otherwise
+//! leaves the row or the line to the general path.
+
+mod extract;
+mod round_trip;
+mod scan;
+
+pub(crate) use extract::extract_values;
+pub(crate) use round_trip::tokens_round_trip;
+
+use super::error::RecordError;
+use super::row::Row;
+use super::token::LineTokens;
+
+/// Appends the line of a row, with the line feed, if it round-trips: it decodes as the type, and the type
+/// writes this very line again. Either `tokens_round_trip` shows this for a row of single values, or
+/// `check_round_trip` for any line.
+///
+/// Returns `false` and leaves `out` unchanged if the general path must encode the row.
+pub(crate) fn encode_fast(
+    row: &Row<'_>,
+    out: &mut Vec<u8>,
+    tokens_round_trip: impl FnOnce(&LineTokens<'_>) -> bool,
+    check_round_trip: impl FnOnce(&[u8]) -> Result<(), RecordError>,
+) -> bool {
+    let start = out.len();
+    let round_trips = LineTokens::from_row(row).is_some_and(|line| {
+        line.write(out)
+            && ((line.is_of_scalars() && tokens_round_trip(&line)) || check_round_trip(&out[start..]).is_ok())
+    });
+    if round_trips {
+        out.push(b'\n');
+    } else {
+        out.truncate(start);
+    }
+    round_trips
+}
