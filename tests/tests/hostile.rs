@@ -176,7 +176,7 @@ async fn a_document_that_inflates_without_end_is_refused() {
             let mut forgery = Forgery::of(&stored);
             *forgery.zip.entry_mut(name) = ZipEntry { name: name.into(), size: claimed, ..bomb.clone() };
             let case = forgery.seal(Seal::Archive);
-            let told = if claimed == BOMB { "larger than any document" } else { "does not decompress" };
+            let told = if claimed == BOMB { "larger than a document can be" } else { "does not match its checksum" };
             expect_refusal(id, &format!("{name} that inflates and says {claimed}"), &case, &[name, told]);
         }
     }

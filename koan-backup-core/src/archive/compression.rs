@@ -1,4 +1,4 @@
-//! How blocks are compressed, and reading them.
+//! The compression methods, and decompression of blocks.
 
 use std::io::Read;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How records are compressed.
+/// How the records of an archive are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "Declared")]
 pub struct Compression {
@@ -15,7 +15,7 @@ pub struct Compression {
     level: i32,
 }
 
-/// A method and level that were read from somewhere, before they are checked.
+/// A method and level as they were read, before they are validated.
 #[derive(Deserialize)]
 struct Declared {
     method: CompressionMethod,
@@ -35,33 +35,33 @@ impl TryFrom<Declared> for Compression {
     }
 }
 
-/// The ZIP method.
+/// The compression method of a ZIP entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CompressionMethod {
-    /// Method 8, which every tool reads.
+    /// Method 8, which every tool can read.
     Deflate,
-    /// Method 93, which 7-Zip and bsdtar read.
+    /// Method 93, which 7-Zip and bsdtar can read.
     Zstd,
-    /// Method 0.
+    /// Method 0: no compression.
     Stored,
 }
 
 /// Ends a stream of deflate blocks: a last block without content.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
-/// Ends a stream of gzip members: one without content, so that a stream without blocks is one too.
+/// Ends a stream of gzip members: an empty member, so that a stream without blocks is valid too.
 const GZIP_END: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Ends a stream of Zstandard frames, likewise.
+/// Ends a stream of Zstandard frames: an empty frame, for the same reason.
 const ZSTD_END: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
 
-/// What a block that was flushed ends with: an empty stored block.
+/// The last bytes of a flushed deflate block: an empty stored block.
 const SYNC_FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 impl Compression {
-    /// Deflate at level 1 (fast) to 9 (small).
+    /// Returns deflate at a level from 1 (fast) to 9 (small).
     ///
     /// # Errors
     /// The level is outside that range.
@@ -69,7 +69,8 @@ impl Compression {
         Self::checked(CompressionMethod::Deflate, level, 1..=9)
     }
 
-    /// Zstandard at level 1 (fast) to 22 (small). `unzip` and Python's `zipfile` before 3.14 do not read it.
+    /// Returns Zstandard at a level from 1 (fast) to 22 (small). `unzip`, and Python's `zipfile` before 3.14,
+    /// cannot read it.
     ///
     /// # Errors
     /// The level is outside that range.
@@ -77,17 +78,17 @@ impl Compression {
         Self::checked(CompressionMethod::Zstd, level, 1..=22)
     }
 
-    /// No compression.
+    /// Returns the setting without compression.
     pub fn stored() -> Self {
         Self { method: CompressionMethod::Stored, level: 0 }
     }
 
-    /// The method.
+    /// Returns the method.
     pub fn method(self) -> CompressionMethod {
         self.method
     }
 
-    /// The level.
+    /// Returns the level.
     pub fn level(self) -> i32 {
         self.level
     }
@@ -114,7 +115,8 @@ pub(crate) enum Sealing {
     Sealed,
 }
 
-/// How the blocks of an entry are coded. In a sealed entry ZIP compresses nothing, so the stream says itself what it is.
+/// How the blocks of an entry are encoded. ZIP does not compress an encrypted entry, so its stream identifies
+/// its own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Deflate,
@@ -124,7 +126,8 @@ pub(crate) enum Coding {
 }
 
 impl Default for Compression {
-    /// Deflate at level 2: it takes less of a backup's time than level 3, for a tenth more bytes.
+    /// Returns deflate at level 2: it needs less of a backup's time than level 3, for about 10 percent more
+    /// bytes.
     fn default() -> Self {
         Self { method: CompressionMethod::Deflate, level: 2 }
     }
@@ -143,7 +146,7 @@ impl CompressionMethod {
         [Self::Deflate, Self::Zstd, Self::Stored].into_iter().find(|known| known.zip() == method)
     }
 
-    /// What a sealed entry of this method is called after its lines.
+    /// Returns the file name suffix of an encrypted entry with this method.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Deflate => ".gz",
@@ -171,7 +174,7 @@ impl Coding {
         }
     }
 
-    /// What ends the stream of an entry.
+    /// Returns the bytes that end the stream of an entry.
     pub(crate) fn tail(self) -> &'static [u8] {
         match self {
             Self::Deflate => &DEFLATE_END,
@@ -181,7 +184,8 @@ impl Coding {
         }
     }
 
-    /// Appends the `raw_length` bytes of one block to `out`, which is empty; `None` if it holds anything else.
+    /// Decompresses one block into `out`, which must be empty. Returns `None` unless the block holds exactly
+    /// `raw_length` bytes.
     pub(crate) fn decompress(self, block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
         match self {
             Self::Stored => out.extend_from_slice(block),
@@ -194,7 +198,7 @@ impl Coding {
     }
 }
 
-/// Reads one gzip member, with memory for what comes out only.
+/// Decompresses one gzip member. Memory is allocated for the actual output only.
 fn gunzip(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = flate2::bufread::GzDecoder::new(block);
     out.reserve_exact(raw_length.min(2 << 20));
@@ -203,10 +207,10 @@ fn gunzip(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     decoder.into_inner().is_empty().then_some(())
 }
 
-/// Inflates until `raw_length` bytes are there or the input ends, with memory for what comes out only.
+/// Inflates one block of `raw_length` bytes. Memory is allocated for the actual output only.
 fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decompress = Decompress::new(false);
-    // One byte more than declared, so that a longer block is noticed.
+    // One byte more than declared, so that a longer block is detected.
     let limit = raw_length.checked_add(1)?;
     out.reserve_exact(limit.min(2 << 20));
     loop {
@@ -230,7 +234,7 @@ fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// Reads one frame with memory for what comes out and a window of at most 128 MiB.
+/// Decompresses one frame. Memory is allocated for the actual output and for a window of at most 128 MiB.
 fn unzstd(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(block).ok()?.single_frame();
     decoder.window_log_max(27).ok()?;
@@ -245,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_that_do_not_exist_are_refused() {
+    fn invalid_compression_levels_are_refused() {
         assert!(Compression::deflate(0).is_err());
         assert!(Compression::deflate(10).is_err());
         assert!(Compression::zstd(23).is_err());

@@ -15,7 +15,7 @@ use object_store::{ObjectStoreExt as _, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use self::begun::BegunUpload;
+use self::begun::StartedUpload;
 pub(crate) use self::note::UploadNote;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
@@ -86,7 +86,7 @@ impl io::Write for ArchiveSink {
 pub(super) struct Upload {
     storage: Storage,
     path: Path,
-    begun: BegunUpload,
+    upload: StartedUpload,
     parts: mpsc::Receiver<Bytes>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct FinishedUpload {
 impl Upload {
     /// Begins an upload. Nothing shows at `path` until [`complete`](Self::complete).
     pub(super) async fn begin(storage: &Storage, path: Path) -> Result<(UploadWriter, Self)> {
-        let begun = BegunUpload::begin(storage, &path).await?;
+        let upload = StartedUpload::start(storage, &path).await?;
         let part_bytes = storage.part_bytes();
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
         let writer = UploadWriter {
@@ -111,13 +111,13 @@ impl Upload {
             hasher: Sha256::new(),
             written: 0,
         };
-        Ok((writer, Self { storage: storage.clone(), path, begun, parts }))
+        Ok((writer, Self { storage: storage.clone(), path, upload, parts }))
     }
 
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
     pub(super) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
-            if let Err(source) = self.begun.put_part(PutPayload::from(part)).await {
+            if let Err(source) = self.upload.put_part(PutPayload::from(part)).await {
                 // The writing end must not wait for a store that is gone.
                 self.parts.close();
                 while self.parts.recv().await.is_some() {}
@@ -129,7 +129,7 @@ impl Upload {
 
     /// Makes the archive appear, whole, and compares its size with what was written.
     pub(super) async fn complete(&mut self, written: &FinishedUpload) -> Result<()> {
-        let checked = match self.begun.complete().await {
+        let checked = match self.upload.complete().await {
             Ok(()) => self.check_size(written).await,
             Err(source) => {
                 self.abort().await;
@@ -163,7 +163,7 @@ impl Upload {
     pub(super) async fn abort(&mut self) {
         // The writing end must not wait either.
         self.parts.close();
-        self.begun.abort(&self.path).await;
+        self.upload.abort(&self.path).await;
     }
 }
 
