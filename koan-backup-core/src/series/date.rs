@@ -1,14 +1,14 @@
-//! Dates at the end of a name, in their usual spellings.
+//! Recognises dates at the end of a name, in their usual forms.
 
 use jiff::civil::Date;
 
-/// Years that a number of eight digits is taken for. Others are numbers.
+/// The years that are recognised. Eight digits with another year are a number, not a date.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
 
-/// A year, a month and a day that need not exist.
+/// Year, month and day, not yet validated.
 type YearMonthDay = (i16, i8, i8);
 
-/// Where the date, or the date and time, at the end of a name begins, if there is one.
+/// Returns the position of the date, or the date and time, at the end of a name.
 pub(super) fn trailing(name: &str) -> Option<usize> {
     let bytes = name.as_bytes();
     let starts = (0..bytes.len()).filter(|&at| bytes[at].is_ascii_digit() && !is_digit_before(bytes, at));
@@ -19,7 +19,7 @@ fn is_digit_before(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
 }
 
-/// `2026-11-29`, `20261129`, each with or without a time.
+/// Returns whether the whole text is a date such as `2026-11-29` or `20261129`, with or without a time.
 fn is_date_and_time(text: &[u8]) -> bool {
     let Some((date, rest, is_compact)) = date(text) else { return false };
     let is_valid = Date::new(date.0, date.1, date.2).is_ok() && YEARS.contains(&date.0);
@@ -31,7 +31,8 @@ fn is_date_and_time(text: &[u8]) -> bool {
         }
 }
 
-/// Year, month and day, what follows, and whether they have no separators.
+/// Splits off year, month and day. Returns them with the rest of the text, and whether they have no
+/// separators.
 fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (year, rest) = number(text, 4)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first));
@@ -45,7 +46,8 @@ fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     Some((date, rest, separator.is_none()))
 }
 
-/// Hours, hours and minutes, or seconds as well; with or without a fraction and a time zone.
+/// Returns whether the text is a time: hours, minutes if any, seconds if any, then optionally a fraction and
+/// a time zone.
 fn is_time(text: &[u8]) -> bool {
     let Some((hour, rest)) = number(text, 2) else { return false };
     if hour > 23 {
@@ -75,7 +77,7 @@ fn without_fraction(text: &[u8]) -> &[u8] {
     if (1..=9).contains(&count) { &digits[count..] } else { text }
 }
 
-/// None, `Z`, `UTC`, or an offset.
+/// Returns whether the text is empty, `Z`, `UTC` or an offset.
 fn is_zone(text: &[u8]) -> bool {
     match text {
         [] | b"Z" | b"z" | b"UTC" | b" UTC" => true,
@@ -90,7 +92,7 @@ fn is_zone(text: &[u8]) -> bool {
     }
 }
 
-/// A number of exactly so many digits at the beginning, and what follows.
+/// Splits off a number of exactly `digits` digits.
 fn number(text: &[u8], digits: usize) -> Option<(i16, &[u8])> {
     let number = text.get(..digits)?;
     let value = number
