@@ -1,4 +1,4 @@
-//! The table of cases. Each is a policy, what is there, and what becomes of it; the snapshots read like documentation.
+//! Tests of retention plans as a table. Each case is a policy, a list of backups, and the plan as a snapshot.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::*;
 use crate::id::{BackupId, BackupName};
 use crate::series::SeriesName;
 
-/// `2026-11-21 03:00 nightly`, then any of `failed`, `damaged`, `pinned`, `#tag`, `Entity` and `Entity=30`.
+/// Parses `2026-11-21 03:00 nightly`, followed by any of `failed`, `damaged`, `pinned`, `#tag`, `Entity` and
+/// `Entity=30`.
 fn backup(index: usize, line: &str) -> Candidate {
     let mut words = line.split_whitespace();
     let mut word = || words.next().expect("a day, a time and a name");
@@ -41,7 +42,7 @@ fn backup(index: usize, line: &str) -> Candidate {
     backup
 }
 
-/// One case a snapshot; all are planned at noon of the same Saturday.
+/// Formats the cases of one snapshot. All plans are made at noon of the same Saturday.
 fn cases(cases: Vec<(&str, Retention, Vec<String>)>) -> String {
     let now = "2026-11-21T12:00:00Z".parse().expect("an instant");
     let mut text = String::from("now: 2026-11-21 12:00, a Saturday\n");
@@ -57,14 +58,14 @@ fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|&line| line.to_owned()).collect()
 }
 
-/// One at three in the morning of each of the last so many days, newest first.
+/// Returns one backup at 3 a.m. of each of the last `days` days, newest first.
 fn nightly(days: i64) -> Vec<String> {
     let newest: jiff::civil::Date = "2026-11-21".parse().expect("a date");
     let day = |back: i64| newest.checked_sub(jiff::Span::new().days(back)).expect("a date");
     (0..days).map(|back| format!("{} 03:00 nightly", day(back))).collect()
 }
 
-/// The first of each of the last so many months.
+/// Returns one backup on the first of each of the last `months` months.
 fn monthly(months: i64) -> Vec<String> {
     let newest: jiff::civil::Date = "2026-11-01".parse().expect("a date");
     let day = |back: i64| newest.checked_sub(jiff::Span::new().months(back)).expect("a date");
