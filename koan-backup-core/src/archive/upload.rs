@@ -3,7 +3,7 @@
 //! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
 //! archive, and nothing shows in the store before the upload is completed.
 
-mod begun;
+mod started;
 mod note;
 
 use std::io;
@@ -15,7 +15,7 @@ use object_store::{ObjectStoreExt as _, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use self::begun::StartedUpload;
+use self::started::StartedUpload;
 pub(crate) use self::note::UploadNote;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
