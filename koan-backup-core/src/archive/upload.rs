@@ -3,8 +3,8 @@
 //! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
 //! archive, and nothing shows in the store before the upload is completed.
 
-mod started;
 mod note;
+mod started;
 
 use std::io;
 
@@ -15,8 +15,8 @@ use object_store::{ObjectStoreExt as _, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use self::started::StartedUpload;
 pub(crate) use self::note::UploadNote;
+use self::started::StartedUpload;
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
