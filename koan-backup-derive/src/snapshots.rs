@@ -1,4 +1,4 @@
-//! Expansions, as snapshots.
+//! Tests that compare expansions with snapshots.
 
 use proc_macro2::TokenStream;
 use syn::parse_quote;
