@@ -271,7 +271,8 @@ impl RecordSink {
         Ok(self.summary())
     }
 
-    /// Does the same as [`finish`](Self::finish), and blocks the thread as [`flush_blocking`](Self::flush_blocking) does.
+    /// Does the same as [`finish`](Self::finish), and blocks the thread as
+    /// [`flush_blocking`](Self::flush_blocking) does.
     ///
     /// # Errors
     /// The backup was cancelled.
