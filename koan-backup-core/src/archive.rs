@@ -20,7 +20,7 @@ mod writer;
 
 pub use blocks::{Block, BlockTable};
 pub(crate) use bounds::{MAX_MANIFEST_BYTES, document_fits, manifest_fits, tree_fits};
-pub(crate) use compression::Sealing;
+pub(crate) use compression::EntrySealing;
 pub use compression::{Compression, CompressionMethod};
 pub(crate) use compressor::Compressor;
 pub use documents::{

@@ -66,13 +66,13 @@ impl<'a> CanonicalSerializer<'a> {
 impl<'a> Serializer for CanonicalSerializer<'a> {
     type Ok = ();
     type Error = CanonicalError;
-    type SerializeSeq = Sequence<'a>;
-    type SerializeTuple = Sequence<'a>;
-    type SerializeTupleStruct = Sequence<'a>;
-    type SerializeTupleVariant = Sequence<'a>;
-    type SerializeMap = SortedMap<'a>;
-    type SerializeStruct = Fields<'a>;
-    type SerializeStructVariant = Fields<'a>;
+    type SerializeSeq = CanonicalSequence<'a>;
+    type SerializeTuple = CanonicalSequence<'a>;
+    type SerializeTupleStruct = CanonicalSequence<'a>;
+    type SerializeTupleVariant = CanonicalSequence<'a>;
+    type SerializeMap = CanonicalMap<'a>;
+    type SerializeStruct = CanonicalFields<'a>;
+    type SerializeStructVariant = CanonicalFields<'a>;
 
     fn serialize_bool(self, v: bool) -> Result {
         self.out.extend_from_slice(if v { b"true" } else { b"false" });
@@ -167,13 +167,13 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         out.push(b'}');
         Ok(())
     }
-    fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a>> {
-        Ok(Sequence { out: self.open(b'['), first: true, close: b"]" })
+    fn serialize_seq(self, _: Option<usize>) -> Result<CanonicalSequence<'a>> {
+        Ok(CanonicalSequence { out: self.open(b'['), first: true, close: b"]" })
     }
-    fn serialize_tuple(self, _: usize) -> Result<Sequence<'a>> {
+    fn serialize_tuple(self, _: usize) -> Result<CanonicalSequence<'a>> {
         self.serialize_seq(None)
     }
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Sequence<'a>> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<CanonicalSequence<'a>> {
         self.serialize_seq(None)
     }
     fn serialize_tuple_variant(
@@ -182,19 +182,19 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Sequence<'a>> {
+    ) -> Result<CanonicalSequence<'a>> {
         let out = self.variant(variant)?;
         out.push(b'[');
-        Ok(Sequence { out, first: true, close: b"]}" })
+        Ok(CanonicalSequence { out, first: true, close: b"]}" })
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<SortedMap<'a>> {
-        Ok(SortedMap { out: self.out, entries: Vec::new(), key: None })
+    fn serialize_map(self, _: Option<usize>) -> Result<CanonicalMap<'a>> {
+        Ok(CanonicalMap { out: self.out, entries: Vec::new(), key: None })
     }
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<CanonicalFields<'a>> {
         if name == NUMBER || name == RAW_VALUE {
-            return Ok(Fields { out: self.out, first: true, close: b"", verbatim: true });
+            return Ok(CanonicalFields { out: self.out, first: true, close: b"", verbatim: true });
         }
-        Ok(Fields { out: self.open(b'{'), first: true, close: b"}", verbatim: false })
+        Ok(CanonicalFields { out: self.open(b'{'), first: true, close: b"}", verbatim: false })
     }
     fn serialize_struct_variant(
         self,
@@ -202,10 +202,10 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Fields<'a>> {
+    ) -> Result<CanonicalFields<'a>> {
         let out = self.variant(variant)?;
         out.push(b'{');
-        Ok(Fields { out, first: true, close: b"}}", verbatim: false })
+        Ok(CanonicalFields { out, first: true, close: b"}}", verbatim: false })
     }
 }
 
@@ -230,13 +230,13 @@ impl fmt::Write for AppendedText<'_> {
 
 /// Writes the elements of a list.
 #[derive(Debug)]
-pub struct Sequence<'a> {
+pub struct CanonicalSequence<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
     close: &'static [u8],
 }
 
-impl Sequence<'_> {
+impl CanonicalSequence<'_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         if !std::mem::take(&mut self.first) {
             self.out.push(b',');
@@ -252,7 +252,7 @@ impl Sequence<'_> {
 
 macro_rules! sequence {
     ($($compound:ident :: $method:ident),*) => {
-        $(impl ser::$compound for Sequence<'_> {
+        $(impl ser::$compound for CanonicalSequence<'_> {
             type Ok = ();
             type Error = CanonicalError;
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
@@ -274,7 +274,7 @@ sequence!(
 
 /// Writes the fields of a struct in their order.
 #[derive(Debug)]
-pub struct Fields<'a> {
+pub struct CanonicalFields<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
     close: &'static [u8],
@@ -282,7 +282,7 @@ pub struct Fields<'a> {
     verbatim: bool,
 }
 
-impl Fields<'_> {
+impl CanonicalFields<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
         if self.verbatim {
             let mut text = Vec::new();
@@ -307,7 +307,7 @@ impl Fields<'_> {
 
 macro_rules! fields {
     ($($compound:ident),*) => {
-        $(impl ser::$compound for Fields<'_> {
+        $(impl ser::$compound for CanonicalFields<'_> {
             type Ok = ();
             type Error = CanonicalError;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
@@ -324,13 +324,13 @@ fields!(SerializeStruct, SerializeStructVariant);
 
 /// Collects the entries of a map and writes them sorted by the bytes of their keys.
 #[derive(Debug)]
-pub struct SortedMap<'a> {
+pub struct CanonicalMap<'a> {
     out: &'a mut Vec<u8>,
     entries: Vec<(String, Vec<u8>)>,
     key: Option<String>,
 }
 
-impl ser::SerializeMap for SortedMap<'_> {
+impl ser::SerializeMap for CanonicalMap<'_> {
     type Ok = ();
     type Error = CanonicalError;
 

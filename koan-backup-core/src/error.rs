@@ -13,9 +13,9 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 ///
 /// The message names the object (entity, key, file, profile) and the remedy. It never contains a secret or
 /// the content of a record; only the keys of records are named.
-pub struct Error(Box<Inner>);
+pub struct Error(Box<ErrorParts>);
 
-struct Inner {
+struct ErrorParts {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Source>,
@@ -65,7 +65,7 @@ pub enum ErrorKind {
 impl Error {
     /// Creates an error without a source.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), source: None }))
     }
 
     /// Creates an error with a source. `message` must not repeat the text of `source`.
@@ -74,7 +74,7 @@ impl Error {
         message: impl Into<Cow<'static, str>>,
         source: impl Into<Source>,
     ) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: Some(source.into()) }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), source: Some(source.into()) }))
     }
 
     /// Wraps this error as the source of one with another message and the same kind.

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How the records of an archive are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "Declared")]
+#[serde(rename_all = "camelCase", try_from = "UncheckedCompression")]
 pub struct Compression {
     method: CompressionMethod,
     level: i32,
@@ -17,16 +17,16 @@ pub struct Compression {
 
 /// A method and level as they were read, before they are validated.
 #[derive(Deserialize)]
-struct Declared {
+struct UncheckedCompression {
     method: CompressionMethod,
     #[serde(default)]
     level: i32,
 }
 
-impl TryFrom<Declared> for Compression {
+impl TryFrom<UncheckedCompression> for Compression {
     type Error = Error;
 
-    fn try_from(declared: Declared) -> Result<Self> {
+    fn try_from(declared: UncheckedCompression) -> Result<Self> {
         match declared.method {
             CompressionMethod::Deflate => Self::deflate(declared.level),
             CompressionMethod::Zstd => Self::zstd(declared.level),
@@ -110,7 +110,7 @@ impl Compression {
 
 /// Whether an entry is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sealing {
+pub(crate) enum EntrySealing {
     Clear,
     Sealed,
 }
@@ -157,10 +157,10 @@ impl CompressionMethod {
 }
 
 impl Coding {
-    pub(crate) fn of(method: CompressionMethod, sealing: Sealing) -> Self {
+    pub(crate) fn of(method: CompressionMethod, sealing: EntrySealing) -> Self {
         match (method, sealing) {
-            (CompressionMethod::Deflate, Sealing::Clear) => Self::Deflate,
-            (CompressionMethod::Deflate, Sealing::Sealed) => Self::Gzip,
+            (CompressionMethod::Deflate, EntrySealing::Clear) => Self::Deflate,
+            (CompressionMethod::Deflate, EntrySealing::Sealed) => Self::Gzip,
             (CompressionMethod::Zstd, _) => Self::Zstd,
             (CompressionMethod::Stored, _) => Self::Stored,
         }

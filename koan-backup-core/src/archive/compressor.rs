@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::{Compress, FlushCompress, Status};
 
-use super::compression::{Coding, Compression, CompressionMethod, Sealing};
+use super::compression::{Coding, Compression, CompressionMethod, EntrySealing};
 use crate::buffers::{Buffer, Buffers};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -14,12 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// encrypted entries.
 pub(crate) struct Compressor {
     compression: Compression,
-    idle: Mutex<Vec<State>>,
+    idle: Mutex<Vec<BlockCompressor>>,
     buffers: Arc<Buffers>,
 }
 
 /// A compressor that is reused for the next block. It keeps no data of the previous one.
-enum State {
+enum BlockCompressor {
     Deflate(Compress),
     Zstd(zstd::bulk::Compressor<'static>),
 }
@@ -30,7 +30,7 @@ impl Compressor {
     }
 
     /// Compresses one block, for an entry that is encrypted or not.
-    pub(crate) fn block(&self, raw: &[u8], sealing: Sealing) -> Result<Buffer> {
+    pub(crate) fn block(&self, raw: &[u8], sealing: EntrySealing) -> Result<Buffer> {
         let mut out = self.buffers.take(raw.len() / 3 + 1024);
         match Coding::of(self.compression.method(), sealing) {
             Coding::Stored => out.extend_from_slice(raw),
@@ -45,20 +45,22 @@ impl Compressor {
         Ok(out)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<State>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<BlockCompressor>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> Result<State> {
+    fn state(&self) -> Result<BlockCompressor> {
         let level = self.compression.level();
         match self.compression.method() {
-            CompressionMethod::Zstd => zstd::bulk::Compressor::new(level).map(State::Zstd).map_err(failed_by),
-            _ => Ok(State::Deflate(Compress::new(deflate_level(level)?, false))),
+            CompressionMethod::Zstd => {
+                zstd::bulk::Compressor::new(level).map(BlockCompressor::Zstd).map_err(failed_by)
+            }
+            _ => Ok(BlockCompressor::Deflate(Compress::new(deflate_level(level)?, false))),
         }
     }
 }
 
-impl State {
+impl BlockCompressor {
     /// Appends the compressed block to `out`. After an error the compressor must not be used again.
     fn compress(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match self {
@@ -146,10 +148,10 @@ mod tests {
     #[test]
     fn blocks_of_any_size_round_trip_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        let mut all = vec![(Compression::zstd(3).expect("valid level"), Sealing::Clear)];
+        let mut all = vec![(Compression::zstd(3).expect("valid level"), EntrySealing::Clear)];
         for level in [1, 3, 6, 9] {
             let compression = Compression::deflate(level).expect("valid level");
-            all.extend([Sealing::Clear, Sealing::Sealed].map(|sealing| (compression, sealing)));
+            all.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
         }
         for (compression, sealing) in all {
             let compressor = Compressor::new(compression);
@@ -178,10 +180,10 @@ mod tests {
     fn a_block_longer_or_shorter_than_declared_is_refused() {
         let raw = sample(5000);
         for (compression, sealing) in [
-            (Compression::default(), Sealing::Clear),
-            (Compression::default(), Sealing::Sealed),
-            (Compression::zstd(3).expect("valid"), Sealing::Clear),
-            (Compression::stored(), Sealing::Clear),
+            (Compression::default(), EntrySealing::Clear),
+            (Compression::default(), EntrySealing::Sealed),
+            (Compression::zstd(3).expect("valid"), EntrySealing::Clear),
+            (Compression::stored(), EntrySealing::Clear),
         ] {
             let block = Compressor::new(compression).block(&raw, sealing).expect("compresses");
             let coding = Coding::of(compression.method(), sealing);

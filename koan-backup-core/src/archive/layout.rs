@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::compression::{Coding, CompressionMethod, Sealing};
+use super::compression::{Coding, CompressionMethod, EntrySealing};
 use super::manifest::Manifest;
 use crate::encryption::ArchiveEncryption;
 use crate::id::{BackupId, BackupName, SetName};
@@ -43,7 +43,7 @@ pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod
 /// Returns how the blocks of an entry are encoded, by its name and its ZIP method.
 pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
     match file.strip_suffix(".age") {
-        None => Coding::of(method, Sealing::Clear),
+        None => Coding::of(method, EntrySealing::Clear),
         Some(sealed) if sealed.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
         Some(sealed) if sealed.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
         Some(_) => Coding::Stored,

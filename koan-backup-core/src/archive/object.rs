@@ -117,16 +117,16 @@ async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Resul
 }
 
 /// Reads an archive at any offset, from a blocking thread.
-pub(super) struct Ranged {
+pub(super) struct RangeReader {
     pub(super) object: ArchiveObject,
     pub(super) handle: Handle,
-    pub(super) failure: Failure,
+    pub(super) failure: ReadFailure,
 }
 
 /// The error of a read from the store, kept so that it is not mistaken for damage.
-pub(super) type Failure = Arc<Mutex<Option<Error>>>;
+pub(super) type ReadFailure = Arc<Mutex<Option<Error>>>;
 
-impl ReaderAt for Ranged {
+impl ReaderAt for RangeReader {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let length = u64::try_from(buffer.len()).map_err(io::Error::other)?;
         let end = offset.saturating_add(length).min(self.object.size_bytes);

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::bounds;
 use super::compression::CompressionMethod;
-use super::object::{ArchiveObject, Failure, Ranged};
+use super::object::{ArchiveObject, RangeReader, ReadFailure};
 use crate::encryption::Unlocked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::own_thread::OwnThread;
@@ -44,9 +44,9 @@ pub(super) struct Entry {
 impl ArchiveReader {
     /// Reads and checks the central directory of an archive.
     pub(crate) async fn open(object: ArchiveObject) -> Result<Self> {
-        let failure = Failure::default();
+        let failure = ReadFailure::default();
         let source =
-            Ranged { object: object.clone(), handle: Handle::current(), failure: Arc::clone(&failure) };
+            RangeReader { object: object.clone(), handle: Handle::current(), failure: Arc::clone(&failure) };
         let name = object.path().to_string();
         let entries =
             OwnThread::start(move || read_directory(source, &name)).join("reads the archive").await?;
@@ -148,7 +148,7 @@ fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
     intact.then_some(content)
 }
 
-fn read_directory(source: Ranged, file: &str) -> Result<BTreeMap<String, Entry>> {
+fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, Entry>> {
     let mut buffer = vec![0u8; rawzip::RECOMMENDED_BUFFER_SIZE];
     let size = source.object.size_bytes();
     let zip = ZipLocator::new()

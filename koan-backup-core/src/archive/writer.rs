@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::blocks::Block;
-use super::compression::{Coding, CompressionMethod, Sealing};
+use super::compression::{Coding, CompressionMethod, EntrySealing};
 use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
 use crate::buffers::Buffer;
 use crate::digest::RecordSetHash;
@@ -194,14 +194,14 @@ fn write_records(
     let (mut entry, _) = started.map_err(|error| zip_failed(path, error))?;
     let Some(recipients) = &new.recipients else {
         let (written, crc32) =
-            write_blocks(&mut entry, path, Coding::of(new.method, Sealing::Clear), messages)?;
+            write_blocks(&mut entry, path, Coding::of(new.method, EntrySealing::Clear), messages)?;
         let descriptor = DataDescriptorOutput::new(crc32, written.size_bytes);
         entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
         return Ok(written);
     };
-    let mut sealing = recipients.seal_to(Measured::new(&mut entry))?;
+    let mut sealing = recipients.seal_to(HashingWriter::new(&mut entry))?;
     let (mut written, _) =
-        write_blocks(&mut sealing, path, Coding::of(new.method, Sealing::Sealed), messages)?;
+        write_blocks(&mut sealing, path, Coding::of(new.method, EntrySealing::Sealed), messages)?;
     let measured = sealing.finish().map_err(|source| write_failed(path, source))?;
     let (crc32, length) = (measured.crc.finalize(), measured.length);
     written.sealed = Some(SealedBytes { hash: crate::digest::finish(measured.hasher), length });
@@ -257,20 +257,20 @@ fn write_blocks(
 }
 
 /// A writer that hashes and counts the bytes it passes on.
-struct Measured<W> {
+struct HashingWriter<W> {
     output: W,
     hasher: Sha256,
     crc: crc32fast::Hasher,
     length: u64,
 }
 
-impl<W> Measured<W> {
+impl<W> HashingWriter<W> {
     fn new(output: W) -> Self {
         Self { output, hasher: Sha256::new(), crc: crc32fast::Hasher::new(), length: 0 }
     }
 }
 
-impl<W: Write> Write for Measured<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let taken = self.output.write(bytes)?;
         self.hasher.update(&bytes[..taken]);

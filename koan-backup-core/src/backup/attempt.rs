@@ -15,9 +15,9 @@ use super::plan::PlannedPart;
 use super::publish::{Contents, manifest, write_documents};
 use super::reads::Reads;
 use crate::archive::{
-    ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
-    Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, Sealing, WrittenEntry, archive_path,
-    entity_file, sealed_file,
+    ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, EntrySealing,
+    FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, WrittenEntry,
+    archive_path, entity_file, sealed_file,
 };
 use crate::cancellation::until_cancelled;
 use crate::environment::Environment;
@@ -184,7 +184,7 @@ impl Attempt<'_> {
     ) -> Result<WrittenEntry, PartFailed> {
         let recipients = self.environment.recipients_of(part.entity.codec.name(), part.entity.policy);
         let recipients = recipients.map_err(|error| PartFailed { error, began: false })?;
-        let sealing = if recipients.is_some() { Sealing::Sealed } else { Sealing::Clear };
+        let sealing = if recipients.is_some() { EntrySealing::Sealed } else { EntrySealing::Clear };
         let new_entry = || NewEntry {
             path: self.file(part),
             method: self.options.compression.method(),

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A set of private keys and passphrases. They are wiped from memory when they are dropped.
 #[derive(Default)]
 pub struct Identities {
-    all: Vec<Identity>,
+    all: Vec<IdentifiedKey>,
     /// The keys of files that were found, by file header, because a passphrase takes about a second for each
     /// file.
     found: Mutex<BTreeMap<Vec<u8>, FileKey>>,
@@ -23,7 +23,7 @@ pub struct Identities {
 /// The key of one encrypted file.
 pub(super) type FileKey = Zeroizing<[u8; 16]>;
 
-struct Identity {
+struct IdentifiedKey {
     id: String,
     key: Box<dyn age::Identity + Send + Sync>,
 }
@@ -47,7 +47,7 @@ impl Identities {
             let key: x25519::Identity = line.parse().map_err(|_| {
                 refused(format!("line {} is not an age private key (`AGE-SECRET-KEY-1…`)", index + 1))
             })?;
-            identities.push(Identity { id: key_id(&key.to_public().to_string()), key: Box::new(key) });
+            identities.push(IdentifiedKey { id: key_id(&key.to_public().to_string()), key: Box::new(key) });
         }
         if identities.is_empty() {
             return Err(refused("there is no private key".to_owned()));
@@ -69,7 +69,7 @@ impl Identities {
             ssh::Identity::Unsupported(_) => return Err(unusable("is of a type that age does not support")),
         }
         let public = ssh::Recipient::try_from(key.clone()).map_err(|_| unusable("has no public half"))?;
-        Ok(Self::of(vec![Identity { id: key_id(&public.to_string()), key: Box::new(key) }]))
+        Ok(Self::of(vec![IdentifiedKey { id: key_id(&public.to_string()), key: Box::new(key) }]))
     }
 
     /// Returns a passphrase as an identity.
@@ -85,10 +85,10 @@ impl Identities {
         // A forged header must not demand gigabytes of memory.
         key.set_max_work_factor(PASSPHRASE_WORK);
         let key = Box::new(key);
-        Ok(Self::of(vec![Identity { id: PASSPHRASE_ID.to_owned(), key }]))
+        Ok(Self::of(vec![IdentifiedKey { id: PASSPHRASE_ID.to_owned(), key }]))
     }
 
-    fn of(all: Vec<Identity>) -> Self {
+    fn of(all: Vec<IdentifiedKey>) -> Self {
         Self { all, found: Mutex::default() }
     }
 

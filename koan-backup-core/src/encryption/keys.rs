@@ -32,11 +32,11 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 /// The text is the lines of an age identity file (`AGE-SECRET-KEY-1…`) or one OpenSSH private key; with
 /// [`as_passphrase`](Self::as_passphrase) it is a passphrase.
 pub struct Keys {
-    origin: Origin,
-    content: Content,
+    origin: KeyOrigin,
+    content: KeyContent,
 }
 
-enum Origin {
+enum KeyOrigin {
     File(PathBuf),
     Variable(String),
     Command { program: String, arguments: Vec<String> },
@@ -45,7 +45,7 @@ enum Origin {
 
 /// What the text contains.
 #[derive(Clone, Copy, Debug)]
-enum Content {
+enum KeyContent {
     Identities,
     Passphrase,
 }
@@ -58,12 +58,12 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 impl Keys {
     /// Reads the keys from a file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self::of(Origin::File(path.into()))
+        Self::of(KeyOrigin::File(path.into()))
     }
 
     /// Reads the keys from an environment variable.
     pub fn variable(name: impl Into<String>) -> Self {
-        Self::of(Origin::Variable(name.into()))
+        Self::of(KeyOrigin::Variable(name.into()))
     }
 
     /// Reads the keys from the output of a command, such as `vault kv get -field=key secret/koan`. The
@@ -73,28 +73,28 @@ impl Keys {
         arguments: impl IntoIterator<Item = S>,
     ) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self::of(Origin::Command { program: program.into(), arguments })
+        Self::of(KeyOrigin::Command { program: program.into(), arguments })
     }
 
     /// Uses keys that are given as text.
     pub fn text(keys: impl Into<String>) -> Self {
-        Self::of(Origin::Text(SecretString::from(keys.into())))
+        Self::of(KeyOrigin::Text(SecretString::from(keys.into())))
     }
 
     /// Treats the text as a passphrase. A line feed at its end is not part of it.
     pub fn as_passphrase(mut self) -> Self {
-        self.content = Content::Passphrase;
+        self.content = KeyContent::Passphrase;
         self
     }
 
-    fn of(origin: Origin) -> Self {
-        Self { origin, content: Content::Identities }
+    fn of(origin: KeyOrigin) -> Self {
+        Self { origin, content: KeyContent::Identities }
     }
 
     async fn read(&self) -> Result<SecretString> {
         match &self.origin {
-            Origin::Text(text) => Ok(text.clone()),
-            Origin::File(path) => {
+            KeyOrigin::Text(text) => Ok(text.clone()),
+            KeyOrigin::File(path) => {
                 let path = path.clone();
                 let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
                 let bytes = read.map_err(|source| {
@@ -106,12 +106,12 @@ impl Keys {
                 text(&bytes)
             }
             // The error `NotUnicode` would quote the value.
-            Origin::Variable(name) => match std::env::var(name) {
+            KeyOrigin::Variable(name) => match std::env::var(name) {
                 Ok(value) => text(Zeroizing::new(value).as_bytes()),
                 Err(std::env::VarError::NotPresent) => Err(refused("the variable is not set")),
                 Err(std::env::VarError::NotUnicode(_)) => Err(refused("the variable is not text")),
             },
-            Origin::Command { program, arguments } => output(program, arguments).await,
+            KeyOrigin::Command { program, arguments } => output(program, arguments).await,
         }
     }
 }
@@ -120,11 +120,11 @@ impl Keys {
 impl KeySource for Keys {
     fn describe(&self) -> String {
         match &self.origin {
-            Origin::File(path) => format!("file `{}`", path.display()),
-            Origin::Variable(name) => format!("variable `{name}`"),
+            KeyOrigin::File(path) => format!("file `{}`", path.display()),
+            KeyOrigin::Variable(name) => format!("variable `{name}`"),
             // Arguments may contain secrets.
-            Origin::Command { program, .. } => format!("command `{program}`"),
-            Origin::Text(_) => "keys given in the program".to_owned(),
+            KeyOrigin::Command { program, .. } => format!("command `{program}`"),
+            KeyOrigin::Text(_) => "keys given in the program".to_owned(),
         }
     }
 
@@ -133,8 +133,8 @@ impl KeySource for Keys {
         let text = self.read().await.map_err(named)?;
         let text = text.expose_secret();
         match self.content {
-            Content::Identities => Identities::parse(text),
-            Content::Passphrase => {
+            KeyContent::Identities => Identities::parse(text),
+            KeyContent::Passphrase => {
                 let line = text.strip_suffix('\n').unwrap_or(text);
                 Identities::passphrase(line.strip_suffix('\r').unwrap_or(line))
             }

@@ -48,14 +48,14 @@ impl Unlocked {
     /// The header is damaged, or demands a higher work factor than is allowed for a passphrase.
     pub(crate) fn find(start: &[u8], length: u64, identities: &Identities) -> Result<Option<Self>> {
         let taken = Cell::new(0);
-        let counted = Counted { rest: start, taken: &taken };
+        let counted = CountingReader { rest: start, taken: &taken };
         let decryptor = Decryptor::new_buffered(counted).map_err(|error| refused(&error))?;
         let header = start[..taken.get()].to_vec();
         if let Some(key) = identities.known(&header) {
             return Ok(Some(Self { header, key, length }));
         }
-        let found = Found::new(None);
-        let finder = Finder { identities, found: &found };
+        let found = FoundKey::new(None);
+        let finder = KeyFinder { identities, found: &found };
         match decryptor.decrypt(std::iter::once(&finder as &dyn age::Identity)).map(drop) {
             Ok(()) => {}
             Err(DecryptError::NoMatchingKeys) => return Ok(None),
@@ -92,7 +92,7 @@ impl Unlocked {
             FileRange { header: &self.header, at: self.sealed_range(plain).start, sealed, position: 0 };
         let mut reader = Decryptor::new_buffered(file)
             .ok()?
-            .decrypt(std::iter::once(&Known(&self.key) as &dyn age::Identity))
+            .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
             .ok()?;
         // To seek to the start of a chunk, the reader would read the end of the file, which is not available.
         // So it seeks to the byte before and skips that.
@@ -127,12 +127,12 @@ fn first_chunk(plain: u64) -> u64 {
 }
 
 /// A reader that counts the bytes that were read.
-struct Counted<'a> {
+struct CountingReader<'a> {
     rest: &'a [u8],
     taken: &'a Cell<usize>,
 }
 
-impl Read for Counted<'_> {
+impl Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.rest.read(buffer)?;
         self.taken.set(self.taken.get() + read);
@@ -140,7 +140,7 @@ impl Read for Counted<'_> {
     }
 }
 
-impl BufRead for Counted<'_> {
+impl BufRead for CountingReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         Ok(self.rest)
     }
@@ -151,15 +151,15 @@ impl BufRead for Counted<'_> {
     }
 }
 
-type Found = RefCell<Option<FileKey>>;
+type FoundKey = RefCell<Option<FileKey>>;
 
 /// Tries all identities, and keeps the file key that one of them finds.
-struct Finder<'a> {
+struct KeyFinder<'a> {
     identities: &'a Identities,
-    found: &'a Found,
+    found: &'a FoundKey,
 }
 
-impl age::Identity for Finder<'_> {
+impl age::Identity for KeyFinder<'_> {
     fn unwrap_stanza(&self, stanza: &Stanza) -> Option<std::result::Result<AgeKey, DecryptError>> {
         self.unwrap_stanzas(std::slice::from_ref(stanza))
     }
@@ -182,9 +182,9 @@ impl age::Identity for Finder<'_> {
 }
 
 /// An identity that returns the known key of a file, whatever the header says.
-struct Known<'a>(&'a [u8; 16]);
+struct KnownKey<'a>(&'a [u8; 16]);
 
-impl age::Identity for Known<'_> {
+impl age::Identity for KnownKey<'_> {
     fn unwrap_stanza(&self, _: &Stanza) -> Option<std::result::Result<AgeKey, DecryptError>> {
         Some(Ok(AgeKey::new(Box::new(*self.0))))
     }

@@ -34,7 +34,7 @@ pub(crate) fn operation_listener(
     if !own.is_listening() && log == OperationLog::Off {
         return own;
     }
-    let state = Mutex::new(State {
+    let state = Mutex::new(LogState {
         progress: Progress::default(),
         logged_at: clock.now(),
         entities: BTreeMap::new(),
@@ -52,13 +52,13 @@ pub(crate) fn operation_listener(
     })
 }
 
-struct State {
+struct LogState {
     progress: Progress,
     logged_at: Timestamp,
     entities: BTreeMap<(String, SetName), Span>,
 }
 
-impl State {
+impl LogState {
     fn log(&mut self, event: &Event, now: Timestamp, operation: &Span) {
         match event {
             Event::BackupStarted { parts, records, .. } => operation.in_scope(|| {

@@ -20,10 +20,10 @@ pub(super) struct Progress {
     expected: Option<u64>,
     parts: u64,
     completed_parts: u64,
-    read: Counts,
-    written: Counts,
-    verified: Counts,
-    restored: Counts,
+    read: RecordCounts,
+    written: RecordCounts,
+    verified: RecordCounts,
+    restored: RecordCounts,
     is_restore: bool,
     percent: u8,
 }
@@ -31,12 +31,12 @@ pub(super) struct Progress {
 /// Counts records by entity and set. A count may start again when an archive is rewritten; the larger one is
 /// kept.
 #[derive(Debug, Default)]
-struct Counts {
+struct RecordCounts {
     parts: BTreeMap<(String, SetName), u64>,
     total: u64,
 }
 
-impl Counts {
+impl RecordCounts {
     fn reached(&mut self, entity: &str, set: &SetName, records: u64) {
         let known = self.parts.entry((entity.to_owned(), set.clone())).or_default();
         self.total += records.saturating_sub(*known);
@@ -88,7 +88,7 @@ impl Progress {
             None => self.completed_parts.min(self.parts) * WRITTEN_PERCENT / self.parts.max(1),
             Some(all) => {
                 // Computed per record, so that no step is lost by rounding.
-                let share = |counts: &Counts, percent: u64| {
+                let share = |counts: &RecordCounts, percent: u64| {
                     let done = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
                     u64::try_from(done).unwrap_or(0)
                 };

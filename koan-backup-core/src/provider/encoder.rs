@@ -25,12 +25,12 @@ pub struct EncodedRecords {
     pub bytes: Vec<u8>,
     /// The number of records.
     pub count: u64,
-    origin: Origin,
+    origin: RecordOrigin,
 }
 
 /// Where the original records are, so that an error can name the key of one.
 #[derive(Debug)]
-enum Origin {
+enum RecordOrigin {
     /// In a block of the archive, after this number of other records.
     Archive(StoredBlock, usize),
     /// In memory.
@@ -48,18 +48,18 @@ impl EncodedRecords {
             record.with_row(&fields, |row| encoder.encode(row, &mut bytes))?;
         }
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-        Ok(Self { bytes, count, origin: Origin::Memory(records) })
+        Ok(Self { bytes, count, origin: RecordOrigin::Memory(records) })
     }
 
     /// Returns the encoded form of `count` lines of a block that follow its first `before` lines.
     pub(crate) fn of_block(bytes: Vec<u8>, count: u64, block: StoredBlock, before: usize) -> Self {
-        Self { bytes, count, origin: Origin::Archive(block, before) }
+        Self { bytes, count, origin: RecordOrigin::Archive(block, before) }
     }
 
     /// Returns whether the original records are kept in memory until this value is dropped, instead of being
     /// read again from the archive when they are needed.
     pub fn is_kept(&self) -> bool {
-        matches!(self.origin, Origin::Memory(_))
+        matches!(self.origin, RecordOrigin::Memory(_))
     }
 
     /// Returns the key of the record at `index`, counted from 0, as text for an error.
@@ -68,11 +68,11 @@ impl EncodedRecords {
     /// does. Returns `None` if there is no such record or it can no longer be read. Cancel-safe.
     pub async fn key_text(&self, entity: &EntityCodec, index: usize) -> Option<String> {
         match &self.origin {
-            Origin::Archive(block, before) => {
+            RecordOrigin::Archive(block, before) => {
                 let line = block.line(before.checked_add(index)?).await?;
                 Some(entity.record_key(&entity.decode(&line).ok()?))
             }
-            Origin::Memory(records) => Some(entity.record_key(records.get(index)?)),
+            RecordOrigin::Memory(records) => Some(entity.record_key(records.get(index)?)),
         }
     }
 }

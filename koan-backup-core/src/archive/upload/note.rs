@@ -36,7 +36,7 @@ pub(crate) struct UploadNote {
 /// The version alone, which is checked before the rest is parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Version {
+struct NoteVersion {
     format_version: u64,
 }
 
@@ -78,7 +78,7 @@ impl UploadNote {
                 format!("the note of an upload, `{path}` in storage `{location}`, cannot be read; {remedy}");
             Error::with_source(ErrorKind::Corrupt, text, source)
         };
-        let version: Version = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let version: NoteVersion = serde_json::from_slice(&bytes).map_err(damaged)?;
         if version.format_version != u64::from(FORMAT_VERSION) {
             return Err(Error::new(
                 ErrorKind::Incompatible,
