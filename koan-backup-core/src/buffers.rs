@@ -1,6 +1,6 @@
 //! A pool of reusable buffers.
 //!
-//! A backup moves data in pieces of about one mebibyte. If each piece were allocated anew between small
+//! A backup moves data in pieces of about one mebibyte. If each piece were allocated again between small
 //! allocations, the heap would fragment and grow on many systems, although the memory in use does not.
 
 use std::ops::{Deref, DerefMut};

@@ -214,14 +214,14 @@ fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let limit = raw_length.checked_add(1)?;
     out.reserve_exact(limit.min(2 << 20));
     loop {
-        let (taken, made) = (decompress.total_in(), out.len());
-        let input = &block[usize::try_from(taken).ok()?..];
+        let (consumed, produced) = (decompress.total_in(), out.len());
+        let input = &block[usize::try_from(consumed).ok()?..];
         decompress.decompress_vec(input, out, FlushDecompress::Sync).ok()?;
         if out.len() == raw_length && usize::try_from(decompress.total_in()).ok()? == block.len() {
             return Some(());
         }
         if out.len() > raw_length
-            || (decompress.total_in() == taken && out.len() == made && out.len() < out.capacity())
+            || (decompress.total_in() == consumed && out.len() == produced && out.len() < out.capacity())
         {
             return None;
         }

@@ -76,15 +76,15 @@ impl BlockCompressor {
 fn deflate(compress: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
     compress.reset();
     loop {
-        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        let consumed = usize::try_from(compress.total_in()).map_err(|_| failed())?;
         let before = out.len();
-        let status = compress.compress_vec(&raw[taken..], out, FlushCompress::Sync);
+        let status = compress.compress_vec(&raw[consumed..], out, FlushCompress::Sync);
         if !matches!(status, Ok(Status::Ok | Status::BufError)) {
             return Err(failed());
         }
-        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        let consumed = usize::try_from(compress.total_in()).map_err(|_| failed())?;
         // Unused capacity means that the flush is complete.
-        if taken == raw.len() && out.len() < out.capacity() {
+        if consumed == raw.len() && out.len() < out.capacity() {
             return Ok(());
         }
         if out.len() == before && out.len() < out.capacity() {

@@ -138,8 +138,8 @@ impl ReaderAt for RangeReader {
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             io::Error::other("the archive was not read")
         })?;
-        let taken = bytes.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&bytes[..taken]);
-        Ok(taken)
+        let copied = bytes.len().min(buffer.len());
+        buffer[..copied].copy_from_slice(&bytes[..copied]);
+        Ok(copied)
     }
 }

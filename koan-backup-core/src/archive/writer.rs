@@ -272,11 +272,11 @@ impl<W> HashingWriter<W> {
 
 impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let taken = self.output.write(bytes)?;
-        self.hasher.update(&bytes[..taken]);
-        self.crc.update(&bytes[..taken]);
-        self.length += len(&bytes[..taken]);
-        Ok(taken)
+        let written = self.output.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.crc.update(&bytes[..written]);
+        self.length += len(&bytes[..written]);
+        Ok(written)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

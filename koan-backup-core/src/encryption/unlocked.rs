@@ -47,10 +47,10 @@ impl Unlocked {
     /// # Errors
     /// The header is damaged, or demands a higher work factor than is allowed for a passphrase.
     pub(crate) fn find(start: &[u8], length: u64, identities: &Identities) -> Result<Option<Self>> {
-        let taken = Cell::new(0);
-        let counted = CountingReader { rest: start, taken: &taken };
+        let consumed = Cell::new(0);
+        let counted = CountingReader { rest: start, consumed: &consumed };
         let decryptor = Decryptor::new_buffered(counted).map_err(|error| refused(&error))?;
-        let header = start[..taken.get()].to_vec();
+        let header = start[..consumed.get()].to_vec();
         if let Some(key) = identities.known(&header) {
             return Ok(Some(Self { header, key, length }));
         }
@@ -129,13 +129,13 @@ fn first_chunk(plain: u64) -> u64 {
 /// A reader that counts the bytes that were read.
 struct CountingReader<'a> {
     rest: &'a [u8],
-    taken: &'a Cell<usize>,
+    consumed: &'a Cell<usize>,
 }
 
 impl Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.rest.read(buffer)?;
-        self.taken.set(self.taken.get() + read);
+        self.consumed.set(self.consumed.get() + read);
         Ok(read)
     }
 }
@@ -147,7 +147,7 @@ impl BufRead for CountingReader<'_> {
 
     fn consume(&mut self, amount: usize) {
         self.rest.consume(amount);
-        self.taken.set(self.taken.get() + amount);
+        self.consumed.set(self.consumed.get() + amount);
     }
 }
 
