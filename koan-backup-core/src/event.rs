@@ -159,7 +159,7 @@ impl Listener {
     }
 
     /// Emits the event that `event` makes. A panic of the callback is logged and does not end the work.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listen) = &self.0 {
             let event = event();
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listen(&event)));

@@ -167,9 +167,9 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
             .ok_or_else(|| corrupt(file, "an entry has a name that could leave its folder"))?;
         let method = CompressionMethod::from_zip(record.compression_method())
             .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed by an unknown method")))?;
-        let place = (record.local_header_offset(), record.wayfinder());
+        let location = (record.local_header_offset(), record.wayfinder());
         let sizes = (record.crc32(), record.compressed_size_hint(), record.uncompressed_size_hint());
-        found.push((name, method, place, sizes));
+        found.push((name, method, location, sizes));
     }
     if u64::try_from(found.len()) != Ok(zip.entries_hint()) {
         return Err(corrupt(file, "its directory declares another number of entries than it has"));

@@ -207,7 +207,7 @@ impl Attempt<'_> {
                         none => none.insert(writer.records(new_entry()).await.map_err(failed(false))?),
                     };
                     entry.block(block).await.map_err(failed(true))?;
-                    self.listener.tell(|| Event::BlockWritten {
+                    self.listener.emit(|| Event::BlockWritten {
                         entity: part.entity.codec.name().to_owned(), set: part.set.clone(), records, bytes,
                     });
                 }
@@ -300,7 +300,7 @@ impl Attempt<'_> {
         entity.content_hash = Some(stored_hash.clone());
         contents.checksums.0.insert(file, stored_hash);
         contents.entities.push(entity);
-        self.listener.tell(|| Event::EntityCompleted {
+        self.listener.emit(|| Event::EntityCompleted {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
             records,
@@ -337,7 +337,7 @@ impl Attempt<'_> {
     }
 
     fn tell_started(&self, part: &PlannedPart) {
-        self.listener.tell(|| Event::EntityStarted {
+        self.listener.emit(|| Event::EntityStarted {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
             expected: part.expected,
@@ -345,7 +345,7 @@ impl Attempt<'_> {
     }
 
     fn tell_failed(&self, part: &PlannedPart, error: &Error) {
-        self.listener.tell(|| Event::EntityFailed {
+        self.listener.emit(|| Event::EntityFailed {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
             error: error.chain(),

@@ -273,9 +273,9 @@ mod tests {
             let whole = u64::try_from(sealed.len()).expect("small");
             let unlocked = Unlocked::find(&sealed, whole, &identities).expect("a header").expect("the key");
             assert_eq!(unlocked.plain_length(), u64::try_from(length).ok());
-            let places = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
-            for start in places.into_iter().filter(|&start| start <= length) {
-                for end in places.into_iter().filter(|&end| start <= end && end <= length) {
+            let offsets = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
+            for start in offsets.into_iter().filter(|&start| start <= length) {
+                for end in offsets.into_iter().filter(|&end| start <= end && end <= length) {
                     let range = u64::try_from(start).expect("small")..u64::try_from(end).expect("small");
                     let needed = unlocked.sealed_range(&range);
                     let bytes = usize::try_from(needed.start).expect("small")

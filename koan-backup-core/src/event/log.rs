@@ -40,11 +40,11 @@ pub(crate) fn operation_listener(
         entities: BTreeMap::new(),
     });
     Listener::new(move |event| {
-        own.tell(|| event.clone());
+        own.emit(|| event.clone());
         // Held until the progress is emitted, so that two threads cannot emit theirs in the wrong order.
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((id, percent)) = state.progress.after(event) {
-            own.tell(|| Event::Progress { id, percent });
+            own.emit(|| Event::Progress { id, percent });
         }
         if log == OperationLog::Emitted {
             state.log(event, clock.now(), &span);

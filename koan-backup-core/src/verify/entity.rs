@@ -104,7 +104,7 @@ impl VerifyEntity<'_> {
                 }
                 verification.records_checked = verification.records_checked.saturating_add(block.records);
                 let records = verification.records_checked;
-                self.listener.tell(|| Event::BlockVerified {
+                self.listener.emit(|| Event::BlockVerified {
                     entity: name.clone(),
                     set: self.entity.set.clone(),
                     records,
