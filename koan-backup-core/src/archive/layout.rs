@@ -70,12 +70,12 @@ fn extension(encryption: ArchiveEncryption) -> &'static str {
 
 /// Returns the path of a backup's archive after it was rewritten for other recipients, or copied into another
 /// profile.
-pub(crate) fn rekeyed_path(manifest: &Manifest, again: &BackupId) -> Path {
+pub(crate) fn rekeyed_path(manifest: &Manifest, rewrite_id: &BackupId) -> Path {
     let time = manifest.created_at.strftime("%Y%m%d-%H%M%S");
     let (name, id) = (manifest.name.safe(), manifest.id.short());
     let encryption =
         if manifest.is_sealed() { ArchiveEncryption::Always } else { ArchiveEncryption::ByEntity };
-    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", again.short(), extension(encryption)))
+    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", rewrite_id.short(), extension(encryption)))
 }
 
 /// Returns whether a file name has the form of an archive name:

@@ -216,8 +216,8 @@ pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T,
     }
 }
 
-/// Returns the wire form of a field that serde writes with the function `serialize`, for `#[serde(with =
-/// "…")]`.
+/// Returns the wire form of a field that serde writes with the function `serialize`, for
+/// `#[serde(with = "…")]`.
 pub fn wire_with<T: 'static>(
     logical: &LogicalType,
     serialize: impl FnOnce(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
@@ -235,7 +235,7 @@ impl EntityDeclaration {
                 let fields: Vec<_> = schema.fields.iter().map(|field| format!("`{}`", field.name)).collect();
                 Some(format!(
                     "its key is declared as {key:?}, but its type is read from the fields {}; name the key fields as serde \
-                          does, in the order of these fields",
+                     does, in the order of these fields",
                     fields.join(", ")
                 ))
             }

@@ -214,29 +214,25 @@ impl EntityCodec {
         &self.schema
     }
 
-    /// Encodes a row and appends its line with a line feed. Returns the names of the fields whose value the
-    /// type does not preserve, for example because of a digit, a nested field or a name that the type does
-    /// not know.
+    /// Appends the line of a row, with its line feed. Gives the names of the values that the type does not keep as they
+    /// are: a digit, a nested field or a name that it does not know.
     ///
     /// # Errors
-    /// The row cannot be converted to the type; `out` is then unchanged.
+    /// The row does not decode as the type; `out` is then as it was.
     pub fn encode<'r>(&self, row: &'r Row<'_>, out: &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError> {
         guarded(|| (self.descriptor.encode)(row, &self.schema, out))
     }
 
-    /// Encodes a row without going through the Rust type and appends its line with a line feed, if it proves
-    /// that the type preserves every value: the line of the row's values can be deserialized as the type, and
-    /// the type serializes to the same line again. `again` is scratch space.
+    /// Appends the line of a row, with its line feed, if the type keeps every value of the row as it is, and proves it: the line
+    /// that the values make decodes as the type, and the type writes this very line again. `again` is scratch space.
     ///
-    /// If the proof fails, `out` is unchanged and the result is `false`. That has no further meaning;
-    /// [`encode`](Self::encode) reports what is wrong, if anything is.
+    /// `false` leaves `out` as it was and says nothing: [`encode`](Self::encode) tells what there is to tell.
     pub fn encode_plain(&self, row: &Row<'_>, out: &mut Vec<u8>, again: &mut Vec<u8>) -> bool {
         let keeps = |row: &PlainRow<'_>| self.scalars.is_some() && self.keeps(row);
         codec::encode_plain(row, out, keeps, |line| self.prove(line, again))
     }
 
-    /// Returns whether the type reads a row of scalars and writes the same line again. `false` has no further
-    /// meaning.
+    /// Whether the plain line of a row of scalars decodes as the type, which writes this very line. `false` says nothing.
     fn keeps(&self, row: &PlainRow<'_>) -> bool {
         guarded(|| Ok((self.descriptor.keeps)(row))).unwrap_or(false)
     }
@@ -261,10 +257,10 @@ impl EntityCodec {
         written.inspect_err(|_| out.truncate(start))
     }
 
-    /// Returns the values of the fields of a record.
+    /// The fields of a record as values.
     ///
     /// # Errors
-    /// A field cannot be represented as a [`Value`].
+    /// A field cannot be told as a value.
     pub fn record<T: Entity>(&self, record: &T) -> Result<Record, RecordError> {
         guarded(|| codec::to_record(record, &self.schema))
     }
@@ -277,29 +273,26 @@ impl EntityCodec {
         guarded(|| (self.descriptor.check)(line))
     }
 
-    /// Returns whether the type serializes to exactly this line after it was deserialized from it. `again` is
-    /// scratch space.
+    /// Whether a line is what the type writes, as which it must decode; `again` is scratch space.
     ///
     /// # Errors
-    /// The line cannot be deserialized.
+    /// It does not decode.
     pub fn is_written(&self, line: &[u8], again: &mut Vec<u8>) -> Result<bool, RecordError> {
         let scanned = self.scalars.as_ref().and_then(|fields| PlainRow::in_line(line, fields));
         let is_kept = scanned.is_some_and(|row| self.keeps(&row));
         if is_kept { Ok(true) } else { guarded(|| (self.descriptor.is_written)(line, again)) }
     }
 
-    /// Returns the values of the fields of a line, in order, without going through the Rust type. The line
-    /// must be one that [is what the type writes](Self::is_written). Returns `None` if the type is needed to
-    /// find the values.
+    /// The values of the fields of a line of which it is known that it [is what the type writes](Self::is_written), in order;
+    /// `None` where the type has to tell.
     pub fn written_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
         codec::written_values(line, &self.schema, self.scalars.as_deref())
     }
 
-    /// Checks that a line can be deserialized as the type, and that the type serializes to the same line
-    /// again. `again` is scratch space.
+    /// Proves that a line decodes as the type, and that the type writes it again; `again` is scratch space.
     ///
     /// # Errors
-    /// The proof fails.
+    /// It does not.
     pub fn prove(&self, line: &[u8], again: &mut Vec<u8>) -> Result<(), RecordError> {
         guarded(|| (self.descriptor.prove)(line, again))
     }

@@ -84,7 +84,7 @@ impl UploadNote {
                 ErrorKind::Incompatible,
                 format!(
                     "the note of an upload, `{path}` in storage `{location}`, has format version {}, this version of koan-backup \
-                          supports {FORMAT_VERSION}; update it",
+                     supports {FORMAT_VERSION}; update it",
                     version.format_version
                 ),
             ));
