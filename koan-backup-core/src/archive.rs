@@ -1,7 +1,7 @@
 //! The archive, format version 1: one ZIP file of JSON Lines that any tool can open, and its manifest.
 //!
-//! An entity's lines are compressed as independent blocks that join into one valid stream, so that writing, verifying and
-//! restoring run on every core and `unzip` still reads the entry.
+//! The lines of an entity are compressed as independent blocks that join into one valid stream. So writing,
+//! verifying and restoring use every core, and `unzip` can still read the entry.
 
 mod blocks;
 mod bounds;
@@ -21,7 +21,7 @@ mod writer;
 
 pub use blocks::{Block, BlockTable};
 pub(crate) use bounds::{MAX_MANIFEST_BYTES, document_fits, manifest_fits, tree_fits};
-pub(crate) use compression::Sealing;
+pub(crate) use compression::EntrySealing;
 pub use compression::{Compression, CompressionMethod};
 pub(crate) use compressor::Compressor;
 pub use documents::{

@@ -1,7 +1,8 @@
-//! The canonical JSON of a record: the same value gives the same bytes, wherever it was read.
+//! Canonical JSON of a record: equal values give equal bytes, whatever they were read from.
 //!
-//! Compact; struct fields in the order of their declaration; the keys of maps sorted by their bytes; NaN and infinities
-//! refused, because JSON would turn them into null without a word. Text and numbers are written by `serde_json`.
+//! The format is compact. Struct fields are in the order of their declaration, and map keys are sorted by
+//! their bytes. NaN and infinities are refused, because JSON would silently turn them into null. Text and
+//! numbers are written by `serde_json`.
 
 mod error;
 mod key;
@@ -19,27 +20,28 @@ pub(crate) use text::{plain_length, push_text};
 
 type Result<T = ()> = std::result::Result<T, CanonicalError>;
 
-/// What `serde_json` names the wrapper of a number it keeps as text.
+/// The name of the wrapper struct in which `serde_json` passes a number that is kept as text.
 const NUMBER: &str = "$serde_json::private::Number";
-/// What `serde_json` names the wrapper of JSON that is kept as text.
+/// The name of the wrapper struct in which `serde_json` passes JSON that is kept as text.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 /// Appends the canonical JSON of `value` to `out`, without a line feed.
 ///
 /// # Errors
-/// A number that JSON cannot hold, a map key that is no text, or the type's own refusal.
+/// A number that JSON cannot represent, a map key that is not text, or an error of the type's own
+/// `Serialize`.
 pub fn write_canonical<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result {
     value.serialize(CanonicalSerializer::new(out))
 }
 
-/// Writes canonical JSON.
+/// A serializer that writes canonical JSON.
 #[derive(Debug)]
 pub struct CanonicalSerializer<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> CanonicalSerializer<'a> {
-    /// Appends to `out`.
+    /// Creates a serializer that appends to `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out }
     }
@@ -64,13 +66,13 @@ impl<'a> CanonicalSerializer<'a> {
 impl<'a> Serializer for CanonicalSerializer<'a> {
     type Ok = ();
     type Error = CanonicalError;
-    type SerializeSeq = Sequence<'a>;
-    type SerializeTuple = Sequence<'a>;
-    type SerializeTupleStruct = Sequence<'a>;
-    type SerializeTupleVariant = Sequence<'a>;
-    type SerializeMap = SortedMap<'a>;
-    type SerializeStruct = Fields<'a>;
-    type SerializeStructVariant = Fields<'a>;
+    type SerializeSeq = CanonicalSequence<'a>;
+    type SerializeTuple = CanonicalSequence<'a>;
+    type SerializeTupleStruct = CanonicalSequence<'a>;
+    type SerializeTupleVariant = CanonicalSequence<'a>;
+    type SerializeMap = CanonicalMap<'a>;
+    type SerializeStruct = CanonicalFields<'a>;
+    type SerializeStructVariant = CanonicalFields<'a>;
 
     fn serialize_bool(self, v: bool) -> Result {
         self.out.extend_from_slice(if v { b"true" } else { b"false" });
@@ -122,7 +124,7 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result {
         let start = self.out.len();
         self.out.push(b'"');
-        let written = write!(Appended(self.out), "{value}");
+        let written = write!(AppendedText(self.out), "{value}");
         if written.is_err() || !is_plain(&self.out[start + 1..]) {
             self.out.truncate(start);
             written.map_err(CanonicalError::custom)?;
@@ -165,13 +167,13 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         out.push(b'}');
         Ok(())
     }
-    fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a>> {
-        Ok(Sequence { out: self.open(b'['), first: true, close: b"]" })
+    fn serialize_seq(self, _: Option<usize>) -> Result<CanonicalSequence<'a>> {
+        Ok(CanonicalSequence { out: self.open(b'['), first: true, close: b"]" })
     }
-    fn serialize_tuple(self, _: usize) -> Result<Sequence<'a>> {
+    fn serialize_tuple(self, _: usize) -> Result<CanonicalSequence<'a>> {
         self.serialize_seq(None)
     }
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Sequence<'a>> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<CanonicalSequence<'a>> {
         self.serialize_seq(None)
     }
     fn serialize_tuple_variant(
@@ -180,19 +182,19 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Sequence<'a>> {
+    ) -> Result<CanonicalSequence<'a>> {
         let out = self.variant(variant)?;
         out.push(b'[');
-        Ok(Sequence { out, first: true, close: b"]}" })
+        Ok(CanonicalSequence { out, first: true, close: b"]}" })
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<SortedMap<'a>> {
-        Ok(SortedMap { out: self.out, entries: Vec::new(), key: None })
+    fn serialize_map(self, _: Option<usize>) -> Result<CanonicalMap<'a>> {
+        Ok(CanonicalMap { out: self.out, entries: Vec::new(), key: None })
     }
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<CanonicalFields<'a>> {
         if name == NUMBER || name == RAW_VALUE {
-            return Ok(Fields { out: self.out, first: true, close: b"", verbatim: true });
+            return Ok(CanonicalFields { out: self.out, first: true, close: b"", verbatim: true });
         }
-        Ok(Fields { out: self.open(b'{'), first: true, close: b"}", verbatim: false })
+        Ok(CanonicalFields { out: self.open(b'{'), first: true, close: b"}", verbatim: false })
     }
     fn serialize_struct_variant(
         self,
@@ -200,23 +202,23 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Fields<'a>> {
+    ) -> Result<CanonicalFields<'a>> {
         let out = self.variant(variant)?;
         out.push(b'{');
-        Ok(Fields { out, first: true, close: b"}}", verbatim: false })
+        Ok(CanonicalFields { out, first: true, close: b"}}", verbatim: false })
     }
 }
 
-/// Text that is appended piece by piece.
-struct Appended<'a>(&'a mut Vec<u8>);
+/// Appends text that is formatted piece by piece.
+struct AppendedText<'a>(&'a mut Vec<u8>);
 
-impl fmt::Write for Appended<'_> {
+impl fmt::Write for AppendedText<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         self.0.extend_from_slice(piece.as_bytes());
         Ok(())
     }
 
-    /// Dates are shown digit by digit.
+    /// Faster for dates, which are formatted digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
         match u8::try_from(piece) {
             Ok(byte) if byte.is_ascii() => self.0.push(byte),
@@ -228,13 +230,13 @@ impl fmt::Write for Appended<'_> {
 
 /// Writes the elements of a list.
 #[derive(Debug)]
-pub struct Sequence<'a> {
+pub struct CanonicalSequence<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
     close: &'static [u8],
 }
 
-impl Sequence<'_> {
+impl CanonicalSequence<'_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         if !std::mem::take(&mut self.first) {
             self.out.push(b',');
@@ -250,7 +252,7 @@ impl Sequence<'_> {
 
 macro_rules! sequence {
     ($($compound:ident :: $method:ident),*) => {
-        $(impl ser::$compound for Sequence<'_> {
+        $(impl ser::$compound for CanonicalSequence<'_> {
             type Ok = ();
             type Error = CanonicalError;
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
@@ -272,15 +274,15 @@ sequence!(
 
 /// Writes the fields of a struct in their order.
 #[derive(Debug)]
-pub struct Fields<'a> {
+pub struct CanonicalFields<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
     close: &'static [u8],
-    /// The single field is JSON text to be taken as it is.
+    /// Whether the only field is JSON text that is written as it is.
     verbatim: bool,
 }
 
-impl Fields<'_> {
+impl CanonicalFields<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
         if self.verbatim {
             let mut text = Vec::new();
@@ -305,7 +307,7 @@ impl Fields<'_> {
 
 macro_rules! fields {
     ($($compound:ident),*) => {
-        $(impl ser::$compound for Fields<'_> {
+        $(impl ser::$compound for CanonicalFields<'_> {
             type Ok = ();
             type Error = CanonicalError;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
@@ -322,13 +324,13 @@ fields!(SerializeStruct, SerializeStructVariant);
 
 /// Collects the entries of a map and writes them sorted by the bytes of their keys.
 #[derive(Debug)]
-pub struct SortedMap<'a> {
+pub struct CanonicalMap<'a> {
     out: &'a mut Vec<u8>,
     entries: Vec<(String, Vec<u8>)>,
     key: Option<String>,
 }
 
-impl ser::SerializeMap for SortedMap<'_> {
+impl ser::SerializeMap for CanonicalMap<'_> {
     type Ok = ();
     type Error = CanonicalError;
 
@@ -341,7 +343,7 @@ impl ser::SerializeMap for SortedMap<'_> {
         let key =
             self.key.take().ok_or_else(|| CanonicalError::custom("a map wrote a value before its key"))?;
         let mut json = Vec::new();
-        // A key is content, and an error shows none.
+        // A map key is content of the record, which an error must not show.
         value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within("*"))?;
         self.entries.push((key, json));
         Ok(())
@@ -417,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_json_cannot_hold_is_refused_by_the_name_of_its_field() {
+    fn a_number_that_json_cannot_represent_is_refused_with_its_field() {
         for rate in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = canonical(Outer { z: 1, inner: Inner { rate } }).expect_err("not finite");
             assert_eq!(error.path(), "inner.rate");
@@ -425,13 +427,13 @@ mod tests {
     }
 
     #[test]
-    fn what_serde_json_writes_is_written_alike() {
+    fn the_output_equals_that_of_serde_json() {
         let value = serde_json::json!({"a": [1, -2, 0.1, 1e300, u64::MAX, null, true, "q\"\n\u{1f600}"], "b": {"c": {}}});
         assert_eq!(canonical(&value).expect("valid"), value.to_string());
     }
 
     #[test]
-    fn text_that_is_shown_is_escaped_like_text_that_is_there() {
+    fn formatted_text_is_escaped_like_a_string() {
         struct Shown(&'static str);
         impl Serialize for Shown {
             fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -446,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_is_taken_out_of_raw_json_but_not_out_of_its_strings() {
+    fn white_space_is_removed_from_raw_json_except_inside_strings() {
         let mut out = Vec::new();
         push_compact("{ \"a b\" :\n [1, \"x \\\" y\"] }", &mut out);
         assert_eq!(out, br#"{"a b":[1,"x \" y"]}"#);

@@ -1,4 +1,4 @@
-//! Time and ids from one injectable source, so that tests need not sleep.
+//! The source of the current time and of ids, which tests can replace so that they need not wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,16 @@ use uuid::{NoContext, Uuid};
 
 use crate::id::BackupId;
 
-/// Where the current time comes from.
+/// A source of the current time.
 ///
 /// Implementers must return UTC instants; they need not be monotonic.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The current instant.
+    /// Returns the current instant.
     fn now(&self) -> Timestamp;
 
-    /// Whether it should agree with the clock of the operating system, as one does that is not moved by hand. It then is compared
-    /// with the times of files on a disk before a retention removes anything. A clock for tests says no.
+    /// Returns whether this clock follows the clock of the operating system. If it does, it is compared with
+    /// the times of files on a disk before a retention removes anything. A clock that tests move by hand
+    /// returns `false`.
     fn follows_system(&self) -> bool {
         true
     }
@@ -32,12 +33,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A new id whose time part is the clock's.
+/// Returns a new id with the current time of the clock.
 pub(crate) fn new_backup_id(clock: &Arc<dyn Clock>) -> BackupId {
     backup_id_at(clock.now())
 }
 
-/// A new id with this time part.
+/// Returns a new id with this time.
 pub(crate) fn backup_id_at(now: Timestamp) -> BackupId {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! What every provider is held to: one suite of cases for ours and for those of others.
+//! The conformance suite: cases that every provider must pass, built-in or third-party.
 //!
-//! A provider's tests give it an empty database as often as it asks:
+//! The tests of a provider supply an empty database for each case:
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -13,16 +13,16 @@
 //! # }
 //! ```
 //!
-//! The cases use entities of their own, [`entities`]. A provider that makes missing tables needs nothing more; for another,
-//! the empty database must have their tables.
+//! The cases use their own entities, [`entities`]. A provider that creates missing tables needs nothing more;
+//! for other providers, the empty database must contain their tables.
 //!
-//! What a provider [claims](crate::Capabilities) is tried. Sets and removal that are not claimed must be refused; cases about the
-//! rest are left out and told.
+//! The suite tests what a provider [claims](crate::Capabilities). Sets and deletion that are not claimed must
+//! be refused; cases about other capabilities that are not claimed are skipped and reported.
 //!
-//! Claims of speed are a matter of [`run_speed`], because only a clock can try them and other programs on the machine can make any of
-//! them seem wrong: many records in one session against a session for each, and level `fast` against level `safe`. A level shows what
-//! it gains where there are indexes: for a provider that claims it, the table of [`Pair`] has some from the beginning, on `content`
-//! for one.
+//! Claims about speed are tested by [`run_speed`] only, because they need a clock, and other programs on the
+//! machine can distort the result. It compares many records in one session with one session per record, and
+//! level `fast` with level `safe`. A restore level makes a difference only if there are indexes: for a
+//! provider that claims it, create some on the table of [`Pair`] in advance, for example on `content`.
 
 mod database;
 mod model;
@@ -41,19 +41,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Capabilities, Provider};
 
 use database::Database;
-pub use model::{Line, Pair, Place, Sort, Specimen};
-pub use report::{CaseResult, Conformance, Outcome};
+pub use model::{Line, Pair, Rarity, ShelfPosition, Specimen};
+pub use report::{CaseOutcome, CaseResult, Conformance};
 
-/// The longest that a case may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// The maximum duration of a case.
+const CASE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What a case does with an empty database.
+/// The check of a case, which runs against an empty database.
 type Check = for<'a> fn(&'a Database) -> BoxFuture<'a, Result<()>>;
 
 /// One case of the suite.
 struct Case {
     name: &'static str,
-    /// What must be claimed for it to be tried.
+    /// Whether the case applies to a provider with these capabilities.
     needs: fn(&Capabilities) -> bool,
     check: Check,
 }
@@ -68,15 +68,15 @@ impl Case {
     }
 }
 
-/// The entities that live in the databases of the suite.
+/// Returns the entities that the suite stores in databases.
 pub fn entities() -> Vec<EntityCodec> {
     [Specimen::descriptor(), Pair::descriptor(), Line::descriptor()].map(EntityCodec::new).to_vec()
 }
 
-/// Runs every case, each in a database that `empty` gives.
+/// Runs every case, each in a database that `empty` returns.
 ///
 /// # Errors
-/// There is no database. What a case finds is in the report.
+/// A database could not be opened. The results of the cases are in the report.
 pub async fn run<F>(empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
@@ -84,10 +84,10 @@ where
     run_where(|_| true, empty).await
 }
 
-/// [`run`] for the cases whose name `is_meant`, while a provider is being made to pass them.
+/// Runs the cases whose name satisfies `is_meant`, as [`run`] does. Use it while you develop a provider.
 ///
 /// # Errors
-/// There is no database, or no case of such a name.
+/// A database could not be opened, or no case has such a name.
 pub async fn run_where<F>(is_meant: impl Fn(&str) -> bool, empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
@@ -95,14 +95,14 @@ where
     run_cases(reading::CASES.iter().chain(writing::CASES).filter(|case| is_meant(case.name)), empty).await
 }
 
-/// Tries what a provider claims of speed, by the clock of the Tokio runtime.
+/// Tests the claims of a provider about speed, measured with the clock of the Tokio runtime.
 ///
-/// One way of writing is compared with another in the same minute. Run it where nothing else is running, as a benchmark is; it is no
-/// part of [`run`], so that a test of conformance never depends on how busy a machine is. With a paused clock only what the provider
-/// waits for by that clock counts.
+/// It compares two ways of writing within a short time. Run it on an idle machine, like a benchmark; it is
+/// not part of [`run`], so that a test of conformance never depends on the load of the machine. With a paused
+/// clock, only the time that the provider waits on that clock counts.
 ///
 /// # Errors
-/// There is no database. What a case finds is in the report.
+/// A database could not be opened. The results of the cases are in the report.
 pub async fn run_speed<F>(empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
@@ -119,20 +119,20 @@ where
     for case in cases {
         let outcome = if (case.needs)(&conformance.capabilities) {
             let database = Database::new(empty().await?).await?;
-            match tokio::time::timeout(PATIENCE, (case.check)(&database)).await {
-                Ok(Ok(())) => Outcome::Passed,
-                Ok(Err(error)) => Outcome::Failed(error.chain()),
-                Err(_) => Outcome::Failed(format!("it did not end within {} s", PATIENCE.as_secs())),
+            match tokio::time::timeout(CASE_TIMEOUT, (case.check)(&database)).await {
+                Ok(Ok(())) => CaseOutcome::Passed,
+                Ok(Err(error)) => CaseOutcome::Failed(error.chain()),
+                Err(_) => CaseOutcome::Failed(format!("it did not end within {} s", CASE_TIMEOUT.as_secs())),
             }
         } else {
-            Outcome::NotClaimed
+            CaseOutcome::NotClaimed
         };
         conformance.cases.push(CaseResult { name: case.name, outcome });
     }
     if conformance.cases.is_empty() {
         return Err(Error::new(
             ErrorKind::Configuration,
-            "the suite of conformance has no case of such a name",
+            "the conformance suite has no case with such a name",
         ));
     }
     Ok(conformance)

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Consistency {
-    /// All entities were read at one point in time.
+    /// All entities were read at the same point in time.
     Snapshot,
-    /// Each entity was read at one point in time, not all at the same.
+    /// Each entity was read at one point in time, but not all at the same.
     PerEntity,
-    /// Nothing is promised.
+    /// No guarantee.
     None,
 }

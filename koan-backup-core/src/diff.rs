@@ -1,4 +1,4 @@
-//! What differs between two backups: records that came, went or changed, by their keys.
+//! Compares two backups: which records were added, removed or changed, by their keys.
 
 mod report;
 mod run;

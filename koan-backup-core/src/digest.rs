@@ -1,4 +1,4 @@
-//! SHA-256 as this crate writes it, and a hash of a set of records that does not depend on their order.
+//! SHA-256 in the form that archives use, and a hash of a set of records that does not depend on their order.
 
 use std::fmt;
 
@@ -8,23 +8,23 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Lower-case hexadecimal.
+/// Encodes bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
 }
 
-/// `sha256:` and the hash of `bytes` in hexadecimal.
+/// Returns `sha256:` followed by the hash of `bytes` in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     finish(Sha256::new_with_prefix(bytes))
 }
 
-/// `sha256:` and the hash in hexadecimal.
+/// Returns `sha256:` followed by the hash in hexadecimal.
 pub(crate) fn finish(hasher: Sha256) -> String {
     format!("sha256:{}", hex(&hasher.finalize()))
 }
 
-/// The hasher with more bytes taken in, on a thread that may work.
+/// Feeds `bytes` to the hasher on a blocking thread, and returns the hasher.
 pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> {
     let hashing = tokio::task::spawn_blocking(move || {
         hasher.update(&bytes);
@@ -35,15 +35,15 @@ pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> 
         .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source))
 }
 
-/// The sum of the SHA-256 hashes of records as 256-bit integers, modulo 2²⁵⁶.
+/// A record-set hash: the sum of the SHA-256 hashes of the records as 256-bit integers, modulo 2²⁵⁶.
 ///
-/// Two sets of the same records have the same sum whatever order they are read in. It compares; it does not protect: a
-/// forger can build another set with the same sum.
+/// Two sets of the same records have the same sum in any order. It detects differences, but does not protect
+/// against forgery: another set with the same sum can be constructed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordSetHash([u64; 4]);
 
 impl RecordSetHash {
-    /// Adds one record, as its line without the line feed.
+    /// Adds one record, given as its line without the line feed.
     pub fn add(&mut self, line: &[u8]) {
         let hash = Sha256::digest(line);
         let mut limbs = [0u64; 4];
@@ -53,7 +53,7 @@ impl RecordSetHash {
         self.merge(&Self(limbs));
     }
 
-    /// Adds all the records of another set.
+    /// Adds all records of another set.
     pub fn merge(&mut self, other: &Self) {
         let mut carry = false;
         for (limb, more) in self.0.iter_mut().zip(other.0) {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_of_records_does_not_matter_and_their_content_does() {
+    fn the_hash_depends_on_the_content_of_records_but_not_on_their_order() {
         let hash = |lines: &[&str]| {
             let mut hash = RecordSetHash::default();
             lines.iter().for_each(|line| hash.add(line.as_bytes()));

@@ -1,4 +1,4 @@
-//! Entities: what the engine knows of a type.
+//! Entities: the declaration, the erased type, and the backup policy of a Rust type.
 
 mod declaration;
 mod descriptor;
@@ -15,16 +15,17 @@ pub use descriptor::{EntityCodec, EntityDescriptor};
 pub(crate) use policy::{Decision, decide};
 pub use policy::{Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode};
 
-/// A serde type with a name and a key. Implemented by `#[derive(Entity)]` or `register!`.
+/// A serde type with a name and a key. Implement it with `#[derive(Entity)]` or `register!`.
 ///
-/// Implementers guarantee that `Serialize` and `Deserialize` are inverse, and that the type is written as a JSON object.
+/// Implementers guarantee that `Serialize` and `Deserialize` are the inverse of each other, and that the type
+/// is serialized as a JSON object.
 pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The type of the key: that of the key field, or a tuple of those of several.
+    /// The type of the key: the type of the key field, or a tuple of the types of several key fields.
     type Key: Serialize + Send + Sync + 'static;
 
-    /// The key of this record.
+    /// Returns the key of this record.
     fn key(&self) -> Self::Key;
 
-    /// What the engine knows of this type.
+    /// Returns the descriptor of this type.
     fn descriptor() -> &'static EntityDescriptor;
 }

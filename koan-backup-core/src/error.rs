@@ -1,106 +1,108 @@
-//! The one public error.
+//! The public error type.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The result of everything that can fail here.
+/// The result of an operation of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
 
-/// Why something failed: a [kind](Error::kind) for programs, a text for people, and a chain of sources.
+/// An error: a [kind](Error::kind) for programs, a message for people, and a chain of sources.
 ///
-/// The text names the thing (entity, key, file, profile) and what to do about it. It never holds a secret or the
-/// content of a record; keys of records are named.
-pub struct Error(Box<Inner>);
+/// The message names the object (entity, key, file, profile) and the remedy. It never contains a secret or
+/// the content of a record; only the keys of records are named.
+pub struct Error(Box<ErrorParts>);
 
-struct Inner {
+struct ErrorParts {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Source>,
 }
 
-/// What sort of failure an [`Error`] is.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The application set something up that cannot work; the start fails.
+    /// The configuration of the application is invalid; the start fails.
     Configuration,
-    /// The inventory is empty, ambiguous or incomplete where completeness was asked for.
+    /// The inventory is empty or ambiguous, or is incomplete although completeness was required.
     Inventory,
-    /// A name of a backup or set is not acceptable.
+    /// The name of a backup, set or application is not valid.
     InvalidName,
-    /// An entity, provider, profile or backup of that name does not exist.
+    /// There is no entity, provider, profile or backup with that name.
     NotFound,
-    /// An archive or manifest is damaged or was altered.
+    /// An archive or manifest is damaged or was modified.
     Corrupt,
-    /// An archive or manifest was written by a newer version, or for another shape of the type.
+    /// An archive or manifest was written by a newer version, or for another schema of the type.
     Incompatible,
-    /// A record does not decode as its type, or does not fit its target.
+    /// A record cannot be converted to its type, or does not fit its target.
     Record,
-    /// A database refused or was lost.
+    /// A database refused an operation or became unavailable.
     Provider,
-    /// A storage profile refused or was lost.
+    /// A storage profile refused an operation or became unavailable.
     Storage,
-    /// Somebody else is doing this, or has taken it over: nothing was published. It can be tried again later.
+    /// Another process works on the same subject, or has taken over the lease. Nothing was published; the
+    /// operation can be retried later.
     Busy,
-    /// A record that must not exist exists already.
+    /// A record already exists that must not exist.
     Conflict,
-    /// A unique, foreign-key or other constraint of the database does not hold.
+    /// A unique, foreign-key or other constraint of the database is violated.
     Constraint,
-    /// An entity must be encrypted and cannot be.
+    /// An entity must be encrypted and cannot be, or encrypted content cannot be decrypted.
     Encryption,
-    /// The work was cancelled; nothing was published or committed.
+    /// The operation was cancelled; nothing was published or committed.
     Cancelled,
-    /// The work took longer than the limit that was set for it; nothing was published or committed.
+    /// The operation exceeded its time limit; nothing was published or committed.
     Timeout,
     /// This combination is not supported.
     Unsupported,
-    /// A broken invariant of koan-backup itself.
+    /// An invariant of koan-backup itself is violated.
     Internal,
 }
 
 impl Error {
-    /// An error without an underlying cause.
+    /// Creates an error without a source.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), source: None }))
     }
 
-    /// An error with an underlying cause. `message` must not repeat the text of `source`.
+    /// Creates an error with a source. `message` must not repeat the text of `source`.
     pub fn with_source(
         kind: ErrorKind,
         message: impl Into<Cow<'static, str>>,
         source: impl Into<Source>,
     ) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: Some(source.into()) }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), source: Some(source.into()) }))
     }
 
-    /// The same failure seen from one level up: keeps the kind, and this error becomes the source.
+    /// Wraps this error as the source of one with another message and the same kind.
     #[must_use]
     pub fn context(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_source(self.kind(), message, self)
     }
 
-    /// The error of work that was cancelled.
+    /// Creates the error of a cancelled operation.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "cancelled")
     }
 
-    /// What sort of failure this is.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// This error and its sources on one line, joined by `: `. What a source repeats of its own is said once.
+    /// Returns this error and its sources on one line, joined by `: `. The text of a source that repeats its
+    /// own source is not repeated.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {
-            let told = cause.to_string();
-            if !text.ends_with(&told) {
+            let text_of_cause = cause.to_string();
+            if !text.ends_with(&text_of_cause) {
                 text.push_str(": ");
-                text.push_str(&told);
+                text.push_str(&text_of_cause);
             }
             source = cause.source();
         }

@@ -1,4 +1,4 @@
-//! What happens while work goes on. Terminals, HTTP and logs listen.
+//! The events of backups and restores, and the listeners that receive them.
 
 mod log;
 mod progress;
@@ -12,19 +12,19 @@ use crate::provider::SessionIntent;
 
 pub(crate) use log::{OperationLog, operation_listener};
 
-/// One thing that happened.
+/// One event of a backup or restore.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A backup began.
+    /// A backup started.
     BackupStarted {
-        /// Its id.
+        /// The id of the backup.
         id: BackupId,
-        /// Its name.
+        /// The name of the backup.
         name: BackupName,
-        /// How many entities and sets it will read.
+        /// How many pairs of entity and set it will read.
         parts: usize,
-        /// How many records it will read, where that is known.
+        /// How many records it will read, if that is known.
         records: Option<u64>,
     },
     /// An entity is about to be read, written or verified.
@@ -33,7 +33,7 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// How many records are expected, where that is known.
+        /// How many records are expected, if that is known.
         expected: Option<u64>,
     },
     /// A batch of rows was read.
@@ -42,18 +42,18 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// Records of this entity and set so far.
+        /// The records of this entity and set so far.
         records: u64,
     },
-    /// Lines were written to the archive.
+    /// A block of lines was written to the archive.
     BlockWritten {
         /// The entity.
         entity: String,
         /// The set.
         set: SetName,
-        /// Records of this entity and set so far.
+        /// The records of this entity and set so far.
         records: u64,
-        /// Bytes of their lines so far.
+        /// The bytes of their lines so far.
         bytes: u64,
     },
     /// A block was verified.
@@ -62,16 +62,16 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// Records of this entity and set so far.
+        /// The records of this entity and set so far.
         records: u64,
     },
-    /// A batch of records was written to the database, not yet committed.
+    /// A batch of records was written to the database and is not committed yet.
     BatchRestored {
         /// The entity.
         entity: String,
         /// The set.
         set: SetName,
-        /// Records of this entity and set so far.
+        /// The records of this entity and set so far.
         records: u64,
     },
     /// All records of an entity were written; a restore is not committed yet.
@@ -80,9 +80,9 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// Its records.
+        /// The number of its records.
         records: u64,
-        /// Bytes of their lines.
+        /// The bytes of their lines.
         bytes: u64,
     },
     /// An entity failed.
@@ -91,21 +91,21 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// Why.
+        /// The error as text.
         error: String,
     },
-    /// A restore began.
+    /// A restore started.
     RestoreStarted {
         /// The backup.
         id: BackupId,
         /// Whether it writes.
         intent: SessionIntent,
     },
-    /// A restore has been planned and can work; nothing has been verified or written yet.
+    /// A restore is planned and can start; nothing has been verified or written yet.
     RestorePrepared {
         /// The backup.
         id: BackupId,
-        /// How many entities and sets it will write.
+        /// How many pairs of entity and set it will write.
         parts: usize,
         /// How many records it will write.
         records: u64,
@@ -117,53 +117,53 @@ pub enum Event {
         /// The set.
         set: SetName,
     },
-    /// An operation has advanced. The percentage never decreases and covers all phases; it is 100 only once a backup is published
-    /// or a restore is committed.
+    /// An operation has advanced. The percentage never decreases and covers all phases; it is 100 only once a
+    /// backup is published or a restore is committed.
     Progress {
         /// The backup.
         id: BackupId,
         /// 1 to 100.
         percent: u8,
     },
-    /// A restore ended: committed, or, with an error, undone.
+    /// A restore ended: committed, or rolled back after an error.
     RestoreFinished {
         /// The backup.
         id: BackupId,
-        /// Why it failed.
+        /// The error as text, if it failed.
         error: Option<String>,
     },
-    /// A backup ended, and how.
+    /// A backup ended.
     BackupFinished {
-        /// Its id.
+        /// The id of the backup.
         id: BackupId,
         /// How it ended.
         status: BackupStatus,
     },
 }
 
-/// Who is told. Called on the threads that do the work: it must return at once.
+/// A callback that receives events. It is called on the threads that do the work and must return at once.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<Listen>>);
+pub struct Listener(Option<Arc<Callback>>);
 
-type Listen = dyn Fn(&Event) + Send + Sync;
+type Callback = dyn Fn(&Event) + Send + Sync;
 
 impl Listener {
-    /// Calls `listen` with every event.
+    /// Creates a listener that calls `listen` with every event.
     pub fn new(listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listen)))
     }
 
-    /// Whether anybody listens.
+    /// Returns whether there is a callback.
     pub(crate) fn is_listening(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells what happened. A listener that panics does not end the work.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+    /// Emits the event that `event` makes. A panic of the callback is logged and does not end the work.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listen) = &self.0 {
             let event = event();
-            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listen(&event)));
-            if told.is_err() {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listen(&event)));
+            if outcome.is_err() {
                 tracing::warn!(target: "koan::backup", "a progress listener panicked");
             }
         }

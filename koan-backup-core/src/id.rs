@@ -1,4 +1,4 @@
-//! Names and ids, checked when built.
+//! Ids and names, which are validated on construction.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,30 +8,30 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Identifies one backup: a UUIDv7, so ids sort by creation time.
+/// The id of a backup: a UUIDv7, so that ids sort by creation time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BackupId(Uuid);
 
 impl BackupId {
-    /// When its backup began, to the millisecond, if the id tells it.
+    /// Returns when the backup began, to the millisecond, if the id contains a time.
     pub(crate) fn time(&self) -> Option<jiff::Timestamp> {
         let id = self.as_uuid();
         let (seconds, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
         jiff::Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
     }
 
-    /// Wraps a UUID.
+    /// Creates an id from a UUID.
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// The UUID.
+    /// Returns the UUID.
     pub fn as_uuid(&self) -> Uuid {
         self.0
     }
 
-    /// The last eight hex digits, which stand in the name of the archive.
+    /// Returns the last eight hex digits, which are part of the archive's file name.
     pub fn short(&self) -> String {
         let text = self.0.simple().to_string();
         text[text.len() - 8..].to_owned()
@@ -58,22 +58,23 @@ impl FromStr for BackupId {
     }
 }
 
-/// The name a person gives a backup: 1 to 128 characters, no control characters, nothing a path could be built from.
+/// The name that a person gives a backup: 1 to 128 characters, without control characters and without
+/// anything that could form a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct BackupName(String);
 
-/// The word that means the newest backup.
+/// The word that refers to the newest backup instead of a name.
 pub(crate) const LATEST: &str = "latest";
 
 impl BackupName {
     /// The longest name, in characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// Checks `name`.
+    /// Validates `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidName`] says which rule is broken.
+    /// [`ErrorKind::InvalidName`]: the message states the rule that is violated.
     pub fn new(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let problem = if name.trim().is_empty() {
@@ -81,7 +82,7 @@ impl BackupName {
         } else if name.chars().count() > Self::MAX_CHARS {
             Some("must be at most 128 characters long")
         } else if name.chars().any(is_hostile) {
-            Some("must not hold control or text-direction characters")
+            Some("must not contain control or text-direction characters")
         } else if name.contains(['/', '\\']) || name.starts_with('.') || name.contains("..") {
             Some("must not look like a path: no slashes, no `..`, no leading dot")
         } else if Uuid::try_parse(&name).is_ok() {
@@ -95,11 +96,12 @@ impl BackupName {
         }
     }
 
-    /// Checks the name of a new backup. `latest` and eight hexadecimal digits refer to other backups, so no new backup has such
-    /// a name; backups from before this rule keep theirs and are restored by id.
+    /// Validates the name of a new backup. `latest` and eight hexadecimal digits refer to other backups, so a
+    /// new backup must not have such a name. Backups from before this rule keep their names and are restored
+    /// by id.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidName`] says which rule is broken.
+    /// [`ErrorKind::InvalidName`]: the message states the rule that is violated.
     pub fn of_new_backup(name: impl Into<String>) -> Result<Self> {
         let name = Self::new(name)?;
         let text = name.0.trim();
@@ -113,13 +115,14 @@ impl BackupName {
         Err(invalid("backup name", &name.0, problem))
     }
 
-    /// The name as given.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name as it stands in file names: lower case, runs of anything but letters and digits become `-`, trimmed,
-    /// at most 64 characters, never empty.
+    /// Returns the name as it is used in file names: lower case, every run of other characters than ASCII
+    /// letters and digits replaced by `-`, without leading and trailing `-`, at most 64 characters, never
+    /// empty.
     pub fn safe(&self) -> String {
         let mut safe = String::new();
         for c in self.0.chars().flat_map(char::to_lowercase) {
@@ -147,7 +150,7 @@ impl<'de> Deserialize<'de> for BackupName {
     }
 }
 
-/// The name of a subset of an entity's records. [`SetName::root`] is the default one.
+/// The name of a set, which is a subset of an entity's records. [`SetName::root`] is the default one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SetName(String);
@@ -156,15 +159,15 @@ impl SetName {
     /// The longest name, in characters.
     pub const MAX_CHARS: usize = 64;
 
-    /// The set that records are in when none is named.
+    /// Returns the default set.
     pub fn root() -> Self {
         Self("root".to_owned())
     }
 
-    /// Checks `name`.
+    /// Validates `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidName`] says which rule is broken.
+    /// [`ErrorKind::InvalidName`]: the message states the rule that is violated.
     pub fn new(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let problem = if name.trim().is_empty() {
@@ -172,7 +175,7 @@ impl SetName {
         } else if name.chars().count() > Self::MAX_CHARS {
             Some("must be at most 64 characters long")
         } else if name.contains('#') || name.chars().any(is_hostile) {
-            Some("must not hold `#`, control or text-direction characters")
+            Some("must not contain `#`, control or text-direction characters")
         } else {
             None
         };
@@ -182,12 +185,12 @@ impl SetName {
         }
     }
 
-    /// Whether this is the default set.
+    /// Returns whether this is the default set.
     pub fn is_root(&self) -> bool {
         self.0 == "root"
     }
 
-    /// The name as given.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -211,7 +214,8 @@ impl<'de> Deserialize<'de> for SetName {
     }
 }
 
-/// Control characters, line separators and marks that reorder the text around them.
+/// Returns whether a character is a control character, a line separator, or a mark that reorders the text
+/// around it.
 pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -227,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_could_become_paths_are_refused() {
+    fn names_that_could_form_paths_are_refused() {
         for name in ["", "  ", "../etc", "a/b", "a\\b", ".hidden", "a..b", "a\nb", "a\0b", "\u{202e}gpj"] {
             let error = BackupName::new(name).expect_err(name);
             assert_eq!(error.kind(), ErrorKind::InvalidName, "{name:?}");

@@ -1,4 +1,4 @@
-//! Which application a backup belongs to: the name of the application and its environment.
+//! The identity of the application that a backup belongs to: its name and its environment.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,29 +6,31 @@ use std::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::is_hostile;
 
-/// The identity of an application: its name and its environment. Backups of another identity are never used by name.
+/// The identity of an application: its name and its environment. A backup of another identity is never found
+/// by name alone.
 ///
-/// Both parts are compared as they are written; `Shop` and `shop` are two applications.
+/// Both parts are compared exactly; `Shop` and `shop` are two applications.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationIdentity {
     application: String,
     environment: String,
 }
 
-/// The name of an application that has none.
+/// The default name of an application.
 const DEFAULT_APPLICATION: &str = "default";
-/// The environment where none is set.
+/// The default environment.
 const DEFAULT_ENVIRONMENT: &str = "development";
-/// The environment variable that names the environment.
+/// The environment variable that sets the environment.
 const ENVIRONMENT_VARIABLE: &str = "KOAN_ENV";
-/// The longest name, in characters.
+/// The maximum length of a name, in characters.
 const MAX_CHARS: usize = 128;
 
 impl ApplicationIdentity {
-    /// Checks the name of an application and of its environment.
+    /// Validates the names of an application and of its environment.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidName`]: one is empty, too long, begins or ends with a space, or has control characters.
+    /// [`ErrorKind::InvalidName`]: a name is empty or too long, starts or ends with a space, or contains
+    /// control characters.
     pub fn new(application: impl Into<String>, environment: impl Into<String>) -> Result<Self> {
         let (application, environment) = (application.into(), environment.into());
         check("application", &application)?;
@@ -36,12 +38,13 @@ impl ApplicationIdentity {
         Ok(Self { application, environment })
     }
 
-    /// The identity that somebody asks for. One that is invalid is that of no backup.
+    /// Returns an identity to search for. It is not validated, because an invalid one matches no backup.
     pub(crate) fn asked_for(application: impl Into<String>, environment: impl Into<String>) -> Self {
         Self { application: application.into(), environment: environment.into() }
     }
 
-    /// The identity of this application: what was set, else the defaults. `variable` is the value of `KOAN_ENV`.
+    /// Returns the identity of this application from the configured names, with defaults for the rest.
+    /// `variable` is the value of `KOAN_ENV`.
     pub(crate) fn resolve(
         application: Option<String>,
         environment: Option<String>,
@@ -53,37 +56,37 @@ impl ApplicationIdentity {
             (Some(environment), _) => Self::new(application, environment),
             (None, None) => Self::new(application, DEFAULT_ENVIRONMENT),
             (None, Some(value)) => {
-                let odd = || {
+                let invalid = || {
                     let text = format!(
                         "the environment variable `{ENVIRONMENT_VARIABLE}` is not the name of an environment; correct it, or name \
                          the environment with `.environment(…)`"
                     );
                     Error::new(ErrorKind::Configuration, text)
                 };
-                let value = value.into_string().map_err(|_| odd())?;
-                check("environment", &value).map_err(|_| odd())?;
+                let value = value.into_string().map_err(|_| invalid())?;
+                check("environment", &value).map_err(|_| invalid())?;
                 Self::new(application, value)
             }
         }
     }
 
-    /// The value of the environment variable, if it is set.
+    /// Returns the value of the environment variable, if it is set.
     pub(crate) fn variable() -> Option<OsString> {
         std::env::var_os(ENVIRONMENT_VARIABLE)
     }
 
-    /// The name of the application.
+    /// Returns the name of the application.
     pub fn application(&self) -> &str {
         &self.application
     }
 
-    /// Its environment: `production`.
+    /// Returns the environment, for example `production`.
     pub fn environment(&self) -> &str {
         &self.environment
     }
 }
 
-/// `` application `shop` in `production` ``
+/// Formats the identity as `` application `shop` in `production` ``.
 impl fmt::Display for ApplicationIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (application, environment) = (self.application.escape_debug(), self.environment.escape_debug());
@@ -97,9 +100,9 @@ fn check(what: &str, name: &str) -> Result<()> {
     } else if name.chars().count() > MAX_CHARS {
         "must be at most 128 characters long"
     } else if name.chars().any(is_hostile) {
-        "must not hold control or text-direction characters"
+        "must not contain control or text-direction characters"
     } else if name.trim() != name {
-        "must not begin or end with a space"
+        "must not start or end with a space"
     } else {
         return Ok(());
     };
@@ -112,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_set_has_a_default() {
+    fn missing_parts_have_defaults() {
         let of = |application: Option<&str>, environment: Option<&str>, variable: Option<&str>| {
             let (application, environment) = (application.map(str::to_owned), environment.map(str::to_owned));
             let identity = ApplicationIdentity::resolve(application, environment, variable.map(Into::into));
@@ -124,7 +127,7 @@ mod tests {
         assert_eq!(of(None, None, Some("")), pair("default", "development"), "an empty variable is not set");
         assert_eq!(of(None, None, Some("production")), pair("default", "production"));
         assert_eq!(of(Some("shop"), Some("staging"), Some("production")), pair("shop", "staging"));
-        // What is set makes the variable irrelevant.
+        // An explicit environment takes precedence over the variable.
         assert_eq!(of(Some("shop"), Some("staging"), Some(" \n")), pair("shop", "staging"));
         let odd = ApplicationIdentity::resolve(None, None, Some("a\nb".into())).expect_err("refused");
         assert_eq!(odd.kind(), ErrorKind::Configuration);
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_names_are_kept_or_refused_by_name() {
+    fn unusual_names_are_kept_and_invalid_ones_refused() {
         for name in ["a/b", "Ünïcödé 日本", "it's \"quoted\"; drop table", "a#b@c", "..", "%2e"] {
             let identity = ApplicationIdentity::new(name, name).expect(name);
             assert_eq!((identity.application(), identity.environment()), (name, name));

@@ -1,4 +1,4 @@
-//! Every entity with its resolved policy, computed at boot.
+//! The inventory: every entity with its resolved policy, computed at the start.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,56 +11,58 @@ use crate::entity::{Decision, EntityDescriptor, Policy, PolicySource, decide};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Registry;
 
-/// Every entity that was declared, with what was decided for it. Included, excluded and uncovered stay apart.
+/// All declared entities with the decision about each. Included, excluded and uncovered entities are listed
+/// separately.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Inventory {
-    /// When it was taken.
+    /// When the inventory was created.
     pub discovered_at: Timestamp,
     /// Covered entities, sorted by name.
     pub included: Vec<IncludedEntity>,
-    /// Entities left out on purpose, sorted by name.
+    /// Entities that are excluded by their declaration, sorted by name.
     pub excluded: Vec<ExcludedEntity>,
-    /// Entities nobody decided about, sorted by name.
+    /// Entities without a policy, sorted by name.
     pub uncovered: Vec<UncoveredEntity>,
-    /// Tables and columns in no entity, entities without a table, and the like; each text says what to do.
+    /// Gaps in the coverage, such as tables and columns that no entity covers and entities without a table.
+    /// Each text includes the remedy.
     pub warnings: Vec<String>,
-    /// What could be better and needs nothing to be done.
+    /// Remarks that need no action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What the last completed backup warned of. It is reported, and is not a gap in the coverage.
+    /// The warnings of the last completed backup. They are reported, but are not gaps in the coverage.
     pub last_backup: Vec<String>,
-    /// What there is to do about the warnings, each remedy once.
+    /// The remedies for the warnings, without duplicates.
     #[serde(skip)]
     pub(crate) remedies: BTreeSet<Remedy>,
 }
 
-/// What there is to do about a warning.
+/// The remedy for a kind of warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Remedy {
-    /// An entity cannot be backed up.
+    /// For an entity that cannot be backed up.
     Entity,
-    /// A table is in no entity.
+    /// For a table that no entity maps to.
     Table,
-    /// A column is in no field.
+    /// For a column that no field maps to.
     Column,
-    /// A field is in no column.
+    /// For a field without a column.
     Field,
-    /// The warning says so itself.
-    Said,
+    /// For a warning whose own text contains the remedy.
+    InWarning,
 }
 
 impl Remedy {
     fn text(self) -> Option<&'static str> {
         match self {
-            Self::Entity => Some("do what is said of each entity that cannot be backed up"),
+            Self::Entity => Some("apply the remedy of each entity that cannot be backed up"),
             Self::Table => Some(
                 "for each table, declare an entity, or name the table and a reason in `ignore_table` of its provider",
             ),
             Self::Column => Some("for each column, add a field, or exclude its entity"),
             Self::Field => Some("for each field without a column, add the column, or #[serde(skip)]"),
-            Self::Said => None,
+            Self::InWarning => None,
         }
     }
 }
@@ -70,31 +72,32 @@ impl Remedy {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct IncludedEntity {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
-    /// The path of its type.
+    /// The path of the type.
     pub type_path: String,
-    /// How it is backed up.
+    /// The resolved policy.
     pub policy: Policy,
-    /// Its table and provider, if it has a table, and the table that this one is a partition of or inherits from.
+    /// The table and the provider, if the entity has a table, and the table that this one is a partition of
+    /// or inherits from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Why it cannot be backed up as things are, if it cannot.
+    /// Why the entity cannot be backed up, if it cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
 impl Inventory {
-    /// What was linked into this binary, without looking at a database: for a unit test such as
-    /// `Inventory::linked()?.assert_covered()`.
+    /// Returns the inventory of what was linked into this binary, without access to a database. Use it in a
+    /// unit test such as `Inventory::linked()?.assert_covered()`.
     ///
     /// # Errors
-    /// No entity was linked, two share a name, or a crate has two scopes.
+    /// No entity was linked, two entities share a name, or a crate has two scopes.
     pub fn linked() -> Result<Self> {
         Self::resolve(&Registry::linked(), Timestamp::now()).map(|(inventory, _)| inventory)
     }
 
-    /// Resolves the policy of every entity; also gives the descriptors, sorted by name.
+    /// Resolves the policy of every entity. Also returns the descriptors, sorted by name.
     pub(crate) fn resolve(
         registry: &Registry,
         discovered_at: Timestamp,
@@ -138,25 +141,25 @@ impl Inventory {
         Ok((inventory, entities))
     }
 
-    /// Whether somebody decided about every entity, and nothing in a database is in none.
+    /// Returns whether every entity has a decision, and no table or column is uncovered.
     pub fn is_covered(&self) -> bool {
         self.uncovered.is_empty() && self.warnings.is_empty()
     }
 
-    /// Fails a test that has to notice when somebody adds an entity and forgets its policy.
+    /// Panics if the coverage has gaps, for a test that notices when an entity is added without a policy.
     ///
     /// # Panics
-    /// An entity is uncovered, or there is a warning; the message lists them.
+    /// An entity is uncovered, or there is a warning; the message lists all gaps.
     pub fn assert_covered(&self) {
         assert!(self.is_covered(), "{}", self.gaps());
     }
 
-    /// The failed start of `deny_uncovered()`.
+    /// Returns the error for a start with `deny_uncovered()` if the coverage has gaps.
     pub(crate) fn require_covered(&self) -> Result<()> {
         if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.gaps())) }
     }
 
-    /// The policy of a covered entity.
+    /// Returns the policy of a covered entity.
     pub fn policy(&self, entity: &str) -> Option<Policy> {
         self.included.iter().find(|included| included.entity == entity).map(|included| included.policy)
     }
@@ -165,16 +168,18 @@ impl Inventory {
         let uncovered =
             self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
         let gaps: Vec<_> = uncovered.chain(self.warnings.iter().cloned()).collect();
-        let of_entities = "add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`";
-        let of_entities = (!self.uncovered.is_empty()).then_some(of_entities);
-        let remedies: Vec<&str> =
-            of_entities.into_iter().chain(self.remedies.iter().filter_map(|remedy| remedy.text())).collect();
+        let entity_remedy = "add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`";
+        let entity_remedy = (!self.uncovered.is_empty()).then_some(entity_remedy);
+        let remedies: Vec<&str> = entity_remedy
+            .into_iter()
+            .chain(self.remedies.iter().filter_map(|remedy| remedy.text()))
+            .collect();
         format!("{} not covered by backups: {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
             .trim_end_matches("; ")
             .to_owned()
     }
 
-    /// Logs the boot report, one event a line.
+    /// Logs the boot report, one event per line.
     pub(crate) fn log(&self, sources: &[&str], storage: &[&str]) {
         let (uncovered, excluded) = (self.uncovered.len(), self.excluded.len());
         let broken = self.included.iter().filter(|entity| entity.problem.is_some()).count();

@@ -1,38 +1,38 @@
-//! Records as lines, and a piece of an entity on its way to the archive.
+//! Lines of records, and chunks of lines on their way to the archive.
 
 use std::ops::Range;
 
 use crate::buffers::Buffer;
 
-/// Whole lines of records, in order.
+/// A chunk: whole lines of records, in order.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// Lines of canonical JSON, each with its line feed.
+    /// The lines as canonical JSON, each with its line feed.
     pub(crate) lines: Buffer,
-    /// How many lines there are.
+    /// The number of lines.
     pub records: u64,
-    /// Where lines are of which it is not proven yet that they come back, in order and apart.
+    /// The ranges of lines whose round trip is not proven yet, in order and not adjacent.
     unproven: Vec<Range<usize>>,
 }
 
 impl Chunk {
-    /// No lines yet, and a buffer for them.
+    /// Creates a chunk without lines that appends to this buffer.
     pub(crate) fn within(lines: Buffer) -> Self {
         Self { lines, ..Self::default() }
     }
 
-    /// Lines of canonical JSON, each with its line feed.
+    /// Returns the lines as canonical JSON, each with its line feed.
     pub fn lines(&self) -> &[u8] {
         &self.lines
     }
 
-    /// The lines without their line feeds.
+    /// Returns the lines without their line feeds.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         lines(&self.lines)
     }
 
-    /// Notes that what was appended since `start` is not proven to come back.
-    pub(crate) fn note_unproven(&mut self, start: usize) {
+    /// Marks everything after `start` as not proven to round-trip.
+    pub(crate) fn mark_unproven(&mut self, start: usize) {
         let end = self.lines.len();
         match self.unproven.last_mut() {
             Some(last) if last.end == start => last.end = end,
@@ -40,13 +40,13 @@ impl Chunk {
         }
     }
 
-    /// The lines that are still to be proven, without their line feeds.
+    /// Returns the lines that are not proven yet, without their line feeds.
     pub(crate) fn unproven(&self) -> impl Iterator<Item = &[u8]> {
         self.unproven.iter().flat_map(|range| lines(&self.lines[range.clone()]))
     }
 }
 
-/// The lines of `bytes` without their line feeds. Bytes behind the last line feed are a line too.
+/// Splits `bytes` into lines without their line feeds. Bytes after the last line feed are a line too.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -61,7 +61,7 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// How many line feeds there are.
+/// Counts the line feeds.
 pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).expect("no slice is longer than 2^64 bytes")
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_ends_with_its_line_feed_or_with_the_bytes() {
+    fn a_line_ends_at_its_line_feed_or_at_the_end_of_the_bytes() {
         for text in ["", "\n", "a", "a\n", "a\nb", "\n\nb\n\n"] {
             let expected: Vec<&str> = text.split_inclusive('\n').map(|line| line.trim_end()).collect();
             let found: Vec<&[u8]> = lines(text.as_bytes()).collect();
@@ -80,13 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_lines_that_were_noted_are_to_be_proven() {
+    fn exactly_the_marked_lines_are_unproven() {
         let mut chunk = Chunk::default();
         for (line, proven) in [("a\n", true), ("b\n", false), ("c\n", false), ("d\n", true), ("e\n", false)] {
             let start = chunk.lines.len();
             chunk.lines.extend_from_slice(line.as_bytes());
             if !proven {
-                chunk.note_unproven(start);
+                chunk.mark_unproven(start);
             }
         }
         assert_eq!(chunk.unproven().collect::<Vec<_>>(), [b"b", b"c", b"e"]);

@@ -1,6 +1,6 @@
-//! How serializers that take only some sorts of values refuse the rest.
+//! Macros for serializers that accept only some kinds of values and refuse the rest.
 
-/// Methods of a `Serializer` that refuse whatever they are given.
+/// Defines methods of a `Serializer` that refuse every value.
 macro_rules! refuse {
     ($error:expr => $($method:ident($($ty:ty),*)),* $(,)?) => {
         $(fn $method(self, $(_: $ty),*) -> ::std::result::Result<Self::Ok, Self::Error> {
@@ -9,7 +9,8 @@ macro_rules! refuse {
     };
 }
 
-/// The part of a `Serializer` that refuses lists, tuples and variants with content, and looks into options and newtypes.
+/// Defines the methods of a `Serializer` that refuse lists, tuples and variants with content, and that pass
+/// options and newtypes through.
 macro_rules! refuse_lists_and_variants {
     ($error:expr) => {
         type SerializeSeq = ::serde::ser::Impossible<Self::Ok, Self::Error>;
@@ -74,7 +75,7 @@ macro_rules! refuse_lists_and_variants {
     };
 }
 
-/// The part of a `Serializer` that refuses maps and structs.
+/// Defines the methods of a `Serializer` that refuse maps and structs.
 macro_rules! refuse_maps {
     ($error:expr) => {
         type SerializeMap = ::serde::ser::Impossible<Self::Ok, Self::Error>;
@@ -93,7 +94,7 @@ macro_rules! refuse_maps {
     };
 }
 
-/// The part of a `Serializer` that refuses single values.
+/// Defines the methods of a `Serializer` that refuse scalar values.
 macro_rules! refuse_scalars {
     ($error:expr) => {
         $crate::refusal::refuse! { $error =>

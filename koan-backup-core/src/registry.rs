@@ -1,4 +1,4 @@
-//! Who declared what: entities and scopes, gathered by the linker or registered by hand.
+//! The declared entities and scopes, collected by the linker or registered by hand.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use linkme::distributed_slice;
 use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
 use crate::error::{Error, ErrorKind, Result};
 
-/// All entities that were linked. The name is part of the name of a linker section, hence its length.
+/// All linked entities. The name is part of the name of a linker section, which is why it is long.
 #[distributed_slice]
 pub static KOAN_BACKUP_0_1_ENTITIES: [&'static EntityDescriptor];
 
-/// All scopes that were linked.
+/// All linked scopes.
 #[distributed_slice]
 pub static KOAN_BACKUP_0_1_SCOPES: [&'static ScopeDeclaration];
 
-/// Entities and scopes, before policies are resolved.
+/// The entities and scopes before policies are resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     entities: Vec<&'static EntityDescriptor>,
@@ -23,17 +23,17 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Everything that was linked into this binary.
+    /// Returns the registry of everything that was linked into this binary.
     pub(crate) fn linked() -> Self {
         Self { entities: KOAN_BACKUP_0_1_ENTITIES.to_vec(), scopes: KOAN_BACKUP_0_1_SCOPES.to_vec() }
     }
 
-    /// Nothing.
+    /// Returns an empty registry.
     pub(crate) fn empty() -> Self {
         Self::default()
     }
 
-    /// Adds an entity by hand; one that is there already is not added again.
+    /// Adds an entity by hand. An entity that is already registered is not added again.
     pub(crate) fn register(&mut self, descriptor: &'static EntityDescriptor) {
         if !self.entities.iter().any(|known| known.type_id() == descriptor.type_id()) {
             self.entities.push(descriptor);
@@ -47,10 +47,10 @@ impl Registry {
         }
     }
 
-    /// The entities sorted by name, no two of which share a name.
+    /// Returns the entities sorted by name. No two of them share a name.
     ///
     /// # Errors
-    /// There is none, or two types share a name.
+    /// There is no entity, or two types share a name.
     pub(crate) fn entities(&self) -> Result<Vec<&'static EntityDescriptor>> {
         if self.entities.is_empty() {
             return Err(Error::new(
@@ -72,10 +72,10 @@ impl Registry {
         Ok(entities)
     }
 
-    /// The scope of each crate.
+    /// Returns the scope of each crate.
     ///
     /// # Errors
-    /// A crate has two.
+    /// A crate has two scopes.
     pub(crate) fn scopes(&self) -> Result<BTreeMap<&'static str, &'static ScopeDeclaration>> {
         let mut by_crate: BTreeMap<_, &'static ScopeDeclaration> = BTreeMap::new();
         for &scope in &self.scopes {
@@ -95,16 +95,16 @@ impl Registry {
 }
 
 fn same_name(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Error {
-    let mut places = [
+    let mut descriptions = [
         format!("`{}` at {}", one.type_path(), one.location()),
         format!("`{}` at {}", other.type_path(), other.location()),
     ];
-    places.sort();
+    descriptions.sort();
     Error::new(
         ErrorKind::Inventory,
         format!(
             "two entities are called `{name}`: {} and {}; rename one with `#[entity(name = \"…\")]`",
-            places[0], places[1]
+            descriptions[0], descriptions[1]
         ),
     )
 }

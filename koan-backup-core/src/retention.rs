@@ -1,4 +1,5 @@
-//! Which backups are kept, and why: a policy and what is there give a plan. Nothing here touches a storage.
+//! Decides which backups are kept and why: a policy and a list of backups give a plan. Nothing here accesses
+//! a storage.
 
 mod groups;
 mod period;

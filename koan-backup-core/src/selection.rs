@@ -1,4 +1,4 @@
-//! What is backed up or restored.
+//! The selection of entities and sets for a backup or restore.
 
 use std::any::TypeId;
 use std::fmt;
@@ -9,28 +9,29 @@ use crate::id::SetName;
 
 type Predicate = Arc<dyn Fn(&EntityDescriptor) -> bool + Send + Sync>;
 
-/// What is backed up or restored: everything covered, unless narrowed. Each narrowing applies.
+/// Which entities and sets are backed up or restored: everything covered, unless restricted. All restrictions
+/// apply together.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
     /// Only these types.
     pub types: Vec<TypeId>,
-    /// Only entities of these names.
+    /// Only entities with these names.
     pub names: Vec<String>,
-    /// Not the entities of these names.
+    /// Without the entities with these names.
     pub excluded_names: Vec<String>,
-    /// Only entities in these providers, each given by its name or its kind, such as `postgres`.
+    /// Only entities of these providers, each given by its name or its kind, such as `postgres`.
     pub providers: Vec<String>,
-    /// Not the entities in these providers, each given by its name or its kind.
+    /// Without the entities of these providers, each given by its name or its kind.
     pub excluded_providers: Vec<String>,
     /// Only these sets.
     pub sets: Vec<SetName>,
-    /// Only entities for which this holds.
+    /// Only entities for which this function returns `true`.
     pub predicate: Option<Predicate>,
 }
 
 impl Selection {
-    /// Whether an entity is named, by type or name; nothing named means all.
+    /// Returns whether an entity is selected by type or name. All are if none is named.
     pub(crate) fn names_entity(&self, descriptor: &EntityDescriptor) -> bool {
         let named = |names: &[String]| {
             names
@@ -43,12 +44,12 @@ impl Selection {
         chosen && !named(&self.excluded_names)
     }
 
-    /// Whether entities are named one by one, so that each of them must be there.
+    /// Returns whether entities are selected individually, so that each of them must exist.
     pub(crate) fn is_explicit(&self) -> bool {
         !self.types.is_empty() || !self.names.is_empty()
     }
 
-    /// Whether an entity in a provider of this name and kind is selected.
+    /// Returns whether an entity in the provider with this name and kind is selected.
     pub(crate) fn selects(&self, descriptor: &EntityDescriptor, provider: &str, kind: &str) -> bool {
         let matches = |filter: &String| filter == provider || filter == kind;
         self.names_entity(descriptor)
@@ -57,7 +58,7 @@ impl Selection {
             && self.predicate.as_ref().is_none_or(|predicate| predicate(descriptor))
     }
 
-    /// Whether a set is selected.
+    /// Returns whether a set is selected.
     pub(crate) fn selects_set(&self, set: &SetName) -> bool {
         self.sets.is_empty() || self.sets.contains(set)
     }

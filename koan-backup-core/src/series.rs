@@ -1,4 +1,4 @@
-//! Names of backups that differ only in a date form a series.
+//! Series of backups: names that differ only in a date.
 
 mod date;
 
@@ -9,25 +9,27 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::error::Result;
 use crate::id::BackupName;
 
-/// The series of names that are only dates.
-const DEFAULT: &str = "default";
+/// The series of names that consist of a date only.
+const DEFAULT_SERIES: &str = "default";
 
-/// The series a backup belongs to. Retention, health and statistics count the backups of a series together.
+/// The name of a series. Retention, health and statistics treat the backups of a series together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SeriesName(String);
 
 impl SeriesName {
-    /// Checks `name`, which follows the rules of [`BackupName`].
+    /// Validates `name` by the rules of [`BackupName`].
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) says which rule is broken.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName): the message states the rule that is
+    /// violated.
     pub fn new(name: impl Into<String>) -> Result<Self> {
         BackupName::new(name).map(|name| Self(name.as_str().to_owned()))
     }
 
-    /// The series of a name: the name without a date, or a date and time, at its end. A bare year or number stays, and so does a date
-    /// with anything else behind it. A name that is only a date belongs to `default`. A date has a year of four digits, first or last.
+    /// Returns the series of a backup name: the name without a date, or a date and time, at its end. A year or number alone is not removed,
+    /// nor is a date with other text behind it. A name that consists of a date only belongs to `default`. A date has a year of four digits,
+    /// first or last.
     ///
     /// ```
     /// # use koan_backup_core::{BackupName, SeriesName};
@@ -42,12 +44,12 @@ impl SeriesName {
         let Some(date) = date::trailing(name) else { return Self(name.to_owned()) };
         let is_separator = |c: char| c.is_whitespace() || "-_.,:@+#~".contains(c);
         match name[..date].trim_end_matches(is_separator) {
-            "" => Self(DEFAULT.to_owned()),
+            "" => Self(DEFAULT_SERIES.to_owned()),
             series => Self(series.to_owned()),
         }
     }
 
-    /// The name as given.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_at_the_end_is_no_part_of_the_series() {
+    fn a_date_at_the_end_is_not_part_of_the_series() {
         for date in [
             "2026-11-29",
             "20261129",
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_complete_date_stays() {
+    fn an_incomplete_date_is_part_of_the_series() {
         for name in [
             "nightly",
             "budget-2026",
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_named_like_a_backup() {
+    fn a_series_name_follows_the_rules_of_a_backup_name() {
         assert_eq!(SeriesName::new("nightly").expect("valid").as_str(), "nightly");
         for name in ["", " ", "a/b", "a\nb", "..", &"x".repeat(129)] {
             assert!(SeriesName::new(name).is_err(), "{name:?}");

@@ -1,34 +1,34 @@
-//! Collects the mistakes of one item, so that all of them are reported at once.
+//! Collects the errors of one item, so that all of them are reported together.
 
 use std::fmt::Display;
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens;
 
-/// The mistakes found so far.
+/// The errors found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ctxt {
     errors: Option<syn::Error>,
 }
 
 impl Ctxt {
-    /// A mistake on some tokens.
+    /// Adds an error that points to some tokens.
     pub(crate) fn error(&mut self, at: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(at, message));
     }
 
-    /// A mistake at a place.
+    /// Adds an error that points to a span.
     pub(crate) fn error_at(&mut self, at: Span, message: impl Display) {
         self.push(syn::Error::new(at, message));
     }
 
-    /// An option that does not exist.
+    /// Adds the error for an unknown option.
     pub(crate) fn unknown(&mut self, option: &Ident, of: &str, known: &[&str]) {
         let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         self.error(option, format!("unknown option `{option}` of {of}; known: {known}"));
     }
 
-    /// A mistake that a parser found.
+    /// Adds an error of a parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
         match &mut self.errors {
             Some(errors) => errors.combine(error),
@@ -36,7 +36,7 @@ impl Ctxt {
         }
     }
 
-    /// All mistakes, if there are any.
+    /// Returns all errors together, if there are any.
     pub(crate) fn finish(self) -> Result<(), syn::Error> {
         self.errors.map_or(Ok(()), Err)
     }

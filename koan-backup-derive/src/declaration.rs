@@ -1,4 +1,4 @@
-//! An entity without mistakes, and its expansion: an `impl Entity` and one registration.
+//! A checked entity and its expansion: an `impl Entity` and one registration.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,16 +6,16 @@ use quote::quote;
 use crate::identity::Identity;
 use crate::policy::{Policy, optional};
 
-/// What is registered. Everything in it was checked, so its expansion cannot fail.
+/// An entity whose options were all checked, so that its expansion cannot fail.
 #[derive(Debug)]
 pub(crate) struct Declaration {
-    /// The path of what expansions name.
+    /// The path of the items that expansions refer to.
     pub(crate) private: TokenStream,
     /// The type.
     pub(crate) ty: TokenStream,
-    /// The type as the source has it.
+    /// The type, as it is written in the source.
     pub(crate) type_text: String,
-    /// The name, where none was written.
+    /// The name of the entity if none is declared.
     pub(crate) default_name: String,
     pub(crate) identity: Identity,
     pub(crate) policy: Option<Policy>,
@@ -23,23 +23,23 @@ pub(crate) struct Declaration {
     pub(crate) shape: ShapeExpansion,
 }
 
-/// The key as it is expanded.
+/// The parts of the expansion that depend on the key.
 #[derive(Debug)]
 pub(crate) struct KeyExpansion {
-    /// `Entity::Key`
+    /// The type `Entity::Key`.
     pub(crate) ty: TokenStream,
-    /// The same as text.
+    /// The type as text.
     pub(crate) text: String,
     /// The body of `Entity::key`.
     pub(crate) body: TokenStream,
 }
 
-/// The shape as it is expanded.
+/// The parts of the expansion that depend on the shape.
 #[derive(Debug)]
 pub(crate) struct ShapeExpansion {
-    /// Constants it refers to.
+    /// Constants that the shape refers to.
     pub(crate) constants: TokenStream,
-    /// A `Shape`.
+    /// An expression of the type `Shape`.
     pub(crate) value: TokenStream,
 }
 
@@ -96,7 +96,8 @@ impl Declaration {
     }
 }
 
-/// An impl without content, after mistakes: what uses the type is not reported on top of them.
+/// Returns an impl without content, for a type with errors: code that uses the type gets no additional
+/// errors.
 pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&syn::Generics>) -> TokenStream {
     let (params, arguments) = generics.map(|generics| generics.split_for_impl()).map_or_else(
         || (TokenStream::new(), TokenStream::new()),
@@ -111,7 +112,8 @@ pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&sy
             #[automatically_derived]
             impl #params __koan::Entity for #ty #arguments
             where
-                // A bound over any lifetime may be false: a type that serde refused as well is not reported again.
+                // A bound with a lifetime may be unsatisfied without an error, so a type that serde refused
+                // as well is not reported again.
                 for<'__any> Self: __koan::serde::Serialize
                     + __koan::serde::Deserialize<'__any>
                     + ::core::marker::Send

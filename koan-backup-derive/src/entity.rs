@@ -34,7 +34,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
             let stub = fallback(input, &private);
             quote!(#errors #stub)
         }
-        (Ok(()), None) => unreachable!("a declaration is missing only after a mistake"),
+        (Ok(()), None) => unreachable!("a declaration is missing only after an error"),
     }
 }
 
@@ -83,7 +83,7 @@ fn own_fields(
     Some((expand::key(&input.ident, body, &key), expand::shape(&input.ident, body, &key, &columns)))
 }
 
-/// Finds what serde would write and not read back.
+/// Refuses fields and variants that serde writes but does not read back.
 fn check_serde(body: &Body, cx: &mut Ctxt) {
     if body.converted {
         return;
@@ -99,7 +99,7 @@ fn check_serde(body: &Body, cx: &mut Ctxt) {
     }
 }
 
-/// An impl without content, where there can be one.
+/// Returns an impl without content, if the type can have one.
 fn fallback(input: &DeriveInput, private: &TokenStream) -> TokenStream {
     if matches!(input.data, Data::Union(_)) {
         return TokenStream::new();

@@ -1,5 +1,4 @@
-//! What an entity is called, where it is kept, and what identifies a record: the options that `#[entity(…)]` and
-//! `register!` share.
+//! The name, the location and the key of an entity: the options that `#[entity(…)]` and `register!` share.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -11,7 +10,7 @@ use crate::name;
 use crate::options::Opt;
 use crate::setting::Setting;
 
-/// The options as they were written.
+/// The options as they are written.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityOptions {
     name: Setting<LitStr>,
@@ -22,10 +21,10 @@ pub(crate) struct IdentityOptions {
     krate: Setting<Path>,
 }
 
-/// Options without mistakes.
+/// The checked options.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    /// `None` for the identifier of the type.
+    /// The declared name; `None` for the identifier of the type.
     pub(crate) name: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) provider: Option<String>,
@@ -36,16 +35,16 @@ pub(crate) struct Identity {
 /// The key as it is declared on the type.
 #[derive(Debug)]
 pub(crate) enum Key {
-    /// Not at all.
-    Unwritten,
-    /// With a mistake, which was reported.
-    Mistaken,
-    /// As a list of fields.
+    /// The type declares no key.
+    Undeclared,
+    /// The key has an error, which was reported.
+    Invalid,
+    /// A list of fields.
     List(KeyList),
 }
 
 impl IdentityOptions {
-    /// Takes an option if it is one of these.
+    /// Reads an option if it is one of these, and returns whether it is.
     pub(crate) fn read(&mut self, option: &Opt, cx: &mut Ctxt) -> bool {
         match option.name.to_string().as_str() {
             "name" => self.name.set(option, option.string(cx), cx),
@@ -59,22 +58,22 @@ impl IdentityOptions {
         true
     }
 
-    /// Whether a name was written.
+    /// Returns whether a name is declared.
     pub(crate) fn is_named(&self) -> bool {
         self.name.name().is_some()
     }
 
-    /// The path of what expansions name.
+    /// Returns the path of the items that expansions refer to.
     pub(crate) fn private(&self) -> TokenStream {
         private(self.krate.get())
     }
 
-    /// Checks each option by itself. `own_name` is the identifier of the type.
+    /// Checks each option on its own. `own_name` is the identifier of the type.
     pub(crate) fn check(self, own_name: &str, cx: &mut Ctxt) -> Identity {
         let key = match (self.key.name().is_some(), self.key.take()) {
-            (false, _) => Key::Unwritten,
-            (true, None) => Key::Mistaken,
-            (true, Some(literal)) => key_list::parse(literal, cx).map_or(Key::Mistaken, Key::List),
+            (false, _) => Key::Undeclared,
+            (true, None) => Key::Invalid,
+            (true, Some(literal)) => key_list::parse(literal, cx).map_or(Key::Invalid, Key::List),
         };
         let name = self.name.get().and_then(|literal| name::entity(literal, cx));
         let mut aliases: Vec<String> = Vec::new();
@@ -97,7 +96,7 @@ impl IdentityOptions {
     }
 }
 
-/// The path of what expansions name, where `krate` is what was written for it.
+/// Returns the path of the items that expansions refer to. `krate` is the value of the option `crate`.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     let krate = krate.map_or_else(|| quote!(::koan_backup), ToTokens::to_token_stream);
     quote!(#krate::__private)

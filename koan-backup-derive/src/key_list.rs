@@ -1,4 +1,4 @@
-//! `key = "a, b"`: the fields of a key, with their types where the macro cannot see them.
+//! The value of `key = "a, b"`: the fields of a key, with their types where the macro cannot see them.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -8,14 +8,14 @@ use syn::{LitStr, Token, Type};
 
 use crate::ctxt::Ctxt;
 
-/// `key = "…"` without mistakes.
+/// A valid `key = "…"`.
 #[derive(Debug)]
 pub(crate) struct KeyList {
     pub(crate) literal: LitStr,
     pub(crate) parts: Vec<KeyPart>,
 }
 
-/// `field`, `field: Type` or `field as serde_name: Type`
+/// One part of the list: `field`, `field: Type` or `field as serde_name: Type`.
 #[derive(Debug)]
 pub(crate) struct KeyPart {
     pub(crate) field: Ident,
@@ -24,7 +24,7 @@ pub(crate) struct KeyPart {
 }
 
 impl KeyPart {
-    /// The name of the field as the source has it, without `r#`.
+    /// Returns the name of the field in the source, without `r#`.
     pub(crate) fn name(&self) -> String {
         self.field.unraw().to_string()
     }
@@ -47,7 +47,7 @@ impl Parse for KeyPart {
     }
 }
 
-/// Reads a list of key fields.
+/// Parses a list of key fields.
 pub(crate) fn parse(literal: LitStr, cx: &mut Ctxt) -> Option<KeyList> {
     let Ok(parts) = literal.parse_with(Punctuated::<KeyPart, Token![,]>::parse_terminated) else {
         cx.error(&literal, "expected the names of fields: `key = \"id\"`, or `key = \"a, b\"`");

@@ -1,10 +1,10 @@
-//! Names that are checked where they are written.
+//! Checks of names in attributes.
 
 use syn::LitStr;
 
 use crate::ctxt::Ctxt;
 
-/// Checks the name of an entity: it stands in archives, file names and `Entity#set`.
+/// Checks the name of an entity, which is used in archives, in file names and in `Entity#set`.
 pub(crate) fn entity(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
     let name = text(literal, "name", cx)?;
     match name.chars().find(|character| matches!(character, '/' | '\\' | '#')) {
@@ -16,22 +16,22 @@ pub(crate) fn entity(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
     }
 }
 
-/// Checks the name of a table or column, which a database may have given any character but NUL.
+/// Checks the name of a table or column, which may contain any character but NUL.
 pub(crate) fn in_database(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
-    let text = filled(literal, what, cx)?;
+    let text = not_empty(literal, what, cx)?;
     if text.contains('\0') {
         cx.error(
             literal,
-            format!("the {what} holds the character NUL, which no database has in a name; remove it"),
+            format!("the {what} contains the character NUL, which no database allows in a name; remove it"),
         );
         return None;
     }
     Some(text)
 }
 
-fn filled(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
+fn not_empty(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
     let text = literal.value();
-    // White space may be all of a name in a database, but hardly ever is.
+    // A database could have a name of white space only, but that is almost certainly an error.
     if text.trim().is_empty() {
         cx.error(literal, format!("the {what} is empty; write one, or leave the option out"));
         return None;
@@ -39,11 +39,11 @@ fn filled(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
     Some(text)
 }
 
-/// Checks a name that people read.
+/// Checks a name that is shown to people.
 pub(crate) fn text(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
-    let text = filled(literal, what, cx)?;
+    let text = not_empty(literal, what, cx)?;
     if text.chars().any(char::is_control) {
-        cx.error(literal, format!("the {what} holds a control character; remove it"));
+        cx.error(literal, format!("the {what} contains a control character; remove it"));
         return None;
     }
     Some(text)

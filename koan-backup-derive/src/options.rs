@@ -1,4 +1,4 @@
-//! Lists of options as attributes and macros take them: `flag, name = "value", list(…)`.
+//! Parses lists of options in attributes and macros: `flag, name = "value", list(…)`.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -12,20 +12,20 @@ use crate::ctxt::Ctxt;
 #[derive(Debug)]
 pub(crate) struct Opt {
     pub(crate) name: Ident,
-    value: Value,
+    value: OptionValue,
 }
 
 #[derive(Debug)]
-enum Value {
-    /// `name`
+enum OptionValue {
+    /// Just `name`.
     Flag,
-    /// `name = …`
+    /// An assignment: `name = …`.
     Assigned(TokenStream),
-    /// `name(…)`
+    /// A list: `name(…)`.
     List(TokenStream),
 }
 
-/// The options of an attribute. A mistake in one does not hide the others.
+/// Parses the options of an attribute. An error in one of them does not hide the others.
 pub(crate) fn of_attribute(attribute: &Attribute, cx: &mut Ctxt) -> Vec<Opt> {
     match &attribute.meta {
         Meta::Path(_) => Vec::new(),
@@ -38,7 +38,7 @@ pub(crate) fn of_attribute(attribute: &Attribute, cx: &mut Ctxt) -> Vec<Opt> {
     }
 }
 
-/// The options in a list. A mistake in one does not hide the others.
+/// Parses a list of options. An error in one of them does not hide the others.
 pub(crate) fn of_tokens(tokens: TokenStream, cx: &mut Ctxt) -> Vec<Opt> {
     let mut options = Vec::new();
     for piece in pieces(tokens, cx) {
@@ -50,7 +50,7 @@ pub(crate) fn of_tokens(tokens: TokenStream, cx: &mut Ctxt) -> Vec<Opt> {
     options
 }
 
-/// Splits at commas.
+/// Splits tokens at commas.
 fn pieces(tokens: TokenStream, cx: &mut Ctxt) -> Vec<TokenStream> {
     let mut pieces = Vec::new();
     let mut piece = Vec::new();
@@ -74,18 +74,18 @@ impl Parse for Opt {
         let name = Ident::parse_any(input)
             .map_err(|error| syn::Error::new(error.span(), "expected the name of an option"))?;
         let value = if input.is_empty() {
-            Value::Flag
+            OptionValue::Flag
         } else if input.peek(Token![=]) {
             let eq: Token![=] = input.parse()?;
             let tokens: TokenStream = input.parse()?;
             if tokens.is_empty() {
                 return Err(syn::Error::new_spanned(eq, format!("expected a value after `{name} =`")));
             }
-            Value::Assigned(tokens)
+            OptionValue::Assigned(tokens)
         } else if input.peek(syn::token::Paren) {
             let content;
             syn::parenthesized!(content in input);
-            Value::List(content.parse()?)
+            OptionValue::List(content.parse()?)
         } else {
             let rest: TokenStream = input.parse()?;
             return Err(syn::Error::new_spanned(rest, format!("expected `=` or a comma after `{name}`")));
@@ -98,22 +98,22 @@ impl Parse for Opt {
 }
 
 impl Opt {
-    /// Where to point for a mistake in the value.
+    /// Returns the tokens that an error in the value points to.
     fn value_tokens(&self) -> TokenStream {
         match &self.value {
-            Value::Assigned(tokens) if !tokens.is_empty() => tokens.clone(),
+            OptionValue::Assigned(tokens) if !tokens.is_empty() => tokens.clone(),
             _ => self.name.to_token_stream(),
         }
     }
 
     fn assigned<T: Parse>(&self) -> Option<T> {
         match &self.value {
-            Value::Assigned(tokens) => syn::parse2(tokens.clone()).ok(),
+            OptionValue::Assigned(tokens) => syn::parse2(tokens.clone()).ok(),
             _ => None,
         }
     }
 
-    /// `name = "…"`
+    /// Parses `name = "…"`.
     pub(crate) fn string(&self, cx: &mut Ctxt) -> Option<LitStr> {
         let string = self.assigned();
         if string.is_none() {
@@ -123,9 +123,9 @@ impl Opt {
         string
     }
 
-    /// `name`, `name = true` or `name = false`
+    /// Parses `name`, `name = true` or `name = false`.
     pub(crate) fn flag(&self, cx: &mut Ctxt) -> Option<bool> {
-        if matches!(self.value, Value::Flag) {
+        if matches!(self.value, OptionValue::Flag) {
             return Some(true);
         }
         let flag: Option<LitBool> = self.assigned();
@@ -139,7 +139,7 @@ impl Opt {
         flag.map(|flag| flag.value)
     }
 
-    /// `name = 30`: a number of days, at least one.
+    /// Parses `name = 30`: a number of days, at least one.
     pub(crate) fn days(&self, cx: &mut Ctxt) -> Option<u32> {
         let days = self.assigned::<LitInt>().and_then(|number| number.base10_parse().ok());
         let days = days.filter(|days| *days > 0);
@@ -150,19 +150,19 @@ impl Opt {
         days
     }
 
-    /// `name`, which takes no value.
+    /// Checks that an option without a value has none.
     pub(crate) fn bare(&self, cx: &mut Ctxt) {
-        if !matches!(self.value, Value::Flag) {
+        if !matches!(self.value, OptionValue::Flag) {
             cx.error(self.value_tokens(), format!("`{0}` takes no value here; write `{0}` alone", self.name));
         }
     }
 
-    /// `name = "path"` or `name = path`
+    /// Parses `name = "path"` or `name = path`.
     pub(crate) fn path(&self, cx: &mut Ctxt) -> Option<Path> {
         let path = match self.assigned::<LitStr>() {
             Some(string) => string.parse_with(Path::parse_mod_style).ok(),
             None => match &self.value {
-                Value::Assigned(tokens) => Path::parse_mod_style.parse2(tokens.clone()).ok(),
+                OptionValue::Assigned(tokens) => Path::parse_mod_style.parse2(tokens.clone()).ok(),
                 _ => None,
             },
         };
@@ -173,7 +173,7 @@ impl Opt {
         path
     }
 
-    /// `name = One` of some identifiers.
+    /// Parses `name = One`, where the value is one of the known identifiers.
     pub(crate) fn one_of(&self, known: &[&str], cx: &mut Ctxt) -> Option<Ident> {
         let ident = self.assigned::<Ident>().filter(|ident| known.iter().any(|known| ident == known));
         if ident.is_none() {
@@ -183,9 +183,9 @@ impl Opt {
         ident
     }
 
-    /// `name = "…"` or `name("…", "…")`
+    /// Parses `name = "…"` or `name("…", "…")`.
     pub(crate) fn strings(&self, cx: &mut Ctxt) -> Vec<LitStr> {
-        let Value::List(tokens) = &self.value else { return self.string(cx).into_iter().collect() };
+        let OptionValue::List(tokens) = &self.value else { return self.string(cx).into_iter().collect() };
         let mut strings = Vec::new();
         for piece in pieces(tokens.clone(), cx) {
             match syn::parse2(piece.clone()) {
@@ -198,27 +198,27 @@ impl Opt {
         strings
     }
 
-    /// `name` or `name(…)`: the options inside.
+    /// Parses `name` or `name(…)`, and returns the options in the list.
     pub(crate) fn group(&self, cx: &mut Ctxt) -> Vec<Opt> {
         match &self.value {
-            Value::Flag => Vec::new(),
-            Value::List(tokens) => of_tokens(tokens.clone(), cx),
-            Value::Assigned(tokens) => {
+            OptionValue::Flag => Vec::new(),
+            OptionValue::List(tokens) => of_tokens(tokens.clone(), cx),
+            OptionValue::Assigned(tokens) => {
                 cx.error(tokens, format!("expected a list of options: `{}(…)`", self.name));
                 Vec::new()
             }
         }
     }
 
-    /// The tokens of `name(…)`.
+    /// Returns the tokens of `name(…)`.
     pub(crate) fn list(&self) -> Option<&TokenStream> {
         match &self.value {
-            Value::List(tokens) => Some(tokens),
+            OptionValue::List(tokens) => Some(tokens),
             _ => None,
         }
     }
 
-    /// The string of `name = "…"`, for lists that another macro checks.
+    /// Returns the string of `name = "…"` without an error, for lists that another macro checks.
     pub(crate) fn as_string(&self) -> Option<LitStr> {
         self.assigned()
     }

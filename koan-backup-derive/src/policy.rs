@@ -1,4 +1,4 @@
-//! How an entity is backed up: `#[entity_backup(…)]`, and `backup(…)` of `register!`.
+//! The policy of an entity: `#[entity_backup(…)]`, and `backup(…)` of `register!`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +10,7 @@ use crate::setting::Setting;
 
 const KNOWN: &[&str] = &["encrypt", "include_schema", "retention_days", "enabled", "reason"];
 
-/// The options as they were written.
+/// The options as they are written.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyOptions {
     enabled: Setting<bool>,
@@ -20,7 +20,7 @@ pub(crate) struct PolicyOptions {
     retention_days: Setting<u32>,
 }
 
-/// A policy without mistakes. An option that was not written is `None`.
+/// A checked policy. An option that was not written is `None`.
 #[derive(Debug)]
 pub(crate) struct Policy {
     enabled: Option<bool>,
@@ -31,7 +31,7 @@ pub(crate) struct Policy {
 }
 
 impl PolicyOptions {
-    /// Adds the options of one attribute; `of` is how the attribute is written.
+    /// Adds the options of one attribute. `of` names the attribute in errors.
     pub(crate) fn read(&mut self, options: Vec<Opt>, of: &str, cx: &mut Ctxt) {
         for option in options {
             match option.name.to_string().as_str() {
@@ -45,14 +45,14 @@ impl PolicyOptions {
         }
     }
 
-    /// Finds options that contradict each other.
+    /// Refuses options that contradict each other.
     pub(crate) fn check(self, cx: &mut Ctxt) -> Policy {
         if let Some(reason) = self.reason.get().filter(|reason| reason.value().trim().is_empty()) {
             cx.error(reason, "the reason is empty; say why this entity is not backed up");
         }
         match self.enabled.get() {
             Some(false) => self.check_excluded(cx),
-            // A value that is a mistake was reported; which it was meant to be is not known.
+            // An invalid value was reported already, and the intended one is unknown.
             None if self.enabled.name().is_some() => {}
             _ => {
                 if let Some(name) = self.reason.name() {
@@ -83,7 +83,7 @@ impl PolicyOptions {
     }
 }
 
-/// `Some(…)` or `None`, as an expression.
+/// Expands an optional value to `Some(…)` or `None`.
 pub(crate) fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
@@ -92,7 +92,7 @@ pub(crate) fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
 }
 
 impl Policy {
-    /// The declaration of it.
+    /// Expands the policy to a `PolicyDeclaration`.
     pub(crate) fn expand(&self) -> TokenStream {
         let [enabled, encrypt, include_schema] =
             [self.enabled, self.encrypt, self.include_schema].map(optional);

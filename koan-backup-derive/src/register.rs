@@ -1,4 +1,4 @@
-//! `register!`: an entity whose type cannot carry the derive.
+//! The macro `register!`, for an entity whose type cannot have the derive.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -16,7 +16,7 @@ use crate::typed_key;
 
 const KNOWN: &[&str] = &["name", "table", "provider", "alias", "key", "crate", "backup"];
 
-/// The type and the options, not yet looked at.
+/// The type, and the options as tokens.
 struct Input {
     ty: Type,
     options: TokenStream,
@@ -67,7 +67,7 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
             let stub = stub(&private, &ty.to_token_stream(), None);
             quote!(#errors #stub)
         }
-        (Ok(()), None) => unreachable!("a declaration is missing only after a mistake"),
+        (Ok(()), None) => unreachable!("a declaration is missing only after an error"),
     }
 }
 
@@ -98,7 +98,7 @@ fn check(
     })
 }
 
-/// The identifier of a type without arguments.
+/// Returns the identifier of a type without generic arguments.
 fn own_name(ty: &Type) -> Option<String> {
     let Type::Path(path) = ty else { return None };
     let plain = path.qself.is_none()

@@ -1,4 +1,4 @@
-//! `entity_backup_scope!`: the default policy of a crate.
+//! The macro `entity_backup_scope!`, which declares the default policy of a crate.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,7 +9,7 @@ use crate::options;
 use crate::policy::optional;
 use crate::setting::Setting;
 
-const OF: &str = "`entity_backup_scope!`";
+const MACRO_NAME: &str = "`entity_backup_scope!`";
 const KNOWN: &[&str] = &["mode", "encrypt_by_default", "include_schema_by_default", "crate"];
 
 /// Expands the macro.
@@ -26,7 +26,7 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
             "mode" => mode.set(&option, option.one_of(&["All", "None"], cx), cx),
             "encrypt_by_default" => encrypt.set(&option, option.flag(cx), cx),
             "include_schema_by_default" => include_schema.set(&option, option.flag(cx), cx),
-            _ => cx.unknown(&option.name, OF, KNOWN),
+            _ => cx.unknown(&option.name, MACRO_NAME, KNOWN),
         }
     }
     if mode.name().is_none() {

@@ -1,11 +1,11 @@
-//! An option that may be given once.
+//! An option that may be given only once.
 
 use proc_macro2::Ident;
 
 use crate::ctxt::Ctxt;
 use crate::options::Opt;
 
-/// The value of an option, and where it was written.
+/// The value of an option, and the identifier where it was written.
 #[derive(Debug)]
 pub(crate) struct Setting<T> {
     value: Option<T>,
@@ -19,7 +19,7 @@ impl<T> Default for Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// Takes the value; a second one is a mistake. `None` stands for a value that was a mistake itself.
+    /// Sets the value; a second one is an error. `None` is a value that was refused already.
     pub(crate) fn set(&mut self, option: &Opt, value: Option<T>, cx: &mut Ctxt) {
         if self.name.is_some() {
             let name = &option.name;
@@ -30,17 +30,17 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Where it was written, if it was.
+    /// Returns the identifier where the option was written, if it was.
     pub(crate) fn name(&self) -> Option<&Ident> {
         self.name.as_ref()
     }
 
-    /// The value, if there is a valid one.
+    /// Returns the value, if there is a valid one.
     pub(crate) fn get(&self) -> Option<&T> {
         self.value.as_ref()
     }
 
-    /// The value, if there is a valid one.
+    /// Returns the value, if there is a valid one.
     pub(crate) fn take(self) -> Option<T> {
         self.value
     }

@@ -1,4 +1,4 @@
-//! Expansions, as snapshots.
+//! Tests that compare expansions with snapshots.
 
 use proc_macro2::TokenStream;
 use syn::parse_quote;
@@ -71,7 +71,7 @@ fn a_scope_is_one_static() {
 }
 
 #[test]
-fn after_a_mistake_the_type_is_still_an_entity_and_is_not_registered() {
+fn after_an_error_the_type_is_still_an_entity_and_is_not_registered() {
     let expansion = pretty(entity::derive(&parse_quote! {
         #[entity(nmae = "Page")]
         struct Page<T: Clone> where T: Send {

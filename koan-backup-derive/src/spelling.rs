@@ -1,34 +1,34 @@
-//! Types as text, spaced as one writes them: `Option<Vec<u8>>`, `(i64, &'static str)`.
+//! Formats types as text with the usual spaces: `Option<Vec<u8>>`, `(i64, &'static str)`.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// The text of a type.
+/// Formats a type.
 pub(crate) fn of(ty: impl ToTokens) -> String {
     let mut text = String::new();
-    let mut last = Last::Opening;
+    let mut last = LastToken::Opening;
     write(ty.to_token_stream(), &mut text, &mut last);
     text
 }
 
-/// What was written last: whether a space comes before what is next.
+/// The kind of the last token, which decides whether a space precedes the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    /// A bracket, a path separator, a reference: nothing follows.
+enum LastToken {
+    /// An opening bracket, a path separator or a reference: no space follows.
     Opening,
-    /// The first part of an operator such as `->`.
+    /// The first character of an operator such as `->`.
     Joint,
     /// A name, a number or a lifetime.
     Word,
-    /// `mut`, `dyn` and the like, after which there is always a space.
+    /// A keyword such as `mut` or `dyn`, which is always followed by a space.
     Keyword,
-    /// `)`, `]` or `>`
+    /// A closing `)`, `]` or `>`.
     Closing,
     /// A comma or an operator: a space follows.
     Separator,
 }
 
-fn write(tokens: TokenStream, text: &mut String, last: &mut Last) {
+fn write(tokens: TokenStream, text: &mut String, last: &mut LastToken) {
     for token in tokens {
         match token {
             TokenTree::Group(group) => {
@@ -41,18 +41,18 @@ fn write(tokens: TokenStream, text: &mut String, last: &mut Last) {
                         continue;
                     }
                 };
-                space(text, *last, matches!(last, Last::Keyword | Last::Separator));
+                space(text, *last, matches!(last, LastToken::Keyword | LastToken::Separator));
                 text.push_str(open);
-                *last = Last::Opening;
+                *last = LastToken::Opening;
                 write(group.stream(), text, last);
                 text.push_str(close);
-                *last = Last::Closing;
+                *last = LastToken::Closing;
             }
             TokenTree::Ident(ident) => {
                 let ident = ident.to_string();
                 word(&ident, text, last);
                 if matches!(ident.as_str(), "mut" | "const" | "dyn" | "impl" | "as") {
-                    *last = Last::Keyword;
+                    *last = LastToken::Keyword;
                 }
             }
             TokenTree::Literal(literal) => word(&literal.to_string(), text, last),
@@ -61,55 +61,55 @@ fn write(tokens: TokenStream, text: &mut String, last: &mut Last) {
     }
 }
 
-fn word(word: &str, text: &mut String, last: &mut Last) {
-    space(text, *last, !matches!(last, Last::Opening | Last::Joint));
+fn word(word: &str, text: &mut String, last: &mut LastToken) {
+    space(text, *last, !matches!(last, LastToken::Opening | LastToken::Joint));
     text.push_str(word);
-    *last = Last::Word;
+    *last = LastToken::Word;
 }
 
-fn punctuation(punct: char, spacing: Spacing, text: &mut String, last: &mut Last) {
+fn punctuation(punct: char, spacing: Spacing, text: &mut String, last: &mut LastToken) {
     match punct {
         ',' | ';' => {
             text.push(punct);
-            *last = Last::Separator;
+            *last = LastToken::Separator;
         }
         ':' => {
             text.push(punct);
-            *last = Last::Opening;
+            *last = LastToken::Opening;
         }
         // The end of `->`.
-        '>' if *last == Last::Joint => {
+        '>' if *last == LastToken::Joint => {
             text.push(punct);
-            *last = Last::Separator;
+            *last = LastToken::Separator;
         }
         '>' => {
             text.push(punct);
-            *last = Last::Closing;
+            *last = LastToken::Closing;
         }
         '+' | '=' => {
             text.push(' ');
             text.push(punct);
-            *last = Last::Separator;
+            *last = LastToken::Separator;
         }
         '-' if spacing == Spacing::Joint => {
             text.push_str(" -");
-            *last = Last::Joint;
+            *last = LastToken::Joint;
         }
         '&' | '*' | '\'' | '!' | '?' => {
-            space(text, *last, !matches!(last, Last::Opening | Last::Joint));
+            space(text, *last, !matches!(last, LastToken::Opening | LastToken::Joint));
             text.push(punct);
-            *last = Last::Opening;
+            *last = LastToken::Opening;
         }
         _ => {
-            space(text, *last, matches!(last, Last::Keyword | Last::Separator));
+            space(text, *last, matches!(last, LastToken::Keyword | LastToken::Separator));
             text.push(punct);
-            *last = Last::Opening;
+            *last = LastToken::Opening;
         }
     }
 }
 
-fn space(text: &mut String, last: Last, wanted: bool) {
-    if wanted && last != Last::Opening {
+fn space(text: &mut String, last: LastToken, wanted: bool) {
+    if wanted && last != LastToken::Opening {
         text.push(' ');
     }
 }

@@ -1,4 +1,4 @@
-//! A key of fields that the macro cannot see: their types are written beside their names.
+//! A key whose fields the macro cannot see: their types are written next to their names.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -9,7 +9,7 @@ use crate::identity::Key;
 use crate::key_list::KeyList;
 use crate::spelling;
 
-/// The key as a type declares it that has no fields of its own to declare one.
+/// Expands the key and the shape of a type without its own fields, which must declare a key.
 pub(crate) fn required(
     key: &Key,
     at: impl ToTokens,
@@ -18,16 +18,17 @@ pub(crate) fn required(
     cx: &mut Ctxt,
 ) -> Option<(KeyExpansion, ShapeExpansion)> {
     match key {
-        Key::Mistaken => None,
+        Key::Invalid => None,
         Key::List(list) => expand(list, access, ty, cx),
-        Key::Unwritten => {
+        Key::Undeclared => {
             cx.error(at, "no key; add `key = \"id: i64\"`, with the names and the types of its fields");
             None
         }
     }
 }
 
-/// The key of a record whose fields are reached through `access`, and the shape of `ty`, learned from its `Deserialize`.
+/// Expands a key whose fields are accessed through `access`, and the shape of `ty`, which is traced from its
+/// `Deserialize`.
 fn expand(
     list: &KeyList,
     access: &TokenStream,
@@ -53,7 +54,7 @@ fn expand(
     (parts.len() == list.parts.len()).then(|| (key(parts), traced(list, ty)))
 }
 
-/// The key of some types and the expressions of their values.
+/// Expands a key from the types and the value expressions of its fields.
 pub(crate) fn key(mut parts: Vec<(TokenStream, TokenStream)>) -> KeyExpansion {
     let (ty, body) = match parts.len() {
         1 => parts.swap_remove(0),
@@ -70,7 +71,7 @@ fn traced(list: &KeyList, ty: &TokenStream) -> ShapeExpansion {
     ShapeExpansion { constants: TokenStream::new(), value: traced_shape(ty, names) }
 }
 
-/// The shape of `ty`, learned from its `Deserialize`.
+/// Expands the shape of `ty`, which is traced from its `Deserialize`.
 pub(crate) fn traced_shape(ty: &TokenStream, key: impl Iterator<Item = String>) -> TokenStream {
     quote!(__koan::Shape::traced::<#ty>(&[#(#key),*]))
 }

@@ -176,7 +176,8 @@ async fn a_document_that_inflates_without_end_is_refused() {
             let mut forgery = Forgery::of(&stored);
             *forgery.zip.entry_mut(name) = ZipEntry { name: name.into(), size: claimed, ..bomb.clone() };
             let case = forgery.seal(Seal::Archive);
-            let told = if claimed == BOMB { "larger than any document" } else { "does not decompress" };
+            let told =
+                if claimed == BOMB { "larger than a document can be" } else { "does not match its checksum" };
             expect_refusal(id, &format!("{name} that inflates and says {claimed}"), &case, &[name, told]);
         }
     }
@@ -283,7 +284,7 @@ async fn entries_that_are_doubled_or_overlap_are_refused() {
     let mut cases = Vec::new();
     let mut forgery = whole.clone();
     forgery.zip.entries.push(twice);
-    cases.push(("twice", forgery, "there twice"));
+    cases.push(("twice", forgery, "two entries"));
     let mut forgery = whole.clone();
     forgery.zip.entries.push(same);
     cases.push(("the same place", forgery, "overlap"));

@@ -162,7 +162,7 @@ async fn retention_counts_and_removes_the_backups_of_its_application_alone() {
     let retention = production.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
     assert_eq!((plan.decisions.len(), plan.other_applications), (3, 3), "{plan}");
-    assert!(plan.to_string().contains("3 are those of other applications"), "{plan}");
+    assert!(plan.to_string().contains("3 belong to other applications"), "{plan}");
     // What another application does does not concern the plan.
     theirs.push(profile.koan("shop", "staging").await.backup(NAME).await.expect("a backup").id());
     let report = retention.apply(&plan).await.expect("applied");

@@ -112,7 +112,7 @@ async fn two_records_of_one_key_fail_the_backup_because_one_would_be_lost() {
         let (_directory, koan) = open(&format!("INSERT INTO word VALUES {rows}")).await;
         let error = koan.backup("words").await.expect_err("one would be lost");
         assert_eq!(error.kind(), ErrorKind::Record);
-        assert!(error.to_string().contains("is there twice"), "{error}");
+        assert!(error.to_string().contains("has a duplicate key"), "{error}");
     }
 }
 

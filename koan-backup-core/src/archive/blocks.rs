@@ -1,30 +1,31 @@
-//! The table of the independent blocks that an entity's entry is made of.
+//! The table of the independent blocks that make up the entry of an entity.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// `metadata/blocks.json`: the blocks of each entry of records, in order.
+/// The content of `metadata/blocks.json`: the blocks of each entry of records, in order.
 pub type BlockTable = BTreeMap<String, Vec<Block>>;
 
-/// One block of an entry: it decompresses without the others, and holds whole lines.
+/// One block of an entry. It can be decompressed without the others and holds whole lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
-    /// Where it begins in the compressed data of the entry.
+    /// The offset of the block in the compressed data of the entry.
     pub offset: u64,
-    /// Its length there.
+    /// The length of the block in the compressed data.
     pub length: u64,
-    /// The length of its lines.
+    /// The length of its lines before compression.
     pub raw_length: u64,
-    /// How many lines it holds.
+    /// The number of its lines.
     pub records: u64,
     /// The CRC-32 of its lines.
     pub crc32: u32,
 }
 
-/// What is wrong with a table of blocks; `None` if the blocks follow each other without a gap and account for `compressed`
-/// bytes, but for a `tail` that ends the stream, and for `uncompressed` bytes.
+/// Returns what is wrong with a table of blocks. Returns `None` if the blocks follow each other without a
+/// gap, and account for `uncompressed` bytes and for `compressed` bytes minus the `tail` that ends the
+/// stream.
 pub(crate) fn fault(blocks: &[Block], compressed: u64, tail: u64, uncompressed: u64) -> Option<&'static str> {
     let mut end = 0u64;
     let mut raw = 0u64;

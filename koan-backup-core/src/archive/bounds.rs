@@ -1,46 +1,49 @@
-//! How much a JSON document may hold: what is small as text can be large in memory.
+//! Limits for JSON documents in an archive, because a document that is small as text can need much memory.
 
 use super::layout::entry;
 
-/// The most bytes a document can have.
+/// The maximum size of a document.
 pub(super) const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
-/// The most bytes of a manifest as it is published. Whoever publishes one asks [`manifest_fits`] first: one that is not read must not
-/// be written.
+/// The maximum size of a published manifest. A writer checks [`manifest_fits`] before it publishes one, so
+/// that it never publishes a manifest that readers refuse.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
-/// The most values of a document that is parsed whole: some twenty for each entity and set of a manifest.
+/// The maximum number of values in a document that is parsed as a whole. A manifest has about twenty for each
+/// entity and set.
 const MAX_VALUES: usize = 1_000_000;
-/// The most maps of a document that is parsed into a tree, where each takes hundreds of bytes however small its text.
+/// The maximum number of maps in a document that is parsed into a tree, where each takes hundreds of bytes
+/// even if its text is short.
 const MAX_MAPS: usize = 100_000;
 
-/// Whether the tree of a document fits in some 100 MiB. Punctuation in text counts too, which no document has much of.
+/// Returns whether the tree of a document fits in about 100 MiB. Punctuation inside strings is counted too,
+/// which is rare in these documents.
 pub(crate) fn tree_fits(json: &[u8]) -> bool {
     values_fit(json) && count(json, b"{") <= MAX_MAPS
 }
 
-/// Whether a manifest as it is published is one that every reader takes.
+/// Returns whether every reader accepts a published manifest of this size.
 pub(crate) fn manifest_fits(json: &[u8]) -> bool {
     tree_fits(json) && u64::try_from(json.len()).is_ok_and(|len| len <= MAX_MANIFEST_BYTES)
 }
 
-/// Whether the document of an entry is one that a reader takes, in an archive of so many entries. Writers ask as well: an
-/// archive that could not be read must not be published.
+/// Returns whether a reader accepts the document `name` in an archive with this number of entries. Writers
+/// check it as well, so that they never publish an archive that cannot be read.
 pub(crate) fn document_fits(name: &str, content: &[u8], entries: usize) -> bool {
     let parsed = match name {
         entry::BLOCKS => lists_fit(content, entries),
         entry::MANIFEST | entry::PROVIDER_INFO => tree_fits(content),
-        // Opened it is parsed into types of its own, none larger than its text.
+        // After decryption it is parsed into its own types, none of which needs more memory than its text.
         entry::SEALED => true,
         _ => values_fit(content),
     };
     parsed && u64::try_from(content.len()).is_ok_and(|len| len <= MAX_DOCUMENT_BYTES)
 }
 
-/// Whether a document that is parsed into a type of its own fits in some 200 MiB.
+/// Returns whether a document that is parsed into a type of its own fits in about 200 MiB.
 fn values_fit(json: &[u8]) -> bool {
     count(json, b",[{") <= MAX_VALUES
 }
 
-/// Whether a document has at most so many lists.
+/// Returns whether a document has at most `lists` lists.
 fn lists_fit(json: &[u8], lists: usize) -> bool {
     count(json, b"[") <= lists
 }
@@ -54,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_fits_by_what_it_is_parsed_into() {
+    fn the_limit_of_a_document_depends_on_what_it_is_parsed_into() {
         let maps = |count| b"{".repeat(count);
         for name in [entry::MANIFEST, entry::PROVIDER_INFO] {
             assert!(document_fits(name, &maps(MAX_MAPS), 9), "{name}");
@@ -66,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_blocks_has_at_most_as_many_lists_as_there_are_entries() {
+    fn a_table_of_blocks_has_at_most_one_list_for_each_entry() {
         assert!(document_fits(entry::BLOCKS, b"[[[", 3));
         assert!(!document_fits(entry::BLOCKS, b"[[[[", 3));
         assert!(

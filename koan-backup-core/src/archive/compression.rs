@@ -1,4 +1,4 @@
-//! How blocks are compressed, and reading them.
+//! The compression methods, and decompression of blocks.
 
 use std::io::Read;
 
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How records are compressed.
+/// How the records of an archive are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "Declared")]
+#[serde(rename_all = "camelCase", try_from = "UncheckedCompression")]
 pub struct Compression {
     method: CompressionMethod,
     level: i32,
 }
 
-/// A method and level that were read from somewhere, before they are checked.
+/// A method and level as they were read, before they are validated.
 #[derive(Deserialize)]
-struct Declared {
+struct UncheckedCompression {
     method: CompressionMethod,
     #[serde(default)]
     level: i32,
 }
 
-impl TryFrom<Declared> for Compression {
+impl TryFrom<UncheckedCompression> for Compression {
     type Error = Error;
 
-    fn try_from(declared: Declared) -> Result<Self> {
+    fn try_from(declared: UncheckedCompression) -> Result<Self> {
         match declared.method {
             CompressionMethod::Deflate => Self::deflate(declared.level),
             CompressionMethod::Zstd => Self::zstd(declared.level),
@@ -35,33 +35,33 @@ impl TryFrom<Declared> for Compression {
     }
 }
 
-/// The ZIP method.
+/// The compression method of a ZIP entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CompressionMethod {
-    /// Method 8, which every tool reads.
+    /// Method 8, which every tool can read.
     Deflate,
-    /// Method 93, which 7-Zip and bsdtar read.
+    /// Method 93, which 7-Zip and bsdtar can read.
     Zstd,
-    /// Method 0.
+    /// Method 0: no compression.
     Stored,
 }
 
 /// Ends a stream of deflate blocks: a last block without content.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
-/// Ends a stream of gzip members: one without content, so that a stream without blocks is one too.
+/// Ends a stream of gzip members: an empty member, so that a stream without blocks is valid too.
 const GZIP_END: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Ends a stream of Zstandard frames, likewise.
+/// Ends a stream of Zstandard frames: an empty frame, for the same reason.
 const ZSTD_END: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
 
-/// What a block that was flushed ends with: an empty stored block.
+/// The last bytes of a flushed deflate block: an empty stored block.
 const SYNC_FLUSH: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 impl Compression {
-    /// Deflate at level 1 (fast) to 9 (small).
+    /// Returns deflate at a level from 1 (fast) to 9 (small).
     ///
     /// # Errors
     /// The level is outside that range.
@@ -69,7 +69,8 @@ impl Compression {
         Self::checked(CompressionMethod::Deflate, level, 1..=9)
     }
 
-    /// Zstandard at level 1 (fast) to 22 (small). `unzip` and Python's `zipfile` before 3.14 do not read it.
+    /// Returns Zstandard at a level from 1 (fast) to 22 (small). `unzip`, and Python's `zipfile` before 3.14,
+    /// cannot read it.
     ///
     /// # Errors
     /// The level is outside that range.
@@ -77,17 +78,17 @@ impl Compression {
         Self::checked(CompressionMethod::Zstd, level, 1..=22)
     }
 
-    /// No compression.
+    /// Returns the setting without compression.
     pub fn stored() -> Self {
         Self { method: CompressionMethod::Stored, level: 0 }
     }
 
-    /// The method.
+    /// Returns the method.
     pub fn method(self) -> CompressionMethod {
         self.method
     }
 
-    /// The level.
+    /// Returns the level.
     pub fn level(self) -> i32 {
         self.level
     }
@@ -109,12 +110,13 @@ impl Compression {
 
 /// Whether an entry is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sealing {
+pub(crate) enum EntrySealing {
     Clear,
     Sealed,
 }
 
-/// How the blocks of an entry are coded. In a sealed entry ZIP compresses nothing, so the stream says itself what it is.
+/// How the blocks of an entry are encoded. ZIP does not compress an encrypted entry, so its stream identifies
+/// its own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Deflate,
@@ -124,7 +126,8 @@ pub(crate) enum Coding {
 }
 
 impl Default for Compression {
-    /// Deflate at level 2: it takes less of a backup's time than level 3, for a tenth more bytes.
+    /// Returns deflate at level 2: it needs less of a backup's time than level 3, for about 10 percent more
+    /// bytes.
     fn default() -> Self {
         Self { method: CompressionMethod::Deflate, level: 2 }
     }
@@ -143,7 +146,7 @@ impl CompressionMethod {
         [Self::Deflate, Self::Zstd, Self::Stored].into_iter().find(|known| known.zip() == method)
     }
 
-    /// What a sealed entry of this method is called after its lines.
+    /// Returns the file name suffix of an encrypted entry with this method.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Deflate => ".gz",
@@ -154,10 +157,10 @@ impl CompressionMethod {
 }
 
 impl Coding {
-    pub(crate) fn of(method: CompressionMethod, sealing: Sealing) -> Self {
+    pub(crate) fn of(method: CompressionMethod, sealing: EntrySealing) -> Self {
         match (method, sealing) {
-            (CompressionMethod::Deflate, Sealing::Clear) => Self::Deflate,
-            (CompressionMethod::Deflate, Sealing::Sealed) => Self::Gzip,
+            (CompressionMethod::Deflate, EntrySealing::Clear) => Self::Deflate,
+            (CompressionMethod::Deflate, EntrySealing::Sealed) => Self::Gzip,
             (CompressionMethod::Zstd, _) => Self::Zstd,
             (CompressionMethod::Stored, _) => Self::Stored,
         }
@@ -171,7 +174,7 @@ impl Coding {
         }
     }
 
-    /// What ends the stream of an entry.
+    /// Returns the bytes that end the stream of an entry.
     pub(crate) fn tail(self) -> &'static [u8] {
         match self {
             Self::Deflate => &DEFLATE_END,
@@ -181,7 +184,8 @@ impl Coding {
         }
     }
 
-    /// Appends the `raw_length` bytes of one block to `out`, which is empty; `None` if it holds anything else.
+    /// Decompresses one block into `out`, which must be empty. Returns `None` unless the block holds exactly
+    /// `raw_length` bytes.
     pub(crate) fn decompress(self, block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
         match self {
             Self::Stored => out.extend_from_slice(block),
@@ -194,7 +198,7 @@ impl Coding {
     }
 }
 
-/// Reads one gzip member, with memory for what comes out only.
+/// Decompresses one gzip member. Memory is allocated for the actual output only.
 fn gunzip(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = flate2::bufread::GzDecoder::new(block);
     out.reserve_exact(raw_length.min(2 << 20));
@@ -203,21 +207,21 @@ fn gunzip(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     decoder.into_inner().is_empty().then_some(())
 }
 
-/// Inflates until `raw_length` bytes are there or the input ends, with memory for what comes out only.
+/// Inflates one block of `raw_length` bytes. Memory is allocated for the actual output only.
 fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decompress = Decompress::new(false);
-    // One byte more than declared, so that a longer block is noticed.
+    // One byte more than declared, so that a longer block is detected.
     let limit = raw_length.checked_add(1)?;
     out.reserve_exact(limit.min(2 << 20));
     loop {
-        let (taken, made) = (decompress.total_in(), out.len());
-        let input = &block[usize::try_from(taken).ok()?..];
+        let (consumed, produced) = (decompress.total_in(), out.len());
+        let input = &block[usize::try_from(consumed).ok()?..];
         decompress.decompress_vec(input, out, FlushDecompress::Sync).ok()?;
         if out.len() == raw_length && usize::try_from(decompress.total_in()).ok()? == block.len() {
             return Some(());
         }
         if out.len() > raw_length
-            || (decompress.total_in() == taken && out.len() == made && out.len() < out.capacity())
+            || (decompress.total_in() == consumed && out.len() == produced && out.len() < out.capacity())
         {
             return None;
         }
@@ -230,7 +234,7 @@ fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// Reads one frame with memory for what comes out and a window of at most 128 MiB.
+/// Decompresses one frame. Memory is allocated for the actual output and for a window of at most 128 MiB.
 fn unzstd(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(block).ok()?.single_frame();
     decoder.window_log_max(27).ok()?;
@@ -245,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_that_do_not_exist_are_refused() {
+    fn invalid_compression_levels_are_refused() {
         assert!(Compression::deflate(0).is_err());
         assert!(Compression::deflate(10).is_err());
         assert!(Compression::zstd(23).is_err());

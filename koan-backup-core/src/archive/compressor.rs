@@ -1,4 +1,4 @@
-//! Compressing blocks that join into one valid stream.
+//! Compresses blocks that join into one valid stream.
 
 use std::fmt;
 use std::io::Write;
@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::{Compress, FlushCompress, Status};
 
-use super::compression::{Coding, Compression, CompressionMethod, Sealing};
+use super::compression::{Coding, Compression, CompressionMethod, EntrySealing};
 use crate::buffers::{Buffer, Buffers};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Compresses blocks, several at once. The room for what comes out is used again, and so is what compresses, but for entries that are to
-/// be encrypted.
+/// Compresses blocks, several at once. Output buffers are reused, and so are the compressors, except for
+/// encrypted entries.
 pub(crate) struct Compressor {
     compression: Compression,
-    idle: Mutex<Vec<State>>,
+    idle: Mutex<Vec<BlockCompressor>>,
     buffers: Arc<Buffers>,
 }
 
-/// What is kept from block to block, with nothing in it of the last one.
-enum State {
+/// A compressor that is reused for the next block. It keeps no data of the previous one.
+enum BlockCompressor {
     Deflate(Compress),
     Zstd(zstd::bulk::Compressor<'static>),
 }
@@ -29,8 +29,8 @@ impl Compressor {
         Self { compression, idle: Mutex::default(), buffers: Arc::default() }
     }
 
-    /// One block, compressed on its own, for an entry of that sort.
-    pub(crate) fn block(&self, raw: &[u8], sealing: Sealing) -> Result<Buffer> {
+    /// Compresses one block, for an entry that is encrypted or not.
+    pub(crate) fn block(&self, raw: &[u8], sealing: EntrySealing) -> Result<Buffer> {
         let mut out = self.buffers.take(raw.len() / 3 + 1024);
         match Coding::of(self.compression.method(), sealing) {
             Coding::Stored => out.extend_from_slice(raw),
@@ -45,21 +45,23 @@ impl Compressor {
         Ok(out)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<State>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<BlockCompressor>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> Result<State> {
+    fn state(&self) -> Result<BlockCompressor> {
         let level = self.compression.level();
         match self.compression.method() {
-            CompressionMethod::Zstd => zstd::bulk::Compressor::new(level).map(State::Zstd).map_err(failed_by),
-            _ => Ok(State::Deflate(Compress::new(deflate_level(level)?, false))),
+            CompressionMethod::Zstd => {
+                zstd::bulk::Compressor::new(level).map(BlockCompressor::Zstd).map_err(failed_by)
+            }
+            _ => Ok(BlockCompressor::Deflate(Compress::new(deflate_level(level)?, false))),
         }
     }
 }
 
-impl State {
-    /// Appends the compressed block. After an error it is of no more use.
+impl BlockCompressor {
+    /// Appends the compressed block to `out`. After an error the compressor must not be used again.
     fn compress(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match self {
             Self::Deflate(compress) => deflate(compress, raw, out),
@@ -74,15 +76,15 @@ impl State {
 fn deflate(compress: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
     compress.reset();
     loop {
-        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        let consumed = usize::try_from(compress.total_in()).map_err(|_| failed())?;
         let before = out.len();
-        let status = compress.compress_vec(&raw[taken..], out, FlushCompress::Sync);
+        let status = compress.compress_vec(&raw[consumed..], out, FlushCompress::Sync);
         if !matches!(status, Ok(Status::Ok | Status::BufError)) {
             return Err(failed());
         }
-        let taken = usize::try_from(compress.total_in()).map_err(|_| failed())?;
-        // Room left over means that the flush is complete.
-        if taken == raw.len() && out.len() < out.capacity() {
+        let consumed = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        // Unused capacity means that the flush is complete.
+        if consumed == raw.len() && out.len() < out.capacity() {
             return Ok(());
         }
         if out.len() == before && out.len() < out.capacity() {
@@ -92,7 +94,7 @@ fn deflate(compress: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> Result<()>
     }
 }
 
-/// One gzip member.
+/// Compresses one gzip member.
 fn gzip(raw: &[u8], level: i32, out: &mut Vec<u8>) -> Result<()> {
     let mut encoder = flate2::write::GzEncoder::new(out, deflate_level(level)?);
     encoder.write_all(raw).and_then(|()| encoder.finish()).map(drop).map_err(failed_by)
@@ -103,14 +105,14 @@ fn deflate_level(level: i32) -> Result<flate2::Compression> {
 }
 
 fn failed() -> Error {
-    Error::new(ErrorKind::Internal, NOT_COMPRESSED)
+    Error::new(ErrorKind::Internal, COMPRESSION_FAILED)
 }
 
 fn failed_by(source: std::io::Error) -> Error {
-    Error::with_source(ErrorKind::Internal, NOT_COMPRESSED, source)
+    Error::with_source(ErrorKind::Internal, COMPRESSION_FAILED, source)
 }
 
-const NOT_COMPRESSED: &str = "a block was not compressed";
+const COMPRESSION_FAILED: &str = "a block could not be compressed";
 
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// In a new buffer, and in one with more room than is needed.
+    /// Decompresses into a new buffer, and into one with more capacity than needed.
     fn decompressed(coding: Coding, block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
         let [small, large] = [0, 4 << 20].map(|capacity| {
             let mut out = Vec::with_capacity(capacity);
@@ -144,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_any_size_come_back_and_join_into_one_stream() {
+    fn blocks_of_any_size_round_trip_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        let mut all = vec![(Compression::zstd(3).expect("valid level"), Sealing::Clear)];
+        let mut all = vec![(Compression::zstd(3).expect("valid level"), EntrySealing::Clear)];
         for level in [1, 3, 6, 9] {
             let compression = Compression::deflate(level).expect("valid level");
-            all.extend([Sealing::Clear, Sealing::Sealed].map(|sealing| (compression, sealing)));
+            all.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
         }
         for (compression, sealing) in all {
             let compressor = Compressor::new(compression);
@@ -175,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_holds_more_or_less_than_declared_is_refused() {
+    fn a_block_longer_or_shorter_than_declared_is_refused() {
         let raw = sample(5000);
         for (compression, sealing) in [
-            (Compression::default(), Sealing::Clear),
-            (Compression::default(), Sealing::Sealed),
-            (Compression::zstd(3).expect("valid"), Sealing::Clear),
-            (Compression::stored(), Sealing::Clear),
+            (Compression::default(), EntrySealing::Clear),
+            (Compression::default(), EntrySealing::Sealed),
+            (Compression::zstd(3).expect("valid"), EntrySealing::Clear),
+            (Compression::stored(), EntrySealing::Clear),
         ] {
             let block = Compressor::new(compression).block(&raw, sealing).expect("compresses");
             let coding = Coding::of(compression.method(), sealing);

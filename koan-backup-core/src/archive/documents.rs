@@ -1,4 +1,4 @@
-//! The documents in an archive beside records and manifest.
+//! The JSON documents in an archive, other than records and the manifest.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,21 @@ use crate::digest::RecordSetHash;
 use crate::entity::Policy;
 use crate::schema::EntitySchema;
 
-/// A document as it is stored: indented JSON with a line feed at the end.
+/// Encodes a document as it is stored: indented JSON with a line feed at the end.
 pub(crate) fn document<T: Serialize>(document: &T) -> Vec<u8> {
     let mut json = serde_json::to_vec_pretty(document).expect("documents have text keys and finite numbers");
     json.push(b'\n');
     json
 }
 
-/// `verification/checksums.json`: the hash of every entry as `unzip` extracts it, but for this one and the manifest.
+/// The content of `verification/checksums.json`: the hash of every entry as `unzip` extracts it, except this
+/// document and the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Checksums(pub BTreeMap<String, String>);
 
 impl Checksums {
-    /// The hash over the sorted lines `name SP hash LF`.
+    /// Returns the hash over the sorted lines `name SP hash LF`.
     pub fn overall(&self) -> String {
         let mut hasher = Sha256::new();
         for (name, hash) in &self.0 {
@@ -37,49 +38,51 @@ impl Checksums {
     }
 }
 
-/// `verification/sealed.json.age`, opened: by entry, what would tell of encrypted records if it lay in clear.
+/// The decrypted content of `verification/sealed.json.age`: by entry, the data that would reveal something
+/// about encrypted records if it were not encrypted.
 pub(crate) type SealedDocument = BTreeMap<String, SealedEntity>;
 
-/// What is sealed of one entry.
+/// The encrypted metadata of one entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SealedEntity {
-    /// The hash of the lines, each with its line feed.
+    /// The content hash: SHA-256 of the lines, each with its line feed.
     pub(crate) content_hash: String,
-    /// A hash of the records that does not depend on their order.
+    /// The record-set hash, which does not depend on the order of the records.
     pub(crate) record_set_hash: RecordSetHash,
-    /// The independent blocks of what is sealed.
+    /// The independent blocks of the entry's stream before encryption.
     pub(crate) blocks: Vec<Block>,
-    /// The physical form of its columns.
+    /// The physical form of the columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) physical: Option<Box<RawValue>>,
 }
 
-/// `verification/schema-snapshots.json`: the shapes of the entities whose policy includes them.
+/// The content of `verification/schema-snapshots.json`: the schemas of the entities whose policy includes
+/// them.
 pub type SchemaSnapshots = BTreeMap<String, EntitySchema>;
 
-/// `metadata/discovery-info.json`: the inventory when the backup was made.
+/// The content of `metadata/discovery-info.json`: the inventory at the time of the backup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DiscoveryDocument {
-    /// When the inventory was taken.
+    /// When the inventory was created.
     pub discovered_at: Timestamp,
-    /// Covered entities and their policies.
+    /// The included entities and their policies.
     pub included: BTreeMap<String, Policy>,
-    /// Entities left out on purpose.
+    /// The entities that are excluded by their declaration.
     pub excluded: Vec<ExcludedEntity>,
     /// Entities without a policy.
     pub uncovered: Vec<UncoveredEntity>,
 }
 
-/// An entity left out on purpose.
+/// An entity that is excluded by its declaration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExcludedEntity {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
-    /// Why.
+    /// The declared reason.
     pub reason: String,
 }
 
@@ -87,63 +90,64 @@ pub struct ExcludedEntity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UncoveredEntity {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
-    /// Why it has none.
+    /// Why it has no policy.
     pub why: String,
 }
 
-/// `metadata/provider-info.json`: the databases that were read, by their names in the application.
+/// The content of `metadata/provider-info.json`: the databases that were read, by their names in the
+/// application.
 pub type ProviderDocument = BTreeMap<String, ProviderInfo>;
 
-/// One database that was read. Never holds a credential or a connection string.
+/// One database that was read. It never holds a credential or a connection string.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProviderInfo {
-    /// The sort of database.
+    /// The kind of database.
     pub kind: String,
     /// Its version.
     pub version: String,
-    /// Which database it was, without credentials: `db.example.org:5432/shop`. None if the provider does not say, and in
-    /// archives of older versions.
+    /// Which database it was, without credentials, for example `db.example.org:5432/shop`. `None` if the
+    /// provider does not report it, and in archives of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The consistency that was reached.
+    /// The consistency that the snapshot reached.
     pub consistency: Consistency,
-    /// The physical form of columns by entry, in the provider's own terms, where one column can hold several.
+    /// By entry: the physical form of the columns in the provider's own terms, if a column can hold several.
     #[serde(default)]
     pub physical: BTreeMap<String, serde_json::Value>,
 }
 
-/// `metadata/backup-stats.json`
+/// The content of `metadata/backup-stats.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BackupStatistics {
-    /// How long it took to read and write all records, in milliseconds.
+    /// The time to read and write all records, in milliseconds.
     pub duration_ms: u64,
-    /// Records a second.
+    /// Records per second.
     pub records_per_second: f64,
-    /// Bytes of lines a second.
+    /// Bytes of lines per second.
     pub bytes_per_second: f64,
-    /// By entry.
+    /// The statistics of each entry.
     pub entities: BTreeMap<String, EntityStatistics>,
 }
 
-/// Figures of one entity.
+/// The statistics of one entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityStatistics {
-    /// How long it took, in milliseconds.
+    /// The time to read and write the entity, in milliseconds.
     pub duration_ms: u64,
-    /// Records.
+    /// The number of records.
     pub item_count: u64,
-    /// Bytes of the lines.
+    /// The size of the lines in bytes.
     pub size_bytes: u64,
-    /// Bytes of the lines in the archive.
+    /// The size of the lines in the archive, in bytes.
     pub compressed_bytes: u64,
-    /// Compressed over uncompressed bytes.
+    /// Compressed bytes divided by uncompressed bytes.
     pub compression_ratio: f64,
 }

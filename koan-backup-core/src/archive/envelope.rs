@@ -1,20 +1,23 @@
-//! What of a manifest lies in clear when its archive is sealed as a whole: what it takes to find and judge a backup.
+//! The envelope: the part of a manifest that is published unencrypted when its archive is encrypted as a
+//! whole.
 
 use serde_json::Map;
 
 use super::manifest::{DiscoverySummary, EncryptionScope, EntityManifest, Manifest, VerificationSummary};
 
-/// Stands for the error of a backup whose archive was to be sealed: its text may tell of records.
-const FAILED: &str = "it failed; why is in the report and the log of the application that made it";
+/// Replaces the error text of a failed backup whose archive was to be encrypted, because the text may reveal
+/// something about records.
+const HIDDEN_ERROR: &str =
+    "it failed; the reason is in the report and the log of the application that made it";
 
 impl Manifest {
-    /// Whether the archive is sealed as a whole, so that the published manifest is an envelope.
+    /// Returns whether the archive is encrypted as a whole, so that the published manifest is an envelope.
     pub(crate) fn is_sealed(&self) -> bool {
         self.encryption.as_ref().is_some_and(|encryption| encryption.scope == EncryptionScope::Archive)
     }
 
-    /// The manifest as it is published: the whole of it, or the envelope of a sealed archive. What is not named here stays
-    /// inside.
+    /// Returns the manifest as it is published: complete, or the envelope of an encrypted archive. Fields
+    /// that are not named here are not published.
     pub(crate) fn published(&self) -> Self {
         if !self.is_sealed() {
             return self.clone();
@@ -29,7 +32,7 @@ impl Manifest {
             completed_at: self.completed_at,
             duration_ms: self.duration_ms,
             status: self.status,
-            error: self.error.is_some().then(|| FAILED.to_owned()),
+            error: self.error.is_some().then(|| HIDDEN_ERROR.to_owned()),
             tags: self.tags.clone(),
             metadata: self.metadata.clone(),
             producer: self.producer.clone(),

@@ -1,18 +1,18 @@
-//! Where things lie in a storage profile and inside an archive.
+//! The paths of files in a storage profile and of entries inside an archive.
 
 use jiff::Timestamp;
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::compression::{Coding, CompressionMethod, Sealing};
+use super::compression::{Coding, CompressionMethod, EntrySealing};
 use super::manifest::Manifest;
 use crate::encryption::ArchiveEncryption;
 use crate::id::{BackupId, BackupName, SetName};
 
-/// What stays as it is in the name of an entry; everything else is percent-encoded.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');
+/// The characters that are not percent-encoded in the name of an entry.
+const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');
 
-/// The entries beside those of the entities.
+/// The names of the entries that do not hold records.
 pub(crate) mod entry {
     pub(crate) const CHECKSUMS: &str = "verification/checksums.json";
     pub(crate) const SEALED: &str = "verification/sealed.json.age";
@@ -24,32 +24,33 @@ pub(crate) mod entry {
     pub(crate) const MANIFEST: &str = "manifest.json";
 }
 
-/// The name of the entry that holds an entity's records: `entities/AuditLog#archive.jsonl`.
+/// Returns the name of the entry for an entity's records, for example `entities/AuditLog#archive.jsonl`.
 pub fn entity_file(entity: &str, set: &SetName) -> String {
-    let entity = utf8_percent_encode(entity, KEPT);
+    let entity = utf8_percent_encode(entity, UNESCAPED);
     if set.is_root() {
         format!("entities/{entity}.jsonl")
     } else {
-        format!("entities/{entity}#{}.jsonl", utf8_percent_encode(set.as_str(), KEPT))
+        format!("entities/{entity}#{}.jsonl", utf8_percent_encode(set.as_str(), UNESCAPED))
     }
 }
 
-/// The name of the entry that holds an entity's records encrypted: `entities/Secret.jsonl.gz.age`.
+/// Returns the name of the entry for an entity's encrypted records, for example
+/// `entities/Secret.jsonl.gz.age`.
 pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod) -> String {
     format!("{}{}.age", entity_file(entity, set), method.suffix())
 }
 
-/// How the blocks of an entry are coded, by its name and its ZIP method.
+/// Returns how the blocks of an entry are encoded, by its name and its ZIP method.
 pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
     match file.strip_suffix(".age") {
-        None => Coding::of(method, Sealing::Clear),
+        None => Coding::of(method, EntrySealing::Clear),
         Some(sealed) if sealed.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
         Some(sealed) if sealed.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
         Some(_) => Coding::Stored,
     }
 }
 
-/// Where the archive of a backup lies in its profile.
+/// Returns the path of a backup's archive in its profile.
 pub(crate) fn archive_path(
     name: &BackupName,
     created_at: Timestamp,
@@ -67,17 +68,19 @@ fn extension(encryption: ArchiveEncryption) -> &'static str {
     }
 }
 
-/// Where the archive of a backup lies once it was written anew: for other recipients, or into another profile.
-pub(crate) fn rekeyed_path(manifest: &Manifest, again: &BackupId) -> Path {
+/// Returns the path of a backup's archive after it was rewritten for other recipients, or copied into another
+/// profile.
+pub(crate) fn rekeyed_path(manifest: &Manifest, rewrite_id: &BackupId) -> Path {
     let time = manifest.created_at.strftime("%Y%m%d-%H%M%S");
     let (name, id) = (manifest.name.safe(), manifest.id.short());
     let encryption =
         if manifest.is_sealed() { ArchiveEncryption::Always } else { ArchiveEncryption::ByEntity };
-    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", again.short(), extension(encryption)))
+    Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", rewrite_id.short(), extension(encryption)))
 }
 
-/// Whether a file beside archives is called as archives are: `backup-{name}-{yyyyMMdd}-{HHmmss}-{id8}.zip`, perhaps with a second
-/// part of the id, and sealed.
+/// Returns whether a file name has the form of an archive name:
+/// `backup-{name}-{yyyyMMdd}-{HHmmss}-{id8}.zip`, optionally with a second part of the id, and with `.age` if
+/// it is encrypted.
 pub(crate) fn is_archive_name(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".zip") else { return false };
     let Some(parts) = stem.strip_prefix("backup-") else { return false };
@@ -91,13 +94,13 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
     }
 }
 
-/// Where all archives lie.
+/// Returns the path prefix of all archives.
 pub(crate) fn archives_prefix() -> Path {
     Path::from("archives")
 }
 
-/// Whether a file can be an archive, whatever it is called: it lies directly in the folder of the archives and ends in `.zip` or
-/// `.zip.age`. Somebody may have copied it there by hand, under a name of their own.
+/// Returns whether a file can be an archive, whatever its name is: it is directly in the archives folder and
+/// ends with `.zip` or `.zip.age`. A person may have copied it there under another name.
 pub(crate) fn may_be_archive(path: &Path) -> bool {
     let Some(name) = path.as_ref().strip_prefix("archives/").filter(|name| !name.contains('/')) else {
         return false;
@@ -106,18 +109,19 @@ pub(crate) fn may_be_archive(path: &Path) -> bool {
     !name.starts_with('.') && stem.ends_with(".zip")
 }
 
-/// Where the manifest of a backup lies in its profile. The backup exists once this is there.
+/// Returns the path of a backup's manifest in its profile. The backup exists once this file exists.
 pub(crate) fn manifest_path(id: &BackupId) -> Path {
     Path::from(format!("manifests/{id}.json"))
 }
 
-/// The backup whose manifest lies there; none if no manifest is called so.
+/// Returns the id of the backup whose manifest is at `path`, or `None` if `path` is not the path of a
+/// manifest.
 pub(crate) fn manifest_id(path: &Path) -> Option<BackupId> {
     let id = path.filename()?.strip_suffix(".json")?.parse().ok()?;
     (manifest_path(&id) == *path).then_some(id)
 }
 
-/// Where all manifests lie.
+/// Returns the path prefix of all manifests.
 pub(crate) fn manifests_prefix() -> Path {
     Path::from("manifests")
 }
@@ -127,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_called_as_archives_are_is_taken_for_one() {
+    fn only_names_of_the_archive_form_are_archive_names() {
         for encryption in [ArchiveEncryption::ByEntity, ArchiveEncryption::Always] {
             let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("an id");
             let name = BackupName::new("Nightly 2026-11-21").expect("a name");
@@ -137,7 +141,7 @@ mod tests {
         }
         assert!(
             is_archive_name("backup-nightly-20261121-030000-4b669d73-0a1b2c3d.zip"),
-            "sealed anew, or copied"
+            "rewritten for other recipients, or copied"
         );
         for name in [
             "notes.zip",
@@ -154,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_paths_cannot_leave_their_folder() {
+    fn entry_names_cannot_leave_their_folder() {
         let set = |name: &str| SetName::new(name).expect("valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");

@@ -1,4 +1,4 @@
-//! The record of what an archive holds. A backup exists once its manifest is published.
+//! The manifest, which describes the content of an archive. A backup exists once its manifest is published.
 
 use std::collections::BTreeMap;
 
@@ -12,55 +12,57 @@ use crate::entity::Policy;
 use crate::id::{BackupId, BackupName, SetName};
 use crate::series::SeriesName;
 
-/// The version of the format that this library writes, and the newest it reads.
+/// The version of the archive format that this library writes, and the newest that it can read.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// `manifest.json`
+/// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Manifest {
     /// The version of the archive format.
     pub format_version: u32,
-    /// The backup's id.
+    /// The id of the backup.
     pub id: BackupId,
-    /// The backup's name; several backups may share one.
+    /// The name of the backup; several backups may share one.
     pub name: BackupName,
-    /// The series it belongs to; none in manifests of older versions, where it follows from the name.
+    /// The series that the backup belongs to. `None` in manifests of older versions, where it follows from
+    /// the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesName>,
-    /// What a person wrote about it.
+    /// A description that a person wrote.
     pub description: Option<String>,
-    /// When it began.
+    /// When the backup started.
     pub created_at: Timestamp,
-    /// When it ended.
+    /// When the backup ended.
     pub completed_at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// The duration of the backup, in milliseconds.
     pub duration_ms: u64,
-    /// How it ended.
+    /// How the backup ended.
     pub status: BackupStatus,
-    /// Why it failed, if it did.
+    /// The error as text, if the backup failed.
     #[serde(default)]
     pub error: Option<String>,
-    /// Words to find it by.
+    /// Tags to find the backup by.
     pub tags: Vec<String>,
-    /// Whatever the caller wanted kept with it.
+    /// Additional data of the caller.
     pub metadata: BTreeMap<String, String>,
-    /// Who wrote it.
+    /// The program that wrote the backup.
     pub producer: Producer,
-    /// The archive; none in the copy inside the archive, and none if the backup failed before one was complete.
+    /// The archive. `None` in the copy of the manifest inside the archive, and if the backup failed before
+    /// the archive was complete.
     pub archive: Option<ArchiveFile>,
-    /// For whom it is encrypted, if anything in it is.
+    /// The recipients, if anything in the archive is encrypted.
     pub encryption: Option<EncryptionSummary>,
-    /// What it holds, in the order of the archive.
+    /// The entities and sets, in the order of the archive.
     pub entities: Vec<EntityManifest>,
-    /// Sums over the archive.
+    /// Totals over the archive.
     pub verification: VerificationSummary,
     /// What the application declared when the backup was made.
     pub discovery: DiscoverySummary,
-    /// What whoever restores should know.
+    /// Warnings that matter for a restore.
     pub warnings: Vec<String>,
-    /// Fields of a newer writer, kept as they are.
+    /// Fields of a newer writer, kept unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -70,37 +72,37 @@ pub struct Manifest {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum BackupStatus {
-    /// Everything asked for is in it.
+    /// Everything that was asked for is in the archive.
     Completed,
-    /// Everything asked for is in it, and the warnings are worth reading.
+    /// Everything that was asked for is in the archive, and there are warnings.
     CompletedWithWarnings,
-    /// Something asked for is not in it.
+    /// Something that was asked for is not in the archive.
     Failed,
-    /// It was cancelled.
+    /// The backup was cancelled.
     Cancelled,
 }
 
 impl BackupStatus {
-    /// Whether everything asked for is in the backup.
+    /// Returns whether everything that was asked for is in the backup.
     pub fn is_complete(self) -> bool {
         matches!(self, Self::Completed | Self::CompletedWithWarnings)
     }
 }
 
-/// Who wrote a backup.
+/// The program that wrote a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Producer {
-    /// `koan-backup`
+    /// The name of the library: `koan-backup`.
     pub name: String,
-    /// Its version.
+    /// The version of the library.
     pub version: String,
-    /// The application; none in manifests of older versions if it had no name.
+    /// The name of the application. `None` in manifests of older versions if it had no name.
     pub application: Option<String>,
-    /// The environment of the application; none in manifests of older versions.
+    /// The environment of the application. `None` in manifests of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// The machine, if it has a name.
+    /// The host name of the machine, if it has one.
     pub host: Option<String>,
 }
 
@@ -108,33 +110,33 @@ pub struct Producer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ArchiveFile {
-    /// Its path in the storage profile.
+    /// The path in the storage profile.
     pub file: String,
-    /// Its size.
+    /// The size in bytes.
     pub size_bytes: u64,
-    /// The hash of all its bytes.
+    /// The SHA-256 hash of the whole file.
     pub sha256: String,
 }
 
-/// For whom a backup is encrypted.
+/// Describes for whom a backup is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSummary {
     /// What is encrypted.
     #[serde(default)]
     pub scope: EncryptionScope,
-    /// Public keys.
+    /// The public keys.
     pub recipients: Vec<String>,
-    /// Ids of the keys.
+    /// The ids of the keys.
     pub key_ids: Vec<String>,
 }
 
-/// What of a backup is encrypted.
+/// Which part of a backup is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EncryptionScope {
-    /// The entities whose policy asks for it.
+    /// The entities whose policy requires it.
     #[default]
     Entities,
     /// The archive as a whole; the published manifest is its envelope.
@@ -146,65 +148,65 @@ pub enum EncryptionScope {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityManifest {
-    /// The entity's name.
+    /// The name of the entity.
     pub entity: String,
-    /// The path of the type that was backed up.
+    /// The path of the Rust type that was backed up.
     pub type_path: String,
-    /// The type of its key.
+    /// The type of the key.
     pub key_type: String,
     /// The set.
     pub set: SetName,
-    /// The provider's name in the application.
+    /// The name of the provider in the application.
     pub provider: String,
-    /// The sort of database.
+    /// The kind of database.
     pub provider_kind: String,
-    /// How it was backed up.
+    /// The policy by which the entity was backed up.
     pub policy: Policy,
-    /// How it ended.
+    /// How the backup of this entity ended.
     pub status: EntityStatus,
-    /// Why it failed, if it did.
+    /// The error as text, if it failed.
     pub error: Option<String>,
-    /// Records.
+    /// The number of records.
     pub item_count: u64,
-    /// Bytes of the lines.
+    /// The size of the lines in bytes.
     pub size_bytes: u64,
-    /// Bytes of the lines in the archive.
+    /// The size of the lines in the archive, in bytes.
     pub compressed_bytes: u64,
-    /// The hash of the lines, each with its line feed.
+    /// The content hash: SHA-256 of the lines, each with its line feed.
     pub content_hash: Option<String>,
-    /// A hash of the records that does not depend on their order.
+    /// The record-set hash, which does not depend on the order of the records.
     pub record_set_hash: Option<RecordSetHash>,
-    /// The entry in the archive.
+    /// The name of the entry in the archive.
     pub storage_file: Option<String>,
-    /// The hash of the schema.
+    /// The fingerprint of the schema.
     pub schema_fingerprint: String,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub duration_ms: u64,
 }
 
-/// How one entity ended.
+/// How the backup of one entity ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EntityStatus {
     /// All its records are in the archive.
     Completed,
-    /// It is not in the archive.
+    /// The entity is not in the archive.
     Failed,
 }
 
-/// Sums over an archive.
+/// Totals over an archive.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct VerificationSummary {
     /// The hash over the sorted lines `name SP hash LF` of `verification/checksums.json`.
     pub overall_checksum: Option<String>,
-    /// Records of all entities.
+    /// The number of records of all entities.
     pub total_item_count: u64,
-    /// Bytes of the lines of all entities.
+    /// The size of the lines of all entities, in bytes.
     pub total_size_bytes: u64,
-    /// Compressed over uncompressed bytes of all entities.
+    /// Compressed bytes divided by uncompressed bytes, over all entities.
     pub compression_ratio: f64,
 }
 
@@ -213,32 +215,32 @@ pub struct VerificationSummary {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DiscoverySummary {
-    /// When the inventory was taken.
+    /// When the inventory was created.
     pub discovered_at: Timestamp,
-    /// Entities declared, covered or not.
+    /// The number of declared entities, covered or not.
     pub total_entity_types: usize,
-    /// Providers.
+    /// The number of providers.
     pub total_providers: usize,
-    /// Covered entities by provider.
+    /// The number of covered entities of each provider.
     pub entities_by_provider: BTreeMap<String, usize>,
-    /// Entities without a policy.
+    /// The entities without a policy.
     pub uncovered: Vec<UncoveredEntity>,
-    /// Entities left out, with the reason.
+    /// The excluded entities, with the reason.
     pub excluded: Vec<ExcludedEntity>,
 }
 
 impl Manifest {
-    /// The manifest as it is stored: indented JSON with a line feed at the end.
+    /// Encodes the manifest as it is stored: indented JSON with a line feed at the end.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         super::documents::document(self)
     }
 
-    /// The series the backup belongs to: the recorded one, or that of its name.
+    /// Returns the series of the backup: the recorded one, or the one that follows from its name.
     pub fn series_name(&self) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(&self.name))
     }
 
-    /// The entity of a name and set.
+    /// Returns the entity with this name and set.
     pub fn entity(&self, name: &str, set: &SetName) -> Option<&EntityManifest> {
         self.entities.iter().find(|entity| entity.entity == name && &entity.set == set)
     }

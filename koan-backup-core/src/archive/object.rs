@@ -1,4 +1,4 @@
-//! The bytes of an archive in a store, sealed as a whole or not.
+//! Reads the bytes of an archive in a store, whether it is encrypted as a whole or not.
 
 use std::io;
 use std::ops::Range;
@@ -20,16 +20,16 @@ use crate::storage::Storage;
 pub(crate) struct ArchiveObject {
     store: Arc<dyn ObjectStore>,
     path: Path,
-    /// Bytes in the store.
+    /// The size of the file in the store.
     stored_bytes: u64,
-    /// Bytes of the archive.
+    /// The size of the archive after decryption.
     size_bytes: u64,
-    /// What opens it, if it is sealed as a whole.
+    /// The key, if the archive is encrypted as a whole.
     sealed: Option<Arc<Unlocked>>,
 }
 
 impl ArchiveObject {
-    /// Finds an archive.
+    /// Finds an archive in a store.
     pub(crate) async fn find(storage: &Storage, file: &str) -> Result<Self> {
         let path = Path::parse(file).map_err(|_| corrupt(file, "its path is not one koan-backup writes"))?;
         let store = Arc::clone(storage.store());
@@ -45,7 +45,7 @@ impl ArchiveObject {
         }
     }
 
-    /// The archive inside a sealed one; none if no identity opens it.
+    /// Returns the archive inside an encrypted one, or `None` if no identity can decrypt it.
     pub(crate) async fn unsealed(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
         let start = self.stored(0..self.stored_bytes.min(HEADER_BYTES)).await?;
         let found = super::records::find(start, self.stored_bytes, identities).await;
@@ -62,22 +62,22 @@ impl ArchiveObject {
         &self.path
     }
 
-    /// Bytes in the store.
+    /// Returns the size of the file in the store.
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }
 
-    /// Bytes of the archive.
+    /// Returns the size of the archive after decryption.
     pub(super) fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// A range of the bytes in the store.
+    /// Returns a range of the file in the store.
     pub(crate) async fn stored(&self, range: Range<u64>) -> Result<Bytes> {
         fetch(self.store.as_ref(), &self.path, range).await
     }
 
-    /// A range of the archive's bytes.
+    /// Returns a range of the archive's bytes after decryption.
     pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes> {
         let Some(unlocked) = &self.sealed else { return self.stored(range).await };
         let sealed = self.stored(unlocked.sealed_range(&range)).await?;
@@ -92,10 +92,10 @@ impl ArchiveObject {
     }
 }
 
-/// A range of an archive's bytes. A read that comes back short or fails is tried once more: the store may have been cut
-/// off.
+/// Reads a range of an archive. A read that is short or fails is repeated once, because the connection may
+/// have been interrupted.
 async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Result<Bytes> {
-    // Stores refuse a range without bytes.
+    // Stores refuse an empty range.
     let wanted = range.end.saturating_sub(range.start);
     if wanted == 0 {
         return Ok(Bytes::new());
@@ -116,17 +116,17 @@ async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Resul
     Err(corrupt(path.as_ref(), &format!("it ends before byte {}", range.end)))
 }
 
-/// An archive as something that is read at any offset, from a thread that may block.
-pub(super) struct Ranged {
+/// Reads an archive at any offset, from a blocking thread.
+pub(super) struct RangeReader {
     pub(super) object: ArchiveObject,
     pub(super) handle: Handle,
-    pub(super) failure: Failure,
+    pub(super) failure: ReadFailure,
 }
 
-/// Why the store could not be read, which must not pass for damage.
-pub(super) type Failure = Arc<Mutex<Option<Error>>>;
+/// The error of a read from the store, kept so that it is not mistaken for damage.
+pub(super) type ReadFailure = Arc<Mutex<Option<Error>>>;
 
-impl ReaderAt for Ranged {
+impl ReaderAt for RangeReader {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let length = u64::try_from(buffer.len()).map_err(io::Error::other)?;
         let end = offset.saturating_add(length).min(self.object.size_bytes);
@@ -138,8 +138,8 @@ impl ReaderAt for Ranged {
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             io::Error::other("the archive was not read")
         })?;
-        let taken = bytes.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&bytes[..taken]);
-        Ok(taken)
+        let copied = bytes.len().min(buffer.len());
+        buffer[..copied].copy_from_slice(&bytes[..copied]);
+        Ok(copied)
     }
 }

@@ -1,7 +1,7 @@
-//! Reads an archive, and trusts nothing in it before it is checked.
+//! Reads an archive. Nothing in it is trusted before it is checked.
 //!
-//! What is allocated is bounded by what was read so far, never by what the archive declares. Only the ranges that are
-//! needed are fetched from the store.
+//! Allocations are bounded by what was read so far, never by what the archive declares. Only the ranges that
+//! are needed are fetched from the store.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -14,24 +14,24 @@ use tokio::runtime::Handle;
 
 use super::bounds;
 use super::compression::CompressionMethod;
-use super::object::{ArchiveObject, Failure, Ranged};
+use super::object::{ArchiveObject, RangeReader, ReadFailure};
 use crate::encryption::Unlocked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::own_thread::OwnThread;
 
-/// The most entries an archive can have.
+/// The maximum number of entries in an archive.
 const MAX_ENTRIES: usize = 1_000_000;
 
-/// An archive whose directory was read and checked.
+/// An archive whose central directory was read and checked.
 #[derive(Debug)]
 pub(crate) struct ArchiveReader {
     object: ArchiveObject,
     entries: BTreeMap<String, Entry>,
-    /// Sealed entries whose keys are known.
+    /// The encrypted entries whose keys are known.
     pub(super) unlocked: BTreeMap<String, Arc<Unlocked>>,
 }
 
-/// Where one entry lies.
+/// The location and the declared sizes of one entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) method: CompressionMethod,
@@ -42,81 +42,84 @@ pub(super) struct Entry {
 }
 
 impl ArchiveReader {
-    /// Reads and checks the directory of an archive.
+    /// Reads and checks the central directory of an archive.
     pub(crate) async fn open(object: ArchiveObject) -> Result<Self> {
-        let failure = Failure::default();
+        let failure = ReadFailure::default();
         let source =
-            Ranged { object: object.clone(), handle: Handle::current(), failure: Arc::clone(&failure) };
+            RangeReader { object: object.clone(), handle: Handle::current(), failure: Arc::clone(&failure) };
         let name = object.path().to_string();
         let entries =
             OwnThread::start(move || read_directory(source, &name)).join("reads the archive").await?;
-        // An archive that was not read is not a damaged one.
+        // A failed read must not be reported as a damaged archive.
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(failure) => Err(failure),
             None => Ok(Self { object, entries: entries?, unlocked: BTreeMap::new() }),
         }
     }
 
-    /// The archive as it lies in its store.
+    /// Returns the archive in its store.
     pub(crate) fn object(&self) -> &ArchiveObject {
         &self.object
     }
 
-    /// The names of all entries, sorted.
+    /// Returns the names of all entries, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Where an entry lies.
+    /// Returns the location of an entry.
     ///
     /// # Errors
-    /// It is missing.
+    /// The entry is missing.
     pub(super) fn entry(&self, name: &str) -> Result<&Entry> {
         self.entries.get(name).ok_or_else(|| self.broken(name, "it is missing"))
     }
 
-    /// The error of an entry that is damaged.
+    /// Returns the error for a damaged entry.
     pub(crate) fn broken(&self, name: &str, what: &str) -> Error {
         corrupt(self.object.path().as_ref(), &format!("entry `{name}`: {what}"))
     }
 
-    /// Whether there is an entry of that name.
+    /// Returns whether there is an entry with this name.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.entries.contains_key(name)
     }
 
-    /// A range of the archive's bytes.
+    /// Returns a range of the archive's bytes.
     pub(crate) async fn range(&self, start: u64, length: u64) -> Result<Bytes> {
         self.object.range(start..start.saturating_add(length).min(self.object.size_bytes())).await
     }
 
-    /// The content of a small entry.
+    /// Reads the content of a small entry.
     pub(crate) async fn document(&self, name: &str) -> Result<Vec<u8>> {
         let broken = |what: &str| corrupt(self.object.path().as_ref(), &format!("entry `{name}` {what}"));
         let entry = *self.entries.get(name).ok_or_else(|| broken("is missing"))?;
         if entry.compressed > bounds::MAX_DOCUMENT_BYTES || entry.uncompressed > bounds::MAX_DOCUMENT_BYTES {
-            return Err(broken("is larger than any document"));
+            return Err(broken("is larger than a document can be"));
         }
         let bytes = self.range(entry.start, entry.compressed).await?;
         let content = tokio::task::spawn_blocking(move || unpack(entry, &bytes)).await.map_err(|source| {
             Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
         })?;
-        content.ok_or_else(|| broken("does not decompress to what its checksum says"))
+        content.ok_or_else(|| broken("does not match its checksum after decompression"))
     }
 
-    /// A small entry as JSON.
+    /// Reads a small entry as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let content = self.document(name).await?;
         if !bounds::document_fits(name, &content, self.entries.len()) {
             return Err(corrupt(
                 self.object.path().as_ref(),
-                &format!("entry `{name}` holds more than any that is written"),
+                &format!("entry `{name}` exceeds the limits of a document"),
             ));
         }
         serde_json::from_slice(&content).map_err(|source| {
             Error::with_source(
                 ErrorKind::Corrupt,
-                format!("entry `{name}` of archive `{}` is not what the format says", self.object.path()),
+                format!(
+                    "entry `{name}` of archive `{}` does not have the format of this document",
+                    self.object.path()
+                ),
                 source,
             )
         })
@@ -145,31 +148,31 @@ fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
     intact.then_some(content)
 }
 
-fn read_directory(source: Ranged, file: &str) -> Result<BTreeMap<String, Entry>> {
+fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, Entry>> {
     let mut buffer = vec![0u8; rawzip::RECOMMENDED_BUFFER_SIZE];
     let size = source.object.size_bytes();
     let zip = ZipLocator::new()
         .locate_in_reader(source, &mut buffer, size)
         .map_err(|(_, source)| unreadable(file, source))?;
     if zip.end_offset() != size {
-        return Err(corrupt(file, "bytes follow its end"));
+        return Err(corrupt(file, "there are bytes after its end"));
     }
     let mut found = Vec::new();
     let mut directory = zip.entries(&mut buffer);
     while let Some(record) = directory.next_entry().map_err(|source| unreadable(file, source))? {
         if found.len() == MAX_ENTRIES {
-            return Err(corrupt(file, "it has more entries than any archive"));
+            return Err(corrupt(file, "it has more entries than an archive can have"));
         }
         let name = checked_name(record.file_path().as_ref())
             .ok_or_else(|| corrupt(file, "an entry has a name that could leave its folder"))?;
         let method = CompressionMethod::from_zip(record.compression_method())
             .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed by an unknown method")))?;
-        let place = (record.local_header_offset(), record.wayfinder());
+        let location = (record.local_header_offset(), record.wayfinder());
         let sizes = (record.crc32(), record.compressed_size_hint(), record.uncompressed_size_hint());
-        found.push((name, method, place, sizes));
+        found.push((name, method, location, sizes));
     }
     if u64::try_from(found.len()) != Ok(zip.entries_hint()) {
-        return Err(corrupt(file, "its directory has another number of entries than it says"));
+        return Err(corrupt(file, "its directory declares another number of entries than it has"));
     }
     let mut spans = Vec::with_capacity(found.len());
     let mut entries = BTreeMap::new();
@@ -179,7 +182,7 @@ fn read_directory(source: Ranged, file: &str) -> Result<BTreeMap<String, Entry>>
         spans.push((header, end));
         let entry = Entry { method, crc32, start, compressed, uncompressed };
         if entries.insert(name.clone(), entry).is_some() {
-            return Err(corrupt(file, &format!("entry `{name}` is there twice")));
+            return Err(corrupt(file, &format!("it has two entries `{name}`")));
         }
     }
     spans.sort_unstable();
@@ -191,7 +194,7 @@ fn read_directory(source: Ranged, file: &str) -> Result<BTreeMap<String, Entry>>
     Ok(entries)
 }
 
-/// The name of an entry: relative, within its folder, in UTF-8.
+/// Returns the name of an entry if it is UTF-8, relative, and cannot leave the folder it is extracted to.
 fn checked_name(bytes: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(bytes).ok()?;
     let safe = !name.is_empty()
@@ -213,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_leave_their_folder_are_no_names() {
+    fn entry_names_that_leave_their_folder_are_refused() {
         for name in ["../a", "/a", "a//b", "a/../b", "a\\b", "c:/a", "", "a/", "./a"] {
             assert!(checked_name(name.as_bytes()).is_none(), "{name}");
         }

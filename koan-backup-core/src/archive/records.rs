@@ -1,4 +1,4 @@
-//! Reads the records of an archive, block by block, whether they are sealed or not.
+//! Reads the records of an archive, block by block, whether they are encrypted or not.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::digest::RecordSetHash;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most bytes the lines of one block can have.
+/// The maximum size of the lines of one block.
 const MAX_BLOCK_BYTES: u64 = 256 << 20;
 
-/// One block as it was fetched, to be opened on a thread that may work.
+/// A fetched block, to be decrypted and decompressed on a blocking thread.
 #[derive(Debug)]
 pub(crate) struct OpenBlock {
     block: Block,
     coding: Coding,
     bytes: Bytes,
-    /// What opens it, and which part of the sealed stream it is.
+    /// The key, and the range of the decrypted stream that the block is, if the entry is encrypted.
     sealed: Option<(Arc<Unlocked>, Range<u64>)>,
 }
 
-/// A block that can be read once more.
+/// A block that can be read from the archive again.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredBlock {
     reader: Arc<ArchiveReader>,
@@ -43,20 +43,20 @@ pub(crate) enum BlockFault {
     Unopenable,
     #[error("does not decompress")]
     Undecodable,
-    #[error("holds other bytes than were written")]
+    #[error("does not match its checksum")]
     Crc,
     #[error("holds another number of records than was written")]
     Records,
 }
 
 impl ArchiveReader {
-    /// Whether an entry begins as a sealed one does.
+    /// Returns whether an entry starts like an encrypted one.
     pub(crate) async fn is_sealed(&self, name: &str) -> Result<bool> {
         let entry = self.entry(name)?;
         Ok(is_sealed(&self.range(entry.start, entry.compressed.min(64)).await?))
     }
 
-    /// Makes the records of a sealed entry readable, if one of the identities opens it.
+    /// Makes the records of an encrypted entry readable. Returns `false` if no identity can decrypt it.
     pub(crate) async fn unlock(&mut self, name: &str, identities: &Arc<Identities>) -> Result<bool> {
         let entry = *self.entry(name)?;
         let start = self.range(entry.start, entry.compressed.min(HEADER_BYTES)).await?;
@@ -66,7 +66,7 @@ impl ArchiveReader {
         Ok(true)
     }
 
-    /// The content of a small sealed entry; none if no identity opens it.
+    /// Reads the content of a small encrypted entry. Returns `None` if no identity can decrypt it.
     pub(crate) async fn sealed_document(
         &self,
         name: &str,
@@ -91,7 +91,7 @@ impl ArchiveReader {
         error.context(format!("entry `{name}` of archive `{}` was not opened", self.object().path()))
     }
 
-    /// Checks that the blocks of an entry of records account for all of it.
+    /// Checks that the blocks of an entry account for all of its bytes.
     pub(crate) fn check_blocks(&self, name: &str, table: &BlockTable) -> Result<()> {
         let entry = self.entry(name)?;
         let blocks = table.get(name).ok_or_else(|| self.broken(name, "it has no table of blocks"))?;
@@ -108,29 +108,29 @@ impl ArchiveReader {
             return Err(self.broken(name, problem));
         }
         if blocks.iter().any(|block| block.raw_length > MAX_BLOCK_BYTES || block.length > MAX_BLOCK_BYTES) {
-            return Err(self.broken(name, "it has a block larger than any that is written"));
+            return Err(self.broken(name, "it has a block that is larger than a block can be"));
         }
         Ok(())
     }
 
-    /// The method by which the lines of an entry are compressed.
+    /// Returns the compression method of the lines of an entry.
     pub(crate) fn method(&self, name: &str) -> Result<CompressionMethod> {
         let entry = self.entry(name)?;
         Ok(layout::coding(name, entry.method).method())
     }
 
-    /// Where the bytes of an entry lie in the archive.
-    pub(crate) fn place(&self, name: &str) -> Result<Range<u64>> {
+    /// Returns the range of an entry's bytes in the archive.
+    pub(crate) fn byte_range(&self, name: &str) -> Result<Range<u64>> {
         let entry = self.entry(name)?;
         Ok(entry.start..entry.start.saturating_add(entry.compressed))
     }
 
-    /// The size an entry says it has when extracted, and its checksum.
+    /// Returns the declared size of an entry after extraction, and its declared checksum.
     pub(crate) fn declared(&self, name: &str) -> Option<(u64, u32)> {
         self.entry(name).ok().map(|entry| (entry.uncompressed, entry.crc32))
     }
 
-    /// Whether what ends the stream of an entry is there.
+    /// Returns whether the stream of an entry ends with the expected bytes.
     pub(crate) async fn tail_is_intact(&self, name: &str) -> Result<bool> {
         let entry = self.entry(name)?;
         let tail = layout::coding(name, entry.method).tail();
@@ -162,14 +162,15 @@ impl ArchiveReader {
 }
 
 impl OpenBlock {
-    /// The lines of the block, whose checksum and count hold, in one of `buffers`.
+    /// Decrypts and decompresses the block into one of `buffers`, and checks its checksum and its number of
+    /// lines.
     pub(crate) fn lines(&self, buffers: &Arc<Buffers>) -> std::result::Result<Bytes, BlockFault> {
         let mut lines = buffers.take(0);
         self.expand(&self.opened()?, &mut lines)?;
         Ok(lines.into())
     }
 
-    /// The block as it was compressed, with its lines, to be written into another archive.
+    /// Returns the block as it was compressed, together with its lines, to be written into another archive.
     pub(crate) fn compressed(&self) -> std::result::Result<CompressedBlock, BlockFault> {
         let compressed = self.opened()?.to_vec();
         let mut raw = Vec::new();
@@ -208,7 +209,8 @@ impl StoredBlock {
         Self { reader: Arc::clone(reader), entry: Arc::clone(entry), block }
     }
 
-    /// One of its lines, counted from 0, without its line feed. `None` if it is not there or cannot be read any more.
+    /// Reads the line at `index`, counted from 0, without its line feed. Returns `None` if there is no such
+    /// line or it can no longer be read.
     pub(crate) async fn line(&self, index: usize) -> Option<Bytes> {
         let fetched = self.reader.block(&self.entry, self.block).await.ok()?;
         let opened = tokio::task::spawn_blocking(move || {
@@ -219,7 +221,7 @@ impl StoredBlock {
     }
 }
 
-/// Looks for the key of a sealed file, on a thread that may work: a passphrase takes a second.
+/// Finds the key of an encrypted file, on a blocking thread because a passphrase takes about a second.
 pub(super) async fn find(
     start: Bytes,
     length: u64,
@@ -230,7 +232,7 @@ pub(super) async fn find(
 }
 
 fn lost(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "the thread that opens what is sealed was lost", source)
+    Error::with_source(ErrorKind::Internal, "the thread that decrypts was lost", source)
 }
 
 fn length_of(bytes: &[u8]) -> u64 {

@@ -3,8 +3,8 @@
 //! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
 //! archive, and nothing shows in the store before the upload is completed.
 
-mod begun;
 mod note;
+mod started;
 
 use std::io;
 
@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::begun::BegunUpload;
 pub(crate) use self::note::UploadNote;
+use self::started::StartedUpload;
 use super::unpublished::discard_unpublished;
 use crate::cancellation::until_cancelled;
 use crate::encryption::Recipients;
@@ -92,7 +92,7 @@ pub(super) struct Upload {
     /// The backup whose archive it is.
     id: BackupId,
     path: Path,
-    begun: BegunUpload,
+    upload: StartedUpload,
     parts: mpsc::Receiver<Bytes>,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct FinishedUpload {
 impl Upload {
     /// Begins an upload. Nothing shows at `path` until [`complete`](Self::complete).
     pub(super) async fn begin(storage: &Storage, id: BackupId, path: Path) -> Result<(UploadWriter, Self)> {
-        let begun = BegunUpload::begin(storage, &path).await?;
+        let upload = StartedUpload::start(storage, &path).await?;
         let part_bytes = storage.part_bytes();
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
         let writer = UploadWriter {
@@ -117,13 +117,13 @@ impl Upload {
             hasher: Sha256::new(),
             written: 0,
         };
-        Ok((writer, Self { storage: storage.clone(), id, path, begun, parts }))
+        Ok((writer, Self { storage: storage.clone(), id, path, upload, parts }))
     }
 
     /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
     pub(super) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
-            if let Err(source) = self.begun.put_part(PutPayload::from(part)).await {
+            if let Err(source) = self.upload.put_part(PutPayload::from(part)).await {
                 // The writing end must not wait for a store that is gone.
                 self.parts.close();
                 while self.parts.recv().await.is_some() {}
@@ -140,7 +140,7 @@ impl Upload {
         cancel: &CancellationToken,
     ) -> Result<()> {
         let completed = async {
-            let completed = self.begun.complete().await;
+            let completed = self.upload.complete().await;
             completed.map_err(|source| failed(self.storage.location(), &self.path, source))
         };
         let checked = match until_cancelled(cancel, completed).await {
@@ -177,7 +177,7 @@ impl Upload {
     pub(super) async fn abort(&mut self) {
         // The writing end must not wait either.
         self.parts.close();
-        self.begun.abort(&self.path).await;
+        self.upload.abort(&self.path).await;
     }
 }
 

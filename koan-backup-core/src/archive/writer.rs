@@ -1,4 +1,4 @@
-//! Writes an archive, entry by entry, on a thread of its own.
+//! Writes an archive, entry by entry, on its own thread.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::blocks::Block;
-use super::compression::{Coding, CompressionMethod, Sealing};
+use super::compression::{Coding, CompressionMethod, EntrySealing};
 use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
 use crate::buffers::Buffer;
 use crate::digest::RecordSetHash;
@@ -17,10 +17,10 @@ use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
 use crate::own_thread::OwnThread;
 
-/// Blocks that wait for the writer at most.
+/// The maximum number of blocks that wait for the writer.
 const BLOCKS_AHEAD: usize = 2;
 
-/// A block on its way into the archive.
+/// A compressed block that is to be written into the archive.
 #[derive(Debug)]
 pub(crate) struct CompressedBlock {
     pub(crate) raw: Buffer,
@@ -39,11 +39,11 @@ pub(crate) struct WrittenEntry {
     pub(crate) content_hash: String,
     pub(crate) record_set_hash: RecordSetHash,
     pub(crate) blocks: Vec<Block>,
-    /// What lies in the archive, if that is not the lines themselves.
+    /// The encrypted bytes in the archive, if the entry is encrypted.
     pub(crate) sealed: Option<SealedBytes>,
 }
 
-/// The bytes of a sealed entry.
+/// The hash and length of an encrypted entry.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedBytes {
     pub(crate) hash: String,
@@ -55,40 +55,41 @@ pub(crate) struct SealedBytes {
 pub(crate) struct NewEntry {
     pub(crate) path: String,
     pub(crate) method: CompressionMethod,
-    /// For whom it is sealed, if it is.
+    /// The recipients, if the entry is encrypted.
     pub(crate) recipients: Option<Recipients>,
 }
 
 enum Command {
-    Records { entry: NewEntry, blocks: mpsc::Receiver<Part>, written: oneshot::Sender<WrittenEntry> },
+    Records { entry: NewEntry, blocks: mpsc::Receiver<BlockMessage>, written: oneshot::Sender<WrittenEntry> },
     Document { path: String, content: Vec<u8>, written: oneshot::Sender<()> },
     Finish,
 }
 
-/// A block, or the word that there are no more: a channel that closes without it means that the reading side gave up.
-enum Part {
+/// A message to the writer of an entry. A channel that closes without `End` means that the reading side
+/// failed.
+enum BlockMessage {
     Block(CompressedBlock),
     End,
 }
 
-/// The writing thread, seen from the pipeline.
+/// The handle of the writing thread.
 #[derive(Debug)]
 pub(crate) struct ArchiveWriter {
     commands: mpsc::Sender<Command>,
     finished: OwnThread<Result<FinishedUpload>>,
 }
 
-/// One entry of records that is being written.
+/// The handle of one entry of records that is being written.
 #[derive(Debug)]
 pub(crate) struct EntityEntry {
-    blocks: mpsc::Sender<Part>,
+    blocks: mpsc::Sender<BlockMessage>,
     written: oneshot::Receiver<WrittenEntry>,
 }
 
 impl ArchiveWriter {
-    /// Starts the thread. It ends by itself when this handle is dropped, and leaves the upload incomplete.
+    /// Starts the thread. It ends when this handle is dropped, and leaves the upload incomplete.
     ///
-    /// `recipients` are those for whom the archive is sealed as a whole, if it is.
+    /// `recipients` are those of an archive that is encrypted as a whole.
     pub(super) fn start(sink: UploadWriter, recipients: Option<Recipients>, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
         let finished = OwnThread::start(move || {
@@ -97,7 +98,7 @@ impl ArchiveWriter {
         Self { commands, finished }
     }
 
-    /// Begins an entry of records.
+    /// Starts an entry of records.
     pub(crate) async fn records(&mut self, entry: NewEntry) -> Result<EntityEntry> {
         let (blocks, receiver) = mpsc::channel(BLOCKS_AHEAD);
         let (sender, written) = oneshot::channel();
@@ -112,9 +113,9 @@ impl ArchiveWriter {
         written.await.map_err(|_| stopped())
     }
 
-    /// Writes the central directory and hands on the last part.
+    /// Writes the central directory and sends the last part of the upload.
     pub(crate) async fn finish(self) -> Result<FinishedUpload> {
-        // A writer that stopped early tells why when it is joined.
+        // If the writer has stopped early, joining it returns the reason.
         let _ = self.commands.send(Command::Finish).await;
         drop(self.commands);
         self.finished.join("writes the archive").await?
@@ -126,19 +127,20 @@ impl ArchiveWriter {
 }
 
 impl EntityEntry {
-    /// Hands on the next block.
+    /// Sends the next block.
     pub(crate) async fn block(&mut self, block: CompressedBlock) -> Result<()> {
-        self.blocks.send(Part::Block(block)).await.map_err(|_| stopped())
+        self.blocks.send(BlockMessage::Block(block)).await.map_err(|_| stopped())
     }
 
-    /// Ends the entry and tells what was written.
+    /// Ends the entry and returns what was written.
     pub(crate) async fn finish(self) -> Result<WrittenEntry> {
-        self.blocks.send(Part::End).await.map_err(|_| stopped())?;
+        self.blocks.send(BlockMessage::End).await.map_err(|_| stopped())?;
         self.written.await.map_err(|_| stopped())
     }
 }
 
-/// The writer is gone; why is told by [`ArchiveWriter::finish`] or by the upload.
+/// Returns the error for a writer that has stopped. [`ArchiveWriter::finish`] or the upload returns the
+/// reason.
 fn stopped() -> Error {
     Error::new(ErrorKind::Storage, "the archive is no longer being written")
 }
@@ -154,7 +156,7 @@ fn write_archive(
         match command {
             Command::Records { entry, blocks, written } => {
                 let entry = write_records(&mut zip, &entry, modified, blocks)?;
-                // Nobody waits for it if the backup was given up.
+                // There is no receiver if the backup was given up.
                 let _ = written.send(entry);
             }
             Command::Document { path, content, written } => {
@@ -177,10 +179,10 @@ fn write_records(
     zip: &mut ZipArchiveWriter<ArchiveSink>,
     new: &NewEntry,
     modified: UtcDateTime,
-    parts: mpsc::Receiver<Part>,
+    messages: mpsc::Receiver<BlockMessage>,
 ) -> Result<WrittenEntry> {
     let path = new.path.as_str();
-    // What is sealed does not get smaller.
+    // Encrypted data does not compress.
     let method = if new.recipients.is_some() { CompressionMethod::Stored } else { new.method };
     let started = zip
         .new_file(path)
@@ -191,13 +193,15 @@ fn write_records(
         .start();
     let (mut entry, _) = started.map_err(|error| zip_failed(path, error))?;
     let Some(recipients) = &new.recipients else {
-        let (written, crc32) = write_blocks(&mut entry, path, Coding::of(new.method, Sealing::Clear), parts)?;
+        let (written, crc32) =
+            write_blocks(&mut entry, path, Coding::of(new.method, EntrySealing::Clear), messages)?;
         let descriptor = DataDescriptorOutput::new(crc32, written.size_bytes);
         entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
         return Ok(written);
     };
-    let mut sealing = recipients.seal_to(Measured::new(&mut entry))?;
-    let (mut written, _) = write_blocks(&mut sealing, path, Coding::of(new.method, Sealing::Sealed), parts)?;
+    let mut sealing = recipients.seal_to(HashingWriter::new(&mut entry))?;
+    let (mut written, _) =
+        write_blocks(&mut sealing, path, Coding::of(new.method, EntrySealing::Sealed), messages)?;
     let measured = sealing.finish().map_err(|source| write_failed(path, source))?;
     let (crc32, length) = (measured.crc.finalize(), measured.length);
     written.sealed = Some(SealedBytes { hash: crate::digest::finish(measured.hasher), length });
@@ -206,12 +210,12 @@ fn write_records(
     Ok(written)
 }
 
-/// Writes blocks as they come, and tells what their lines were, with the checksum of those.
+/// Writes blocks as they arrive. Returns what was written, with the CRC-32 of all lines.
 fn write_blocks(
     output: &mut impl Write,
     path: &str,
     coding: Coding,
-    mut parts: mpsc::Receiver<Part>,
+    mut messages: mpsc::Receiver<BlockMessage>,
 ) -> Result<(WrittenEntry, u32)> {
     let mut hasher = Sha256::new();
     let mut crc = crc32fast::Hasher::new();
@@ -225,9 +229,9 @@ fn write_blocks(
         sealed: None,
     };
     loop {
-        let block = match parts.blocking_recv() {
-            Some(Part::Block(block)) => block,
-            Some(Part::End) => break,
+        let block = match messages.blocking_recv() {
+            Some(BlockMessage::Block(block)) => block,
+            Some(BlockMessage::End) => break,
             None => return Err(Error::cancelled()),
         };
         let (length, raw_length) = (len(&block.compressed), len(&block.raw));
@@ -252,27 +256,27 @@ fn write_blocks(
     Ok((written, crc.finalize()))
 }
 
-/// A writer that measures what passes.
-struct Measured<W> {
+/// A writer that hashes and counts the bytes it passes on.
+struct HashingWriter<W> {
     output: W,
     hasher: Sha256,
     crc: crc32fast::Hasher,
     length: u64,
 }
 
-impl<W> Measured<W> {
+impl<W> HashingWriter<W> {
     fn new(output: W) -> Self {
         Self { output, hasher: Sha256::new(), crc: crc32fast::Hasher::new(), length: 0 }
     }
 }
 
-impl<W: Write> Write for Measured<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let taken = self.output.write(bytes)?;
-        self.hasher.update(&bytes[..taken]);
-        self.crc.update(&bytes[..taken]);
-        self.length += len(&bytes[..taken]);
-        Ok(taken)
+        let written = self.output.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.crc.update(&bytes[..written]);
+        self.length += len(&bytes[..written]);
+        Ok(written)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -280,7 +284,7 @@ impl<W: Write> Write for Measured<W> {
     }
 }
 
-/// Documents are deflated whatever records are, so that every tool can read them.
+/// Writes a document. Documents are always deflated, so that every tool can read them.
 fn write_document(
     zip: &mut ZipArchiveWriter<ArchiveSink>,
     path: &str,

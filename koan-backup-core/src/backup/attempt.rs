@@ -15,9 +15,9 @@ use super::plan::PlannedPart;
 use super::publish::{Contents, manifest, write_documents};
 use super::reads::Reads;
 use crate::archive::{
-    ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, FinishedUpload,
-    Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, Sealing, WrittenEntry, archive_path,
-    entity_file, sealed_file,
+    ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, EntrySealing,
+    FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, WrittenEntry,
+    archive_path, entity_file, sealed_file,
 };
 use crate::cancellation::until_cancelled;
 use crate::environment::Environment;
@@ -185,7 +185,7 @@ impl Attempt<'_> {
     ) -> Result<WrittenEntry, PartFailed> {
         let recipients = self.environment.recipients_of(part.entity.codec.name(), part.entity.policy);
         let recipients = recipients.map_err(|error| PartFailed { error, began: false })?;
-        let sealing = if recipients.is_some() { Sealing::Sealed } else { Sealing::Clear };
+        let sealing = if recipients.is_some() { EntrySealing::Sealed } else { EntrySealing::Clear };
         let new_entry = || NewEntry {
             path: self.file(part),
             method: self.options.compression.method(),
@@ -208,7 +208,7 @@ impl Attempt<'_> {
                         none => none.insert(writer.records(new_entry()).await.map_err(failed(false))?),
                     };
                     entry.block(block).await.map_err(failed(true))?;
-                    self.listener.tell(|| Event::BlockWritten {
+                    self.listener.emit(|| Event::BlockWritten {
                         entity: part.entity.codec.name().to_owned(), set: part.set.clone(), records, bytes,
                     });
                 }
@@ -301,7 +301,7 @@ impl Attempt<'_> {
         entity.content_hash = Some(stored_hash.clone());
         contents.checksums.0.insert(file, stored_hash);
         contents.entities.push(entity);
-        self.listener.tell(|| Event::EntityCompleted {
+        self.listener.emit(|| Event::EntityCompleted {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
             records,
@@ -338,7 +338,7 @@ impl Attempt<'_> {
     }
 
     fn tell_started(&self, part: &PlannedPart) {
-        self.listener.tell(|| Event::EntityStarted {
+        self.listener.emit(|| Event::EntityStarted {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
             expected: part.expected,
@@ -346,7 +346,7 @@ impl Attempt<'_> {
     }
 
     fn tell_failed(&self, part: &PlannedPart, error: &Error) {
-        self.listener.tell(|| Event::EntityFailed {
+        self.listener.emit(|| Event::EntityFailed {
             entity: part.entity.codec.name().to_owned(),
             set: part.set.clone(),
             error: error.chain(),

@@ -1,7 +1,7 @@
 //! From a chunk of lines to a block of the archive: proven where that is still to be done, hashed, compressed. Runs on a thread
 //! that may work.
 
-use crate::archive::{CompressedBlock, Compressor, Sealing};
+use crate::archive::{CompressedBlock, Compressor, EntrySealing};
 use crate::codec::key_of_line;
 use crate::digest::RecordSetHash;
 use crate::entity::EntityCodec;
@@ -16,7 +16,7 @@ pub(super) fn encode(
     chunk: Chunk,
     entity: &EntityCodec,
     compressor: &Compressor,
-    sealing: Sealing,
+    sealing: EntrySealing,
 ) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
     let mut written = Vec::with_capacity(1024);

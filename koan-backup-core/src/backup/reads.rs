@@ -143,7 +143,7 @@ impl<'a> Reads<'a> {
             buffers: Arc::clone(&self.buffers),
             cancel: self.options.cancel.clone(),
             on_batch: Arc::new(move |records| {
-                listener.tell(|| Event::BatchRead { entity: entity.to_owned(), set: set.clone(), records });
+                listener.emit(|| Event::BatchRead { entity: entity.to_owned(), set: set.clone(), records });
             }),
         }
     }

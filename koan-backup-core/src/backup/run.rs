@@ -113,7 +113,7 @@ async fn run_alone(
         }
         ended => (ended, status),
     };
-    listener.tell(|| Event::BackupFinished { id: header.id, status });
+    listener.emit(|| Event::BackupFinished { id: header.id, status });
     ended
 }
 
@@ -154,7 +154,7 @@ async fn write(
         Ok((snapshots, parts, failures))
     };
     let (snapshots, parts, mut failures) = until_cancelled(&options.cancel, prepared).await?;
-    listener.tell(|| Event::BackupStarted {
+    listener.emit(|| Event::BackupStarted {
         id: header.id,
         name: header.name.clone(),
         parts: parts.len(),

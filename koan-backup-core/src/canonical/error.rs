@@ -1,8 +1,8 @@
-//! Why a value has no canonical JSON.
+//! The error of a value that cannot be written as canonical JSON.
 
 use std::fmt;
 
-/// Why a value has no canonical JSON, and where in it. Never holds the value.
+/// Why a value cannot be written as canonical JSON, and in which field. It never contains the value.
 #[derive(Debug)]
 pub struct CanonicalError {
     path: Vec<String>,
@@ -13,11 +13,11 @@ pub struct CanonicalError {
 enum Problem {
     #[error("is NaN or infinite, which JSON cannot hold; store it as text or as no value")]
     NotFinite,
-    #[error("has two entries of one key once keys are text")]
+    #[error("has two entries with the same key after the keys are converted to text")]
     DuplicateKey,
     #[error("has a map key that is neither text nor a number; JSON has no other keys")]
     KeyNotText,
-    /// The type's own words are not shown: they may quote the value.
+    /// The message of the type's own error is not shown, because it may quote the value.
     #[error("was refused by the type's own `Serialize`")]
     Refused,
 }
@@ -40,7 +40,7 @@ impl CanonicalError {
         self
     }
 
-    /// The fields that lead to the value, joined by dots.
+    /// Returns the names of the fields that lead to the value, joined by dots.
     pub fn path(&self) -> String {
         self.path.join(".")
     }

@@ -1,11 +1,11 @@
-//! Map keys as JSON has them: text.
+//! Map keys, which are text in JSON.
 
 use serde::ser::Serializer;
 
 use super::CanonicalError;
 use crate::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
 
-/// Turns a map key into text the way `serde_json` does: text, characters, integers, booleans and unit variants.
+/// Converts a map key to text as `serde_json` does: text, characters, integers, booleans and unit variants.
 pub(super) struct KeySerializer;
 
 type Result = std::result::Result<String, CanonicalError>;

@@ -1,6 +1,6 @@
-//! Text as JSON writes it: most of it needs no escape.
+//! Writes text as a JSON string. Most text needs no escape.
 
-/// Appends a text as JSON.
+/// Appends a text as a JSON string.
 pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
     if !is_plain(text.as_bytes()) {
         serde_json::to_writer(out, text).expect("memory takes every text");
@@ -12,16 +12,16 @@ pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Whether JSON escapes nothing of a text.
+/// Returns whether no byte of a text needs to be escaped in JSON.
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    // Without an early end, so that many bytes are looked at in one step.
+    // Without an early exit, so that the compiler can vectorise the loop.
     !text.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
-/// How many bytes a text begins with of which JSON escapes nothing.
+/// Returns how many bytes at the start of a text do not need to be escaped in JSON.
 ///
-/// Eight are looked at in one step: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. What is told of a byte is
-/// certain up to the first that is escaped.
+/// Eight bytes are tested at once: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. The
+/// test is exact up to the first byte that needs an escape.
 #[inline]
 pub(crate) fn plain_length(text: &[u8]) -> usize {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
@@ -45,18 +45,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_byte_that_is_escaped_is_found_at_every_place() {
+    fn the_first_byte_to_escape_is_found_at_every_position() {
         for (length, around) in
             (0..=20).flat_map(|length| [b'a', b'!', 0xc3, 0xff].map(|byte| (length, byte)))
         {
             let plain = vec![around; length];
             assert_eq!(plain_length(&plain), length);
-            for (place, byte) in (0..length).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+            for (position, byte) in
+                (0..length).flat_map(|position| (0..=u8::MAX).map(move |byte| (position, byte)))
+            {
                 let mut text = plain.clone();
-                text[place] = byte;
-                let expected = if is_plain(&[byte]) { length } else { place };
+                text[position] = byte;
+                let expected = if is_plain(&[byte]) { length } else { position };
                 assert_eq!(plain_length(&text), expected, "{text:?}");
-                text[place..].fill(byte);
+                text[position..].fill(byte);
                 assert_eq!(plain_length(&text), expected, "{text:?}");
             }
         }

@@ -1,7 +1,8 @@
-//! Bytes as base64 text, a third larger than the bytes themselves.
+//! Bytes as base64 text, which is a third longer than the bytes.
 //!
-//! Serde writes a `Vec<u8>` as a list of numbers, which takes up to five times the size of the bytes, and a record can have 128 MiB.
-//! With this form, a record holds more than 90 MB of bytes instead of some 30 MB, and archives are smaller and faster.
+//! Serde writes a `Vec<u8>` as a list of numbers, which takes up to five times the size of the bytes, and the
+//! line of a record can have 128 MiB. In base64, a record can hold more than 90 MB of bytes instead of about
+//! 30 MB, and archives are smaller and are processed faster.
 //!
 //! ```
 //! # mod koan_backup { pub mod serde { pub use koan_backup_core::compact::base64; } }
@@ -22,8 +23,8 @@
 //! # assert_eq!(read.content, [251, 239]);
 //! ```
 //!
-//! The column stays `bytea` or `BLOB` and holds the bytes. A list of numbers is read as well, so that archives from before the
-//! attribute was added can be restored.
+//! The column remains `bytea` or `BLOB` and holds the bytes. A list of numbers can be read as well, so that
+//! archives from before the attribute was added can be restored.
 
 use std::fmt;
 
@@ -32,9 +33,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// Bytes that this form can write and read: `Vec<u8>`, `Box<[u8]>`, and options of them.
+/// A type that this module can write and read: `Vec<u8>`, `Box<[u8]>`, and options of them.
 pub trait Base64Bytes: Sized + sealed::Sealed {
-    /// The bytes, if there are any.
+    /// Returns the bytes, if there are any.
     #[doc(hidden)]
     fn bytes(&self) -> Option<&[u8]>;
 
@@ -64,7 +65,7 @@ pub fn serialize<T: Base64Bytes, S: Serializer>(value: &T, serializer: S) -> Res
 /// Reads bytes from base64, or from a list of numbers.
 ///
 /// # Errors
-/// There is something else.
+/// The input is neither of them.
 pub fn deserialize<'de, T: Base64Bytes, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::read(deserializer)
 }
@@ -139,7 +140,7 @@ impl<'de, T: Base64Bytes> Visitor<'de> for OptionVisitor<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes as base64, or nothing")
+        f.write_str("bytes as base64, or null")
     }
 
     fn visit_none<E: serde::de::Error>(self) -> Result<Option<T>, E> {

@@ -1,4 +1,4 @@
-//! A database of the suite, and what the cases do with it.
+//! A database of the suite, and the operations that the cases use.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,21 +17,21 @@ use crate::provider::{
     SinkOptions, Snapshot, WriteCounts, record_channel,
 };
 
-/// A database that was empty.
+/// A database that was empty at the start of the case.
 pub(super) struct Database {
     pub(super) provider: Arc<dyn Provider>,
 }
 
-/// What was read.
+/// The result of a read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Read {
+pub(super) struct ReadRecords {
     pub(super) lines: Vec<Vec<u8>>,
-    /// The counts that were told at the end of each batch.
+    /// The record counts that were reported at the end of each batch.
     pub(super) batches: Vec<u64>,
 }
 
 impl Database {
-    /// Makes the tables of the suite where the provider makes missing ones.
+    /// Creates the tables of the suite, if the provider creates missing tables.
     pub(super) async fn new(provider: Arc<dyn Provider>) -> Result<Self> {
         let mut session = provider.begin_restore(&options()).await?;
         for entity in super::entities() {
@@ -42,7 +42,7 @@ impl Database {
         Ok(Self { provider })
     }
 
-    /// Writes records into a set, and commits.
+    /// Writes records into a set and commits.
     pub(super) async fn write<T: Entity>(
         &self,
         set: &SetName,
@@ -54,7 +54,7 @@ impl Database {
         Ok(counts)
     }
 
-    /// Writes records into a set, and leaves the session open.
+    /// Writes records into a set and returns the session without a commit.
     pub(super) async fn written<T: Entity>(
         &self,
         set: &SetName,
@@ -71,47 +71,47 @@ impl Database {
         Ok((session, counts))
     }
 
-    /// Reads a set from a snapshot of now.
-    pub(super) async fn read<T: Entity>(&self, set: &SetName) -> Result<Read> {
+    /// Reads a set from a new snapshot.
+    pub(super) async fn read<T: Entity>(&self, set: &SetName) -> Result<ReadRecords> {
         read::<T>(self.provider.snapshot().await?.as_ref(), set, 1_000).await
     }
 
-    /// Refuses a set that does not hold exactly these records.
+    /// Checks that a set holds exactly these records.
     pub(super) async fn holds<T: Entity>(&self, set: &SetName, records: &[T]) -> Result<()> {
         same(&self.read::<T>(set).await?, records)
     }
 }
 
-/// The options of a session that makes what is missing.
+/// Returns the options of a session that creates missing tables.
 pub(super) fn options() -> SessionOptions {
     SessionOptions { create_missing: true, ..SessionOptions::default() }
 }
 
-/// The options of a session with a conflict mode.
+/// Returns the options of a session with a conflict mode.
 pub(super) fn on_conflict(conflict: ConflictMode) -> SessionOptions {
     SessionOptions { conflict, ..options() }
 }
 
-/// Reads a set of a snapshot in batches.
+/// Reads a set from a snapshot, in batches.
 pub(super) async fn read<T: Entity>(
     snapshot: &dyn Snapshot,
     set: &SetName,
     batch_size: usize,
-) -> Result<Read> {
+) -> Result<ReadRecords> {
     let codec = EntityCodec::new(T::descriptor());
     request(snapshot, ReadRequest::all(codec, set.clone()), batch_size, CancellationToken::new()).await
 }
 
-/// Reads what is asked for.
+/// Performs a read request.
 pub(super) async fn request(
     snapshot: &dyn Snapshot,
     request: ReadRequest,
     batch_size: usize,
     cancel: CancellationToken,
-) -> Result<Read> {
+) -> Result<ReadRecords> {
     let batches = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&batches);
-    let on_batch = move |records| told.lock().unwrap_or_else(PoisonError::into_inner).push(records);
+    let reported = Arc::clone(&batches);
+    let on_batch = move |records| reported.lock().unwrap_or_else(PoisonError::into_inner).push(records);
     let (sink, mut chunks) = small_sink(request.entity.clone(), batch_size, cancel, on_batch);
     let reading = snapshot.read(request, sink);
     let taking = async {
@@ -124,10 +124,10 @@ pub(super) async fn request(
     let (ended, lines) = tokio::join!(reading, taking);
     ended?;
     let batches = std::mem::take(&mut *batches.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Read { lines, batches })
+    Ok(ReadRecords { lines, batches })
 }
 
-/// A sink that holds little, so that a read waits when nothing is taken from it.
+/// Returns a sink with little room, so that a read waits if nothing is received from it.
 pub(super) fn small_sink(
     entity: EntityCodec,
     batch_size: usize,
@@ -148,8 +148,8 @@ pub(super) fn small_sink(
     )
 }
 
-/// Refuses what was read if it is anything but these records, in whatever order.
-pub(super) fn same<T: Entity>(read: &Read, records: &[T]) -> Result<()> {
+/// Checks that a read returned exactly these records, in any order.
+pub(super) fn same<T: Entity>(read: &ReadRecords, records: &[T]) -> Result<()> {
     let mut wanted: Vec<Vec<u8>> = records.iter().map(line).collect::<Result<_>>()?;
     let (mut hash, mut wanted_hash) = (RecordSetHash::default(), RecordSetHash::default());
     read.lines.iter().for_each(|line| hash.add(line));
@@ -159,16 +159,16 @@ pub(super) fn same<T: Entity>(read: &Read, records: &[T]) -> Result<()> {
     wanted.sort();
     let name = T::descriptor().name();
     ensure(lines.len() == wanted.len(), || {
-        format!("{} records of {name} were read and {} are there", lines.len(), wanted.len())
+        format!("{} records of {name} were read, but there are {}", lines.len(), wanted.len())
     })?;
     if let Some((found, wanted)) = lines.iter().zip(&wanted).find(|(found, wanted)| found != wanted) {
         return Err(failed(format!(
-            "a record of {name} came back changed: {} became {}",
+            "a record of {name} was read with other values: {} became {}",
             String::from_utf8_lossy(wanted),
             String::from_utf8_lossy(found)
         )));
     }
-    ensure(hash == wanted_hash, || format!("the records of {name} have another set hash"))
+    ensure(hash == wanted_hash, || format!("the records of {name} have another record-set hash"))
 }
 
 pub(super) fn line<T: Entity>(record: &T) -> Result<Vec<u8>> {
@@ -184,7 +184,7 @@ pub(super) fn record<T: Entity>(record: &T) -> Result<Record> {
         .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
 }
 
-/// What a case found. The records are those of the suite, and may be shown.
+/// Returns the error of a failed case. The records are those of the suite and may be shown.
 pub(super) fn failed(what: String) -> Error {
     Error::new(ErrorKind::Provider, what)
 }

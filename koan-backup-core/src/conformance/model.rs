@@ -1,4 +1,4 @@
-//! The entities of the suite.
+//! The entities of the conformance suite.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,24 @@ use uuid::Uuid;
 
 use crate::entity::{Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, Shape};
 
-/// A field of every sort.
+/// An entity with a field of every kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Specimen {
     /// The key.
     pub id: i64,
-    /// True or false.
+    /// A boolean.
     pub flag: bool,
-    /// A small number.
+    /// A small integer.
     pub small: i8,
-    /// A large one.
+    /// A large integer.
     pub large: i64,
-    /// One beyond the signed ones.
+    /// An integer that exceeds the signed range.
     pub huge: u64,
     /// A floating-point number.
     pub ratio: f64,
     /// Text.
     pub text: String,
-    /// Text, or none.
+    /// Optional text.
     pub note: Option<String>,
     /// Bytes.
     pub bytes: Vec<u8>,
@@ -34,57 +34,57 @@ pub struct Specimen {
     pub code: Uuid,
     /// An instant.
     pub at: jiff::Timestamp,
-    /// A date and time without offset.
+    /// A date and time without an offset.
     pub local: civil::DateTime,
     /// A date.
     pub day: civil::Date,
     /// A time of day.
     pub hour: civil::Time,
-    /// One of two names.
-    pub sort: Sort,
+    /// An enum with two variants.
+    pub sort: Rarity,
     /// A list.
     pub words: Vec<String>,
     /// A map.
     pub numbers: BTreeMap<String, f64>,
     /// A structure.
-    pub place: Place,
+    pub place: ShelfPosition,
 }
 
-/// One of two names.
+/// An enum with two variants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Sort {
-    /// One.
+pub enum Rarity {
+    /// The first variant.
     Common,
-    /// The other.
+    /// The second variant.
     Rare,
 }
 
 /// A structure within a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct ShelfPosition {
     /// A number.
     pub shelf: u32,
-    /// Text, or none.
+    /// Optional text.
     pub label: Option<String>,
 }
 
-/// A key of two parts.
+/// An entity with a composite key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// The first part of the key.
+    /// The first field of the key.
     pub owner: String,
-    /// The second part.
+    /// The second field of the key.
     pub number: i64,
-    /// What it holds.
+    /// Any text.
     pub content: String,
 }
 
-/// A record of which there can be many.
+/// A small entity of which there can be many records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The key.
     pub id: i64,
-    /// What it holds.
+    /// Any text.
     pub content: String,
 }
 
@@ -94,7 +94,7 @@ impl Line {
     }
 }
 
-/// Values at the edges of what each sort can hold and every database of ours does.
+/// Returns records with values at the limits that all built-in databases support.
 pub(super) fn specimens() -> Vec<Specimen> {
     let plain = Specimen {
         id: 1,
@@ -111,10 +111,10 @@ pub(super) fn specimens() -> Vec<Specimen> {
         local: civil::date(1999, 12, 31).at(23, 59, 59, 999_999_000),
         day: civil::date(2024, 2, 29),
         hour: civil::time(0, 0, 0, 0),
-        sort: Sort::Common,
+        sort: Rarity::Common,
         words: Vec::new(),
         numbers: BTreeMap::new(),
-        place: Place { shelf: 0, label: None },
+        place: ShelfPosition { shelf: 0, label: None },
     };
     let edges = Specimen {
         id: i64::MAX,
@@ -131,10 +131,10 @@ pub(super) fn specimens() -> Vec<Specimen> {
         local: civil::date(1, 1, 1).at(0, 0, 0, 1_000),
         day: civil::date(1, 1, 1),
         hour: civil::time(23, 59, 59, 999_999_000),
-        sort: Sort::Rare,
+        sort: Rarity::Rare,
         words: vec!["[]".to_owned(), String::new(), "ü,\"".to_owned()],
         numbers: BTreeMap::from([("a".to_owned(), -1.5e300), (String::new(), 0.0)]),
-        place: Place { shelf: u32::MAX, label: Some("x".to_owned()) },
+        place: ShelfPosition { shelf: u32::MAX, label: Some("x".to_owned()) },
     };
     let negative =
         Specimen { id: -7, ratio: -2.5, note: Some(String::new()), huge: 1 << 53, ..plain.clone() };
@@ -148,7 +148,8 @@ where
     FieldDeclaration::new::<T>(name, rust_type)
 }
 
-/// As the derive would write it, without the registration: the entities of the suite are in no inventory.
+/// Implements `Entity` as the derive does, but without a registration: the entities of the suite are in no
+/// inventory.
 macro_rules! entity {
     ($ty:ident, $table:literal, $key:ty, |$record:ident| $of:expr, [$($field:expr),+ $(,)?]) => {
         const _: () = {
@@ -200,10 +201,10 @@ entity!(
         field::<civil::DateTime>("local", "civil::DateTime"),
         field::<civil::Date>("day", "civil::Date"),
         field::<civil::Time>("hour", "civil::Time"),
-        field::<Sort>("sort", "Sort"),
+        field::<Rarity>("sort", "Rarity"),
         field::<Vec<String>>("words", "Vec<String>"),
         field::<BTreeMap<String, f64>>("numbers", "BTreeMap<String, f64>"),
-        field::<Place>("place", "Place"),
+        field::<ShelfPosition>("place", "ShelfPosition"),
     ]
 );
 entity!(

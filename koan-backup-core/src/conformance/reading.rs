@@ -1,4 +1,4 @@
-//! What must hold of reading.
+//! The cases about reading.
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -15,27 +15,31 @@ use crate::id::SetName;
 use crate::provider::{ConflictMode, ReadRequest};
 use crate::value::Value;
 
-/// More records than any provider hands over at once.
+/// More records than any provider sends at once.
 const MANY: i64 = 100_000;
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("every value comes back as it was", |database| values(database).boxed()),
+    Case::new("every value round-trips", |database| values(database).boxed()),
     Case::new("text that a database cannot hold is refused by name", |database| hard_text(database).boxed()),
     Case::new("keys of two parts tell records apart", |database| composite_keys(database).boxed()),
-    Case::new("an entity without records is read as that", |database| no_records(database).boxed()),
-    Case::new("batches are told and end with the number of records", |database| batches(database).boxed()),
+    Case::new("an entity without records has none and one set", |database| no_records(database).boxed()),
+    Case::new("batches are reported and end with the number of records", |database| {
+        batches(database).boxed()
+    }),
     Case::new("one record is found by its key", |database| by_key(database).boxed()),
     Case::new("100 000 records are all read", |database| many(database).boxed()),
     Case::new("records are read in the order of their keys", |database| ordered(database).boxed())
         .needing(|capabilities| capabilities.ordered_reads),
-    Case::new("what is written later is not in a snapshot", |database| unchanging(database).boxed())
+    Case::new("a later write is not visible in a snapshot", |database| unchanging(database).boxed())
         .needing(|capabilities| capabilities.snapshot_reads),
-    Case::new("what is not read at one moment is not called so", |database| honest(database).boxed())
-        .needing(|capabilities| !capabilities.snapshot_reads),
-    Case::new("as many entities as it says can be read at once", |database| at_once(database).boxed()),
+    Case::new("no snapshot consistency is claimed without snapshot reads", |database| {
+        honest(database).boxed()
+    })
+    .needing(|capabilities| !capabilities.snapshot_reads),
+    Case::new("the claimed number of entities can be read at once", |database| at_once(database).boxed()),
     Case::new("a cancelled read is an error, and the next one works", |database| cancelled(database).boxed()),
-    Case::new("a read that nobody takes from ends with an error", |database| abandoned(database).boxed()),
-    Case::new("a read that is dropped leaves nothing locked", |database| dropped(database).boxed()),
+    Case::new("a read whose receiver is dropped ends with an error", |database| abandoned(database).boxed()),
+    Case::new("a dropped read leaves nothing locked", |database| dropped(database).boxed()),
     Case::new("each entity is described, in order and without a problem", |database| {
         described(database).boxed()
     }),
@@ -45,7 +49,7 @@ fn root() -> SetName {
     SetName::root()
 }
 
-/// Records in the order of their keys.
+/// Returns records in the order of their keys.
 fn lines(count: i64) -> Vec<Line> {
     (0..count).map(|id| Line::new(id, &format!("line {id}"))).collect()
 }
@@ -64,11 +68,11 @@ async fn hard_text(database: &Database) -> Result<()> {
             Ok(_) => {
                 let found = database.read::<Line>(&root()).await?;
                 let wanted = line(&hard[0])?;
-                ensure(found.lines.contains(&wanted), || format!("record {id} came back changed"))?;
+                ensure(found.lines.contains(&wanted), || format!("record {id} was read with other values"))?;
             }
             Err(error) => {
-                let told = error.chain();
-                ensure(told.contains("Line") && told.contains(&format!("id={id}")), || told.clone())?;
+                let text = error.chain();
+                ensure(text.contains("Line") && text.contains(&format!("id={id}")), || text.clone())?;
             }
         }
     }
@@ -78,7 +82,7 @@ async fn hard_text(database: &Database) -> Result<()> {
 async fn composite_keys(database: &Database) -> Result<()> {
     let pair =
         |owner: &str, number| Pair { owner: owner.to_owned(), number, content: format!("{owner}{number}") };
-    // Such that joining the parts would make them equal.
+    // Keys that would be equal if their fields were joined.
     let pairs = [pair("a", 11), pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)];
     database.write(&root(), &pairs, &options()).await?;
     database.holds(&root(), &pairs).await?;
@@ -100,9 +104,11 @@ async fn no_records(database: &Database) -> Result<()> {
 async fn batches(database: &Database) -> Result<()> {
     database.write(&root(), &lines(7), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
-    for (size, told) in [(3, vec![3, 6, 7]), (7, vec![7]), (1_000, vec![7])] {
+    for (size, expected) in [(3, vec![3, 6, 7]), (7, vec![7]), (1_000, vec![7])] {
         let found = read::<Line>(snapshot.as_ref(), &root(), size).await?;
-        ensure(found.batches == told, || format!("batches of {size} were told as {:?}", found.batches))?;
+        ensure(found.batches == expected, || {
+            format!("batches of {size} were reported as {:?}", found.batches)
+        })?;
         same(&found, &lines(7))?;
     }
     Ok(())
@@ -150,24 +156,28 @@ async fn ordered(database: &Database) -> Result<()> {
 async fn unchanging(database: &Database) -> Result<()> {
     database.write(&root(), &lines(5), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
-    ensure(snapshot.consistency() == Consistency::Snapshot, || "it says that it is none".to_owned())?;
-    // One read before, so that a view that begins with its first read has begun.
+    ensure(snapshot.consistency() == Consistency::Snapshot, || {
+        "its consistency is not `Snapshot`, although snapshot reads are claimed".to_owned()
+    })?;
+    // Read once in advance, for a snapshot that is taken by its first read.
     same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
     database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
-    // On every connection it may have.
+    // On every connection that the snapshot may use.
     let root = root();
     let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 10));
     for found in futures::future::try_join_all(reads).await? {
         same(&found, &lines(5))?;
     }
-    // An entity that is read for the first time, later than the other.
+    // An entity that is read for the first time, later than the other one.
     database.write(&root, &specimens(), &options()).await?;
     same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
 }
 
 async fn honest(database: &Database) -> Result<()> {
     let consistency = database.provider.snapshot().await?.consistency();
-    ensure(consistency != Consistency::Snapshot, || "it says that it is one".to_owned())
+    ensure(consistency != Consistency::Snapshot, || {
+        "its consistency is `Snapshot`, although snapshot reads are not claimed".to_owned()
+    })
 }
 
 async fn at_once(database: &Database) -> Result<()> {
@@ -186,7 +196,7 @@ async fn cancelled(database: &Database) -> Result<()> {
     let snapshot = database.provider.snapshot().await?;
     let token = CancellationToken::new();
     let (cancel, all) = (token.clone(), ReadRequest::all(EntityCodec::new(Line::descriptor()), root()));
-    // In the second batch.
+    // Cancels in the second batch.
     let on_batch = move |records| {
         if records == 20 {
             cancel.cancel()
@@ -208,7 +218,7 @@ async fn abandoned(database: &Database) -> Result<()> {
     let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
     drop(chunks);
     let ended = snapshot.read(all, sink).await;
-    ensure(ended.is_err(), || "records that nobody took were read with success".to_owned())?;
+    ensure(ended.is_err(), || "a read without a receiver ended without an error".to_owned())?;
     drop(snapshot);
     database.holds(&root(), &lines(3_000)).await
 }
@@ -217,16 +227,17 @@ async fn dropped(database: &Database) -> Result<()> {
     database.write(&root(), &lines(20_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
-    // Nobody takes anything, so that it waits in the middle. It is dropped once it has read its first batch.
-    let begun = CancellationToken::new();
-    let told = begun.clone();
-    let on_batch = move |_| told.cancel();
+    // Nothing is received, so that the read waits before its end. It is dropped once it has read its first
+    // batch.
+    let started = CancellationToken::new();
+    let on_first_batch = started.clone();
+    let on_batch = move |_| on_first_batch.cancel();
     let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), on_batch);
     tokio::select! {
         _ = snapshot.read(all, sink) => {
-            return Err(failed("a read that nobody took from ended".to_owned()));
+                        return Err(failed("a read from which nothing was received ended".to_owned()));
         }
-        () = begun.cancelled() => {}
+                () = started.cancelled() => {}
     }
     drop(chunks);
     same::<Pair>(&read::<Pair>(snapshot.as_ref(), &root(), 10).await?, &[])?;
@@ -238,7 +249,7 @@ async fn dropped(database: &Database) -> Result<()> {
 async fn described(database: &Database) -> Result<()> {
     let entities = super::entities();
     let description = database.provider.describe(&entities).await?;
-    ensure(!description.version.is_empty(), || "it does not tell its version".to_owned())?;
+    ensure(!description.version.is_empty(), || "it does not report its version".to_owned())?;
     let names: Vec<_> = description.entities.iter().map(|coverage| coverage.entity.as_str()).collect();
     let wanted: Vec<_> = entities.iter().map(EntityCodec::name).collect();
     ensure(names == wanted, || format!("{names:?} are described"))?;

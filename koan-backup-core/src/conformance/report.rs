@@ -1,4 +1,4 @@
-//! How a provider did.
+//! The report of the conformance suite.
 
 use std::fmt;
 
@@ -7,41 +7,41 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Capabilities;
 
-/// How a provider did in every case.
+/// The results of a provider in all cases.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "a provider that does not conform loses data"]
 #[non_exhaustive]
 pub struct Conformance {
-    /// What sort of database it is.
+    /// The kind of database.
     pub kind: String,
-    /// What it claims.
+    /// The capabilities that the provider claims.
     pub capabilities: Capabilities,
-    /// Every case, in the order of the suite.
+    /// The results, in the order of the suite.
     pub cases: Vec<CaseResult>,
 }
 
-/// How a provider did in one case.
+/// The result of a provider in one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CaseResult {
-    /// What holds if it passes.
+    /// The name of the case, which states what holds if the case passes.
     pub name: &'static str,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// The outcome.
+    pub outcome: CaseOutcome,
 }
 
-/// How a case ended.
+/// The outcome of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum Outcome {
-    /// It holds.
+pub enum CaseOutcome {
+    /// The statement of the case holds.
     Passed,
-    /// It is about something that the provider does not claim.
+    /// The case is about a capability that the provider does not claim.
     NotClaimed,
-    /// It does not hold, and why.
+    /// The statement of the case does not hold, for this reason.
     Failed(String),
 }
 
@@ -50,22 +50,22 @@ impl Conformance {
         Self { kind: kind.to_owned(), capabilities, cases: Vec::new() }
     }
 
-    /// How many cases passed.
+    /// Returns how many cases passed.
     pub fn passed(&self) -> usize {
-        self.cases.iter().filter(|case| case.outcome == Outcome::Passed).count()
+        self.cases.iter().filter(|case| case.outcome == CaseOutcome::Passed).count()
     }
 
-    /// The report, if no case failed.
+    /// Returns the report if no case failed.
     ///
     /// # Errors
-    /// Cases failed: the error names each and why.
+    /// Cases failed. The error lists each of them with the reason.
     pub fn require_passed(self) -> Result<Self> {
         let failed: Vec<_> = self
             .cases
             .iter()
             .filter_map(|case| match &case.outcome {
-                Outcome::Failed(why) => Some(format!("{}: {why}", case.name)),
-                Outcome::Passed | Outcome::NotClaimed => None,
+                CaseOutcome::Failed(why) => Some(format!("{}: {why}", case.name)),
+                CaseOutcome::Passed | CaseOutcome::NotClaimed => None,
             })
             .collect();
         if failed.is_empty() {
@@ -76,14 +76,14 @@ impl Conformance {
     }
 }
 
-/// One line a case.
+/// Formats one line for each case.
 impl fmt::Display for Conformance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for case in &self.cases {
             match &case.outcome {
-                Outcome::Passed => writeln!(f, "{}: passed       {}", self.kind, case.name)?,
-                Outcome::NotClaimed => writeln!(f, "{}: not claimed  {}", self.kind, case.name)?,
-                Outcome::Failed(why) => writeln!(f, "{}: FAILED       {}: {why}", self.kind, case.name)?,
+                CaseOutcome::Passed => writeln!(f, "{}: passed       {}", self.kind, case.name)?,
+                CaseOutcome::NotClaimed => writeln!(f, "{}: not claimed  {}", self.kind, case.name)?,
+                CaseOutcome::Failed(why) => writeln!(f, "{}: FAILED       {}: {why}", self.kind, case.name)?,
             }
         }
         Ok(())

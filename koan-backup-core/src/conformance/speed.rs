@@ -1,4 +1,5 @@
-//! What is claimed of speed. One way of writing is compared with another in the same minute: what a machine can do does not count.
+//! Tests of claims about speed. They compare two ways of writing within a short time, so that the speed of
+//! the machine does not matter.
 
 use std::time::Duration;
 
@@ -23,19 +24,21 @@ pub(super) const CASES: &[Case] = &[
         .needing(|capabilities| capabilities.restore_optimisation),
 ];
 
-/// How often each way is tried before there is a verdict, and at most. Of each the shortest time counts, because whatever else runs
-/// can only make it longer.
+/// The minimum and maximum number of rounds before there is a verdict. The shortest time of each way counts,
+/// because other load can only make a time longer.
 const ROUNDS: std::ops::RangeInclusive<usize> = 3..=8;
-/// A record that takes no longer was not waited for: there is no server, and no disk, to spare a way to.
-const NO_WAIT: Duration = Duration::from_micros(50);
-/// Records that are written in one session.
-const AT_ONCE: u32 = 500;
-/// Records that are written in a session each.
-const ONE_BY_ONE: u32 = 10;
-/// Records that are written at each level.
-const INDEXED: i64 = 20_000;
+/// A record that takes no longer than this involves no waiting: there is no server and no disk whose waiting
+/// time could be saved.
+const NO_WAIT_LIMIT: Duration = Duration::from_micros(50);
+/// The number of records that are written in one session.
+const RECORDS_IN_ONE_SESSION: u32 = 500;
+/// The number of records that are written with one session each.
+const SINGLE_RECORD_SESSIONS: u32 = 10;
+/// The number of records that are written at each restore level.
+const RECORDS_PER_LEVEL: i64 = 20_000;
 
-/// Of many records in one session, one takes at most half of what one takes that has a session of its own, or next to nothing.
+/// Checks that a record in a session of many takes at most half of the time of a record with its own session,
+/// or almost no time.
 async fn many(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Line::descriptor()), SetName::root());
     let mut id = 0;
@@ -48,27 +51,31 @@ async fn many(database: &Database) -> Result<()> {
     write(database, &target, made(next(1))?, options()).await?;
     for round in 1..=*ROUNDS.end() {
         let mut took = Duration::ZERO;
-        for record in made(next(ONE_BY_ONE))? {
+        for record in made(next(SINGLE_RECORD_SESSIONS))? {
             took += write(database, &target, vec![record], options()).await?;
         }
-        alone = alone.min(took / ONE_BY_ONE);
-        let took = write(database, &target, made(next(AT_ONCE))?, options()).await?;
-        together = together.min(took / AT_ONCE);
-        if round >= *ROUNDS.start() && (together <= NO_WAIT || together * 2 <= alone) {
+        alone = alone.min(took / SINGLE_RECORD_SESSIONS);
+        let took = write(database, &target, made(next(RECORDS_IN_ONE_SESSION))?, options()).await?;
+        together = together.min(took / RECORDS_IN_ONE_SESSION);
+        if round >= *ROUNDS.start() && (together <= NO_WAIT_LIMIT || together * 2 <= alone) {
             return Ok(());
         }
     }
-    Err(failed(format!("a record of {AT_ONCE} took {together:?}, and one in a session of its own {alone:?}")))
+    Err(failed(format!(
+        "a record of {RECORDS_IN_ONE_SESSION} took {together:?}, and one in a session of its own {alone:?}"
+    )))
 }
 
-/// At level `fast`, records in no order are written in at most nine tenths of the time that they take at level `safe`.
+/// Checks that unordered records at level `fast` take at most nine tenths of the time that they take at level
+/// `safe`.
 async fn levels(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Pair::descriptor()), SetName::root());
     let records = made(shuffled().map(|pair| target.entity.record(&pair)).collect())?;
     let (mut fast, mut safe) = (Duration::MAX, Duration::MAX);
     for round in 1..=*ROUNDS.end() {
         let mut levels = [RestoreLevel::Fast, RestoreLevel::Safe];
-        // What one leaves to be done later is not always done within the other.
+        // Alternate the order, because work that one level leaves for later may fall into the time of the
+        // other.
         levels.rotate_left(round % 2);
         for level in levels {
             let empty = SessionOptions { replace_existing: true, ..options() };
@@ -83,19 +90,19 @@ async fn levels(database: &Database) -> Result<()> {
         }
     }
     Err(failed(format!(
-        "{INDEXED} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table of Pair must have indexes for a \
+        "{RECORDS_PER_LEVEL} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table of Pair must have indexes for a \
          level to gain anything"
     )))
 }
 
-/// Records whose fields are in no order, so that each index is written to in all places.
+/// Returns records whose fields are in no order, so that each index is written at random positions.
 fn shuffled() -> impl Iterator<Item = Pair> {
-    // A prime that does not divide their number visits each once.
-    let place = |number: i64| number * 7_919 % INDEXED;
-    (0..INDEXED).map(move |number| Pair {
-        owner: format!("owner {:05}", place(number)),
+    // Multiplying by a prime that does not divide the number of records visits each exactly once.
+    let position = |number: i64| number * 7_919 % RECORDS_PER_LEVEL;
+    (0..RECORDS_PER_LEVEL).map(move |number| Pair {
+        owner: format!("owner {:05}", position(number)),
         number,
-        content: format!("content {:05} of a record", place(place(number))),
+        content: format!("content {:05} of a record", position(position(number))),
     })
 }
 
@@ -103,7 +110,7 @@ fn made(records: std::result::Result<Vec<Record>, RecordError>) -> Result<Vec<Re
     records.map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
 }
 
-/// How long one session takes from its beginning to its commit.
+/// Returns the duration of one session, from its start to its commit.
 async fn write(
     database: &Database,
     target: &RestoreTarget,

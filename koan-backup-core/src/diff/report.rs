@@ -1,4 +1,4 @@
-//! What differs.
+//! The result of a comparison of two backups.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,39 +7,39 @@ use serde::Serialize;
 
 use crate::id::{BackupId, SetName};
 
-/// What differs between two backups, in numbers.
+/// The differences between two backups, as counts.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BackupDiff {
-    /// The backup that was compared.
+    /// The earlier backup.
     pub before: BackupId,
-    /// The backup that it was compared with.
+    /// The later backup.
     pub after: BackupId,
-    /// Every entity and set that is in one of them, in the order of the later one.
+    /// Every entity and set of the two backups, in the order of the later one.
     pub entities: Vec<EntityDiff>,
-    /// What should be known besides: that one of them was made by another application.
+    /// Additional remarks, for example that a backup was made by another application.
     pub notes: Vec<String>,
 }
 
-/// What differs in one entity and set.
+/// The differences in one entity and set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityDiff {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
     /// The set.
     pub set: SetName,
-    /// Records that only the later backup has.
+    /// Records that exist only in the later backup.
     pub added: u64,
-    /// Records that only the earlier backup has.
+    /// Records that exist only in the earlier backup.
     pub removed: u64,
-    /// Records of one key that are not the same.
+    /// Records with the same key and different content.
     pub changed: u64,
-    /// Records that are the same.
+    /// Records that are equal in both.
     pub unchanged: u64,
-    /// Why it was not compared, if it was not; the numbers are nought then.
+    /// Why the entity was not compared, if it was not; all counts are 0 in this case.
     pub not_compared: Option<String>,
 }
 
@@ -51,29 +51,29 @@ pub struct Difference {
     pub entity: String,
     /// The set.
     pub set: SetName,
-    /// What became of it.
+    /// How the record differs.
     pub change: Change,
-    /// Its key: `id=7`. This is content, also of entities that are encrypted.
+    /// The key, for example `id=7`. It is shown even if the entity is encrypted, although keys are content.
     pub key: String,
 }
 
-/// What became of a record.
+/// How a record differs between two backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
-    /// It came.
+    /// It exists only in the later backup.
     Added,
-    /// It went.
+    /// It exists only in the earlier backup.
     Removed,
-    /// It is another.
+    /// It has different content.
     Changed,
 }
 
-/// Is given each difference as it is found.
+/// The callback that receives each difference when it is found.
 #[derive(Clone, Default)]
-pub(crate) struct OnDifference(pub(crate) Option<Take>);
+pub(crate) struct OnDifference(pub(crate) Option<DifferenceCallback>);
 
-type Take = Arc<dyn Fn(&Difference) + Send + Sync>;
+type DifferenceCallback = Arc<dyn Fn(&Difference) + Send + Sync>;
 
 impl fmt::Debug for OnDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,7 +82,7 @@ impl fmt::Debug for OnDifference {
 }
 
 impl BackupDiff {
-    /// Whether nothing differs, and everything was compared.
+    /// Returns whether nothing differs and everything was compared.
     pub fn is_empty(&self) -> bool {
         self.entities.iter().all(|entity| {
             entity.added + entity.removed + entity.changed == 0 && entity.not_compared.is_none()

@@ -1,14 +1,15 @@
-//! Compares two backups, part by part, in memory that does not grow with them.
+//! Compares two backups, entity by entity, in bounded memory.
 //!
-//! Records need not be in the order of their keys, and providers order differently. So the records of a part are compared in
-//! shares by a hash of their keys, each small enough for memory; a part that is larger is read once for each share.
+//! Records are not always ordered by key, and providers order differently. So the records of an entity are
+//! divided into shares by a hash of their keys, each small enough for memory; a large entity is read once for
+//! each share.
 
 use std::collections::HashMap;
 
 use tokio_util::sync::CancellationToken;
 
 use super::report::{BackupDiff, Change, Difference, EntityDiff, OnDifference};
-use super::side::{Compared, Side};
+use super::side::{ComparedRecord, Side};
 use crate::archive::EntityManifest;
 use crate::cancellation::until_cancelled;
 use crate::catalog::{BackupRef, latest};
@@ -18,18 +19,18 @@ use crate::error::Result;
 use crate::identity::ApplicationIdentity;
 use crate::selection::Selection;
 
-/// Records of one share at most, on average.
-const RECORDS_A_SHARE: u64 = 1 << 18;
+/// The maximum number of records in a share, on average.
+const MAX_RECORDS_PER_SHARE: u64 = 1 << 18;
 
-/// What is compared.
+/// The options of a comparison.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DiffOptions {
     pub(crate) before_profile: Option<String>,
     pub(crate) after_profile: Option<String>,
-    /// The applications that made them, if those are others.
+    /// The applications that made the backups, if they are others.
     pub(crate) before_application: Option<ApplicationIdentity>,
     pub(crate) after_application: Option<ApplicationIdentity>,
-    /// All if there are none.
+    /// The entities to compare; all if it is empty.
     pub(crate) entities: Vec<String>,
     pub(crate) on_difference: OnDifference,
     pub(crate) cancel: CancellationToken,
@@ -73,27 +74,27 @@ async fn compare(
         let earlier = before.manifest.entity(&part.entity, &part.set);
         let earlier =
             earlier.filter(|earlier| before.parts().any(|part| part.storage_file == earlier.storage_file));
-        let pair = Pair { part, before: (&before, earlier), after: (&after, Some(part)) };
+        let pair = EntityPair { part, before: (&before, earlier), after: (&after, Some(part)) };
         entities.push(pair.compare(environment, &options.on_difference).await?);
     }
     for part in before.parts().filter(is_wanted) {
         if !entities.iter().any(|done: &EntityDiff| done.entity == part.entity && done.set == part.set) {
-            let pair = Pair { part, before: (&before, Some(part)), after: (&after, None) };
+            let pair = EntityPair { part, before: (&before, Some(part)), after: (&after, None) };
             entities.push(pair.compare(environment, &options.on_difference).await?);
         }
     }
     Ok(BackupDiff { before: before.manifest.id, after: after.manifest.id, entities, notes })
 }
 
-/// One entity and set in both.
-struct Pair<'a> {
-    /// That of the later backup, else that of the earlier one.
+/// One entity and set in both backups.
+struct EntityPair<'a> {
+    /// The manifest entry in the later backup, otherwise that in the earlier one.
     part: &'a EntityManifest,
     before: (&'a Side, Option<&'a EntityManifest>),
     after: (&'a Side, Option<&'a EntityManifest>),
 }
 
-impl Pair<'_> {
+impl EntityPair<'_> {
     async fn compare(&self, environment: &Environment, found: &OnDifference) -> Result<EntityDiff> {
         let mut diff = EntityDiff {
             entity: self.part.entity.clone(),
@@ -127,10 +128,10 @@ impl Pair<'_> {
                 Some(format!("no entity is called `{}` in this application", self.part.entity));
             return Ok(diff);
         };
-        // Its own codec, because keys of encrypted entities are hidden in that of errors.
+        // A codec that shows keys, because the one for errors hides the keys of encrypted entities.
         let codec = EntityCodec::new(known.codec.descriptor());
         let records = |part: Option<&EntityManifest>| part.map_or(0, |part| part.item_count);
-        let shares = records(self.before.1).max(records(self.after.1)).div_ceil(RECORDS_A_SHARE).max(1);
+        let shares = records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_SHARE).max(1);
         for share in 0..shares {
             self.compare_share(&codec, (share, shares), &mut diff, found).await?;
         }
@@ -145,28 +146,28 @@ impl Pair<'_> {
         found: &OnDifference,
     ) -> Result<()> {
         let (entity, set) = (diff.entity.clone(), diff.set.clone());
-        let tell = |change: Change, key: String| {
+        let emit = |change: Change, key: String| {
             if let Some(found) = &found.0 {
                 found(&Difference { entity: entity.clone(), set: set.clone(), change, key });
             }
         };
         let mut earlier = HashMap::new();
         if let (side, Some(part)) = self.before {
-            let take = |record: Compared| {
+            let take = |record: ComparedRecord| {
                 earlier.insert(record.identity, (record.content, record.key));
             };
             side.records(part, codec, share, take).await?;
         }
         if let (side, Some(part)) = self.after {
-            let take = |record: Compared| match earlier.remove(&record.identity) {
+            let take = |record: ComparedRecord| match earlier.remove(&record.identity) {
                 None => {
                     diff.added += 1;
-                    tell(Change::Added, record.key);
+                    emit(Change::Added, record.key);
                 }
                 Some((content, _)) if content == record.content => diff.unchanged += 1,
                 Some(_) => {
                     diff.changed += 1;
-                    tell(Change::Changed, record.key);
+                    emit(Change::Changed, record.key);
                 }
             };
             side.records(part, codec, share, take).await?;
@@ -174,7 +175,7 @@ impl Pair<'_> {
         diff.removed += u64::try_from(earlier.len()).unwrap_or(u64::MAX);
         let mut gone: Vec<_> = earlier.into_values().map(|(_, key)| key).collect();
         gone.sort();
-        gone.into_iter().for_each(|key| tell(Change::Removed, key));
+        gone.into_iter().for_each(|key| emit(Change::Removed, key));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! One of the two backups, opened.
+//! One of the two backups of a comparison, opened for reading.
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lines::lines;
 use crate::verify::{self, Documents, read_blocks};
 
-/// Blocks that are opened at once.
+/// The number of blocks that are read concurrently.
 const BLOCKS_AT_ONCE: usize = 4;
 
 /// A backup whose records can be read.
@@ -22,13 +22,13 @@ pub(super) struct Side {
     documents: Documents,
 }
 
-/// A record as it is compared.
-pub(super) struct Compared {
-    /// Which record it is.
+/// A record in the form that is compared.
+pub(super) struct ComparedRecord {
+    /// The hash of the key.
     pub(super) identity: [u8; 16],
-    /// What it holds.
+    /// The hash of the content.
     pub(super) content: [u8; 16],
-    /// Its key, for people.
+    /// The key as text for the report.
     pub(super) key: String,
 }
 
@@ -47,17 +47,17 @@ impl Side {
         Ok(Self { manifest: backup.manifest, reader, documents })
     }
 
-    /// The parts that can be read.
+    /// Returns the entities and sets that can be read.
     pub(super) fn parts(&self) -> impl Iterator<Item = &EntityManifest> {
         self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
     }
 
-    /// Why a part cannot be read, if it cannot.
+    /// Returns why the records of an entity cannot be read, or `None` if they can.
     pub(super) fn locked(&self, part: &EntityManifest) -> Option<String> {
         self.documents.require_opened(part).err().map(|error| error.to_string())
     }
 
-    /// Whether this part and another surely hold the same records.
+    /// Returns whether the record-set hashes prove that two entities hold the same records.
     pub(super) fn equals(&self, part: &EntityManifest, other: &Self, others: &EntityManifest) -> bool {
         let hash = |side: &Self, part: &EntityManifest| {
             let file = part.storage_file.as_deref()?;
@@ -67,13 +67,13 @@ impl Side {
             && hash(self, part).is_some_and(|hash_here| Some(hash_here) == hash(other, others))
     }
 
-    /// Reads the records of a part whose identities fall into one share of `shares`, and checks its hash.
+    /// Reads the records of an entity that belong to one share of `shares`, and checks the content hash.
     pub(super) async fn records(
         &self,
         part: &EntityManifest,
         codec: &EntityCodec,
         share: (u64, u64),
-        mut take: impl FnMut(Compared),
+        mut take: impl FnMut(ComparedRecord),
     ) -> Result<()> {
         let Some(file) = part.storage_file.as_deref() else { return Ok(()) };
         self.reader.check_blocks(file, &self.documents.blocks)?;
@@ -91,20 +91,20 @@ impl Side {
         }
         let (expected, _) = self.documents.hashes(part, file);
         if expected != Some(&crate::digest::finish(hasher)) {
-            return Err(self.reader.broken(file, "its content has another hash than the manifest says"));
+            return Err(self.reader.broken(file, "its content does not have the hash in the manifest"));
         }
         Ok(())
     }
 }
 
-type Opened = Result<(Bytes, Vec<Compared>)>;
+type ComparedBlock = Result<(Bytes, Vec<ComparedRecord>)>;
 
 fn compared(
     codec: &EntityCodec,
     index: usize,
     bytes: std::result::Result<Bytes, BlockFault>,
     (share, shares): (u64, u64),
-) -> Opened {
+) -> ComparedBlock {
     let name = codec.name();
     let bytes = bytes
         .map_err(|fault| Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {fault}")))?;
@@ -116,13 +116,13 @@ fn compared(
         })?;
         let identity = hash(&record.key(codec.schema()));
         if u64::from_be_bytes(first(identity)) % shares == share {
-            records.push(Compared { identity, content: hash(&record), key: codec.record_key(&record) });
+            records.push(ComparedRecord { identity, content: hash(&record), key: codec.record_key(&record) });
         }
     }
     Ok((bytes, records))
 }
 
-/// Of what a record holds as the type of today reads it.
+/// Hashes a value as the current type reads it.
 fn hash(of: &impl std::fmt::Debug) -> [u8; 16] {
     first(Sha256::digest(format!("{of:?}")).into())
 }

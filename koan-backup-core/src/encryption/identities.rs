@@ -1,4 +1,4 @@
-//! What opens sealed content.
+//! The private keys and passphrases that decrypt content.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,28 +11,29 @@ use zeroize::Zeroizing;
 use super::{PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Private keys and passphrases. They are wiped from memory when they are dropped.
+/// A set of private keys and passphrases. They are wiped from memory when they are dropped.
 #[derive(Default)]
 pub struct Identities {
-    all: Vec<Identity>,
-    /// Keys of files that were found, by header: a passphrase takes a second for each.
+    all: Vec<IdentifiedKey>,
+    /// The keys of files that were found, by file header, because a passphrase takes about a second for each
+    /// file.
     found: Mutex<BTreeMap<Vec<u8>, FileKey>>,
 }
 
-/// The key of one sealed file.
+/// The key of one encrypted file.
 pub(super) type FileKey = Zeroizing<[u8; 16]>;
 
-struct Identity {
+struct IdentifiedKey {
     id: String,
     key: Box<dyn age::Identity + Send + Sync>,
 }
 
 impl Identities {
-    /// The private keys in a text: the lines of an identity file of age, or one private key of OpenSSH without a
+    /// Parses private keys: the lines of an age identity file, or one OpenSSH private key without a
     /// passphrase.
     ///
     /// # Errors
-    /// There is none in it. The text is never quoted.
+    /// The text holds no private key, or a line that is not one. The error does not quote the text.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.starts_with("-----BEGIN") {
@@ -44,9 +45,9 @@ impl Identities {
                 continue;
             }
             let key: x25519::Identity = line.parse().map_err(|_| {
-                refused(format!("line {} is no private key of age (`AGE-SECRET-KEY-1…`)", index + 1))
+                refused(format!("line {} is not an age private key (`AGE-SECRET-KEY-1…`)", index + 1))
             })?;
-            identities.push(Identity { id: key_id(&key.to_public().to_string()), key: Box::new(key) });
+            identities.push(IdentifiedKey { id: key_id(&key.to_public().to_string()), key: Box::new(key) });
         }
         if identities.is_empty() {
             return Err(refused("there is no private key".to_owned()));
@@ -57,62 +58,62 @@ impl Identities {
     fn ssh(text: &str) -> Result<Self> {
         let unusable = |what: &str| refused(format!("the private SSH key {what}"));
         let key = ssh::Identity::from_buffer(text.as_bytes(), None)
-            .map_err(|_| unusable("cannot be read; is it one of OpenSSH?"))?;
+            .map_err(|_| unusable("cannot be read; is it in the format of OpenSSH?"))?;
         match key {
             ssh::Identity::Unencrypted(_) => {}
             ssh::Identity::Encrypted(_) => {
                 return Err(unusable(
-                    "has a passphrase, and nobody can be asked for it here; use a key of age, or a copy without one",
+                    "has a passphrase, which cannot be asked for here; use an age key, or a copy without a passphrase",
                 ));
             }
-            ssh::Identity::Unsupported(_) => return Err(unusable("is of a type that age does not take")),
+            ssh::Identity::Unsupported(_) => return Err(unusable("is of a type that age does not support")),
         }
         let public = ssh::Recipient::try_from(key.clone()).map_err(|_| unusable("has no public half"))?;
-        Ok(Self::of(vec![Identity { id: key_id(&public.to_string()), key: Box::new(key) }]))
+        Ok(Self::of(vec![IdentifiedKey { id: key_id(&public.to_string()), key: Box::new(key) }]))
     }
 
-    /// A passphrase.
+    /// Returns a passphrase as an identity.
     ///
     /// # Errors
-    /// It is empty.
+    /// The passphrase is empty.
     pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
         let passphrase = SecretString::from(passphrase.into());
         if passphrase.expose_secret().is_empty() {
             return Err(refused("the passphrase is empty".to_owned()));
         }
         let mut key = scrypt::Identity::new(passphrase);
-        // A forged header must not ask for gigabytes.
+        // A forged header must not demand gigabytes of memory.
         key.set_max_work_factor(PASSPHRASE_WORK);
         let key = Box::new(key);
-        Ok(Self::of(vec![Identity { id: PASSPHRASE_ID.to_owned(), key }]))
+        Ok(Self::of(vec![IdentifiedKey { id: PASSPHRASE_ID.to_owned(), key }]))
     }
 
-    fn of(all: Vec<Identity>) -> Self {
+    fn of(all: Vec<IdentifiedKey>) -> Self {
         Self { all, found: Mutex::default() }
     }
 
-    /// The key of the file with this header, if it was found before.
+    /// Returns the key of the file with this header, if it was found before.
     pub(super) fn known(&self, header: &[u8]) -> Option<FileKey> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(header).cloned()
     }
 
-    /// Keeps the key of the file with this header.
+    /// Remembers the key of the file with this header.
     pub(super) fn remember(&self, header: &[u8], key: FileKey) {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(header.to_vec(), key);
     }
 
-    /// These and others.
+    /// Returns these identities together with `others`.
     pub fn and(mut self, others: Self) -> Self {
         self.all.extend(others.all);
         self
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no identity.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// What stands for each key in manifests and errors.
+    /// Returns the id of each key, as it is used in manifests and errors.
     pub fn key_ids(&self) -> Vec<String> {
         self.all.iter().map(|identity| identity.id.clone()).collect()
     }

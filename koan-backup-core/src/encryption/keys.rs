@@ -1,4 +1,4 @@
-//! Where private keys come from.
+//! The sources of private keys.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,87 +13,88 @@ use zeroize::Zeroizing;
 use super::identities::Identities;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Gives private keys when they are needed: for a vault or a key service, implement this.
+/// Provides private keys when they are needed. Implement it for a vault or a key service.
 #[async_trait]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// What it is, for errors: `file koan.key`. Never a key.
+    /// Describes the source in errors, for example `file koan.key`. It must never contain a key.
     fn describe(&self) -> String;
 
-    /// The keys. Asked once for each restore, verification or change of recipients of an encrypted backup, never for a
-    /// backup.
+    /// Returns the keys. It is called once for each restore, verification or change of recipients of an
+    /// encrypted backup, and never for a backup.
     ///
     /// # Errors
-    /// They cannot be had; the error must not quote them.
+    /// The keys are not available. The error must not quote them.
     async fn identities(&self) -> Result<Identities>;
 }
 
-/// Private keys in a file, in a variable, from a command, or at hand.
+/// Private keys in a file, in an environment variable, printed by a command, or given as text.
 ///
-/// A text is the lines of an identity file of age (`AGE-SECRET-KEY-1…`), or one private key of OpenSSH; or a passphrase, with
-/// [`as_passphrase`](Self::as_passphrase).
+/// The text is the lines of an age identity file (`AGE-SECRET-KEY-1…`) or one OpenSSH private key; with
+/// [`as_passphrase`](Self::as_passphrase) it is a passphrase.
 pub struct Keys {
-    origin: Origin,
-    content: Content,
+    origin: KeyOrigin,
+    content: KeyContent,
 }
 
-enum Origin {
+enum KeyOrigin {
     File(PathBuf),
     Variable(String),
     Command { program: String, arguments: Vec<String> },
     Text(SecretString),
 }
 
-/// What the text is.
+/// What the text contains.
 #[derive(Clone, Copy, Debug)]
-enum Content {
+enum KeyContent {
     Identities,
     Passphrase,
 }
 
-/// The most bytes that a command may print.
-const MAX_PRINTED: usize = 64 << 10;
-/// The longest that a command may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The maximum number of bytes that a command may print.
+const MAX_OUTPUT_BYTES: usize = 64 << 10;
+/// The maximum time that a command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Keys {
-    /// The keys in a file.
+    /// Reads the keys from a file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self::of(Origin::File(path.into()))
+        Self::of(KeyOrigin::File(path.into()))
     }
 
-    /// The keys in a variable of the environment.
+    /// Reads the keys from an environment variable.
     pub fn variable(name: impl Into<String>) -> Self {
-        Self::of(Origin::Variable(name.into()))
+        Self::of(KeyOrigin::Variable(name.into()))
     }
 
-    /// The keys that a command prints, such as `vault kv get -field=key secret/koan`. It gets no input and a minute.
+    /// Reads the keys from the output of a command, such as `vault kv get -field=key secret/koan`. The
+    /// command gets no input and must end within a minute.
     pub fn command<S: Into<String>>(
         program: impl Into<String>,
         arguments: impl IntoIterator<Item = S>,
     ) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self::of(Origin::Command { program: program.into(), arguments })
+        Self::of(KeyOrigin::Command { program: program.into(), arguments })
     }
 
-    /// Keys at hand.
+    /// Uses keys that are given as text.
     pub fn text(keys: impl Into<String>) -> Self {
-        Self::of(Origin::Text(SecretString::from(keys.into())))
+        Self::of(KeyOrigin::Text(SecretString::from(keys.into())))
     }
 
-    /// What is there is a passphrase. A line feed at its end does not belong to it.
+    /// Treats the text as a passphrase. A line feed at its end is not part of it.
     pub fn as_passphrase(mut self) -> Self {
-        self.content = Content::Passphrase;
+        self.content = KeyContent::Passphrase;
         self
     }
 
-    fn of(origin: Origin) -> Self {
-        Self { origin, content: Content::Identities }
+    fn of(origin: KeyOrigin) -> Self {
+        Self { origin, content: KeyContent::Identities }
     }
 
     async fn read(&self) -> Result<SecretString> {
         match &self.origin {
-            Origin::Text(text) => Ok(text.clone()),
-            Origin::File(path) => {
+            KeyOrigin::Text(text) => Ok(text.clone()),
+            KeyOrigin::File(path) => {
                 let path = path.clone();
                 let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
                 let bytes = read.map_err(|source| {
@@ -104,13 +105,13 @@ impl Keys {
                 })?;
                 text(&bytes)
             }
-            // `NotUnicode` would quote the value.
-            Origin::Variable(name) => match std::env::var(name) {
+            // The error `NotUnicode` would quote the value.
+            KeyOrigin::Variable(name) => match std::env::var(name) {
                 Ok(value) => text(Zeroizing::new(value).as_bytes()),
                 Err(std::env::VarError::NotPresent) => Err(refused("the variable is not set")),
                 Err(std::env::VarError::NotUnicode(_)) => Err(refused("the variable is not text")),
             },
-            Origin::Command { program, arguments } => output(program, arguments).await,
+            KeyOrigin::Command { program, arguments } => output(program, arguments).await,
         }
     }
 }
@@ -119,11 +120,11 @@ impl Keys {
 impl KeySource for Keys {
     fn describe(&self) -> String {
         match &self.origin {
-            Origin::File(path) => format!("file `{}`", path.display()),
-            Origin::Variable(name) => format!("variable `{name}`"),
-            // Arguments may name secrets.
-            Origin::Command { program, .. } => format!("command `{program}`"),
-            Origin::Text(_) => "keys given in the program".to_owned(),
+            KeyOrigin::File(path) => format!("file `{}`", path.display()),
+            KeyOrigin::Variable(name) => format!("variable `{name}`"),
+            // Arguments may contain secrets.
+            KeyOrigin::Command { program, .. } => format!("command `{program}`"),
+            KeyOrigin::Text(_) => "keys given in the program".to_owned(),
         }
     }
 
@@ -132,8 +133,8 @@ impl KeySource for Keys {
         let text = self.read().await.map_err(named)?;
         let text = text.expose_secret();
         match self.content {
-            Content::Identities => Identities::parse(text),
-            Content::Passphrase => {
+            KeyContent::Identities => Identities::parse(text),
+            KeyContent::Passphrase => {
                 let line = text.strip_suffix('\n').unwrap_or(text);
                 Identities::passphrase(line.strip_suffix('\r').unwrap_or(line))
             }
@@ -142,36 +143,37 @@ impl KeySource for Keys {
     }
 }
 
-/// What a command prints. It is killed when nobody waits for it any longer.
+/// Returns the output of a command. The command is killed when this future is dropped.
 async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command.stdout(Stdio::piped());
     let failed = |what| move |source| Error::with_source(ErrorKind::Encryption, what, source);
     let mut child = command.spawn().map_err(failed("it did not start"))?;
-    // Room for all of it, so that no copy stays behind where the buffer was before it grew.
-    let mut printed = Zeroizing::new(Vec::with_capacity(MAX_PRINTED + 1));
+    // Enough capacity for all of it: growing the buffer would leave a copy of the key in freed memory.
+    let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
     let ended = async {
         if let Some(output) = child.stdout.take() {
-            let limit = u64::try_from(MAX_PRINTED + 1).unwrap_or(u64::MAX);
-            output.take(limit).read_to_end(&mut printed).await.map_err(failed("it was not heard"))?;
+            let limit = u64::try_from(MAX_OUTPUT_BYTES + 1).unwrap_or(u64::MAX);
+            output.take(limit).read_to_end(&mut printed).await.map_err(failed("its output was not read"))?;
         }
-        if printed.len() > MAX_PRINTED {
-            return Err(refused("it prints more than any key"));
+        if printed.len() > MAX_OUTPUT_BYTES {
+            return Err(refused("it prints more than a key can have"));
         }
         child.wait().await.map_err(failed("it was lost"))
     };
-    let status = tokio::time::timeout(PATIENCE, ended)
+    let status = tokio::time::timeout(COMMAND_TIMEOUT, ended)
         .await
-        .map_err(|_| refused("it did not end within a minute; does it wait for somebody?"))??;
-    // What it wrote to its standard error may hold anything, so only how it ended is told.
+        .map_err(|_| refused("it did not end within a minute; does it wait for input?"))??;
+    // Its standard error may contain anything, so only the exit status is reported.
     if !status.success() {
         return Err(Error::new(ErrorKind::Encryption, format!("it failed: {status}")));
     }
     text(&printed)
 }
 
-/// The text of a key, in UTF-8 or UTF-16, with or without a byte order mark: editors and shells of Windows write each of these.
+/// Decodes the text of a key from UTF-8 or UTF-16, with or without a byte order mark, because editors and
+/// shells on Windows write each of these.
 pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks::<2>();
@@ -183,7 +185,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
         [0xef, 0xbb, 0xbf, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        // No key holds a NUL, so this is UTF-16 without a mark.
+        // No key contains a NUL, so this is UTF-16 without a byte order mark.
         [first, 0, ..] if *first != 0 => wide(bytes, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => wide(bytes, u16::from_be_bytes),
         _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_in_every_encoding_that_editors_write() {
+    fn a_key_is_read_in_each_encoding_that_editors_write() {
         let key = "# a note\nAGE-SECRET-KEY-1ABC\n";
         let wide = |mark: &[u8], unit: fn(u16) -> [u8; 2]| {
             [mark.to_vec(), key.encode_utf16().flat_map(unit).collect()].concat()

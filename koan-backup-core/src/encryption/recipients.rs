@@ -1,4 +1,4 @@
-//! For whom records are sealed.
+//! The recipients that records are encrypted for.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,11 +12,11 @@ use age::{Encryptor, scrypt, ssh, x25519};
 use super::{HEADER_BYTES, PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Who can read what is encrypted: the holders of these keys, each of them alone, or whoever knows a passphrase.
+/// Who can decrypt a backup: the holder of any one of these keys, or whoever knows the passphrase.
 #[derive(Clone)]
-pub struct Recipients(Arc<Sort>);
+pub struct Recipients(Arc<RecipientSet>);
 
-enum Sort {
+enum RecipientSet {
     Keys(Vec<PublicKey>),
     Passphrase(SecretString),
 }
@@ -32,10 +32,12 @@ enum Recipient {
 }
 
 impl Recipients {
-    /// Public keys: `age1…` as `age-keygen` prints them, or SSH keys of the types `ssh-ed25519` and `ssh-rsa`.
+    /// Parses public keys: `age1…` as `age-keygen` prints them, or SSH keys of the types `ssh-ed25519` and
+    /// `ssh-rsa`.
     ///
     /// # Errors
-    /// There is none, or one is not a public key. What was given is not quoted: it may be a private key.
+    /// There is no key, or one is not a public key. The error does not quote the input, which may be a
+    /// private key.
     pub fn keys<S: AsRef<str>>(keys: impl IntoIterator<Item = S>) -> Result<Self> {
         let mut parsed: Vec<PublicKey> = Vec::new();
         for (index, key) in keys.into_iter().enumerate() {
@@ -48,13 +50,13 @@ impl Recipients {
         if parsed.is_empty() {
             return Err(refused("there is no recipient: name at least one public key".to_owned()));
         }
-        Ok(Self(Arc::new(Sort::Keys(parsed))))
+        Ok(Self(Arc::new(RecipientSet::Keys(parsed))))
     }
 
-    /// The public keys in a file, one a line; blank lines and lines that begin with `#` are passed over.
+    /// Reads public keys from a file, one per line. Blank lines and lines that start with `#` are skipped.
     ///
     /// # Errors
-    /// The file cannot be read, or holds something else.
+    /// The file cannot be read, or contains something else.
     pub fn file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display();
@@ -72,43 +74,46 @@ impl Recipients {
         Self::keys(lines).map_err(|error| error.context(format!("the recipients in `{shown}`")))
     }
 
-    /// Whoever knows this passphrase. Each encrypted entity takes about a second and 256 MiB to seal and to open, which is
-    /// what keeps a passphrase from being guessed; public keys take neither.
+    /// Encrypts with a passphrase. Each encrypted entity takes about one second and 256 MiB to encrypt and to
+    /// decrypt, which makes it hard to guess the passphrase; public keys need neither.
     ///
     /// # Errors
-    /// It is empty.
+    /// The passphrase is empty.
     pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
         let passphrase = SecretString::from(passphrase.into());
         if passphrase.expose_secret().is_empty() {
             return Err(refused("the passphrase is empty".to_owned()));
         }
-        Ok(Self(Arc::new(Sort::Passphrase(passphrase))))
+        Ok(Self(Arc::new(RecipientSet::Passphrase(passphrase))))
     }
 
-    /// The public keys; none for a passphrase.
+    /// Returns the public keys; empty for a passphrase.
     pub fn public_keys(&self) -> Vec<String> {
         match self.0.as_ref() {
-            Sort::Keys(keys) => keys.iter().map(|key| key.text.clone()).collect(),
-            Sort::Passphrase(_) => Vec::new(),
+            RecipientSet::Keys(keys) => keys.iter().map(|key| key.text.clone()).collect(),
+            RecipientSet::Passphrase(_) => Vec::new(),
         }
     }
 
-    /// What stands for each key in manifests and errors.
+    /// Returns the id of each key, as it is used in manifests and errors.
     pub fn key_ids(&self) -> Vec<String> {
         match self.0.as_ref() {
-            Sort::Keys(keys) => keys.iter().map(|key| key_id(&key.text)).collect(),
-            Sort::Passphrase(_) => vec![PASSPHRASE_ID.to_owned()],
+            RecipientSet::Keys(keys) => keys.iter().map(|key| key_id(&key.text)).collect(),
+            RecipientSet::Passphrase(_) => vec![PASSPHRASE_ID.to_owned()],
         }
     }
 
-    /// A writer that seals what is written to it. It must be finished, or what it wrote does not open.
+    /// Returns a writer that encrypts what is written to it. It must be finished, or its output cannot be
+    /// decrypted.
     pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
         let encryptor = match self.0.as_ref() {
-            Sort::Keys(keys) => Encryptor::with_recipients(keys.iter().map(|key| match &key.recipient {
-                Recipient::X25519(recipient) => recipient as &dyn age::Recipient,
-                Recipient::Ssh(recipient) => recipient,
-            })),
-            Sort::Passphrase(passphrase) => {
+            RecipientSet::Keys(keys) => {
+                Encryptor::with_recipients(keys.iter().map(|key| match &key.recipient {
+                    Recipient::X25519(recipient) => recipient as &dyn age::Recipient,
+                    Recipient::Ssh(recipient) => recipient,
+                }))
+            }
+            RecipientSet::Passphrase(passphrase) => {
                 let mut recipient = scrypt::Recipient::new(passphrase.clone());
                 recipient.set_work_factor(PASSPHRASE_WORK);
                 Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
@@ -120,23 +125,23 @@ impl Recipients {
         encryptor.wrap_output(output).map_err(not_written)
     }
 
-    /// Something small, sealed.
+    /// Encrypts a small content.
     pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
         let mut writer = self.seal_to(Vec::new())?;
         writer.write_all(content).and_then(|()| writer.finish()).map_err(not_written)
     }
 
-    /// Seals something once, so that keys that cannot be used are found before a backup begins.
+    /// Encrypts an empty content, so that unusable keys are found before a backup starts.
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref() {
-            Sort::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
+            RecipientSet::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
                 Ok(length) if length < HEADER_BYTES => Ok(()),
                 _ => Err(refused(format!(
-                    "{} recipients are more than a backup can name; seal for a key that they share",
+                    "{} recipients are more than a backup can name; encrypt for a key that they share",
                     keys.len()
                 ))),
             },
-            Sort::Passphrase(_) => Ok(()),
+            RecipientSet::Passphrase(_) => Ok(()),
         }
     }
 }
@@ -144,23 +149,21 @@ impl Recipients {
 impl PublicKey {
     fn parse(key: &str) -> std::result::Result<Self, &'static str> {
         if key.starts_with("AGE-SECRET-KEY-") || key.contains("PRIVATE KEY") {
-            return Err(
-                "is a private key; give the public key that belongs to it, which `age-keygen -y` prints",
-            );
+            return Err("is a private key; use its public key, which `age-keygen -y` prints");
         }
         if key.starts_with("age1") {
             let recipient: x25519::Recipient = key
                 .parse()
-                .map_err(|_| "begins like a public key of age and is none: is a character missing?")?;
+                .map_err(|_| "starts like an age public key but is not one: is a character missing?")?;
             return Ok(Self { text: recipient.to_string(), recipient: Recipient::X25519(recipient) });
         }
         let recipient: ssh::Recipient = key.parse().map_err(|error| match error {
             ssh::ParseRecipientKeyError::Unsupported(_) => {
-                "is an SSH key of a type that age does not take; use ssh-ed25519 or ssh-rsa"
+                "is an SSH key of a type that age does not support; use ssh-ed25519 or ssh-rsa"
             }
             ssh::ParseRecipientKeyError::RsaModulusTooSmall => "is an RSA key of fewer than 2048 bits",
-            ssh::ParseRecipientKeyError::RsaModulusTooLarge => "is an RSA key larger than age takes",
-            _ => "is no public key; give `age1…`, `ssh-ed25519 …` or `ssh-rsa …`",
+            ssh::ParseRecipientKeyError::RsaModulusTooLarge => "is an RSA key larger than age supports",
+            _ => "is not a public key; use `age1…`, `ssh-ed25519 …` or `ssh-rsa …`",
         })?;
         Ok(Self { text: recipient.to_string(), recipient: Recipient::Ssh(recipient) })
     }

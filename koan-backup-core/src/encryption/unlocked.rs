@@ -1,7 +1,7 @@
-//! A sealed file whose key is known: any part of it can be opened on its own.
+//! An encrypted file whose key is known. Any range of it can be decrypted without the rest.
 //!
-//! The layout is that of <https://age-encryption.org/v1>: a header, a nonce of 16 bytes, then chunks of 64 KiB, each with a tag
-//! of 16 bytes.
+//! The layout is that of <https://age-encryption.org/v1>: a header, a nonce of 16 bytes, then chunks of 64
+//! KiB, each with a tag of 16 bytes.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -16,46 +16,46 @@ use zeroize::Zeroizing;
 use super::identities::{FileKey, Identities};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes in which the header of a sealed file must end: room for some three hundred recipients.
+/// The maximum size of the header of an encrypted file, enough for about three hundred recipients.
 pub(crate) const HEADER_BYTES: u64 = 32 << 10;
-/// Plain bytes of a chunk.
-const CHUNK: u64 = 64 << 10;
-/// Bytes that sealing adds to a chunk.
-const TAG: u64 = 16;
+/// The plain bytes of a chunk.
+const CHUNK_BYTES: u64 = 64 << 10;
+/// The bytes that encryption adds to a chunk.
+const TAG_BYTES: u64 = 16;
 
-/// How a sealed file begins.
+/// The first bytes of an encrypted file.
 const MAGIC: &[u8] = b"age-encryption.org/v1\n";
 
-/// Whether this is the beginning of a sealed file.
+/// Returns whether `start` is the start of an encrypted file.
 pub(crate) fn is_sealed(start: &[u8]) -> bool {
     start.starts_with(MAGIC)
 }
 
-/// A sealed file whose key is known.
+/// An encrypted file whose key is known.
 pub(crate) struct Unlocked {
-    /// Header and nonce.
+    /// The header and the nonce.
     header: Vec<u8>,
     key: FileKey,
-    /// Bytes of the whole file.
+    /// The size of the whole file in bytes.
     length: u64,
 }
 
 impl Unlocked {
-    /// Finds the key of a file of `length` bytes that begins with `start`; none if no identity opens it. Slow for a
-    /// passphrase.
+    /// Finds the key of a file of `length` bytes that starts with `start`. Returns `None` if no identity can
+    /// decrypt it. Slow for a passphrase.
     ///
     /// # Errors
-    /// The header is damaged, or asks for more work than a passphrase may.
+    /// The header is damaged, or demands a higher work factor than is allowed for a passphrase.
     pub(crate) fn find(start: &[u8], length: u64, identities: &Identities) -> Result<Option<Self>> {
-        let taken = Cell::new(0);
-        let counted = Counted { rest: start, taken: &taken };
+        let consumed = Cell::new(0);
+        let counted = CountingReader { rest: start, consumed: &consumed };
         let decryptor = Decryptor::new_buffered(counted).map_err(|error| refused(&error))?;
-        let header = start[..taken.get()].to_vec();
+        let header = start[..consumed.get()].to_vec();
         if let Some(key) = identities.known(&header) {
             return Ok(Some(Self { header, key, length }));
         }
-        let found = Found::new(None);
-        let finder = Finder { identities, found: &found };
+        let found = FoundKey::new(None);
+        let finder = KeyFinder { identities, found: &found };
         match decryptor.decrypt(std::iter::once(&finder as &dyn age::Identity)).map(drop) {
             Ok(()) => {}
             Err(DecryptError::NoMatchingKeys) => return Ok(None),
@@ -66,37 +66,40 @@ impl Unlocked {
         Ok(Some(Self { header, key, length }))
     }
 
-    /// How many bytes are sealed in it; none if the file cannot have that length.
+    /// Returns the size of the decrypted content, or `None` if the file cannot have its size.
     pub(crate) fn plain_length(&self) -> Option<u64> {
         let payload = self.length.checked_sub(self.header_length())?;
-        let chunks = payload.div_ceil(CHUNK + TAG);
-        payload.checked_sub(chunks * TAG).filter(|_| payload >= TAG)
+        let chunks = payload.div_ceil(CHUNK_BYTES + TAG_BYTES);
+        payload.checked_sub(chunks * TAG_BYTES).filter(|_| payload >= TAG_BYTES)
     }
 
-    /// Where the bytes lie that are needed to open a range.
+    /// Returns the range of encrypted bytes that is needed to decrypt a range of the content.
     pub(crate) fn sealed_range(&self, plain: &Range<u64>) -> Range<u64> {
-        let start = first_chunk(plain.start) * (CHUNK + TAG);
-        let end = plain.end.div_ceil(CHUNK) * (CHUNK + TAG);
-        let place = |offset: u64| self.header_length().saturating_add(offset).min(self.length);
-        place(start)..place(end)
+        let start = first_chunk(plain.start) * (CHUNK_BYTES + TAG_BYTES);
+        let end = plain.end.div_ceil(CHUNK_BYTES) * (CHUNK_BYTES + TAG_BYTES);
+        let absolute = |offset: u64| self.header_length().saturating_add(offset).min(self.length);
+        absolute(start)..absolute(end)
     }
 
-    /// Opens a range from the bytes of its [`sealed_range`](Self::sealed_range); none if they were altered.
+    /// Decrypts a range from the bytes of its [`sealed_range`](Self::sealed_range). Returns `None` if they
+    /// were altered.
     pub(crate) fn open(&self, plain: &Range<u64>, sealed: &[u8]) -> Option<Vec<u8>> {
         let length = usize::try_from(plain.end.checked_sub(plain.start)?).ok()?;
         if length == 0 {
             return Some(Vec::new());
         }
-        let part = Part { header: &self.header, at: self.sealed_range(plain).start, sealed, position: 0 };
-        let mut reader = Decryptor::new_buffered(part)
+        let file =
+            FileRange { header: &self.header, at: self.sealed_range(plain).start, sealed, position: 0 };
+        let mut reader = Decryptor::new_buffered(file)
             .ok()?
-            .decrypt(std::iter::once(&Known(&self.key) as &dyn age::Identity))
+            .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
             .ok()?;
-        // To find the beginning of a chunk the reader would look at the end of the file, which is not here.
-        let aside = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK));
-        reader.seek(SeekFrom::Start(plain.start - aside)).ok()?;
-        reader.read_exact(&mut [0; 1][..usize::from(aside == 1)]).ok()?;
-        // As much as comes out, whatever was declared.
+        // To seek to the start of a chunk, the reader would read the end of the file, which is not available.
+        // So it seeks to the byte before and skips that.
+        let skipped = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK_BYTES));
+        reader.seek(SeekFrom::Start(plain.start - skipped)).ok()?;
+        reader.read_exact(&mut [0; 1][..usize::from(skipped == 1)]).ok()?;
+        // Bounded by the encrypted bytes, whatever size was declared.
         let mut opened = Vec::with_capacity(length.min(sealed.len()));
         let limit = u64::try_from(length).ok()?;
         reader.take(limit).read_to_end(&mut opened).ok()?;
@@ -114,51 +117,55 @@ impl fmt::Debug for Unlocked {
     }
 }
 
-/// The first chunk that is needed to open what begins at `plain`.
+/// Returns the first chunk that is needed to decrypt from the offset `plain`.
 fn first_chunk(plain: u64) -> u64 {
-    if plain.is_multiple_of(CHUNK) { (plain / CHUNK).saturating_sub(1) } else { plain / CHUNK }
+    if plain.is_multiple_of(CHUNK_BYTES) {
+        (plain / CHUNK_BYTES).saturating_sub(1)
+    } else {
+        plain / CHUNK_BYTES
+    }
 }
 
-/// Bytes of which is told how many were taken.
-struct Counted<'a> {
+/// A reader that counts the bytes that were read.
+struct CountingReader<'a> {
     rest: &'a [u8],
-    taken: &'a Cell<usize>,
+    consumed: &'a Cell<usize>,
 }
 
-impl Read for Counted<'_> {
+impl Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.rest.read(buffer)?;
-        self.taken.set(self.taken.get() + read);
+        self.consumed.set(self.consumed.get() + read);
         Ok(read)
     }
 }
 
-impl BufRead for Counted<'_> {
+impl BufRead for CountingReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         Ok(self.rest)
     }
 
     fn consume(&mut self, amount: usize) {
         self.rest.consume(amount);
-        self.taken.set(self.taken.get() + amount);
+        self.consumed.set(self.consumed.get() + amount);
     }
 }
 
-type Found = RefCell<Option<FileKey>>;
+type FoundKey = RefCell<Option<FileKey>>;
 
-/// Asks all identities, and keeps the key that one of them finds.
-struct Finder<'a> {
+/// Tries all identities, and keeps the file key that one of them finds.
+struct KeyFinder<'a> {
     identities: &'a Identities,
-    found: &'a Found,
+    found: &'a FoundKey,
 }
 
-impl age::Identity for Finder<'_> {
+impl age::Identity for KeyFinder<'_> {
     fn unwrap_stanza(&self, stanza: &Stanza) -> Option<std::result::Result<AgeKey, DecryptError>> {
         self.unwrap_stanzas(std::slice::from_ref(stanza))
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<std::result::Result<AgeKey, DecryptError>> {
-        // A key that fits in form and does not open must not hide one that opens.
+        // An identity that matches but fails must not hide one that succeeds.
         let mut failed = None;
         for identity in self.identities.all() {
             match identity.unwrap_stanzas(stanzas) {
@@ -174,25 +181,25 @@ impl age::Identity for Finder<'_> {
     }
 }
 
-/// The key of a file, whatever its header says.
-struct Known<'a>(&'a [u8; 16]);
+/// An identity that returns the known key of a file, whatever the header says.
+struct KnownKey<'a>(&'a [u8; 16]);
 
-impl age::Identity for Known<'_> {
+impl age::Identity for KnownKey<'_> {
     fn unwrap_stanza(&self, _: &Stanza) -> Option<std::result::Result<AgeKey, DecryptError>> {
         Some(Ok(AgeKey::new(Box::new(*self.0))))
     }
 }
 
-/// A sealed file of which the header and one piece are there.
-struct Part<'a> {
+/// A part of an encrypted file: its header and one range of its chunks.
+struct FileRange<'a> {
     header: &'a [u8],
     at: u64,
     sealed: &'a [u8],
     position: u64,
 }
 
-impl<'a> Part<'a> {
-    /// What comes next, as far as it is there.
+impl<'a> FileRange<'a> {
+    /// Returns the available bytes at the current position.
     fn rest(&self) -> &'a [u8] {
         let within = |bytes: &'a [u8], start: u64| -> Option<&'a [u8]> {
             let offset = usize::try_from(self.position.checked_sub(start)?).ok()?;
@@ -202,7 +209,7 @@ impl<'a> Part<'a> {
     }
 }
 
-impl Read for Part<'_> {
+impl Read for FileRange<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.rest().read(buffer)?;
         self.consume(read);
@@ -210,8 +217,8 @@ impl Read for Part<'_> {
     }
 }
 
-/// So that the header is parsed in one go.
-impl BufRead for Part<'_> {
+/// Buffered, so that the header is parsed in one pass.
+impl BufRead for FileRange<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         Ok(self.rest())
     }
@@ -221,7 +228,7 @@ impl BufRead for Part<'_> {
     }
 }
 
-impl Seek for Part<'_> {
+impl Seek for FileRange<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(offset) => Some(offset),
@@ -236,7 +243,7 @@ impl Seek for Part<'_> {
 fn refused(error: &DecryptError) -> Error {
     match error {
         DecryptError::ExcessiveWork { .. } => {
-            Error::new(ErrorKind::Encryption, "its passphrase asks for more work than is done here")
+            Error::new(ErrorKind::Encryption, "its passphrase demands more work than is allowed")
         }
         DecryptError::UnknownFormat => damaged("it is not in the format of age"),
         _ => damaged("its header is damaged"),
@@ -255,27 +262,30 @@ mod tests {
     use crate::encryption::Recipients;
 
     #[test]
-    fn any_range_opens_on_its_own() {
+    fn any_range_decrypts_without_the_rest() {
         let key = age::x25519::Identity::generate();
         let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
         let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
-        let chunk = usize::try_from(CHUNK).expect("small");
+        let chunk = usize::try_from(CHUNK_BYTES).expect("small");
         for length in [0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 7] {
             let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
             let sealed = recipients.seal(&plain).expect("sealed");
             let whole = u64::try_from(sealed.len()).expect("small");
             let unlocked = Unlocked::find(&sealed, whole, &identities).expect("a header").expect("the key");
             assert_eq!(unlocked.plain_length(), u64::try_from(length).ok());
-            let places = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
-            for start in places.into_iter().filter(|&start| start <= length) {
-                for end in places.into_iter().filter(|&end| start <= end && end <= length) {
+            let offsets = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
+            for start in offsets.into_iter().filter(|&start| start <= length) {
+                for end in offsets.into_iter().filter(|&end| start <= end && end <= length) {
                     let range = u64::try_from(start).expect("small")..u64::try_from(end).expect("small");
                     let needed = unlocked.sealed_range(&range);
                     let bytes = usize::try_from(needed.start).expect("small")
                         ..usize::try_from(needed.end).expect("small");
-                    // No more than the chunks it lies in, and one to begin with.
-                    let chunks = range.end.div_ceil(CHUNK) - range.start / CHUNK + 1;
-                    assert!(needed.end - needed.start <= chunks * (CHUNK + TAG), "{length} {range:?}");
+                    // At most the chunks of the range, and one before it.
+                    let chunks = range.end.div_ceil(CHUNK_BYTES) - range.start / CHUNK_BYTES + 1;
+                    assert!(
+                        needed.end - needed.start <= chunks * (CHUNK_BYTES + TAG_BYTES),
+                        "{length} {range:?}"
+                    );
                     let opened = unlocked.open(&range, &sealed[bytes.clone()]);
                     assert_eq!(opened.as_deref(), Some(&plain[start..end]), "{length} {range:?}");
                     let mut altered = sealed[bytes].to_vec();
@@ -289,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_file_is_looked_for_once() {
+    fn the_key_of_a_file_is_searched_only_once() {
         let key = age::x25519::Identity::generate();
         let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
         let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
@@ -301,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_that_asks_for_gigabytes_is_refused_before_it_gets_them() {
+    fn a_header_that_demands_gigabytes_is_refused_before_they_are_allocated() {
         let identities = Identities::passphrase("open sesame").expect("not empty");
         let (salt, key) = ("A".repeat(22), "A".repeat(43));
         let mut header =
@@ -312,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_does_not_fit_opens_nothing() {
+    fn a_key_that_does_not_match_decrypts_nothing() {
         let (one, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
         let recipients = Recipients::keys([one.to_public().to_string()]).expect("a public key");
         let sealed = recipients.seal(b"content").expect("sealed");

@@ -1,4 +1,4 @@
-//! An entity as it was declared: what a derive or a registration writes down.
+//! The declaration of an entity, as a derive or a registration generates it.
 
 use std::fmt;
 
@@ -11,39 +11,39 @@ use crate::schema::{
     trace_field, trace_names, trace_with, unordered, wire_form, wire_form_with,
 };
 
-/// What a derive or a registration says of a type. Every part is constant.
+/// The declaration of an entity. Every part of it is constant.
 #[derive(Clone, Copy, Debug)]
 pub struct EntityDeclaration {
-    /// The name in archives, reports and manifests.
+    /// The name of the entity in archives, reports and manifests.
     pub name: &'static str,
-    /// Older names, under which archives may still hold it.
+    /// Older names of the entity, which archives may still contain.
     pub aliases: &'static [&'static str],
-    /// The table, where it is not found by name.
+    /// The table, if it is not found by the name.
     pub table: Option<&'static str>,
-    /// The provider, where it is not the default one.
+    /// The provider, if it is not the default one.
     pub provider: Option<&'static str>,
-    /// `module_path!()` of the type.
+    /// The value of `module_path!()` at the type.
     pub module_path: &'static str,
-    /// The type's identifier.
+    /// The identifier of the type.
     pub ident: &'static str,
-    /// `file!()`
+    /// The value of `file!()` at the declaration.
     pub file: &'static str,
-    /// `line!()`
+    /// The value of `line!()` at the declaration.
     pub line: u32,
-    /// The key's type as the source has it.
+    /// The type of the key, as it is written in the source.
     pub key_type: &'static str,
-    /// The attribute, if there is one.
+    /// The `#[entity_backup]` attribute, if there is one.
     pub policy: Option<PolicyDeclaration>,
-    /// The fields.
+    /// Where the fields are known from.
     pub shape: Shape,
 }
 
-/// Looks for a list within a type whose order is left to chance.
+/// Searches a type for a list whose elements have no defined order.
 #[derive(Clone, Copy)]
 pub struct OrderProbe(fn() -> Option<Unordered>);
 
 impl OrderProbe {
-    /// Looks within `T`.
+    /// Returns the probe for `T`.
     pub const fn of<T: Serialize + for<'de> Deserialize<'de>>() -> Self {
         Self(unordered::<T>)
     }
@@ -55,25 +55,26 @@ impl fmt::Debug for OrderProbe {
     }
 }
 
-/// Where the fields of an entity are known from.
+/// How the fields of an entity are known.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
-    /// A struct, field by field.
+    /// The declared fields of a struct.
     Struct(&'static [FieldDeclaration]),
-    /// An enum that serde writes as a map: the fields of all variants. One field may stand in several of them.
+    /// The declared fields of all variants of an enum that serde writes as a map. A field may occur in
+    /// several variants.
     Enum {
-        /// The field that names the variant, if serde writes one.
+        /// The name of the field that identifies the variant, if serde writes one.
         tag: Option<&'static str>,
-        /// The fields, variant by variant.
+        /// The fields of each variant.
         variants: &'static [&'static [FieldDeclaration]],
     },
-    /// Not declared: learned by watching how the type is read.
+    /// No declared fields: the schema is traced from the `Deserialize` implementation of the type.
     Traced {
-        /// The names the type is read by.
+        /// Returns the names of the fields that the type asks for.
         names: fn() -> Option<&'static [&'static str]>,
-        /// What one field of it is.
+        /// Traces one field.
         field: fn(&'static str) -> Traced,
-        /// Whether it writes a list in an order that is left to chance.
+        /// Searches the type for a list whose elements have no defined order.
         order: OrderProbe,
         /// The serde names of the key fields.
         key: &'static [&'static str],
@@ -81,22 +82,22 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The shape of `T` learned by watching how it is read; `key` names its key fields.
+    /// Returns the traced shape of `T`. `key` holds the serde names of its key fields.
     pub const fn traced<T: Serialize + for<'de> Deserialize<'de>>(key: &'static [&'static str]) -> Self {
         Self::Traced { names: trace_names::<T>, field: trace_field::<T>, order: OrderProbe::of::<T>(), key }
     }
 }
 
-/// Whether a field must be there for a record to decode.
+/// Whether a record can be deserialized without a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It must be, unless its type is an option.
+    /// The field is required, unless its type is an `Option`.
     Required,
-    /// Serde fills it in.
+    /// Serde supplies a default value.
     Defaulted,
 }
 
-/// One field as it was declared.
+/// The declaration of one field.
 #[derive(Clone, Copy)]
 pub struct FieldDeclaration {
     name: &'static str,
@@ -104,80 +105,83 @@ pub struct FieldDeclaration {
     column: Option<&'static str>,
     key: bool,
     presence: Presence,
-    kind: Kind,
+    kind: FieldKind,
     order: Option<OrderProbe>,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum FieldKind {
     Plain { traced: fn() -> Traced, wire: fn(&LogicalType) -> WireForm },
     Flattened { names: fn() -> Option<&'static [&'static str]>, field: fn(&'static str) -> Traced },
 }
 
 impl FieldDeclaration {
-    /// A field of type `T` that serde calls `name`; `rust_type` is `T` as the source has it.
+    /// Declares a field of type `T` with the serde name `name`. `rust_type` is `T` as it is written in the
+    /// source.
     pub const fn new<T>(name: &'static str, rust_type: &'static str) -> Self
     where
         T: Serialize + for<'de> Deserialize<'de> + 'static,
     {
-        let kind = Kind::Plain { traced: trace::<'static, T>, wire: wire_form::<T> };
+        let kind = FieldKind::Plain { traced: trace::<'static, T>, wire: wire_form::<T> };
         Self { order: Some(OrderProbe::of::<T>()), ..Self::of(name, rust_type, kind) }
     }
 
-    /// A field that serde reads or writes by functions of its own: see [`traced_with`] and [`wire_with`].
+    /// Declares a field that serde reads or writes with custom functions; see [`traced_with`] and
+    /// [`wire_with`].
     pub const fn adapted(
         name: &'static str,
         rust_type: &'static str,
         traced: fn() -> Traced,
         wire: fn(&LogicalType) -> WireForm,
     ) -> Self {
-        Self::of(name, rust_type, Kind::Plain { traced, wire })
+        Self::of(name, rust_type, FieldKind::Plain { traced, wire })
     }
 
-    /// A field of type `T` whose own fields serde puts in its place.
+    /// Declares a field of type `T` that serde flattens: the fields of `T` take its place.
     pub const fn flattened<T>(name: &'static str, rust_type: &'static str) -> Self
     where
         T: Serialize + for<'de> Deserialize<'de>,
     {
-        let kind = Kind::Flattened { names: trace_names::<'static, T>, field: trace_field::<'static, T> };
+        let kind =
+            FieldKind::Flattened { names: trace_names::<'static, T>, field: trace_field::<'static, T> };
         Self { order: Some(OrderProbe::of::<T>()), ..Self::of(name, rust_type, kind) }
     }
 
-    const fn of(name: &'static str, rust_type: &'static str, kind: Kind) -> Self {
+    const fn of(name: &'static str, rust_type: &'static str, kind: FieldKind) -> Self {
         Self { name, rust_type, column: None, key: false, presence: Presence::Required, kind, order: None }
     }
 
-    /// The column it is in.
+    /// Sets the column of the field.
     #[must_use]
     pub const fn column(mut self, column: &'static str) -> Self {
         self.column = Some(column);
         self
     }
 
-    /// It is part of the key.
+    /// Marks the field as a part of the key.
     #[must_use]
     pub const fn key(mut self) -> Self {
         self.key = true;
         self
     }
 
-    /// Looks for a list without an order of its own by this: see [`order_with`].
+    /// Sets the probe that finds a list without an order of its own: see [`order_with`].
     #[must_use]
     pub const fn order(mut self, probe: fn() -> Option<Unordered>) -> Self {
         self.order = Some(OrderProbe(probe));
         self
     }
 
-    /// Serde fills it in where it is not there.
+    /// Marks the field as one for which serde supplies a default value.
     #[must_use]
     pub const fn defaulted(mut self) -> Self {
         self.presence = Presence::Defaulted;
         self
     }
 
-    fn schemas(&self, schema: &mut EntitySchema) {
+    fn push_schemas(&self, schema: &mut EntitySchema) {
         match self.kind {
-            Kind::Plain { traced, wire } => {
+            FieldKind::Plain { traced, wire } => {
                 let traced = traced();
                 schema.fields.push(FieldSchema {
                     name: self.name.to_owned(),
@@ -190,7 +194,7 @@ impl FieldDeclaration {
                     key: self.key,
                 });
             }
-            Kind::Flattened { names, field } => match names() {
+            FieldKind::Flattened { names, field } => match names() {
                 Some(names) => names.iter().for_each(|name| {
                     schema.fields.push(traced_field(name, field(name), false));
                 }),
@@ -210,7 +214,7 @@ impl fmt::Debug for FieldDeclaration {
     }
 }
 
-/// What a field that serde reads by `deserialize` is: the way into `#[serde(with = "…")]`.
+/// Traces a field that serde reads with the function `deserialize`, for `#[serde(with = "…")]`.
 pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T, TraceError>) -> Traced {
     let written = trace_with(|tracer| deserialize(tracer).map(drop));
     match crate::schema::known_type::<T>() {
@@ -221,7 +225,7 @@ pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T,
 
 pub use crate::schema::unordered_with as order_with;
 
-/// The form of a field that serde writes by `serialize`: the way into `#[serde(with = "…")]`.
+/// Returns the wire form of a field that serde writes with the function `serialize`, for `#[serde(with = "…")]`.
 pub fn wire_with<T: 'static>(
     logical: &LogicalType,
     serialize: impl FnOnce(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
@@ -230,15 +234,16 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
-    /// What is wrong with the key, seen from the schema: what only a traced shape can get wrong.
+    /// Returns what is wrong with the declared key. Only a traced shape can be wrong; all others are checked
+    /// at compile time.
     pub(super) fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
         let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
         match self.shape {
             Shape::Traced { key, .. } if found != key && !schema.open => {
                 let fields: Vec<_> = schema.fields.iter().map(|field| format!("`{}`", field.name)).collect();
                 Some(format!(
-                    "its key is declared as {key:?}, and its type is read from the fields {}; name key fields as serde \
-                     does and in that order",
+                    "its key is declared as {key:?}, but its type is read from the fields {}; name the key fields as serde \
+                     does, in the order of these fields",
                     fields.join(", ")
                 ))
             }
@@ -247,12 +252,12 @@ impl EntityDeclaration {
         }
     }
 
-    /// The lists whose order is left to chance, each with the field it is in.
+    /// Returns the lists whose elements have no defined order, each with the field that contains it.
     pub(super) fn unordered(&self) -> Vec<(String, Unordered)> {
         let of_fields = |fields: &[FieldDeclaration]| {
             let found = fields.iter().filter_map(|field| {
                 let found = field.order.and_then(|probe| (probe.0)())?;
-                let is_flattened = matches!(field.kind, Kind::Flattened { .. });
+                let is_flattened = matches!(field.kind, FieldKind::Flattened { .. });
                 Some((if is_flattened { String::new() } else { field.name.to_owned() }, found))
             });
             found.collect::<Vec<_>>()
@@ -266,11 +271,11 @@ impl EntityDeclaration {
         }
     }
 
-    /// The schema, learned afresh at each call.
+    /// Builds the schema. It is traced again by each call.
     pub(super) fn schema(&self) -> EntitySchema {
         let mut schema = EntitySchema { fields: Vec::new(), open: false, variants: false };
         match self.shape {
-            Shape::Struct(fields) => fields.iter().for_each(|field| field.schemas(&mut schema)),
+            Shape::Struct(fields) => fields.iter().for_each(|field| field.push_schemas(&mut schema)),
             Shape::Enum { tag, variants } => {
                 schema.variants = true;
                 if let Some(tag) = tag {
@@ -300,15 +305,15 @@ fn traced_field(name: &str, traced: Traced, key: bool) -> FieldSchema {
         wire: WireForm::Plain,
         nullable: traced.nullable,
         key,
-        // Not known: `Deserialize` decides when it meets a record without it.
+        // Not known in advance: `Deserialize` decides when a record lacks the field.
         required: key,
     }
 }
 
-/// Adds the fields of a variant; a field that another variant has with another type becomes JSON.
+/// Adds the fields of a variant. A field that has another type in another variant becomes JSON.
 fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
     let mut own = EntitySchema { fields: Vec::new(), open: false, variants: true };
-    fields.iter().for_each(|field| field.schemas(&mut own));
+    fields.iter().for_each(|field| field.push_schemas(&mut own));
     schema.open |= own.open;
     for field in own.fields {
         match schema.fields.iter_mut().find(|known| known.name == field.name) {
@@ -326,7 +331,7 @@ fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
     }
 }
 
-/// A field that is not in every variant is absent from the records of the others.
+/// Makes fields optional that are not in every variant, because records of the other variants lack them.
 fn optional_unless_shared(schema: &mut EntitySchema, variants: &[&[FieldDeclaration]], tag: Option<&str>) {
     for field in &mut schema.fields {
         let shared = variants.iter().all(|fields| fields.iter().any(|declared| declared.name == field.name));

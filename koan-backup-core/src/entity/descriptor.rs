@@ -1,4 +1,4 @@
-//! A type, erased.
+//! The erased form of an entity's type: its declaration and its codec functions.
 
 use std::any::TypeId;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::value::{KeyText, Value};
 
 type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
 
-/// Everything the engine knows of an entity, built in a constant and registered in a distributed slice.
+/// The descriptor of an entity, built in a constant and registered in a distributed slice.
 pub struct EntityDescriptor {
     declaration: EntityDeclaration,
     type_id: fn() -> TypeId,
@@ -25,7 +25,7 @@ pub struct EntityDescriptor {
 }
 
 impl EntityDescriptor {
-    /// The descriptor of `T`: the one call of a derive's expansion.
+    /// Creates the descriptor of `T`. This is the only call in the expansion of the derive.
     pub const fn new<T: Entity>(declaration: EntityDeclaration) -> Self {
         Self {
             declaration,
@@ -38,87 +38,88 @@ impl EntityDescriptor {
         }
     }
 
-    /// The name in archives, reports and manifests.
+    /// Returns the name of the entity in archives, reports and manifests.
     pub fn name(&self) -> &'static str {
         self.declaration.name
     }
 
-    /// Older names, under which archives may still hold it.
+    /// Returns the older names of the entity, which archives may still contain.
     pub fn aliases(&self) -> &'static [&'static str] {
         self.declaration.aliases
     }
 
-    /// The table, where one was named.
+    /// Returns the table, if one was declared.
     pub fn table(&self) -> Option<&'static str> {
         self.declaration.table
     }
 
-    /// The provider, where one was named.
+    /// Returns the provider, if one was declared.
     pub fn provider(&self) -> Option<&'static str> {
         self.declaration.provider
     }
 
-    /// The path of the type: `shop::models::User`.
+    /// Returns the path of the type, for example `shop::models::User`.
     pub fn type_path(&self) -> String {
         format!("{}::{}", self.declaration.module_path, self.declaration.ident)
     }
 
-    /// The crate the type is in, as paths name it.
+    /// Returns the crate of the type, as it appears in paths.
     pub fn crate_name(&self) -> &'static str {
         crate_of(self.declaration.module_path)
     }
 
-    /// The place of the declaration: `src/models.rs:12`.
+    /// Returns the location of the declaration, for example `src/models.rs:12`.
     pub fn location(&self) -> String {
         format!("{}:{}", self.declaration.file, self.declaration.line)
     }
 
-    /// The key's type as the source has it.
+    /// Returns the type of the key, as it is written in the source.
     pub fn key_type(&self) -> &'static str {
         self.declaration.key_type
     }
 
-    /// The attribute as it was written.
+    /// Returns the policy of the `#[entity_backup]` attribute, if there is one.
     pub fn policy(&self) -> Option<PolicyDeclaration> {
         self.declaration.policy
     }
 
-    /// What is wrong with fields that write a list in an order which is left to chance: what is proven, and what is only suspected.
+    /// Returns messages about fields with lists whose elements have no defined order: the proven ones, and
+    /// the suspected ones.
     pub(crate) fn unordered(&self) -> (Vec<String>, Vec<String>) {
         const REMEDY: &str =
             "use `BTreeSet` or `Vec`, or sort the elements with `#[serde(serialize_with = \"…\")]`";
         let (mut proven, mut suspected) = (Vec::new(), Vec::new());
         for (field, found) in self.declaration.unordered() {
-            let place =
+            let field_path =
                 |path: &str| format!("{}.{}", self.name(), format!("{field}{path}").trim_start_matches('.'));
             match found {
                 Unordered::Proven(path) => proven.push(format!(
                     "`{}` writes its elements in another order each time, as a `HashSet` does, so that backups would fail by \
                      chance; {REMEDY}",
-                    place(&path)
+                        field_path(&path)
                 )),
                 Unordered::Untried(path) => suspected.push(format!(
                     "`{}` has parts that could not be tried when the application started, because its type asks for no part of \
                      its own before it has read all of them; if a `HashSet` or the like is among them, backups fail by chance: \
                      {REMEDY}",
-                    place(&path)
+                    field_path(&path)
                 )),
                 Unordered::Suspected(path, kind) => suspected.push(format!(
                     "`{}` is a `{kind}`, which has no order of its own; whether it is written in the same order each time could \
                      not be tried; if not, backups fail by chance: {REMEDY}",
-                    place(&path)
+                        field_path(&path)
                 )),
             }
         }
         (proven, suspected)
     }
 
-    /// Which type this is.
+    /// Returns the id of the Rust type.
     pub fn type_id(&self) -> TypeId {
         (self.type_id)()
     }
 
-    /// Its schema, learned afresh at each call; [`EntityCodec`] keeps it.
+    /// Builds the schema. It is traced again by each call; [`EntityCodec`] keeps it.
     pub fn schema(&self) -> EntitySchema {
         self.declaration.schema()
     }
@@ -130,12 +131,12 @@ impl fmt::Debug for EntityDescriptor {
     }
 }
 
-/// The first part of a module path.
+/// Returns the first segment of a module path.
 pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
     module_path.split_once("::").map_or(module_path, |(root, _)| root)
 }
 
-/// A descriptor and its schema, shared by all who read or write the entity.
+/// A descriptor with its schema, shared by everything that reads or writes the entity.
 #[derive(Clone, Debug)]
 pub struct EntityCodec {
     descriptor: &'static EntityDescriptor,
@@ -144,61 +145,62 @@ pub struct EntityCodec {
     fields: Arc<Projection>,
     /// Whether each value of a line is a scalar.
     is_of_scalars: bool,
-    keys: Keys,
+    keys: KeyVisibility,
 }
 
 /// Whether errors and warnings show the keys of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
+enum KeyVisibility {
     Shown,
     Hidden,
 }
 
 impl EntityCodec {
-    /// Learns the schema of an entity.
+    /// Creates the codec of an entity, and traces its schema.
     pub fn new(descriptor: &'static EntityDescriptor) -> Self {
         let schema = descriptor.schema();
         let fields = Arc::new(Projection::of(&schema));
         let is_of_scalars = schema.is_of_scalars();
-        Self { descriptor, schema: Arc::new(schema), fields, is_of_scalars, keys: Keys::Shown }
+        Self { descriptor, schema: Arc::new(schema), fields, is_of_scalars, keys: KeyVisibility::Shown }
     }
 
-    /// The same codec for records that are encrypted: their keys, which are content, stay out of errors and warnings.
+    /// Returns the codec for encrypted records: their keys are content and must not appear in errors and
+    /// warnings.
     pub(crate) fn with_hidden_keys(self) -> Self {
-        Self { keys: Keys::Hidden, ..self }
+        Self { keys: KeyVisibility::Hidden, ..self }
     }
 
-    /// Whether errors may show keys of its records: not if they are encrypted.
+    /// Returns whether errors may show the keys of records. They may not if the records are encrypted.
     pub fn shows_keys(&self) -> bool {
-        self.keys == Keys::Shown
+        self.keys == KeyVisibility::Shown
     }
 
-    /// The key of a row as text for an error: `id=7` or `order_id=1, line=2`.
+    /// Formats the key of a row for an error: `id=7` or `order_id=1, line=2`.
     pub fn row_key(&self, row: &Row<'_>) -> String {
         self.key_text(row.key_parts())
     }
 
-    /// The key of a record as text for an error.
+    /// Formats the key of a record for an error.
     pub fn record_key(&self, record: &Record) -> String {
         let parts = self.schema.key_fields();
         self.key_text(parts.map(|(index, field)| (field.name.as_str(), &record.values[index])))
     }
 
-    /// A key as text for an error, from the names and values of its parts.
+    /// Formats a key for an error, from the names and values of its fields.
     pub fn key_text<'v>(&self, parts: impl Iterator<Item = (&'v str, &'v Value<'v>)>) -> String {
         let part = |(name, value): (&str, &Value<'_>)| match self.keys {
-            Keys::Shown => format!("{name}={}", KeyText(value)),
-            Keys::Hidden => format!("{name}=(hidden)"),
+            KeyVisibility::Shown => format!("{name}={}", KeyText(value)),
+            KeyVisibility::Hidden => format!("{name}=(hidden)"),
         };
         parts.map(part).collect::<Vec<_>>().join(", ")
     }
 
-    /// What the engine knows of the type.
+    /// Returns the descriptor of the entity.
     pub fn descriptor(&self) -> &'static EntityDescriptor {
         self.descriptor
     }
 
-    /// Refuses an entity whose key its type does not have.
+    /// Checks that the type has the declared key.
     pub(crate) fn check_key(&self) -> Result<()> {
         match self.descriptor.declaration.key_fault(&self.schema) {
             None => Ok(()),
@@ -209,12 +211,12 @@ impl EntityCodec {
         }
     }
 
-    /// The name in archives, reports and manifests.
+    /// Returns the name of the entity in archives, reports and manifests.
     pub fn name(&self) -> &'static str {
         self.descriptor.name()
     }
 
-    /// Its fields.
+    /// Returns the schema.
     pub fn schema(&self) -> &EntitySchema {
         &self.schema
     }
@@ -243,10 +245,10 @@ impl EntityCodec {
         self.guarded(|| Ok((self.descriptor.tokens_round_trip)(line))).unwrap_or(false)
     }
 
-    /// Appends the line of a record, with its line feed, and gives its key as the values of the key fields.
+    /// Appends the line of a record with a line feed. Returns the values of its key fields.
     ///
     /// # Errors
-    /// `T` is not this entity, or the record cannot be written as JSON; `out` is then as it was.
+    /// `T` is not the type of this entity, or the record cannot be written as JSON; `out` is then unchanged.
     pub fn write_record<T: Entity>(
         &self,
         record: &T,
@@ -271,10 +273,10 @@ impl EntityCodec {
         self.guarded(|| codec::to_record(record, &self.schema))
     }
 
-    /// Whether a line decodes as the type.
+    /// Checks that a line can be deserialized as the type.
     ///
     /// # Errors
-    /// It does not.
+    /// The line cannot be deserialized.
     pub fn check(&self, line: &[u8]) -> Result<(), RecordError> {
         self.guarded(|| (self.descriptor.check)(line))
     }
@@ -307,10 +309,10 @@ impl EntityCodec {
         codec::extract_values(line, &self.schema, &self.fields)
     }
 
-    /// The fields of a line as values.
+    /// Returns the values of the fields of a line.
     ///
     /// # Errors
-    /// The line does not decode as the type.
+    /// The line cannot be deserialized as the type.
     pub fn decode(&self, line: &[u8]) -> Result<Record, RecordError> {
         self.guarded(|| (self.descriptor.decode)(line, &self.schema))
     }
@@ -335,7 +337,7 @@ impl EntityCodec {
         let is_first = |name: &str| {
             path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        let is_open = self.schema.open || self.keys == Keys::Hidden;
+        let is_open = self.schema.open || self.keys == KeyVisibility::Hidden;
         !is_open || path.starts_with('*') || self.schema.fields.iter().any(|field| is_first(&field.name))
     }
 }

@@ -1,77 +1,77 @@
-//! How an entity is backed up: as written, and as resolved.
+//! The backup policy of an entity, as declared and as resolved.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// `#[entity_backup(...)]` as it was written: an option that was not written is `None`, never its default.
+/// The options of `#[entity_backup(...)]`. An option that was not written is `None`, never its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PolicyDeclaration {
-    /// `enabled = …`
+    /// The value of `enabled = …`.
     pub enabled: Option<bool>,
-    /// `reason = "…"`
+    /// The value of `reason = "…"`.
     pub reason: Option<&'static str>,
-    /// `encrypt = …`
+    /// The value of `encrypt = …`.
     pub encrypt: Option<bool>,
-    /// `include_schema = …`
+    /// The value of `include_schema = …`.
     pub include_schema: Option<bool>,
-    /// `retention_days = …`
+    /// The value of `retention_days = …`.
     pub retention_days: Option<u32>,
 }
 
-/// `entity_backup_scope!(...)` as it was written.
+/// The options of `entity_backup_scope!(...)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScopeDeclaration {
-    /// `module_path!()` of where it stands; the scope covers the crate.
+    /// The value of `module_path!()` at the macro call; the scope covers the whole crate.
     pub module_path: &'static str,
-    /// `file!()`
+    /// The value of `file!()` at the macro call.
     pub file: &'static str,
-    /// `line!()`
+    /// The value of `line!()` at the macro call.
     pub line: u32,
-    /// `mode = …`
+    /// The value of `mode = …`.
     pub mode: ScopeMode,
-    /// `encrypt_by_default`
+    /// The value of `encrypt_by_default`.
     pub encrypt_by_default: Option<bool>,
-    /// `include_schema_by_default`
+    /// The value of `include_schema_by_default`.
     pub include_schema_by_default: Option<bool>,
 }
 
 /// Whether entities of a crate are covered without an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScopeMode {
-    /// All are.
+    /// All entities are covered.
     All,
-    /// None is: each opts in.
+    /// No entity is covered without an attribute.
     None,
 }
 
-/// How an entity is backed up, with every option decided.
+/// The resolved policy of an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Policy {
     /// Whether its records must be encrypted.
     pub encrypt: bool,
-    /// Whether its schema is kept in the archive.
+    /// Whether the archive contains its schema.
     pub include_schema: bool,
-    /// For how many days backups of it are kept, if that was said.
+    /// For how many days backups of the entity are kept, if that is declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
-    /// Where the decision comes from.
+    /// The declaration that the policy comes from.
     pub source: PolicySource,
 }
 
-/// Where a policy comes from.
+/// The declaration that a policy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PolicySource {
-    /// `#[entity_backup]` on the type.
+    /// The attribute `#[entity_backup]` on the type.
     Attribute,
-    /// `entity_backup_scope!` of its crate.
+    /// The macro `entity_backup_scope!` of the crate.
     Scope,
 }
 
-/// What was decided for an entity.
+/// The decision about an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Included(Policy),
@@ -79,10 +79,11 @@ pub(crate) enum Decision {
     Uncovered { why: &'static str },
 }
 
-/// Decides by the type's attribute, else by the scope of its crate.
+/// Resolves the policy of an entity: its attribute decides, otherwise the scope of its crate.
 ///
 /// # Errors
-/// The type is excluded and no reason is given; the derive refuses that at compile time, a registration by hand here.
+/// The type is excluded without a reason. The derive refuses that at compile time, but a registration by hand
+/// does not.
 pub(crate) fn decide(
     attribute: Option<PolicyDeclaration>,
     scope: Option<&ScopeDeclaration>,
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entity_is_not_excluded_without_a_reason_in_words() {
+    fn an_excluded_entity_needs_a_reason_that_is_not_blank() {
         let excluded = |reason| {
             decide(Some(PolicyDeclaration { enabled: Some(false), reason, ..Default::default() }), None)
         };

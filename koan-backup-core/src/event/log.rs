@@ -1,4 +1,4 @@
-//! The built-in listener: what a backup or restore does is logged through `tracing`, inside spans.
+//! The built-in listener, which logs backups and restores through `tracing`, inside spans.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,19 +11,20 @@ use super::{Event, Listener};
 use crate::clock::Clock;
 use crate::id::SetName;
 
-/// Seconds between two lines that say how far an operation is.
+/// The minimum interval in seconds between two progress messages.
 const PROGRESS_SECONDS: i64 = 10;
 
 /// Whether backups and restores are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OperationLog {
-    /// They are.
+    /// They are logged.
     Emitted,
-    /// They are not: the application has listeners of its own.
+    /// They are not logged: the application has its own listeners.
     Off,
 }
 
-/// Returns the listener of one operation: it tells `own` of every event and of the progress, and logs within `span`.
+/// Returns the listener of one operation, which emits every event and the progress to `own`, and logs within
+/// `span`.
 pub(crate) fn operation_listener(
     own: Listener,
     log: OperationLog,
@@ -33,17 +34,17 @@ pub(crate) fn operation_listener(
     if !own.is_listening() && log == OperationLog::Off {
         return own;
     }
-    let state = Mutex::new(State {
+    let state = Mutex::new(LogState {
         progress: Progress::default(),
         logged_at: clock.now(),
         entities: BTreeMap::new(),
     });
     Listener::new(move |event| {
-        own.tell(|| event.clone());
-        // Held until the progress was told, so that no two threads tell theirs in the wrong order.
+        own.emit(|| event.clone());
+        // Held until the progress is emitted, so that two threads cannot emit theirs in the wrong order.
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((id, percent)) = state.progress.after(event) {
-            own.tell(|| Event::Progress { id, percent });
+            own.emit(|| Event::Progress { id, percent });
         }
         if log == OperationLog::Emitted {
             state.log(event, clock.now(), &span);
@@ -51,13 +52,13 @@ pub(crate) fn operation_listener(
     })
 }
 
-struct State {
+struct LogState {
     progress: Progress,
     logged_at: Timestamp,
     entities: BTreeMap<(String, SetName), Span>,
 }
 
-impl State {
+impl LogState {
     fn log(&mut self, event: &Event, now: Timestamp, operation: &Span) {
         match event {
             Event::BackupStarted { parts, records, .. } => operation.in_scope(|| {
@@ -98,7 +99,7 @@ impl State {
                 });
                 self.entities.remove(&(entity.clone(), set.clone()));
             }
-            // The operation itself logs its start and its end, which may come without these events.
+            // The operation logs its start and its end itself, because both can happen without these events.
             Event::RestoreStarted { .. }
             | Event::RestoreFinished { .. }
             | Event::BackupFinished { .. }

@@ -1,4 +1,4 @@
-//! How far an operation is, as a percentage that never decreases.
+//! Computes the progress of an operation as a percentage that never decreases.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::Event;
 use crate::archive::BackupStatus;
 use crate::id::{BackupId, SetName};
 
-/// Percent of a backup that has been read and written, but is not verified or published.
-const WRITTEN: u64 = 80;
-/// Percent of a restore that has been verified, but nothing of it is written.
-const VERIFIED: u64 = 40;
-/// Percent of an operation whose records are done, but which is not published or committed.
-const UNFINISHED: u64 = 98;
+/// The percentage of a backup whose records are read and written, but not verified or published.
+const WRITTEN_PERCENT: u64 = 80;
+/// The percentage of a restore whose records are verified, but not written.
+const VERIFIED_PERCENT: u64 = 40;
+/// The percentage of an operation whose records are done, but which is not published or committed.
+const MAX_UNFINISHED_PERCENT: u64 = 98;
 
 /// Follows the events of one operation.
 #[derive(Debug, Default)]
@@ -20,22 +20,23 @@ pub(super) struct Progress {
     expected: Option<u64>,
     parts: u64,
     completed_parts: u64,
-    read: Counts,
-    written: Counts,
-    verified: Counts,
-    restored: Counts,
+    read: RecordCounts,
+    written: RecordCounts,
+    verified: RecordCounts,
+    restored: RecordCounts,
     is_restore: bool,
     percent: u8,
 }
 
-/// Records by entity and set. A count may begin again when an archive is rewritten; the larger one counts.
+/// Counts records by entity and set. A count may start again when an archive is rewritten; the larger one is
+/// kept.
 #[derive(Debug, Default)]
-struct Counts {
+struct RecordCounts {
     parts: BTreeMap<(String, SetName), u64>,
     total: u64,
 }
 
-impl Counts {
+impl RecordCounts {
     fn reached(&mut self, entity: &str, set: &SetName, records: u64) {
         let known = self.parts.entry((entity.to_owned(), set.clone())).or_default();
         self.total += records.saturating_sub(*known);
@@ -44,7 +45,7 @@ impl Counts {
 }
 
 impl Progress {
-    /// Takes an event into account, and returns the percentage if it has grown.
+    /// Processes an event, and returns the percentage if it has increased.
     pub(super) fn after(&mut self, event: &Event) -> Option<(BackupId, u8)> {
         let mut is_finished = false;
         match event {
@@ -62,7 +63,7 @@ impl Progress {
             Event::RestoreFinished { error, .. } => is_finished = error.is_none(),
             _ => {}
         }
-        let percent = if is_finished { 100 } else { self.unfinished() };
+        let percent = if is_finished { 100 } else { self.unfinished_percent() };
         let percent = u8::try_from(percent).unwrap_or(0);
         if percent <= self.percent {
             return None;
@@ -71,7 +72,7 @@ impl Progress {
         self.id.map(|id| (id, percent))
     }
 
-    /// The percentage now.
+    /// Returns the current percentage.
     pub(super) fn percent(&self) -> u8 {
         self.percent
     }
@@ -81,28 +82,31 @@ impl Progress {
         self.parts = u64::try_from(parts).unwrap_or(0);
     }
 
-    fn unfinished(&self) -> u64 {
+    fn unfinished_percent(&self) -> u64 {
         let percent = match self.expected.filter(|&records| records > 0) {
-            // Without a number of records, entities count.
-            None => self.completed_parts.min(self.parts) * WRITTEN / self.parts.max(1),
+            // If the number of records is unknown, completed entities count.
+            None => self.completed_parts.min(self.parts) * WRITTEN_PERCENT / self.parts.max(1),
             Some(all) => {
-                // In steps of a record, so that no step is lost by rounding.
-                let share = |counts: &Counts, percent: u64| {
+                // Computed per record, so that no step is lost by rounding.
+                let share = |counts: &RecordCounts, percent: u64| {
                     let done = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
                     u64::try_from(done).unwrap_or(0)
                 };
                 match self.is_restore {
-                    true if self.verified.total == 0 => share(&self.restored, UNFINISHED),
-                    true => share(&self.verified, VERIFIED) + share(&self.restored, UNFINISHED - VERIFIED),
+                    true if self.verified.total == 0 => share(&self.restored, MAX_UNFINISHED_PERCENT),
+                    true => {
+                        share(&self.verified, VERIFIED_PERCENT)
+                            + share(&self.restored, MAX_UNFINISHED_PERCENT - VERIFIED_PERCENT)
+                    }
                     false => {
-                        share(&self.read, WRITTEN / 2)
-                            + share(&self.written, WRITTEN / 2)
-                            + share(&self.verified, UNFINISHED - WRITTEN)
+                        share(&self.read, WRITTEN_PERCENT / 2)
+                            + share(&self.written, WRITTEN_PERCENT / 2)
+                            + share(&self.verified, MAX_UNFINISHED_PERCENT - WRITTEN_PERCENT)
                     }
                 }
             }
         };
-        percent.min(UNFINISHED)
+        percent.min(MAX_UNFINISHED_PERCENT)
     }
 }
 
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_is_rewritten_does_not_take_progress_back() {
+    fn rewriting_an_archive_does_not_decrease_the_progress() {
         let mut progress = Progress::default();
         let name = crate::id::BackupName::new("nightly").expect("a name");
         progress.after(&Event::BackupStarted { id: id(), name, parts: 1, records: Some(10) });
@@ -132,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restore_is_at_100_percent_only_once_it_is_committed() {
+    fn a_restore_reaches_100_percent_only_when_it_is_committed() {
         let mut progress = Progress::default();
         progress.after(&Event::RestorePrepared { id: id(), parts: 1, records: 4 });
         progress.is_restore = true;

@@ -20,7 +20,7 @@ pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -
             let text = format!("{} ({})", proven.join("; "), descriptor.location());
             return Err(Error::new(ErrorKind::Configuration, text));
         }
-        suspected.into_iter().for_each(|warning| warn(inventory, Remedy::Said, warning));
+        suspected.into_iter().for_each(|warning| warn(inventory, Remedy::InWarning, warning));
     }
     Ok(())
 }
@@ -48,7 +48,7 @@ pub(super) async fn look(
         }
         inventory.notes.extend(described.notes.iter().map(|note| format!("provider `{name}`: {note}")));
         for warning in &described.warnings {
-            warn(inventory, Remedy::Said, format!("provider `{name}`: {warning}"));
+            warn(inventory, Remedy::InWarning, format!("provider `{name}`: {warning}"));
         }
     }
     Ok(())

@@ -1,45 +1,46 @@
-//! What a database holds, seen from the entities.
+//! Describes the content of a database and how it maps to the entities.
 
-/// What a database holds, and how it maps to entities.
+/// Describes the content of a database and how it maps to entities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderDescription {
-    /// The version of the database: `SQLite 3.50.4`.
+    /// The version of the database, for example `SQLite 3.50.4`.
     pub version: String,
-    /// One for each entity that was asked about, in that order.
+    /// The coverage of each entity that was asked about, in that order.
     pub entities: Vec<EntityCoverage>,
     /// Tables that no entity maps to, sorted.
     pub unmapped_tables: Vec<String>,
-    /// Foreign keys between tables.
+    /// The foreign keys between tables.
     pub foreign_keys: Vec<ForeignKey>,
-    /// Settings of the provider that do nothing, each with the remedy: an ignored table that does not exist.
+    /// Settings of the provider that have no effect, each with the remedy. Example: an ignored table that
+    /// does not exist.
     pub warnings: Vec<String>,
-    /// What is worth knowing of tables that are in no entity.
+    /// Information about tables that no entity maps to.
     pub notes: Vec<String>,
 }
 
-/// How one entity maps to the database.
+/// Describes how one entity maps to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntityCoverage {
-    /// The entity.
+    /// The name of the entity.
     pub entity: String,
     /// Its table, if there is one.
     pub table: Option<String>,
-    /// How its table belongs to another one, if it does: a partition of it, or inherits from it.
+    /// How its table depends on another one, for example as a partition or through inheritance.
     pub belongs: Option<String>,
-    /// What could be better and needs nothing to be done.
+    /// Remarks that need no action.
     pub notes: Vec<String>,
-    /// Why it cannot be read, with the remedy.
+    /// Why the entity cannot be read, with the remedy.
     pub problem: Option<String>,
-    /// Columns of the table that are in no field.
+    /// Columns of the table that no field maps to.
     pub unmapped_columns: Vec<String>,
     /// Fields that have no column.
     pub unmapped_fields: Vec<String>,
 }
 
 impl EntityCoverage {
-    /// An entity of which nothing is known yet.
+    /// Returns the description of an entity of which nothing is known yet.
     pub fn new(entity: impl Into<String>) -> Self {
         Self {
             entity: entity.into(),
@@ -56,8 +57,8 @@ impl EntityCoverage {
 /// A foreign key between two tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
-    /// The table that refers.
+    /// The referencing table.
     pub table: String,
-    /// The table referred to.
+    /// The referenced table.
     pub parent: String,
 }

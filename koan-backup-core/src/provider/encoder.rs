@@ -1,4 +1,4 @@
-//! Records on their way into a database, in the form in which a session sends them.
+//! Encodes records into the form in which a restore session sends them to its database.
 
 use std::fmt;
 
@@ -7,40 +7,43 @@ use crate::codec::{Projection, Record, Row};
 use crate::entity::EntityCodec;
 use crate::error::Result;
 
-/// Makes of records what a session sends to its database. Works on threads that may block, several at once.
+/// Encodes records into the form that a session sends to its database. It is called from several blocking
+/// threads at once.
 pub trait RecordEncoder: fmt::Debug + Send + Sync {
-    /// Appends what is sent for one record, whose values stand in the order of [its schema](Projection::of).
+    /// Appends the encoded form of one record to `out`. The values of `record` are in the order of
+    /// [its schema](Projection::of).
     ///
     /// `position` counts the records of the target from 0, in the order of the archive.
     ///
     /// # Errors
-    /// The record does not fit: entity and key are named.
+    /// The record cannot be stored in the target; the error names entity and key.
     fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()>;
 }
 
-/// Records that an encoder has made ready, in the order of the archive.
+/// Records that an encoder has encoded, in the order of the archive.
 #[derive(Debug)]
 pub struct EncodedRecords {
-    /// What is sent for them, one after another.
+    /// The encoded records, one after another.
     pub bytes: Vec<u8>,
-    /// How many they are.
+    /// The number of records.
     pub count: u64,
-    origin: Origin,
+    origin: RecordOrigin,
 }
 
-/// Where the records themselves are, so that an error can name one.
+/// Where the original records are, so that an error can name the key of one.
 #[derive(Debug)]
-enum Origin {
-    /// In a block of the archive, behind so many others.
+enum RecordOrigin {
+    /// In a block of the archive, after this number of other records.
     Archive(StoredBlock, usize),
+    /// In memory.
     Memory(Vec<Record>),
 }
 
 impl EncodedRecords {
-    /// Makes records ready, and keeps them. The first of them is at position `first`.
+    /// Encodes records and keeps the originals in memory. The first of them is at position `first`.
     ///
     /// # Errors
-    /// One of them does not fit: entity and key are named.
+    /// A record cannot be stored in the target; the error names entity and key.
     pub fn of(
         entity: &EntityCodec,
         encoder: &dyn RecordEncoder,
@@ -52,30 +55,31 @@ impl EncodedRecords {
             record.with_row(&fields, |row| encoder.encode(position, row, &mut bytes))?;
         }
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-        Ok(Self { bytes, count, origin: Origin::Memory(records) })
+        Ok(Self { bytes, count, origin: RecordOrigin::Memory(records) })
     }
 
-    /// What was made of so many lines of a block, behind the first `before`.
+    /// Returns the encoded form of `count` lines of a block that follow its first `before` lines.
     pub(crate) fn of_block(bytes: Vec<u8>, count: u64, block: StoredBlock, before: usize) -> Self {
-        Self { bytes, count, origin: Origin::Archive(block, before) }
+        Self { bytes, count, origin: RecordOrigin::Archive(block, before) }
     }
 
-    /// Whether the records are kept here, where they take memory until they are dropped, and not found again in the archive.
+    /// Returns whether the original records are kept in memory until this value is dropped, instead of being
+    /// read again from the archive when they are needed.
     pub fn is_kept(&self) -> bool {
-        matches!(self.origin, Origin::Memory(_))
+        matches!(self.origin, RecordOrigin::Memory(_))
     }
 
-    /// The key of one of them, counted from 0, as text for an error.
+    /// Returns the key of the record at `index`, counted from 0, as text for an error.
     ///
-    /// What is not kept is read from the archive once more, which takes as long as its storage does. `None` if there is no such record, or
-    /// if it cannot be read any more. Cancel-safe.
+    /// Records that are not in memory are read from the archive again, which takes as long as its storage
+    /// does. Returns `None` if there is no such record or it can no longer be read. Cancel-safe.
     pub async fn key_text(&self, entity: &EntityCodec, index: usize) -> Option<String> {
         match &self.origin {
-            Origin::Archive(block, before) => {
+            RecordOrigin::Archive(block, before) => {
                 let line = block.line(before.checked_add(index)?).await?;
                 Some(entity.record_key(&entity.decode(&line).ok()?))
             }
-            Origin::Memory(records) => Some(entity.record_key(records.get(index)?)),
+            RecordOrigin::Memory(records) => Some(entity.record_key(records.get(index)?)),
         }
     }
 }

@@ -1,21 +1,23 @@
-//! What a sink notices of the rows that pass through it: keys that are there twice, and values that types do not keep.
+//! Observes the rows that pass through a sink: adjacent duplicate keys, and values that a type does not
+//! preserve.
 
 use std::collections::BTreeMap;
 
 use crate::value::Value;
 
-/// What was noticed so far. Its size is bounded by the fields of the entity.
+/// The observations so far. Their size is bounded by the number of fields of the entity.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     last_key: Vec<Value<'static>>,
-    /// By field: in how many records its value was not kept, and the key of the first.
+    /// By field: the number of records whose value was not preserved, and the key of the first one.
     changed: BTreeMap<String, (u64, String)>,
-    /// By field: how many values are JSON text in another form than the archive's.
+    /// By field: the number of values whose JSON text has another form in the archive.
     rewritten: BTreeMap<String, u64>,
 }
 
 impl Observed {
-    /// Whether a record has the key of the one before it. Records in the order of their keys have equal keys side by side.
+    /// Returns whether a record has the key of the record before it. Records that are ordered by key have
+    /// equal keys next to each other.
     pub(super) fn repeats_key<'v>(&mut self, key: impl Iterator<Item = &'v Value<'v>>) -> bool {
         let mut keys = 0;
         let mut repeated = true;
@@ -37,7 +39,8 @@ impl Observed {
         keys > 0 && repeated
     }
 
-    /// Notes the values of a row that its type does not keep; `key` is asked for the first of each field.
+    /// Records which fields of a row were not preserved by the type. `key` is called for the first row of
+    /// each field only.
     pub(super) fn note_changed(&mut self, fields: &[&str], key: impl Fn() -> String) {
         for &field in fields {
             match self.changed.get_mut(field) {
@@ -49,7 +52,7 @@ impl Observed {
         }
     }
 
-    /// Notes a value that is JSON text in another form than the archive's.
+    /// Records a value whose JSON text has another form in the archive.
     pub(super) fn note_rewritten(&mut self, field: &str) {
         match self.rewritten.get_mut(field) {
             Some(count) => *count += 1,
@@ -57,20 +60,20 @@ impl Observed {
         }
     }
 
-    /// How many values are JSON text in another form than the archive's, by field.
+    /// Returns by field how many values have JSON text of another form in the archive.
     pub(super) fn into_rewritten(self) -> BTreeMap<String, u64> {
         self.rewritten
     }
 
-    /// What whoever restores should know.
+    /// Returns the warnings for the report of the backup.
     pub(super) fn warnings(&self, entity: &str) -> Vec<String> {
-        let tell = |(field, (count, key)): (&String, &(u64, String))| {
+        let warning = |(field, (count, key)): (&String, &(u64, String))| {
             format!(
                 "{entity}: {count} records, the first `{key}`, hold more in `{field}` than its type keeps; the archive has \
                  what the type keeps, and a restore writes that"
             )
         };
-        self.changed.iter().map(tell).collect()
+        self.changed.iter().map(warning).collect()
     }
 }
 

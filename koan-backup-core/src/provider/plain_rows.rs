@@ -1,27 +1,31 @@
-//! Rows whose type keeps them as they are: the short way to a proven line.
+//! Encodes rows through the short path, for types that preserve every value.
 
 use crate::codec::Row;
 use crate::entity::EntityCodec;
 
-/// So many rows more that were tried in vain than that were not, and no more are tried: the short way takes about half the time
-/// of the long one, and a row that is tried in vain takes both.
-const PATIENCE: u32 = 1024;
+/// The short path is given up for the rest of a read once this many more rows failed on it than succeeded. It
+/// takes about half the time of the long path, but a row that fails on it needs both.
+const MAX_EXCESS_FAILURES: u32 = 1024;
 
-/// Whether the rows of a read go the short way.
+/// Decides whether the rows of a read are encoded through the short path.
 #[derive(Debug, Default)]
 pub(super) struct PlainRows {
-    in_vain: u32,
-    again: Vec<u8>,
+    /// Rows that failed on the short path minus rows that succeeded, never below 0.
+    excess_failures: u32,
+    /// A buffer for writing each line a second time.
+    second_line: Vec<u8>,
 }
 
 impl PlainRows {
-    /// Appends the proven line of a row. `false` if it has to go the long way; `lines` is then as it was.
+    /// Appends the proven line of a row. Returns `false` if the row needs the long path; `lines` is then
+    /// unchanged.
     pub(super) fn push(&mut self, entity: &EntityCodec, row: &Row<'_>, lines: &mut Vec<u8>) -> bool {
-        if self.in_vain >= PATIENCE {
+        if self.excess_failures >= MAX_EXCESS_FAILURES {
             return false;
         }
-        let pushed = entity.encode_fast(row, lines, &mut self.again);
-        self.in_vain = if pushed { self.in_vain.saturating_sub(1) } else { self.in_vain + 1 };
+        let pushed = entity.encode_fast(row, lines, &mut self.second_line);
+        let failures = self.excess_failures;
+        self.excess_failures = if pushed { failures.saturating_sub(1) } else { failures + 1 };
         pushed
     }
 }

@@ -1,4 +1,4 @@
-//! Where an adapter puts what it reads.
+//! The sink that an adapter pushes rows and records into during a backup.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::lines::Chunk;
 use crate::schema::LogicalType;
 use crate::value::Value;
 
-/// The longest line: a reader takes a block of lines as one piece.
+/// The longest line. A reader holds a block of lines in memory as one piece.
 const MAX_LINE_BYTES: usize = 128 << 20;
 
-/// Whether an adapter goes on or hands over first.
+/// Whether an adapter may push the next row or must flush first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Flow {
@@ -33,38 +33,40 @@ pub enum Flow {
 /// reports them as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
-/// What a finished read says of itself. Only a sink that delivered everything can make one.
+/// The result of a finished read. Only a sink that delivered all records can create one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
-    /// The physical form of the columns, in the provider's own terms, for restoring into the same kind of database.
+    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of database.
     ///
     /// If it is an object, it may have a list of sentences under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
-    /// What the reader of the backup's report should know.
+    /// Warnings for the report of the backup.
     pub warnings: Vec<String>,
-    /// By the serde name of the field, how many values are JSON text that the archive has in another form: with other white space,
-    /// another order of names or other digits. Counted only for an adapter that called [`RecordSink::watch_json_text`].
+    /// By the serde name of the field: how many values have JSON text that has another form in the archive
+    /// (other white space, another order of names, or other digits). Counted only for an adapter that called
+    /// [`RecordSink::watch_json_text`].
     pub rewritten: BTreeMap<String, u64>,
 }
 
-/// How a sink behaves.
+/// The options of a sink.
 #[derive(Clone)]
 pub(crate) struct SinkOptions {
     /// Rows between two checks for cancellation and two progress events.
     pub(crate) batch_size: usize,
-    /// Bytes of lines that are handed over at once.
+    /// The bytes of lines in one chunk.
     pub(crate) chunk_bytes: usize,
-    /// Chunks that wait at most.
+    /// The number of chunks that may wait in the channel.
     pub(crate) chunks_ahead: usize,
-    /// Where the buffers of chunks come from, and go to.
+    /// The pool that the buffers of chunks are taken from.
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) cancel: CancellationToken,
-    /// Told the number of rows so far, at the end of each batch.
+    /// Called with the number of rows so far at the end of each batch.
     pub(crate) on_batch: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
-/// Takes the rows of one set of one entity, encodes them on the adapter's thread, and hands them on in chunks.
+/// Takes the rows of one set of one entity, encodes them on the adapter's thread, and sends them on in
+/// chunks.
 pub struct RecordSink {
     entity: EntityCodec,
     options: SinkOptions,
@@ -77,14 +79,14 @@ pub struct RecordSink {
     chunks: mpsc::Sender<Chunk>,
 }
 
-/// Whether the text of JSON values has a form that is worth keeping.
+/// Whether the sink counts JSON values whose text has another form in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum JsonText {
     Ignored,
     Watched,
 }
 
-/// A sink and the chunks that come out of it.
+/// Creates a sink and the receiver of its chunks.
 pub(crate) fn record_channel(
     entity: EntityCodec,
     options: SinkOptions,
@@ -105,7 +107,7 @@ pub(crate) fn record_channel(
 }
 
 impl RecordSink {
-    /// A sink whose chunks come out of the receiver, for trying an adapter on its own.
+    /// Creates a sink and the receiver of its chunks, for testing an adapter alone.
     pub fn channel(entity: EntityCodec, batch_size: usize) -> (Self, mpsc::Receiver<Chunk>) {
         record_channel(
             entity,
@@ -120,14 +122,15 @@ impl RecordSink {
         )
     }
 
-    /// Takes one row, encodes it, and says whether to [flush](Self::flush) before the next.
+    /// Encodes one row. Returns whether to [flush](Self::flush) before the next.
     ///
     /// # Errors
-    /// The row does not decode as the entity, or has the key of the row before it: entity, field and key are named.
+    /// The row cannot be converted to the entity, or has the key of the row before it. The error names
+    /// entity, field and key.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.line_start();
         if self.observed.repeats_key(row.key()) {
-            return Err(self.twice(&self.entity.row_key(row)));
+            return Err(self.duplicate_key(&self.entity.row_key(row)));
         }
         if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
             self.note_rewritten(row, start, &[]);
@@ -150,16 +153,17 @@ impl RecordSink {
             }
         }
         let flow = self.pushed(start, |entity| (entity.row_key(row), row.largest()))?;
-        self.chunk.note_unproven(start);
+        self.chunk.mark_unproven(start);
         Ok(flow)
     }
 
-    /// Counts JSON values whose text the archive has in another form: for databases that keep such text as it was written.
+    /// Starts to count JSON values whose text has another form in the archive. For databases that keep such
+    /// text as it was written.
     pub fn watch_json_text(&mut self) {
         self.json_text = JsonText::Watched;
     }
 
-    /// Counts the JSON values of a row whose text does not stand in its line, but for those that are in `changed`.
+    /// Counts the JSON values of a row whose text is not in its line, except those in `changed`.
     fn note_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
         if self.json_text == JsonText::Ignored {
             return;
@@ -170,18 +174,18 @@ impl RecordSink {
         }
     }
 
-    /// Takes one record of a provider that has them as their type already, and says whether to [flush](Self::flush) before the
-    /// next.
+    /// Encodes one record of a provider that holds values of the entity's type. Returns whether to
+    /// [flush](Self::flush) before the next.
     ///
     /// # Errors
-    /// The record cannot be written, has a field that no restore could tell as a value, is of another type than the entity, or has the key of
-    /// the record before it.
+    /// The record cannot be serialized, has a field that cannot be represented as a [`Value`], is of another
+    /// type than the entity, or has the key of the record before it.
     pub fn push_record<T: Entity>(&mut self, record: &T) -> Result<Flow> {
         let start = self.line_start();
         let written = self.entity.write_record(record, &mut self.chunk.lines);
-        // A restore hands fields over as values, which not all that a type writes can be told as.
-        let told = written.and_then(|key| self.entity.record(record).map(|_| key));
-        let key = told.map_err(|error| {
+        // A restore passes fields as values, and not everything that a type can serialize has a value.
+        let checked = written.and_then(|key| self.entity.record(record).map(|_| key));
+        let key = checked.map_err(|error| {
             self.chunk.lines.truncate(start);
             let (entity, number) = (self.entity.name(), self.total + 1);
             Error::with_source(
@@ -192,22 +196,24 @@ impl RecordSink {
         })?;
         if self.observed.repeats_key(key.iter()) {
             self.chunk.lines.truncate(start);
-            return Err(self.twice(&named(&self.entity, &key)));
+            return Err(self.duplicate_key(&named(&self.entity, &key)));
         }
         let flow = self.pushed(start, |entity| (named(entity, &key), None))?;
-        self.chunk.note_unproven(start);
+        self.chunk.mark_unproven(start);
         Ok(flow)
     }
 
-    /// The error of a provider that meets the key of a record a second time, however far from the first.
-    pub fn refuse_twice<T: Entity>(&self, record: &T) -> Error {
+    /// Returns the error for a provider that finds the key of a record a second time, at any distance from
+    /// the first.
+    pub fn duplicate_key_error<T: Entity>(&self, record: &T) -> Error {
         match self.entity.write_record(record, &mut Vec::new()) {
-            Ok(key) => self.twice(&named(&self.entity, &key)),
-            Err(_) => self.twice("(unknown)"),
+            Ok(key) => self.duplicate_key(&named(&self.entity, &key)),
+            Err(_) => self.duplicate_key("(unknown)"),
         }
     }
 
-    /// Counts the line that begins at `start`. `about` gives the key of the record, and its largest field with the bytes it has.
+    /// Counts the line that begins at `start`. `about` returns the key of the record, and its largest field
+    /// with the size in bytes.
     fn pushed(
         &mut self,
         start: usize,
@@ -227,7 +233,7 @@ impl RecordSink {
         Ok(if full || batch_ends { Flow::Flush } else { Flow::Continue })
     }
 
-    /// Ends a batch when one is full, and hands the chunk on when that is full. Waits while the archive is behind.
+    /// Ends the batch if it is full, and sends the chunk if it is full. Waits while the archive is behind.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -245,10 +251,11 @@ impl RecordSink {
         }
     }
 
-    /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has taken the records.
+    /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has accepted the
+    /// records.
     ///
-    /// Call it on a thread of the provider's own, such as one of [`on_own_thread`](crate::on_own_thread), and not within
-    /// `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
+    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::on_own_thread), and not
+    /// within `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -259,7 +266,7 @@ impl RecordSink {
         }
     }
 
-    /// Hands on what is left and ends the read.
+    /// Sends the remaining records and ends the read.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -270,7 +277,8 @@ impl RecordSink {
         Ok(self.summary())
     }
 
-    /// Does the same as [`finish`](Self::finish), and blocks the thread as [`flush_blocking`](Self::flush_blocking) does.
+    /// Does the same as [`finish`](Self::finish), and blocks the thread as
+    /// [`flush_blocking`](Self::flush_blocking) does.
     ///
     /// # Errors
     /// The backup was cancelled.
@@ -286,12 +294,13 @@ impl RecordSink {
         ReadSummary { physical: None, warnings, rewritten: self.observed.into_rewritten() }
     }
 
-    /// A record for an error: by its entity, its key, and its place in the order it is read in, counted from 1.
+    /// Names a record in an error: its entity, its key, and its position in the order of reading, counted
+    /// from 1.
     fn record_text(&self, key: &str) -> String {
         format!("{} `{key}` (record {})", self.entity.name(), self.total + 1)
     }
 
-    /// The error of a line that no reader would take.
+    /// Returns the error for a line that exceeds [`MAX_LINE_BYTES`].
     fn too_long(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
         let record = self.record_text(key);
         let schema = self.entity.schema();
@@ -314,12 +323,12 @@ impl RecordSink {
         Error::new(ErrorKind::Record, text)
     }
 
-    fn twice(&self, key: &str) -> Error {
+    fn duplicate_key(&self, key: &str) -> Error {
         let record = self.record_text(key);
         Error::new(
             ErrorKind::Record,
             format!(
-                "{record} is there twice: one would be lost in a restore; declare a key that tells records apart"
+                "{record} has a duplicate key: a restore would lose one of the records; declare a key that is unique"
             ),
         )
     }
@@ -347,10 +356,11 @@ impl RecordSink {
         std::mem::take(&mut self.chunk)
     }
 
-    /// Where the next line begins. The buffer is taken with the first, because a read may wait long for its turn.
+    /// Returns where the next line begins. The buffer is taken with the first line, because a read may wait
+    /// long before it starts.
     fn line_start(&mut self) -> usize {
         if self.chunk.lines.capacity() == 0 {
-            // With room for the line that exceeds what is handed over at once.
+            // Room for the line that exceeds the size of a chunk.
             let bytes = self.options.chunk_bytes + self.options.chunk_bytes / 8;
             self.chunk = Chunk::within(self.options.buffers.take(bytes));
         }
@@ -366,7 +376,7 @@ impl RecordSink {
     }
 }
 
-/// A key as text for an error.
+/// Formats a key for an error.
 fn named(entity: &EntityCodec, key: &[Value<'static>]) -> String {
     let fields = entity.schema().key_fields().map(|(_, field)| field.name.as_str());
     entity.key_text(fields.zip(key))

@@ -111,7 +111,7 @@ impl Entries<'_> {
                 Ready::Records(records) => session.write(records).await?,
             }
             let records = *written;
-            self.listener.tell(|| Event::BatchRestored {
+            self.listener.emit(|| Event::BatchRestored {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
                 records,

@@ -79,7 +79,7 @@ async fn run_pinned(
     operation: &Operation<'_>,
 ) -> Result<RestoreReport> {
     let listener = operation.listener(&options.listener);
-    listener.tell(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
+    listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // Out here, so that what was begun can be undone when the work is dropped.
     let mut sessions = Sessions::new();
     let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
@@ -91,7 +91,7 @@ async fn run_pinned(
         Err(error) => Err(roll_back(sessions, error).await),
     };
     let ended = ended.map_err(|error| operation.explain(error));
-    listener.tell(|| Event::RestoreFinished {
+    listener.emit(|| Event::RestoreFinished {
         id: backup.manifest.id,
         error: ended.as_ref().err().map(Error::chain),
     });
@@ -122,7 +122,7 @@ async fn write(
     // What has changed since is told by name, before records of another shape are refused one by one.
     let findings = findings(environment, backup, &plan, &documents, options).await?;
     require_viable(&findings)?;
-    listener.tell(|| Event::RestorePrepared {
+    listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
         parts: plan.values().map(Vec::len).sum(),
         records: plan.values().flatten().map(|part| part.entity.item_count).sum(),
@@ -198,14 +198,14 @@ impl Restoring<'_> {
     ) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::with_capacity(parts.len());
         for part in parts {
-            self.entries.listener.tell(|| Event::EntityStarted {
+            self.entries.listener.emit(|| Event::EntityStarted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
                 expected: Some(part.entity.item_count),
             });
             let counts =
                 self.part(name, part, session).await.inspect_err(|error| self.tell_failed(part, error))?;
-            self.entries.listener.tell(|| Event::EntityCompleted {
+            self.entries.listener.emit(|| Event::EntityCompleted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
                 records: part.entity.item_count,
@@ -232,7 +232,7 @@ impl Restoring<'_> {
         session: &mut dyn RestoreSession,
     ) -> Result<WriteCounts> {
         session.begin(part.target()).await?;
-        self.entries.listener.tell(|| Event::EntityPrepared {
+        self.entries.listener.emit(|| Event::EntityPrepared {
             entity: part.codec.name().to_owned(),
             set: part.target_set.clone(),
         });
@@ -243,7 +243,7 @@ impl Restoring<'_> {
     }
 
     fn tell_failed(&self, part: &PlannedRestore, error: &Error) {
-        self.entries.listener.tell(|| Event::EntityFailed {
+        self.entries.listener.emit(|| Event::EntityFailed {
             entity: part.codec.name().to_owned(),
             set: part.target_set.clone(),
             error: error.chain(),

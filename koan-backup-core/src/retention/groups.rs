@@ -1,4 +1,4 @@
-//! Groups of backups of which one that verifies must stay.
+//! Groups of backups. At least one backup of each group that verifies must be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,28 +12,29 @@ use crate::series::SeriesName;
 /// What would be lost with the last backup of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holding {
-    /// The completed backups of a series.
+    /// A series with completed backups.
     Series(SeriesName),
     /// An entity, or one of its sets.
     Entity(String),
-    /// An entity as it was before it lost most of its records.
+    /// The state of an entity before it lost most of its records.
     BeforeLoss {
         /// The entity, or one of its sets.
         entity: String,
-        /// The backup that holds fewer.
+        /// The backup that contains fewer records.
         backup: BackupId,
     },
 }
 
-/// Backups of which one that verifies must stay once one of them is removed.
+/// A group: backups of which at least one that verifies must be kept when any of them is removed.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) holding: Holding,
-    /// The one that should stay comes first: those that were completed, then those that failed in part, each newest first.
+    /// The members in order of preference: completed backups first, then partly failed ones, each newest
+    /// first.
     pub(crate) members: Vec<BackupId>,
 }
 
-/// The groups of these backups, which are those of one application, newest first.
+/// Returns the groups of these backups, which belong to one application and are sorted newest first.
 pub(crate) fn groups(candidates: &[Candidate], losses: &[Shrunk], released: &BTreeSet<String>) -> Vec<Group> {
     let mut series: BTreeMap<&SeriesName, Vec<BackupId>> = BTreeMap::new();
     let mut entities: BTreeMap<&str, Vec<BackupId>> = BTreeMap::new();
@@ -66,17 +67,18 @@ pub(crate) fn groups(candidates: &[Candidate], losses: &[Shrunk], released: &BTr
     series.chain(entities).chain(losses).collect()
 }
 
-/// An entity and its set: `AuditLog#archive`; of the default set, the entity alone.
+/// Formats an entity with its set, for example `AuditLog#archive`; for the default set, only the entity.
 pub(crate) fn label(entity: &str, set: &str) -> String {
     if set.is_empty() { entity.to_owned() } else { format!("{entity}#{set}") }
 }
 
-/// Whether an entity, or the entity of a set, was given up.
+/// Returns whether an entity, or the entity of a set, was released.
 pub(super) fn is_released(label: &str, released: &BTreeSet<String>) -> bool {
     released.contains(label) || label.split_once('#').is_some_and(|(entity, _)| released.contains(entity))
 }
 
-/// The backups that stay on account of their groups, and why: in each group the first that is not known to be damaged.
+/// Returns the backups that are kept because of their groups, with the reasons: in each group the first
+/// member that is not known to be damaged.
 pub(super) fn protected(candidates: &[Candidate], groups: &[Group]) -> BTreeMap<BackupId, Vec<KeepReason>> {
     let damaged: BTreeSet<_> =
         candidates.iter().filter(|candidate| candidate.is_damaged).map(|candidate| candidate.id).collect();
@@ -93,7 +95,7 @@ pub(super) fn protected(candidates: &[Candidate], groups: &[Group]) -> BTreeMap<
     protected
 }
 
-/// What an error says about a group: `no backup … verifies`.
+/// Formats the part of an error that describes a group: `no backup … verifies`.
 impl fmt::Display for Holding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The periods of which one backup each is kept.
+//! The calendar periods of which one backup each is kept.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-/// A length of calendar, in UTC.
+/// A calendar period, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Period {
-    /// An hour of the clock.
+    /// A clock hour.
     Hour,
-    /// A day.
+    /// A calendar day.
     Day,
-    /// A week of ISO 8601, from Monday.
+    /// An ISO 8601 week, which starts on Monday.
     Week,
-    /// A month.
+    /// A calendar month.
     Month,
-    /// A year.
+    /// A calendar year.
     Year,
 }
 
 impl Period {
     pub(super) const ALL: [Self; 5] = [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Year];
 
-    /// Which period of this length an instant is in: `2026-11-21`, `2026-W47`.
+    /// Returns the period that contains an instant, for example `2026-11-21` or `2026-W47`.
     pub(super) fn of(self, instant: Timestamp) -> String {
         let utc = instant.to_zoned(TimeZone::UTC);
         let format = match self {
@@ -39,7 +39,7 @@ impl Period {
         utc.strftime(format).to_string()
     }
 
-    /// The rule that keeps one backup of each.
+    /// Returns the name of the rule that keeps one backup of each period.
     pub(super) fn rule(self) -> &'static str {
         match self {
             Self::Hour => "hourly",

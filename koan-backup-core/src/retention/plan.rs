@@ -1,4 +1,4 @@
-//! From a policy and what is there to what stays and what goes. Pure: the same input gives the same plan.
+//! Computes which backups are kept and which are removed. Pure: the same input gives the same plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,88 +14,89 @@ use crate::catalog::Shrunk;
 use crate::id::{BackupId, BackupName};
 use crate::series::SeriesName;
 
-const SECONDS_A_DAY: i64 = 86_400;
+const SECONDS_PER_DAY: i64 = 86_400;
 
-/// A backup as retention sees it.
+/// A backup, with what the plan needs to know about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) id: BackupId,
     pub(crate) name: BackupName,
     pub(crate) series: SeriesName,
     pub(crate) created_at: Timestamp,
-    /// Whether everything asked for is in it.
+    /// Whether everything that was asked for is in the backup.
     pub(crate) is_complete: bool,
     pub(crate) tags: Vec<String>,
-    /// The entities in it, by their present names, each set on its own (`AuditLog#archive`), and for how many days it is kept if
-    /// that was said.
+    /// The entities in the backup by their current names, each set separately (`AuditLog#archive`), and for
+    /// how many days the entity is kept, if that is declared.
     pub(crate) entities: Vec<(String, Option<u32>)>,
-    /// Whether it is known to be damaged.
+    /// Whether the backup is known to be damaged.
     pub(crate) is_damaged: bool,
-    /// Why it must stay, if it is pinned.
+    /// The reason of its pin, if it is pinned.
     pub(crate) pinned: Option<String>,
     pub(crate) size_bytes: u64,
 }
 
-/// What stays and what goes, and why. Applying it removes exactly what it says.
+/// A retention plan: which backups are kept and which are removed, and why. Applying it removes exactly the
+/// listed backups.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RetentionPlan {
-    /// The storage profile; `None` is the default one.
+    /// The storage profile; `None` for the default one.
     pub profile: Option<String>,
-    /// When it was made.
+    /// When the plan was made.
     pub made_at: Timestamp,
-    /// Every backup that is considered, newest first.
+    /// The decisions about all considered backups, newest first.
     pub decisions: Vec<RetentionDecision>,
-    /// Rules that keep nothing here: `exempt_tag(legal)`. They may be misspelt.
+    /// Rules that keep no backup in this plan, for example `exempt_tag(legal)`. They may be misspelt.
     pub idle_rules: Vec<String>,
-    /// Backups of other applications, which are not considered.
+    /// The number of backups of other applications, which are not considered.
     pub other_applications: usize,
-    /// Backups of older versions that record no environment, which are not considered unless they are
-    /// [included](Retention::include_unidentified).
+    /// The number of backups of older versions that record no environment. They are not considered unless
+    /// they are [included](Retention::include_unidentified).
     pub unidentified: usize,
-    /// What it was made from: the hash of each manifest.
+    /// The hash of each manifest that the plan was made from.
     #[serde(skip)]
     pub(crate) basis: BTreeMap<BackupId, String>,
-    /// When it was made, by a clock that nobody sets.
+    /// When the plan was made, by a monotonic clock.
     #[serde(skip)]
     pub(crate) made: Option<std::time::Instant>,
 }
 
-/// What becomes of one backup.
+/// The decision about one backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RetentionDecision {
     /// The backup.
     pub id: BackupId,
-    /// Its name.
+    /// The name of the backup.
     pub name: BackupName,
-    /// Its series, of which the backups are counted together.
+    /// The series of the backup. The backups of a series are counted together.
     pub series: SeriesName,
-    /// When it began.
+    /// When the backup started.
     pub created_at: Timestamp,
-    /// Bytes of its archive.
+    /// The size of the archive.
     pub size_bytes: u64,
-    /// Why it stays; empty if it goes.
+    /// Why the backup is kept; empty if it is removed.
     pub kept: Vec<KeepReason>,
-    /// Why it goes; none if it stays.
+    /// Why the backup is removed; `None` if it is kept.
     pub removed: Option<RemoveReason>,
 }
 
 impl RetentionPlan {
-    /// The backups that go, newest first.
+    /// Returns the backups that are removed, newest first.
     pub fn removals(&self) -> impl DoubleEndedIterator<Item = &RetentionDecision> {
         self.decisions.iter().filter(|decision| decision.removed.is_some())
     }
 
-    /// Bytes of the archives that go.
+    /// Returns the total size of the archives that are removed.
     pub fn freed_bytes(&self) -> u64 {
         self.removals().map(|decision| decision.size_bytes).sum()
     }
 }
 
-/// A line for each backup, newest first: what becomes of it and why.
+/// Formats a line for each backup, newest first, with the decision and the reason.
 impl fmt::Display for RetentionPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for decision in &self.decisions {
@@ -115,7 +116,7 @@ impl fmt::Display for RetentionPlan {
             writeln!(f, "`{rule}` keeps nothing here")?;
         }
         if self.other_applications > 0 {
-            writeln!(f, "{} are those of other applications, and not considered", self.other_applications)?;
+            writeln!(f, "{} belong to other applications and are not considered", self.other_applications)?;
         }
         if self.unidentified > 0 {
             writeln!(
@@ -124,22 +125,27 @@ impl fmt::Display for RetentionPlan {
                 self.unidentified
             )?;
         }
-        let going = self.removals().count();
-        write!(f, "{} stay, {going} go ({} bytes)", self.decisions.len() - going, self.freed_bytes())
+        let removed = self.removals().count();
+        write!(
+            f,
+            "{} to keep, {removed} to remove ({} bytes)",
+            self.decisions.len() - removed,
+            self.freed_bytes()
+        )
     }
 }
 
-/// What has been seen of the backups of one series, from the newest on.
+/// The state of one series while its backups are visited, newest first.
 #[derive(Default)]
-struct Seen {
+struct SeriesState {
     completed: usize,
     newest_completed: Option<BackupId>,
-    /// What is in those that were completed.
+    /// The entities in the completed backups visited so far.
     held: BTreeSet<String>,
     periods: BTreeMap<Period, BTreeSet<String>>,
 }
 
-/// Decides about every backup. `losses` are those that nobody has acknowledged.
+/// Decides about every backup. `losses` are those that are not acknowledged.
 pub(crate) fn plan(
     retention: &Retention,
     mut candidates: Vec<Candidate>,
@@ -148,19 +154,19 @@ pub(crate) fn plan(
 ) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
     let mut protected = protected(&candidates, &groups(&candidates, losses, retention.released_entities()));
-    let mut series: BTreeMap<SeriesName, Seen> = BTreeMap::new();
+    let mut series: BTreeMap<SeriesName, SeriesState> = BTreeMap::new();
     let mut kept_of_entity: BTreeMap<String, usize> = BTreeMap::new();
     let mut decisions = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let series = series.entry(candidate.series.clone()).or_default();
-        let judged = judge(retention, &candidate, series, &kept_of_entity, now);
-        let judged = judged.or_else(|reason| protected.remove(&candidate.id).ok_or(reason));
-        if judged.is_ok() && candidate.is_complete {
+        let decision = decide(retention, &candidate, series, &kept_of_entity, now);
+        let decision = decision.or_else(|reason| protected.remove(&candidate.id).ok_or(reason));
+        if decision.is_ok() && candidate.is_complete {
             for (entity, _) in &candidate.entities {
                 *kept_of_entity.entry(entity.clone()).or_default() += 1;
             }
         }
-        let (kept, removed) = match judged {
+        let (kept, removed) = match decision {
             Ok(kept) => (kept, None),
             Err(reason) => (Vec::new(), Some(reason)),
         };
@@ -180,10 +186,10 @@ pub(crate) fn plan(
     }
 }
 
-fn judge(
+fn decide(
     retention: &Retention,
     candidate: &Candidate,
-    series: &mut Seen,
+    series: &mut SeriesState,
     kept_of_entity: &BTreeMap<String, usize>,
     now: Timestamp,
 ) -> Result<Vec<KeepReason>, RemoveReason> {
@@ -218,7 +224,7 @@ fn judge(
     if kept.is_empty()
         && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds)
     {
-        // What goes takes no place of what could stay.
+        // A removed backup does not count against the numbers of the rules.
         return Err(reason);
     }
     series.completed += 1;
@@ -229,11 +235,11 @@ fn judge(
     if kept.is_empty() { Err(RemoveReason::NoRule) } else { Ok(kept) }
 }
 
-/// The rules that keep a backup that was completed.
+/// Returns the rules that keep a completed backup.
 fn by_rules(
     retention: &Retention,
     candidate: &Candidate,
-    series: &mut Seen,
+    series: &mut SeriesState,
     age_seconds: i64,
 ) -> Vec<KeepReason> {
     let mut kept = Vec::new();
@@ -251,7 +257,7 @@ fn by_rules(
     }
     kept.extend(within(retention, age_seconds));
     let young = candidate.entities.iter().filter_map(|(entity, days)| Some((entity, (*days)?)));
-    let young = young.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_A_DAY);
+    let young = young.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_PER_DAY);
     kept.extend(young.map(|(entity, days)| KeepReason::EntityDays { entity: entity.clone(), days }));
     kept
 }
@@ -269,17 +275,17 @@ fn beyond_limit(
     age_seconds: i64,
 ) -> Option<RemoveReason> {
     if let Some(days) = retention.max_age()
-        && age_seconds > i64::from(days) * SECONDS_A_DAY
+        && age_seconds > i64::from(days) * SECONDS_PER_DAY
     {
         return Some(RemoveReason::MaxAge { days });
     }
-    // Of a backup without entities nothing is concluded.
+    // A backup without entities gives no basis for these limits.
     if candidate.entities.is_empty() {
         return None;
     }
     let days: Option<Vec<u32>> = candidate.entities.iter().map(|(_, days)| *days).collect();
     if let Some(days) = days.and_then(|days| days.into_iter().max())
-        && age_seconds > i64::from(days) * SECONDS_A_DAY
+        && age_seconds > i64::from(days) * SECONDS_PER_DAY
     {
         return Some(RemoveReason::EntityDays { days });
     }
@@ -289,7 +295,7 @@ fn beyond_limit(
     candidate.entities.iter().all(enough).then_some(RemoveReason::MaxPerEntity { count })
 }
 
-/// Rules that keep nothing.
+/// Returns the rules that keep no backup.
 fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<String> {
     let kept = || decisions.iter().flat_map(|decision| &decision.kept);
     let mut idle = Vec::new();

@@ -1,4 +1,4 @@
-//! What to keep.
+//! The retention policy.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,15 +10,17 @@ use super::period::Period;
 use super::reason::counted;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Which backups are kept.
+/// The policy of which backups are kept.
 ///
-/// Rules apply to the backups of each [series](crate::SeriesName) on their own, and only to those that were completed. A backup
-/// stays if any rule keeps it. A limit beats a rule; a pin, an exempt tag and being the newest completed one beat a limit. Where
-/// there are limits and no rules, everything within the limits stays. Calendar periods are those of UTC.
+/// Rules apply to the backups of each [series](crate::SeriesName) separately, and only to completed ones. A
+/// backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and being the
+/// newest completed backup override a limit. If there are limits and no rules, everything within the limits
+/// is kept. Calendar periods are in UTC.
 ///
-/// Only backups of the application and environment of the context are considered. Whatever rules and limits say, of every entity
-/// and set the newest backup stays that verifies, whatever its name, until the entity is [released](Self::release_entity). If an
-/// entity lost most of its records from one backup of a series to the next, the last backup from before stays until that is
+/// Only backups of the application and environment of the context are considered. Independently of rules and
+/// limits, the newest backup of every entity and set that verifies is kept, in whatever series it is, until
+/// the entity is [released](Self::release_entity). If an entity lost most of its records from one backup of a
+/// series to the next, the last backup before the loss is kept until the loss is
 /// [acknowledged](crate::Catalog::acknowledge).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -51,62 +53,62 @@ macro_rules! counts {
 }
 
 impl Retention {
-    /// No rule yet, which [`plan`](crate::RetentionBuilder::plan) refuses.
+    /// Returns a policy without rules, which [`plan`](crate::RetentionBuilder::plan) refuses.
     pub fn new() -> Self {
         Self::default()
     }
 
     counts! {
-        /// Keeps the last so many.
+        /// Keeps this number of the newest backups.
         keep_last => last,
-        /// Keeps the newest of each of the last so many hours that have one.
+        /// Keeps the newest backup of each of this number of hours, counting only hours with a backup.
         hourly => hourly,
-        /// Keeps the newest of each of the last so many days that have one.
+        /// Keeps the newest backup of each of this number of days, counting only days with a backup.
         daily => daily,
-        /// Keeps the newest of each of the last so many weeks that have one.
+        /// Keeps the newest backup of each of this number of weeks, counting only weeks with a backup.
         weekly => weekly,
-        /// Keeps the newest of each of the last so many months that have one.
+        /// Keeps the newest backup of each of this number of months, counting only months with a backup.
         monthly => monthly,
-        /// Keeps the newest of each of the last so many years that have one.
+        /// Keeps the newest backup of each of this number of years, counting only years with a backup.
         yearly => yearly,
-        /// Limit: a backup goes once every entity in it has so many newer backups, whatever their names.
+        /// Limit: removes a backup if every entity in it has this number of newer backups, of any series.
         max_backups_per_entity => max_backups_per_entity,
     }
 
-    /// Keeps all that are not older than this, in whole hours, rounded up.
+    /// Keeps all backups that are not older than this, in whole hours, rounded up.
     pub fn within(mut self, age: Duration) -> Self {
         self.within_hours = Some(age.as_secs().div_ceil(3600));
         self
     }
 
-    /// Keeps all that have this tag, whatever the limits say.
+    /// Keeps all backups with this tag, whatever the limits are.
     pub fn exempt_tag(mut self, tag: impl Into<String>) -> Self {
         self.exempt_tags.insert(tag.into());
         self
     }
 
-    /// Limit: a backup that is older goes.
+    /// Limit: removes backups that are older.
     pub fn max_age_days(mut self, days: u32) -> Self {
         self.max_age_days = Some(days);
         self
     }
 
-    /// Lets a plan be applied though one of the rules keeps nothing in it.
+    /// Allows a plan to be applied although one of its rules keeps no backup.
     pub fn allow_idle_rules(mut self) -> Self {
         self.allow_idle_rules = true;
         self
     }
 
-    /// Gives up an entity that no longer exists in the code: its last backup does not stay on its account.
+    /// Releases an entity that no longer exists in the code: its last backup is no longer kept because of it.
     ///
-    /// A plan is refused while the application backs an entity of this name up.
+    /// A plan is refused if the application still backs up an entity with this name.
     pub fn release_entity(mut self, name: impl Into<String>) -> Self {
         self.released_entities.insert(name.into());
         self
     }
 
-    /// Counts and removes backups of older versions as well, which record no environment. Say so only if no other application has
-    /// written to the storage profile.
+    /// Also counts and removes backups of older versions, which record no environment. Use it only if no
+    /// other application has written to the storage profile.
     pub fn include_unidentified(mut self) -> Self {
         self.include_unidentified = true;
         self
@@ -145,7 +147,7 @@ impl Retention {
         self.max_backups_per_entity
     }
 
-    /// Whether some rule keeps backups; else there are only limits.
+    /// Returns whether there is a rule that keeps backups; otherwise there are only limits.
     pub(super) fn has_rules(&self) -> bool {
         self.last.is_some() || self.periods().next().is_some() || self.within_hours.is_some()
     }
@@ -154,8 +156,10 @@ impl Retention {
         self.allow_idle_rules
     }
 
+    /// Checks that the policy has a rule or a limit, and that no number is 0.
+    ///
     /// # Errors
-    /// There is neither a rule nor a limit, or one that is nought.
+    /// There is neither a rule nor a limit, or one of them is 0.
     pub(crate) fn validate(&self) -> Result<()> {
         let refused = |what: String| Err(Error::new(ErrorKind::Configuration, what));
         let counts = self.periods().map(|(period, count)| (period.rule(), count));
@@ -185,7 +189,7 @@ impl Retention {
     }
 }
 
-/// The rules, then the limits: `keep_last(7), daily(30); max_age_days(400)`.
+/// Formats the rules, then the limits, for example `keep_last(7), daily(30); max_age_days(400)`.
 impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rules: Vec<String> = self.last.iter().map(|count| format!("keep_last({count})")).collect();

@@ -1,4 +1,4 @@
-//! Why a backup stays, or goes.
+//! The reasons why a backup is kept or removed.
 
 use std::fmt;
 
@@ -7,99 +7,101 @@ use serde::Serialize;
 use super::period::Period;
 use crate::id::BackupId;
 
-/// Why a backup stays.
+/// Why a backup is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum KeepReason {
-    /// Somebody pinned it, or it is being restored.
+    /// It is pinned, or it is being restored.
     Pinned {
-        /// Why.
+        /// The reason of the pin.
         why: String,
     },
-    /// It has a tag that is exempt.
+    /// It has an exempt tag.
     Exempt {
         /// The tag.
         tag: String,
     },
-    /// It is the newest of its series that was completed.
+    /// It is the newest completed backup of its series.
     LastGood,
-    /// It is the newest of its series that was completed and is not known to be damaged.
+    /// It is the newest completed backup of its series that is not known to be damaged.
     LastUndamaged,
-    /// It is the newest backup of the application that holds this and is not known to be damaged, whatever its name.
+    /// It is the newest backup of the application, in whatever series, that contains this entity and is not
+    /// known to be damaged.
     LastHolder {
         /// The entity, or one of its sets.
         entity: String,
     },
-    /// It is the last of its series from before this lost most of its records, which nobody has acknowledged.
+    /// It is the last backup of its series before this entity lost most of its records, and the loss is not
+    /// acknowledged.
     BeforeLoss {
         /// The entity, or one of its sets.
         entity: String,
-        /// The backup that holds fewer.
+        /// The backup that contains fewer records.
         backup: BackupId,
     },
-    /// It is the newest of its series in which this is.
+    /// It is the newest backup of its series that contains this entity.
     LastWith {
         /// The entity, or one of its sets.
         entity: String,
     },
-    /// It is one of the last of its series.
+    /// It is one of the newest backups of its series.
     Last {
-        /// Which, from 1.
+        /// The position, counted from 1.
         position: usize,
-        /// Of how many.
+        /// The number of backups that the rule keeps.
         of: usize,
     },
-    /// It is the newest of its period.
+    /// It is the newest backup of its period.
     Newest {
         /// The length of the period.
         period: Period,
-        /// Which period.
+        /// The period.
         of: String,
     },
-    /// It is not old enough.
+    /// It is younger than the limit.
     Within {
-        /// How old a backup must be.
+        /// The limit, in hours.
         hours: u64,
     },
-    /// An entity in it is kept for longer.
+    /// An entity in it is kept for a longer time.
     EntityDays {
         /// The entity.
         entity: String,
-        /// For how many days.
+        /// The number of days.
         days: u32,
     },
-    /// It failed, and none of its series was completed since.
+    /// It failed, and no later backup of its series was completed.
     FailedLast,
-    /// There are only limits, and it is within all of them.
+    /// The policy has only limits, and the backup is within all of them.
     WithinLimits,
 }
 
-/// Why a backup goes.
+/// Why a backup is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RemoveReason {
     /// No rule keeps it.
     NoRule,
-    /// It is older than any backup may be.
+    /// It is older than the maximum age.
     MaxAge {
-        /// In days.
+        /// The maximum age, in days.
         days: u32,
     },
-    /// The days of every entity in it have passed.
+    /// The declared number of days of every entity in it has passed.
     EntityDays {
-        /// The longest of them.
+        /// The largest of these numbers.
         days: u32,
     },
     /// Every entity in it has enough newer backups.
     MaxPerEntity {
-        /// How many an entity may have.
+        /// The number of backups of an entity that are kept.
         count: usize,
     },
-    /// It failed, and a later one was completed.
+    /// It failed, and a later backup of its series was completed.
     FailedBefore {
-        /// The later one.
+        /// The later backup.
         completed: BackupId,
     },
 }
@@ -109,10 +111,8 @@ impl fmt::Display for KeepReason {
         match self {
             Self::Pinned { why } => write!(f, "pinned: {why}"),
             Self::Exempt { tag } => write!(f, "tag `{tag}`"),
-            Self::LastGood => f.write_str("the newest that was completed"),
-            Self::LastUndamaged => {
-                f.write_str("the newest that was completed and is not known to be damaged")
-            }
+            Self::LastGood => f.write_str("the newest completed one"),
+            Self::LastUndamaged => f.write_str("the newest completed one that is not known to be damaged"),
             Self::LastHolder { entity } => {
                 write!(f, "the newest with `{entity}`, of any name, that is not known to be damaged")
             }
@@ -128,7 +128,7 @@ impl fmt::Display for KeepReason {
             Self::EntityDays { entity, days } => {
                 write!(f, "`{entity}` is kept for {}", counted(*days, "day"))
             }
-            Self::FailedLast => f.write_str("failed, and none was completed since"),
+            Self::FailedLast => f.write_str("failed, and no later one was completed"),
             Self::WithinLimits => f.write_str("within all limits"),
         }
     }
@@ -147,12 +147,12 @@ impl fmt::Display for RemoveReason {
                 "each of its entities has {}",
                 counted(u64::try_from(*count).unwrap_or(u64::MAX), "newer backup")
             ),
-            Self::FailedBefore { completed } => write!(f, "failed, and {completed} was completed since"),
+            Self::FailedBefore { completed } => write!(f, "failed, and {completed} was completed later"),
         }
     }
 }
 
-/// `1 day`, `2 days`
+/// Formats a count with its noun: `1 day`, `2 days`.
 pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
     match count.into() {
         1 => format!("1 {what}"),

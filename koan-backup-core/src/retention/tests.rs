@@ -1,4 +1,4 @@
-//! The table of cases. Each is a policy, what is there, and what becomes of it; the snapshots read like documentation.
+//! Tests of retention plans as a table. Each case is a policy, a list of backups, and the plan as a snapshot.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::*;
 use crate::id::{BackupId, BackupName};
 use crate::series::SeriesName;
 
-/// `2026-11-21 03:00 nightly`, then any of `failed`, `damaged`, `pinned`, `#tag`, `Entity` and `Entity=30`.
+/// Parses `2026-11-21 03:00 nightly`, followed by any of `failed`, `damaged`, `pinned`, `#tag`, `Entity` and
+/// `Entity=30`.
 fn backup(index: usize, line: &str) -> Candidate {
     let mut words = line.split_whitespace();
     let mut word = || words.next().expect("a day, a time and a name");
@@ -41,7 +42,7 @@ fn backup(index: usize, line: &str) -> Candidate {
     backup
 }
 
-/// One case a snapshot; all are planned at noon of the same Saturday.
+/// Formats the cases of one snapshot. All plans are made at noon of the same Saturday.
 fn cases(cases: Vec<(&str, Retention, Vec<String>)>) -> String {
     let now = "2026-11-21T12:00:00Z".parse().expect("an instant");
     let mut text = String::from("now: 2026-11-21 12:00, a Saturday\n");
@@ -57,14 +58,14 @@ fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|&line| line.to_owned()).collect()
 }
 
-/// One at three in the morning of each of the last so many days, newest first.
+/// Returns one backup at 3 a.m. of each of the last `days` days, newest first.
 fn nightly(days: i64) -> Vec<String> {
     let newest: jiff::civil::Date = "2026-11-21".parse().expect("a date");
     let day = |back: i64| newest.checked_sub(jiff::Span::new().days(back)).expect("a date");
     (0..days).map(|back| format!("{} 03:00 nightly", day(back))).collect()
 }
 
-/// The first of each of the last so many months.
+/// Returns one backup on the first of each of the last `months` months.
 fn monthly(months: i64) -> Vec<String> {
     let newest: jiff::civil::Date = "2026-11-01".parse().expect("a date");
     let day = |back: i64| newest.checked_sub(jiff::Span::new().months(back)).expect("a date");
@@ -79,11 +80,11 @@ fn new() -> Retention {
 fn counting() {
     insta::assert_snapshot!(cases(vec![
         ("The last three of five", new().keep_last(3), nightly(5)),
-        ("Fewer than that are all kept", new().keep_last(7), nightly(2)),
+        ("If there are fewer, all are kept", new().keep_last(7), nightly(2)),
         ("The last one alone", new().keep_last(1), nightly(3)),
-        ("Nothing is there", new().keep_last(3), Vec::new()),
+        ("No backups", new().keep_last(3), Vec::new()),
         (
-            "Each name on its own",
+            "Each series separately",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly",
@@ -93,7 +94,7 @@ fn counting() {
             ])
         ),
         (
-            "Two in one second are told apart by their ids",
+            "Two backups of the same second are ordered by their ids",
             new().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-21 03:00 nightly",])
         ),
@@ -142,7 +143,7 @@ fn periods() {
         ("The newest of each month", new().monthly(2), nightly(24)),
         ("The newest of each year", new().yearly(2), monthly(14)),
         (
-            "Midnight belongs to the day it begins",
+            "Midnight belongs to the day that it starts",
             new().daily(1),
             lines(&["2026-11-21 00:00 nightly", "2026-11-20 23:59 nightly",])
         ),
@@ -169,16 +170,16 @@ fn rules_together() {
             nightly(2)
         ),
         (
-            "What no rule keeps goes, however young",
+            "A backup that no rule keeps is removed, even a recent one",
             new().keep_last(2),
             lines(&["2026-11-21 11:59 nightly", "2026-11-21 11:58 nightly", "2026-11-21 11:57 nightly",])
         ),
         (
-            "A window of time keeps all that is in it",
+            "A time window keeps all backups in it",
             new().keep_last(1).within(Duration::from_secs(24 * 3600)),
             lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
         ),
-        ("The old in steps that grow", new().keep_last(2).monthly(2).yearly(3), monthly(30)),
+        ("Older backups at growing intervals", new().keep_last(2).monthly(2).yearly(3), monthly(30)),
     ]));
 }
 
@@ -186,17 +187,17 @@ fn rules_together() {
 fn the_last_good_copy() {
     insta::assert_snapshot!(cases(vec![
         (
-            "It stays though it is older than any may be",
+            "It is kept although it is older than the maximum age",
             new().max_age_days(30),
             lines(&["2026-01-01 03:00 nightly", "2025-12-31 03:00 nightly",])
         ),
         (
-            "It stays though its entities' days have passed",
+            "It is kept although the days of its entities have passed",
             new().keep_last(1),
             lines(&["2026-01-01 03:00 nightly User=30", "2025-12-31 03:00 nightly User=30",])
         ),
         (
-            "It stays though newer ones of another name hold the same",
+            "It is kept although newer backups of another series contain the same",
             new().max_backups_per_entity(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -205,7 +206,7 @@ fn the_last_good_copy() {
             ])
         ),
         (
-            "One that failed is not a good copy",
+            "A failed backup is not a good copy",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly failed",
@@ -214,7 +215,7 @@ fn the_last_good_copy() {
             ])
         ),
         (
-            "One that holds less does not stand for one that holds more",
+            "A backup with fewer entities does not replace one with more",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -223,7 +224,7 @@ fn the_last_good_copy() {
             ])
         ),
         (
-            "Nor one set for another",
+            "A set does not replace another set",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Visit#b",
@@ -239,7 +240,7 @@ fn the_last_good_copy() {
 fn failed_backups() {
     insta::assert_snapshot!(cases(vec![
         (
-            "They take no place of a good one",
+            "A failed backup does not count in the rules",
             new().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly failed",
@@ -249,12 +250,12 @@ fn failed_backups() {
             ])
         ),
         (
-            "Where none was ever completed, all stay",
+            "Without a completed backup, all are kept",
             new().keep_last(1),
             lines(&["2026-11-21 03:00 nightly failed", "2026-11-20 03:00 nightly failed",])
         ),
         (
-            "A window of time keeps them for whoever looks into them",
+            "A time window keeps them for an investigation",
             new().keep_last(1).within(Duration::from_secs(48 * 3600)),
             lines(&[
                 "2026-11-21 03:00 nightly",
@@ -263,12 +264,12 @@ fn failed_backups() {
             ])
         ),
         (
-            "One of another name is no reason to remove them",
+            "A completed backup of another series does not remove them",
             new().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 weekly failed",])
         ),
         (
-            "A tag keeps them too",
+            "A tag keeps them as well",
             new().keep_last(1).exempt_tag("incident"),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed #incident",])
         ),
@@ -278,9 +279,9 @@ fn failed_backups() {
 #[test]
 fn limits() {
     insta::assert_snapshot!(cases(vec![
-        ("A limit beats a rule", new().keep_last(9).max_age_days(2), nightly(4)),
+        ("A limit overrides a rule", new().keep_last(9).max_age_days(2), nightly(4)),
         (
-            "What a limit removes takes no place of another",
+            "A backup that a limit removes does not count in the rules",
             new().monthly(2),
             lines(&[
                 "2026-11-21 03:00 nightly User=7 Order",
@@ -295,7 +296,7 @@ fn limits() {
             lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
         ),
         (
-            "So many backups of an entity, whatever their names",
+            "A number of backups of an entity, of any series",
             new().max_backups_per_entity(2),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -304,7 +305,7 @@ fn limits() {
             ])
         ),
         (
-            "One entity that needs it keeps a backup of several",
+            "A backup of several entities is kept if one of them needs it",
             new().max_backups_per_entity(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -313,7 +314,7 @@ fn limits() {
             ])
         ),
         (
-            "What goes does not count for others",
+            "A removed backup does not count as a newer one",
             new().keep_last(2).max_backups_per_entity(2),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -331,7 +332,7 @@ fn limits() {
 fn days_of_entities() {
     insta::assert_snapshot!(cases(vec![
         (
-            "They keep what no other rule keeps",
+            "They keep backups that no other rule keeps",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User=30",
@@ -340,7 +341,7 @@ fn days_of_entities() {
             ])
         ),
         (
-            "Once they have passed, no rule keeps it",
+            "After they have passed, no rule keeps the backup",
             new().keep_last(9),
             lines(&["2026-11-21 03:00 nightly User=30", "2026-10-01 03:00 nightly User=30",])
         ),
@@ -354,7 +355,7 @@ fn days_of_entities() {
             ])
         ),
         (
-            "An entity without days leaves it to the rules",
+            "For an entity without days, the rules decide",
             new().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly User=30 Order",
@@ -363,7 +364,7 @@ fn days_of_entities() {
             ])
         ),
         (
-            "A limit of all beats them",
+            "A general limit overrides them",
             new().max_age_days(7),
             lines(&["2026-11-21 03:00 nightly User=30", "2026-11-10 03:00 nightly User=30",])
         ),
@@ -371,15 +372,15 @@ fn days_of_entities() {
 }
 
 #[test]
-fn what_always_stays() {
+fn backups_that_are_always_kept() {
     insta::assert_snapshot!(cases(vec![
         (
-            "A pin beats every limit",
+            "A pin overrides every limit",
             new().keep_last(1).max_age_days(7),
             lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly pinned",])
         ),
         (
-            "A tag that is exempt does too",
+            "So does an exempt tag",
             new().keep_last(1).exempt_tag("legal").max_age_days(7),
             lines(&[
                 "2026-11-21 03:00 nightly",
@@ -388,7 +389,7 @@ fn what_always_stays() {
             ])
         ),
         (
-            "What is pinned takes its place in the windows",
+            "A pinned backup counts in the rules",
             new().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly",
@@ -397,7 +398,7 @@ fn what_always_stays() {
             ])
         ),
         (
-            "A pinned one that failed",
+            "A failed backup that is pinned",
             new().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed pinned",])
         ),
@@ -412,9 +413,9 @@ fn rules_that_keep_nothing() {
             new().keep_last(1).exempt_tag("leagl"),
             lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly #legal",])
         ),
-        ("A window that nothing is in", new().keep_last(1).within(Duration::from_secs(3600)), nightly(2)),
+        ("A time window without a backup", new().keep_last(1).within(Duration::from_secs(3600)), nightly(2)),
         (
-            "Where nothing was completed, no rule is at work",
+            "Without a completed backup, no rule applies",
             new().keep_last(1).daily(1),
             lines(&["2026-11-21 03:00 nightly failed",])
         ),
@@ -422,7 +423,7 @@ fn rules_that_keep_nothing() {
 }
 
 #[test]
-fn a_retention_without_a_rule_or_with_one_of_nought_is_refused() {
+fn a_retention_without_a_rule_or_with_a_zero_is_refused() {
     let refused = |retention: Retention| retention.validate().expect_err("refused").to_string();
     assert!(refused(new()).contains("no rule"));
     assert!(refused(new().exempt_tag("a")).contains("no rule"), "a tag alone keeps nothing else");
@@ -442,7 +443,7 @@ fn a_retention_without_a_rule_or_with_one_of_nought_is_refused() {
 fn the_last_holder_of_an_entity() {
     insta::assert_snapshot!(cases(vec![
         (
-            "The newest that holds it is damaged: an older one stays",
+            "The newest holder is damaged: an older one is kept",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",
@@ -452,7 +453,7 @@ fn the_last_holder_of_an_entity() {
             ])
         ),
         (
-            "Each set on its own, whatever the name",
+            "Each set separately, in any series",
             new().max_age_days(1),
             lines(&[
                 "2026-11-21 03:00 nightly Visit",
@@ -462,7 +463,7 @@ fn the_last_holder_of_an_entity() {
             ])
         ),
         (
-            "One that was given up",
+            "A released entity",
             new().keep_last(1).release_entity("Visit"),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",
@@ -470,7 +471,7 @@ fn the_last_holder_of_an_entity() {
             ])
         ),
         (
-            "A failed backup stays while it alone holds something",
+            "A failed backup is kept while only it contains an entity",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",

@@ -1,14 +1,14 @@
-//! Dates at the end of a name, in their usual spellings.
+//! Recognises dates at the end of a name, in their usual forms.
 
 use jiff::civil::Date;
 
-/// Years that a number of eight digits is taken for. Others are numbers.
+/// The years that are recognised. Eight digits with another year are a number, not a date.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
 
-/// A year, a month and a day that need not exist.
+/// Year, month and day, not yet validated.
 type YearMonthDay = (i16, i8, i8);
 
-/// Where the date, or the date and time, at the end of a name begins, if there is one.
+/// Returns the position of the date, or the date and time, at the end of a name.
 pub(super) fn trailing(name: &str) -> Option<usize> {
     let bytes = name.as_bytes();
     let starts = (0..bytes.len()).filter(|&at| bytes[at].is_ascii_digit() && !is_digit_before(bytes, at));
@@ -19,7 +19,7 @@ fn is_digit_before(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
 }
 
-/// `2026-11-29`, `20261129`, `29-11-2026`, `11-29-2026`, each with or without a time.
+/// Returns whether the whole text is a date such as `2026-11-29`, `20261129` or `29-11-2026`, with or without a time.
 fn is_date_and_time(text: &[u8]) -> bool {
     let Some((date, rest, is_compact)) = date(text).or_else(|| date_with_year_last(text)) else {
         return false;
@@ -36,7 +36,7 @@ fn is_valid((year, month, day): YearMonthDay) -> bool {
     YEARS.contains(&year) && Date::new(year, month, day).is_ok()
 }
 
-/// A date whose year is last, and what follows. Day and month may be in either order: which it is does not change the series.
+/// Splits off a date whose year is last. Day and month may be in either order, because the series is the same.
 fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (first, rest) = number(text, 2)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first))?;
@@ -48,7 +48,7 @@ fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     Some((date, rest, false))
 }
 
-/// Year, month and day, what follows, and whether they have no separators.
+/// Splits off year, month and day. Returns them with the rest of the text, and whether they have no separators.
 fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (year, rest) = number(text, 4)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first));
@@ -62,7 +62,8 @@ fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     Some((date, rest, separator.is_none()))
 }
 
-/// Hours, hours and minutes, or seconds as well; with or without a fraction and a time zone.
+/// Returns whether the text is a time: hours, minutes if any, seconds if any, then optionally a fraction and
+/// a time zone.
 fn is_time(text: &[u8]) -> bool {
     let Some((hour, rest)) = number(text, 2) else { return false };
     if hour > 23 {
@@ -92,7 +93,7 @@ fn without_fraction(text: &[u8]) -> &[u8] {
     if (1..=9).contains(&count) { &digits[count..] } else { text }
 }
 
-/// None, `Z`, `UTC`, or an offset.
+/// Returns whether the text is empty, `Z`, `UTC` or an offset.
 fn is_zone(text: &[u8]) -> bool {
     match text {
         [] | b"Z" | b"z" | b"UTC" | b" UTC" => true,
@@ -107,7 +108,7 @@ fn is_zone(text: &[u8]) -> bool {
     }
 }
 
-/// A number of exactly so many digits at the beginning, and what follows.
+/// Splits off a number of exactly `digits` digits.
 fn number(text: &[u8], digits: usize) -> Option<(i16, &[u8])> {
     let number = text.get(..digits)?;
     let value = number

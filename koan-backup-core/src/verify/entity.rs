@@ -104,7 +104,7 @@ impl VerifyEntity<'_> {
                 }
                 verification.records_checked = verification.records_checked.saturating_add(block.records);
                 let records = verification.records_checked;
-                self.listener.tell(|| Event::BlockVerified {
+                self.listener.emit(|| Event::BlockVerified {
                     entity: name.clone(),
                     set: self.entity.set.clone(),
                     records,
@@ -126,7 +126,7 @@ impl VerifyEntity<'_> {
     /// Compares the bytes of a sealed entry with what the manifest and the checksums say: that takes no key.
     async fn compare_sealed(&self, fail: &mut impl FnMut(Issue)) -> Result<()> {
         let mut wrong = |problem: &str| fail(Issue::of_entity(&self.entity.entity, self.file, problem));
-        let place = self.reader.place(self.file)?;
+        let place = self.reader.byte_range(self.file)?;
         if self.entity.compressed_bytes != place.end - place.start {
             wrong("it has another size than the manifest says");
         }

@@ -1,4 +1,4 @@
-//! `#[entity(…)]` and `#[entity_backup(…)]`.
+//! The attributes `#[entity(…)]` and `#[entity_backup(…)]`.
 
 use syn::{Attribute, LitStr};
 
@@ -11,7 +11,7 @@ use crate::setting::Setting;
 const ON_TYPE: &[&str] = &["name", "table", "provider", "alias", "key", "crate"];
 const ON_FIELD: &[&str] = &["key", "column"];
 
-/// What the attributes say of a type.
+/// The options that the attributes declare for a type.
 #[derive(Debug, Default)]
 pub(crate) struct TypeOptions {
     pub(crate) identity: IdentityOptions,
@@ -19,7 +19,7 @@ pub(crate) struct TypeOptions {
     pub(crate) policy: Option<PolicyOptions>,
 }
 
-/// What the attributes say of a field.
+/// The options that the attributes declare for a field.
 #[derive(Debug, Default)]
 pub(crate) struct FieldOptions {
     pub(crate) key: Setting<()>,
@@ -27,7 +27,7 @@ pub(crate) struct FieldOptions {
 }
 
 impl TypeOptions {
-    /// Reads the attributes.
+    /// Reads the attributes of a type.
     pub(crate) fn read(attributes: &[Attribute], cx: &mut Ctxt) -> Self {
         let mut options = Self::default();
         for attribute in attributes {
@@ -49,7 +49,7 @@ impl TypeOptions {
 }
 
 impl FieldOptions {
-    /// Reads the attributes.
+    /// Reads the attributes of a field.
     pub(crate) fn read(attributes: &[Attribute], cx: &mut Ctxt) -> Self {
         let mut options = Self::default();
         refuse_policy(attributes, cx);
@@ -80,13 +80,13 @@ fn refuse_policy(attributes: &[Attribute], cx: &mut Ctxt) {
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity_backup")) {
         cx.error(
             attribute.path(),
-            "`#[entity_backup]` belongs on the type, for a backup holds whole records; move it there, or leave a field \
+            "`#[entity_backup]` belongs on the type, because a backup contains whole records; move it there, or leave a field \
              out with `#[serde(skip)]`",
         );
     }
 }
 
-/// Refuses attributes on a variant.
+/// Refuses the attributes on a variant.
 pub(crate) fn refuse_on_variant(attributes: &[Attribute], cx: &mut Ctxt) {
     refuse_policy(attributes, cx);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
@@ -97,13 +97,13 @@ pub(crate) fn refuse_on_variant(attributes: &[Attribute], cx: &mut Ctxt) {
     }
 }
 
-/// Refuses attributes on a field that no option can be said of.
+/// Refuses the attributes on a field that takes no options.
 pub(crate) fn refuse_on_unnamed(attributes: &[Attribute], cx: &mut Ctxt) {
     refuse_policy(attributes, cx);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
         cx.error(
             attribute.path(),
-            "`#[entity]` says nothing of this field, which is none of a record; write the key on the type: \
+            "`#[entity]` has no effect on this field, because it is not a field of a record; declare the key on the type: \
              `#[entity(key = \"id: i64\")]`",
         );
     }

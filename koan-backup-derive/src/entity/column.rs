@@ -1,4 +1,4 @@
-//! Which columns the fields are in.
+//! The columns that fields are stored in.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use super::model::{Field, Variant};
 use crate::ctxt::Ctxt;
 use crate::name;
 
-/// The columns that are named, by the serde names of their fields.
+/// The declared columns, by the serde names of their fields.
 pub(crate) type Columns = BTreeMap<String, String>;
 
-/// Checks names and columns, which must tell the fields of a record apart.
+/// Checks that the names and columns of the fields in a record are distinct, and returns the columns.
 pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
     let mut columns = Columns::new();
     for variant in body.variants.iter().filter(|variant| !variant.serde.skipped()) {
         for field in variant.fields.iter().flatten() {
             let Some(literal) = field.options.column.get() else { continue };
-            if let Some(why) = no_column(field, body) {
+            if let Some(why) = column_fault(field, body) {
                 cx.error(field.options.column.name(), why);
                 continue;
             }
@@ -37,7 +37,7 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
     columns
 }
 
-fn no_column(field: &Field, body: &Body) -> Option<&'static str> {
+fn column_fault(field: &Field, body: &Body) -> Option<&'static str> {
     if body.converted {
         Some("serde writes another type in place of this one, so this field has no column; remove `column`")
     } else if field.serde.skipped().is_some() {
@@ -51,7 +51,7 @@ fn no_column(field: &Field, body: &Body) -> Option<&'static str> {
     }
 }
 
-/// Two fields of a record must not have one name or one column.
+/// Checks that no two fields of a record have the same name or the same column.
 fn check_distinct(variant: &Variant, columns: &Columns, cx: &mut Ctxt) {
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut taken: BTreeMap<&str, String> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The parts of an expansion: the fields, and the key.
+//! The parts of an expansion that describe the fields and the key.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -12,7 +12,7 @@ use crate::declaration::{KeyExpansion, ShapeExpansion};
 use crate::spelling;
 use crate::typed_key;
 
-/// The shape of a type with fields of its own.
+/// Expands the shape of a type with its own fields.
 pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Columns) -> ShapeExpansion {
     if body.converted {
         let names = key.iter().map(|field| field.serde_name.clone());
@@ -23,7 +23,7 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
     let fields = variants.map(|variant| {
         let fields = variant.fields.iter().flatten().filter(|field| field.serde.skipped().is_none());
         let fields = fields.map(|field| declaration(ident, field, key, columns));
-        // Serde writes the name of a struct that has a tag, and reads a record without it.
+        // Serde writes the name of a struct with a tag, but can read a record without it.
         let tag = body.tag.iter().filter(|_| !body.is_enum).map(
             |tag| quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted()),
         );
@@ -44,7 +44,7 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
     }
 }
 
-/// One `FieldDeclaration`.
+/// Expands one `FieldDeclaration`.
 fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns) -> TokenStream {
     let name = field.serde_name();
     let text = spelling::of(&field.ty);
@@ -53,7 +53,7 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
         (None, None) => quote!(__koan::FieldDeclaration::new::<#ty>(#name, #text)),
         (None, Some(adapters)) => quote!(__koan::FieldDeclaration::adapted(#name, #text, #adapters)),
         (Some(_), None) => quote!(__koan::FieldDeclaration::flattened::<#ty>(#name, #text)),
-        // What such a function makes of the type is not known: any field.
+        // The result of such a function is unknown, so the field may be anything.
         (Some(_), Some(_)) => quote! {
             __koan::FieldDeclaration::flattened::<
                 ::std::collections::BTreeMap<::std::string::String, ::std::string::String>
@@ -81,7 +81,7 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
     declaration
 }
 
-/// How a field is read and written, where it says so itself.
+/// Expands how a field is read and written, if it has custom functions.
 fn adapters(ty: &TokenStream, field: &Field) -> Option<TokenStream> {
     let (serialize, deserialize) = functions(ty, field)?;
     Some(quote! {
@@ -102,7 +102,7 @@ fn functions(ty: &TokenStream, field: &Field) -> Option<(TokenStream, TokenStrea
     Some((serialize, deserialize))
 }
 
-/// `Entity::Key` and the body of `Entity::key`.
+/// Expands `Entity::Key` and the body of `Entity::key`.
 pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion {
     let fields = |variant: &'_ Variant| {
         let fields = variant.fields.iter().flatten();
@@ -146,7 +146,7 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
     KeyExpansion { ty, text, body }
 }
 
-/// `Self` stands for nothing outside the type: its name takes the place.
+/// Replaces `Self`, which has no meaning outside of the type, by the type's name.
 fn without_self(tokens: TokenStream, ident: &Ident) -> TokenStream {
     let replace = |token| match token {
         TokenTree::Ident(name) if name == "Self" => TokenTree::Ident(ident.clone()),

@@ -1,4 +1,4 @@
-//! Which types can be entities: those that serde writes as a map whose fields are known.
+//! The types that can be entities: those that serde writes as a map with known fields.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -9,29 +9,29 @@ use super::model::{self, Variant};
 use super::serde_attr::{ContainerAttr, Tagging, VariantAttr};
 use crate::ctxt::Ctxt;
 
-/// What an entity is made of.
+/// How an entity is structured.
 #[derive(Debug)]
 pub(crate) enum Form {
-    /// Fields of its own.
+    /// The type has its own fields.
     Body(Body),
-    /// Those of the one field of a `#[serde(transparent)]` struct.
+    /// A `#[serde(transparent)]` struct, which has the fields of its only field.
     Transparent(Member),
 }
 
 /// The fields of a struct, or of each variant of an enum.
 #[derive(Debug)]
 pub(crate) struct Body {
-    /// A struct is its own only variant.
+    /// The variants. A struct is treated as its own only variant.
     pub(crate) variants: Vec<Variant>,
     pub(crate) is_enum: bool,
     /// The field in which serde writes the name of the variant, or of the struct.
     pub(crate) tag: Option<String>,
-    /// Serde writes or reads another type in its place.
+    /// Whether serde writes or reads another type instead.
     pub(crate) converted: bool,
 }
 
 impl Form {
-    /// What `input` is made of, if it can be an entity.
+    /// Returns the structure of `input`, if it can be an entity.
     pub(crate) fn of(input: &DeriveInput, serde: &ContainerAttr, cx: &mut Ctxt) -> Option<Self> {
         check_generics(input, cx);
         match &input.data {

@@ -1,4 +1,4 @@
-//! Which fields make up the key.
+//! Finds the fields that make up the key.
 
 use std::collections::BTreeSet;
 
@@ -14,20 +14,20 @@ use crate::spelling;
 /// One field of the key.
 #[derive(Debug)]
 pub(crate) struct KeyField {
-    /// Its name in the source.
+    /// The name in the source.
     pub(crate) name: String,
-    /// Its name in records.
+    /// The name in records.
     pub(crate) serde_name: String,
 }
 
-/// The key fields in the order in which the type declares them, or `None` after a mistake.
+/// Returns the key fields in the order in which the type declares them, or `None` after an error.
 pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt) -> Option<Vec<KeyField>> {
     let fields = || body.variants.iter().flat_map(|variant| variant.fields.iter().flatten());
     let marks: Vec<(&Field, &Ident)> =
         fields().filter_map(|field| Some((field, field.options.key.name()?))).collect();
     let list = match declared {
-        Key::Mistaken => return None,
-        Key::Unwritten => None,
+        Key::Invalid => return None,
+        Key::Undeclared => None,
         Key::List(list) => Some(list),
     };
     if list.is_some() {
@@ -55,18 +55,18 @@ fn serde_name(field: &Field, list: Option<&KeyList>) -> String {
     part.and_then(|part| part.serde_name.clone()).unwrap_or_else(|| field.serde_name().to_owned())
 }
 
-/// Every part of `key = "…"` must name a field, and nothing else.
+/// Checks that every part of `key = "…"` is the name of a field and nothing else.
 fn check_list<'a, I: Iterator<Item = &'a Field>>(
     list: &KeyList,
     body: &Body,
     fields: impl Fn() -> I,
     cx: &mut Ctxt,
 ) -> Option<BTreeSet<String>> {
-    let mut fine = true;
+    let mut is_valid = true;
     for part in &list.parts {
         let name = part.name();
         if !fields().any(|field| field.name() == name) {
-            fine = false;
+            is_valid = false;
             let mut known = Vec::new();
             for field in fields().map(|field| format!("`{}`", field.name())) {
                 if !known.contains(&field) {
@@ -88,18 +88,18 @@ fn check_list<'a, I: Iterator<Item = &'a Field>>(
             );
         }
     }
-    fine.then(|| list.parts.iter().map(crate::key_list::KeyPart::name).collect())
+    is_valid.then(|| list.parts.iter().map(crate::key_list::KeyPart::name).collect())
 }
 
-/// Every variant must hold the key, as fields that serde writes.
+/// Checks that every variant contains the key in fields that serde writes.
 fn check_variants(body: &Body, chosen: &BTreeSet<String>, cx: &mut Ctxt) -> Option<()> {
-    let mut whole = true;
+    let mut is_complete = true;
     for variant in &body.variants {
         for name in chosen {
             match variant.fields.iter().flatten().find(|field| field.name() == *name) {
                 Some(field) => check_field(field, variant, body, cx),
                 None => {
-                    whole = false;
+                    is_complete = false;
                     let skipped = if variant.serde.skipped() { ", also one that serde skips" } else { "" };
                     let ident = &variant.ident;
                     cx.error(
@@ -110,7 +110,7 @@ fn check_variants(body: &Body, chosen: &BTreeSet<String>, cx: &mut Ctxt) -> Opti
             }
         }
     }
-    whole.then_some(())
+    is_complete.then_some(())
 }
 
 fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
@@ -147,7 +147,9 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
     if let Some(at) = &field.serde.flatten {
         cx.error(
             at,
-            format!("the key field `{name}` is flattened, so it is no field of a record; choose another key"),
+            format!(
+                "the key field `{name}` is flattened, so it is not a field of a record; choose another key"
+            ),
         );
     }
     if let Some(at) = &field.serde.skip_serializing_if {

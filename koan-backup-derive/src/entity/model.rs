@@ -1,4 +1,4 @@
-//! A type as it was declared: its fields or variants, with what the attributes say of them.
+//! The declared fields and variants of a type, with the options of their attributes.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -16,13 +16,13 @@ pub(crate) struct Field {
     pub(crate) ty: Type,
     pub(crate) serde: FieldAttr,
     pub(crate) options: FieldOptions,
-    /// What serde calls it, without `rename` on the field itself.
+    /// The serde name of the field if it has no `rename` itself.
     pub(crate) own_name: String,
-    /// Whether the type says `#[serde(default)]`.
+    /// Whether the type has `#[serde(default)]`.
     pub(crate) container_default: bool,
 }
 
-/// A variant, or the struct itself.
+/// A variant of an enum, or the whole struct.
 #[derive(Debug)]
 pub(crate) struct Variant {
     pub(crate) ident: Ident,
@@ -32,28 +32,28 @@ pub(crate) struct Variant {
 }
 
 impl Field {
-    /// Its name in the source, without `r#`.
+    /// Returns the name in the source, without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
 
-    /// What serde calls it.
+    /// Returns the serde name.
     pub(crate) fn serde_name(&self) -> &str {
         self.serde.renamed().unwrap_or(&self.own_name)
     }
 
-    /// Whether serde fills it in where it is not there.
+    /// Returns whether serde supplies a default value for a missing field.
     pub(crate) fn defaulted(&self) -> bool {
         self.serde.default || self.container_default
     }
 
-    /// Whether serde reads a record without it.
+    /// Returns whether serde can read a record without the field.
     pub(crate) fn optional(&self) -> bool {
         self.defaulted() || (self.serde.deserialize_with.is_none() && is_option(&self.ty))
     }
 }
 
-/// The named fields of a struct or a variant.
+/// Returns the named fields of a struct or a variant.
 pub(crate) fn named_fields(fields: &Fields, case: Case, default: bool, cx: &mut Ctxt) -> Option<Vec<Field>> {
     let Fields::Named(fields) = fields else {
         fields.iter().for_each(|field| attr::refuse_on_unnamed(&field.attrs, cx));
@@ -73,7 +73,7 @@ pub(crate) fn named_fields(fields: &Fields, case: Case, default: bool, cx: &mut 
     Some(fields.named.iter().filter_map(field).collect())
 }
 
-/// The variants of an enum.
+/// Returns the variants of an enum.
 pub(crate) fn variants(
     variants: &Punctuated<syn::Variant, Token![,]>,
     container: &ContainerAttr,
@@ -92,7 +92,7 @@ pub(crate) fn variants(
     variants.iter().map(variant).collect()
 }
 
-/// The one field that serde writes of a transparent struct.
+/// Returns the only field of a transparent struct that serde writes.
 pub(crate) fn transparent_field(fields: &Fields) -> Option<Member> {
     let written = |field: &syn::Field| {
         FieldAttr::read(&field.attrs).skipped().is_none()
@@ -109,7 +109,7 @@ fn is_option(ty: &Type) -> bool {
     last_segment(ty).is_some_and(|ty| ty == "Option")
 }
 
-/// The last name of a path, such as the `Option` of `std::option::Option<T>`.
+/// Returns the last segment of a path, such as `Option` in `std::option::Option<T>`.
 fn last_segment(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),

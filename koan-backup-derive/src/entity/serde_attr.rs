@@ -1,4 +1,4 @@
-//! What serde's own attributes say. Mistakes in them are serde's to report.
+//! The attributes of serde. Errors in them are reported by serde itself.
 
 mod case;
 mod container;
@@ -17,7 +17,7 @@ pub(crate) use variant::VariantAttr;
 use crate::ctxt::Ctxt;
 use crate::options::{self, Opt};
 
-/// The options of all `#[serde(…)]`.
+/// Returns the options of all `#[serde(…)]` attributes.
 fn options(attributes: &[Attribute]) -> Vec<Opt> {
     let mut ignored = Ctxt::default();
     let attributes = attributes.iter().filter(|attribute| attribute.path().is_ident("serde"));

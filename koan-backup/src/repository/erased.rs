@@ -147,7 +147,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
                 continue;
             }
             if !keys.insert(self.comparable(&record, &fields, &request.entity)) {
-                return Err(sink.refuse_twice(&record));
+                return Err(sink.duplicate_key_error(&record));
             }
             if sink.push_record(&record)? == Flow::Flush {
                 sink.flush().await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use koan_backup::conformance::{self, Outcome};
+use koan_backup::conformance::{self, CaseOutcome};
 use koan_backup::prelude::*;
 use koan_backup::{
     Capabilities, Consistency, EntityCodec, Finding, Provider, ProviderDescription, ReadRequest, ReadSummary,
@@ -253,7 +253,7 @@ async fn a_case_that_is_not_there_is_not_passed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_lies_does_not_conform() {
     for (lie, found) in [
-        (Lie::NoSnapshot, "what is written later is not in a snapshot"),
+        (Lie::NoSnapshot, "a later write is not visible in a snapshot"),
         (Lie::LosesRecords, "100 000 records are all read"),
         (Lie::NoRollback, "a session that is rolled back leaves nothing"),
         (Lie::OneSet, "sets are apart"),
@@ -262,13 +262,13 @@ async fn a_provider_that_lies_does_not_conform() {
         (Lie::WetRun, "a dry run counts what would be done and writes nothing"),
         (Lie::SeesNoRefusal, "what a restore refuses for what is there, a dry run refuses"),
         (Lie::CommitsEarly, "nothing of a session shows before its commit"),
-        (Lie::CallsItASnapshot, "what is not read at one moment is not called so"),
+        (Lie::CallsItASnapshot, "no snapshot consistency is claimed without snapshot reads"),
         (Lie::ShortRead, "a cancelled read is an error, and the next one works"),
     ] {
         let empty = async || Ok(Arc::new(Liar { lie, truth: Memory::new() }) as Arc<dyn Provider>);
         let conformance = conformance::run_where(|name| name == found, empty).await.expect("a database");
         let case = conformance.cases.iter().find(|case| case.name == found).expect("a case of that name");
-        assert!(matches!(case.outcome, Outcome::Failed(_)), "{lie:?}: {conformance}");
+        assert!(matches!(case.outcome, CaseOutcome::Failed(_)), "{lie:?}: {conformance}");
         let error = conformance.require_passed().expect_err("it lies");
         assert!(error.to_string().contains(found), "{lie:?}: {error}");
     }
@@ -283,7 +283,7 @@ async fn a_provider_that_is_not_as_fast_as_it_says_does_not_conform() {
         let empty = async || Ok(Arc::new(Liar { lie, truth: Memory::new() }) as Arc<dyn Provider>);
         let conformance = conformance::run_speed(empty).await.expect("a database");
         for case in &conformance.cases {
-            let is_found = matches!(&case.outcome, Outcome::Failed(why) if why.contains("took"));
+            let is_found = matches!(&case.outcome, CaseOutcome::Failed(why) if why.contains("took"));
             assert_eq!(is_found, case.name == found, "{lie:?}: {conformance}");
         }
         assert_eq!(conformance.cases.len(), 2);

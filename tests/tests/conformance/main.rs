@@ -8,7 +8,7 @@ mod table;
 
 use std::sync::Arc;
 
-use koan_backup::conformance::{self, Conformance, Outcome};
+use koan_backup::conformance::{self, CaseOutcome, Conformance};
 use koan_backup::prelude::*;
 use koan_backup::{Provider, Result};
 
@@ -47,7 +47,7 @@ async fn sqlite_conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_conforms() {
     let conformance = conforms(async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>)).await;
-    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == Outcome::NotClaimed).count();
+    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == CaseOutcome::NotClaimed).count();
     assert_eq!(not_claimed, 3, "only the refusal of what it can do: {conformance}");
 }
 
@@ -65,13 +65,13 @@ async fn json_conforms(open: impl Fn(std::path::PathBuf) -> Result<JsonFiles>) -
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_lines_conforms() {
     let conformance = json_conforms(JsonFiles::lines).await;
-    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == Outcome::NotClaimed).count();
+    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == CaseOutcome::NotClaimed).count();
     assert_eq!(not_claimed, 4, "only order, and the refusal of what it can do: {conformance}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_documents_conforms() {
     let conformance = json_conforms(JsonFiles::documents).await;
-    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == Outcome::NotClaimed).count();
+    let not_claimed = conformance.cases.iter().filter(|case| case.outcome == CaseOutcome::NotClaimed).count();
     assert_eq!(not_claimed, 5, "only order, snapshots, and the refusal of what it can do: {conformance}");
 }

@@ -1,7 +1,9 @@
-//! Notes of uploads that are under way: `uploads/{token}.json`, so that maintenance can abort what a killed process has begun.
+//! Notes of running uploads, `uploads/{token}.json`, so that maintenance can abort the uploads of a process
+//! that was killed.
 //!
-//! Stores do not list unfinished uploads in a way that all of them share, so the id is written down before the first part is sent. A
-//! note stays until its upload is known to be over. Whether somebody is at work on it is told by leases, which name the archive.
+//! Not every store can list its unfinished uploads, so the upload id is written down before the first part is
+//! sent. A note is kept until its upload is known to have ended. Leases, which name the archive, show whether
+//! another process is still working on it.
 
 use object_store::MultipartId;
 use object_store::path::Path;
@@ -13,28 +15,28 @@ use super::super::layout::is_archive_name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// The version of the notes that this version writes.
+/// The version of the note format that this library writes.
 const FORMAT_VERSION: u32 = 1;
-/// The most bytes a note can have.
-const MAX_BYTES: u64 = 64 << 10;
-/// Where all notes lie.
+/// The maximum size of a note.
+const MAX_NOTE_BYTES: u64 = 64 << 10;
+/// The folder of all notes.
 const PREFIX: &str = "uploads";
 
-/// A note of an upload that is under way.
+/// The note of a running upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UploadNote {
     format_version: u32,
-    /// The archive that is being written.
+    /// The path of the archive that is being written.
     pub(crate) archive: String,
-    /// What the store calls the upload.
+    /// The id that the store gave the upload.
     pub(crate) upload_id: MultipartId,
 }
 
-/// The version alone, which is looked at before the rest.
+/// The version alone, which is checked before the rest is parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Version {
+struct NoteVersion {
     format_version: u64,
 }
 
@@ -43,7 +45,7 @@ impl UploadNote {
         Self { format_version: FORMAT_VERSION, archive: archive.to_string(), upload_id }
     }
 
-    /// A place where no other note is.
+    /// Returns a path that no other note has.
     pub(super) fn new_path() -> Path {
         Path::from(format!("{PREFIX}/{}.json", Uuid::now_v7()))
     }
@@ -52,7 +54,7 @@ impl UploadNote {
         storage.replace(path, document(self)).await
     }
 
-    /// Where notes are.
+    /// Returns the paths of all notes.
     ///
     /// # Errors
     /// The storage cannot be listed.
@@ -63,26 +65,26 @@ impl UploadNote {
         Ok(listed.into_iter().map(|file| file.path).filter(is_note).collect())
     }
 
-    /// Reads a note; `None` if it has gone.
+    /// Reads a note. Returns `None` if it no longer exists.
     ///
     /// # Errors
-    /// It cannot be read, is none, or was written by a newer version.
+    /// The note cannot be read, is not valid, or was written by a newer version.
     pub(crate) async fn read(storage: &Storage, path: &Path) -> Result<Option<Self>> {
-        let Some(bytes) = storage.read(path, MAX_BYTES).await? else { return Ok(None) };
-        let place = storage.location();
-        let remedy = "once nobody works there, remove that file, and let the store abort uploads that were never completed";
+        let Some(bytes) = storage.read(path, MAX_NOTE_BYTES).await? else { return Ok(None) };
+        let location = storage.location();
+        let remedy = "once no process works there, remove that file, and let the store abort uploads that were never completed";
         let damaged = |source: serde_json::Error| {
             let text =
-                format!("the note of an upload, `{path}` in storage `{place}`, cannot be read; {remedy}");
+                format!("the note of an upload, `{path}` in storage `{location}`, cannot be read; {remedy}");
             Error::with_source(ErrorKind::Corrupt, text, source)
         };
-        let version: Version = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let version: NoteVersion = serde_json::from_slice(&bytes).map_err(damaged)?;
         if version.format_version != u64::from(FORMAT_VERSION) {
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 format!(
-                    "the note of an upload, `{path}` in storage `{place}`, has format version {}, this version of koan-backup \
-                     knows {FORMAT_VERSION}; update it",
+                    "the note of an upload, `{path}` in storage `{location}`, has format version {}, this version of koan-backup \
+                     supports {FORMAT_VERSION}; update it",
                     version.format_version
                 ),
             ));
@@ -92,13 +94,15 @@ impl UploadNote {
             Some(name) if is_archive_name(name) => Ok(Some(note)),
             _ => Err(Error::new(
                 ErrorKind::Corrupt,
-                format!("the note of an upload, `{path}` in storage `{place}`, names no archive; {remedy}"),
+                format!(
+                    "the note of an upload, `{path}` in storage `{location}`, names no archive; {remedy}"
+                ),
             )),
         }
     }
 }
 
-/// Whether a file is called as notes are.
+/// Returns whether a file has the name of a note.
 fn is_note(path: &Path) -> bool {
     let token = path.filename().and_then(|name| name.strip_suffix(".json"));
     token.is_some_and(|token| Uuid::try_parse(token).is_ok_and(|id| id.to_string() == token))
@@ -109,7 +113,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_note_is_read_as_it_was_written_and_what_is_none_is_refused_with_the_remedy() {
+    async fn a_note_round_trips_and_an_invalid_one_is_refused_with_the_remedy() {
         let storage = Storage::memory();
         let archive = Path::from("archives/backup-nightly-20260101-000000-0a1b2c3d.zip");
         let (note, path) = (UploadNote::new(&archive, "7".to_owned()), UploadNote::new_path());
@@ -117,7 +121,7 @@ mod tests {
         storage.create(&Path::from("uploads/notes.txt"), b"mine".to_vec()).await.expect("written");
         assert_eq!(UploadNote::list(&storage).await.expect("listed"), std::slice::from_ref(&path));
         assert_eq!(UploadNote::read(&storage, &path).await.expect("read"), Some(note));
-        for (content, kind, told) in [
+        for (content, kind, expected) in [
             ("", ErrorKind::Corrupt, "remove that file"),
             (r#"{"formatVersion":1,"archive":"archives/a.zip"}"#, ErrorKind::Corrupt, "remove that file"),
             (
@@ -130,7 +134,10 @@ mod tests {
             storage.replace(&path, content.as_bytes().to_vec()).await.expect("written");
             let error = UploadNote::read(&storage, &path).await.expect_err(content);
             assert_eq!(error.kind(), kind, "{content}");
-            assert!(error.to_string().contains(told) && error.to_string().contains(path.as_ref()), "{error}");
+            assert!(
+                error.to_string().contains(expected) && error.to_string().contains(path.as_ref()),
+                "{error}"
+            );
         }
         storage.remove(&path).await.expect("removed");
         assert_eq!(UploadNote::read(&storage, &path).await.expect("read"), None);

@@ -1,6 +1,6 @@
-//! `rename_all`: serde's rules for names, as `serde_derive/src/internals/case.rs` has them.
+//! The naming rules of `rename_all`, as in `serde_derive/src/internals/case.rs`.
 
-/// One of the rules.
+/// A naming rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Case {
     #[default]
@@ -16,7 +16,7 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    /// The rule of that name; an unknown one is serde's to report.
+    /// Returns the rule with this name. An unknown name is reported by serde.
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "lowercase" => Self::Lower,
@@ -31,12 +31,12 @@ impl Case {
         }
     }
 
-    /// This rule, or another one if this changes nothing.
+    /// Returns this rule, or `other` if this one changes nothing.
     pub(crate) fn or(self, other: Self) -> Self {
         if self == Self::Unchanged { other } else { self }
     }
 
-    /// What serde calls a field.
+    /// Returns the serde name of a field.
     pub(crate) fn of_field(self, field: &str) -> String {
         match self {
             Self::Unchanged | Self::Lower | Self::Snake => field.to_owned(),
@@ -74,7 +74,7 @@ mod tests {
     use super::Case;
 
     #[test]
-    fn every_case_names_a_field_as_serde_does() {
+    fn each_rule_names_a_field_as_serde_does() {
         let named = |case| Case::named(case).of_field("first_name_2");
         assert_eq!(named("lowercase"), "first_name_2");
         assert_eq!(named("UPPERCASE"), "FIRST_NAME_2");

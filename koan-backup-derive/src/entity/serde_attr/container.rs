@@ -1,4 +1,4 @@
-//! `#[serde(…)]` on a type.
+//! The `#[serde(…)]` attributes of a type.
 
 use proc_macro2::Ident;
 use syn::Attribute;
@@ -6,14 +6,14 @@ use syn::Attribute;
 use super::{Case, Rename};
 use crate::ctxt::Ctxt;
 
-/// What serde's attributes say of a type.
+/// The options of serde for a type.
 #[derive(Debug, Default)]
 pub(crate) struct ContainerAttr {
     pub(crate) rename_all: Option<Rename>,
     pub(crate) rename_all_fields: Option<Rename>,
     pub(crate) default: bool,
     pub(crate) transparent: bool,
-    /// Serde writes or reads another type in its place: `from`, `try_from`, `into`.
+    /// Whether serde writes or reads another type instead: `from`, `try_from`, `into`.
     pub(crate) converted: bool,
     pub(crate) remote: Option<Ident>,
     tag: Option<String>,
@@ -21,7 +21,7 @@ pub(crate) struct ContainerAttr {
     untagged: bool,
 }
 
-/// How serde writes which variant it is.
+/// How serde writes the variant of an enum.
 #[derive(Debug)]
 pub(crate) enum Tagging {
     External,
@@ -51,7 +51,7 @@ impl ContainerAttr {
         attr
     }
 
-    /// How serde writes which variant it is.
+    /// Returns how serde writes the variant of an enum.
     pub(crate) fn tagging(&self) -> Tagging {
         match (&self.tag, &self.content) {
             _ if self.untagged => Tagging::Untagged,
@@ -61,17 +61,17 @@ impl ContainerAttr {
         }
     }
 
-    /// The rule for the fields of a struct.
+    /// Returns the naming rule for the fields of a struct.
     pub(crate) fn case(&self) -> Case {
         case(self.rename_all.as_ref())
     }
 
-    /// The rule for the fields of variants.
+    /// Returns the naming rule for the fields of variants.
     pub(crate) fn case_of_variants(&self) -> Case {
         case(self.rename_all_fields.as_ref())
     }
 
-    /// Refuses what would not be read back.
+    /// Refuses options with which a record could not be read back.
     pub(crate) fn check(&self, cx: &mut Ctxt) {
         for rename in [&self.rename_all, &self.rename_all_fields].into_iter().flatten() {
             rename.check_rule(cx);
@@ -79,14 +79,14 @@ impl ContainerAttr {
         if let Some(remote) = &self.remote {
             cx.error(
                 remote,
-                "with `remote` this type stands for another one and is no serde type itself; derive `Entity` on a \
+                "with `remote` this type represents another one and does not implement serde's traits itself; derive `Entity` on a \
                  `#[serde(transparent)]` newtype of the other type",
             );
         }
     }
 }
 
-/// The rule that a `rename_all` names.
+/// Returns the rule that a `rename_all` option names.
 pub(super) fn case(rename: Option<&Rename>) -> Case {
     rename.and_then(Rename::written).map_or(Case::Unchanged, Case::named)
 }

@@ -1,4 +1,4 @@
-//! `#[serde(…)]` on a field.
+//! The `#[serde(…)]` attributes of a field.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -8,15 +8,15 @@ use super::Rename;
 use crate::ctxt::Ctxt;
 use crate::options::Opt;
 
-/// What serde's attributes say of a field.
+/// The options of serde for a field.
 #[derive(Debug, Default)]
 pub(crate) struct FieldAttr {
     pub(crate) default: bool,
     pub(crate) flatten: Option<Ident>,
     pub(crate) skip_serializing_if: Option<Ident>,
-    /// The function that writes it.
+    /// The function that writes the field.
     pub(crate) serialize_with: Option<TokenStream>,
-    /// The function that reads it.
+    /// The function that reads the field.
     pub(crate) deserialize_with: Option<TokenStream>,
     rename: Option<Rename>,
     skip: Option<Ident>,
@@ -50,18 +50,18 @@ impl FieldAttr {
         attr
     }
 
-    /// The name it was given.
+    /// Returns the name of the `rename` option.
     pub(crate) fn renamed(&self) -> Option<&str> {
         self.rename.as_ref().and_then(Rename::written)
     }
 
-    /// Where it is said that serde neither writes nor reads it.
+    /// Returns the option by which serde neither writes nor reads the field.
     pub(crate) fn skipped(&self) -> Option<&Ident> {
         self.skip.as_ref().or_else(|| self.skip_deserializing.as_ref().and(self.skip_serializing.as_ref()))
     }
 
-    /// Refuses what would not be read back. `own` is the name without `rename`; `optional` whether serde reads a record
-    /// without the field.
+    /// Refuses options with which a record could not be read back. `own` is the name without `rename`;
+    /// `optional` is whether serde can read a record without the field.
     pub(crate) fn check(&self, own: &str, optional: bool, cx: &mut Ctxt) {
         if self.skipped().is_some() {
             return;

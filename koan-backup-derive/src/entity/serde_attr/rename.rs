@@ -1,11 +1,11 @@
-//! `rename = "…"` and `rename(serialize = "…", deserialize = "…")`.
+//! The options `rename = "…"` and `rename(serialize = "…", deserialize = "…")`.
 
 use proc_macro2::Ident;
 
 use crate::ctxt::Ctxt;
 use crate::options::{self, Opt};
 
-/// The two names of something: as it is written, and as it is read.
+/// The names of an item: one for writing, and those for reading.
 #[derive(Debug)]
 pub(crate) struct Rename {
     at: Ident,
@@ -34,12 +34,12 @@ impl Rename {
         rename
     }
 
-    /// The name as it is written.
+    /// Returns the name for writing.
     pub(crate) fn written(&self) -> Option<&str> {
         self.written.as_deref()
     }
 
-    /// Refuses two rules of `rename_all`.
+    /// Refuses different rules of `rename_all` for writing and reading.
     pub(crate) fn check_rule(&self, cx: &mut Ctxt) {
         if self.read.first() != self.written.as_ref() {
             let rule = |rule: Option<&str>| {
@@ -57,7 +57,7 @@ impl Rename {
         }
     }
 
-    /// Refuses two names; `own` is the one without `rename`.
+    /// Refuses different names for writing and reading. `own` is the name without `rename`.
     pub(crate) fn check(&self, own: &str, cx: &mut Ctxt) {
         let written = self.written.as_deref().unwrap_or(own);
         let read =

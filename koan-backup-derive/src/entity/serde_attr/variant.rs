@@ -1,4 +1,4 @@
-//! `#[serde(…)]` on a variant.
+//! The `#[serde(…)]` attributes of a variant.
 
 use proc_macro2::Ident;
 use syn::Attribute;
@@ -6,7 +6,7 @@ use syn::Attribute;
 use super::{Case, Rename};
 use crate::ctxt::Ctxt;
 
-/// What serde's attributes say of a variant.
+/// The options of serde for a variant.
 #[derive(Debug, Default)]
 pub(crate) struct VariantAttr {
     pub(crate) untagged: Option<Ident>,
@@ -37,17 +37,17 @@ impl VariantAttr {
         attr
     }
 
-    /// The rule for its fields.
+    /// Returns the naming rule for the fields of the variant.
     pub(crate) fn case(&self) -> Case {
         super::container::case(self.rename_all.as_ref())
     }
 
-    /// Whether serde neither writes nor reads it.
+    /// Returns whether serde neither writes nor reads the variant.
     pub(crate) fn skipped(&self) -> bool {
         self.skip || (self.skip_serializing.is_some() && self.skip_deserializing.is_some())
     }
 
-    /// Refuses what would not be read back.
+    /// Refuses options with which a record could not be read back.
     pub(crate) fn check(&self, own: &str, cx: &mut Ctxt) {
         if self.skipped() {
             return;

@@ -1,4 +1,4 @@
-//! An upload that was begun, and the note of it.
+//! An upload that was started, and the note of it.
 
 use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
@@ -7,38 +7,39 @@ use super::note::UploadNote;
 use crate::error::Result;
 use crate::storage::{PATIENCE, Storage};
 
-/// An upload that was begun. Its note goes when it is known to be over; whoever does not get as far leaves it to maintenance.
+/// An upload that was started. Its note is removed once the upload is known to have ended; otherwise
+/// maintenance finds the note and aborts the upload.
 ///
 /// # Cancel safety
 /// Dropping it aborts the upload in the background.
 #[derive(Debug)]
-pub(super) struct BegunUpload {
+pub(super) struct StartedUpload {
     storage: Storage,
-    /// Gone once it is completed or aborted.
+    /// `None` once the upload is completed or aborted.
     upload: Option<Box<dyn MultipartUpload>>,
-    /// Where its note lies, if its id is known.
+    /// The path of the note, if the store gave the upload an id.
     note: Option<Path>,
 }
 
-impl BegunUpload {
-    /// Begins an upload. It is noted before the first part is sent.
-    pub(super) async fn begin(storage: &Storage, path: &Path) -> Result<Self> {
-        let begun = storage.begin_upload(path).await;
-        let (upload, id) = begun.map_err(|source| super::failed(storage.location(), path, source))?;
+impl StartedUpload {
+    /// Starts an upload. The note is written before the first part is sent.
+    pub(super) async fn start(storage: &Storage, path: &Path) -> Result<Self> {
+        let started = storage.begin_upload(path).await;
+        let (upload, id) = started.map_err(|source| super::failed(storage.location(), path, source))?;
         let note = id.map(|id| (UploadNote::new(path, id), UploadNote::new_path()));
-        let place = note.as_ref().map(|(_, place)| place.clone());
-        let mut begun = Self { storage: storage.clone(), upload: Some(upload), note: place };
-        if let Some((note, place)) = note
-            && let Err(error) = note.write(storage, &place).await
+        let note_path = note.as_ref().map(|(_, note_path)| note_path.clone());
+        let mut started = Self { storage: storage.clone(), upload: Some(upload), note: note_path };
+        if let Some((note, note_path)) = note
+            && let Err(error) = note.write(storage, &note_path).await
         {
-            // What nobody would find after a crash is not begun.
-            begun.abort(path).await;
+            // An upload without a note could not be found after a crash.
+            started.abort(path).await;
             return Err(error.context(format!(
                 "archive `{path}` was not written to storage `{}`, because its upload could not be noted",
                 storage.location()
             )));
         }
-        Ok(begun)
+        Ok(started)
     }
 
     pub(super) async fn put_part(&mut self, part: PutPayload) -> object_store::Result<()> {
@@ -48,7 +49,7 @@ impl BegunUpload {
         }
     }
 
-    /// Makes it appear. If that fails it may have appeared all the same.
+    /// Completes the upload, which makes the file visible. The file may be visible even if this fails.
     pub(super) async fn complete(&mut self) -> object_store::Result<()> {
         if let Some(upload) = &mut self.upload {
             upload.complete().await?;
@@ -58,25 +59,25 @@ impl BegunUpload {
         Ok(())
     }
 
-    /// Leaves nothing behind. Waits for the store, though not for ever.
+    /// Aborts the upload. Waits for the store for a limited time.
     pub(super) async fn abort(&mut self, path: &Path) {
         let Some(mut upload) = self.upload.take() else { return };
-        let what = match tokio::time::timeout(PATIENCE, upload.abort()).await {
+        let reason = match tokio::time::timeout(PATIENCE, upload.abort()).await {
             Ok(Ok(())) => return self.forget().await,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the store does not answer".to_owned(),
         };
         match &self.note {
             Some(note) => {
-                tracing::warn!(target: "koan::backup", path = %path, note = %note, error = %what, "upload was not aborted; the next maintenance aborts it");
+                tracing::warn!(target: "koan::backup", path = %path, note = %note, error = %reason, "upload was not aborted; the next maintenance aborts it");
             }
             None => {
-                tracing::warn!(target: "koan::backup", path = %path, error = %what, "upload was not aborted; what it left in the store can be removed by hand");
+                tracing::warn!(target: "koan::backup", path = %path, error = %reason, "upload was not aborted; its parts in the store can be removed by hand");
             }
         }
     }
 
-    /// Removes the note of an upload that is over.
+    /// Removes the note of an upload that has ended.
     async fn forget(&mut self) {
         if let Some(note) = self.note.take() {
             self.storage.discard(&note).await;
@@ -84,13 +85,13 @@ impl BegunUpload {
     }
 }
 
-/// A backup that is dropped leaves no parts in a store that keeps them until they are aborted.
-impl Drop for BegunUpload {
+/// A dropped backup must not leave parts in a store that keeps them until they are aborted.
+impl Drop for StartedUpload {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
             let (storage, note) = (self.storage.clone(), self.note.take());
             runtime.spawn(async move {
-                // Whoever dropped the backup does not wait.
+                // The caller does not wait for the abort.
                 if let (Ok(()), Some(note)) = (upload.abort().await, note) {
                     storage.discard(&note).await;
                 }
