@@ -247,7 +247,7 @@ async fn a_commit_on_a_disk() {
 async fn a_case_that_is_not_there_is_not_passed() {
     let empty = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
     let error = conformance::run_where(|name| name == "no such case", empty).await.expect_err("none");
-    assert!(error.to_string().contains("no case of such a name"), "{error}");
+    assert!(error.to_string().contains("no case with such a name"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

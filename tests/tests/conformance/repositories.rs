@@ -162,7 +162,7 @@ async fn two_records_of_one_key_fail_a_backup_however_far_apart_they_are() {
     let koan = builder.build().await.expect("a context");
     let error = koan.backup("nightly").await.expect_err("one would be lost");
     assert_eq!(error.kind(), ErrorKind::Record);
-    assert!(error.chain().contains("Line `id=7`") && error.chain().contains("twice"), "{error:?}");
+    assert!(error.chain().contains("Line `id=7`") && error.chain().contains("duplicate key"), "{error:?}");
 }
 
 #[tokio::test]
