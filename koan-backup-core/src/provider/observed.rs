@@ -68,8 +68,12 @@ impl Observed {
     /// Returns the warnings for the report of the backup.
     pub(super) fn warnings(&self, entity: &str) -> Vec<String> {
         let warning = |(field, (count, key)): (&String, &(u64, String))| {
+            let place = match field.as_str() {
+                "*" => "fields that the type does not declare".to_owned(),
+                declared => format!("`{declared}`"),
+            };
             format!(
-                "{entity}: {count} records, the first `{key}`, hold more in `{field}` than its type keeps; the archive has \
+                "{entity}: {count} records, the first `{key}`, hold more in {place} than its type keeps; the archive has \
                  what the type keeps, and a restore writes that"
             )
         };

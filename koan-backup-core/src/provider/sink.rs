@@ -1,6 +1,6 @@
 //! The sink that an adapter pushes rows and records into during a backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -138,7 +138,9 @@ impl RecordSink {
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => {
-                let shown: Vec<&str> = changed.iter().map(|name| self.entity.shown_name(name)).collect();
+                // Several names that are not shown are one, and a record counts once.
+                let shown: BTreeSet<&str> = changed.iter().map(|name| self.entity.shown_name(name)).collect();
+                let shown: Vec<&str> = shown.into_iter().collect();
                 self.observed.note_changed(&shown, || self.entity.row_key(row));
                 self.note_rewritten(row, start, &changed);
             }
