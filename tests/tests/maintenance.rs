@@ -313,6 +313,82 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     );
 }
 
+/// A clock that does something when it is asked for the time for the so-many-th time.
+#[derive(Clone)]
+struct Alarm {
+    clock: HandClock,
+    left: Arc<AtomicI64>,
+    work: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alarm").finish_non_exhaustive()
+    }
+}
+
+impl Clock for Alarm {
+    fn now(&self) -> jiff::Timestamp {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.work)();
+        }
+        self.clock.now()
+    }
+
+    fn follows_system(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported() {
+    // Somebody begins to rekey the backup at each moment of the run, one after the other.
+    let mut reported = 0;
+    for moment in 1..40 {
+        let shop = shop().await;
+        let id = shop.nightly(1).await[0];
+        let archive = shop.archive_of(id).await;
+        let old = "archives/backup-nightly-20260101-000000-0a1b2c3d.zip";
+        std::fs::copy(&archive, shop.folder.path().join(old)).expect("copied");
+        age(&shop.folder.path().join(old), Duration::from_secs(3 * 86_400));
+        let now = shop.clock.now();
+        let lease = serde_json::json!({
+            "formatVersion": 1, "subject": { "rekey": id }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+            "expiresAt": now + jiff::Span::new().minutes(1), "backup": id, "archive": null,
+            "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+        });
+        let folder = shop.folder.path().join(format!("leases/rekey/{id}"));
+        let work = move || {
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let number =
+                (1..).find(|number| !folder.join(format!("{number:010}.json")).exists()).expect("one");
+            std::fs::write(folder.join(format!("{number:010}.json")), lease.to_string()).expect("written");
+        };
+        let left = Arc::new(AtomicI64::new(0));
+        let clock = Alarm { clock: shop.clock.clone(), left: Arc::clone(&left), work: Arc::new(work) };
+        let database = Scripted::default();
+        database.put(&SetName::root(), &Invoice { id: 1 });
+        let koan = Koan::builder()
+            .provider("main", database)
+            .storage("local", Storage::local(shop.folder.path()).expect("a folder"))
+            .clock(clock)
+            .build()
+            .await
+            .expect("a context");
+        left.store(moment, Ordering::SeqCst);
+        let report = koan.maintenance().without_verification().await.expect("ran");
+        let profile = &report.profiles[0];
+        let is_there = shop.folder.path().join(old).exists();
+        assert_eq!(profile.leftovers.is_empty(), is_there, "{moment}: {report:?}");
+        let told = format!("archive `{old}` was not removed, because somebody else works on its backup {id}");
+        if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&told)) {
+            assert!(is_there && skipped.contains("process 7"), "{skipped}");
+            reported += 1;
+        }
+    }
+    assert!(reported > 0, "an archive stayed and nothing was said");
+}
+
 #[tokio::test]
 async fn a_retention_that_was_refused_is_in_the_health_until_one_goes_well() {
     let shop = shop().await;
