@@ -114,6 +114,12 @@ impl Environment {
         })
     }
 
+    /// The name of a storage profile; that of the default if none is named.
+    pub(crate) fn profile_name<'a>(&'a self, profile: Option<&'a str>) -> &'a str {
+        let default = self.storages.first().map_or("", |(name, _)| name.as_str());
+        profile.unwrap_or(default)
+    }
+
     /// Who is told: the listener of a piece of work, else that of the context.
     pub(crate) fn listener(&self, own: &Listener) -> Listener {
         if own.is_listening() { own.clone() } else { self.listener.clone() }

@@ -12,4 +12,4 @@ mod run;
 
 pub(crate) use options::RekeyOptions;
 pub use report::{RekeyReport, RekeySummary};
-pub(crate) use run::run;
+pub(crate) use run::{is_encrypted, run};

@@ -56,6 +56,9 @@ pub enum Failure {
     Never,
     /// Does nothing until [`FaultyStore::fail`] is called again, and then what it was asked.
     Held,
+    /// As [`Held`](Self::Held), and the store goes on although nobody waits for its answer: of the completion of an upload. Once it
+    /// is done, the completion counts as [asked](FaultyStore::asked) for again.
+    Detached,
     /// The connection is lost before anything is done.
     Lost,
     /// It is done, and the answer is lost.
@@ -137,7 +140,8 @@ impl FaultyStore {
 
     /// Waits until nothing is held any more.
     async fn released(&self) {
-        let is_held = || self.lock().faults.iter().any(|fault| fault.failure == Failure::Held);
+        let holds = |fault: &Fault| matches!(fault.failure, Failure::Held | Failure::Detached);
+        let is_held = || self.lock().faults.iter().any(holds);
         crate::wait::until_so("the store is told to answer", || !is_held()).await;
     }
 
@@ -227,7 +231,7 @@ impl ObjectStore for FaultyStore {
     ) -> Result<Box<dyn MultipartUpload>> {
         let fault = self.fault(Operation::Begin, path);
         let inner = attempt!(self, fault, path, self.inner.put_multipart_opts(path, options).await)?;
-        Ok(Box::new(FaultyUpload { inner, store: self.clone(), path: path.clone() }))
+        Ok(Box::new(FaultyUpload { inner: Some(inner), store: self.clone(), path: path.clone() }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
@@ -308,7 +312,8 @@ async fn with_bytes(found: GetResult, alter: impl FnOnce(Bytes) -> Bytes) -> Res
 
 #[derive(Debug)]
 struct FaultyUpload {
-    inner: Box<dyn MultipartUpload>,
+    /// None while the store completes it by itself.
+    inner: Option<Box<dyn MultipartUpload>>,
     store: FaultyStore,
     path: Path,
 }
@@ -316,10 +321,11 @@ struct FaultyUpload {
 #[async_trait]
 impl MultipartUpload for FaultyUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let Some(inner) = &mut self.inner else { return Box::pin(std::future::pending()) };
         match self.store.fault(Operation::Part, &self.path) {
-            None => self.inner.put_part(data),
+            None => inner.put_part(data),
             Some(Failure::Slow(millis)) => {
-                let part = self.inner.put_part(data);
+                let part = inner.put_part(data);
                 Box::pin(async move {
                     tokio::time::sleep(Duration::from_millis(millis)).await;
                     part.await
@@ -327,7 +333,7 @@ impl MultipartUpload for FaultyUpload {
             }
             Some(Failure::Never) => Box::pin(std::future::pending()),
             Some(Failure::Held) => {
-                let (part, store) = (self.inner.put_part(data), self.store.clone());
+                let (part, store) = (inner.put_part(data), self.store.clone());
                 Box::pin(async move {
                     store.released().await;
                     part.await
@@ -342,11 +348,25 @@ impl MultipartUpload for FaultyUpload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         let fault = self.store.fault(Operation::Complete, &self.path);
-        attempt!(self.store, fault, &self.path, self.inner.complete().await)
+        if fault == Some(Failure::Detached)
+            && let Some(mut inner) = self.inner.take()
+        {
+            let (store, path) = (self.store.clone(), self.path.clone());
+            let completing = tokio::spawn(async move {
+                store.released().await;
+                let completed = inner.complete().await;
+                store.lock().asked.push_back((Operation::Complete, path.to_string()));
+                completed
+            });
+            return completing.await?;
+        }
+        let Some(inner) = &mut self.inner else { return Err(error(Failure::Missing, &self.path)) };
+        attempt!(self.store, fault, &self.path, inner.complete().await)
     }
 
     async fn abort(&mut self) -> Result<()> {
         let fault = self.store.fault(Operation::Abort, &self.path);
-        attempt!(self.store, fault, &self.path, self.inner.abort().await)
+        let Some(inner) = &mut self.inner else { return Ok(()) };
+        attempt!(self.store, fault, &self.path, inner.abort().await)
     }
 }

@@ -103,6 +103,72 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
     assert_eq!(std::fs::read_dir(&documents).expect("there").count(), 20);
 }
 
+/// A store whose answers can be held up, and a context over it.
+async fn over_a_slow_store(folder: &Path) -> (Koan, FaultyStore) {
+    let path = folder.join("backups");
+    std::fs::create_dir_all(&path).expect("made");
+    let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(path).expect("a directory")));
+    (over_sqlite(folder, store.storage()).await, store)
+}
+
+#[tokio::test]
+async fn a_backup_reads_only_the_manifests_that_are_not_known_yet() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let connection = database(&folder.path().join("shop.db"));
+    let (koan, store) = over_a_slow_store(folder.path()).await;
+    for _ in 0..4 {
+        koan.backup("nightly").await.expect("a backup");
+    }
+    store.fail([]);
+    connection.execute_batch("DELETE FROM docs").expect("emptied");
+    let backup = koan.backup("nightly").await.expect("a backup");
+    assert_eq!(store.asked(Operation::Get, "manifests/"), 1, "that of the backup before");
+    assert!(
+        backup.warnings().iter().any(|warning| warning.contains("has 0 records")),
+        "{:?}",
+        backup.warnings()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn earlier_backups_are_read_before_the_database_is_and_before_an_upload_begins() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let connection = database(&folder.path().join("shop.db"));
+    over_a_slow_store(folder.path()).await.0.backup("nightly").await.expect("a backup");
+    let (koan, store) = over_a_slow_store(folder.path()).await;
+    store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
+    let backup = tokio::spawn(koan.backup("nightly").into_future());
+    store.until_asked(Operation::Get, "manifests/", 1).await;
+    assert_eq!(store.asked(Operation::Begin, "archives/"), 0, "an upload is open meanwhile");
+    connection.execute_batch("DELETE FROM docs").expect("emptied");
+    store.resume();
+    let backup = backup.await.expect("no panic").expect("a backup");
+    assert_eq!(backup.item_count(), 0, "a snapshot was open meanwhile");
+    assert!(
+        backup.warnings().iter().any(|warning| warning.contains("has 0 records")),
+        "{:?}",
+        backup.warnings()
+    );
+}
+
+#[tokio::test]
+async fn a_catalog_that_cannot_be_read_is_a_warning_of_the_backup() {
+    for fault in [
+        Fault::always(Operation::List, "acknowledgements", Failure::Forbidden),
+        Fault::always(Operation::List, "damage", Failure::Forbidden),
+        Fault::always(Operation::Get, "manifests/", Failure::Broken),
+    ] {
+        let folder = tempfile::tempdir().expect("a directory");
+        database(&folder.path().join("shop.db"));
+        let (koan, store) = over_a_slow_store(folder.path()).await;
+        koan.backup("nightly").await.expect("a backup");
+        store.fail([fault]);
+        let backup = koan.backup("nightly").await.expect("the records are in the archive all the same");
+        let told = backup.warnings().join("; ");
+        assert!(told.contains("was not determined"), "{fault:?}: {told}");
+    }
+}
+
 /// <https://github.com/vectorize-io/hindsight/issues/3841>, <https://github.com/yugabyte/yugabyte-db/issues/13250>: rows come back
 /// with their ids, the counter does not, and the first insert fails or takes the id of a row that was deleted.
 #[tokio::test]

@@ -178,7 +178,13 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         format!("manifests/{}.json#1", ids[0]),
         format!("pins/{}.json#3", ids[0]),
         "removals/backup-a-20260101-000000-0a1b2c3d.zip.json#1".to_owned(),
+        // What a process leaves that is killed while it makes the names in a folder durable.
+        format!("archives/{}.json#1", ids[0]),
+        format!("removals/{}.json#1", ids[0]),
+        format!("leases/backup/nightly/{}.json#1", ids[0]),
     ];
+    let mut expected = old.clone();
+    expected.sort();
     let young = format!("manifests/{}.json#2", ids[0]);
     let foreign = [
         "manifests/notes.json#1",
@@ -186,6 +192,8 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         "manifests/0000000001.json#",
         "notes/0000000001.json#1",
         "removals/notes.zip.json#1",
+        "archives/notes.json#1",
+        "archives/0000000001.json#1",
     ];
     for path in old.iter().map(String::as_str).chain([young.as_str()]).chain(foreign) {
         let file = shop.folder.path().join(path);
@@ -198,7 +206,7 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
     let report = shop.koan.maintenance().await.expect("ran");
     let mut left = report.profiles[0].leftovers.clone();
     left.sort();
-    assert_eq!(left, old, "{report:?}");
+    assert_eq!(left, expected, "{report:?}");
     assert_eq!(report.profiles[0].freed_bytes, 15);
     assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
     assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
@@ -303,6 +311,82 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
         [archive.to_owned(), format!("{archive}#1")],
         "its holder is dead"
     );
+}
+
+/// A clock that does something when it is asked for the time for the so-many-th time.
+#[derive(Clone)]
+struct Alarm {
+    clock: HandClock,
+    left: Arc<AtomicI64>,
+    work: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alarm").finish_non_exhaustive()
+    }
+}
+
+impl Clock for Alarm {
+    fn now(&self) -> jiff::Timestamp {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.work)();
+        }
+        self.clock.now()
+    }
+
+    fn follows_system(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported() {
+    // Somebody begins to rekey the backup at each moment of the run, one after the other.
+    let mut reported = 0;
+    for moment in 1..40 {
+        let shop = shop().await;
+        let id = shop.nightly(1).await[0];
+        let archive = shop.archive_of(id).await;
+        let old = "archives/backup-nightly-20260101-000000-0a1b2c3d.zip";
+        std::fs::copy(&archive, shop.folder.path().join(old)).expect("copied");
+        age(&shop.folder.path().join(old), Duration::from_secs(3 * 86_400));
+        let now = shop.clock.now();
+        let lease = serde_json::json!({
+            "formatVersion": 1, "subject": { "rekey": id }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
+            "expiresAt": now + jiff::Span::new().minutes(1), "backup": id, "archive": null,
+            "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
+        });
+        let folder = shop.folder.path().join(format!("leases/rekey/{id}"));
+        let work = move || {
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let number =
+                (1..).find(|number| !folder.join(format!("{number:010}.json")).exists()).expect("one");
+            std::fs::write(folder.join(format!("{number:010}.json")), lease.to_string()).expect("written");
+        };
+        let left = Arc::new(AtomicI64::new(0));
+        let clock = Alarm { clock: shop.clock.clone(), left: Arc::clone(&left), work: Arc::new(work) };
+        let database = Scripted::default();
+        database.put(&SetName::root(), &Invoice { id: 1 });
+        let koan = Koan::builder()
+            .provider("main", database)
+            .storage("local", Storage::local(shop.folder.path()).expect("a folder"))
+            .clock(clock)
+            .build()
+            .await
+            .expect("a context");
+        left.store(moment, Ordering::SeqCst);
+        let report = koan.maintenance().without_verification().await.expect("ran");
+        let profile = &report.profiles[0];
+        let is_there = shop.folder.path().join(old).exists();
+        assert_eq!(profile.leftovers.is_empty(), is_there, "{moment}: {report:?}");
+        let told = format!("archive `{old}` was not removed, because somebody else works on its backup {id}");
+        if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&told)) {
+            assert!(is_there && skipped.contains("process 7"), "{skipped}");
+            reported += 1;
+        }
+    }
+    assert!(reported > 0, "an archive stayed and nothing was said");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod note;
 mod started;
 
 use std::io;
+use std::time::Duration;
 
 use age::stream::StreamWriter;
 use bytes::{Bytes, BytesMut};
@@ -18,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::note::UploadNote;
 use self::started::StartedUpload;
-use super::unpublished::discard_unpublished;
-use crate::cancellation::until_cancelled;
+use super::unpublished::UnpublishedArchive;
+use crate::cancellation::{ended_within, until_cancelled};
 use crate::encryption::Recipients;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
-use crate::storage::Storage;
+use crate::storage::{PATIENCE, Storage};
 
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
@@ -134,25 +135,41 @@ impl Upload {
     }
 
     /// Makes the archive appear, whole, and compares its size with what was written. If that fails or is cancelled, nothing stays.
+    ///
+    /// A completion that is under way cannot be stopped. Once it is cancelled, its end is waited for for a short time, and then the
+    /// archive is removed. If the storage does not answer in that time, the error says that the outcome is not known.
     pub(super) async fn complete(
         &mut self,
         written: &FinishedUpload,
         cancel: &CancellationToken,
     ) -> Result<()> {
-        let completed = async {
-            let completed = self.upload.complete().await;
-            completed.map_err(|source| failed(self.storage.location(), &self.path, source))
-        };
-        let checked = match until_cancelled(cancel, completed).await {
-            Ok(()) => until_cancelled(cancel, self.check_size(written)).await,
-            Err(error) => {
+        if cancel.is_cancelled() {
+            self.abort().await;
+            return Err(Error::cancelled());
+        }
+        // Dropping this future removes the archive as well.
+        let unpublished = UnpublishedArchive::new(&self.storage, self.id, self.path.clone());
+        let completed = ended_within(cancel, Duration::MAX, PATIENCE, self.upload.complete()).await;
+        let checked = match completed {
+            Some(Ok(())) => until_cancelled(cancel, self.check_size(written)).await,
+            Some(Err(source)) => {
                 self.abort().await;
-                Err(error)
+                Err(failed(self.storage.location(), &self.path, source))
+            }
+            None => {
+                self.abort().await;
+                Err(Error::cancelled().context(format!(
+                    "whether archive `{}` was completed in storage `{}` is not known, because the storage did not answer in time; \
+                     no manifest names the archive, and if it appears there later, maintenance reports it",
+                    self.path,
+                    self.storage.location()
+                )))
             }
         };
-        if checked.is_err() {
+        match &checked {
+            Ok(()) => unpublished.keep(),
             // It may have been completed all the same, and the answer was lost.
-            discard_unpublished(&self.storage, self.id, &self.path).await;
+            Err(_) => unpublished.discard().await,
         }
         checked
     }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::encode::encode;
 use super::header::Header;
-use super::loss_warnings::loss_warnings;
+use super::loss_warnings::EarlierBackups;
 use super::options::BackupOptions;
 use super::plan::PlannedPart;
 use super::publish::{Contents, manifest, write_documents};
@@ -19,7 +19,6 @@ use crate::archive::{
     FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, WrittenEntry,
     archive_path, entity_file, sealed_file,
 };
-use crate::cancellation::until_cancelled;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Listener};
@@ -40,6 +39,8 @@ pub(super) struct Attempt<'a> {
     pub(super) listener: &'a Listener,
     pub(super) parts: &'a [PlannedPart],
     pub(super) snapshots: &'a Snapshots,
+    /// The backups with which the numbers of records are compared.
+    pub(super) earlier: &'a EarlierBackups,
     pub(super) compressor: Arc<Compressor>,
 }
 
@@ -106,7 +107,7 @@ impl Attempt<'_> {
             }
         }
         self.assess(&mut contents).await;
-        self.compare(&mut contents).await?;
+        self.compare(&mut contents);
         let manifest =
             write_documents(&mut writer, self.environment, self.storage, self.header, self.options, contents)
                 .await?;
@@ -149,15 +150,12 @@ impl Attempt<'_> {
     }
 
     /// Compares the numbers of records with those of earlier backups.
-    async fn compare(&self, contents: &mut Contents) -> Result<()> {
+    fn compare(&self, contents: &mut Contents) {
         let Header { created_at, .. } = *self.header;
         let draft = manifest(self.environment, self.storage, self.header, self.options, contents, created_at);
         if draft.status.is_complete() {
-            let warnings = loss_warnings(self.environment, self.storage, &draft);
-            let warnings = async { Ok(warnings.await) };
-            contents.warnings.extend(until_cancelled(&self.options.cancel, warnings).await?);
+            contents.warnings.extend(self.earlier.warnings(self.environment, &draft));
         }
-        Ok(())
     }
 
     async fn findings(&self, provider: &str, contents: &Contents) -> Result<Vec<Finding>> {

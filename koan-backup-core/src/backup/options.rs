@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Listener;
+use crate::id::BackupName;
 use crate::selection::Selection;
 use crate::series::SeriesName;
 
@@ -73,6 +74,11 @@ impl Default for BackupOptions {
 const MAX_WORDS: usize = 64 << 10;
 
 impl BackupOptions {
+    /// The series of a backup of this name.
+    pub(super) fn series_of(&self, name: &BackupName) -> SeriesName {
+        self.series.clone().unwrap_or_else(|| SeriesName::of(name))
+    }
+
     fn words(&self) -> usize {
         let metadata = self.metadata.iter().map(|(key, value)| key.len() + value.len());
         let tags = self.tags.iter().map(String::len);

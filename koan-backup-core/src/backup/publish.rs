@@ -21,7 +21,6 @@ use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inventory::Inventory;
-use crate::series::SeriesName;
 use crate::storage::{PATIENCE, Storage};
 
 /// The longest path of an archive.
@@ -233,12 +232,11 @@ pub(super) fn manifest(
     contents: &Contents,
     completed_at: Timestamp,
 ) -> Manifest {
-    let series = options.series.clone().unwrap_or_else(|| SeriesName::of(header.name));
     Manifest {
         format_version: FORMAT_VERSION,
         id: header.id,
         name: header.name.clone(),
-        series: Some(series),
+        series: Some(options.series_of(header.name)),
         description: options.description.clone(),
         created_at: header.created_at,
         completed_at,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Failures, Snapshots};
 use super::header::Header;
+use super::loss_warnings::EarlierBackups;
 use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedPart, plan};
 use super::publish::{Contents, manifest, publish};
@@ -86,10 +87,15 @@ async fn run_alone(
     operation.span().record("id", tracing::field::display(header.id));
     let listener = operation.listener(&options.listener);
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
+    let profile = environment.profile_name(options.profile.as_deref());
     let written = async {
         let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
         until_cancelled(&options.cancel, lease.works_on(work)).await?;
-        write(environment, storage, planned, &header, &working, &listener).await
+        // Before a snapshot is open: reading many manifests takes a while.
+        let series = options.series_of(name);
+        let earlier = EarlierBackups::read(environment, profile, storage, &series);
+        let earlier = until_cancelled(&working.cancel, async { Ok(earlier.await) }).await?;
+        write(environment, storage, planned, &header, &working, &listener, &earlier).await
     };
     let ended = match written.await {
         Ok(manifest) => finish(storage, manifest, options, lease).await,
@@ -147,6 +153,7 @@ async fn write(
     header: &Header<'_>,
     options: &BackupOptions,
     listener: &Listener,
+    earlier: &EarlierBackups,
 ) -> Result<Manifest> {
     let prepared = async {
         let snapshots = snapshots(environment, planned).await?;
@@ -164,8 +171,17 @@ async fn write(
         let known = failures.len();
         let compressor = Arc::new(Compressor::new(options.compression));
         let (parts, snapshots) = (&parts, &snapshots);
-        let attempt =
-            Attempt { environment, storage, header, options, listener, parts, snapshots, compressor };
+        let attempt = Attempt {
+            environment,
+            storage,
+            header,
+            options,
+            listener,
+            parts,
+            snapshots,
+            earlier,
+            compressor,
+        };
         match attempt.write(&mut failures).await {
             Ok(manifest) => return Ok(manifest),
             // An entity failed after some of its records were in the archive: it is written anew without that entity,

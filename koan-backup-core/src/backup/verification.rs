@@ -72,9 +72,7 @@ impl ReadingBack<'_> {
                     return Err(Error::with_source(ErrorKind::Conflict, text, error));
                 }
                 // A manifest that cannot be parsed, or that differs in anything else, is damage.
-                Ok(Some(_)) if is_damage(&error) => {
-                    return Err(self.damaged(Some(&expected), error).await);
-                }
+                Ok(Some(now)) if is_damage(&error) => return Err(self.damaged(Some(&now), error).await),
                 Ok(Some(_)) => return Err(unknown(error, id, place)),
                 Err(unread) if is_damage(&unread) => return Err(self.damaged(None, unread).await),
                 Err(unread) => return Err(unknown(unread, id, place)),
@@ -116,12 +114,18 @@ impl ReadingBack<'_> {
         }
     }
 
-    /// The error of a backup that is damaged, which is marked as failed if its manifest is still the one that was read.
-    async fn damaged(&self, expected: Option<&serde_json::Value>, error: Error) -> Error {
+    /// The error of a backup that is damaged. Its manifest, if it can be parsed, is marked as failed if it is still the one that was
+    /// judged.
+    async fn damaged(&self, judged: Option<&serde_json::Value>, error: Error) -> Error {
         let (id, place) = (self.report.id(), self.storage.location());
-        let marked = timeout(PATIENCE, self.mark_damaged(expected, &error)).await;
+        let marked = timeout(PATIENCE, self.mark_damaged(judged, &error)).await;
         let outcome = match marked.unwrap_or_else(|_| Err(self.storage.unanswering())) {
-            Ok(()) => "its manifest says that it failed; back up again".to_owned(),
+            Ok(Marked::Failed) => "its manifest says that it failed; back up again".to_owned(),
+            Ok(Marked::Unparsed) => format!(
+                "`{}` cannot be parsed and was left as it is, and the damage is recorded; `koan.catalog().recover()` verifies the \
+                 archive and publishes its manifest again, or delete the backup and back up again",
+                manifest_path(&id)
+            ),
             Err(unmarked) => {
                 format!("that could not be recorded ({}); delete it and back up again", unmarked.chain())
             }
@@ -133,15 +137,15 @@ impl ReadingBack<'_> {
 
     /// Takes back that the backup was completed, so that neither a restore by name nor a retention counts on it. Nobody rekeys or
     /// deletes it meanwhile, because the lease of those who rekey it is held.
-    async fn mark_damaged(&self, expected: Option<&serde_json::Value>, error: &Error) -> Result<()> {
+    async fn mark_damaged(&self, judged: Option<&serde_json::Value>, error: &Error) -> Result<Marked> {
         let (environment, storage, id) = (self.environment, self.storage, self.report.id());
         let work = Work { backup: Some(id), archive: None };
         let never = tokio_util::sync::CancellationToken::new();
         let lease = Lease::acquire(environment, storage, Subject::Rekey(id), work, &never).await?;
         let marked = async {
             let found_at = environment.clock.now();
-            let manifest = match (expected, catalog::published(storage, &id).await) {
-                (Some(expected), Ok(Some(now))) if now == *expected => Some(now),
+            let manifest = match (judged, catalog::published(storage, &id).await) {
+                (Some(judged), Ok(Some(now))) if now == *judged => Some(now),
                 // A manifest that cannot be parsed is no backup.
                 (None, Err(unread)) if is_damage(&unread) => None,
                 _ => {
@@ -155,9 +159,10 @@ impl ReadingBack<'_> {
                 Some(manifest) => {
                     let path = manifest_path(&id);
                     let content = document(&failed(manifest));
-                    lease.step(&format!("`{path}` was written"), storage.replace(&path, content)).await
+                    let written = storage.replace(&path, content);
+                    lease.step(&format!("`{path}` was written"), written).await.map(|()| Marked::Failed)
                 }
-                None => Ok(()),
+                None => Ok(Marked::Unparsed),
             };
             kept.and(replaced)
         };
@@ -165,6 +170,14 @@ impl ReadingBack<'_> {
         lease.release().await;
         marked
     }
+}
+
+/// How a damaged backup was marked.
+enum Marked {
+    /// Its manifest has the status failed, and the damage is recorded.
+    Failed,
+    /// Its manifest cannot be parsed and is as it was. The damage is recorded.
+    Unparsed,
 }
 
 /// The manifest of a backup that turned out to be damaged.

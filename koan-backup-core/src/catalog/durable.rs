@@ -5,10 +5,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{MAX_MANIFEST_BYTES, archives_prefix, manifest_path, manifests_prefix};
 use crate::environment::Environment;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::BackupId;
 use crate::lease::{Lease, Subject, Work};
 use crate::storage::Storage;
+
+/// Whether a manifest, or its absence, was made durable.
+pub(crate) enum Settled {
+    Durable,
+    /// Somebody else works on the backup. The error says who.
+    Busy(Error),
+    /// The manifest appeared or disappeared meanwhile.
+    Changed,
+}
 
 /// Makes the manifest of a backup durable as it is read now, or its absence, and says whether that was done.
 ///
@@ -23,18 +32,21 @@ pub(crate) async fn settle(
     storage: &Storage,
     id: BackupId,
     cancel: &CancellationToken,
-) -> Result<bool> {
+) -> Result<Settled> {
     if storage.keeps_what_it_shows() {
-        return Ok(true);
+        return Ok(Settled::Durable);
     }
     let path = manifest_path(&id);
     if storage.size(&path).await?.is_none() {
         storage.sync_folder(&manifests_prefix()).await?;
-        return Ok(storage.size(&path).await?.is_none());
+        return Ok(match storage.size(&path).await? {
+            None => Settled::Durable,
+            Some(_) => Settled::Changed,
+        });
     }
     let work = Work { backup: Some(id), archive: None };
     let lease = match Lease::acquire(environment, storage, Subject::Rekey(id), work, cancel).await {
-        Err(error) if error.kind() == ErrorKind::Busy => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::Busy => return Ok(Settled::Busy(error)),
         lease => lease?,
     };
     let settled = rewrite(&lease, storage, &path).await;
@@ -42,10 +54,10 @@ pub(crate) async fn settle(
     settled
 }
 
-async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<bool> {
-    let Some(content) = storage.read(path, MAX_MANIFEST_BYTES).await? else { return Ok(false) };
+async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Settled> {
+    let Some(content) = storage.read(path, MAX_MANIFEST_BYTES).await? else { return Ok(Settled::Changed) };
     lease.step(&format!("`{path}` was written again"), storage.replace(path, content)).await?;
-    Ok(true)
+    Ok(Settled::Durable)
 }
 
 /// Makes durable which manifests and archives there are now. Whoever removes a backup on account of others does this first.

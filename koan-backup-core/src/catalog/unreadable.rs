@@ -40,23 +40,24 @@ impl UnreadableManifest {
         })
     }
 
-    pub(super) fn log(&self, storage: &Storage) {
+    pub(crate) fn log(&self, storage: &Storage) {
         tracing::warn!(target: "koan::backup", storage = %storage.location(), manifest = %self.path, problem = %self.problem, "a manifest cannot be read");
     }
 }
 
 /// Whether an error concerns the file that was read, and not the storage: the file is damaged or of a newer version, the store
-/// refuses to hand it out (cold storage, missing permission), or it is no file that can be read in its directory.
+/// refuses to hand it out (cold storage, missing permission), it is no file that can be read in its directory, or its sectors on the disk
+/// are bad. If none of the manifests can be read, the call fails all the same.
 ///
-/// A process that has no file handles or memory left, and a disk or network file system that fails, are no matter of one file: the
-/// call fails, so that no other backup is taken for the newest.
+/// A process that has no file handles or memory left, and a network file system that is gone, concern more than one file: the call
+/// fails, so that no other backup is taken for the newest.
 pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => true,
         ErrorKind::Storage => {
             let source = error.source().and_then(|source| source.downcast_ref::<object_store::Error>());
             match cause_of_system(error) {
-                Some(cause) => is_of_file(cause.kind()),
+                Some(cause) => is_of_file(cause.kind()) || is_bad_sector(cause),
                 None => storage.directory().is_some() || source.is_some_and(is_refusal),
             }
         }
@@ -80,4 +81,9 @@ fn cause_of_system(error: &Error) -> Option<&io::Error> {
 fn is_of_file(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied};
     matches!(kind, PermissionDenied | IsADirectory | NotADirectory | InvalidFilename | NotFound)
+}
+
+/// Whether the disk could not read what it stores (`EIO`, on Windows `ERROR_CRC`). The next file may well be readable.
+fn is_bad_sector(cause: &io::Error) -> bool {
+    cause.raw_os_error() == Some(if cfg!(windows) { 23 } else { 5 })
 }

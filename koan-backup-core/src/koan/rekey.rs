@@ -124,6 +124,9 @@ impl IntoFuture for RekeyAllBuilder {
                     }
                     Origin::Unidentified if self.unidentified == Unidentified::Skipped => {
                         summary.unidentified.push(id);
+                        if rekey::is_encrypted(&backup.manifest) {
+                            summary.unidentified_encrypted.push(id);
+                        }
                         continue;
                     }
                     Origin::Own | Origin::Unidentified => {}

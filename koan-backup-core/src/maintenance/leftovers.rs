@@ -10,6 +10,7 @@ use object_store::path::Path;
 use super::report::ProfileMaintenance;
 use super::temporary::TemporaryFiles;
 use super::verifications;
+use crate::catalog::durable::Settled;
 use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::unlisted::ArchiveCandidate;
 use crate::catalog::{self, Acknowledgements, damage, durable, removal_record};
@@ -39,6 +40,15 @@ enum Why {
     Superseded(BackupId),
     /// It is proven to be cut off.
     Incomplete,
+}
+
+/// What became of an archive that was to be removed.
+enum Removal {
+    Done,
+    /// It is another file by now, or it may be needed.
+    Unneeded,
+    /// Somebody else works on it or on its backup, as this says.
+    Busy(String),
 }
 
 impl Leftovers<'_> {
@@ -90,11 +100,16 @@ impl Leftovers<'_> {
         refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
         for (candidate, why) in removable {
             match self.remove_archive(candidate, &why).await {
-                Ok(true) => {
+                Ok(Removal::Done) => {
                     report.freed_bytes += candidate.size_bytes;
                     report.leftovers.push(candidate.path.to_string());
                 }
-                Ok(false) => {}
+                Ok(Removal::Unneeded) => {}
+                Ok(Removal::Busy(why)) => {
+                    report
+                        .skipped
+                        .push(format!("archive `{}` was not removed, because {why}", candidate.path));
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
                     return Err(error);
                 }
@@ -117,18 +132,18 @@ impl Leftovers<'_> {
     }
 
     /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the record that allowed it was
-    /// withdrawn. Says whether it was removed.
+    /// withdrawn. Says what became of it.
     ///
     /// A complete archive goes on account of a manifest that names another one, or that is gone. That must be so after a loss of power
     /// as well, so the manifest is made durable first.
-    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &Why) -> Result<bool> {
+    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &Why) -> Result<Removal> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
         if !self.is_as_judged(candidate).await? {
-            return Ok(false);
+            return Ok(Removal::Unneeded);
         }
         let backup = match why {
             Why::Recorded(record) if removal_record::find(storage, path).await?.as_ref() != Some(record) => {
-                return Ok(false);
+                return Ok(Removal::Unneeded);
             }
             Why::Recorded(record) => Some(record.id),
             Why::Superseded(id) => Some(*id),
@@ -141,15 +156,20 @@ impl Leftovers<'_> {
                     "archive `{path}` was not removed, because it is not sure that the manifest of backup {id} survives a loss of power"
                 ))
             })?;
-            if !settled {
-                return Ok(false);
+            match settled {
+                Settled::Durable => {}
+                Settled::Changed => return Ok(Removal::Unneeded),
+                Settled::Busy(error) => {
+                    let why = format!("somebody else works on its backup {id}: {}", error.chain());
+                    return Ok(Removal::Busy(why));
+                }
             }
         }
         let now = self.environment.clock.now();
         let leases = lease::all(storage).await?;
         let mut held = leases.iter().filter(|lease| !lease.file.is_free(now));
-        if held.any(|lease| lease.file.work.archive.as_deref() == Some(path)) {
-            return Ok(false);
+        if let Some(lease) = held.find(|lease| lease.file.work.archive.as_deref() == Some(path)) {
+            return Ok(Removal::Busy(format!("somebody else works on it: {}", lease.file.holder)));
         }
         let manifests = catalog::list_all(storage).await?;
         let names = |backup: &catalog::StoredBackup<'_>| {
@@ -159,14 +179,14 @@ impl Leftovers<'_> {
         if manifests.backups.iter().any(names)
             || manifests.unreadable.iter().any(|manifest| !known.contains(&manifest.id))
         {
-            return Ok(false);
+            return Ok(Removal::Unneeded);
         }
         let removed = async {
             storage.remove(&candidate.path).await?;
             storage.require_gone(&candidate.path).await
         };
         self.lease.step(&format!("`{path}` was removed"), removed).await?;
-        Ok(true)
+        Ok(Removal::Done)
     }
 
     /// Whether the file of an archive is still the one that was judged.

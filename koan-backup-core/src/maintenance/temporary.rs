@@ -106,10 +106,12 @@ fn whole(path: &str) -> Option<&str> {
     let (whole, number) = path.rsplit_once('#')?;
     let (folder, name) = whole.rsplit_once('/')?;
     let is_ours = match (folder, name.strip_suffix(".json")) {
+        // A file that is created to make the names in a folder durable, and that a killed process leaves there.
+        (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
         ("removals", Some(archive)) => is_archive_name(archive),
-        (_, Some(id)) => Uuid::try_parse(id).is_ok() || digits(id, 10),
+        (_, Some(generation)) => digits(generation, 10),
         (_, None) => false,
     };
     (is_ours && digits(number, number.len())).then_some(whole)

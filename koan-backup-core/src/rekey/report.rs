@@ -83,6 +83,8 @@ pub struct RekeySummary {
     /// Those of older versions that record no environment, which are as they were: see
     /// [`include_unidentified`](crate::RekeyAllBuilder::include_unidentified).
     pub unidentified: Vec<BackupId>,
+    /// Those among [`unidentified`](Self::unidentified) that are encrypted: the old keys still open them, and the new ones do not.
+    pub unidentified_encrypted: Vec<BackupId>,
     /// Manifests that cannot be read: whether their backups are sealed for the new recipients is not known.
     pub unreadable: Vec<UnreadableManifest>,
     /// Those that are as they were because the work was cancelled.
@@ -110,7 +112,8 @@ impl RekeySummary {
     ///
     /// # Errors
     /// A backup failed: the error is that of the first and counts the others. Or a manifest could not be read. Or the work was cancelled before all were
-    /// sealed anew, or an old archive could not be removed.
+    /// sealed anew, or an old archive could not be removed. Or encrypted backups that record no environment were left as they were, and
+    /// were not [accepted](Self::accept_unidentified).
     pub fn require_all(mut self) -> Result<Self> {
         if !self.failed.is_empty() {
             let (id, error) = self.failed.remove(0);
@@ -132,6 +135,23 @@ impl RekeySummary {
             return Err(Error::cancelled().context(format!("backups that were not sealed anew: {left}")));
         }
         self.rekeyed.iter().try_for_each(|report| report.clone().require_replaced().map(drop))?;
+        if !self.unidentified_encrypted.is_empty() {
+            let text = format!(
+                "encrypted backups {} record no environment and were left as they were: the old keys open them, and the new ones do not; \
+                 `.include_unidentified()` encrypts them for the new recipients as well, if no other application shares the profile, and \
+                 `.accept_unidentified()` before `.require_all()` accepts that they stay",
+                names(self.unidentified_encrypted.iter().map(BackupId::to_string))
+            );
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
         Ok(self)
+    }
+
+    /// Accepts that encrypted backups that record no environment stay encrypted for the old keys, for example because they belong to
+    /// another application. [`require_all`](Self::require_all) succeeds in spite of them; [`unidentified`](Self::unidentified) still
+    /// names them.
+    pub fn accept_unidentified(mut self) -> Self {
+        self.unidentified_encrypted.clear();
+        self
     }
 }

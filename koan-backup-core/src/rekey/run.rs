@@ -131,6 +131,11 @@ impl Sealing<'_> {
 }
 
 /// The entries whose records are encrypted.
+/// Whether keys are needed to read something in the archive of a backup.
+pub(crate) fn is_encrypted(manifest: &Manifest) -> bool {
+    manifest.archive.is_some() && (manifest.is_sealed() || !encrypted_entries(manifest).is_empty())
+}
+
 fn encrypted_entries(manifest: &Manifest) -> Vec<String> {
     let encrypted =
         |entity: &&EntityManifest| entity.policy.encrypt && entity.status == EntityStatus::Completed;

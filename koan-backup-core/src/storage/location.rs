@@ -158,7 +158,6 @@ fn bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
     Ok(Location::Bucket(BucketLocation { cloud, bucket: bucket.to_owned(), prefix }))
 }
 
-/// The error of a URL, which is shown unless it could hold a secret.
 /// Whether something other than a number stands where a port would: a password without its `@`.
 fn has_password_for_port(url: &str) -> bool {
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
@@ -166,6 +165,7 @@ fn has_password_for_port(url: &str) -> bool {
     port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// The error of a URL, which is shown unless it could hold a secret.
 fn refused(url: &str, problem: &str) -> Error {
     let suspicious =
         url.contains(['@', '?', '#']) || url.chars().any(char::is_control) || has_password_for_port(url);

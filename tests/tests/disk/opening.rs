@@ -13,12 +13,15 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_
     ) else {
         return;
     };
-    let koan = koan(&folder).await.expect("a context");
-    let older = koan.backup("nightly").await.expect("a backup").id();
+    let (fresh, koan) = (koan(&folder).await.expect("a context"), koan(&folder).await.expect("another"));
+    koan.backup("nightly").await.expect("a backup");
     let newest = koan.backup("nightly").await.expect("a backup").id();
-    // EMFILE, ENFILE, ENOMEM, EIO, ESTALE, ETIMEDOUT.
-    for errno in [24, 23, 12, 5, 116, 110] {
-        fail(&[&format!("open /manifests/{newest} {errno} always")]);
+    // EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT of one manifest, and EIO of all of them.
+    let (one, all) = (format!("/manifests/{newest}"), "/manifests/".to_owned());
+    let of_one = [24, 23, 12, 116, 110].map(|errno| (&koan, &one, errno));
+    // A context that has read none of them before.
+    for (koan, path, errno) in of_one.into_iter().chain([(&fresh, &all, 5)]) {
+        fail(&[&format!("open {path} {errno} always")]);
         for error in [
             koan.backups().await.expect_err("incomplete"),
             koan.catalog().all().await.map(drop).expect_err("incomplete"),
@@ -30,10 +33,34 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_
             assert!(error.chain().contains(&format!("os error {errno}")), "{errno}: {error:?}");
         }
     }
-    // EACCES: one file that cannot be read hides no other.
-    fail(&[&format!("open /manifests/{newest} 13 always")]);
-    let listed = koan.backups().await.expect("listed");
-    assert_eq!(listed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [older]);
-    let unreadable = koan.catalog().unreadable().await.expect("listed");
-    assert_eq!(unreadable.iter().map(|(_, manifest)| manifest.id).collect::<Vec<_>>(), [newest]);
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_hides_no_other_and_is_reported() {
+    let Some(folder) =
+        in_a_process_that_can_fail("opening::a_manifest_that_cannot_be_read_hides_no_other_and_is_reported")
+    else {
+        return;
+    };
+    let koan = koan(&folder).await.expect("a context");
+    let older = koan.backup("nightly").await.expect("a backup").id();
+    let newest = koan.backup("nightly").await.expect("a backup").id();
+    // EACCES, and EIO: a bad sector of the disk.
+    for errno in [13, 5] {
+        fail(&[&format!("open /manifests/{newest} {errno} always")]);
+        let listed = koan.backups().await.expect("listed");
+        assert_eq!(listed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [older], "{errno}");
+        let unreadable = koan.catalog().unreadable().await.expect("listed");
+        let [(_, manifest)] = unreadable.as_slice() else { panic!("{errno}: {unreadable:?}") };
+        assert_eq!(manifest.id, newest, "{errno}");
+        assert!(manifest.problem.contains(&format!("os error {errno}")), "{manifest:?}");
+        let verified = koan.verify("nightly").await.expect("verified");
+        assert!(
+            verified.notes.iter().any(|note| note.contains("a newer one may have been meant")),
+            "{errno}: {verified:?}"
+        );
+        let plan = koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
+        assert_eq!(plan.removals().count(), 0, "{errno}: {plan}");
+        koan.verify(newest).await.map(drop).expect_err("its manifest cannot be read");
+    }
 }

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use age::secrecy::ExposeSecret as _;
 use koan_backup::prelude::*;
-use koan_backup::{ArchiveEncryption, BackupStatus, CancellationToken, ErrorKind, Event, Keys, Recipients};
+use koan_backup::{
+    ArchiveEncryption, BackupId, BackupStatus, CancellationToken, ErrorKind, Event, Keys, Recipients,
+};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use super::rig::builder;
 
@@ -72,6 +75,65 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
         let restored = koan.restore("nightly").await.expect("restored");
         assert_eq!(restored.id, good.id(), "a restore by name takes the one that is good");
         assert!(koan.catalog().verifications().await.expect("listed").is_empty());
+    }
+}
+
+/// Backs up, and replaces the manifest after it was published and before it is read back.
+async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error, BackupId, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = Arc::new(InMemory::new());
+    let store = FaultyStore::over(Arc::clone(&inner) as _);
+    let koan = builder(folder.path()).storage("faulty", store.storage()).build().await.expect("a context");
+    store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
+    let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
+    store.until_asked(Operation::Get, "manifests/", 1).await;
+    let prefix = "manifests".into();
+    let listed = inner.list_with_delimiter(Some(&prefix)).await.expect("listed");
+    let path = listed.objects[0].location.clone();
+    let written = inner.get(&path).await.expect("there").bytes().await.expect("read");
+    inner.put(&path, alter(written.to_vec()).into()).await.expect("written");
+    store.resume();
+    let error = backup.await.expect("no panic").expect_err("it is damaged");
+    let left = inner.get(&path).await.expect("there").bytes().await.expect("read").to_vec();
+    let id = path.filename().and_then(|name| name.strip_suffix(".json")).expect("an id");
+    (koan, error, id.parse().expect("an id"), left)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
+    let alterations: [fn(&mut serde_json::Value); 3] = [
+        |manifest| manifest["description"] = "altered".into(),
+        |manifest| manifest["entities"][0]["itemCount"] = 77.into(),
+        |manifest| manifest["archive"]["sizeBytes"] = 77.into(),
+    ];
+    for alter in alterations {
+        let (koan, error, id, _) = read_back_with(|written| {
+            let mut manifest = serde_json::from_slice(&written).expect("JSON");
+            alter(&mut manifest);
+            serde_json::to_vec(&manifest).expect("JSON")
+        })
+        .await;
+        assert!(
+            error.chain().contains("is not what was written")
+                && error.chain().contains("says that it failed"),
+            "{error:?}"
+        );
+        let backups = koan.backups().await.expect("listed");
+        assert_eq!((backups[0].id, backups[0].status), (id, BackupStatus::Failed));
+        assert!(koan.catalog().get(id).await.expect("listed").damage().is_some());
+        koan.restore("nightly").await.expect_err("a restore by name does not use it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_cannot_be_parsed_is_left_and_the_error_says_so() {
+    for content in ["{", "", "{}"] {
+        let (_, error, id, left) = read_back_with(|_| content.into()).await;
+        assert_eq!(left, content.as_bytes(), "it is not replaced");
+        let text = error.chain();
+        assert!(text.contains("is damaged") && text.contains(&id.to_string()), "{error:?}");
+        assert!(text.contains("cannot be parsed and was left as it is"), "{content}: {error:?}");
+        assert!(!text.contains("says that it failed"), "{content}: {error:?}");
     }
 }
 

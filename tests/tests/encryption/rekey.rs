@@ -1,7 +1,9 @@
 //! Other recipients for backups that were made before.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, CancellationToken, EncryptionScope, RekeyReport};
+use koan_backup::{
+    ArchiveEncryption, BackupId, BackupStatus, CancellationToken, EncryptionScope, RekeyReport,
+};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::ObjectStoreExt;
@@ -231,6 +233,49 @@ async fn a_whole_profile_is_sealed_anew_and_what_failed_is_told() {
         let report = koan.verify(id).await.expect("verified");
         assert!(report.is_valid() && report.notes.is_empty(), "{report:?}");
     }
+}
+
+/// Makes backups in the store ones of an older version, which recorded no environment.
+fn made_older(clinic: &Clinic, ids: &[BackupId]) {
+    for id in ids {
+        let path = clinic.backups().join(format!("manifests/{id}.json"));
+        let mut manifest: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("a manifest")).expect("JSON");
+        manifest["producer"].as_object_mut().expect("an object").remove("environment").expect("recorded");
+        std::fs::write(&path, manifest.to_string()).expect("written");
+    }
+}
+
+#[tokio::test]
+async fn encrypted_backups_that_record_no_environment_fail_what_requires_all_unless_they_are_accepted() {
+    let (old, new) = (KeyPair::new(), KeyPair::new());
+    let clinic = Clinic::of(5);
+    let writing = clinic.writing(recipients([&old])).await;
+    let one = writing.backup("one").await.expect("a backup").id();
+    let clear = writing.backup("clear").entities(["Ward"]).await.expect("a backup").id();
+    made_older(&clinic, &[clear]);
+    let koan = rekeying(&clinic, &old, &new).await;
+    let summary = koan.rekey_all().await.expect("listed");
+    assert_eq!((summary.unidentified.as_slice(), summary.rekeyed.len()), (&[clear][..], 1));
+    let _ = summary.require_all().expect("what is not encrypted needs no key");
+
+    let storage = Storage::local(clinic.backups()).expect("a folder");
+    let storage = storage.archive_encryption(ArchiveEncryption::Always);
+    let sealing = over(&clinic, storage, &old, &old).await;
+    let sealed = sealing.backup("sealed").entities(["Ward"]).await.expect("a backup").id();
+    made_older(&clinic, &[one, sealed]);
+    let mut summary = koan.rekey_all().await.expect("listed");
+    summary.unidentified_encrypted.sort();
+    assert_eq!(summary.unidentified.len(), 3);
+    assert_eq!(summary.unidentified_encrypted, [one, sealed]);
+    let error = summary.require_all().expect_err("the old key still opens them");
+    let text = error.to_string();
+    assert!(text.contains(&one.to_string()) && text.contains(&sealed.to_string()), "{text}");
+    assert!(!text.contains(&clear.to_string()), "{text}");
+    assert!(text.contains(".include_unidentified()") && text.contains(".accept_unidentified()"), "{text}");
+    let summary = koan.rekey_all().await.expect("listed").accept_unidentified();
+    let summary = summary.require_all().expect("accepted");
+    assert_eq!(summary.unidentified.len(), 3, "they are still named");
 }
 
 #[tokio::test]

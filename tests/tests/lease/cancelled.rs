@@ -62,6 +62,12 @@ impl Scene {
         let is_published = fault.operation == Operation::Put && fault.path == "manifests/";
         let told = if is_published { ErrorKind::Storage } else { ErrorKind::Cancelled };
         assert_eq!(error.kind(), told, "{fault:?}: {error:?}");
+        if fault.operation == Operation::Complete {
+            assert!(
+                error.chain().contains("was completed") && error.chain().contains("is not known"),
+                "{error:?}"
+            );
+        }
     }
 }
 
@@ -96,6 +102,55 @@ async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
             .await;
         assert_eq!(complete(&scene.koan).await, before, "{fault:?}");
     }
+}
+
+/// Begins work, cancels it while the store completes the archive, and waits for its end. The store goes on by itself.
+async fn cancelled_while_the_store_completes(
+    store: &FaultyStore,
+    work: impl FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), Error>>,
+) {
+    store.fail([Fault::once(Operation::Complete, "archives/", Failure::Detached)]);
+    let token = CancellationToken::new();
+    let mut work = tokio::spawn(work(token.clone()));
+    store.until_asked(Operation::Complete, "archives/", 1).await;
+    token.cancel();
+    // Work that does not wait for the store ends now, and the archive appears afterwards.
+    let ended = tokio::time::timeout(Duration::from_secs(1), &mut work).await;
+    store.resume();
+    store.until_asked(Operation::Complete, "archives/", 1).await;
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(_) => work.await,
+    };
+    let error = ended.expect("no panic").expect_err("it was cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_is_cancelled_while_the_store_completes_its_archive_leaves_none_behind() {
+    let scene = Scene::new().await;
+    let (before, archives) = (complete(&scene.koan).await, scene.shared.archives());
+    let koan = scene.koan.clone();
+    cancelled_while_the_store_completes(&scene.store, |token| {
+        Box::pin(async move { koan.backup(NAME).cancel_on(token).await.map(drop) })
+    })
+    .await;
+    assert_eq!((complete(&scene.koan).await, scene.shared.archives()), (before.clone(), archives), "backup");
+    let koan = scene.koan.clone();
+    cancelled_while_the_store_completes(&scene.store, |token| {
+        Box::pin(async move { koan.rekey(NAME).cancel_on(token).await.map(drop) })
+    })
+    .await;
+    assert_eq!((complete(&scene.koan).await, scene.shared.archives()), (before.clone(), archives), "rekey");
+    let id = scene.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
+    let koan = scene.koan.clone();
+    cancelled_while_the_store_completes(&scene.store, |token| {
+        let copy = koan.copy(id).from_profile("other").to_profile("shared").cancel_on(token);
+        Box::pin(async move { copy.await.map(drop) })
+    })
+    .await;
+    assert!(!complete(&scene.koan).await.contains(&id), "copy");
+    assert_eq!(scene.shared.archives(), archives, "copy");
 }
 
 #[tokio::test(flavor = "multi_thread")]

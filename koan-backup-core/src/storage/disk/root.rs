@@ -174,11 +174,20 @@ impl Staged {
     /// Makes the content durable, gives the file its name, and makes that durable. If one of these fails, a file that had no
     /// predecessor is removed again, and nothing is synced a second time.
     pub(super) fn publish(mut self, root: &Root, target: &Path, existing: Existing) -> Result<()> {
+        self.close()?;
+        self.rename(root, target, existing)
+    }
+
+    /// Makes the content durable. Nothing can be written after that.
+    pub(super) fn close(&mut self) -> Result<()> {
         let Some(file) = self.file.take() else {
             return Err(failed("writing", &self.path, io::Error::other("the upload has ended")));
         };
-        file.sync_all().map_err(|source| failed("syncing", &self.path, source))?;
-        drop(file);
+        file.sync_all().map_err(|source| failed("syncing", &self.path, source))
+    }
+
+    /// Gives the file, which was [closed](Self::close), its name, and makes that durable.
+    pub(super) fn rename(mut self, root: &Root, target: &Path, existing: Existing) -> Result<()> {
         let directory = target.parent().unwrap_or(&root.path);
         let opened = OpenDirectory::open(directory).map_err(|source| failed("opening", directory, source))?;
         let is_new = existing == Existing::Refused || fs::symlink_metadata(target).is_err();
