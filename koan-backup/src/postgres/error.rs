@@ -116,15 +116,6 @@ fn meaning(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
     if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) {
         return (ErrorKind::Provider, Some("grant the role what it lacks, or use one that owns the tables"));
     }
-    if is(&[SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, SqlState::INVALID_COLUMN_REFERENCE]) {
-        // An update or delete of a published table.
-        return (
-            ErrorKind::Provider,
-            Some(
-                "if the table is published, give it a replica identity: ALTER TABLE … REPLICA IDENTITY FULL",
-            ),
-        );
-    }
     if is(&[SqlState::DISK_FULL]) {
         return (ErrorKind::Provider, Some("the server's disk is full; make room and try again"));
     }

@@ -1,7 +1,7 @@
 //! Tables whose rows PostgreSQL lets nobody update or delete: published ones without a replica identity, and those with a
 //! partition on another server that is not writable.
 
-use koan_backup_core::{Finding, RestoreLevel, Result, Severity};
+use koan_backup_core::{Error, Finding, RestoreLevel, Result, Severity};
 
 use super::catalog::{Table, TableKind};
 use super::connection::Connection;
@@ -41,6 +41,47 @@ const FIXED_PARTITIONS: &str = "
            OR $3 AND pg_catalog.pg_relation_is_updatable(c.oid, false) & 16 = 0)
     ORDER BY 1";
 
+/// How an error begins to tell the code that the server refuses to update or delete rows of a published table with.
+const REFUSALS: [&str; 2] = ["(SQLSTATE 55000", "(SQLSTATE 42P10"];
+
+/// Adds to the error of an update or delete of a table that it is published, where that is why the server refuses it.
+pub(super) fn explained(error: Error, table: &Table, publications: &[String]) -> Error {
+    let text = error.to_string();
+    if publications.is_empty() || !REFUSALS.iter().any(|refusal| text.contains(refusal)) {
+        return error;
+    }
+    Error::new(error.kind(), format!("{text}; {}", unchangeable(&table.shown, publications)))
+}
+
+/// The publications for which the server refuses to update or delete rows of a table, where a restore does so.
+pub(super) async fn publications(
+    connection: &Connection,
+    table: &Table,
+    extent: Extent,
+) -> Result<Vec<String>> {
+    if !extent.updates && !extent.deletes {
+        return Ok(Vec::new());
+    }
+    // Rows that change may be removed and inserted again.
+    names(connection, REFUSING_PUBLICATIONS, table, Extent { deletes: true, ..extent }).await
+}
+
+fn unchangeable(table: &str, publications: &[String]) -> String {
+    let list = listed(publications.iter().map(String::as_str));
+    format!(
+        "rows of table `{table}` can be inserted and not be changed or removed, because it is published ({list}) without a replica \
+         identity that has the columns needed; ALTER TABLE … REPLICA IDENTITY FULL, or take it out of a publication that lists some \
+         of its columns"
+    )
+}
+
+async fn names(connection: &Connection, sql: &str, table: &Table, extent: Extent) -> Result<Vec<String>> {
+    let what = format!("reading about table `{}`", table.shown);
+    let rows = connection.client.query(sql, &[&table.oid, &extent.updates, &extent.deletes]).await;
+    let rows = rows.map_err(|error| failed(&what, &error))?;
+    rows.iter().map(|row| row.try_get(0).map_err(|error| failed(&what, &error))).collect()
+}
+
 /// Reports a table whose rows cannot be changed, where a restore changes rows or may do so.
 pub(super) async fn assess(
     connection: &Connection,
@@ -51,28 +92,16 @@ pub(super) async fn assess(
     if !extent.updates && !extent.deletes {
         return Ok(Vec::new());
     }
-    let what = format!("reading about table `{}`", table.shown);
-    let names = async |sql: &str| -> Result<Vec<String>> {
-        let rows = connection.client.query(sql, &[&table.oid, &extent.updates, &extent.deletes]).await;
-        let rows = rows.map_err(|error| failed(&what, &error))?;
-        rows.iter().map(|row| row.try_get(0).map_err(|error| failed(&what, &error))).collect()
-    };
     // An update depends on whether a row differs. Rows that are removed by TRUNCATE are not deleted.
     let is_certain =
         extent.deletes && (extent.level != RestoreLevel::Fast || table.kind == TableKind::Partitioned);
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let (shown, mut findings) = (&table.shown, Vec::new());
-    let publications = names(REFUSING_PUBLICATIONS).await?;
+    let publications = names(connection, REFUSING_PUBLICATIONS, table, extent).await?;
     if !publications.is_empty() {
-        let list = listed(publications.iter().map(String::as_str));
-        let text = format!(
-            "rows of table `{shown}` can be inserted and not be changed or removed, because it is published ({list}) without a \
-             replica identity that has the columns needed; ALTER TABLE … REPLICA IDENTITY FULL, or take it out of a publication that \
-             lists some of its columns"
-        );
-        findings.push(Finding::new(severity, entity, text));
+        findings.push(Finding::new(severity, entity, unchangeable(shown, &publications)));
     }
-    let partitions = names(FIXED_PARTITIONS).await?;
+    let partitions = names(connection, FIXED_PARTITIONS, table, extent).await?;
     if !partitions.is_empty() {
         let list = listed(partitions.iter().map(String::as_str));
         let text = format!(

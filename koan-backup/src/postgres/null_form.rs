@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How many runs are recorded for a column. A column that changes more often is restored in its most frequent form.
+/// How many runs are recorded for a column. A column that changes more often is not backed up.
 const MAX_RUNS: usize = 1 << 20;
-/// How long all different forms of a column can be together.
+/// How long all different forms of a column can be together. A column with more is not backed up.
 const MAX_FORM_BYTES: usize = 8 << 20;
 
 /// The forms of one column as an archive holds them.
@@ -29,22 +29,23 @@ pub(super) struct NullRecorder {
     open: Option<usize>,
     /// How many records are in the open run.
     length: u64,
-    forms: Vec<(String, u64)>,
+    forms: Vec<String>,
     known: HashMap<String, usize>,
     form_bytes: usize,
     runs: Vec<(usize, u64)>,
     overflowed: bool,
 }
 
-/// What was recorded of one column.
-#[derive(Debug)]
-pub(super) struct Recorded {
-    pub(super) forms: NullForms,
-    /// Whether the forms changed too often, so that only the most frequent one is kept.
-    pub(super) overflowed: bool,
-}
+/// The forms of a column changed too often or were too long to be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooManyForms;
 
 impl NullRecorder {
+    /// Whether the forms changed too often or were too long, so that they are not all recorded.
+    pub(super) fn is_overflowed(&self) -> bool {
+        self.overflowed
+    }
+
     /// Counts a record whose value has no `null`.
     #[inline]
     pub(super) fn skip(&mut self) {
@@ -55,7 +56,7 @@ impl NullRecorder {
     #[inline]
     pub(super) fn note(&mut self, form: &str) {
         match self.open {
-            Some(open) if self.forms[open].0 == form => {}
+            Some(open) if self.forms[open] == form => {}
             _ => self.change(form),
         }
         self.length += 1;
@@ -72,14 +73,13 @@ impl NullRecorder {
                 self.overflowed = true;
                 return self.open;
             }
-            self.forms.push((form.to_owned(), 0));
+            self.forms.push(form.to_owned());
             self.known.insert(form.to_owned(), self.forms.len() - 1);
             Some(self.forms.len() - 1)
         });
     }
 
     fn close(&mut self, open: usize) {
-        self.forms[open].1 += self.length;
         match self.runs.len() < MAX_RUNS {
             true => self.runs.push((open, self.length)),
             false => self.overflowed = true,
@@ -88,23 +88,19 @@ impl NullRecorder {
     }
 
     /// Returns what was recorded; nothing if no value held JSON `null`.
-    pub(super) fn finish(mut self) -> Option<Recorded> {
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyForms`], if the forms changed too often or were too long.
+    pub(super) fn finish(mut self) -> Result<Option<NullForms>, TooManyForms> {
         if let Some(open) = self.open.take() {
             self.close(open);
         }
-        if self.forms.iter().all(|(form, _)| form.is_empty()) && !self.overflowed {
-            return None;
-        }
         if self.overflowed {
-            let most = self
-                .forms
-                .into_iter()
-                .max_by_key(|(_, count)| *count)
-                .map_or_else(String::new, |most| most.0);
-            return Some(Recorded {
-                forms: NullForms { forms: vec![most], runs: String::new() },
-                overflowed: true,
-            });
+            return Err(TooManyForms);
+        }
+        if self.forms.iter().all(String::is_empty) {
+            return Ok(None);
         }
         let runs = match self.runs.len() {
             1 => String::new(),
@@ -114,8 +110,7 @@ impl NullRecorder {
                 runs.join(" ")
             }
         };
-        let forms = self.forms.into_iter().map(|(form, _)| form).collect();
-        Some(Recorded { forms: NullForms { forms, runs }, overflowed: false })
+        Ok(Some(NullForms { forms: self.forms, runs }))
     }
 }
 
@@ -206,7 +201,7 @@ mod tests {
                 Some(form) => recorder.note(form),
             }
         }
-        let replay = NullReplay::of(&recorder.finish()?.forms).expect("valid");
+        let replay = NullReplay::of(&recorder.finish().expect("within the limits")?).expect("valid");
         Some((0..).take(notes.len()).map(|position| replay.at(position).clone()).collect())
     }
 
@@ -231,8 +226,8 @@ mod tests {
         recorder.skip();
         recorder.note("0");
         recorder.skip();
-        let recorded = recorder.finish().expect("recorded");
-        assert_eq!(recorded.forms, NullForms { forms: vec!["0".to_owned()], runs: String::new() });
+        let recorded = recorder.finish().expect("within the limits").expect("recorded");
+        assert_eq!(recorded, NullForms { forms: vec!["0".to_owned()], runs: String::new() });
     }
 
     #[test]
@@ -245,16 +240,36 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_changes_too_often_keeps_its_most_frequent_form() {
+    fn a_column_that_changes_too_often_is_refused_and_none_of_its_nulls_becomes_another() {
         let mut recorder = NullRecorder::default();
-        for _ in 0..MAX_RUNS {
+        for _ in 0..MAX_RUNS / 2 {
             recorder.note("");
             recorder.note("0");
-            recorder.note("0");
         }
-        let recorded = recorder.finish().expect("recorded");
-        assert!(recorded.overflowed);
-        assert_eq!(recorded.forms.forms, ["0"]);
+        assert!(!recorder.is_overflowed());
+        recorder.note("");
+        assert_eq!(recorder.finish(), Err(TooManyForms));
+    }
+
+    #[test]
+    fn as_many_changes_as_the_limit_come_back() {
+        let forms = ["", "0"];
+        let notes: Vec<Option<&str>> = (0..MAX_RUNS).map(|index| Some(forms[index % 2])).collect();
+        let replayed = replayed(&notes).expect("recorded");
+        for (note, form) in notes.iter().zip(&replayed) {
+            assert_eq!(form.is_json(0), *note == Some("0"));
+        }
+    }
+
+    #[test]
+    fn forms_that_are_too_long_together_are_refused() {
+        let mut recorder = NullRecorder::default();
+        let long = "1,".repeat(MAX_FORM_BYTES / 4);
+        for end in 0..2 {
+            recorder.note(&format!("{long}{end}"));
+        }
+        assert!(recorder.is_overflowed());
+        assert_eq!(recorder.finish(), Err(TooManyForms));
     }
 
     #[test]

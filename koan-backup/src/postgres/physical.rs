@@ -57,7 +57,6 @@ pub(super) fn describe(
             mapping.table.shown,
         ));
     }
-    summary.warnings.extend(nulls.warnings);
     let physical = Physical {
         fields_without_column,
         json_null: Vec::new(),

@@ -43,9 +43,10 @@ use suspended::Suspended;
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
+pub(super) use balance::Interference;
 pub(super) use equality::KeyEquality;
 pub(super) use keys::first_keys;
-pub(super) use load::is_empty_now;
+pub(super) use load::{Route, is_empty_now};
 pub(super) use rules::{refusal as refusing_rules, rules_of};
 pub(super) use suspended::{Extent, TRIGGERS, literal};
 pub(super) use target::Target;

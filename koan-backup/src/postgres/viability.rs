@@ -14,7 +14,10 @@ use super::materialized;
 use super::older_rows;
 use super::physical::Physical;
 use super::sequence::{Sequences, Use};
-use super::session::{Extent, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules, rules_of};
+use super::session::{
+    Extent, Interference, Route, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules,
+    rules_of,
+};
 use super::state::{MaterializedViews, StateOptions};
 use crate::sql::findings::{self, Taken, UnmappedColumn};
 
@@ -314,15 +317,19 @@ async fn look_at_interference(
     }
     let Ok(mut target) = Target::new(request.clone(), mapping.clone()) else { return Ok(()) };
     target.read_equality(connection).await?;
-    let extent = Extent::of(options, is_empty_now(connection, &target, &what).await?);
+    let is_empty = is_empty_now(connection, &target, &what).await?;
+    let extent = Extent::of(options, is_empty);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
     findings.extend(insert_only::assess(connection, entity, table, extent).await?);
     let may =
         "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int::int8";
     if connection.number(&what, may).await? == 0 {
-        // Into an empty table most records are written without one.
-        let severity = if extent.is_bulk && !extent.deletes { Severity::Warning } else { Severity::Error };
+        target.find_recomputed(connection).await?;
+        let route = Route::of(&target, options, is_empty, Interference::of(connection).await?);
+        // The keys of rows that are removed are remembered in one. A table that is empty now may have rows by the time of the restore.
+        let is_certain = extent.deletes || route == Route::Staged;
+        let severity = if is_certain { Severity::Error } else { Severity::Warning };
         let text = "the role may not create temporary tables in this database, which a restore compares records in; GRANT \
                     TEMPORARY ON DATABASE to it";
         findings.push(Finding::new(severity, entity, text));

@@ -1,5 +1,6 @@
 //! Privileges that a restore needs beside those on its tables.
 
+use koan_backup::Severity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
@@ -43,4 +44,83 @@ async fn a_role_that_may_create_no_temporary_table_is_told_before_the_restore() 
     assert!(koan.restore("nightly").viability().await.expect("assessed").is_viable());
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b");
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Size {
+    width: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+#[entity(table = "item")]
+struct Sized {
+    id: i64,
+    size: Size,
+}
+
+fn temporary(report: &koan_backup::ViabilityReport) -> Option<Severity> {
+    let mut found = report.findings.iter();
+    found.find(|found| found.message.contains("GRANT TEMPORARY ON DATABASE")).map(|found| found.severity)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viable_without_the_privilege() {
+    let server = Server::start();
+    server.sql(
+        "CREATE ROLE clerk LOGIN; REVOKE TEMPORARY ON DATABASE test FROM PUBLIC; CREATE TYPE size AS (width int);
+         CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    );
+    let plain = "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL)";
+    let row = "INSERT INTO item VALUES (1, 'a')";
+    for (tables, row, is_certain) in [
+        (plain.to_owned(), row, false),
+        (
+            "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL, words tsvector);
+             CREATE TRIGGER words BEFORE INSERT OR UPDATE ON item FOR EACH ROW
+             EXECUTE FUNCTION tsvector_update_trigger(words, 'pg_catalog.english', name)"
+                .to_owned(),
+            row,
+            true,
+        ),
+        (
+            "CREATE TABLE item (id bigint PRIMARY KEY, size size NOT NULL)".to_owned(),
+            "INSERT INTO item VALUES (1, ROW(7))",
+            true,
+        ),
+        (
+            format!("{plain}; CREATE TRIGGER act BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()"),
+            row,
+            true,
+        ),
+    ] {
+        server.sql(&format!(
+            "DROP TABLE IF EXISTS item; {tables}; GRANT SELECT, INSERT, UPDATE, DELETE ON item TO clerk; {row}"
+        ));
+        if !tables.contains("act") {
+            server.sql("ALTER TABLE item OWNER TO clerk");
+        }
+        let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
+        let builder = Koan::builder().only_registered().provider("main", database);
+        let builder =
+            if tables.contains("size") { builder.register::<Sized>() } else { builder.register::<Item>() };
+        let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+        koan.backup("nightly").await.expect("a backup");
+        let before = server.sql("SELECT * FROM item");
+        server.sql("DELETE FROM item");
+        let found = koan.restore("nightly").viability().await.expect("assessed");
+        let expected = if is_certain { Severity::Error } else { Severity::Warning };
+        assert_eq!(
+            (temporary(&found), found.is_viable()),
+            (Some(expected), !is_certain),
+            "{tables}: {found:?}"
+        );
+        let restored = koan.restore("nightly").await;
+        assert_eq!(restored.is_err(), is_certain, "{tables}");
+        server.sql("GRANT TEMPORARY ON DATABASE test TO clerk; DELETE FROM item");
+        assert_eq!(temporary(&koan.restore("nightly").viability().await.expect("assessed")), None);
+        koan.restore("nightly").await.expect("restored");
+        assert_eq!(server.sql("SELECT * FROM item"), before, "{tables}");
+        server.sql("REVOKE TEMPORARY ON DATABASE test FROM clerk");
+    }
 }

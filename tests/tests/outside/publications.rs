@@ -124,3 +124,33 @@ async fn a_partition_on_a_server_that_cannot_be_written_is_reported() {
     koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE other (id int); CREATE MATERIALIZED VIEW never AS SELECT id FROM other WITH NO DATA",
+    );
+    for publish in
+        ["", "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR TABLE item"]
+    {
+        server.sql("DROP TABLE IF EXISTS item CASCADE");
+        server.sql(&format!("{PLAIN} {ROWS}"));
+        let database =
+            Postgres::options(server.address()).refresh_materialized_views().connect().expect("an address");
+        let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
+        let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+        koan.backup("nightly").await.expect("a backup");
+        server.sql("DELETE FROM item");
+        // Once it is populated, the view reads another one, which never was.
+        server.sql(
+            "CREATE OR REPLACE FUNCTION read() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM public.other); END';
+             CREATE MATERIALIZED VIEW counted AS SELECT name, public.read() FROM item;
+             CREATE OR REPLACE FUNCTION read() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM public.never); END'",
+        );
+        server.sql(publish);
+        let error = koan.restore("nightly").await.expect_err("the view cannot be refreshed").chain();
+        assert!(error.contains("SQLSTATE 55000"), "{error}");
+        assert!(!error.contains("REPLICA IDENTITY"), "{error}");
+    }
+}

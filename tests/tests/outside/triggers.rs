@@ -1,5 +1,7 @@
 //! Triggers that the role of a restore cannot silence: nothing that they change is reported as restored.
 
+use std::sync::Arc;
+
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
@@ -142,4 +144,40 @@ async fn a_trigger_of_a_partition_that_belongs_to_another_role_is_found_out() {
     let error = koan.restore("nightly").await.expect_err("the trigger changes the names").chain();
     assert!(error.contains("`id=2`") || error.contains("`id=3`"), "{error}");
     assert_eq!(server.sql("SELECT count(*) FROM item"), "0");
+}
+
+const OTHER_SESSION: &str = "LOCK TABLE item IN SHARE ROW EXCLUSIVE MODE;
+    DO $$ BEGIN
+        WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'item'::regclass) LOOP
+            PERFORM pg_sleep(0.01);
+        END LOOP;
+    END $$;
+    INSERT INTO item VALUES (3, 'theirs')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_session_that_writes_to_a_table_which_the_role_cannot_lock_is_named_as_a_cause() {
+    let server = Arc::new(Server::start());
+    server.sql(TABLE);
+    server.sql("CREATE TRIGGER act BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()");
+    let koan = koan_of(&server).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("REVOKE UPDATE, DELETE ON item FROM clerk");
+    for (mode, left) in [(ConflictMode::Keep, "id < 3"), (ConflictMode::Fail, "false")] {
+        server.sql(&format!("DELETE FROM item WHERE NOT ({left})"));
+        // It lets the restore read, and not insert. It writes and ends once the restore waits.
+        let other = {
+            let server = Arc::clone(&server);
+            tokio::task::spawn_blocking(move || server.sql(OTHER_SESSION))
+        };
+        let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'item'::regclass AND mode = 'ShareRowExclusiveLock'";
+        while server.sql(held) == "0" {
+            assert!(!other.is_finished(), "{mode:?}: the lock is not there");
+        }
+        let restored = koan.restore("nightly").on_conflict(mode).await;
+        let error = restored.expect_err("a row is of another session").chain();
+        other.await.expect("written");
+        assert!(error.contains("another session changed rows"), "{mode:?}: {error}");
+        assert!(error.contains("try again while no other session writes"), "{mode:?}: {error}");
+        assert_eq!(server.sql("SELECT name FROM item WHERE id = 3"), "theirs", "{mode:?}");
+    }
 }

@@ -160,3 +160,34 @@ async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
     let report = other.restore("from-sqlite").await.expect("restored");
     assert!(!lost(&report, "json"), "{:?}", report.findings);
 }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
+#[entity(table = "often")]
+struct Often {
+    id: i64,
+    value: Option<Json>,
+    list: Option<Vec<Option<Json>>>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nulls_that_are_more_mixed_than_an_archive_can_record_fail_the_backup_by_name() {
+    let server = Server::start();
+    server.sql("CREATE TABLE often (id bigint PRIMARY KEY, value jsonb, list jsonb[])");
+    let koan = koan(&server, |builder| builder.register::<Often>()).await;
+    let runs = "INSERT INTO often SELECT i, CASE i % 2 WHEN 0 THEN 'null'::jsonb END FROM generate_series(1, 1048577) i";
+    // Each list has a form of about ten thousand bytes.
+    let lists = "INSERT INTO often SELECT i, NULL, (SELECT array_agg(CASE WHEN (n + i * (n / 2 % 3)) % 2 = 0 THEN 'null'::jsonb END)
+        || array_fill('null'::jsonb, ARRAY[i]) FROM generate_series(1, 4000) n) FROM generate_series(1, 1200) i";
+    let (runs, lists) =
+        ((runs, "`value`", "make the column NOT NULL"), (lists, "`list`", "only one of the two"));
+    for (rows, column, remedy) in [runs, lists] {
+        server.sql(&format!("TRUNCATE often; {rows}"));
+        let error = koan.backup("nightly").await.expect_err(column).chain();
+        assert!(error.contains("Often") && error.contains(column) && error.contains(remedy), "{error}");
+        assert!(error.contains("changes between NULL and JSON `null`"), "{error}");
+    }
+    // The remedy is one.
+    server.sql("UPDATE often SET list = NULL");
+    koan.backup("nightly").await.expect("a backup");
+}

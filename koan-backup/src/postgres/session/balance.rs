@@ -7,6 +7,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::super::connection::Connection;
 use super::compare::same_row;
 use super::keys::first_key;
+use super::load::Locked;
 use super::target::Target;
 
 /// Whether there are enabled triggers that the role can fire and cannot silence, because it does not own their tables.
@@ -21,7 +22,7 @@ const FOREIGN_TRIGGERS: &str = "
 
 /// Whether rows may come and go beside those that a restore writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Interference {
+pub(in super::super) enum Interference {
     #[default]
     Impossible,
     Possible,
@@ -29,7 +30,7 @@ pub(super) enum Interference {
 
 impl Interference {
     /// Asks whether triggers of other roles may act.
-    pub(super) async fn of(connection: &Connection) -> Result<Self> {
+    pub(in super::super) async fn of(connection: &Connection) -> Result<Self> {
         Ok(match connection.number("looking for triggers", FOREIGN_TRIGGERS).await? {
             0 => Self::Impossible,
             _ => Self::Possible,
@@ -45,11 +46,13 @@ pub(super) struct Expected {
     count: Option<u64>,
     /// The table of this transaction with the records that were written.
     written: String,
+    /// Whether other writers are kept out of the table.
+    locked: Locked,
 }
 
 impl Expected {
-    pub(super) fn new(target: Arc<Target>, count: Option<u64>, written: String) -> Self {
-        Self { target, count, written }
+    pub(super) fn new(target: Arc<Target>, count: Option<u64>, written: String, locked: Locked) -> Self {
+        Self { target, count, written, locked }
     }
 
     /// Refuses a table that has more or fewer rows.
@@ -83,8 +86,10 @@ impl Expected {
         Err(Error::new(
             ErrorKind::Constraint,
             format!(
-                "{entity} `{key}` is not in table `{table}` as the archive has it: a trigger that the role cannot silence \
-                 changes, moves or removes rows; restore as the owner of the tables, or have the trigger disabled"
+                "{entity} `{key}` is not in table `{table}` as the archive has it: {}a trigger that the role cannot silence changes, \
+                 moves or removes rows; {}restore as the owner of the tables, or have the trigger disabled",
+                self.locked.other_cause(),
+                self.locked.other_remedy(),
             ),
         ))
     }

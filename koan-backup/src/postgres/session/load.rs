@@ -13,6 +13,7 @@ use super::super::catalog::TableKind;
 use super::super::connection::Connection;
 use super::super::error::{failed, refusal_of};
 use super::super::identifier::quoted;
+use super::super::insert_only;
 use super::balance::{Expected, Interference};
 use super::copy::{CopyUnderWay, NotTaken};
 use super::keys::first_key;
@@ -33,6 +34,8 @@ pub(super) struct Loading {
     previous: Option<String>,
     /// How many rows there were when writing began, where no other writer can change that.
     rows_before: Option<u64>,
+    /// Whether other writers are kept out of the table.
+    locked: Locked,
     /// Whether triggers may change what is written.
     interference: Interference,
     statement: Statement,
@@ -54,11 +57,13 @@ impl Loading {
         let what = format!("preparing table `{}`", target.mapping.table.shown);
         target.read_equality(connection).await?;
         target.find_recomputed(connection).await?;
-        let (mut previous, mut is_empty, mut rows_before) = (None, false, None);
+        let (mut previous, mut is_empty, mut rows_before, mut locked) = (None, false, None, Locked::No);
         if options.intent == SessionIntent::Apply {
-            let locked = lock(connection, &target, &what).await?;
+            locked = lock(connection, &target, &what).await?;
             is_empty = is_empty_now(connection, &target, &what).await?;
             let extent = Extent::of(options, is_empty);
+            target.refusing_publications =
+                insert_only::publications(connection, &target.mapping.table, extent).await?;
             suspended.suspend(connection, &target, extent).await?;
             if locked == Locked::Yes {
                 rows_before = match (extent.is_bulk, suspended.interference) {
@@ -72,20 +77,14 @@ impl Loading {
                 };
             }
             if extent.deletes {
-                previous = Some(empty(connection, options, suspended, &target, number, &what).await?);
+                let emptied = empty(connection, options, suspended, &target, number, &what).await;
+                previous = Some(emptied.map_err(|error| target.explained(error))?);
             }
         }
-        // A table that tells keys apart otherwise than by their text cannot name both records of one key while it is filled.
-        let is_direct = options.intent == SessionIntent::Apply
-            && (is_empty || options.replace_existing)
-            // What triggers may change is compared with the stage at the end.
-            && suspended.interference == Interference::Impossible
-            && !target.has_conversions()
-            && target.recomputed.is_empty()
-            && (target.has_exact_key() || !target.keeps_apart());
-        let stage = match is_direct {
-            true => None,
-            false => Some(stage(connection, &target, number, &what).await?),
+        let route = Route::of(&target, options, is_empty, suspended.interference);
+        let stage = match route {
+            Route::Direct => None,
+            Route::Staged => Some(stage(connection, &target, number, &what).await?),
         };
         let into = match &stage {
             Some(stage) => stage.clone(),
@@ -99,6 +98,7 @@ impl Loading {
             stage,
             previous,
             rows_before,
+            locked,
             interference: suspended.interference,
             statement,
             under_way: None,
@@ -182,7 +182,7 @@ impl Loading {
         let mut temporary = vec![self.previous];
         match self.stage {
             Some(stage) if self.interference == Interference::Possible => {
-                expected = Some(Expected::new(self.target, rows_after, stage));
+                expected = Some(Expected::new(self.target, rows_after, stage, self.locked));
             }
             stage => temporary.push(stage),
         }
@@ -234,24 +234,76 @@ impl Loading {
         is_named || (table.kind == TableKind::Partitioned && table.unique.len() == 1)
     }
 
+    /// The error of a table that took another number of records than were written to it.
     pub(super) fn adds_up_wrong(&self, written: u64, taken: u64) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
         Error::new(
             ErrorKind::Constraint,
             format!(
-                "{written} records of {name} were written to table `{table}`, which took {taken}: a trigger, rule or \
-                 policy adds, drops or redirects rows; restore as the owner of the table, whose triggers do not fire then, or have \
-                 the trigger disabled"
+                "{written} records of {name} were written to table `{table}`, which took {taken}: {}a trigger, rule or policy adds, \
+                 drops or redirects rows; {}restore as the owner of the table, whose triggers do not fire then, or have the trigger \
+                 disabled",
+                self.locked.other_cause(),
+                self.locked.other_remedy(),
             ),
         )
     }
 }
 
+/// How the records of a target get into its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Route {
+    /// They are sent to the table.
+    Direct,
+    /// They are sent to a temporary table first.
+    Staged,
+}
+
+impl Route {
+    /// The route of a target whose computed columns were found, into a table that is empty or not.
+    pub(in super::super) fn of(
+        target: &Target,
+        options: &SessionOptions,
+        is_empty: bool,
+        interference: Interference,
+    ) -> Self {
+        let is_direct = options.intent == SessionIntent::Apply
+            && (is_empty || options.replace_existing)
+            // What triggers may change is compared with the stage at the end.
+            && interference == Interference::Impossible
+            && !target.has_conversions()
+            && target.recomputed.is_empty()
+            // A table that tells keys apart otherwise than by their text cannot name both records of one key while it is filled.
+            && (target.has_exact_key() || !target.keeps_apart());
+        if is_direct { Self::Direct } else { Self::Staged }
+    }
+}
+
 /// Whether other writers are kept out of a table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Locked {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locked {
     Yes,
     No,
+}
+
+impl Locked {
+    /// What else may be the cause of rows that a restore did not write so, as the beginning of a list of causes.
+    pub(super) fn other_cause(self) -> &'static str {
+        match self {
+            Self::Yes => "",
+            Self::No => "another session changed rows of the table while it was restored, or ",
+        }
+    }
+
+    /// What helps against that, as the beginning of a list of remedies.
+    pub(super) fn other_remedy(self) -> &'static str {
+        match self {
+            Self::Yes => "",
+            Self::No => {
+                "try again while no other session writes, grant the role UPDATE on the table, so that it can lock it, "
+            }
+        }
+    }
 }
 
 /// Keeps other writers out, where the role may.

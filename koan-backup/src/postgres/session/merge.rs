@@ -22,20 +22,22 @@ pub(super) async fn into_rows(
     let what = format!("writing {}", target.entity.name());
     require_keys_once(connection, target, stage).await?;
     connection.run(&what, &format!("ANALYZE {stage}")).await?;
+    let last = FinalState::of(options);
+    let mut counts = WriteCounts::default();
+    let there = matched(connection, target, stage, &what).await?;
     if fails(options)
+        && there > 0
         && let Some(key) = first_taken(connection, loading, stage).await?
     {
         return Err(target.taken(&key));
     }
-    let last = FinalState::of(options);
-    let mut counts = WriteCounts::default();
-    let there = matched(connection, target, stage, &what).await?;
     match options.conflict {
         ConflictMode::Overwrite => {
             require_one_row_each(connection, target, stage).await?;
             counts.unchanged = unchanged(connection, target, stage, &what).await?;
             if counts.unchanged < there {
-                counts.updated = update(connection, target, stage, &what).await?;
+                let updated = update(connection, target, stage, &what).await;
+                counts.updated = updated.map_err(|error| target.explained(error))?;
             }
         }
         _ => {

@@ -9,6 +9,7 @@ use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
 use super::super::derived::{self, Recomputed};
 use super::super::identifier::{folded, quoted, quoted_list};
+use super::super::insert_only;
 use super::super::mapping::{Content, Mapping, Place};
 use super::super::null_form::{NullForm, NullReplay};
 use super::super::physical::Physical;
@@ -34,6 +35,8 @@ pub(in super::super) struct Target {
     pub(super) recomputed: Vec<Recomputed>,
     /// Columns that PostgreSQL computes from those of the same row, and how.
     generated: Vec<(String, String)>,
+    /// Publications for which the server refuses to update or delete the rows that are there.
+    pub(super) refusing_publications: Vec<String>,
     /// The form of COPY in which they are sent.
     pub(super) form: CopyForm,
     /// Fields without a column, which must not hold anything.
@@ -124,6 +127,7 @@ impl Target {
             earlier: Vec::new(),
             recomputed: Vec::new(),
             generated: Vec::new(),
+            refusing_publications: Vec::new(),
             form,
             absent,
         })
@@ -181,7 +185,7 @@ impl Target {
     }
 
     /// Finds out what is computed.
-    pub(super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
+    pub(in super::super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
         self.recomputed = derived::recomputed(connection, &self.mapping).await?;
         self.generated = derived::generated(connection, &self.mapping.table).await?;
         Ok(())
@@ -254,6 +258,11 @@ impl Target {
     /// Whether the database keeps records of one key apart by itself.
     pub(super) fn keeps_apart(&self) -> bool {
         self.mapping.table.keeps_apart(self.key_columns().map(|column| column.name.as_str()))
+    }
+
+    /// Adds the remedy to the error of an update or delete that a publication is the cause of.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        insert_only::explained(error, &self.mapping.table, &self.refusing_publications)
     }
 
     /// Whether some column takes another form than the one that records are sent in.

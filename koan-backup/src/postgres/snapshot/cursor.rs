@@ -134,7 +134,7 @@ fn decode(
         let rows = match pieces.blocking_recv() {
             Some(Piece::Rows(rows)) => rows,
             Some(Piece::End) if reader.is_complete() => {
-                let seen = nulls.finish(entity, mapping);
+                let seen = nulls.finish(entity, mapping)?;
                 return sink.finish_blocking().map(|summary| (summary, seen));
             }
             Some(Piece::End) => {
@@ -148,6 +148,7 @@ fn decode(
             }
             None => return Err(Error::cancelled()),
         };
+        nulls.check(entity, mapping)?;
         let buffer = reader.take(rows);
         if (PIECE_CAPACITY..=PIECE_CAPACITY * 2).contains(&buffer.capacity()) {
             let _ = spent.try_send(buffer);

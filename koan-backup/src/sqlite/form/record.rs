@@ -2,10 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Form;
+use super::{Form, JSON_NULL, Shape};
 
 /// How often a column may change its form before only the most frequent one is kept.
 const MAX_RUNS: usize = 65_536;
+/// How often a column that holds both NULL and JSON `null` may change its form. One that changes more often is not backed up: in
+/// another form its values would not be the same.
+const MAX_NULL_RUNS: usize = 1 << 20;
 
 /// The forms of one column, run by run, in the order of the records.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl FormRecorder {
             self.forms.len() - 1
         });
         self.forms[index].1 += self.length;
-        if self.runs.len() < MAX_RUNS {
+        if self.runs.len() < MAX_NULL_RUNS {
             self.runs.push((index, self.length));
         } else {
             self.overflowed = true;
@@ -75,20 +78,30 @@ impl FormRecorder {
         }
         let seen = self.forms.len();
         if self.forms.iter().all(|(form, _)| *form == self.default) {
-            return Recorded { json: None, mixed: None, seen };
+            return Recorded { json: None, mixed: None, mixes_nulls: false, seen };
         }
-        if self.overflowed {
+        let is_json_null = |form: &Form| form.shape == Shape::Plain && form.has(JSON_NULL);
+        let has_json_null = self.forms.iter().any(|(form, _)| is_json_null(form));
+        if self.overflowed && has_json_null {
+            return Recorded { json: None, mixed: None, mixes_nulls: true, seen };
+        }
+        if self.runs.len() > MAX_RUNS && !has_json_null {
             let forms = self.forms.len();
             let most =
                 self.forms.iter().max_by_key(|(_, count)| *count).map_or(self.default, |(form, _)| *form);
-            return Recorded { json: Some(json!({ "forms": [most.to_string()] })), mixed: Some(forms), seen };
+            return Recorded {
+                json: Some(json!({ "forms": [most.to_string()] })),
+                mixed: Some(forms),
+                mixes_nulls: false,
+                seen,
+            };
         }
         let forms: Vec<String> = self.forms.iter().map(|(form, _)| form.to_string()).collect();
         let json = match self.runs.len() {
             1 => json!({ "forms": forms }),
             _ => json!({ "forms": forms, "runs": runs_text(&self.runs) }),
         };
-        Recorded { json: Some(json), mixed: None, seen }
+        Recorded { json: Some(json), mixed: None, mixes_nulls: false, seen }
     }
 }
 
@@ -103,6 +116,8 @@ pub(in super::super) struct Recorded {
     pub(in super::super) json: Option<Json>,
     /// The number of forms, when they alternate too often to be recorded one by one.
     pub(in super::super) mixed: Option<usize>,
+    /// Whether NULL and JSON `null` alternate too often to be recorded one by one.
+    pub(in super::super) mixes_nulls: bool,
     /// How many forms were seen.
     seen: usize,
 }
@@ -116,7 +131,7 @@ impl Recorded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{INTEGER, NATIVE, REAL, TEXT};
+    use super::super::{INTEGER, NATIVE, REAL, SQL_NULL, TEXT};
     use super::*;
 
     #[test]
@@ -151,5 +166,26 @@ mod tests {
         let recorded = recorder.finish();
         assert_eq!(recorded.mixed, Some(2));
         assert_eq!(recorded.json.expect("a form").to_string(), r#"{"forms":["text"]}"#);
+    }
+
+    #[test]
+    fn null_and_json_null_are_recorded_beyond_the_limit_of_spellings_and_then_refused() {
+        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
+        for _ in 0..MAX_RUNS {
+            recorder.note(Form::plain(SQL_NULL));
+            recorder.note(Form::plain(JSON_NULL));
+        }
+        let recorded = recorder.finish();
+        assert!(!recorded.mixes_nulls);
+        let json = recorded.json.expect("forms");
+        let runs = json["runs"].as_str().expect("runs");
+        assert_eq!(runs.split(' ').count(), MAX_RUNS * 2);
+
+        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
+        for _ in 0..=MAX_NULL_RUNS / 2 {
+            recorder.note(Form::plain(SQL_NULL));
+            recorder.note(Form::plain(JSON_NULL));
+        }
+        assert!(recorder.finish().mixes_nulls);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, ReadSummary, Result};
+use koan_backup_core::{EntityCodec, Error, ErrorKind, ReadSummary, Result};
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -54,6 +54,16 @@ pub(super) fn describe(
     let mut physical = Physical::default();
     for column in columns {
         let name = column.name;
+        if column.forms.mixes_nulls {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "{}: column `{name}` of table `{table}` changes between NULL and JSON `null`, which a record cannot tell from \
+                     each other, more often than an archive can record; make all of them NULL, or make the column NOT NULL",
+                    entity.name()
+                ),
+            ));
+        }
         if let Some(forms) = column.forms.mixed {
             summary.warnings.push(format!(
                 "column `{name}` of table `{table}` mixes {forms} physical forms more often than is recorded; its values \
