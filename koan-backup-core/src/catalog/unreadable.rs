@@ -57,7 +57,7 @@ pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
         ErrorKind::Storage => {
             let source = error.source().and_then(|source| source.downcast_ref::<object_store::Error>());
             match cause_of_system(error) {
-                Some(cause) => is_of_file(cause.kind()) || is_bad_sector(cause),
+                Some(cause) => is_of_file(cause.kind()) || has_code_of_one_file(cause),
                 None => storage.directory().is_some() || source.is_some_and(is_refusal),
             }
         }
@@ -83,7 +83,15 @@ fn is_of_file(kind: io::ErrorKind) -> bool {
     matches!(kind, PermissionDenied | IsADirectory | NotADirectory | InvalidFilename | NotFound)
 }
 
-/// Whether the disk could not read what it stores (`EIO`, on Windows `ERROR_CRC`). The next file may well be readable.
-fn is_bad_sector(cause: &io::Error) -> bool {
-    cause.raw_os_error() == Some(if cfg!(windows) { 23 } else { 5 })
+/// Errors of the operating system about one file that have no [`io::ErrorKind`] of their own: the disk cannot read what it stores
+/// (`EIO`, on Windows `ERROR_CRC`), a device that is not there (`ENXIO`, `ENODEV`), and links that lead round in a circle (`ELOOP`).
+#[cfg(target_os = "linux")]
+const CODES_OF_ONE_FILE: &[i32] = &[5, 6, 19, 40];
+#[cfg(all(unix, not(target_os = "linux")))]
+const CODES_OF_ONE_FILE: &[i32] = &[5, 6, 19, 62];
+#[cfg(windows)]
+const CODES_OF_ONE_FILE: &[i32] = &[23];
+
+fn has_code_of_one_file(cause: &io::Error) -> bool {
+    cause.raw_os_error().is_some_and(|code| CODES_OF_ONE_FILE.contains(&code))
 }
