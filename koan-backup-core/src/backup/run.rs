@@ -93,7 +93,7 @@ async fn run_alone(
         until_cancelled(&options.cancel, lease.works_on(work)).await?;
         // Before a snapshot is open: reading many manifests takes a while.
         let series = options.series_of(name);
-        let earlier = EarlierBackups::read(environment, profile, storage, &series);
+        let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
         let earlier = until_cancelled(&working.cancel, async { Ok(earlier.await) }).await?;
         write(environment, storage, planned, &header, &working, &listener, &earlier).await
     };
