@@ -60,23 +60,25 @@ impl Trial {
         self.tables.tables.iter().any(|other| other.name == table)
     }
 
-    /// Copies a table that records are written to, and the tables that foreign keys connect it with.
+    /// Copies a table that records are written to, the tables that foreign keys connect it with, and all tables that its children
+    /// refer to. A child whose other parents were missing here would have only references that point nowhere, and those are
+    /// remembered as they are before the restore.
     ///
     /// # Errors
     /// A table cannot be read or made, or there is no room for the temporary database.
     pub(super) fn bring(&mut self, connection: &Connection, table: &str) -> Result<()> {
         let made = references(connection)
             .map_err(|error| failed(&self.location.path, "reading the foreign keys", error))?;
-        let related: BTreeSet<String> = self
-            .references
-            .iter()
-            .chain(&made)
-            .filter_map(|(child, parent)| match (child == table, parent == table) {
-                (true, _) => Some(parent.clone()),
-                (_, true) => Some(child.clone()),
-                _ => None,
-            })
+        let pairs = || self.references.iter().chain(&made);
+        let is_table = |name: &str| name.eq_ignore_ascii_case(table);
+        let children: BTreeSet<&str> = pairs()
+            .filter(|(child, parent)| is_table(child) || is_table(parent))
+            .map(|(child, _)| child.as_str())
             .collect();
+        let parents =
+            pairs().filter(|(child, _)| children.contains(child.as_str())).map(|(_, parent)| parent.clone());
+        let related: BTreeSet<String> =
+            children.iter().map(|&child| child.to_owned()).chain(parents).collect();
         self.copy(connection, table, Purpose::Target)?;
         related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
     }

@@ -1,6 +1,8 @@
 //! A dry run finds what a restore would be refused for, by the record, and leaves the database alone.
 
-use koan_backup_core::{ConflictMode, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName};
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName,
+};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +139,63 @@ async fn references_that_would_point_nowhere_are_found() {
     session.check_constraints().await.expect("each reference has its row");
     session.rollback().await.expect("over");
     assert_eq!(database.dump("part").len(), 2);
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPlace", table = "place", crate = "crate")]
+struct Place {
+    id: i64,
+}
+
+/// Restores items and places in one session, or does a dry run of that.
+async fn restore_both(
+    database: &Database,
+    items: &[&str],
+    places: &[&str],
+    options: &SessionOptions,
+) -> Result<(), Error> {
+    let (items, places) = (foreign(items), foreign(places));
+    let mut session = database.provider.begin_restore(options).await?;
+    session.begin(target::<Item>(&items, SetName::root())).await?;
+    session.write(records::<Item>(&items)).await?;
+    session.end().await?;
+    session.begin(target::<Place>(&places, SetName::root())).await?;
+    session.write(records::<Place>(&places)).await?;
+    session.end().await?;
+    session.check_constraints().await?;
+    session.rollback().await
+}
+
+#[tokio::test]
+async fn a_child_of_several_parents_is_checked_against_each_of_them() {
+    let parents = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT); CREATE TABLE place (id INTEGER PRIMARY KEY); \
+        INSERT INTO item VALUES (1, 'a', 1); INSERT INTO place VALUES (1), (2)";
+    for child in [
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, item INT REFERENCES item, place INT REFERENCES place); INSERT INTO c VALUES (1, 1, 2)",
+        "CREATE TABLE c (item INT REFERENCES item, place INT REFERENCES place); INSERT INTO c VALUES (1, 2)",
+        "CREATE TABLE c (item INT REFERENCES ITEM, place INT REFERENCES PLACE, PRIMARY KEY (item, place)) WITHOUT ROWID; \
+         INSERT INTO c VALUES (1, 2)",
+    ] {
+        let database = Database::new(&format!("{parents}; {child}"));
+        for options in [dry(replace()), replace()] {
+            let ended = restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await;
+            let error = ended.expect_err(child).chain();
+            assert!(
+                error.contains("1 rows of table `c`") && error.to_lowercase().contains("`place`"),
+                "{error}"
+            );
+            restore_both(&database, &[ONE], &[r#"{"id":2}"#], &options).await.expect(child);
+        }
+    }
+    // Another parent that no target writes is complete as well, and what pointed nowhere before may stay so.
+    let database = Database::new(&format!(
+        "{parents}; CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (5); \
+         CREATE TABLE c (item INT REFERENCES item, place INT REFERENCES place, other INT REFERENCES other); \
+         INSERT INTO c VALUES (1, 1, 5), (1, 70, 50)"
+    ));
+    for options in [dry(replace()), replace()] {
+        restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await.expect("as before");
+    }
 }
 
 #[tokio::test]
