@@ -4,6 +4,7 @@ use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName,
 };
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
@@ -196,6 +197,52 @@ async fn a_child_of_several_parents_is_checked_against_each_of_them() {
     for options in [dry(replace()), replace()] {
         restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await.expect("as before");
     }
+}
+
+#[tokio::test]
+async fn constraints_of_tables_that_are_not_written_do_not_matter() {
+    let item = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT)";
+    let odd = |sql: &str, rows: &str| {
+        let database = Database::new(item);
+        let functions = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        database.sql.create_scalar_function("regexp", 2, functions, |_| Ok(true)).expect("a function");
+        database.sql.create_collation("ODD", |one, other| other.cmp(one)).expect("a collation");
+        database.run(sql);
+        database.run("INSERT INTO item VALUES (1, 'a', 1), (7, 'x', 7)");
+        database.run(rows);
+        database
+    };
+    let row = "INSERT INTO part (id, item, email) VALUES (1, 7, 'a@b'), (2, 70, 'c')";
+    for sql in [
+        "CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES item, email TEXT CHECK (email REGEXP '.@.'))",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT COLLATE odd UNIQUE)",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT, \
+         matched INT AS (regexp('x', email)) STORED)",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT); \
+         CREATE UNIQUE INDEX part_email ON part (regexp('x', email), email COLLATE odd, id)",
+        "CREATE TABLE part (id INT, email, item INT, FOREIGN KEY (item) REFERENCES ITEM ON DELETE CASCADE)",
+    ] {
+        let database = odd(sql, row);
+        // A reference that would break is found all the same, and one that is broken already is left alone.
+        for options in [dry(replace()), replace()] {
+            let ended = database.restore::<Item>(&foreign(&[ONE]), &options).await;
+            let error = ended.expect_err(sql).chain();
+            assert!(error.contains("1 rows of table `part`"), "{sql}: {error}");
+        }
+        let seven = r#"{"id":7,"code":"new","amount":1}"#;
+        database.restore::<Item>(&foreign(&[seven]), &replace()).await.expect(sql);
+        database.restore::<Item>(&foreign(&[ONE]), &overwrite()).await.expect(sql);
+    }
+    let parent = "CREATE TABLE place (code TEXT, email TEXT CHECK (email REGEXP '.@.'), id INT, UNIQUE (id), \
+        PRIMARY KEY (code COLLATE odd)); \
+        CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES place (id))";
+    let database = odd(parent, "INSERT INTO place VALUES ('a', 'a@b', 5)");
+    database
+        .restore::<Part>(&foreign(&[r#"{"id":1,"item":5}"#]), &replace())
+        .await
+        .expect("it has its parent");
+    let lost = database.restore::<Part>(&foreign(&[r#"{"id":1,"item":6}"#]), &replace()).await;
+    assert!(lost.expect_err("no such place").chain().contains("`place`"));
 }
 
 #[tokio::test]
