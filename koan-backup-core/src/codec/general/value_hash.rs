@@ -268,7 +268,7 @@ mod tests {
                 column: None,
                 rust_type: rust_type.into(),
                 logical: crate::schema::LogicalType::Json,
-                wire: crate::schema::WireForm::default(),
+                wire: crate::schema::WireForm::Plain,
                 nullable: false,
                 key: false,
                 required: true,
