@@ -31,14 +31,17 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 /// There is no transaction around a restore: what a restore that fails has written stays, and the error says so.
 ///
 /// After a target was written it is read again: each record of the archive must be there, with the values that were written. Values
-/// may come back in another form: `1` as `1.0`, an instant in another offset, the names of JSON objects in another order. A record
-/// that was skipped or changed on the way fails the restore with its key. A database that takes keys for one that differ, such as
+/// may come back in another form: `1` as `1.0`, an instant in another offset, the names of JSON objects in another order, decimals in
+/// a list with other zeros at their end. A time may come back without its digits beyond microseconds, cut off or rounded, because
+/// most databases keep no more; this is not reported. A record that was skipped or changed on the way fails the restore with its key
+/// and the names of the fields that differ. Fields that the database or the ORM fills by itself are named by
+/// [`maintained_fields`](Self::maintained_fields) and not compared. A database that takes keys for one that differ, such as
 /// e-mail addresses in either case, would lose records otherwise; [`comparable_key`](Self::comparable_key) says so. After records were
 /// removed for `replace_existing`, the target is read once more, and none of them may be there.
 ///
 /// Keys are held in memory: of all records while they are read, because they come in any order and two of one key must be found;
-/// during a restore those that are there and those of the archive, with a hash of 32 bytes of each record; and, with
-/// `replace_existing`, the records that go.
+/// during a restore those that are there and those of the archive, with a hash of 32 bytes of each record and of
+/// 8 bytes of each field; and, with `replace_existing`, the records that go.
 #[async_trait]
 pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// All the records, in any order. The stream ends after the last one; a failure is an item, never an early end.
@@ -72,6 +75,34 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     fn comparable_key(&self, record: &T) -> Option<String> {
         let _ = record;
         None
+    }
+
+    /// The fields that the database or the ORM fills by itself when a record is written, by the names that serde writes: a time of
+    /// the last change, a version for optimistic locking, a column that a trigger computes. None by default.
+    ///
+    /// A restore does not compare them with the archive after it has written them, so that their own values there do not fail it.
+    /// Name only fields that [`upsert_many`](Self::upsert_many) cannot write as they are given: a restored record then differs from
+    /// the archive in them. The name of a field that is [flattened](https://serde.rs/attr-flatten.html) cannot be given, nor that
+    /// of a field of the key.
+    ///
+    /// ```
+    /// # use koan_backup::{Entity, Repository, RepositoryError};
+    /// # use futures::stream::{self, BoxStream, StreamExt as _};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Entity)]
+    /// # struct User { id: i64, name: String, updated_at: String, version: i64 }
+    /// # struct Users;
+    /// # #[async_trait::async_trait]
+    /// impl Repository<User> for Users {
+    ///     fn maintained_fields(&self) -> &[&str] {
+    ///         // A trigger sets the first; the ORM counts the second up.
+    ///         &["updated_at", "version"]
+    ///     }
+    /// #   fn all(&self) -> BoxStream<'_, Result<User, RepositoryError>> { stream::empty().boxed() }
+    /// #   async fn upsert_many(&self, _: Vec<User>) -> Result<(), RepositoryError> { Ok(()) }
+    /// }
+    /// ```
+    fn maintained_fields(&self) -> &[&str] {
+        &[]
     }
 
     /// Whether [`delete_many`](Self::delete_many) works.

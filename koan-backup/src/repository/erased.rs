@@ -47,8 +47,38 @@ pub(super) trait ErasedRepository: Send + Sync {
     ) -> Result<usize>;
 }
 
-/// The keys of the records that were written, and of each the [hash of its values](Record::value_hash).
-pub(super) type Written = HashMap<RecordKey, RecordSetHash>;
+/// The keys of the records that were written, and of each the hashes of its values.
+pub(super) type Written = HashMap<RecordKey, WrittenValues>;
+
+/// The [hashes of the values](Record::value_hashes) of a record that was written.
+pub(super) struct WrittenValues {
+    hashes: Box<[u64]>,
+    /// The second hash of each value that has two, with its place.
+    seconds: Box<[(usize, u64)]>,
+}
+
+impl WrittenValues {
+    fn of(record: &Record, codec: &EntityCodec) -> Self {
+        let both = record.value_hashes(codec.schema());
+        let seconds = both.iter().enumerate().filter(|(_, [one, other])| one != other);
+        Self {
+            hashes: both.iter().map(|[one, _]| *one).collect(),
+            seconds: seconds.map(|(index, [_, other])| (index, *other)).collect(),
+        }
+    }
+
+    /// The places of the values that are others in a record that was read, but for maintained fields.
+    fn differences(&self, read: &Record, codec: &EntityCodec, maintained: &[&str]) -> Vec<usize> {
+        let is_maintained = |index: usize| {
+            codec.schema().fields.get(index).is_some_and(|field| maintained.contains(&field.name.as_str()))
+        };
+        let is_other = |(index, [hash, _]): &(usize, [u64; 2])| {
+            self.hashes.get(*index) != Some(hash) && !self.seconds.contains(&(*index, *hash))
+        };
+        let read = read.value_hashes(codec.schema()).into_iter().enumerate();
+        read.filter(is_other).map(|(index, _)| index).filter(|&index| !is_maintained(index)).collect()
+    }
+}
 
 /// What becomes of records that are not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +228,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
             let read = read.map_err(|error| undecodable(record, codec, error))?;
             // The values as the type writes them, because so they are read again.
             let values = Self::record(codec, &read)?;
-            written.insert(self.comparable(&read, &values, codec), values.value_hash(codec.schema()));
+            written.insert(self.comparable(&read, &values, codec), WrittenValues::of(&values, codec));
             typed.push(read);
         }
         self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
@@ -217,8 +247,11 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
             let values = Self::record(codec, &record)?;
             let key = self.comparable(&record, &values, codec);
-            if written.get(&key).is_some_and(|hash| *hash != values.value_hash(codec.schema())) {
-                return Err(has_other_values(codec, &codec.record_key(&values)));
+            let differences = written.get(&key).map_or_else(Vec::new, |written| {
+                written.differences(&values, codec, self.repository.maintained_fields())
+            });
+            if !differences.is_empty() {
+                return Err(has_other_values(codec, &codec.record_key(&values), &differences));
             }
             if decisions.has_seen(&key) {
                 found.insert(key);
@@ -300,13 +333,19 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
 }
 
 /// The error of a record that is there after it was written, and differs from what was written.
-fn has_other_values(codec: &EntityCodec, key: &str) -> Error {
+fn has_other_values(codec: &EntityCodec, key: &str, differences: &[usize]) -> Error {
+    let name = |index: &usize| match codec.schema().fields.get(*index) {
+        Some(field) => format!("`{}`", field.name),
+        None => "other names".to_owned(),
+    };
+    let names = differences.iter().map(name).collect::<Vec<_>>().join(", ");
     Error::new(
         ErrorKind::Constraint,
         format!(
-            "{} `{key}` is in its repository after it was written, but with other values than those of the archive, and nothing was \
-             removed; `upsert_many` of the repository must replace a record that is there, and write each field as it is given (a \
-             trigger, a default or a narrower column may change values, and another program may have written meanwhile)",
+            "{} `{key}` is in its repository after it was written, but with other values than those of the archive in {names}, and \
+             nothing was removed; `upsert_many` of the repository must replace a record that is there, and write each field as it \
+             is given (a trigger, a default or a narrower column may change values, and another program may have written meanwhile); \
+             fields that the database or the ORM fills by itself must be named by `maintained_fields` of the repository",
             codec.name()
         ),
     )

@@ -265,9 +265,10 @@ struct Price {
     factor: f64,
     at: chrono::DateTime<chrono::FixedOffset>,
     details: serde_json::Value,
+    parts: Vec<rust_decimal::Decimal>,
 }
 
-/// A database that has its own form of a value: decimals with four digits, no negative zero, instants in UTC.
+/// A database that has its own form of a value: decimals with four digits, no negative zero, instants in UTC and in microseconds.
 struct Ledger(Mutex<Vec<Price>>);
 
 #[async_trait]
@@ -280,7 +281,9 @@ impl Repository<Price> for Ledger {
         self.0.lock().expect("sound").extend(records.into_iter().map(|mut record| {
             record.amount.rescale(4);
             record.factor += 0.0;
-            record.at = record.at.to_utc().fixed_offset();
+            record.parts.iter_mut().for_each(|part| part.rescale(4));
+            let micros = record.at.timestamp_micros();
+            record.at = chrono::DateTime::from_timestamp_micros(micros).expect("in range").fixed_offset();
             record
         }));
         Ok(())
@@ -293,8 +296,9 @@ async fn values_that_come_back_in_another_form_are_the_values_that_were_written(
         id: 1,
         amount: "1.5".parse().expect("a decimal"),
         factor: -0.0,
-        at: "2024-02-29T12:00:00+02:00".parse().expect("an instant"),
+        at: "2024-02-29T12:00:00.123456789+02:00".parse().expect("an instant"),
         details: serde_json::json!({"b": [1.0, 2], "a": "é"}),
+        parts: vec!["1.50".parse().expect("a decimal"), "2".parse().expect("a decimal")],
     };
     let codec = EntityCodec::new(Price::descriptor());
     let record = codec.record(&price).expect("a record");
@@ -304,4 +308,68 @@ async fn values_that_come_back_in_another_form_are_the_values_that_were_written(
     session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("begun");
     session.write(vec![record]).await.expect("written");
     assert_eq!(session.end().await.expect("the same values").inserted, 1);
+}
+
+/// A record with a field that the database fills.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(name = "RepositoryTestVersioned", crate = "crate")]
+struct Versioned {
+    id: i64,
+    name: String,
+    version: i64,
+}
+
+/// A database that counts the version of a record up, and perhaps cuts its name.
+struct Counted {
+    rows: Mutex<BTreeMap<i64, Versioned>>,
+    maintained: &'static [&'static str],
+    length: usize,
+}
+
+#[async_trait]
+impl Repository<Versioned> for Counted {
+    fn all(&self) -> BoxStream<'_, Result<Versioned, RepositoryError>> {
+        let rows: Vec<_> = self.rows.lock().expect("sound").values().cloned().map(Ok).collect();
+        stream::iter(rows).boxed()
+    }
+
+    async fn upsert_many(&self, records: Vec<Versioned>) -> Result<(), RepositoryError> {
+        self.rows.lock().expect("sound").extend(records.into_iter().map(|mut record| {
+            record.version += 1;
+            record.name.truncate(self.length);
+            (record.id, record)
+        }));
+        Ok(())
+    }
+
+    fn maintained_fields(&self) -> &[&str] {
+        self.maintained
+    }
+}
+
+#[tokio::test]
+async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_named() {
+    for (maintained, length, named, other) in [
+        (&["version"][..], 9, None, ""),
+        (&[], 9, Some("`version`"), "`name`"),
+        (&["version"], 2, Some("`name`"), "`version`"),
+        (&["name"], 2, Some("`version`"), "`name`"),
+    ] {
+        let codec = EntityCodec::new(Versioned::descriptor());
+        let record =
+            codec.record(&Versioned { id: 1, name: "content".into(), version: 7 }).expect("a record");
+        let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length });
+        let apply = options(false, SessionIntent::Apply);
+        let mut session = provider.begin_restore(&apply).await.expect("a session");
+        session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("begun");
+        session.write(vec![record]).await.expect("written");
+        let ended = session.end().await;
+        let Some(named) = named else {
+            assert_eq!(ended.expect("the rest is the same").inserted, 1);
+            continue;
+        };
+        let text = ended.expect_err("another value").to_string();
+        assert!(text.contains(named) && text.contains("maintained_fields"), "{text}");
+        assert!(!text.contains(other) && !text.contains("content"), "{text}");
+    }
 }

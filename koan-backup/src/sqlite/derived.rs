@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use koan_backup_core::{Error, ErrorKind, Finding, Severity};
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, Result};
 
@@ -72,9 +73,9 @@ pub(super) fn assess(
                 findings.push(Finding::new(Severity::Warning, *entity, text));
                 continue;
             }
-            if let Some(text) = unknown(connection, index)? {
+            if let Some(text) = unknown(connection, catalog, index)? {
                 findings.push(Finding::new(Severity::Error, *entity, text));
-            } else if let Err(error) = tried(connection, index) {
+            } else if let Err(error) = tried(connection, catalog, index) {
                 let text = format!(
                     "full-text index `{}` follows table `{}` and cannot be rebuilt here: {error}; drop it before the restore \
                      and make it again afterwards, or name it with `Sqlite::options(…).recomputed`",
@@ -124,8 +125,8 @@ pub(super) fn assess(
 }
 
 /// Why it is not known which rows an index holds, if it is not known.
-fn unknown(connection: &Connection, index: &ExternalIndex) -> Result<Option<String>> {
-    let Follow::Unknown { trigger, table } = follow(connection, index)? else { return Ok(None) };
+fn unknown(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<Option<String>> {
+    let Follow::Unknown { trigger, table } = follow(connection, catalog, index)? else { return Ok(None) };
     Ok(Some(format!(
         "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way that a rebuild of the index \
          would not follow, so rows that it leaves out might be found: the index must be computed again after the restore; say by what \
@@ -135,8 +136,8 @@ fn unknown(connection: &Connection, index: &ExternalIndex) -> Result<Option<Stri
 }
 
 /// Compiles what would make an index fit its content again.
-fn tried(connection: &Connection, index: &ExternalIndex) -> Result<()> {
-    if let Follow::Select(sql) = follow(connection, index)? {
+fn tried(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<()> {
+    if let Follow::Select(sql) = follow(connection, catalog, index)? {
         connection.prepare(&sql)?;
     }
     connection.prepare(&format!("SELECT * FROM main.{}", quoted(&index.name))).map(drop)
@@ -188,7 +189,7 @@ pub(super) fn rebuild<'t>(
         if !is_stale || recomputed.reason(&index.name).is_some() {
             continue;
         }
-        if let Some(text) = unknown(connection, &index).map_err(lost)? {
+        if let Some(text) = unknown(connection, catalog, &index).map_err(lost)? {
             return Err(Error::new(ErrorKind::Constraint, text));
         }
         let name = quoted(&index.name);
@@ -197,7 +198,7 @@ pub(super) fn rebuild<'t>(
                 .execute(&format!("INSERT INTO main.{name} ({name}) VALUES ('{command}')"), [])
                 .map(drop)
         };
-        let rebuilt = match follow(connection, &index).map_err(lost)? {
+        let rebuilt = match follow(connection, catalog, &index).map_err(lost)? {
             Follow::Select(sql) => {
                 command("delete-all").and_then(|()| connection.execute(&sql, []).map(drop))
             }
@@ -268,6 +269,59 @@ fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<Tri
         })?);
     }
     Ok(writes)
+}
+
+/// Which triggers write an index.
+struct IndexWriters {
+    /// The triggers that write it, in lower case.
+    known: BTreeSet<String>,
+    /// The tables whose triggers do not compile here, in lower case: any of them may write it.
+    unread: BTreeSet<String>,
+}
+
+impl IndexWriters {
+    fn may_include(&self, trigger: &str, table: &str) -> bool {
+        self.known.contains(&trigger.to_lowercase()) || self.unread.contains(&table.to_lowercase())
+    }
+}
+
+/// Finds the triggers that write an index, as SQLite compiles them. A restore has triggers switched off, so they are switched on
+/// meanwhile: nothing is run.
+fn triggers_that_write(
+    connection: &Connection,
+    catalog: &Catalog,
+    index: &ExternalIndex,
+) -> Result<IndexWriters> {
+    let fire = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+    let before = connection.db_config(fire)?;
+    connection.set_db_config(fire, true)?;
+    let writers = compiled_writers(connection, catalog, index);
+    connection.set_db_config(fire, before)?;
+    Ok(writers)
+}
+
+fn compiled_writers(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> IndexWriters {
+    let mut writers = IndexWriters { known: BTreeSet::new(), unread: BTreeSet::new() };
+    for table in &catalog.tables {
+        match table.kind {
+            TableKind::Table => {}
+            // The triggers of a view fire instead of a statement, and their table has no columns here.
+            TableKind::View => {
+                writers.unread.insert(table.name.to_lowercase());
+                continue;
+            }
+            TableKind::Virtual | TableKind::Shadow => continue,
+        }
+        match trigger_writes(connection, table) {
+            Ok(writes) => {
+                let of_index =
+                    writes.into_iter().filter(|write| write.table.eq_ignore_ascii_case(&index.name));
+                writers.known.extend(of_index.map(|write| write.trigger.to_lowercase()));
+            }
+            Err(_) => drop(writers.unread.insert(table.name.to_lowercase())),
+        }
+    }
+    writers
 }
 
 /// Compiles a statement, which is never run, and gives what `note` makes of each thing that it would do.

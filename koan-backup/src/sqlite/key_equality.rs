@@ -127,7 +127,7 @@ fn equal(one: &ValueRef<'_>, other: &ValueRef<'_>, collation: &NamedCollation) -
 }
 
 /// The collation of a column, as SQLite names it.
-fn column_collation(connection: &Connection, table: &str, column: &str) -> Result<String> {
+pub(super) fn column_collation(connection: &Connection, table: &str, column: &str) -> Result<String> {
     let (_, collation, ..) = connection.column_metadata(Some("main"), table, column)?;
     let name = collation.map(|name| name.to_string_lossy().into_owned());
     Ok(name.unwrap_or_else(|| "BINARY".to_owned()))

@@ -5,6 +5,7 @@ mod deferred;
 mod indexes;
 mod keys;
 mod previous;
+mod reference_copy;
 mod statement;
 mod target;
 mod transaction;

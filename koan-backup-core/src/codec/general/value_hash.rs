@@ -1,43 +1,98 @@
 //! Hashes the values of a record in a normal form, which is the same for all spellings of a value.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use serde_json::value::RawValue;
 
 use super::super::decimal::Decimal;
 use super::super::record::Record;
 use super::equality::Entries;
-use crate::digest::RecordSetHash;
 use crate::schema::EntitySchema;
-use crate::value::Value;
+use crate::value::{Date, DateTime, Timestamp, Value};
 
 /// The deepest nesting that is normalized; no record that can be read is nested deeper.
 const MAX_DEPTH: usize = 128;
 
 impl Record {
-    /// Returns a hash of the values that are not part of the key. It is the same for all spellings of a
-    /// value: numbers count by their value (`1` and `1.0`, `0.0` and `-0.0`), instants by their point in
-    /// time, and JSON by its content. It shows whether a database stored a record unchanged, although the
-    /// database may return the values in another form. `schema` is that of the record.
-    pub fn value_hash(&self, schema: &EntitySchema) -> RecordSetHash {
-        let mut form = Vec::new();
-        let is_key = |index: usize| schema.fields.get(index).is_some_and(|field| field.key);
-        for (_, value) in self.values.iter().enumerate().filter(|(index, _)| !is_key(*index)) {
-            push(value, &mut form);
-        }
+    /// Returns hashes of the values: two for each field of `schema`, which is that of the record, and two for
+    /// all other values together. Fields of the key have zeros.
+    ///
+    /// A hash is the same for all spellings of a value: numbers count by their value (`1` and `1.0`, `0.0`
+    /// and `-0.0`), instants by their point in time, and JSON by its content. In JSON of a field whose type
+    /// names a decimal type, such as `Vec<Decimal>`, texts that are numbers count by their value as well.
+    /// Dates with a time count in whole microseconds: the first hash is of the microsecond before the value,
+    /// the second of the one after it. For all other values both are equal.
+    ///
+    /// They show which fields a database stored unchanged, although it may return the values in another
+    /// form. They are no protection against values that somebody chose to have the same hash.
+    pub fn value_hashes(&self, schema: &EntitySchema) -> Vec<[u64; 2]> {
+        let field_hashes = |(index, value): (usize, &Value<'_>)| {
+            let field = schema.fields.get(index);
+            if field.is_some_and(|field| field.key) {
+                return [0, 0];
+            }
+            let texts = match field.is_some_and(|field| names_decimal(&field.rust_type)) {
+                true => Texts::Decimals,
+                false => Texts::Plain,
+            };
+            [Side::Before, Side::After].map(|side| {
+                let mut form = Vec::new();
+                push(value, texts, side, &mut form);
+                hash_of(&form)
+            })
+        };
+        let mut hashes: Vec<_> = self.values.iter().enumerate().map(field_hashes).collect();
         let mut extra: Vec<_> = self.extra.iter().collect();
         extra.sort_by(|one, other| one.0.cmp(&other.0));
-        for (name, value) in extra {
-            push_sized(b'f', name.as_bytes(), &mut form);
-            push(value, &mut form);
-        }
-        let mut hash = RecordSetHash::default();
-        hash.add(&form);
-        hash
+        hashes.push([Side::Before, Side::After].map(|side| {
+            let mut form = Vec::new();
+            for (name, value) in &extra {
+                push_sized(b'f', name.as_bytes(), &mut form);
+                push(value, Texts::Plain, side, &mut form);
+            }
+            hash_of(&form)
+        }));
+        hashes
     }
 }
 
-fn push(value: &Value<'_>, out: &mut Vec<u8>) {
+/// What texts in JSON mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Texts {
+    Plain,
+    /// Those that are numbers are decimals.
+    Decimals,
+}
+
+/// Which microsecond stands for a point in time between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+impl Side {
+    fn microseconds(self, nanos: i128) -> i128 {
+        match self {
+            Self::Before => nanos.div_euclid(1_000),
+            Self::After => -(-nanos).div_euclid(1_000),
+        }
+    }
+}
+
+/// Whether a type, as it is written in the source code, has a part whose name ends with `Decimal`.
+fn names_decimal(rust_type: &str) -> bool {
+    rust_type.split(|c: char| !c.is_alphanumeric() && c != '_').any(|name| name.ends_with("Decimal"))
+}
+
+fn hash_of(form: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(form);
+    hasher.finish()
+}
+
+fn push(value: &Value<'_>, texts: Texts, side: Side, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(b'n'),
         Value::Bool(true) => out.push(b't'),
@@ -50,16 +105,18 @@ fn push(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Bytes(bytes) => push_sized(b'b', bytes, out),
         Value::Uuid(bytes) => push_sized(b'i', bytes, out),
         Value::Json(text) => match serde_json::from_str::<&RawValue>(text) {
-            Ok(json) => push_json(json, 0, out),
+            Ok(json) => push_json(json, 0, texts, out),
             Err(_) => push_sized(b'j', text.as_bytes(), out),
         },
-        Value::Timestamp(instant) => match instant.unix_nanos() {
-            Some(nanos) => push_sized(b'm', nanos.to_string().as_bytes(), out),
-            None => push_displayed(b'm', instant, out),
-        },
-        Value::DateTime(moment) => push_displayed(b'l', moment, out),
+        Value::Timestamp(instant) => push_moment(b'm', *instant, instant, side, out),
+        Value::DateTime(moment) => {
+            push_moment(b'l', Timestamp { local: *moment, offset_seconds: 0 }, moment, side, out);
+        }
         Value::Date(date) => push_displayed(b'd', date, out),
-        Value::Time(time) => push_displayed(b'h', time, out),
+        Value::Time(time) => {
+            let local = DateTime { date: Date { year: 1970, month: 1, day: 1 }, time: *time };
+            push_moment(b'h', Timestamp { local, offset_seconds: 0 }, time, side, out);
+        }
     }
 }
 
@@ -69,6 +126,14 @@ fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes.len().to_string().as_bytes());
     out.push(b':');
     out.extend_from_slice(bytes);
+}
+
+/// Appends a point in time in whole microseconds, or its text where it has no number.
+fn push_moment(kind: u8, instant: Timestamp, value: &dyn std::fmt::Display, side: Side, out: &mut Vec<u8>) {
+    match instant.unix_nanos() {
+        Some(nanos) => push_sized(kind, side.microseconds(nanos).to_string().as_bytes(), out),
+        None => push_displayed(kind, value, out),
+    }
 }
 
 fn push_displayed(kind: u8, value: &dyn std::fmt::Display, out: &mut Vec<u8>) {
@@ -88,7 +153,7 @@ fn push_number(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn push_json(json: &RawValue, depth: usize, out: &mut Vec<u8>) {
+fn push_json(json: &RawValue, depth: usize, texts: Texts, out: &mut Vec<u8>) {
     let text = json.get();
     let verbatim = |out: &mut Vec<u8>| push_sized(b'j', text.as_bytes(), out);
     if depth > MAX_DEPTH {
@@ -101,17 +166,20 @@ fn push_json(json: &RawValue, depth: usize, out: &mut Vec<u8>) {
             out.push(b'{');
             for (name, value) in entries {
                 push_sized(b'f', name.as_bytes(), out);
-                push_json(value, depth + 1, out);
+                push_json(value, depth + 1, texts, out);
             }
             out.push(b'}');
         }
         Some(b'[') => {
             let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(text) else { return verbatim(out) };
             out.push(b'[');
-            values.into_iter().for_each(|value| push_json(value, depth + 1, out));
+            values.into_iter().for_each(|value| push_json(value, depth + 1, texts, out));
             out.push(b']');
         }
         Some(b'"') => match serde_json::from_str::<String>(text) {
+            Ok(text) if texts == Texts::Decimals && Decimal::parse(&text).is_some() => {
+                push_number(&text, out);
+            }
             Ok(text) => push_sized(b's', text.as_bytes(), out),
             Err(_) => verbatim(out),
         },
@@ -126,15 +194,15 @@ fn push_json(json: &RawValue, depth: usize, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn of(record: &Record) -> RecordSetHash {
-        record.value_hash(&EntitySchema { fields: Vec::new(), open: true, variants: false })
+    fn of(record: &Record) -> Vec<[u64; 2]> {
+        record.value_hashes(&EntitySchema { fields: Vec::new(), open: true, variants: false })
     }
 
-    fn hash(value: Value<'static>) -> RecordSetHash {
+    fn hash(value: Value<'static>) -> Vec<[u64; 2]> {
         of(&Record { values: vec![value], extra: Vec::new() })
     }
 
-    fn json(text: &'static str) -> RecordSetHash {
+    fn json(text: &'static str) -> Vec<[u64; 2]> {
         hash(Value::Json(text.into()))
     }
 
@@ -190,5 +258,45 @@ mod tests {
             extra: Vec::new(),
         };
         assert_ne!(of(&pair("ab", "c")), of(&pair("a", "bc")));
+    }
+
+    #[test]
+    fn texts_in_json_of_a_decimal_type_are_numbers() {
+        let hashes = |rust_type: &str, text: &'static str| {
+            let field = crate::schema::FieldSchema {
+                name: "f".into(),
+                column: None,
+                rust_type: rust_type.into(),
+                logical: crate::schema::LogicalType::Json,
+                wire: crate::schema::WireForm::Plain,
+                nullable: false,
+                key: false,
+                required: true,
+            };
+            let record = Record { values: vec![Value::Json(text.into())], extra: Vec::new() };
+            record.value_hashes(&EntitySchema { fields: vec![field], open: false, variants: false })
+        };
+        let (one, other) = (r#"[{"a":"1.50"},"2"]"#, r#"[{"a":"1.5000"},"2.0"]"#);
+        for rust_type in
+            ["Vec<Decimal>", "Option < Vec < rust_decimal :: Decimal > >", "Map<String, BigDecimal>"]
+        {
+            assert_eq!(hashes(rust_type, one), hashes(rust_type, other), "{rust_type}");
+            assert_ne!(hashes(rust_type, one), hashes(rust_type, r#"[{"a":"1.51"},"2"]"#));
+        }
+        assert_ne!(hashes("Vec<String>", one), hashes("Vec<String>", other));
+        assert_ne!(hashes("Vec<DecimalText>", one), hashes("Vec<DecimalText>", other));
+    }
+
+    #[test]
+    fn digits_beyond_microseconds_are_between_two_of_them() {
+        let instant = |text: &str| Value::Timestamp(Timestamp::parse(text).expect(text).0);
+        let stored = |text: &str| hash(instant(text))[0];
+        for at in ["1969-12-31T23:59:59", "2024-02-29T12:00:00"] {
+            let exact = stored(&format!("{at}.000001789Z"));
+            assert_eq!([exact[0]; 2], stored(&format!("{at}.000001Z")), "cut off");
+            assert_eq!([exact[1]; 2], stored(&format!("{at}.000002+00:00")), "rounded");
+            assert_ne!(exact[0], exact[1]);
+            assert!(!exact.contains(&stored(&format!("{at}.000003Z"))[0]));
+        }
     }
 }

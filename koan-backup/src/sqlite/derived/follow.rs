@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Result};
 
+use super::super::catalog::Catalog;
 use super::super::identifier::quoted;
-use super::ExternalIndex;
 use super::tokens::{Token, in_parentheses, parts, position, tokens};
+use super::{ExternalIndex, triggers_that_write};
 
 /// How an index is made to fit its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(super) enum Follow {
     Unknown { trigger: String, table: String },
 }
 
-/// A trigger that names the index.
+/// A trigger that writes the index.
 struct Trigger {
     name: String,
     table: String,
@@ -55,6 +56,8 @@ enum Step {
     Remove(Option<Clause>),
     /// Changes a row in its place.
     Change,
+    /// Leaves the content of the index alone: it writes another table, or maintains the index.
+    Nothing,
 }
 
 struct Insertion {
@@ -75,8 +78,23 @@ enum Source {
     Content,
 }
 
+/// The commands of FTS that change how an index is stored, and not what it holds: <https://sqlite.org/fts5.html#special_insert_commands>
+const MAINTENANCE: &[&str] = &[
+    "optimize",
+    "merge",
+    "automerge",
+    "crisismerge",
+    "usermerge",
+    "pgsz",
+    "flush",
+    "rank",
+    "secure-delete",
+    "integrity-check",
+];
+
 /// Reads the triggers that write an index.
-pub(super) fn follow(connection: &Connection, index: &ExternalIndex) -> Result<Follow> {
+pub(super) fn follow(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<Follow> {
+    let writers = triggers_that_write(connection, catalog, index)?;
     let mut statement = connection.prepare_cached(
         "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name",
     )?;
@@ -85,7 +103,7 @@ pub(super) fn follow(connection: &Connection, index: &ExternalIndex) -> Result<F
     while let Some(row) = rows.next()? {
         let (name, table, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let tokens = tokens(&sql);
-        if !tokens.iter().any(|token| token.is_name(&index.name)) {
+        if !tokens.iter().any(|token| names(token, index)) || !writers.may_include(&name, &table) {
             continue;
         }
         match trigger(name.clone(), table.clone(), &sql, &tokens, index) {
@@ -158,6 +176,7 @@ fn keeps_up(trigger: &Trigger, all: &[Trigger], inserted: &Insertion, condition:
                 added.push(all_of(trigger.when.as_ref(), insertion.condition.as_ref(), "new"));
             }
             Step::Remove(clause) => removed.push(all_of(trigger.when.as_ref(), clause.as_ref(), "old")),
+            Step::Nothing => {}
             Step::Change => return condition.is_none() && trigger.steps.len() == 1,
         }
     }
@@ -236,7 +255,9 @@ fn trigger(
     let end = tokens.iter().rposition(|token| token.is_word("end")).filter(|end| *end > begin)?;
     let when = tokens[on..begin].iter().position(|token| token.is_word("when"));
     let steps = tokens[begin + 1..end].split(|token| token.is_mark(';'));
-    let steps = steps.filter(|step| step.iter().any(|token| token.is_name(&index.name)));
+    let steps = steps.filter(|step| step.iter().any(|token| names(token, index)));
+    let steps = steps.map(|step| self::step(sql, step, index));
+    let steps = steps.filter(|step| !matches!(step, Some(Step::Nothing)));
     Some(Trigger {
         name,
         table,
@@ -245,11 +266,14 @@ fn trigger(
             .map(|of| head[of + 1..].iter().filter_map(Token::content).map(str::to_lowercase).collect())
             .unwrap_or_default(),
         when: when.and_then(|when| clause(sql, &tokens[on + when + 1..begin])),
-        steps: steps.map(|step| self::step(sql, step, index)).collect::<Option<_>>()?,
+        steps: steps.collect::<Option<_>>()?,
     })
 }
 
 fn step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
+    if writes_another(step, index) {
+        return Some(Step::Nothing);
+    }
     let (first, rest) = step.split_first()?;
     if first.is_word("delete") {
         let rest = rest.strip_prefix_word("from")?.strip_prefix_name(index)?.strip_prefix_word("where")?;
@@ -306,7 +330,11 @@ fn step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
         return None;
     }
     if names.first()?.first()?.is_name(&index.name) {
-        let is_removal = given.first()?.first()?.is_text("delete") && source == Source::Row;
+        let [command, more @ ..] = *given.first()? else { return None };
+        if more.is_empty() && is_maintenance(command) {
+            return Some(Step::Nothing);
+        }
+        let is_removal = command.is_text("delete") && source == Source::Row;
         return is_removal.then_some(Step::Remove(condition));
     }
     let pairs = names.iter().zip(&given).map(|(name, value)| (normal(name), row_form(&normal(value))));
@@ -317,6 +345,43 @@ fn step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
         condition,
         source,
     }))
+}
+
+/// Whether a statement is known to write another table than the index, or none.
+fn writes_another(step: &[Token], index: &ExternalIndex) -> bool {
+    let Some((first, rest)) = step.split_first() else { return true };
+    let rest = match rest {
+        [or, _, rest @ ..] if or.is_word("or") => rest,
+        rest => rest,
+    };
+    let object = match rest {
+        _ if first.is_word("select") => return true,
+        _ if first.is_word("update") => rest,
+        [into, rest @ ..]
+            if (first.is_word("insert") || first.is_word("replace")) && into.is_word("into") =>
+        {
+            rest
+        }
+        [from, rest @ ..] if first.is_word("delete") && from.is_word("from") => rest,
+        _ => return false,
+    };
+    let object = match object {
+        [schema, dot, rest @ ..] if dot.is_mark('.') && schema.content().is_some() => rest,
+        object => object,
+    };
+    object.first().is_some_and(|first| !names(first, index))
+}
+
+/// Whether a token may be the name of the index. SQLite takes a text for a name where only a name can be.
+fn names(token: &Token, index: &ExternalIndex) -> bool {
+    token.is_name(&index.name) || token.is_text(&index.name)
+}
+
+/// Whether a text is a command that leaves the content alone. FTS4 has the value behind the name: `merge=200,8`.
+fn is_maintenance(command: &Token) -> bool {
+    let name = command.content().and_then(|text| text.split('=').next()).unwrap_or_default();
+    MAINTENANCE.iter().any(|known| known.eq_ignore_ascii_case(name))
+        && command.content().is_some_and(|text| command.is_text(text))
 }
 
 /// Tokens that begin with what is expected.

@@ -4,7 +4,7 @@
 //! The restore is done there by the same statements, so whatever a constraint of the table would refuse is refused. The database itself
 //! is only read. SQLite keeps a temporary database in memory while it is small, then in a file that it removes by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, ErrorCode};
@@ -14,6 +14,7 @@ use super::super::connection::{Location, ORIGIN};
 use super::super::error::failed;
 use super::super::identifier::{quoted, quoted_list};
 use super::super::index_check::{index_faults, table_rows};
+use super::reference_copy::ReferenceCopy;
 
 /// What is known of the database that a dry run is for, and which of its tables were copied.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(super) struct Trial {
     tables: Catalog,
     /// The foreign keys between its tables: who refers, and to whom.
     references: Vec<(String, String)>,
-    copied: BTreeSet<String>,
+    copied: BTreeMap<String, Purpose>,
 }
 
 /// What a table is copied for.
@@ -46,7 +47,7 @@ impl Trial {
         let references = references(&reader).map_err(lost)?;
         let connection = location.trial(&reader)?;
         connection.execute_batch("BEGIN").map_err(lost)?;
-        let trial = Self { location: location.clone(), reader, tables, references, copied: BTreeSet::new() };
+        let trial = Self { location: location.clone(), reader, tables, references, copied: BTreeMap::new() };
         Ok((trial, connection))
     }
 
@@ -60,23 +61,25 @@ impl Trial {
         self.tables.tables.iter().any(|other| other.name == table)
     }
 
-    /// Copies a table that records are written to, and the tables that foreign keys connect it with.
+    /// Copies a table that records are written to, the tables that foreign keys connect it with, and all tables that its children
+    /// refer to. A child whose other parents were missing here would have only references that point nowhere, and those are
+    /// remembered as they are before the restore.
     ///
     /// # Errors
     /// A table cannot be read or made, or there is no room for the temporary database.
     pub(super) fn bring(&mut self, connection: &Connection, table: &str) -> Result<()> {
         let made = references(connection)
             .map_err(|error| failed(&self.location.path, "reading the foreign keys", error))?;
-        let related: BTreeSet<String> = self
-            .references
-            .iter()
-            .chain(&made)
-            .filter_map(|(child, parent)| match (child == table, parent == table) {
-                (true, _) => Some(parent.clone()),
-                (_, true) => Some(child.clone()),
-                _ => None,
-            })
+        let pairs = || self.references.iter().chain(&made);
+        let is_table = |name: &str| name.eq_ignore_ascii_case(table);
+        let children: BTreeSet<&str> = pairs()
+            .filter(|(child, parent)| is_table(child) || is_table(parent))
+            .map(|(child, _)| child.as_str())
             .collect();
+        let parents =
+            pairs().filter(|(child, _)| children.contains(child.as_str())).map(|(_, parent)| parent.clone());
+        let related: BTreeSet<String> =
+            children.iter().map(|&child| child.to_owned()).chain(parents).collect();
         self.copy(connection, table, Purpose::Target)?;
         related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
     }
@@ -97,10 +100,20 @@ impl Trial {
     fn copy(&mut self, connection: &Connection, name: &str, purpose: Purpose) -> Result<()> {
         let found = self.tables.tables.iter().find(|table| table.name == name);
         let Some(table) = found.filter(|table| table.kind == TableKind::Table) else { return Ok(()) };
-        if !self.copied.insert(name.to_owned()) {
+        let before = self.copied.get(name).copied();
+        if before == Some(Purpose::Target) || before == Some(purpose) {
             return Ok(());
         }
-        self.copy_table(connection, table, purpose).map_err(|error| {
+        let copied = match before {
+            // Nothing was written to it yet.
+            Some(_) => connection.execute_batch(&format!("DROP TABLE main.{}", quoted(name))),
+            None => Ok(()),
+        };
+        let copied = copied.and_then(|()| match purpose {
+            Purpose::Target => self.copy_table(connection, table),
+            Purpose::References => self.copy_references(connection, table),
+        });
+        copied.map_err(|error| {
             let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
             let error =
                 failed(&self.location.path, &format!("copying table `{name}` for the dry run"), error);
@@ -111,33 +124,55 @@ impl Trial {
                 ),
                 false => error,
             }
-        })
+        })?;
+        self.copied.insert(name.to_owned(), purpose);
+        Ok(())
     }
 
-    fn copy_table(&self, connection: &Connection, table: &Table, purpose: Purpose) -> rusqlite::Result<()> {
+    /// Copies what foreign keys need of a table.
+    fn copy_references(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
+        let copy = ReferenceCopy::of(&self.reader, &self.location.collations, table)?;
+        connection.execute_batch(&copy.sql)?;
+        copy_rows(connection, table, copy.columns.iter().map(String::as_str))
+    }
+
+    fn copy_table(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
         let name = &table.name;
         let Some(sql) = table_sql(&self.reader, name)? else { return Ok(()) };
         connection.execute_batch(&sql)?;
         for index in indexes(&self.reader, name)? {
-            let Some(sql) = index.sql else { continue };
-            match (connection.execute_batch(&sql), purpose) {
-                // Such an index decides about records, and not about references.
-                (Err(_), Purpose::References) | (Ok(()), _) => {}
-                (Err(error), Purpose::Target) => return Err(error),
+            if let Some(sql) = index.sql {
+                connection.execute_batch(&sql)?;
             }
         }
-        // The form without names lets SQLite copy pages instead of rows.
-        let names = quoted_list(
-            table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()),
-        );
-        let quoted = quoted(name);
-        let copied = match table.columns.iter().any(|column| column.generated) {
-            true => format!("INSERT INTO main.{quoted} ({names}) SELECT {names} FROM {ORIGIN}.{quoted}"),
-            false => format!("INSERT INTO main.{quoted} SELECT * FROM {ORIGIN}.{quoted}"),
-        };
         // Rows may be older than what a constraint asks for now, and a restore leaves them alone.
         connection.execute_batch("PRAGMA ignore_check_constraints = ON")?;
-        connection.execute(&copied, [])?;
+        let is_simple = table.columns.iter().all(|column| !column.generated);
+        if is_simple && keyless_rowid(table).is_none() {
+            // The form without names lets SQLite copy pages instead of rows.
+            let quoted = quoted(name);
+            connection.execute(&format!("INSERT INTO main.{quoted} SELECT * FROM {ORIGIN}.{quoted}"), [])?;
+        } else {
+            let written = table.columns.iter().filter(|column| !column.generated);
+            copy_rows(connection, table, written.map(|column| column.name.as_str()))?;
+        }
         connection.execute_batch("PRAGMA ignore_check_constraints = OFF")
     }
+}
+
+/// The name of the rowid of a table without a primary key, whose rows may be told apart by it.
+fn keyless_rowid(table: &Table) -> Option<&'static str> {
+    table.rowid_name().filter(|_| table.primary_key().is_empty())
+}
+
+/// Copies columns, and the rowid where it may tell rows apart.
+fn copy_rows<'n>(
+    connection: &Connection,
+    table: &Table,
+    columns: impl Iterator<Item = &'n str>,
+) -> rusqlite::Result<()> {
+    let names = quoted_list(keyless_rowid(table).into_iter().chain(columns));
+    let quoted = quoted(&table.name);
+    let copied = format!("INSERT INTO main.{quoted} ({names}) SELECT {names} FROM {ORIGIN}.{quoted}");
+    connection.execute(&copied, []).map(drop)
 }

@@ -319,3 +319,64 @@ async fn an_older_index_that_leaves_rows_out_is_an_error() {
     let findings = database.assess::<Note>(&copy, &overwrite()).await;
     assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
 }
+
+#[tokio::test]
+async fn a_trigger_that_does_not_change_the_content_of_an_index_is_no_obstacle() {
+    let index = "CREATE VIRTUAL TABLE search USING fts5(title, content='notes', content_rowid='id')";
+    let add = "INSERT INTO search(rowid, title) VALUES (new.id, new.title);";
+    let take = "INSERT INTO search(search, rowid, title) VALUES ('delete', old.id, old.title);";
+    let follow = [on("INSERT", "", &[add]), on("UPDATE", "", &[take, add]), on("DELETE", "", &[take])];
+    let tables =
+        "CREATE TABLE hits (id INT); CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, search TEXT)";
+    for trigger in [
+        // Another table has a column of that name.
+        "CREATE TRIGGER other AFTER UPDATE OF name ON products BEGIN \
+         UPDATE products SET search = lower(new.name) WHERE id = new.id; END",
+        "CREATE TRIGGER other AFTER INSERT ON notes BEGIN \
+         UPDATE products SET search = lower(new.title) WHERE id = new.id; END",
+        // The index is only read.
+        "CREATE TRIGGER other AFTER INSERT ON notes BEGIN \
+         INSERT INTO hits SELECT rowid FROM search WHERE search MATCH 'word'; END",
+        "CREATE TRIGGER other AFTER UPDATE ON notes BEGIN \
+         DELETE FROM hits WHERE id IN (SELECT rowid FROM search WHERE search MATCH 'word'); END",
+        "CREATE TRIGGER other AFTER INSERT ON notes WHEN EXISTS (SELECT 1 FROM search) BEGIN \
+         SELECT count(*) FROM search; END",
+        // The index is maintained.
+        "CREATE TRIGGER other AFTER INSERT ON notes BEGIN INSERT INTO search(search) VALUES ('optimize'); END",
+        "CREATE TRIGGER other AFTER UPDATE ON notes BEGIN INSERT INTO search(search, rank) VALUES ('merge', 500); END",
+        "CREATE TRIGGER other AFTER INSERT ON hits BEGIN INSERT OR REPLACE INTO search(search) VALUES ('OPTIMIZE'); END",
+    ] {
+        let named = follow.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
+        let follow = named.collect::<Vec<_>>().join("; ");
+        let rows = "INSERT INTO notes VALUES (1, 'word one', 0), (2, 'other', 0)";
+        let database = Database::new(&format!("{NOTES}; {tables}; {index}; {follow}; {trigger}; {rows}"));
+        let lines =
+            foreign(&[r#"{"id":1,"title":"fresh","deleted":0}"#, r#"{"id":3,"title":"word","deleted":0}"#]);
+        let findings = database.assess::<Note>(&lines, &replace()).await;
+        assert!(
+            findings.iter().all(|finding| finding.severity != Severity::Error),
+            "{trigger}: {findings:?}"
+        );
+        database.restore::<Note>(&lines, &replace()).await.expect(trigger);
+        database.run("INSERT INTO search(search, rank) VALUES ('integrity-check', 1)");
+        assert_eq!(
+            database.value::<i64>("SELECT rowid FROM search WHERE search MATCH 'word'"),
+            3,
+            "{trigger}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_rebuilds_or_empties_an_index_is_not_taken_for_maintenance() {
+    for command in ["delete-all", "rebuild"] {
+        let odd = format!("INSERT INTO f(f) VALUES ('{command}');");
+        let (database, _) = noted(INDEX, &[on("INSERT", "", &[ADD, &odd])]);
+        let copy = database.copy::<Note>().await.expect("a copy");
+        let findings = database.assess::<Note>(&copy, &overwrite()).await;
+        assert!(
+            findings.iter().any(|finding| finding.severity == Severity::Error),
+            "{command}: {findings:?}"
+        );
+    }
+}

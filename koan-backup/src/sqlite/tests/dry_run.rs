@@ -1,7 +1,10 @@
 //! A dry run finds what a restore would be refused for, by the record, and leaves the database alone.
 
-use koan_backup_core::{ConflictMode, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName};
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName,
+};
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
@@ -137,6 +140,109 @@ async fn references_that_would_point_nowhere_are_found() {
     session.check_constraints().await.expect("each reference has its row");
     session.rollback().await.expect("over");
     assert_eq!(database.dump("part").len(), 2);
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPlace", table = "place", crate = "crate")]
+struct Place {
+    id: i64,
+}
+
+/// Restores items and places in one session, or does a dry run of that.
+async fn restore_both(
+    database: &Database,
+    items: &[&str],
+    places: &[&str],
+    options: &SessionOptions,
+) -> Result<(), Error> {
+    let (items, places) = (foreign(items), foreign(places));
+    let mut session = database.provider.begin_restore(options).await?;
+    session.begin(target::<Item>(&items, SetName::root())).await?;
+    session.write(records::<Item>(&items)).await?;
+    session.end().await?;
+    session.begin(target::<Place>(&places, SetName::root())).await?;
+    session.write(records::<Place>(&places)).await?;
+    session.end().await?;
+    session.check_constraints().await?;
+    session.rollback().await
+}
+
+#[tokio::test]
+async fn a_child_of_several_parents_is_checked_against_each_of_them() {
+    let parents = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT); CREATE TABLE place (id INTEGER PRIMARY KEY); \
+        INSERT INTO item VALUES (1, 'a', 1); INSERT INTO place VALUES (1), (2)";
+    for child in [
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, item INT REFERENCES item, place INT REFERENCES place); INSERT INTO c VALUES (1, 1, 2)",
+        "CREATE TABLE c (item INT REFERENCES item, place INT REFERENCES place); INSERT INTO c VALUES (1, 2)",
+        "CREATE TABLE c (item INT REFERENCES ITEM, place INT REFERENCES PLACE, PRIMARY KEY (item, place)) WITHOUT ROWID; \
+         INSERT INTO c VALUES (1, 2)",
+    ] {
+        let database = Database::new(&format!("{parents}; {child}"));
+        for options in [dry(replace()), replace()] {
+            let ended = restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await;
+            let error = ended.expect_err(child).chain();
+            assert!(
+                error.contains("1 rows of table `c`") && error.to_lowercase().contains("`place`"),
+                "{error}"
+            );
+            restore_both(&database, &[ONE], &[r#"{"id":2}"#], &options).await.expect(child);
+        }
+    }
+    // Another parent that no target writes is complete as well, and what pointed nowhere before may stay so.
+    let database = Database::new(&format!(
+        "{parents}; CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (5); \
+         CREATE TABLE c (item INT REFERENCES item, place INT REFERENCES place, other INT REFERENCES other); \
+         INSERT INTO c VALUES (1, 1, 5), (1, 70, 50)"
+    ));
+    for options in [dry(replace()), replace()] {
+        restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await.expect("as before");
+    }
+}
+
+#[tokio::test]
+async fn constraints_of_tables_that_are_not_written_do_not_matter() {
+    let item = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT)";
+    let odd = |sql: &str, rows: &str| {
+        let database = Database::new(item);
+        let functions = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        database.sql.create_scalar_function("regexp", 2, functions, |_| Ok(true)).expect("a function");
+        database.sql.create_collation("ODD", |one, other| other.cmp(one)).expect("a collation");
+        database.run(sql);
+        database.run("INSERT INTO item VALUES (1, 'a', 1), (7, 'x', 7)");
+        database.run(rows);
+        database
+    };
+    let row = "INSERT INTO part (id, item, email) VALUES (1, 7, 'a@b'), (2, 70, 'c')";
+    for sql in [
+        "CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES item, email TEXT CHECK (email REGEXP '.@.'))",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT COLLATE odd UNIQUE)",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT, \
+         matched INT AS (regexp('x', email)) STORED)",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT); \
+         CREATE UNIQUE INDEX part_email ON part (regexp('x', email), email COLLATE odd, id)",
+        "CREATE TABLE part (id INT, email, item INT, FOREIGN KEY (item) REFERENCES ITEM ON DELETE CASCADE)",
+    ] {
+        let database = odd(sql, row);
+        // A reference that would break is found all the same, and one that is broken already is left alone.
+        for options in [dry(replace()), replace()] {
+            let ended = database.restore::<Item>(&foreign(&[ONE]), &options).await;
+            let error = ended.expect_err(sql).chain();
+            assert!(error.contains("1 rows of table `part`"), "{sql}: {error}");
+        }
+        let seven = r#"{"id":7,"code":"new","amount":1}"#;
+        database.restore::<Item>(&foreign(&[seven]), &replace()).await.expect(sql);
+        database.restore::<Item>(&foreign(&[ONE]), &overwrite()).await.expect(sql);
+    }
+    let parent = "CREATE TABLE place (code TEXT, email TEXT CHECK (email REGEXP '.@.'), id INT, UNIQUE (id), \
+        PRIMARY KEY (code COLLATE odd)); \
+        CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES place (id))";
+    let database = odd(parent, "INSERT INTO place VALUES ('a', 'a@b', 5)");
+    database
+        .restore::<Part>(&foreign(&[r#"{"id":1,"item":5}"#]), &replace())
+        .await
+        .expect("it has its parent");
+    let lost = database.restore::<Part>(&foreign(&[r#"{"id":1,"item":6}"#]), &replace()).await;
+    assert!(lost.expect_err("no such place").chain().contains("`place`"));
 }
 
 #[tokio::test]
