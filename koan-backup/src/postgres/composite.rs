@@ -1,6 +1,7 @@
 //! Composite types: what is in them, and whether their values come back from JSON.
 
 use super::identifier::quoted;
+use super::session::literal;
 
 /// What is in the rows of a composite type, and in those of its parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,38 +71,71 @@ pub(super) const MEMBERS: &str = "
            pg_catalog.bool_or(m.type = 114), pg_catalog.format_type(m.of, NULL)
     FROM member m GROUP BY m.root, m.of, m.attnum, m.attname, m.declared ORDER BY m.root, m.attnum";
 
+/// How many members one call that builds an object takes: a function has 100 arguments at most.
+const MEMBERS_PER_CALL: usize = 40;
+
 impl Composite {
     /// The condition that a row comes back from JSON as it is, as the server itself finds out.
     pub(super) fn comes_back(&self, name: &str) -> String {
-        let part = |member: &Member| format!("({name}).{}", quoted(&member.name));
-        // Text of `json` comes back in another form, with the same content. So what it is in is left out of a row whose text is compared.
-        let without = |leaves_out: &dyn Fn(&Member) -> bool| match self.members.iter().any(leaves_out) {
-            false => name.to_owned(),
-            true => {
-                let parts = self.members.iter();
-                let parts =
-                    parts.map(|member| if leaves_out(member) { "NULL".to_owned() } else { part(member) });
-                format!("ROW({})::{}", parts.collect::<Vec<_>>().join(", "), self.base)
-            }
-        };
-        let back = |row: &str| {
-            format!("pg_catalog.jsonb_populate_record(NULL::{}, pg_catalog.to_jsonb({row}))", self.base)
-        };
-        let plain = without(&|member| member.has_json);
-        let mut conditions =
-            vec![format!("({})::pg_catalog.text = ({plain})::pg_catalog.text", back(&plain))];
-        if self.members.iter().any(|member| member.has_json && !member.is_json) {
-            let row = without(&|member| member.is_json);
-            let equal = format!(
-                "pg_catalog.to_jsonb({}) OPERATOR(pg_catalog.=) pg_catalog.to_jsonb({row})",
-                back(&row)
-            );
-            conditions.push(equal);
+        if !self.members.iter().any(|member| member.has_json) {
+            let back =
+                format!("pg_catalog.jsonb_populate_record(NULL::{}, pg_catalog.to_jsonb({name}))", self.base);
+            return format!("({back})::pg_catalog.text = ({name})::pg_catalog.text");
         }
-        conditions.extend(self.members.iter().filter(|member| member.is_json).map(|member| {
-            let text = format!("pg_catalog.btrim({}::pg_catalog.text, E' \\t\\n\\r')", part(member));
-            format!("{text} IS DISTINCT FROM 'null'")
-        }));
-        conditions.join(" AND ")
+        // Text of `json` comes back in another form, with the same content. So members with `json` are left out where text is compared.
+        let plain: Vec<&Member> = self.members.iter().filter(|member| !member.has_json).collect();
+        let mut conditions = vec![format!(
+            "({})::pg_catalog.text = ({name}::{})::pg_catalog.text",
+            self.restored(name, &plain),
+            self.base
+        )];
+        if self.members.iter().any(|member| member.has_json && !member.is_json) {
+            let parts: Vec<&Member> = self.members.iter().filter(|member| !member.is_json).collect();
+            conditions.push(format!(
+                "(SELECT {} FROM (SELECT {} AS r OFFSET 0) AS x) OPERATOR(pg_catalog.=) {}",
+                object("x.r", &parts),
+                self.restored(name, &parts),
+                object(name, &parts)
+            ));
+        }
+        let come_back = conditions.join(" AND ");
+        let nulls = self.members.iter().filter(|member| member.has_json && member.is_any_json);
+        let nulls: Vec<String> = nulls
+            .map(|member| {
+                let part = part(name, member);
+                let text = format!("pg_catalog.btrim({part}::pg_catalog.text, E' \\t\\n\\r')");
+                format!("{text} IS DISTINCT FROM 'null'")
+            })
+            .collect();
+        if nulls.is_empty() {
+            return come_back;
+        }
+        // JSON `null` comes back as NULL, which a domain may forbid with an error. So it is looked for first.
+        format!("CASE WHEN {} THEN {come_back} ELSE false END", nulls.join(" AND "))
+    }
+
+    /// The row with these members as they come back from JSON. Its other members are those of the row itself: a domain over one of
+    /// them may forbid NULL.
+    fn restored(&self, name: &str, members: &[&Member]) -> String {
+        format!("pg_catalog.jsonb_populate_record({name}::{}, {})", self.base, object(name, members))
+    }
+}
+
+fn part(row: &str, member: &Member) -> String {
+    format!("({row}).{}", quoted(&member.name))
+}
+
+/// Members of a row as an object of `jsonb`.
+fn object(row: &str, members: &[&Member]) -> String {
+    let objects = members.chunks(MEMBERS_PER_CALL).map(|members| {
+        let members = members
+            .iter()
+            .map(|member| format!("{}::pg_catalog.text, {}", literal(&member.name), part(row, member)));
+        format!("pg_catalog.jsonb_build_object({})", members.collect::<Vec<_>>().join(", "))
+    });
+    let objects: Vec<String> = objects.collect();
+    match objects.is_empty() {
+        true => "'{}'::pg_catalog.jsonb".to_owned(),
+        false => format!("({})", objects.join(" OPERATOR(pg_catalog.||) ")),
     }
 }

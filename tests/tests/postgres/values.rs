@@ -206,6 +206,39 @@ async fn a_composite_value_with_json_text_in_it_is_checked_as_well() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_composite_value_with_a_domain_that_forbids_null_over_json_comes_back() {
+    let server = Server::start();
+    let others: Vec<String> = (0..110).map(|number| format!("\"o'{number}\" int")).collect();
+    server.sql(&format!(
+        "CREATE DOMAIN needed AS json NOT NULL; CREATE DOMAIN word AS text NOT NULL;
+         CREATE TYPE inner_part AS (document needed, words text[]);
+         CREATE TYPE part AS (id int, document json, needed needed, word word, nested inner_part, {});
+         CREATE DOMAIN parts AS part; CREATE TABLE boxed (id bigint PRIMARY KEY, part parts)",
+        others.join(", ")
+    ));
+    let koan = koan(&server, |builder| builder.register::<Boxed>()).await;
+    let rest = ", NULL".repeat(110);
+    let insert = |row: &str| server.sql(&format!("INSERT INTO boxed VALUES ({row}{rest}))"));
+    insert(r#"1, ROW(7, '{"a":1}', '[2]', 'x', ROW('{"b":[null]}', '{NULL,y}')"#);
+    insert("2, ROW(NULL, NULL, '0', '', NULL");
+    let dump = || server.sql("SELECT id, part::text FROM boxed ORDER BY id").replace([' ', '\n'], "");
+    let before = dump();
+    koan.backup("boxed").await.expect("a backup");
+    server.sql("DELETE FROM boxed WHERE id = 1");
+    koan.restore("boxed").await.expect("restored");
+    assert_eq!(dump(), before, "merged");
+    server.sql("TRUNCATE boxed");
+    koan.restore("boxed").await.expect("restored");
+    assert_eq!(dump(), before, "into an empty table");
+    for row in ["42, ROW(7, NULL, 'null', 'x', NULL", "42, ROW(7, 'null', '1', 'x', NULL"] {
+        server.sql("TRUNCATE boxed");
+        insert(row);
+        let text = refused::<Boxed>(&koan).await;
+        assert!(text.contains("Boxed `id=42`") && text.contains("part"), "{row}: {text}");
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Floats {
     free: f64,
