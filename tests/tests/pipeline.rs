@@ -191,7 +191,9 @@ async fn entities_are_read_at_once_and_written_in_order() {
 #[tokio::test]
 async fn no_more_entities_are_read_at_once_than_either_side_allows() {
     for (concurrent_reads, max_concurrency, most) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
-        let shop = shop(Script { concurrent_reads, meeting: most, ..Script::default() }).await;
+        // A read takes a while, so that one that begins too early meets those before it.
+        let per_record = Duration::from_millis(10);
+        let shop = shop(Script { concurrent_reads, meeting: most, per_record, ..Script::default() }).await;
         shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
         assert_eq!(shop.database.most_reads_at_once(), most, "{concurrent_reads}, {max_concurrency}");
     }
