@@ -105,7 +105,9 @@ async fn no_number_is_issued_again_though_its_row_was_deleted_before_the_backup(
 async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() {
     let server = Server::start();
     server.sql(TICKET);
-    let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
+    let options = Postgres::options(server.address()).refresh_materialized_views();
+    let database = options.connect().expect("an address");
+    let koan = koan_of(database, |builder| builder.register::<Ticket>()).await;
     server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
     koan.backup("tickets").await.expect("a backup");
     server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
@@ -117,6 +119,16 @@ async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() 
     restore_as_reported(|| koan.restore("tickets").replace_existing())
         .await
         .expect_err("the check refuses it");
+    assert_eq!(next(&server), before);
+    // The view refuses it after the sequences were moved.
+    server.sql(
+        "ALTER TABLE ticket DROP CONSTRAINT ticket_id_check; INSERT INTO ticket (id) VALUES (9);
+        SELECT setval('codes', 1), setval('ticket_id_seq', 1);
+        CREATE MATERIALIZED VIEW odds AS SELECT 1 / (count(*) - 2) AS odds FROM ticket",
+    );
+    let before = next(&server);
+    let error = koan.restore("tickets").replace_existing().await.expect_err("the view refuses it");
+    assert!(error.chain().contains("materialized view `odds`"), "{error:?}");
     assert_eq!(next(&server), before);
 }
 

@@ -67,9 +67,14 @@ async fn a_view_whose_refresh_fails_undoes_the_restore_and_one_that_is_ignored_i
     );
     let koan = opened(Postgres::options(server.address()).refresh_materialized_views()).await;
     koan.backup("films").await.expect("a backup");
-    server.sql("INSERT INTO film VALUES (2, 'x'); SELECT setval('film_id_seq', 1, false)");
+    server.sql("UPDATE film SET title = '9'; INSERT INTO film VALUES (2, 'x'); SELECT setval('film_id_seq', 1, false)");
+    let films = || {
+        server.sql("SELECT id, title FROM film ORDER BY id; SELECT last_value, is_called FROM film_id_seq")
+    };
+    let before = films();
     let error = koan.restore("films").await.expect_err("a row of the table does not fit the view");
     assert!(error.chain().contains("materialized view `numbers`"), "{error:?}");
+    assert_eq!(films(), before);
     let options =
         Postgres::options(server.address()).ignore_materialized_view("numbers", "refreshed every hour");
     let ignored = opened(options).await;
