@@ -232,6 +232,8 @@ impl PostgresSession {
             let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
+        // The server answers COMMIT of a failed transaction with success, and rolls back. This statement it refuses.
+        self.connection.run("looking at the transaction before its end", "SELECT").await?;
         self.connection.run("committing the restore", "COMMIT").await
     }
 
