@@ -46,7 +46,11 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let mut direct = Vec::new();
     write_canonical(&value, &mut direct).expect("a record is written");
     assert_eq!(text(&again), text(&direct), "through values and without them");
-    assert_eq!(round_trips.expect("what decodes is a record"), line == direct, "on the fast path and without it");
+    assert_eq!(
+        round_trips.expect("what decodes is a record"),
+        line == direct,
+        "on the fast path and without it"
+    );
     comes_back(codec, &again, &record);
 }
 
