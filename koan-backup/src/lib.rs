@@ -41,14 +41,14 @@ pub mod guides {
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
     // The first definition of a link counts: here a page is a module, and in the folder a file.
-    /// [`providers.md`]: super::providers
-    /// [`retention.md`]: super::retention
+    /// [`providers.md`]: crate::guides::providers
+    /// [`retention.md`]: crate::guides::retention
     ///
     #[doc = include_str!("../docs/restoring.md")]
     pub mod restoring {}
     #[doc = include_str!("../docs/retention.md")]
     pub mod retention {}
-    /// [`types.md`]: super::types
+    /// [`types.md`]: crate::guides::types
     ///
     #[doc = include_str!("../docs/providers.md")]
     pub mod providers {}
