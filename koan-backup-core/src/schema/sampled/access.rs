@@ -1,0 +1,177 @@
+//! The parts of lists, maps, structs and enums that a type reads one after the other.
+
+use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
+use serde::de::{
+    DeserializeSeed, Deserializer as _, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
+
+use super::answers::text;
+use super::learned::Others;
+use super::{Buffered, ELEMENTS, Refused, Sampler};
+
+/// What the elements of a list are.
+#[derive(Clone, Copy)]
+pub(super) enum Element {
+    /// What is asked for, other in each element.
+    Asked,
+    /// What is asked for; a member of a tuple.
+    Member,
+    Text,
+    Integer,
+}
+
+pub(super) struct List<'a> {
+    pub(super) of: Sampler<'a>,
+    pub(super) next: usize,
+    pub(super) length: usize,
+    pub(super) element: Element,
+}
+
+impl<'de> SeqAccess<'de> for List<'_> {
+    type Error = Refused;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refused> {
+        if self.next >= self.length {
+            return Ok(None);
+        }
+        let (index, of) = (self.next, &mut self.of);
+        self.next += 1;
+        let number = of.seed * ELEMENTS[0] + index;
+        match self.element {
+            Element::Text => seed.deserialize(StringDeserializer::new(text(0, number))).map(Some),
+            Element::Integer => {
+                let number = u32::try_from(number).map_err(|_| Refused::Other)?;
+                seed.deserialize(serde::de::value::U32Deserializer::new(number)).map(Some)
+            }
+            Element::Member => {
+                let path = format!("{}.{index}", of.path);
+                let member = Sampler {
+                    seen: of.seen,
+                    path,
+                    depth: of.depth + 1,
+                    lists: of.lists,
+                    seed: of.seed,
+                    buffered: Buffered::No,
+                };
+                seed.deserialize(member).map(Some)
+            }
+            Element::Asked => {
+                let path = format!("{}[]", of.path);
+                let element = Sampler {
+                    seen: of.seen,
+                    path,
+                    depth: of.depth + 1,
+                    lists: of.lists + 1,
+                    seed: number,
+                    buffered: Buffered::No,
+                };
+                seed.deserialize(element).map(Some)
+            }
+        }
+    }
+}
+
+/// The entries of a map: first those whose names were learned, then so many others.
+pub(super) struct Entries<'a> {
+    pub(super) of: Sampler<'a>,
+    pub(super) next: usize,
+    pub(super) length: usize,
+    /// The name that was learned of the entry.
+    pub(super) name: Option<String>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_> {
+    type Error = Refused;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refused> {
+        let known = self.of.seen.learned.fields(&self.of.path);
+        self.name = known.get(self.next).cloned();
+        let has_others = known.is_empty() || self.of.seen.learned.others == Others::Given;
+        if self.next >= known.len() + if has_others { self.length } else { 0 } {
+            self.of.seen.learned.close(&self.of.path);
+            return Ok(None);
+        }
+        self.next += 1;
+        if let Some(name) = &self.name {
+            return seed.deserialize(StringDeserializer::new(name.clone())).map(Some);
+        }
+        let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
+        let (path, number) = (format!("{path}{{}}"), number * ELEMENTS[0] + self.next);
+        let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists: lists + 1, seed: number, buffered })
+            .map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
+        let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
+        let (path, number, buffered) = match self.name.take() {
+            Some(name) => (format!("{path}.{name}"), number, Buffered::Field),
+            None => (format!("{path}[\u{2026}]"), number * ELEMENTS[0] + self.next, Buffered::No),
+        };
+        let seen = &mut *self.of.seen;
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
+    }
+}
+
+pub(super) struct Fields<'a> {
+    pub(super) of: Sampler<'a>,
+    pub(super) fields: std::slice::Iter<'static, &'static str>,
+    pub(super) name: &'static str,
+}
+
+impl<'de> MapAccess<'de> for Fields<'_> {
+    type Error = Refused;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refused> {
+        let Some(name) = self.fields.next() else { return Ok(None) };
+        self.name = name;
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
+        let path = format!("{}.{}", self.of.path, self.name);
+        let Sampler { depth, lists, seed: number, .. } = self.of;
+        let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
+    }
+}
+
+pub(super) struct OneVariant<'a> {
+    pub(super) of: Sampler<'a>,
+    pub(super) variant: &'static str,
+}
+
+impl<'a, 'de> EnumAccess<'de> for OneVariant<'a> {
+    type Error = Refused;
+    type Variant = Sampler<'a>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Sampler<'a>), Refused> {
+        let variant = seed.deserialize(BorrowedStrDeserializer::new(self.variant))?;
+        let step = format!("::{}", self.variant);
+        Ok((variant, self.of.within(&step)))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Sampler<'_> {
+    type Error = Refused;
+
+    fn unit_variant(self) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_struct("", fields, visitor)
+    }
+}

@@ -1,0 +1,48 @@
+//! The answers that are given to a type: text, numbers and letters, each candidate in a form of its own.
+
+/// How many forms of a text are tried.
+pub(super) const TEXTS: usize = 17;
+
+pub(super) fn text(candidate: usize, seed: usize) -> String {
+    match candidate {
+        0 => format!("w{seed:02}"),
+        1 => format!("user{seed}@example.org"),
+        2 => format!("https://example.org/{seed}"),
+        3 => format!("00000000-0000-4000-8000-{seed:012x}"),
+        4 => format!("2009-08-07T06:{:02}:{:02}Z", seed / 60 % 60, seed % 60),
+        5 => format!("20{:02}-08-07", seed % 100),
+        6 => format!("06:{:02}:{:02}", seed / 60 % 60, seed % 60),
+        7 => format!("2009-08-07T06:{:02}:{:02}", seed / 60 % 60, seed % 60),
+        8 => format!("{}", seed + 1),
+        9 => format!("{seed}.5"),
+        10 => format!("10.0.{}.{}", seed / 256 % 256, seed % 256),
+        11 => format!("1.0.{seed}"),
+        12 => letters(seed, 3, b'A'),
+        13 => letters(seed, 2, b'A'),
+        14 => letters(seed, 3, b'a'),
+        15 => letters(seed, 2, b'a'),
+        _ => format!("{seed:064x}"),
+    }
+}
+
+pub(super) fn letters(seed: usize, length: usize, first: u8) -> String {
+    (0..length)
+        .map(|place| {
+            let letter = u8::try_from(seed / 26usize.pow(u32::try_from(place).unwrap_or(0)) % 26);
+            char::from(first + letter.unwrap_or(0))
+        })
+        .collect()
+}
+
+/// How many forms of a whole number are tried.
+pub(super) const INTEGERS: usize = 4;
+
+pub(super) fn integer(candidate: usize, seed: usize) -> u64 {
+    let seed = u64::try_from(seed).unwrap_or(0);
+    match candidate {
+        0 => seed + 1,
+        1 => 1_249_625_104 + seed,
+        2 => 1_249_625_104_000 + seed * 1000,
+        _ => 0,
+    }
+}

@@ -1,0 +1,185 @@
+//! Answers each question of a `Deserialize`.
+
+use serde::de::{Deserializer, Visitor};
+
+use super::access::{Element, Entries, Fields, List, OneVariant};
+use super::answers::{INTEGERS, TEXTS, integer, letters, text};
+use super::{Buffered, MAX_DEPTH, Refused, Sampler};
+
+/// How many forms of a value are tried whose type is not asked for: a list of texts, a list of numbers, a number, true, nothing, a map, each text.
+const ANYTHING: usize = TEXTS + 6;
+
+/// The form that is a map.
+const MAP: usize = 5;
+/// The form that is the first text.
+const FIRST_TEXT: usize = MAP + 1;
+
+macro_rules! integers {
+    ($($method:ident $visit:ident $ty:ty),* $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+            self.ask()?;
+            let number = integer(self.candidate(INTEGERS), self.seed);
+            visitor.$visit(<$ty>::try_from(number).or_else(|_| <$ty>::try_from(number % 100)).unwrap_or_default())
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Sampler<'_> {
+    type Error = Refused;
+
+    integers! {
+        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16, deserialize_i32 visit_i32 i32,
+        deserialize_i64 visit_i64 i64, deserialize_i128 visit_i128 i128, deserialize_u8 visit_u8 u8,
+        deserialize_u16 visit_u16 u16, deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
+        deserialize_u128 visit_u128 u128,
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        let candidate = self.candidate(ANYTHING);
+        let form = match (self.buffered, self.seen.learned.variants(&self.path)) {
+            (Buffered::Field, Some(variants)) => return visitor.visit_str(self.variant_name(variants)?),
+            // A list, whose first element is the tag, was refused with the names of the variants.
+            (Buffered::No, Some(_)) => MAP,
+            // The name of a variant, and what is in most fields.
+            (Buffered::Field, None) => match candidate {
+                0 => FIRST_TEXT,
+                candidate if candidate <= FIRST_TEXT => candidate - 1,
+                candidate => candidate,
+            },
+            (Buffered::No, None) => {
+                self.seen.variants = self.seen.variants.max(2);
+                (candidate + self.seen.round) % ANYTHING
+            }
+        };
+        if self.buffered == Buffered::No && self.seen.anything.is_none() {
+            self.seen.anything = Some(self.path.clone());
+        }
+        match form {
+            0 => self.list(None, Element::Text, visitor),
+            1 => self.list(None, Element::Integer, visitor),
+            2 => visitor.visit_u64(integer(0, self.seed)),
+            3 => visitor.visit_bool(self.seed % 2 == 1),
+            4 => visitor.visit_unit(),
+            MAP => visitor.visit_map(Entries { of: self, next: 0, length: 0, name: None }),
+            form => visitor.visit_string(text(form - FIRST_TEXT, self.seed)),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_bool(self.seed % 2 == 1)
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        visitor.visit_f32(f32::from(u16::try_from(self.seed % 1000).unwrap_or(0)) + 0.5)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        visitor.visit_f64(f64::from(u16::try_from(self.seed % 1000).unwrap_or(0)) + 0.5)
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_char(letters(self.seed, 1, b'a').chars().next().unwrap_or('a'))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        if let Some(variants) = self.seen.learned.variants(&self.path) {
+            return visitor.visit_str(self.variant_name(variants)?);
+        }
+        let candidate = self.candidate(TEXTS);
+        visitor.visit_string(text(candidate, self.seed))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_byte_buf(self.seed.to_be_bytes().to_vec())
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        if self.depth >= MAX_DEPTH { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        self.list(None, Element::Asked, visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(mut self, length: usize, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        visitor.visit_seq(List { of: self, next: 0, length, element: Element::Member })
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.ask()?;
+        let length = self.elements().min(2);
+        visitor.visit_map(Entries { of: self, next: 0, length, name: None })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        mut self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.ask()?;
+        visitor.visit_map(Fields { of: self, fields: fields.iter(), name: "" })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        mut self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.ask()?;
+        let variant = variants.get(self.variant_of(variants.len())).ok_or(Refused::Other)?;
+        visitor.visit_enum(OneVariant { of: self, variant })
+    }
+}
