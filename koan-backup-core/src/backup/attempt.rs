@@ -27,7 +27,7 @@ use crate::storage::Storage;
 
 /// The open snapshots by provider.
 pub(super) type Snapshots = BTreeMap<String, Box<dyn Snapshot>>;
-/// Parts of the plan that failed, and why: they are left out when the archive is written anew.
+/// Parts of the plan that failed, and why: they are left out when the archive is rewritten.
 pub(super) type Failures = BTreeMap<usize, Error>;
 
 /// One attempt to write the archive.

@@ -184,7 +184,7 @@ async fn write(
         };
         match attempt.write(&mut failures).await {
             Ok(manifest) => return Ok(manifest),
-            // An entity failed after some of its records were in the archive: it is written anew without that entity,
+            // An entity failed after some of its records were in the archive: it is rewritten without that entity,
             // from the same snapshots, so that no archive holds a part of an entity.
             Err(error)
                 if options.continue_on_error

@@ -50,7 +50,7 @@ impl UnreadableManifest {
 /// are bad. If none of the manifests can be read, the call fails all the same.
 ///
 /// A process that has no file handles or memory left, and a network file system that is gone, concern more than one file: the call
-/// fails, so that no other backup is taken for the newest.
+/// fails, because an older backup must not be used as if it were the newest.
 pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => true,

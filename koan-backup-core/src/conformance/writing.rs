@@ -39,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("a dry run counts what would be done and writes nothing", |database| compare(database).boxed()),
     Case::new("a restore counts what a dry run of it counts", |database| counts_agree(database).boxed())
         .needing(|capabilities| capabilities.bulk_delete),
-    Case::new("what a restore refuses for what is there, a dry run refuses", |database| {
+    Case::new("a dry run refuses existing records that a restore refuses", |database| {
         refusals(database).boxed()
     }),
     Case::new("what can be written is assessed without a fault", |database| assessed(database).boxed()),

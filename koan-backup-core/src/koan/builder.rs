@@ -147,7 +147,7 @@ impl KoanBuilder {
     }
 
     /// A directory in which manifests are kept once they were read, so that a store that is far away need not be asked for them
-    /// again after a start. What is damaged in it is read anew.
+    /// again after a start. What is damaged in it is read again.
     pub fn catalog_cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.catalog_cache = Some(directory.into());
         self

@@ -164,7 +164,7 @@ async fn remove_under<'a>(
         let pruned = prune::apply_retention(lease, environment, name, retention, &survey).await;
         match pruned.map_err(explained) {
             Ok(report) => outcome.report.pruned = Some(report),
-            // What is there after that is looked for anew.
+            // Afterwards the profile is looked at again.
             Err(error) => return outcome.failed(&[Chore::Retention], error).await.map(|()| None),
         }
         outcome.done(Chore::Retention, Vec::new()).await;

@@ -17,15 +17,15 @@ use crate::verify::VerifyReport;
 pub struct RekeyReport {
     /// The backup; its id stays.
     pub id: BackupId,
-    /// What was sealed anew. None if nothing in the backup is encrypted, or if it has no archive: it is as it was then.
+    /// What was rewritten. None if nothing in the backup is encrypted, or if it has no archive: it is as it was then.
     pub scope: Option<EncryptionScope>,
     /// The keys it was sealed for.
     pub previous_key_ids: Vec<String>,
-    /// The keys it is sealed for now. Empty if nothing was sealed anew.
+    /// The keys it is sealed for now. Empty if nothing was rewritten.
     pub key_ids: Vec<String>,
-    /// The encrypted entries that were sealed anew.
+    /// The encrypted entries that were rewritten.
     pub entries: Vec<String>,
-    /// The verification of the new archive; none if nothing was sealed anew.
+    /// The verification of the new archive; none if nothing was rewritten.
     pub verification: Option<VerifyReport>,
     /// The old archive, if it could not be removed: the old keys still open it.
     pub old_archive: Option<String>,
@@ -107,13 +107,15 @@ impl RekeySummary {
             .collect()
     }
 
-    /// The summary, if each backup of this application in the profile was sealed anew or has nothing that is sealed, and its old archive removed. Old
-    /// archives that an earlier run could not remove are not looked for.
+    /// Returns the summary if each backup of this application in the profile was rewritten, or contains nothing that is encrypted, and its
+    /// old archive was removed. Old archives that an earlier run could not remove are not looked for.
     ///
     /// # Errors
-    /// A backup failed: the error is that of the first and counts the others. Or a manifest could not be read. Or the work was cancelled before all were
-    /// sealed anew, or an old archive could not be removed. Or encrypted backups that record no environment were left as they were, and
-    /// were not [accepted](Self::accept_unidentified).
+    /// - A backup failed: the error is that of the first one and counts the others.
+    /// - A manifest could not be read.
+    /// - The work was cancelled before all backups were rewritten.
+    /// - An old archive could not be removed.
+    /// - Encrypted backups that record no environment were left as they were, and were not [accepted](Self::accept_unidentified).
     pub fn require_all(mut self) -> Result<Self> {
         if !self.failed.is_empty() {
             let (id, error) = self.failed.remove(0);
@@ -121,7 +123,7 @@ impl RekeySummary {
                 0 => String::new(),
                 others => format!(" (and {others} more)"),
             };
-            return Err(error.context(format!("backup {id} was not sealed anew for certain{more}")));
+            return Err(error.context(format!("whether backup {id} was rewritten is not known{more}")));
         }
         if let Some(manifest) = self.unreadable.first() {
             let text = format!(
@@ -132,7 +134,7 @@ impl RekeySummary {
         }
         if !self.cancelled.is_empty() {
             let left = self.cancelled.len();
-            return Err(Error::cancelled().context(format!("backups that were not sealed anew: {left}")));
+            return Err(Error::cancelled().context(format!("backups that were not rewritten: {left}")));
         }
         self.rekeyed.iter().try_for_each(|report| report.clone().require_replaced().map(drop))?;
         if !self.unidentified_encrypted.is_empty() {

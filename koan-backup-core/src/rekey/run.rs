@@ -5,7 +5,7 @@ use std::sync::Arc;
 use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
-use super::anew::Anew;
+use super::archive_rewriter::ArchiveRewriter;
 use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
 use crate::archive::{
@@ -86,8 +86,8 @@ impl Sealing<'_> {
         let old = verify::run(environment, backup, &verifying(cancel), identities).await?;
         let _: VerifyReport = require_sound(old, manifest)?;
 
-        let anew = Anew { reader: &reader, documents: &documents, manifest, recipients };
-        let renewed = anew.write(backup.storage, &path, cancel).await?;
+        let rewriter = ArchiveRewriter { reader: &reader, documents: &documents, manifest, recipients };
+        let renewed = rewriter.write(backup.storage, &path, cancel).await?;
         let checked = async {
             let verification = check(environment, backup, &renewed, identities, cancel).await?;
             until_cancelled(cancel, lease.confirm()).await?;
@@ -107,7 +107,7 @@ impl Sealing<'_> {
                     .to_owned(),
             );
         }
-        // From here on nothing is cancelled: a backup that was sealed anew must not be called cancelled.
+        // From here on nothing is cancelled: a backup that was rewritten must not be called cancelled.
         let record = RemovalRecord {
             archive: archive.file.clone(),
             id: manifest.id,

@@ -106,7 +106,7 @@ impl Disk {
         .await
     }
 
-    /// Makes the names of the files in a folder durable as they are now, and writes the folder anew for that: a directory whose sync
+    /// Makes the names of the files in a folder durable as they are now, and writes a file into the folder for that: a directory whose sync
     /// failed once cannot be proven durable by another sync alone.
     pub(super) async fn sync_folder(&self, folder: &Path) -> Result<()> {
         let opened = self.opened()?;
@@ -118,7 +118,7 @@ impl Disk {
         .await
     }
 
-    /// Remembers the mark of the profile, by which the directory is known again when its disk was mounted anew.
+    /// Remembers the mark of the profile, by which the directory is known again when its disk was mounted again.
     pub(crate) fn remember_mark(&self, file: &str, content: Vec<u8>) {
         if let Some(opened) = self.opened.get() {
             opened.root.remember_mark(file, content);

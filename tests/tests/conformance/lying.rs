@@ -260,7 +260,7 @@ async fn a_provider_that_lies_does_not_conform() {
         (Lie::AlwaysOverwrites, "`keep` leaves what is there"),
         (Lie::NeverDeletes, "`replace_existing` leaves exactly what was written"),
         (Lie::WetRun, "a dry run counts what would be done and writes nothing"),
-        (Lie::SeesNoRefusal, "what a restore refuses for what is there, a dry run refuses"),
+        (Lie::SeesNoRefusal, "a dry run refuses existing records that a restore refuses"),
         (Lie::CommitsEarly, "nothing of a session shows before its commit"),
         (Lie::CallsItASnapshot, "no snapshot consistency is claimed without snapshot reads"),
         (Lie::ShortRead, "a cancelled read is an error, and the next one works"),

@@ -57,15 +57,16 @@ impl Record {
     }
 }
 
-/// What texts in JSON mean.
+/// How texts within a JSON value are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Texts {
+    /// Character by character.
     Plain,
-    /// Those that are numbers are decimals.
+    /// A text that is a number is compared as a decimal.
     Decimals,
 }
 
-/// Which microsecond stands for a point in time between two.
+/// The direction in which an instant is rounded to a microsecond. A database may round either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Before,

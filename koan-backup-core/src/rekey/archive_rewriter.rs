@@ -1,4 +1,4 @@
-//! Writing an archive once more, for others.
+//! Rewrites an archive for other recipients.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -14,16 +14,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 use crate::verify::Documents;
 
-/// An archive that is written once more for others.
-pub(super) struct Anew<'a> {
+/// Rewrites an archive for other recipients, block by block.
+pub(super) struct ArchiveRewriter<'a> {
     pub(super) reader: &'a ArchiveReader,
     pub(super) documents: &'a Documents,
     pub(super) manifest: &'a Manifest,
     pub(super) recipients: &'a Recipients,
 }
 
-impl Anew<'_> {
-    /// Writes the archive, and gives its manifest.
+impl ArchiveRewriter<'_> {
+    /// Writes the new archive and returns its manifest, which is not published yet.
     pub(super) async fn write(
         &self,
         storage: &Storage,
