@@ -83,7 +83,7 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// A restore does not compare them with the archive after it has written them, so that their own values there do not fail it.
     /// Name only fields that [`upsert_many`](Self::upsert_many) cannot write as they are given: a restored record then differs from
     /// the archive in them. The name of a field that is [flattened](https://serde.rs/attr-flatten.html) cannot be given, nor that
-    /// of a field of the key.
+    /// of a field of the key: any other name is a problem that the start reports, and that fails backups and restores of the entity.
     ///
     /// ```
     /// # use koan_backup::{Entity, Repository, RepositoryError};
@@ -150,13 +150,16 @@ impl Repositories {
     }
 
     fn find(&self, entity: &EntityCodec) -> Result<&Arc<dyn ErasedRepository>> {
-        self.all.iter().find(|known| known.entity() == entity.descriptor().type_id()).ok_or_else(|| {
+        let found = self.all.iter().find(|known| known.entity() == entity.descriptor().type_id());
+        let repository = found.ok_or_else(|| {
             let name = entity.name();
             Error::new(
                 ErrorKind::NotFound,
                 format!("`{name}` has no repository here: add one by `Repositories::with`"),
             )
-        })
+        })?;
+        repository.require_known_fields(entity)?;
+        Ok(repository)
     }
 }
 

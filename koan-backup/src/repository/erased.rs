@@ -23,6 +23,11 @@ const BATCH: usize = 1_000;
 pub(super) trait ErasedRepository: Send + Sync {
     fn entity(&self) -> TypeId;
     fn name(&self) -> &'static str;
+    /// Refuses a name of a maintained field that no field has, or a field of the key.
+    ///
+    /// # Errors
+    /// There is such a name.
+    fn require_known_fields(&self, codec: &EntityCodec) -> Result<()>;
     fn consistency(&self) -> Consistency;
     fn deletes(&self) -> bool;
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary>;
@@ -148,6 +153,22 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
 
     fn name(&self) -> &'static str {
         T::descriptor().name()
+    }
+
+    fn require_known_fields(&self, codec: &EntityCodec) -> Result<()> {
+        let fields = &codec.schema().fields;
+        let is_known = |name: &str| fields.iter().any(|field| field.name == name && !field.key);
+        match self.repository.maintained_fields().iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "`maintained_fields` of the repository of `{}` names `{name}`, which is none of its fields, or one of its key; name \
+                     fields as serde writes them",
+                    codec.name()
+                ),
+            )),
+        }
     }
 
     fn consistency(&self) -> Consistency {

@@ -373,3 +373,14 @@ async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_
         assert!(!text.contains(other) && !text.contains("content"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_maintained_field_that_does_not_exist_or_is_of_the_key_is_a_problem_at_the_start() {
+    for maintained in [&["versoin"][..], &["version", "id"]] {
+        let codec = EntityCodec::new(Versioned::descriptor());
+        let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length: 9 });
+        let description = provider.describe(&[codec]).await.expect("described");
+        let problem = description.entities[0].problem.clone().unwrap_or_default();
+        assert!(problem.contains(maintained[maintained.len() - 1]), "{maintained:?}: {problem}");
+    }
+}
