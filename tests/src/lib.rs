@@ -19,5 +19,6 @@ pub mod scripted;
 pub mod small_disk;
 #[cfg(unix)]
 pub mod stores;
+pub mod unsampled;
 pub mod virtual_clock;
 pub mod wait;

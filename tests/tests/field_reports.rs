@@ -49,6 +49,15 @@ async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
         .expect("a context")
 }
 
+/// A shop whose backups are in a store that fails on request.
+async fn over_faulty_store(folder: &Path) -> (Koan, FaultyStore) {
+    drop(database(&folder.join("shop.db")));
+    let stored = folder.join("backups");
+    std::fs::create_dir(&stored).expect("made");
+    let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
+    (over_sqlite(folder, store.storage()).await, store)
+}
+
 fn local(folder: &Path) -> Storage {
     Storage::local(folder.join("backups")).expect("a directory")
 }
@@ -216,17 +225,13 @@ async fn a_search_finds_restored_text_and_no_other_though_only_inserts_are_follo
 #[tokio::test]
 async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others() {
     let folder = tempfile::tempdir().expect("a directory");
-    drop(database(&folder.path().join("shop.db")));
-    let stored = folder.path().join("backups");
-    std::fs::create_dir(&stored).expect("made");
-    let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
-    let koan = over_sqlite(folder.path(), store.storage()).await;
+    let (koan, store) = over_faulty_store(folder.path()).await;
     store.fail([Fault::always(Operation::Complete, "archives", Failure::Forbidden)]);
     koan.backup("nightly").await.expect_err("refused");
     store.fail([]);
     let failed = koan.backups().await.expect("listed");
     assert!(matches!(failed[0].status, BackupStatus::Failed), "{failed:?}");
-    let archives = stored.join("archives");
+    let archives = folder.path().join("backups/archives");
     assert_eq!(
         std::fs::read_dir(&archives).map_or(0, Iterator::count),
         0,
@@ -246,11 +251,7 @@ async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others()
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_lists_and_restores_do_not_wait_for_a_retention() {
     let folder = tempfile::tempdir().expect("a directory");
-    drop(database(&folder.path().join("shop.db")));
-    let stored = folder.path().join("backups");
-    std::fs::create_dir(&stored).expect("made");
-    let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
-    let koan = over_sqlite(folder.path(), store.storage()).await;
+    let (koan, store) = over_faulty_store(folder.path()).await;
     for _ in 0..2 {
         koan.backup("nightly").await.expect("a backup");
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupStatus, Provider, ScopeDeclaration, ScopeMode};
+use koan_backup_tests::unsampled::Unsampled;
 use serde::{Deserialize, Serialize};
 
 const SECRET: &str = "s3cret-name";
@@ -18,30 +19,11 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
-/// Accepts what no sample is, so that its order is not found out at the start.
-#[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone)]
-#[serde(try_from = "String", into = "String")]
-struct Guarded(String);
-
-impl TryFrom<String> for Guarded {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with("§§") { Ok(Self(text)) } else { Err("not one".into()) }
-    }
-}
-
-impl From<Guarded> for String {
-    fn from(guarded: Guarded) -> Self {
-        guarded.0
-    }
-}
-
 #[derive(Serialize, Deserialize, Entity)]
 struct Sets {
     id: i64,
     #[serde(flatten)]
-    rest: HashMap<String, HashSet<Guarded>>,
+    rest: HashMap<String, HashSet<Unsampled>>,
 }
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -61,7 +43,7 @@ async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Koan {
 async fn a_collection_in_another_order_is_an_error_without_its_name() {
     let folder = tempfile::tempdir().expect("a directory");
     let koan = context::<Sets>(Memory::new(), folder.path()).await;
-    let words = (0..40).map(|number| Guarded(format!("§§{number}"))).collect();
+    let words = (0..40).map(|number| Unsampled::numbered(number)).collect();
     let record = Sets { id: 7, rest: [(SECRET.to_owned(), words)].into() };
     koan.data::<Sets>().upsert_many([record]).await.expect("written");
     let error = koan.backup("nightly").await.expect_err("another order").chain();

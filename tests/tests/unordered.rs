@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use koan_backup::prelude::*;
 use koan_backup::{Entity, ScopeDeclaration, ScopeMode};
+use koan_backup_tests::unsampled::Unsampled;
 use serde::{Deserialize, Serialize, Serializer};
 
 static SCOPE: ScopeDeclaration = ScopeDeclaration {
@@ -367,36 +368,17 @@ async fn ordered_and_sorted_collections_and_maps_are_accepted_and_come_back() {
     koan.data::<Remedied>().upsert_many((0..20).map(record)).await.expect("written");
 }
 
-/// Accepts what no sample is.
-#[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone)]
-#[serde(try_from = "String", into = "String")]
-struct Password(String);
-
-impl TryFrom<String> for Password {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with("§§") { Ok(Self(text)) } else { Err("not one".into()) }
-    }
-}
-
-impl From<Password> for String {
-    fn from(password: Password) -> Self {
-        password.0
-    }
-}
-
 #[derive(Serialize, Deserialize, Entity)]
 struct Guarded {
     id: i64,
-    words: HashSet<Password>,
+    words: HashSet<Unsampled>,
 }
 
 /// Nothing that is tried is accepted in a variant.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum GuardedVariant {
-    One { password: Password, words: HashSet<i64> },
+    One { password: Unsampled, words: HashSet<i64> },
 }
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -429,7 +411,7 @@ async fn a_collection_that_cannot_be_tried_is_a_warning_and_the_backup_names_the
         .expect("a start");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(warnings.contains("`Guarded.words` is a `HashSet`"), "{warnings}");
-    let words = || (0..40).map(|number| Password(format!("§§{number}"))).collect();
+    let words = || (0..40).map(|number| Unsampled::numbered(number)).collect();
     koan.data::<Guarded>().upsert_many([Guarded { id: 7, words: words() }]).await.expect("written");
     let error = koan.backup("nightly").await.expect_err("another order").chain();
     assert!(error.contains("Guarded `id=7`") && error.contains("field `words`"), "{error}");

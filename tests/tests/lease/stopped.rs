@@ -6,6 +6,7 @@ use std::time::Duration;
 use koan_backup::BackupId;
 use koan_backup::prelude::*;
 use koan_backup_tests::chance::say;
+use koan_backup_tests::wait;
 
 use super::processes::{FOLDER, HOLDS, SAYS, Worker};
 use super::removing::{moments, pause, store};
@@ -61,18 +62,19 @@ async fn a_process_that_was_stopped_within_a_removal_does_not_remove_the_last_go
         assert_eq!(worker.hear(), "removing", "{moment}");
         worker.signal("-STOP");
         // Its lease expires by itself; then this process removes the other copy, if that is not the only one it sees.
-        let removed = loop {
-            match koan.delete(other).await {
-                Ok(_) => break true,
-                Err(error) if error.kind() == ErrorKind::Busy => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Conflict, "{moment}: {error:?}");
-                    break false;
-                }
+        let mut removed = false;
+        let is_over = async || match koan.delete(other).await {
+            Ok(_) => {
+                removed = true;
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Busy => false,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Conflict, "{moment}: {error:?}");
+                true
             }
         };
+        wait::until("the lease of the stopped process has expired", is_over).await;
         assert_eq!(
             removed,
             moment < 2,

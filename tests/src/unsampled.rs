@@ -1,0 +1,29 @@
+//! A type of which the library can make no sample.
+
+use serde::{Deserialize, Serialize};
+
+/// Text that begins with `§§`, as no sample does, so that the start cannot find out in which order a set of it is written.
+#[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone, Debug)]
+#[serde(try_from = "String", into = "String")]
+pub struct Unsampled(String);
+
+impl Unsampled {
+    /// One of many that differ.
+    pub fn numbered(number: usize) -> Self {
+        Self(format!("§§{number}"))
+    }
+}
+
+impl TryFrom<String> for Unsampled {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.starts_with("§§") { Ok(Self(text)) } else { Err("not one".into()) }
+    }
+}
+
+impl From<Unsampled> for String {
+    fn from(text: Unsampled) -> Self {
+        text.0
+    }
+}
