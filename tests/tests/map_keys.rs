@@ -43,7 +43,7 @@ async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Koan {
 async fn a_collection_in_another_order_is_an_error_without_its_name() {
     let folder = tempfile::tempdir().expect("a directory");
     let koan = context::<Sets>(Memory::new(), folder.path()).await;
-    let words = (0..40).map(|number| Unsampled::numbered(number)).collect();
+    let words = (0..40).map(Unsampled::numbered).collect();
     let record = Sets { id: 7, rest: [(SECRET.to_owned(), words)].into() };
     koan.data::<Sets>().upsert_many([record]).await.expect("written");
     let error = koan.backup("nightly").await.expect_err("another order").chain();

@@ -411,7 +411,7 @@ async fn a_collection_that_cannot_be_tried_is_a_warning_and_the_backup_names_the
         .expect("a start");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(warnings.contains("`Guarded.words` is a `HashSet`"), "{warnings}");
-    let words = || (0..40).map(|number| Unsampled::numbered(number)).collect();
+    let words = || (0..40).map(Unsampled::numbered).collect();
     koan.data::<Guarded>().upsert_many([Guarded { id: 7, words: words() }]).await.expect("written");
     let error = koan.backup("nightly").await.expect_err("another order").chain();
     assert!(error.contains("Guarded `id=7`") && error.contains("field `words`"), "{error}");
