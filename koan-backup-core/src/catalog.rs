@@ -1,5 +1,7 @@
 //! Which backups exist, and what is known of them without opening one.
 
+pub(crate) mod retention;
+
 mod acknowledgement;
 pub(crate) mod beside;
 mod cache;

@@ -30,7 +30,7 @@ pub enum ArchiveEncryption {
 /// Returns the id of a key in manifests and errors: the first 16 hex digits of the SHA-256 of its public
 /// key's text.
 fn key_id(public_key: &str) -> String {
-    let mut id = crate::digest::hex(&Sha256::digest(public_key.as_bytes()));
+    let mut id = crate::foundation::digest::hex(&Sha256::digest(public_key.as_bytes()));
     id.truncate(16);
     id
 }

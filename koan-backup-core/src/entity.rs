@@ -1,5 +1,7 @@
 //! Entities: the declaration, the erased type, and the backup policy of a Rust type.
 
+pub(crate) mod codec;
+
 mod declaration;
 mod descriptor;
 mod policy;

@@ -1,21 +1,24 @@
 //! What the pipelines work with: the application's entities, databases and storage, all checked.
 
+pub(crate) mod event;
+pub(crate) mod lease;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::archive::Producer;
 use crate::catalog::{Lookup, ManifestCache};
-use crate::clock::Clock;
+use crate::declaration::inventory::Inventory;
+use crate::declaration::selection::Selection;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, Policy};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Listener, OperationLog, operation_listener};
-use crate::identity::ApplicationIdentity;
-use crate::inventory::Inventory;
-use crate::names::names;
+use crate::environment::event::{Listener, OperationLog, operation_listener};
+use crate::foundation::clock::Clock;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::names::names;
 use crate::provider::Provider;
-use crate::selection::Selection;
 use crate::storage::Storage;
 
 /// An application as the pipelines see it.

@@ -39,14 +39,14 @@ pub use warm_up::{OpenedProfile, OpenedProvider, WarmUpReport};
 
 use crate::archive::Manifest;
 use crate::catalog::BackupRef;
+use crate::catalog::retention::Retention;
+use crate::declaration::inventory::Inventory;
 use crate::entity::Entity;
 use crate::environment::Environment;
-use crate::error::Result;
-use crate::id::BackupId;
-use crate::identity::ApplicationIdentity;
-use crate::inventory::Inventory;
-use crate::prune;
-use crate::retention::Retention;
+use crate::foundation::error::Result;
+use crate::foundation::id::BackupId;
+use crate::foundation::identity::ApplicationIdentity;
+use crate::operations::prune;
 
 /// An application's entities, databases and storage. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -1,5 +1,8 @@
 //! The port to databases. Adapters implement it; the rest of the engine knows nothing else about a database.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 mod description;
 mod encoder;
 mod observed;
@@ -21,12 +24,12 @@ pub use restore::{
 pub use sink::{Flow, NOT_KEPT_ELSEWHERE, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};
 
-use crate::consistency::Consistency;
 use crate::entity::EntityCodec;
-use crate::error::Result;
-use crate::id::SetName;
-use crate::machine_state::MachineState;
-use crate::value::Value;
+use crate::foundation::consistency::Consistency;
+use crate::foundation::error::Result;
+use crate::foundation::id::SetName;
+use crate::foundation::value::Value;
+use crate::storage::machine_state::MachineState;
 
 /// A database that holds entities.
 ///

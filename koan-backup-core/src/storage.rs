@@ -1,5 +1,7 @@
 //! Where archives are kept.
 
+pub(crate) mod machine_state;
+
 mod bandwidth;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
@@ -32,7 +34,7 @@ pub use self::options::StorageOptions;
 use self::paced::{Paced, PacedMultipart};
 use self::profile::{NewProfile, Profile};
 use crate::encryption::ArchiveEncryption;
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// A place for archives: a directory, a bucket, or memory for tests. Cheap to clone.
 #[derive(Clone)]
@@ -127,7 +129,7 @@ impl Storage {
     /// The directory for an application that names none: `.koan/backups`, or `/var/koan/backups` where the environment
     /// variable `KOAN_ENV` is `production`.
     pub fn default_path() -> PathBuf {
-        crate::machine_state::default_directory().join("backups")
+        crate::storage::machine_state::default_directory().join("backups")
     }
 
     /// Memory of this process: gone when it ends.

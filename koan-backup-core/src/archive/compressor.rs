@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flate2::{Compress, FlushCompress, Status};
 
 use super::compression::{Coding, Compression, CompressionMethod, EntrySealing};
-use crate::buffers::{Buffer, Buffers};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::buffers::{Buffer, Buffers};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Compresses blocks, several at once. Output buffers are reused, and so are the compressors, except for
 /// encrypted entries.

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::blocks::Block;
 
-use crate::consistency::Consistency;
-use crate::digest::RecordSetHash;
 use crate::entity::Policy;
-use crate::schema::EntitySchema;
+use crate::foundation::consistency::Consistency;
+use crate::foundation::digest::RecordSetHash;
+use crate::foundation::schema::EntitySchema;
 
 /// Encodes a document as it is stored: indented JSON with a line feed at the end.
 pub(crate) fn document<T: Serialize>(document: &T) -> Vec<u8> {
@@ -34,7 +34,7 @@ impl Checksums {
         for (name, hash) in &self.0 {
             hasher.update(format!("{name} {hash}\n"));
         }
-        crate::digest::finish(hasher)
+        crate::foundation::digest::finish(hasher)
     }
 }
 

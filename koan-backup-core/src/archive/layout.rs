@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::compression::{Coding, CompressionMethod, EntrySealing};
 use super::manifest::Manifest;
 use crate::encryption::ArchiveEncryption;
-use crate::id::{BackupId, BackupName, SetName};
+use crate::foundation::id::{BackupId, BackupName, SetName};
 
 /// The characters that are not percent-encoded in the name of an entry.
 const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');

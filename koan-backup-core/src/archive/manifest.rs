@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::documents::{ExcludedEntity, UncoveredEntity};
-use crate::digest::RecordSetHash;
 use crate::entity::Policy;
-use crate::id::{BackupId, BackupName, SetName};
-use crate::series::SeriesName;
+use crate::foundation::digest::RecordSetHash;
+use crate::foundation::id::{BackupId, BackupName, SetName};
+use crate::foundation::series::SeriesName;
 
 /// The version of the archive format that this library writes, and the newest that it can read.
 pub const FORMAT_VERSION: u32 = 1;

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::reader::corrupt;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// An archive in a store.

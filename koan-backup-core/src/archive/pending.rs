@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use super::manifest::ArchiveFile;
 use super::upload::{FinishedUpload, Upload, UploadWriter};
 use super::writer::ArchiveWriter;
-use crate::cancellation::until_cancelled;
 use crate::encryption::Recipients;
-use crate::error::{Error, Result};
-use crate::id::BackupId;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, Result};
+use crate::foundation::id::BackupId;
 use crate::storage::{PATIENCE, Storage};
 
 /// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.

@@ -16,8 +16,8 @@ use super::bounds;
 use super::compression::CompressionMethod;
 use super::object::{ArchiveObject, RangeReader, ReadFailure};
 use crate::encryption::Unlocked;
-use crate::error::{Error, ErrorKind, Result};
-use crate::own_thread::OwnThread;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::own_thread::OwnThread;
 
 /// The maximum number of entries in an archive.
 const MAX_ENTRIES: usize = 1_000_000;

@@ -10,10 +10,10 @@ use super::compression::{Coding, CompressionMethod};
 use super::layout;
 use super::reader::ArchiveReader;
 use super::writer::CompressedBlock;
-use crate::buffers::Buffers;
-use crate::digest::RecordSetHash;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::buffers::Buffers;
+use crate::foundation::digest::RecordSetHash;
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The maximum size of the lines of one block.
 const MAX_BLOCK_BYTES: u64 = 256 << 20;
@@ -176,7 +176,7 @@ impl OpenBlock {
         let mut raw = Vec::new();
         self.expand(&compressed, &mut raw)?;
         let mut set_hash = RecordSetHash::default();
-        crate::lines::lines(&raw).for_each(|line| set_hash.add(line));
+        crate::foundation::lines::lines(&raw).for_each(|line| set_hash.add(line));
         let Block { records, crc32, .. } = self.block;
         Ok(CompressedBlock { raw: raw.into(), compressed: compressed.into(), records, crc32, set_hash })
     }
@@ -197,7 +197,7 @@ impl OpenBlock {
             return Err(BlockFault::Crc);
         }
         let whole = lines.last().is_none_or(|&last| last == b'\n');
-        if !whole || crate::lines::count_lines(lines) != self.block.records {
+        if !whole || crate::foundation::lines::count_lines(lines) != self.block.records {
             return Err(BlockFault::Records);
         }
         Ok(())
@@ -215,7 +215,7 @@ impl StoredBlock {
         let fetched = self.reader.block(&self.entry, self.block).await.ok()?;
         let opened = tokio::task::spawn_blocking(move || {
             let lines = fetched.lines(&Arc::default()).ok()?;
-            crate::lines::lines(&lines).nth(index).map(|line| lines.slice_ref(line))
+            crate::foundation::lines::lines(&lines).nth(index).map(|line| lines.slice_ref(line))
         });
         opened.await.ok()?
     }

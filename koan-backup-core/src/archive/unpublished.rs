@@ -5,8 +5,8 @@ use tokio::time::timeout;
 
 use super::bounds::MAX_MANIFEST_BYTES;
 use super::layout::manifest_path;
-use crate::error::Result;
-use crate::id::BackupId;
+use crate::foundation::error::Result;
+use crate::foundation::id::BackupId;
 use crate::storage::{PATIENCE, Storage};
 
 /// Removes an archive that was given up, unless the manifest of its backup names it: its writer may have lost its lease, and a recovery

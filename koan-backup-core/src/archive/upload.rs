@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::note::UploadNote;
 use self::started::StartedUpload;
 use super::unpublished::UnpublishedArchive;
-use crate::cancellation::{ended_within, until_cancelled};
 use crate::encryption::Recipients;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::BackupId;
+use crate::foundation::cancellation::{ended_within, until_cancelled};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::storage::{PATIENCE, Storage};
 
 /// Parts that wait for the store at most.
@@ -215,7 +215,7 @@ impl UploadWriter {
     /// Hands on a part of an archive that is written already. Each but the last has [`part_bytes`](Self::part_bytes).
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
         let hasher = std::mem::take(&mut self.hasher);
-        self.hasher = crate::digest::updated(hasher, part.clone()).await?;
+        self.hasher = crate::foundation::digest::updated(hasher, part.clone()).await?;
         self.written = self.written.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
         self.sent += 1;
         let sent = self.parts.send(part).await;
@@ -224,7 +224,7 @@ impl UploadWriter {
 
     /// What was handed on; ends the upload.
     pub(crate) fn written(self) -> FinishedUpload {
-        FinishedUpload { size_bytes: self.written, sha256: crate::digest::finish(self.hasher) }
+        FinishedUpload { size_bytes: self.written, sha256: crate::foundation::digest::finish(self.hasher) }
     }
 
     /// Hands on what is left and tells what was written.
@@ -232,7 +232,10 @@ impl UploadWriter {
         if !self.part.is_empty() {
             self.send()?;
         }
-        Ok(FinishedUpload { size_bytes: self.written, sha256: crate::digest::finish(self.hasher) })
+        Ok(FinishedUpload {
+            size_bytes: self.written,
+            sha256: crate::foundation::digest::finish(self.hasher),
+        })
     }
 
     fn send(&mut self) -> io::Result<()> {

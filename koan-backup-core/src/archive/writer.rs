@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::blocks::Block;
 use super::compression::{Coding, CompressionMethod, EntrySealing};
 use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
-use crate::buffers::Buffer;
-use crate::digest::RecordSetHash;
 use crate::encryption::Recipients;
-use crate::error::{Error, ErrorKind, Result};
-use crate::own_thread::OwnThread;
+use crate::foundation::buffers::Buffer;
+use crate::foundation::digest::RecordSetHash;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::own_thread::OwnThread;
 
 /// The maximum number of blocks that wait for the writer.
 const BLOCKS_AHEAD: usize = 2;
@@ -204,7 +204,7 @@ fn write_records(
         write_blocks(&mut sealing, path, Coding::of(new.method, EntrySealing::Sealed), messages)?;
     let measured = sealing.finish().map_err(|source| write_failed(path, source))?;
     let (crc32, length) = (measured.crc.finalize(), measured.length);
-    written.sealed = Some(SealedBytes { hash: crate::digest::finish(measured.hasher), length });
+    written.sealed = Some(SealedBytes { hash: crate::foundation::digest::finish(measured.hasher), length });
     let descriptor = DataDescriptorOutput::new(crc32, length);
     entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
     Ok(written)
@@ -252,7 +252,7 @@ fn write_blocks(
     }
     output.write_all(coding.tail()).map_err(|source| write_failed(path, source))?;
     written.compressed_bytes += len(coding.tail());
-    written.content_hash = crate::digest::finish(hasher);
+    written.content_hash = crate::foundation::digest::finish(hasher);
     Ok((written, crc.finalize()))
 }
 

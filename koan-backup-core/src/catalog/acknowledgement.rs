@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::beside;
 use super::losses::{Shrunk, is_most};
 use crate::archive::Producer;
-use crate::error::Result;
-use crate::id::{BackupId, SetName};
-use crate::series::SeriesName;
+use crate::foundation::error::Result;
+use crate::foundation::id::{BackupId, SetName};
+use crate::foundation::series::SeriesName;
 use crate::storage::Storage;
 
 const FOLDER: &str = "acknowledgements";

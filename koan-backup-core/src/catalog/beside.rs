@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::READS_AT_ONCE;
 use super::unreadable::concerns_one_file;
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// The most bytes such a file can have.

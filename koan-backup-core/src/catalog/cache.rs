@@ -15,9 +15,9 @@ use super::entry::CatalogEntry;
 use super::unreadable::UnreadableManifest;
 use super::{READS_AT_ONCE, damage, stored};
 use crate::archive::Manifest;
-use crate::error::{ErrorKind, Result};
-use crate::id::BackupId;
-use crate::private_files::{create_private_directories, create_private_file};
+use crate::foundation::error::{ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::foundation::private_files::{create_private_directories, create_private_file};
 use crate::storage::{FileStamp, ListedFile, Storage};
 
 /// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
@@ -144,8 +144,8 @@ impl ManifestCache {
         let stamp = listed.stamp.clone();
         let read = tokio::task::spawn_blocking(move || {
             let kept: Kept = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-            let is_whole =
-                kept.stamp == stamp && kept.sha256 == crate::digest::sha256(kept.manifest.as_bytes());
+            let is_whole = kept.stamp == stamp
+                && kept.sha256 == crate::foundation::digest::sha256(kept.manifest.as_bytes());
             is_whole.then_some(kept.manifest)
         });
         let text = read.await.ok()??;
@@ -158,7 +158,7 @@ impl ManifestCache {
         let manifest = published.to_string();
         let kept = Kept {
             stamp: listed.stamp.clone(),
-            sha256: crate::digest::sha256(manifest.as_bytes()),
+            sha256: crate::foundation::digest::sha256(manifest.as_bytes()),
             manifest,
         };
         let shown = file.display().to_string();
@@ -176,7 +176,7 @@ impl ManifestCache {
 
     /// Where the manifests of a storage are on disk: storages of the same file names stay apart.
     fn folder(&self, storage: &Storage) -> Option<PathBuf> {
-        let place = crate::digest::sha256(storage.location().as_bytes());
+        let place = crate::foundation::digest::sha256(storage.location().as_bytes());
         let place = place.trim_start_matches("sha256:").get(..16)?;
         Some(self.directory.as_ref()?.join(place))
     }

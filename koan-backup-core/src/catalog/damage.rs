@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::beside;
-use crate::error::Result;
-use crate::id::BackupId;
+use crate::foundation::error::Result;
+use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 const FOLDER: &str = "damage";

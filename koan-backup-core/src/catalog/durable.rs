@@ -5,9 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{MAX_MANIFEST_BYTES, archives_prefix, manifest_path, manifests_prefix};
 use crate::environment::Environment;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::BackupId;
-use crate::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, Subject, Work};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 /// Whether a manifest, or its absence, was made durable.

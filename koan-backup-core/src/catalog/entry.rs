@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::archive::{BackupStatus, Manifest};
-use crate::id::BackupId;
+use crate::foundation::id::BackupId;
 
 /// A backup, and the storage profile it is in. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -13,9 +13,9 @@ use super::origin::Origin;
 use super::unlisted::{UnlistedArchive, UnlistedState};
 use super::unreadable::UnreadableManifest;
 use crate::archive::EntityStatus;
-use crate::id::BackupId;
-use crate::identity::ApplicationIdentity;
-use crate::series::SeriesName;
+use crate::foundation::id::BackupId;
+use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::series::SeriesName;
 
 /// What is expected of the backups.
 #[derive(Clone, Debug)]

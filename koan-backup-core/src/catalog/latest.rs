@@ -6,10 +6,10 @@ use super::origin::Lookup;
 use super::reference::BackupRef;
 use super::stored::{StoredBackup, StoredManifests, but_unreadable, list, list_all};
 use crate::archive::{EntityManifest, EntityStatus, Manifest};
+use crate::declaration::selection::Selection;
 use crate::environment::Environment;
-use crate::error::{Error, ErrorKind, Result};
-use crate::names::names;
-use crate::selection::Selection;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::names::names;
 use crate::storage::Storage;
 
 /// Finds the backup that is meant: by id or name as [`stored::find`](super::find) does. `latest` is the newest completed backup that

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::acknowledgement::Acknowledgements;
 use crate::archive::{EntityStatus, Manifest};
-use crate::id::{BackupId, SetName};
-use crate::series::SeriesName;
+use crate::foundation::id::{BackupId, SetName};
+use crate::foundation::series::SeriesName;
 
 /// An entity that loses more than so many of a hundred records has lost most of them.
 pub(crate) const MOST_PERCENT: u8 = 50;

@@ -2,7 +2,7 @@
 
 use super::stored::StoredBackup;
 use crate::archive::{Manifest, Producer};
-use crate::identity::ApplicationIdentity;
+use crate::foundation::identity::ApplicationIdentity;
 
 /// Whose backup it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

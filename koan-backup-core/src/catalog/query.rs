@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::entry::CatalogEntry;
 use super::origin::Origin;
 use crate::archive::{BackupStatus, EntityManifest};
-use crate::identity::ApplicationIdentity;
+use crate::foundation::identity::ApplicationIdentity;
 
 /// What backups are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! How a backup is named.
 
-use crate::id::{BackupId, LATEST};
+use crate::foundation::id::{BackupId, LATEST};
 
 /// Which backup is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]

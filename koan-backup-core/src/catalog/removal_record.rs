@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::beside::{self, Found};
 use crate::archive::may_be_archive;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::BackupId;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::storage::{PATIENCE, Storage};
 
 const FOLDER: &str = "removals";

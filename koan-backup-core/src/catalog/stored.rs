@@ -11,9 +11,9 @@ use super::unreadable::UnreadableManifest;
 use crate::archive::{
     FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits,
 };
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::BackupId;
-use crate::identity::ApplicationIdentity;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::{ListedFile, PATIENCE, Storage};
 
 /// A backup as it lies in a storage profile.

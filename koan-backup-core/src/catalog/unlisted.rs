@@ -13,8 +13,8 @@ use crate::archive::{
     ArchiveObject, ArchiveReader, Manifest, archives_prefix, entry, is_archive_name, may_be_archive,
 };
 use crate::encryption::{Identities, is_sealed};
-use crate::error::{ErrorKind, Result};
-use crate::id::BackupId;
+use crate::foundation::error::{ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 /// An archive that no manifest names, and that is not to be removed.

@@ -7,8 +7,8 @@ use object_store::path::Path;
 use serde::Serialize;
 
 use crate::archive::manifest_id;
-use crate::error::{Error, ErrorKind};
-use crate::id::BackupId;
+use crate::foundation::error::{Error, ErrorKind};
+use crate::foundation::id::BackupId;
 use crate::storage::{Storage, is_refusal};
 
 /// A manifest that cannot be read: it is damaged, was written by a newer version, or the store does not hand it out. Its backup is

@@ -9,7 +9,7 @@ use age::{scrypt, ssh, x25519};
 use zeroize::Zeroizing;
 
 use super::{PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// A set of private keys and passphrases. They are wiped from memory when they are dropped.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use super::identities::Identities;
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Provides private keys when they are needed. Implement it for a vault or a key service.
 #[async_trait]

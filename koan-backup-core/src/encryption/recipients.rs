@@ -10,7 +10,7 @@ use age::stream::StreamWriter;
 use age::{Encryptor, scrypt, ssh, x25519};
 
 use super::{HEADER_BYTES, PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Who can decrypt a backup: the holder of any one of these keys, or whoever knows the passphrase.
 #[derive(Clone)]

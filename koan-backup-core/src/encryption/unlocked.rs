@@ -14,7 +14,7 @@ use age_core::format::{FileKey as AgeKey, Stanza};
 use zeroize::Zeroizing;
 
 use super::identities::{FileKey, Identities};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The maximum size of the header of an encrypted file, enough for about three hundred recipients.
 pub(crate) const HEADER_BYTES: u64 = 32 << 10;

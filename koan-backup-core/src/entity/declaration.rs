@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::policy::PolicyDeclaration;
-use crate::canonical::{CanonicalError, CanonicalSerializer};
-use crate::schema::{
+use crate::foundation::canonical::{CanonicalError, CanonicalSerializer};
+use crate::foundation::schema::{
     EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, Unordered, WireForm, trace,
     trace_field, trace_names, trace_with, unordered, wire_form, wire_form_with,
 };
@@ -217,13 +217,13 @@ impl fmt::Debug for FieldDeclaration {
 /// Traces a field that serde reads with the function `deserialize`, for `#[serde(with = "…")]`.
 pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T, TraceError>) -> Traced {
     let written = trace_with(|tracer| deserialize(tracer).map(drop));
-    match crate::schema::known_type::<T>() {
+    match crate::foundation::schema::known_type::<T>() {
         Some(logical) => Traced { logical, nullable: written.nullable },
         None => written,
     }
 }
 
-pub use crate::schema::unordered_with as order_with;
+pub use crate::foundation::schema::unordered_with as order_with;
 
 /// Returns the wire form of a field that serde writes with the function `serialize`, for `#[serde(with = "…")]`.
 pub fn wire_with<T: 'static>(

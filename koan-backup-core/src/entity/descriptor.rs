@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::declaration::EntityDeclaration;
 use super::{Entity, PolicyDeclaration};
-use crate::codec::{self, LineTokens, Projection, Record, RecordError, RoundTrip, Row};
-use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{EntitySchema, Unordered};
-use crate::value::{KeyText, Value};
+use crate::entity::codec::{self, LineTokens, Projection, Record, RecordError, RoundTrip, Row};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::schema::{EntitySchema, Unordered};
+use crate::foundation::value::{KeyText, Value};
 
 type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
 

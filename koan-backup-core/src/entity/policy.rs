@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The options of `#[entity_backup(...)]`. An option that was not written is `None`, never its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

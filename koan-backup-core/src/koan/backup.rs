@@ -7,10 +7,10 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
-use crate::backup::{self, BackupOptions, BackupReport};
 use crate::entity::EntityDescriptor;
-use crate::error::{Error, Result};
-use crate::id::BackupName;
+use crate::foundation::error::{Error, Result};
+use crate::foundation::id::BackupName;
+use crate::operations::backup::{self, BackupOptions, BackupReport};
 
 /// A backup that is made when it is awaited.
 ///
@@ -40,7 +40,7 @@ impl BackupBuilder {
     /// The series it belongs to. Without it, the series is the [name](crate::BackupName) without a date at its end: `nightly` of
     /// `nightly-2026-11-29`. Retention, health and statistics count the backups of a series together.
     pub fn series(mut self, name: impl Into<String>) -> Self {
-        match crate::series::SeriesName::new(name) {
+        match crate::foundation::series::SeriesName::new(name) {
             Ok(series) => self.options.series = Some(series),
             Err(error) => self.invalid = Some(error.context("`.series(…)` is not valid")),
         }

@@ -8,20 +8,20 @@ use super::runtime::require_timers;
 use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::catalog::{Lookup, ManifestCache, latest};
-use crate::clock::{Clock, SystemClock};
+use crate::declaration::inventory::Inventory;
+use crate::declaration::registry::Registry;
 use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
+use crate::environment::event::{Event, Listener, OperationLog};
+use crate::environment::lease;
 use crate::environment::{Environment, KnownEntity, require_archive_recipients, require_recipients};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Listener, OperationLog};
-use crate::identity::ApplicationIdentity;
-use crate::inventory::Inventory;
-use crate::lease;
-use crate::machine_state::{MachineState, default_directory};
-use crate::names::names;
+use crate::foundation::clock::{Clock, SystemClock};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::names::names;
 use crate::provider::Provider;
-use crate::registry::Registry;
 use crate::storage::Storage;
+use crate::storage::machine_state::{MachineState, default_directory};
 
 /// Sets a context up.
 #[derive(Debug)]

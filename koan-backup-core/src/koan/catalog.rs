@@ -16,12 +16,12 @@ use crate::catalog::{
     CatalogStatistics, Expectations, Filter, Judged, Order, Origin, Shrunk, SortBy, UnreadableManifest,
 };
 use crate::entity::Entity;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::BackupId;
-use crate::identity::ApplicationIdentity;
-use crate::maintenance::{self, verifications};
-use crate::prune::Survey;
-use crate::recover;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::foundation::identity::ApplicationIdentity;
+use crate::operations::maintenance::{self, verifications};
+use crate::operations::prune::Survey;
+use crate::operations::recover;
 
 /// All the backups in all the storage profiles. Manifests that were read before are not read again.
 ///

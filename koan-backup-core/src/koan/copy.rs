@@ -6,12 +6,12 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, cancel_setter};
-use crate::cancellation::until_cancelled;
 use crate::catalog::{BackupRef, latest};
-use crate::copy::{self, CopyOptions, CopyReport};
-use crate::error::{Error, ErrorKind, Result};
-use crate::names::names;
-use crate::selection::Selection;
+use crate::declaration::selection::Selection;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::names::names;
+use crate::operations::copy::{self, CopyOptions, CopyReport};
 
 /// A backup that is copied into another storage profile when this is awaited.
 ///

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::declaration::inventory::{Inventory, Remedy};
 use crate::entity::EntityCodec;
 use crate::environment::KnownEntity;
-use crate::error::{Error, ErrorKind, Result};
-use crate::inventory::{Inventory, Remedy};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{EntityCoverage, Provider};
 
 /// Looks for fields of covered entities whose order is left to chance. Those that could not be tried become warnings.

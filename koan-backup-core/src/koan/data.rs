@@ -7,16 +7,16 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use super::Koan;
-use crate::codec;
+use crate::entity::codec;
 use crate::entity::{Entity, EntityCodec};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::SetName;
-use crate::lines::Chunk;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::SetName;
+use crate::foundation::lines::Chunk;
+use crate::operations::restore;
 use crate::provider::{
     Provider, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,
     SessionOptions, WriteCounts,
 };
-use crate::restore;
 
 /// The records of one set of an entity, where they live.
 ///
@@ -118,7 +118,7 @@ impl<T: Entity> Data<T> {
 
     async fn read(
         self,
-        key: Option<Vec<crate::value::Value<'static>>>,
+        key: Option<Vec<crate::foundation::value::Value<'static>>>,
     ) -> Result<impl Stream<Item = Result<T>> + Send + 'static> {
         let (codec, _, provider) = self.place()?;
         let snapshot = provider.snapshot().await?;

@@ -8,9 +8,9 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::cancel_setter;
 use crate::catalog::BackupRef;
-use crate::diff::{self, BackupDiff, DiffOptions, Difference, OnDifference};
-use crate::error::Result;
-use crate::identity::ApplicationIdentity;
+use crate::foundation::error::Result;
+use crate::foundation::identity::ApplicationIdentity;
+use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDifference};
 
 /// Two backups that are compared when this is awaited.
 ///

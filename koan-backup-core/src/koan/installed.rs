@@ -6,7 +6,7 @@ use super::{BackupBuilder, Koan, RestoreBuilder};
 use crate::archive::Manifest;
 use crate::catalog::BackupRef;
 use crate::entity::Entity;
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 static INSTALLED: RwLock<Option<Koan>> = RwLock::new(None);
 

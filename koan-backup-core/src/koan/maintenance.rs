@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
-use crate::error::{Error, ErrorKind, Result};
-use crate::maintenance::{self, MaintenanceOptions, MaintenanceReport};
-use crate::retention::Retention;
+use crate::catalog::retention::Retention;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
 
 /// Maintenance of the storage profiles: awaited it runs once; [`start`](Self::start) runs it again and again.
 ///

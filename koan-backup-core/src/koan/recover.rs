@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::cancel_setter;
-use crate::error::Result;
-use crate::recover::{self, RecoverOptions, RecoveryReport};
+use crate::foundation::error::Result;
+use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 
 /// A recovery of archives that no readable manifest names, which runs when this is awaited.
 ///

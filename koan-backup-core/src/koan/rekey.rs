@@ -6,11 +6,11 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, cancel_setter};
-use crate::cancellation::until_cancelled;
 use crate::catalog::{self, BackupRef, Origin, latest};
-use crate::error::{ErrorKind, Result};
-use crate::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
-use crate::selection::Selection;
+use crate::declaration::selection::Selection;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{ErrorKind, Result};
+use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///

@@ -5,9 +5,9 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use crate::error::Result;
-use crate::id::BackupId;
-use crate::prune::{self, RemovedBackup};
+use crate::foundation::error::Result;
+use crate::foundation::id::BackupId;
+use crate::operations::prune::{self, RemovedBackup};
 
 /// A backup that is removed when this is awaited.
 ///

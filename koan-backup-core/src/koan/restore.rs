@@ -8,14 +8,14 @@ use futures::future::BoxFuture;
 use super::Koan;
 use super::setters::{application_setter, run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
-use crate::cancellation::until_cancelled;
 use crate::catalog::{BackupRef, StoredBackup, latest};
 use crate::encryption::Identities;
-use crate::error::{Error, Result};
-use crate::id::SetName;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, Result};
+use crate::foundation::id::SetName;
+use crate::operations::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
+use crate::operations::verify;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
-use crate::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
-use crate::verify;
 
 /// A restore that is done when it is awaited. The archive is verified whole before the first write.
 ///

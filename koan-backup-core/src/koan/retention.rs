@@ -3,10 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
-use crate::cancellation::until_cancelled;
-use crate::error::Result;
-use crate::prune::{self, PruneReport};
-use crate::retention::{Retention, RetentionPlan};
+use crate::catalog::retention::{Retention, RetentionPlan};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::Result;
+use crate::operations::prune::{self, PruneReport};
 
 /// A retention for the backups of one profile: a plan to read, then to apply.
 #[derive(Clone, Debug)]

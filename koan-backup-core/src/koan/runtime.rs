@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Refuses a runtime without timers: whoever gives up waits for a database or a store so long and no longer, and must not find
 /// out only then.

@@ -35,7 +35,7 @@ macro_rules! selection_setters {
 
         /// Only records of this set, and others that are named likewise.
         pub fn set(mut self, name: impl Into<String>) -> Self {
-            match crate::id::SetName::new(name) {
+            match crate::foundation::id::SetName::new(name) {
                 Ok(set) => self.options.selection.sets.push(set),
                 Err(error) => self.invalid = Some(error),
             }
@@ -54,7 +54,8 @@ macro_rules! application_setter {
             application: impl Into<String>,
             environment: impl Into<String>,
         ) -> Self {
-            let application = crate::identity::ApplicationIdentity::asked_for(application, environment);
+            let application =
+                crate::foundation::identity::ApplicationIdentity::asked_for(application, environment);
             self.options.application = Some(application);
             self
         }
@@ -78,8 +79,8 @@ macro_rules! run_setters {
         crate::koan::setters::cancel_setter!($(#[$cancelling])+);
 
         /// Is told what happens.
-        pub fn on_event(mut self, listen: impl Fn(&crate::event::Event) + Send + Sync + 'static) -> Self {
-            self.options.listener = crate::event::Listener::new(listen);
+        pub fn on_event(mut self, listen: impl Fn(&crate::environment::event::Event) + Send + Sync + 'static) -> Self {
+            self.options.listener = crate::environment::event::Listener::new(listen);
             self
         }
     };

@@ -7,12 +7,12 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, run_setters};
-use crate::cancellation::until_cancelled;
 use crate::catalog::{BackupRef, latest};
+use crate::declaration::selection::Selection;
 use crate::entity::Entity;
-use crate::error::Result;
-use crate::selection::Selection;
-use crate::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::Result;
+use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// A verification that is done when it is awaited.
 #[derive(Debug)]

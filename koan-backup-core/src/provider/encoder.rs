@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::archive::StoredBlock;
-use crate::codec::{Projection, Record, Row};
 use crate::entity::EntityCodec;
-use crate::error::Result;
+use crate::entity::codec::{Projection, Record, Row};
+use crate::foundation::error::Result;
 
 /// Encodes records into the form that a session sends to its database. It is called from several blocking
 /// threads at once.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::Value;
+use crate::foundation::value::Value;
 
 /// The observations so far. Their size is bounded by the number of fields of the entity.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ fn equal<'v>(one: &Value<'v>, other: &Value<'v>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Projection, Row};
+    use crate::entity::codec::{Projection, Row};
 
     #[test]
     fn rows_without_a_key_do_not_repeat_one() {

@@ -1,7 +1,7 @@
 //! Encodes rows through the short path, for types that preserve every value.
 
-use crate::codec::Row;
 use crate::entity::EntityCodec;
+use crate::entity::codec::Row;
 
 /// The short path is given up for the rest of a read once this many more rows failed on it than succeeded. It
 /// takes about half the time of the long path, but a row that fails on it needs both.

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::encoder::{EncodedRecords, RecordEncoder};
-use crate::codec::Record;
 use crate::entity::EntityCodec;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::SetName;
+use crate::entity::codec::Record;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::SetName;
 
 /// What happens to a record whose key already exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

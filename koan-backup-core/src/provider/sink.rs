@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::observed::Observed;
 use super::plain_rows::PlainRows;
-use crate::buffers::Buffers;
-use crate::codec::Row;
+use crate::entity::codec::Row;
 use crate::entity::{Entity, EntityCodec};
-use crate::error::{Error, ErrorKind, Result};
-use crate::lines::Chunk;
-use crate::schema::LogicalType;
-use crate::value::Value;
+use crate::foundation::buffers::Buffers;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::lines::Chunk;
+use crate::foundation::schema::LogicalType;
+use crate::foundation::value::Value;
 
 /// The longest line. A reader holds a block of lines in memory as one piece.
 const MAX_LINE_BYTES: usize = 128 << 20;

@@ -26,7 +26,7 @@ use self::answering::{Answering, AnsweringMultipart};
 use self::secrets::Secrets;
 use super::location::{BucketLocation, Cloud};
 use super::options::{StorageOptions, missing_feature};
-use crate::error::Result;
+use crate::foundation::error::Result;
 
 /// A bucket, and the ids of its uploads where there are any.
 pub(super) struct Bucket {

@@ -136,7 +136,8 @@ impl Disk {
 
     /// The directory, made if it is missing, unless this is a production machine.
     fn opened(&self) -> Result<Opened> {
-        let missing = if crate::machine_state::is_production() { Missing::Refused } else { Missing::Created };
+        let missing =
+            if crate::storage::machine_state::is_production() { Missing::Refused } else { Missing::Created };
         self.opened_or(missing).map_err(|source| failed("opening", &self.path, source))
     }
 

@@ -3,7 +3,7 @@
 use object_store::path::Path;
 
 use super::{Sort, Storage};
-use crate::error::{Error, Result};
+use crate::foundation::error::{Error, Result};
 
 impl Storage {
     /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what could not be synced

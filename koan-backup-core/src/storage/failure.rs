@@ -5,7 +5,7 @@ use object_store::path::Path;
 use super::Storage;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 use super::cloud::Answer;
-use crate::error::{Error, ErrorKind};
+use crate::foundation::error::{Error, ErrorKind};
 
 impl Storage {
     /// The error of a storage that does not answer whoever gives up waiting.

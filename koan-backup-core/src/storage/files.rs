@@ -4,7 +4,7 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
 use super::{PATIENCE, Storage, is_refusal};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 impl Storage {
     /// Writes a small file that must not exist yet.

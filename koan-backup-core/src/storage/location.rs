@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use object_store::path::Path;
 use percent_encoding::percent_decode_str;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// What a URL names.
 #[derive(Clone, Debug, PartialEq, Eq)]

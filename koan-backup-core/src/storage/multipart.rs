@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{MultipartId, MultipartUpload, ObjectStoreExt as _, PutPayload, PutResult, UploadPart};
 
 use super::Storage;
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// What became of an upload that was to be aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::Storage;
 use super::cloud;
 use super::location::{BucketLocation, Location};
 use super::profile::NewProfile;
-use crate::error::{Error, ErrorKind, Result};
-use crate::names::names;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::names::names;
 
 /// How the place that a URL names is reached: see [`Storage::options`]. What is not said here comes from the environment
 /// variables that each cloud is known for.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::disk::Missing;
 use super::{Sort, Storage};
-use crate::error::{Error, ErrorKind, Result};
-use crate::machine_state::{KnownPlace, MachineState, is_production};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::storage::machine_state::{KnownPlace, MachineState, is_production};
 
 /// The name of the mark.
 const MARK: &str = "koan-profile.json";

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::documents::document;
 use super::super::layout::is_archive_name;
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// The version of the note format that this library writes.

@@ -4,7 +4,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
 
 use super::note::UploadNote;
-use crate::error::Result;
+use crate::foundation::error::Result;
 use crate::storage::{PATIENCE, Storage};
 
 /// An upload that was started. Its note is removed once the upload is known to have ended; otherwise

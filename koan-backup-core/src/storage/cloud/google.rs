@@ -5,7 +5,7 @@ use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleCon
 use super::protocol::CheckedConnector;
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
-use crate::error::Result;
+use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 

@@ -6,7 +6,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3Conditio
 use super::protocol::CheckedConnector;
 use super::secrets::Secrets;
 use super::settings::{builder, is_plain_and_local, not_opened, retry};
-use crate::error::Result;
+use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 

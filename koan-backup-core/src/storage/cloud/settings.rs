@@ -6,7 +6,7 @@ use std::time::Duration;
 use object_store::{BackoffConfig, RetryConfig};
 
 use super::secrets::{SHORTEST, Secrets};
-use crate::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 

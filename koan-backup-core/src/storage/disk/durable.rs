@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::private_files::create_private_directory;
+use crate::foundation::private_files::create_private_directory;
 
 /// A directory that was opened before a name in it changed, so that every failure to write that name since then is reported by its sync.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use object_store::Result;
 use super::durable::{OpenDirectory, create_directory};
 use super::failed;
 use super::names::{Existing, Ways};
-use crate::private_files::create_private_file;
+use crate::foundation::private_files::create_private_file;
 
 /// A directory that was opened.
 #[derive(Debug)]

@@ -1,0 +1,109 @@
+//! Groups of backups. At least one backup of each group that verifies must be kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::plan::Candidate;
+use super::reason::KeepReason;
+use crate::catalog::Shrunk;
+use crate::foundation::id::BackupId;
+use crate::foundation::series::SeriesName;
+
+/// What would be lost with the last backup of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// A series with completed backups.
+    Series(SeriesName),
+    /// An entity, or one of its sets.
+    Entity(String),
+    /// The state of an entity before it lost most of its records.
+    BeforeLoss {
+        /// The entity, or one of its sets.
+        entity: String,
+        /// The backup that contains fewer records.
+        backup: BackupId,
+    },
+}
+
+/// A group: backups of which at least one that verifies must be kept when any of them is removed.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) holding: Holding,
+    /// The members in order of preference: completed backups first, then partly failed ones, each newest
+    /// first.
+    pub(crate) members: Vec<BackupId>,
+}
+
+/// Returns the groups of these backups, which belong to one application and are sorted newest first.
+pub(crate) fn groups(candidates: &[Candidate], losses: &[Shrunk], released: &BTreeSet<String>) -> Vec<Group> {
+    let mut series: BTreeMap<&SeriesName, Vec<BackupId>> = BTreeMap::new();
+    let mut entities: BTreeMap<&str, Vec<BackupId>> = BTreeMap::new();
+    let complete = || candidates.iter().filter(|candidate| candidate.is_complete);
+    for candidate in complete() {
+        series.entry(&candidate.series).or_default().push(candidate.id);
+    }
+    for candidate in complete().chain(candidates.iter().filter(|candidate| !candidate.is_complete)) {
+        let names: BTreeSet<_> = candidate.entities.iter().map(|(name, _)| name.as_str()).collect();
+        for name in names.into_iter().filter(|name| !is_released(name, released)) {
+            entities.entry(name).or_default().push(candidate.id);
+        }
+    }
+    let before = |loss: &Shrunk| {
+        let entity = label(&loss.entity, if loss.set.is_root() { "" } else { loss.set.as_str() });
+        let is_before = |candidate: &&Candidate| {
+            candidate.series == loss.series
+                && (candidate.created_at, candidate.id) < (loss.created_at, loss.backup)
+                && candidate.entities.iter().any(|(name, _)| *name == entity)
+        };
+        let members = complete().filter(is_before).map(|candidate| candidate.id).collect();
+        Group { holding: Holding::BeforeLoss { entity, backup: loss.backup }, members }
+    };
+    let series =
+        series.into_iter().map(|(name, members)| Group { holding: Holding::Series(name.clone()), members });
+    let entities = entities
+        .into_iter()
+        .map(|(name, members)| Group { holding: Holding::Entity(name.to_owned()), members });
+    let losses = losses.iter().filter(|loss| !released.contains(&loss.entity)).map(before);
+    series.chain(entities).chain(losses).collect()
+}
+
+/// Formats an entity with its set, for example `AuditLog#archive`; for the default set, only the entity.
+pub(crate) fn label(entity: &str, set: &str) -> String {
+    if set.is_empty() { entity.to_owned() } else { format!("{entity}#{set}") }
+}
+
+/// Returns whether an entity, or the entity of a set, was released.
+pub(super) fn is_released(label: &str, released: &BTreeSet<String>) -> bool {
+    released.contains(label) || label.split_once('#').is_some_and(|(entity, _)| released.contains(entity))
+}
+
+/// Returns the backups that are kept because of their groups, with the reasons: in each group the first
+/// member that is not known to be damaged.
+pub(super) fn protected(candidates: &[Candidate], groups: &[Group]) -> BTreeMap<BackupId, Vec<KeepReason>> {
+    let damaged: BTreeSet<_> =
+        candidates.iter().filter(|candidate| candidate.is_damaged).map(|candidate| candidate.id).collect();
+    let mut protected: BTreeMap<BackupId, Vec<KeepReason>> = BTreeMap::new();
+    for Group { holding, members } in groups {
+        if let Some(id) = members.iter().find(|id| !damaged.contains(id)) {
+            protected.entry(*id).or_default().push(match holding.clone() {
+                Holding::Series(_) => KeepReason::LastUndamaged,
+                Holding::Entity(entity) => KeepReason::LastHolder { entity },
+                Holding::BeforeLoss { entity, backup } => KeepReason::BeforeLoss { entity, backup },
+            });
+        }
+    }
+    protected
+}
+
+/// Formats the part of an error that describes a group: `no backup … verifies`.
+impl fmt::Display for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Series(name) => write!(f, "called `{name}`"),
+            Self::Entity(entity) => write!(f, "with `{entity}`"),
+            Self::BeforeLoss { entity, backup } => {
+                write!(f, "with `{entity}` from before it lost most of its records in {backup}")
+            }
+        }
+    }
+}

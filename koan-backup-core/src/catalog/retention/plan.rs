@@ -1,0 +1,325 @@
+//! Computes which backups are kept and which are removed. Pure: the same input gives the same plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::groups::{groups, is_released, protected};
+use super::period::Period;
+use super::policy::Retention;
+use super::reason::{KeepReason, RemoveReason, counted};
+use crate::catalog::Shrunk;
+use crate::foundation::id::{BackupId, BackupName};
+use crate::foundation::series::SeriesName;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A backup, with what the plan needs to know about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) id: BackupId,
+    pub(crate) name: BackupName,
+    pub(crate) series: SeriesName,
+    pub(crate) created_at: Timestamp,
+    /// Whether everything that was asked for is in the backup.
+    pub(crate) is_complete: bool,
+    pub(crate) tags: Vec<String>,
+    /// The entities in the backup by their current names, each set separately (`AuditLog#archive`), and for
+    /// how many days the entity is kept, if that is declared.
+    pub(crate) entities: Vec<(String, Option<u32>)>,
+    /// Whether the backup is known to be damaged.
+    pub(crate) is_damaged: bool,
+    /// The reason of its pin, if it is pinned.
+    pub(crate) pinned: Option<String>,
+    pub(crate) size_bytes: u64,
+}
+
+/// A retention plan: which backups are kept and which are removed, and why. Applying it removes exactly the
+/// listed backups.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RetentionPlan {
+    /// The storage profile; `None` for the default one.
+    pub profile: Option<String>,
+    /// When the plan was made.
+    pub made_at: Timestamp,
+    /// The decisions about all considered backups, newest first.
+    pub decisions: Vec<RetentionDecision>,
+    /// Rules that keep no backup in this plan, for example `exempt_tag(legal)`. They may be misspelt.
+    pub idle_rules: Vec<String>,
+    /// The number of backups of other applications, which are not considered.
+    pub other_applications: usize,
+    /// The number of backups of older versions that record no environment. They are not considered unless
+    /// they are [included](Retention::include_unidentified).
+    pub unidentified: usize,
+    /// The hash of each manifest that the plan was made from.
+    #[serde(skip)]
+    pub(crate) basis: BTreeMap<BackupId, String>,
+    /// When the plan was made, by a monotonic clock.
+    #[serde(skip)]
+    pub(crate) made: Option<std::time::Instant>,
+}
+
+/// The decision about one backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RetentionDecision {
+    /// The backup.
+    pub id: BackupId,
+    /// The name of the backup.
+    pub name: BackupName,
+    /// The series of the backup. The backups of a series are counted together.
+    pub series: SeriesName,
+    /// When the backup started.
+    pub created_at: Timestamp,
+    /// The size of the archive.
+    pub size_bytes: u64,
+    /// Why the backup is kept; empty if it is removed.
+    pub kept: Vec<KeepReason>,
+    /// Why the backup is removed; `None` if it is kept.
+    pub removed: Option<RemoveReason>,
+}
+
+impl RetentionPlan {
+    /// Returns the backups that are removed, newest first.
+    pub fn removals(&self) -> impl DoubleEndedIterator<Item = &RetentionDecision> {
+        self.decisions.iter().filter(|decision| decision.removed.is_some())
+    }
+
+    /// Returns the total size of the archives that are removed.
+    pub fn freed_bytes(&self) -> u64 {
+        self.removals().map(|decision| decision.size_bytes).sum()
+    }
+}
+
+/// Formats a line for each backup, newest first, with the decision and the reason.
+impl fmt::Display for RetentionPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for decision in &self.decisions {
+            let RetentionDecision { id, name, created_at, .. } = decision;
+            let what = if decision.removed.is_some() { "remove" } else { "keep  " };
+            let time = created_at.strftime("%Y-%m-%d %H:%M:%S");
+            write!(f, "{what}  {time}  {name}  {}  ", id.short())?;
+            match &decision.removed {
+                Some(reason) => writeln!(f, "{reason}")?,
+                None => {
+                    let reasons: Vec<_> = decision.kept.iter().map(ToString::to_string).collect();
+                    writeln!(f, "{}", reasons.join("; "))?;
+                }
+            }
+        }
+        for rule in &self.idle_rules {
+            writeln!(f, "`{rule}` keeps nothing here")?;
+        }
+        if self.other_applications > 0 {
+            writeln!(f, "{} belong to other applications and are not considered", self.other_applications)?;
+        }
+        if self.unidentified > 0 {
+            writeln!(
+                f,
+                "{} record no environment, and are not considered without `.include_unidentified()`",
+                self.unidentified
+            )?;
+        }
+        let removed = self.removals().count();
+        write!(
+            f,
+            "{} to keep, {removed} to remove ({} bytes)",
+            self.decisions.len() - removed,
+            self.freed_bytes()
+        )
+    }
+}
+
+/// The state of one series while its backups are visited, newest first.
+#[derive(Default)]
+struct SeriesState {
+    completed: usize,
+    newest_completed: Option<BackupId>,
+    /// The entities in the completed backups visited so far.
+    held: BTreeSet<String>,
+    periods: BTreeMap<Period, BTreeSet<String>>,
+}
+
+/// Decides about every backup. `losses` are those that are not acknowledged.
+pub(crate) fn plan(
+    retention: &Retention,
+    mut candidates: Vec<Candidate>,
+    losses: &[Shrunk],
+    now: Timestamp,
+) -> RetentionPlan {
+    candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
+    let mut protected = protected(&candidates, &groups(&candidates, losses, retention.released_entities()));
+    let mut series: BTreeMap<SeriesName, SeriesState> = BTreeMap::new();
+    let mut kept_of_entity: BTreeMap<String, usize> = BTreeMap::new();
+    let mut decisions = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let series = series.entry(candidate.series.clone()).or_default();
+        let decision = decide(retention, &candidate, series, &kept_of_entity, now);
+        let decision = decision.or_else(|reason| protected.remove(&candidate.id).ok_or(reason));
+        if decision.is_ok() && candidate.is_complete {
+            for (entity, _) in &candidate.entities {
+                *kept_of_entity.entry(entity.clone()).or_default() += 1;
+            }
+        }
+        let (kept, removed) = match decision {
+            Ok(kept) => (kept, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
+        let Candidate { id, name, series, created_at, size_bytes, .. } = candidate;
+        decisions.push(RetentionDecision { id, name, series, created_at, size_bytes, kept, removed });
+    }
+    let idle_rules = idle_rules(retention, &decisions);
+    RetentionPlan {
+        profile: None,
+        made_at: now,
+        decisions,
+        idle_rules,
+        other_applications: 0,
+        unidentified: 0,
+        basis: BTreeMap::new(),
+        made: None,
+    }
+}
+
+fn decide(
+    retention: &Retention,
+    candidate: &Candidate,
+    series: &mut SeriesState,
+    kept_of_entity: &BTreeMap<String, usize>,
+    now: Timestamp,
+) -> Result<Vec<KeepReason>, RemoveReason> {
+    let mut kept: Vec<KeepReason> = Vec::new();
+    kept.extend(candidate.pinned.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
+    let exempt = retention.exempt_tags().iter().filter(|tag| candidate.tags.contains(tag));
+    kept.extend(exempt.map(|tag| KeepReason::Exempt { tag: tag.clone() }));
+    let age_seconds = now.as_second() - candidate.created_at.as_second();
+    if !candidate.is_complete {
+        return match series.newest_completed {
+            _ if !kept.is_empty() => Ok(kept),
+            None => Ok(vec![KeepReason::FailedLast]),
+            Some(completed) => match within(retention, age_seconds) {
+                Some(reason) => Ok(vec![reason]),
+                None => Err(RemoveReason::FailedBefore { completed }),
+            },
+        };
+    }
+    if series.newest_completed.is_none() {
+        series.newest_completed = Some(candidate.id);
+        kept.push(KeepReason::LastGood);
+    }
+    let released = retention.released_entities();
+    let names =
+        || candidate.entities.iter().map(|(entity, _)| entity).filter(|name| !is_released(name, released));
+    if let Some(entity) = names().find(|entity| !series.held.contains(*entity))
+        && !kept.contains(&KeepReason::LastGood)
+    {
+        kept.push(KeepReason::LastWith { entity: entity.clone() });
+    }
+    series.held.extend(names().cloned());
+    if kept.is_empty()
+        && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds)
+    {
+        // A removed backup does not count against the numbers of the rules.
+        return Err(reason);
+    }
+    series.completed += 1;
+    kept.extend(by_rules(retention, candidate, series, age_seconds));
+    if kept.is_empty() && !retention.has_rules() {
+        kept.push(KeepReason::WithinLimits);
+    }
+    if kept.is_empty() { Err(RemoveReason::NoRule) } else { Ok(kept) }
+}
+
+/// Returns the rules that keep a completed backup.
+fn by_rules(
+    retention: &Retention,
+    candidate: &Candidate,
+    series: &mut SeriesState,
+    age_seconds: i64,
+) -> Vec<KeepReason> {
+    let mut kept = Vec::new();
+    if let Some(of) = retention.last()
+        && series.completed <= of
+    {
+        kept.push(KeepReason::Last { position: series.completed, of });
+    }
+    for (period, count) in retention.periods() {
+        let seen = series.periods.entry(period).or_default();
+        let of = period.of(candidate.created_at);
+        if seen.len() < count && seen.insert(of.clone()) {
+            kept.push(KeepReason::Newest { period, of });
+        }
+    }
+    kept.extend(within(retention, age_seconds));
+    let young = candidate.entities.iter().filter_map(|(entity, days)| Some((entity, (*days)?)));
+    let young = young.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_PER_DAY);
+    kept.extend(young.map(|(entity, days)| KeepReason::EntityDays { entity: entity.clone(), days }));
+    kept
+}
+
+fn within(retention: &Retention, age_seconds: i64) -> Option<KeepReason> {
+    let hours = retention.within_hours()?;
+    let is_young = u64::try_from(age_seconds).unwrap_or(0) <= hours.saturating_mul(3600);
+    is_young.then_some(KeepReason::Within { hours })
+}
+
+fn beyond_limit(
+    retention: &Retention,
+    candidate: &Candidate,
+    kept_of_entity: &BTreeMap<String, usize>,
+    age_seconds: i64,
+) -> Option<RemoveReason> {
+    if let Some(days) = retention.max_age()
+        && age_seconds > i64::from(days) * SECONDS_PER_DAY
+    {
+        return Some(RemoveReason::MaxAge { days });
+    }
+    // A backup without entities gives no basis for these limits.
+    if candidate.entities.is_empty() {
+        return None;
+    }
+    let days: Option<Vec<u32>> = candidate.entities.iter().map(|(_, days)| *days).collect();
+    if let Some(days) = days.and_then(|days| days.into_iter().max())
+        && age_seconds > i64::from(days) * SECONDS_PER_DAY
+    {
+        return Some(RemoveReason::EntityDays { days });
+    }
+    let count = retention.max_per_entity()?;
+    let enough =
+        |(entity, _): &(String, Option<u32>)| kept_of_entity.get(entity).is_some_and(|newer| *newer >= count);
+    candidate.entities.iter().all(enough).then_some(RemoveReason::MaxPerEntity { count })
+}
+
+/// Returns the rules that keep no backup.
+fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<String> {
+    let kept = || decisions.iter().flat_map(|decision| &decision.kept);
+    let mut idle = Vec::new();
+    if let Some(of) = retention.last()
+        && !kept().any(|reason| matches!(reason, KeepReason::Last { .. }))
+    {
+        idle.push(format!("keep_last({of})"));
+    }
+    for (wanted, count) in retention.periods() {
+        let is_used =
+            |reason: &KeepReason| matches!(reason, KeepReason::Newest { period, .. } if *period == wanted);
+        if !kept().any(is_used) {
+            idle.push(format!("{}({count})", wanted.rule()));
+        }
+    }
+    if let Some(hours) = retention.within_hours()
+        && !kept().any(|reason| matches!(reason, KeepReason::Within { .. }))
+    {
+        idle.push(format!("within({})", counted(hours, "hour")));
+    }
+    for wanted in retention.exempt_tags() {
+        if !kept().any(|reason| matches!(reason, KeepReason::Exempt { tag } if tag == wanted)) {
+            idle.push(format!("exempt_tag({wanted})"));
+        }
+    }
+    idle
+}

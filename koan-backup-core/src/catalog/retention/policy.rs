@@ -1,0 +1,208 @@
+//! The retention policy.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::period::Period;
+use super::reason::counted;
+use crate::foundation::error::{Error, ErrorKind, Result};
+
+/// The policy of which backups are kept.
+///
+/// Rules apply to the backups of each [series](crate::SeriesName) separately, and only to completed ones. A
+/// backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and being the
+/// newest completed backup override a limit. If there are limits and no rules, everything within the limits
+/// is kept. Calendar periods are in UTC.
+///
+/// Only backups of the application and environment of the context are considered. Independently of rules and
+/// limits, the newest backup of every entity and set that verifies is kept, in whatever series it is, until
+/// the entity is [released](Self::release_entity). If an entity lost most of its records from one backup of a
+/// series to the next, the last backup before the loss is kept until the loss is
+/// [acknowledged](crate::Catalog::acknowledge).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[must_use]
+pub struct Retention {
+    last: Option<usize>,
+    hourly: Option<usize>,
+    daily: Option<usize>,
+    weekly: Option<usize>,
+    monthly: Option<usize>,
+    yearly: Option<usize>,
+    within_hours: Option<u64>,
+    exempt_tags: BTreeSet<String>,
+    max_age_days: Option<u32>,
+    max_backups_per_entity: Option<usize>,
+    allow_idle_rules: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    released_entities: BTreeSet<String>,
+    include_unidentified: bool,
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
+        $($(#[$doc])+
+        pub fn $method(mut self, count: usize) -> Self {
+            self.$field = Some(count);
+            self
+        })*
+    };
+}
+
+impl Retention {
+    /// Returns a policy without rules, which [`plan`](crate::RetentionBuilder::plan) refuses.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    counts! {
+        /// Keeps this number of the newest backups.
+        keep_last => last,
+        /// Keeps the newest backup of each of this number of hours, counting only hours with a backup.
+        hourly => hourly,
+        /// Keeps the newest backup of each of this number of days, counting only days with a backup.
+        daily => daily,
+        /// Keeps the newest backup of each of this number of weeks, counting only weeks with a backup.
+        weekly => weekly,
+        /// Keeps the newest backup of each of this number of months, counting only months with a backup.
+        monthly => monthly,
+        /// Keeps the newest backup of each of this number of years, counting only years with a backup.
+        yearly => yearly,
+        /// Limit: removes a backup if every entity in it has this number of newer backups, of any series.
+        max_backups_per_entity => max_backups_per_entity,
+    }
+
+    /// Keeps all backups that are not older than this, in whole hours, rounded up.
+    pub fn within(mut self, age: Duration) -> Self {
+        self.within_hours = Some(age.as_secs().div_ceil(3600));
+        self
+    }
+
+    /// Keeps all backups with this tag, whatever the limits are.
+    pub fn exempt_tag(mut self, tag: impl Into<String>) -> Self {
+        self.exempt_tags.insert(tag.into());
+        self
+    }
+
+    /// Limit: removes backups that are older.
+    pub fn max_age_days(mut self, days: u32) -> Self {
+        self.max_age_days = Some(days);
+        self
+    }
+
+    /// Allows a plan to be applied although one of its rules keeps no backup.
+    pub fn allow_idle_rules(mut self) -> Self {
+        self.allow_idle_rules = true;
+        self
+    }
+
+    /// Releases an entity that no longer exists in the code: its last backup is no longer kept because of it.
+    ///
+    /// A plan is refused if the application still backs up an entity with this name.
+    pub fn release_entity(mut self, name: impl Into<String>) -> Self {
+        self.released_entities.insert(name.into());
+        self
+    }
+
+    /// Also counts and removes backups of older versions, which record no environment. Use it only if no
+    /// other application has written to the storage profile.
+    pub fn include_unidentified(mut self) -> Self {
+        self.include_unidentified = true;
+        self
+    }
+
+    pub(crate) fn released_entities(&self) -> &BTreeSet<String> {
+        &self.released_entities
+    }
+
+    pub(crate) fn includes_unidentified(&self) -> bool {
+        self.include_unidentified
+    }
+
+    pub(super) fn last(&self) -> Option<usize> {
+        self.last
+    }
+
+    pub(super) fn periods(&self) -> impl Iterator<Item = (Period, usize)> {
+        let counts = [self.hourly, self.daily, self.weekly, self.monthly, self.yearly];
+        Period::ALL.into_iter().zip(counts).filter_map(|(period, count)| Some((period, count?)))
+    }
+
+    pub(super) fn within_hours(&self) -> Option<u64> {
+        self.within_hours
+    }
+
+    pub(super) fn exempt_tags(&self) -> &BTreeSet<String> {
+        &self.exempt_tags
+    }
+
+    pub(super) fn max_age(&self) -> Option<u32> {
+        self.max_age_days
+    }
+
+    pub(super) fn max_per_entity(&self) -> Option<usize> {
+        self.max_backups_per_entity
+    }
+
+    /// Returns whether there is a rule that keeps backups; otherwise there are only limits.
+    pub(super) fn has_rules(&self) -> bool {
+        self.last.is_some() || self.periods().next().is_some() || self.within_hours.is_some()
+    }
+
+    pub(crate) fn allows_idle_rules(&self) -> bool {
+        self.allow_idle_rules
+    }
+
+    /// Checks that the policy has a rule or a limit, and that no number is 0.
+    ///
+    /// # Errors
+    /// There is neither a rule nor a limit, or one of them is 0.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let refused = |what: String| Err(Error::new(ErrorKind::Configuration, what));
+        let counts = self.periods().map(|(period, count)| (period.rule(), count));
+        let counts = counts
+            .chain(self.last.map(|count| ("keep_last", count)))
+            .chain(self.within_hours.map(|hours| ("within", usize::try_from(hours).unwrap_or(usize::MAX))))
+            .chain(
+                self.max_age_days.map(|days| ("max_age_days", usize::try_from(days).unwrap_or(usize::MAX))),
+            )
+            .chain(self.max_backups_per_entity.map(|count| ("max_backups_per_entity", count)));
+        let mut any = false;
+        for (rule, count) in counts {
+            any = true;
+            if count == 0 {
+                return refused(format!(
+                    "`{rule}` is 0, so it would keep nothing; leave it out, or say how many"
+                ));
+            }
+        }
+        match any {
+            true => Ok(()),
+            false => refused(
+                "this retention has no rule, so it would keep nothing; add one: `Retention::new().keep_last(7).daily(30)`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Formats the rules, then the limits, for example `keep_last(7), daily(30); max_age_days(400)`.
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rules: Vec<String> = self.last.iter().map(|count| format!("keep_last({count})")).collect();
+        rules.extend(self.periods().map(|(period, count)| format!("{}({count})", period.rule())));
+        rules.extend(self.within_hours.map(|hours| format!("within({})", counted(hours, "hour"))));
+        rules.extend(self.exempt_tags.iter().map(|tag| format!("exempt_tag({tag})")));
+        rules.extend(self.released_entities.iter().map(|name| format!("release_entity({name})")));
+        rules.extend(self.include_unidentified.then(|| "include_unidentified()".to_owned()));
+        let mut limits: Vec<String> =
+            self.max_age_days.iter().map(|days| format!("max_age_days({days})")).collect();
+        limits.extend(self.max_backups_per_entity.map(|count| format!("max_backups_per_entity({count})")));
+        let parts = [rules.join(", "), limits.join(", ")];
+        let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+        f.write_str(&parts.join("; "))
+    }
+}

@@ -1,0 +1,161 @@
+//! The reasons why a backup is kept or removed.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::period::Period;
+use crate::foundation::id::BackupId;
+
+/// Why a backup is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum KeepReason {
+    /// It is pinned, or it is being restored.
+    Pinned {
+        /// The reason of the pin.
+        why: String,
+    },
+    /// It has an exempt tag.
+    Exempt {
+        /// The tag.
+        tag: String,
+    },
+    /// It is the newest completed backup of its series.
+    LastGood,
+    /// It is the newest completed backup of its series that is not known to be damaged.
+    LastUndamaged,
+    /// It is the newest backup of the application, in whatever series, that contains this entity and is not
+    /// known to be damaged.
+    LastHolder {
+        /// The entity, or one of its sets.
+        entity: String,
+    },
+    /// It is the last backup of its series before this entity lost most of its records, and the loss is not
+    /// acknowledged.
+    BeforeLoss {
+        /// The entity, or one of its sets.
+        entity: String,
+        /// The backup that contains fewer records.
+        backup: BackupId,
+    },
+    /// It is the newest backup of its series that contains this entity.
+    LastWith {
+        /// The entity, or one of its sets.
+        entity: String,
+    },
+    /// It is one of the newest backups of its series.
+    Last {
+        /// The position, counted from 1.
+        position: usize,
+        /// The number of backups that the rule keeps.
+        of: usize,
+    },
+    /// It is the newest backup of its period.
+    Newest {
+        /// The length of the period.
+        period: Period,
+        /// The period.
+        of: String,
+    },
+    /// It is younger than the limit.
+    Within {
+        /// The limit, in hours.
+        hours: u64,
+    },
+    /// An entity in it is kept for a longer time.
+    EntityDays {
+        /// The entity.
+        entity: String,
+        /// The number of days.
+        days: u32,
+    },
+    /// It failed, and no later backup of its series was completed.
+    FailedLast,
+    /// The policy has only limits, and the backup is within all of them.
+    WithinLimits,
+}
+
+/// Why a backup is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RemoveReason {
+    /// No rule keeps it.
+    NoRule,
+    /// It is older than the maximum age.
+    MaxAge {
+        /// The maximum age, in days.
+        days: u32,
+    },
+    /// The declared number of days of every entity in it has passed.
+    EntityDays {
+        /// The largest of these numbers.
+        days: u32,
+    },
+    /// Every entity in it has enough newer backups.
+    MaxPerEntity {
+        /// The number of backups of an entity that are kept.
+        count: usize,
+    },
+    /// It failed, and a later backup of its series was completed.
+    FailedBefore {
+        /// The later backup.
+        completed: BackupId,
+    },
+}
+
+impl fmt::Display for KeepReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pinned { why } => write!(f, "pinned: {why}"),
+            Self::Exempt { tag } => write!(f, "tag `{tag}`"),
+            Self::LastGood => f.write_str("the newest completed one"),
+            Self::LastUndamaged => f.write_str("the newest completed one that is not known to be damaged"),
+            Self::LastHolder { entity } => {
+                write!(f, "the newest with `{entity}`, of any name, that is not known to be damaged")
+            }
+            Self::BeforeLoss { entity, backup } => write!(
+                f,
+                "the last before `{entity}` lost most of its records in {backup}; accept that with \
+                 `koan.catalog().acknowledge(id, reason)`"
+            ),
+            Self::LastWith { entity } => write!(f, "the newest with `{entity}`"),
+            Self::Last { position, of } => write!(f, "number {position} of the last {of}"),
+            Self::Newest { period, of } => write!(f, "the newest of the {period} {of}"),
+            Self::Within { hours } => write!(f, "not older than {}", counted(*hours, "hour")),
+            Self::EntityDays { entity, days } => {
+                write!(f, "`{entity}` is kept for {}", counted(*days, "day"))
+            }
+            Self::FailedLast => f.write_str("failed, and no later one was completed"),
+            Self::WithinLimits => f.write_str("within all limits"),
+        }
+    }
+}
+
+impl fmt::Display for RemoveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRule => f.write_str("no rule keeps it"),
+            Self::MaxAge { days } => write!(f, "older than {}", counted(*days, "day")),
+            Self::EntityDays { days } => {
+                write!(f, "the {} of its entities have passed", counted(*days, "day"))
+            }
+            Self::MaxPerEntity { count } => write!(
+                f,
+                "each of its entities has {}",
+                counted(u64::try_from(*count).unwrap_or(u64::MAX), "newer backup")
+            ),
+            Self::FailedBefore { completed } => write!(f, "failed, and {completed} was completed later"),
+        }
+    }
+}
+
+/// Formats a count with its noun: `1 day`, `2 days`.
+pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
+    match count.into() {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}

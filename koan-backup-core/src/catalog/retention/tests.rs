@@ -1,0 +1,493 @@
+//! Tests of retention plans as a table. Each case is a policy, a list of backups, and the plan as a snapshot.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::foundation::id::{BackupId, BackupName};
+use crate::foundation::series::SeriesName;
+
+/// Parses `2026-11-21 03:00 nightly`, followed by any of `failed`, `damaged`, `pinned`, `#tag`, `Entity` and
+/// `Entity=30`.
+fn backup(index: usize, line: &str) -> Candidate {
+    let mut words = line.split_whitespace();
+    let mut word = || words.next().expect("a day, a time and a name");
+    let created_at = format!("{}T{}:00Z", word(), word()).parse().expect("an instant");
+    let mut backup = Candidate {
+        id: BackupId::from_uuid(Uuid::from_u128(index as u128)),
+        name: BackupName::new(word()).expect("a name"),
+        series: SeriesName::new("nightly").expect("a series"),
+        created_at,
+        is_complete: true,
+        is_damaged: false,
+        tags: Vec::new(),
+        entities: Vec::new(),
+        pinned: None,
+        size_bytes: 10,
+    };
+    backup.series = SeriesName::of(&backup.name);
+    for word in words {
+        match (word, word.strip_prefix('#'), word.split_once('=')) {
+            ("failed", ..) => backup.is_complete = false,
+            ("damaged", ..) => backup.is_damaged = true,
+            ("pinned", ..) => backup.pinned = Some("audit".to_owned()),
+            (_, Some(tag), _) => backup.tags.push(tag.to_owned()),
+            (_, _, Some((entity, days))) => {
+                backup.entities.push((entity.to_owned(), Some(days.parse().expect("days"))));
+            }
+            (entity, ..) => backup.entities.push((entity.to_owned(), None)),
+        }
+    }
+    backup
+}
+
+/// Formats the cases of one snapshot. All plans are made at noon of the same Saturday.
+fn cases(cases: Vec<(&str, Retention, Vec<String>)>) -> String {
+    let now = "2026-11-21T12:00:00Z".parse().expect("an instant");
+    let mut text = String::from("now: 2026-11-21 12:00, a Saturday\n");
+    for (title, retention, lines) in cases {
+        let candidates = lines.iter().enumerate().map(|(index, line)| backup(index + 1, line)).collect();
+        let plan = plan(&retention, candidates, &[], now);
+        text += &format!("\n## {title}\n{retention}\n\n{plan}\n");
+    }
+    text
+}
+
+fn lines(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|&line| line.to_owned()).collect()
+}
+
+/// Returns one backup at 3 a.m. of each of the last `days` days, newest first.
+fn nightly(days: i64) -> Vec<String> {
+    let newest: jiff::civil::Date = "2026-11-21".parse().expect("a date");
+    let day = |back: i64| newest.checked_sub(jiff::Span::new().days(back)).expect("a date");
+    (0..days).map(|back| format!("{} 03:00 nightly", day(back))).collect()
+}
+
+/// Returns one backup on the first of each of the last `months` months.
+fn monthly(months: i64) -> Vec<String> {
+    let newest: jiff::civil::Date = "2026-11-01".parse().expect("a date");
+    let day = |back: i64| newest.checked_sub(jiff::Span::new().months(back)).expect("a date");
+    (0..months).map(|back| format!("{} 03:00 nightly", day(back))).collect()
+}
+
+fn new() -> Retention {
+    Retention::new()
+}
+
+#[test]
+fn counting() {
+    insta::assert_snapshot!(cases(vec![
+        ("The last three of five", new().keep_last(3), nightly(5)),
+        ("If there are fewer, all are kept", new().keep_last(7), nightly(2)),
+        ("The last one alone", new().keep_last(1), nightly(3)),
+        ("No backups", new().keep_last(3), Vec::new()),
+        (
+            "Each series separately",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly",
+                "2026-11-20 03:00 nightly",
+                "2026-11-01 03:00 yearly-close",
+                "2025-11-01 03:00 yearly-close",
+            ])
+        ),
+        (
+            "Two backups of the same second are ordered by their ids",
+            new().keep_last(1),
+            lines(&["2026-11-21 03:00 nightly", "2026-11-21 03:00 nightly",])
+        ),
+    ]));
+}
+
+#[test]
+fn periods() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "The newest of each hour",
+            new().hourly(2),
+            lines(&[
+                "2026-11-21 11:50 hourly",
+                "2026-11-21 11:10 hourly",
+                "2026-11-21 10:59 hourly",
+                "2026-11-21 09:00 hourly",
+            ])
+        ),
+        (
+            "The newest of each day",
+            new().daily(2),
+            lines(&[
+                "2026-11-21 09:00 nightly",
+                "2026-11-21 03:00 nightly",
+                "2026-11-20 23:59 nightly",
+                "2026-11-19 03:00 nightly",
+            ])
+        ),
+        (
+            "Days without a backup do not count",
+            new().daily(2),
+            lines(&["2026-11-21 03:00 nightly", "2026-10-01 03:00 nightly", "2026-09-30 03:00 nightly",])
+        ),
+        ("The newest of each week, from Monday to Sunday", new().weekly(2), nightly(9)),
+        (
+            "A week that two years share is one week",
+            new().weekly(2),
+            lines(&[
+                "2026-01-04 03:00 nightly",
+                "2026-01-01 03:00 nightly",
+                "2025-12-29 03:00 nightly",
+                "2025-12-28 03:00 nightly",
+            ])
+        ),
+        ("The newest of each month", new().monthly(2), nightly(24)),
+        ("The newest of each year", new().yearly(2), monthly(14)),
+        (
+            "Midnight belongs to the day that it starts",
+            new().daily(1),
+            lines(&["2026-11-21 00:00 nightly", "2026-11-20 23:59 nightly",])
+        ),
+        (
+            "The last day of February of a leap year",
+            new().monthly(3),
+            lines(&[
+                "2024-03-01 00:00 nightly",
+                "2024-02-29 23:59 nightly",
+                "2024-02-28 03:00 nightly",
+                "2024-01-31 03:00 nightly",
+            ])
+        ),
+    ]));
+}
+
+#[test]
+fn rules_together() {
+    insta::assert_snapshot!(cases(vec![
+        ("Grandfather, father, son", new().daily(7).weekly(4).monthly(3), nightly(40)),
+        (
+            "A backup that several rules keep names them all",
+            new().keep_last(1).daily(1).yearly(1),
+            nightly(2)
+        ),
+        (
+            "A backup that no rule keeps is removed, even a recent one",
+            new().keep_last(2),
+            lines(&["2026-11-21 11:59 nightly", "2026-11-21 11:58 nightly", "2026-11-21 11:57 nightly",])
+        ),
+        (
+            "A time window keeps all backups in it",
+            new().keep_last(1).within(Duration::from_secs(24 * 3600)),
+            lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
+        ),
+        ("Older backups at growing intervals", new().keep_last(2).monthly(2).yearly(3), monthly(30)),
+    ]));
+}
+
+#[test]
+fn the_last_good_copy() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "It is kept although it is older than the maximum age",
+            new().max_age_days(30),
+            lines(&["2026-01-01 03:00 nightly", "2025-12-31 03:00 nightly",])
+        ),
+        (
+            "It is kept although the days of its entities have passed",
+            new().keep_last(1),
+            lines(&["2026-01-01 03:00 nightly User=30", "2025-12-31 03:00 nightly User=30",])
+        ),
+        (
+            "It is kept although newer backups of another series contain the same",
+            new().max_backups_per_entity(1),
+            lines(&[
+                "2026-11-21 03:00 nightly User",
+                "2026-11-20 03:00 weekly User",
+                "2026-11-13 03:00 weekly User",
+            ])
+        ),
+        (
+            "A failed backup is not a good copy",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly failed",
+                "2026-11-20 03:00 nightly",
+                "2026-11-19 03:00 nightly",
+            ])
+        ),
+        (
+            "A backup with fewer entities does not replace one with more",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly User",
+                "2026-11-20 03:00 nightly User Order",
+                "2026-11-19 03:00 nightly User Order",
+            ])
+        ),
+        (
+            "A set does not replace another set",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Visit#b",
+                "2026-11-20 03:00 nightly Visit#a",
+                "2026-11-19 03:00 nightly Visit#a",
+            ])
+        ),
+        ("The only one", new().within(Duration::from_secs(3600)), lines(&["2026-01-01 03:00 nightly"])),
+    ]));
+}
+
+#[test]
+fn failed_backups() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "A failed backup does not count in the rules",
+            new().keep_last(2),
+            lines(&[
+                "2026-11-21 03:00 nightly failed",
+                "2026-11-20 03:00 nightly",
+                "2026-11-19 03:00 nightly failed",
+                "2026-11-18 03:00 nightly",
+            ])
+        ),
+        (
+            "Without a completed backup, all are kept",
+            new().keep_last(1),
+            lines(&["2026-11-21 03:00 nightly failed", "2026-11-20 03:00 nightly failed",])
+        ),
+        (
+            "A time window keeps them for an investigation",
+            new().keep_last(1).within(Duration::from_secs(48 * 3600)),
+            lines(&[
+                "2026-11-21 03:00 nightly",
+                "2026-11-20 03:00 nightly failed",
+                "2026-11-10 03:00 nightly failed",
+            ])
+        ),
+        (
+            "A completed backup of another series does not remove them",
+            new().keep_last(1),
+            lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 weekly failed",])
+        ),
+        (
+            "A tag keeps them as well",
+            new().keep_last(1).exempt_tag("incident"),
+            lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed #incident",])
+        ),
+    ]));
+}
+
+#[test]
+fn limits() {
+    insta::assert_snapshot!(cases(vec![
+        ("A limit overrides a rule", new().keep_last(9).max_age_days(2), nightly(4)),
+        (
+            "A backup that a limit removes does not count in the rules",
+            new().monthly(2),
+            lines(&[
+                "2026-11-21 03:00 nightly User=7 Order",
+                "2026-10-30 03:00 nightly User=7",
+                "2026-10-15 03:00 nightly User=7 Order",
+            ])
+        ),
+        ("Limits alone keep what is within them", new().max_age_days(2), nightly(4)),
+        (
+            "To the second",
+            new().max_age_days(1),
+            lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
+        ),
+        (
+            "A number of backups of an entity, of any series",
+            new().max_backups_per_entity(2),
+            lines(&[
+                "2026-11-21 03:00 nightly User",
+                "2026-11-20 03:00 nightly User",
+                "2026-11-19 03:00 nightly User",
+            ])
+        ),
+        (
+            "A backup of several entities is kept if one of them needs it",
+            new().max_backups_per_entity(1),
+            lines(&[
+                "2026-11-21 03:00 nightly User",
+                "2026-11-20 03:00 nightly User Order",
+                "2026-11-19 03:00 nightly User Order",
+            ])
+        ),
+        (
+            "A removed backup does not count as a newer one",
+            new().keep_last(2).max_backups_per_entity(2),
+            lines(&[
+                "2026-11-21 03:00 nightly User",
+                "2026-11-20 03:00 nightly User",
+                "2026-11-19 03:00 nightly User",
+                "2026-11-18 03:00 weekly User",
+                "2026-11-17 03:00 weekly User",
+            ])
+        ),
+        ("A backup without entities", new().max_backups_per_entity(1), nightly(3)),
+    ]));
+}
+
+#[test]
+fn days_of_entities() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "They keep backups that no other rule keeps",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly User=30",
+                "2026-11-01 03:00 nightly User=30",
+                "2026-10-01 03:00 nightly User=30",
+            ])
+        ),
+        (
+            "After they have passed, no rule keeps the backup",
+            new().keep_last(9),
+            lines(&["2026-11-21 03:00 nightly User=30", "2026-10-01 03:00 nightly User=30",])
+        ),
+        (
+            "The longest of them counts",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly User=30 Order=365",
+                "2026-10-01 03:00 nightly User=30 Order=365",
+                "2025-10-01 03:00 nightly User=30 Order=365",
+            ])
+        ),
+        (
+            "For an entity without days, the rules decide",
+            new().keep_last(2),
+            lines(&[
+                "2026-11-21 03:00 nightly User=30 Order",
+                "2026-10-01 03:00 nightly User=30 Order",
+                "2026-09-01 03:00 nightly User=30 Order",
+            ])
+        ),
+        (
+            "A general limit overrides them",
+            new().max_age_days(7),
+            lines(&["2026-11-21 03:00 nightly User=30", "2026-11-10 03:00 nightly User=30",])
+        ),
+    ]));
+}
+
+#[test]
+fn backups_that_are_always_kept() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "A pin overrides every limit",
+            new().keep_last(1).max_age_days(7),
+            lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly pinned",])
+        ),
+        (
+            "So does an exempt tag",
+            new().keep_last(1).exempt_tag("legal").max_age_days(7),
+            lines(&[
+                "2026-11-21 03:00 nightly",
+                "2020-01-01 03:00 nightly #legal",
+                "2019-12-31 03:00 nightly #legal-draft",
+            ])
+        ),
+        (
+            "A pinned backup counts in the rules",
+            new().keep_last(2),
+            lines(&[
+                "2026-11-21 03:00 nightly",
+                "2026-11-20 03:00 nightly pinned",
+                "2026-11-19 03:00 nightly",
+            ])
+        ),
+        (
+            "A failed backup that is pinned",
+            new().keep_last(1),
+            lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed pinned",])
+        ),
+    ]));
+}
+
+#[test]
+fn rules_that_keep_nothing() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "A tag that is misspelt",
+            new().keep_last(1).exempt_tag("leagl"),
+            lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly #legal",])
+        ),
+        ("A time window without a backup", new().keep_last(1).within(Duration::from_secs(3600)), nightly(2)),
+        (
+            "Without a completed backup, no rule applies",
+            new().keep_last(1).daily(1),
+            lines(&["2026-11-21 03:00 nightly failed",])
+        ),
+    ]));
+}
+
+#[test]
+fn a_retention_without_a_rule_or_with_a_zero_is_refused() {
+    let refused = |retention: Retention| retention.validate().expect_err("refused").to_string();
+    assert!(refused(new()).contains("no rule"));
+    assert!(refused(new().exempt_tag("a")).contains("no rule"), "a tag alone keeps nothing else");
+    for (retention, rule) in [
+        (new().keep_last(0), "keep_last"),
+        (new().keep_last(1).daily(0), "daily"),
+        (new().max_age_days(0), "max_age_days"),
+        (new().keep_last(1).max_backups_per_entity(0), "max_backups_per_entity"),
+        (new().within(Duration::ZERO), "within"),
+    ] {
+        assert!(refused(retention).contains(&format!("`{rule}` is 0")), "{rule}");
+    }
+    assert!(new().within(Duration::from_secs(1)).validate().is_ok(), "rounded up to an hour");
+}
+
+#[test]
+fn the_last_holder_of_an_entity() {
+    insta::assert_snapshot!(cases(vec![
+        (
+            "The newest holder is damaged: an older one is kept",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Invoice",
+                "2026-11-20 03:00 nightly Invoice Visit damaged",
+                "2026-11-19 03:00 nightly Invoice Visit",
+                "2026-11-18 03:00 nightly Invoice Visit",
+            ])
+        ),
+        (
+            "Each set separately, in any series",
+            new().max_age_days(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Visit",
+                "2026-11-02 03:00 move Visit",
+                "2026-11-01 03:00 move Visit Visit#archive damaged",
+                "2026-10-31 03:00 move Visit Visit#archive",
+            ])
+        ),
+        (
+            "A released entity",
+            new().keep_last(1).release_entity("Visit"),
+            lines(&[
+                "2026-11-21 03:00 nightly Invoice",
+                "2026-11-20 03:00 nightly Invoice Visit Visit#archive"
+            ])
+        ),
+        (
+            "A failed backup is kept while only it contains an entity",
+            new().keep_last(1),
+            lines(&[
+                "2026-11-21 03:00 nightly Invoice",
+                "2026-11-20 03:00 nightly failed Invoice Visit",
+                "2026-11-19 03:00 nightly failed Invoice Visit",
+            ])
+        ),
+        (
+            "Names that differ in a date are one series",
+            new().keep_last(2),
+            lines(&[
+                "2026-11-21 03:00 nightly-2026-11-21 User",
+                "2026-11-20 03:00 nightly_20261120T030000Z User",
+                "2026-11-19 03:00 nightly User",
+                "2026-11-18 03:00 budget-2026 User",
+            ])
+        ),
+    ]));
+}

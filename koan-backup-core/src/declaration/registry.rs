@@ -1,0 +1,110 @@
+//! The declared entities and scopes, collected by the linker or registered by hand.
+
+use std::collections::BTreeMap;
+
+use linkme::distributed_slice;
+
+use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
+use crate::foundation::error::{Error, ErrorKind, Result};
+
+/// All linked entities. The name is part of the name of a linker section, which is why it is long.
+#[distributed_slice]
+pub static KOAN_BACKUP_0_1_ENTITIES: [&'static EntityDescriptor];
+
+/// All linked scopes.
+#[distributed_slice]
+pub static KOAN_BACKUP_0_1_SCOPES: [&'static ScopeDeclaration];
+
+/// The entities and scopes before policies are resolved.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry {
+    entities: Vec<&'static EntityDescriptor>,
+    scopes: Vec<&'static ScopeDeclaration>,
+}
+
+impl Registry {
+    /// Returns the registry of everything that was linked into this binary.
+    pub(crate) fn linked() -> Self {
+        Self { entities: KOAN_BACKUP_0_1_ENTITIES.to_vec(), scopes: KOAN_BACKUP_0_1_SCOPES.to_vec() }
+    }
+
+    /// Returns an empty registry.
+    pub(crate) fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Adds an entity by hand. An entity that is already registered is not added again.
+    pub(crate) fn register(&mut self, descriptor: &'static EntityDescriptor) {
+        if !self.entities.iter().any(|known| known.type_id() == descriptor.type_id()) {
+            self.entities.push(descriptor);
+        }
+    }
+
+    /// Adds a scope by hand.
+    pub(crate) fn register_scope(&mut self, scope: &'static ScopeDeclaration) {
+        if !self.scopes.contains(&scope) {
+            self.scopes.push(scope);
+        }
+    }
+
+    /// Returns the entities sorted by name. No two of them share a name.
+    ///
+    /// # Errors
+    /// There is no entity, or two types share a name.
+    pub(crate) fn entities(&self) -> Result<Vec<&'static EntityDescriptor>> {
+        if self.entities.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Inventory,
+                "no entity is known: the crate that declares them was not linked; name it with \
+                 `koan_backup::link!(your_models_crate)`, or register each with `Koan::builder().register::<T>()`",
+            ));
+        }
+        let mut by_name = BTreeMap::new();
+        for &entity in &self.entities {
+            for name in std::iter::once(entity.name()).chain(entity.aliases().iter().copied()) {
+                if let Some(other) = by_name.insert(name, entity) {
+                    return Err(same_name(name, other, entity));
+                }
+            }
+        }
+        let mut entities = self.entities.clone();
+        entities.sort_by_key(|entity| entity.name());
+        Ok(entities)
+    }
+
+    /// Returns the scope of each crate.
+    ///
+    /// # Errors
+    /// A crate has two scopes.
+    pub(crate) fn scopes(&self) -> Result<BTreeMap<&'static str, &'static ScopeDeclaration>> {
+        let mut by_crate: BTreeMap<_, &'static ScopeDeclaration> = BTreeMap::new();
+        for &scope in &self.scopes {
+            let name = crate_of(scope.module_path);
+            if let Some(other) = by_crate.insert(name, scope) {
+                return Err(Error::new(
+                    ErrorKind::Inventory,
+                    format!(
+                        "crate `{name}` has two backup scopes, at {}:{} and {}:{}; a scope covers its whole crate, keep one",
+                        other.file, other.line, scope.file, scope.line
+                    ),
+                ));
+            }
+        }
+        Ok(by_crate)
+    }
+}
+
+fn same_name(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Error {
+    let mut descriptions = [
+        format!("`{}` at {}", one.type_path(), one.location()),
+        format!("`{}` at {}", other.type_path(), other.location()),
+    ];
+    descriptions.sort();
+    Error::new(
+        ErrorKind::Inventory,
+        format!(
+            "two entities are called `{name}`: {} and {}; rename one with `#[entity(name = \"…\")]`",
+            descriptions[0], descriptions[1]
+        ),
+    )
+}

@@ -1,0 +1,160 @@
+//! The general path: rows and lines that are read as the Rust type and written by it.
+
+mod changes;
+mod equality;
+mod field_value;
+mod json_fault;
+mod line_key;
+mod normalize;
+mod record_writer;
+mod row_reader;
+mod value_hash;
+mod value_reader;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use line_key::key_of_line;
+pub(super) use normalize::normalize;
+pub(crate) use record_writer::{key_values, to_record};
+
+use super::error::RecordError;
+use super::record::Record;
+use super::row::{Projection, Row};
+use crate::foundation::canonical::write_canonical;
+use crate::foundation::schema::EntitySchema;
+use crate::foundation::value::Value;
+
+/// What a type writes after it has read a line.
+pub(crate) enum RoundTrip {
+    /// The type writes the same line.
+    Exact,
+    /// The type writes another line.
+    Changed,
+    /// The type reads the line, but does not serialize as JSON.
+    Refused(RecordError),
+}
+
+impl RoundTrip {
+    pub(crate) fn is_exact(&self) -> bool {
+        matches!(self, Self::Exact)
+    }
+
+    /// Returns an error unless the round trip was exact. `line` was read and `written` was written in the
+    /// round trip.
+    ///
+    /// # Errors
+    /// The line changed, and the error names the field if it is known; or the type does not serialize.
+    pub(crate) fn into_result(self, line: &[u8], written: &[u8]) -> Result<(), RecordError> {
+        match self {
+            Self::Exact => Ok(()),
+            Self::Changed => Err(RecordError::changed(line, written)),
+            Self::Refused(error) => Err(error),
+        }
+    }
+}
+
+/// Reads a `T` from a line without its line feed, and compares the line with what the `T` writes. `written`
+/// is overwritten with the latter.
+///
+/// # Errors
+/// The line does not decode as `T`; the error names the field if it is known.
+pub(crate) fn round_trip<T: Serialize + DeserializeOwned>(
+    line: &[u8],
+    written: &mut Vec<u8>,
+) -> Result<RoundTrip, RecordError> {
+    let value: T = read_line(line)?;
+    written.clear();
+    Ok(match write_canonical(&value, written) {
+        Err(error) => RoundTrip::Refused(error.into()),
+        Ok(()) if written == line => RoundTrip::Exact,
+        Ok(()) => RoundTrip::Changed,
+    })
+}
+
+/// Reads a `T` from a row and appends its line, with the line feed, to `out`. Returns the names of the values
+/// that `T` does not write unchanged.
+///
+/// # Errors
+/// The row does not decode as `T`, or `T` does not serialize. `out` is then unchanged.
+pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
+    row: &'r Row<'_>,
+    schema: &EntitySchema,
+    out: &mut Vec<u8>,
+) -> Result<Vec<&'r str>, RecordError> {
+    let start = out.len();
+    let value: T = row.read()?;
+    write_line(&value, out)?;
+    changes::changed_values(&value, row, schema).inspect_err(|_| out.truncate(start))
+}
+
+/// Appends the line of `value`, with the line feed, to `out`. On an error `out` is unchanged.
+///
+/// # Errors
+/// `value` does not serialize as a JSON object.
+pub(crate) fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    let start = out.len();
+    if let Err(error) = write_canonical(value, out) {
+        out.truncate(start);
+        return Err(error.into());
+    }
+    if out.get(start) != Some(&b'{') {
+        out.truncate(start);
+        return Err(RecordError::not_a_map());
+    }
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Checks that a line without its line feed decodes as a `T`.
+///
+/// # Errors
+/// It does not; the error names the field if it is known.
+pub(crate) fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError> {
+    read_line::<T>(line).map(drop)
+}
+
+/// Reads a `T` from a line without its line feed and returns its fields as values.
+///
+/// # Errors
+/// The line does not decode as `T`, or a field cannot be converted to a value.
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(
+    line: &[u8],
+    schema: &EntitySchema,
+) -> Result<Record, RecordError> {
+    let value: T = read_line(line)?;
+    to_record(&value, schema)
+}
+
+/// Reads a `T` from a line without its line feed.
+///
+/// # Errors
+/// The line does not decode as `T`; the error names the field if it is known.
+pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
+    // Serde also reads a struct from a list of its fields.
+    if line.first() != Some(&b'{') {
+        return Err(RecordError::new("is not a JSON object"));
+    }
+    // One check of the whole line is cheaper than one for each text in it.
+    let text = std::str::from_utf8(line).map_err(|_| RecordError::new("is not UTF-8"))?;
+    serde_json::from_str(text).map_err(|error| explain::<T>(line, &error))
+}
+
+/// Returns why a line does not decode. Reads the line a second time, as a row of JSON values, to find the
+/// field.
+fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
+    let unexplained = || {
+        let fault = std::str::from_utf8(line).ok().and_then(json_fault::of).filter(|_| error.is_syntax());
+        fault.map_or_else(|| RecordError::from_json(error), RecordError::new)
+    };
+    let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {
+        return unexplained();
+    };
+    let mut projection = Projection::default();
+    let mut values = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        projection.extra(name);
+        values.push(if value.is_null() { Value::Null } else { Value::Json(value.to_string().into()) });
+    }
+    Row { projection: &projection, values: &values }.read::<T>().err().unwrap_or_else(unexplained)
+}

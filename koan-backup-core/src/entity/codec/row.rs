@@ -1,0 +1,202 @@
+//! Rows as adapters read them: values, and the fields that the values belong to.
+
+use super::token::quoted_name;
+use crate::foundation::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
+use crate::foundation::value::Value;
+
+/// Describes one value of a row: the field that it belongs to.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    name: String,
+    /// The name as it precedes the value in a line: as JSON text with a colon.
+    quoted_name: Vec<u8>,
+    logical: LogicalType,
+    wire: WireForm,
+    is_scalar: bool,
+    key: bool,
+    /// The members of the JSON object that hold any JSON, if all other parts of the value have types of their
+    /// own.
+    untyped_members: Option<Vec<String>>,
+}
+
+/// Whether the parts of a JSON value have types, which determine whether a part is a number or text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Parts<'a> {
+    /// Each part is any JSON.
+    Any,
+    /// Each part has a type, except for the named members of the outer object.
+    Typed(&'a [String]),
+}
+
+/// Describes the values of a row, in their order. A read builds one projection and shares it among its rows.
+#[derive(Clone, Debug, Default)]
+pub struct Projection {
+    slots: Vec<Slot>,
+    /// Whether NULL values are left out, because each row holds the fields of one variant of an enum.
+    omit_null: bool,
+}
+
+/// A row: one value for each slot of its projection.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The fields that the values belong to.
+    pub projection: &'a Projection,
+    /// The values, as many as the projection has slots.
+    pub values: &'a [Value<'a>],
+}
+
+impl Slot {
+    /// Returns the serde name of the field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns whether the parts of a JSON value have types.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        self.untyped_members.as_deref().map_or(Parts::Any, Parts::Typed)
+    }
+
+    pub(super) fn quoted_name(&self) -> &[u8] {
+        &self.quoted_name
+    }
+
+    pub(super) fn logical(&self) -> &LogicalType {
+        &self.logical
+    }
+
+    pub(super) fn wire(&self) -> WireForm {
+        self.wire
+    }
+
+    /// Returns whether serde writes the field as one value rather than as a list or a structure.
+    pub(super) fn is_scalar(&self) -> bool {
+        self.is_scalar
+    }
+}
+
+impl Projection {
+    /// Creates a projection without slots, for rows of `schema`.
+    pub fn new(schema: &EntitySchema) -> Self {
+        Self { slots: Vec::new(), omit_null: schema.variants }
+    }
+
+    /// Creates a projection with a slot for each field of `schema`, in order.
+    pub fn of(schema: &EntitySchema) -> Self {
+        let mut projection = Self::new(schema);
+        schema.fields.iter().for_each(|field| projection.field(field));
+        projection
+    }
+
+    /// Appends a slot for a field.
+    pub fn field(&mut self, field: &FieldSchema) {
+        self.slots.push(Slot {
+            name: field.name.clone(),
+            quoted_name: quoted_name(&field.name),
+            logical: field.logical.clone(),
+            wire: field.wire,
+            is_scalar: field.is_scalar(),
+            key: field.key,
+            untyped_members: None,
+        });
+    }
+
+    /// Appends a slot for a column that belongs to no field and goes into a flattened map.
+    pub fn extra(&mut self, name: impl Into<String>) {
+        let name = name.into();
+        self.slots.push(Slot {
+            quoted_name: quoted_name(&name),
+            name,
+            logical: LogicalType::Json,
+            wire: WireForm::Plain,
+            is_scalar: false,
+            key: false,
+            untyped_members: None,
+        });
+    }
+
+    /// Declares that the parts of the JSON in the last slot have types of their own, as those of a composite
+    /// database type: a number and its text are the same value, except in the members `untyped`, which hold
+    /// any JSON.
+    pub fn typed_parts(&mut self, untyped: Vec<String>) {
+        if let Some(slot) = self.slots.last_mut() {
+            slot.untyped_members = Some(untyped);
+        }
+    }
+
+    /// Returns whether rows leave out NULL values, so that a line does not distinguish them from fields of
+    /// other variants.
+    pub(super) fn omits_null(&self) -> bool {
+        self.omit_null
+    }
+
+    /// Returns the slots in order.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Returns the index of a slot by its name, looked for at the index `expected` first.
+    pub(super) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
+        let is_expected = self.slots.get(expected).is_some_and(|slot| slot.name == name);
+        if is_expected { Some(expected) } else { self.slots.iter().position(|slot| slot.name == name) }
+    }
+
+    /// Returns the number of slots.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns whether there are no slots.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+impl<'a> Row<'a> {
+    /// Returns the names and values after the first `count`. In the row of a record, the values after those
+    /// of the schema's fields are the entries of a flattened map.
+    pub fn behind(&self, count: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
+        let names = self.projection.slots.iter().map(|slot| slot.name.as_str());
+        names.zip(self.values).skip(count)
+    }
+
+    /// Returns the names of the JSON values whose text `line` does not contain unchanged.
+    pub(crate) fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
+        self.slots_and_values().filter_map(move |(slot, value)| match value {
+            Value::Json(text) => {
+                let unchanged = [&slot.quoted_name, text.as_bytes()].concat();
+                memchr::memmem::find(line, &unchanged).is_none().then_some(slot.name.as_str())
+            }
+            _ => None,
+        })
+    }
+
+    /// Returns the name and the size in bytes of the largest value.
+    pub(crate) fn largest(&self) -> Option<(String, usize)> {
+        let sizes = self.slots_and_values().map(|(slot, value)| (slot.name.clone(), size_bytes(value)));
+        sizes.max_by_key(|(_, bytes)| *bytes)
+    }
+
+    /// Returns the values of the key.
+    pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
+        self.key_parts().map(|(_, value)| value)
+    }
+
+    /// Returns the names and values of the key.
+    pub(crate) fn key_parts(&self) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
+        let key = self.slots_and_values().filter(|(slot, _)| slot.key);
+        key.map(|(slot, value)| (slot.name.as_str(), value))
+    }
+
+    fn slots_and_values(&self) -> impl Iterator<Item = (&'a Slot, &'a Value<'a>)> + use<'a> {
+        self.projection.slots.iter().zip(self.values)
+    }
+}
+
+/// Returns the length of a value that can be large, and 0 for any other.
+fn size_bytes(value: &Value<'_>) -> usize {
+    match value {
+        Value::Str(text) | Value::Json(text) | Value::Decimal(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
+}

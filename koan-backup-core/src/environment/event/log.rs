@@ -1,0 +1,125 @@
+//! The built-in listener, which logs backups and restores through `tracing`, inside spans.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tracing::Span;
+
+use super::progress::Progress;
+use super::{Event, Listener};
+use crate::foundation::clock::Clock;
+use crate::foundation::id::SetName;
+
+/// The minimum interval in seconds between two progress messages.
+const PROGRESS_SECONDS: i64 = 10;
+
+/// Whether backups and restores are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OperationLog {
+    /// They are logged.
+    Emitted,
+    /// They are not logged: the application has its own listeners.
+    Off,
+}
+
+/// Returns the listener of one operation, which emits every event and the progress to `own`, and logs within
+/// `span`.
+pub(crate) fn operation_listener(
+    own: Listener,
+    log: OperationLog,
+    clock: Arc<dyn Clock>,
+    span: Span,
+) -> Listener {
+    if !own.is_listening() && log == OperationLog::Off {
+        return own;
+    }
+    let state = Mutex::new(LogState {
+        progress: Progress::default(),
+        logged_at: clock.now(),
+        entities: BTreeMap::new(),
+    });
+    Listener::new(move |event| {
+        own.emit(|| event.clone());
+        // Held until the progress is emitted, so that two threads cannot emit theirs in the wrong order.
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((id, percent)) = state.progress.after(event) {
+            own.emit(|| Event::Progress { id, percent });
+        }
+        if log == OperationLog::Emitted {
+            state.log(event, clock.now(), &span);
+        }
+    })
+}
+
+struct LogState {
+    progress: Progress,
+    logged_at: Timestamp,
+    entities: BTreeMap<(String, SetName), Span>,
+}
+
+impl LogState {
+    fn log(&mut self, event: &Event, now: Timestamp, operation: &Span) {
+        match event {
+            Event::BackupStarted { parts, records, .. } => operation.in_scope(|| {
+                tracing::info!(target: "koan::backup", parts, records, "backup prepared");
+            }),
+            Event::RestorePrepared { parts, records, .. } => operation.in_scope(|| {
+                tracing::info!(target: "koan::backup", parts, records, "restore prepared");
+            }),
+            Event::EntityStarted { entity, set, expected } => {
+                self.entity(entity, set, operation).in_scope(|| {
+                    tracing::info!(target: "koan::backup", expected, "entity started");
+                });
+            }
+            Event::EntityPrepared { entity, set } => self.entity(entity, set, operation).in_scope(|| {
+                tracing::info!(target: "koan::backup", "entity prepared");
+            }),
+            Event::BatchRead { entity, set, records } => {
+                self.log_progress("read", (entity, set, *records), now, operation);
+            }
+            Event::BlockWritten { entity, set, records, .. } => {
+                self.log_progress("written", (entity, set, *records), now, operation);
+            }
+            Event::BlockVerified { entity, set, records } => {
+                self.log_progress("verified", (entity, set, *records), now, operation);
+            }
+            Event::BatchRestored { entity, set, records } => {
+                self.log_progress("restored", (entity, set, *records), now, operation);
+            }
+            Event::EntityCompleted { entity, set, records, bytes } => {
+                self.entity(entity, set, operation).in_scope(|| {
+                    tracing::info!(target: "koan::backup", records, bytes, "entity completed");
+                });
+                self.entities.remove(&(entity.clone(), set.clone()));
+            }
+            Event::EntityFailed { entity, set, error } => {
+                self.entity(entity, set, operation).in_scope(|| {
+                    tracing::warn!(target: "koan::backup", error, "entity failed");
+                });
+                self.entities.remove(&(entity.clone(), set.clone()));
+            }
+            // The operation logs its start and its end itself, because both can happen without these events.
+            Event::RestoreStarted { .. }
+            | Event::RestoreFinished { .. }
+            | Event::BackupFinished { .. }
+            | Event::Progress { .. } => {}
+        }
+    }
+
+    fn log_progress(&mut self, done: &str, at: (&str, &SetName, u64), now: Timestamp, operation: &Span) {
+        if now.as_second() - self.logged_at.as_second() < PROGRESS_SECONDS {
+            return;
+        }
+        self.logged_at = now;
+        let ((entity, set, records), percent) = (at, self.progress.percent());
+        self.entity(entity, set, operation).in_scope(|| {
+            tracing::info!(target: "koan::backup", percent, done, records, "progress");
+        });
+    }
+
+    fn entity(&mut self, entity: &str, set: &SetName, operation: &Span) -> Span {
+        let span = || tracing::info_span!(target: "koan::backup", parent: operation, "entity", entity, %set);
+        self.entities.entry((entity.to_owned(), set.clone())).or_insert_with(span).clone()
+    }
+}

@@ -1,0 +1,151 @@
+//! Computes the progress of an operation as a percentage that never decreases.
+
+use std::collections::BTreeMap;
+
+use super::Event;
+use crate::archive::BackupStatus;
+use crate::foundation::id::{BackupId, SetName};
+
+/// The percentage of a backup whose records are read and written, but not verified or published.
+const WRITTEN_PERCENT: u64 = 80;
+/// The percentage of a restore whose records are verified, but not written.
+const VERIFIED_PERCENT: u64 = 40;
+/// The percentage of an operation whose records are done, but which is not published or committed.
+const MAX_UNFINISHED_PERCENT: u64 = 98;
+
+/// Follows the events of one operation.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    id: Option<BackupId>,
+    expected: Option<u64>,
+    parts: u64,
+    completed_parts: u64,
+    read: RecordCounts,
+    written: RecordCounts,
+    verified: RecordCounts,
+    restored: RecordCounts,
+    is_restore: bool,
+    percent: u8,
+}
+
+/// Counts records by entity and set. A count may start again when an archive is rewritten; the larger one is
+/// kept.
+#[derive(Debug, Default)]
+struct RecordCounts {
+    parts: BTreeMap<(String, SetName), u64>,
+    total: u64,
+}
+
+impl RecordCounts {
+    fn reached(&mut self, entity: &str, set: &SetName, records: u64) {
+        let known = self.parts.entry((entity.to_owned(), set.clone())).or_default();
+        self.total += records.saturating_sub(*known);
+        *known = records.max(*known);
+    }
+}
+
+impl Progress {
+    /// Processes an event, and returns the percentage if it has increased.
+    pub(super) fn after(&mut self, event: &Event) -> Option<(BackupId, u8)> {
+        let mut is_finished = false;
+        match event {
+            Event::BackupStarted { id, parts, records, .. } => self.begin(*id, *parts, *records),
+            Event::RestoreStarted { id, .. } => (self.id, self.is_restore) = (Some(*id), true),
+            Event::RestorePrepared { id, parts, records } => self.begin(*id, *parts, Some(*records)),
+            Event::BatchRead { entity, set, records } => self.read.reached(entity, set, *records),
+            Event::BlockWritten { entity, set, records, .. } => self.written.reached(entity, set, *records),
+            Event::BlockVerified { entity, set, records } => self.verified.reached(entity, set, *records),
+            Event::BatchRestored { entity, set, records } => self.restored.reached(entity, set, *records),
+            Event::EntityCompleted { .. } => self.completed_parts += 1,
+            Event::BackupFinished { status, .. } => {
+                is_finished = matches!(status, BackupStatus::Completed | BackupStatus::CompletedWithWarnings);
+            }
+            Event::RestoreFinished { error, .. } => is_finished = error.is_none(),
+            _ => {}
+        }
+        let percent = if is_finished { 100 } else { self.unfinished_percent() };
+        let percent = u8::try_from(percent).unwrap_or(0);
+        if percent <= self.percent {
+            return None;
+        }
+        self.percent = percent;
+        self.id.map(|id| (id, percent))
+    }
+
+    /// Returns the current percentage.
+    pub(super) fn percent(&self) -> u8 {
+        self.percent
+    }
+
+    fn begin(&mut self, id: BackupId, parts: usize, records: Option<u64>) {
+        (self.id, self.expected) = (Some(id), records);
+        self.parts = u64::try_from(parts).unwrap_or(0);
+    }
+
+    fn unfinished_percent(&self) -> u64 {
+        let percent = match self.expected.filter(|&records| records > 0) {
+            // If the number of records is unknown, completed entities count.
+            None => self.completed_parts.min(self.parts) * WRITTEN_PERCENT / self.parts.max(1),
+            Some(all) => {
+                // Computed per record, so that no step is lost by rounding.
+                let share = |counts: &RecordCounts, percent: u64| {
+                    let done = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
+                    u64::try_from(done).unwrap_or(0)
+                };
+                match self.is_restore {
+                    true if self.verified.total == 0 => share(&self.restored, MAX_UNFINISHED_PERCENT),
+                    true => {
+                        share(&self.verified, VERIFIED_PERCENT)
+                            + share(&self.restored, MAX_UNFINISHED_PERCENT - VERIFIED_PERCENT)
+                    }
+                    false => {
+                        share(&self.read, WRITTEN_PERCENT / 2)
+                            + share(&self.written, WRITTEN_PERCENT / 2)
+                            + share(&self.verified, MAX_UNFINISHED_PERCENT - WRITTEN_PERCENT)
+                    }
+                }
+            }
+        };
+        percent.min(MAX_UNFINISHED_PERCENT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> BackupId {
+        BackupId::from_uuid(uuid::Uuid::nil())
+    }
+
+    fn read(records: u64) -> Event {
+        Event::BatchRead { entity: "User".into(), set: SetName::root(), records }
+    }
+
+    #[test]
+    fn rewriting_an_archive_does_not_decrease_the_progress() {
+        let mut progress = Progress::default();
+        let name = crate::foundation::id::BackupName::new("nightly").expect("a name");
+        progress.after(&Event::BackupStarted { id: id(), name, parts: 1, records: Some(10) });
+        assert_eq!(progress.after(&read(5)), Some((id(), 20)));
+        assert_eq!(progress.after(&read(2)), None);
+        assert_eq!(progress.after(&read(20)), Some((id(), 40)));
+        let failed = Event::BackupFinished { id: id(), status: BackupStatus::Failed };
+        assert_eq!(progress.after(&failed), None);
+        assert_eq!(progress.percent(), 40);
+    }
+
+    #[test]
+    fn a_restore_reaches_100_percent_only_when_it_is_committed() {
+        let mut progress = Progress::default();
+        progress.after(&Event::RestorePrepared { id: id(), parts: 1, records: 4 });
+        progress.is_restore = true;
+        let (entity, set) = ("User".to_owned(), SetName::root());
+        let verified = Event::BlockVerified { entity: entity.clone(), set: set.clone(), records: 4 };
+        assert_eq!(progress.after(&verified), Some((id(), 40)));
+        assert_eq!(progress.after(&Event::BatchRestored { entity, set, records: 4 }), Some((id(), 98)));
+        let failed = Event::RestoreFinished { id: id(), error: Some("lost".into()) };
+        assert_eq!(progress.after(&failed), None);
+        assert_eq!(progress.after(&Event::RestoreFinished { id: id(), error: None }), Some((id(), 100)));
+    }
+}

@@ -1,0 +1,160 @@
+//! Taking a lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::file::{FORMAT_VERSION, Holder, LeaseFile, Work, lease_seconds};
+use super::generations::{Generations, list};
+use super::keeper::{Keeper, Place};
+use super::subject::Subject;
+use crate::foundation::clock::Clock;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+
+/// How often it is tried again when others come and go meanwhile.
+const TRIES: usize = 8;
+
+/// Somebody who wants a lease.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) storage: Storage,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) holder: Holder,
+    pub(super) time: Duration,
+    pub(super) subject: Subject,
+    pub(super) work: Work,
+}
+
+impl Claim {
+    /// Takes the lease. `stop` is cancelled when it is lost.
+    pub(super) async fn take(self, stop: CancellationToken) -> Result<Keeper> {
+        match self.subject.is_shared() {
+            true => self.share(stop).await,
+            false => self.win(stop).await,
+        }
+    }
+
+    /// Takes a lease that others may hold as well: a file of its own.
+    async fn share(self, stop: CancellationToken) -> Result<Keeper> {
+        let folder = self.subject.folder();
+        self.remove_expired(&folder).await;
+        let path = Path::from(format!("{folder}/{}.json", self.holder.token));
+        let (file, deadline) = self.file()?;
+        match self.create(&path, &file).await? {
+            None => self.keeper(Place::Shared(path), file, deadline, stop),
+            Some(other) => Err(other.busy(&self.storage)),
+        }
+    }
+
+    /// Takes a lease that one may hold.
+    async fn win(self, stop: CancellationToken) -> Result<Keeper> {
+        let generations = Generations { storage: self.storage.clone(), folder: self.subject.folder() };
+        for _ in 0..TRIES {
+            // As of before it was read: its holder may have renewed it since.
+            let now = self.clock.now();
+            let next = match generations.newest().await? {
+                None => 1,
+                Some((last, file)) if file.is_free(now) => last.saturating_add(1),
+                Some((_, file)) => return Err(file.busy(&self.storage)),
+            };
+            let path = generations.path(next);
+            let (file, deadline) = self.file()?;
+            match self.create(&path, &file).await? {
+                Some(other) if !other.is_free(self.clock.now()) => return Err(other.busy(&self.storage)),
+                Some(_) => continue,
+                None => {}
+            }
+            match generations.highest().await {
+                // Whoever saw the last one long ago has created one that was there before and was removed.
+                Ok(highest) if highest > next => self.storage.remove(&path).await?,
+                Ok(_) => {
+                    generations.tidy(next).await;
+                    return self.keeper(Place::Generation(generations, next), file, deadline, stop);
+                }
+                Err(error) => {
+                    let released = LeaseFile { released: true, ..file };
+                    let _ = self.storage.replace(&path, released.to_json()).await;
+                    return Err(error);
+                }
+            }
+        }
+        let (subject, place) = (&self.subject, self.storage.location());
+        Err(Error::new(
+            ErrorKind::Busy,
+            format!("others were faster, each time, {subject} in storage `{place}`; try again"),
+        ))
+    }
+
+    /// Creates the file of a lease; gives that of another who was faster.
+    async fn create(&self, path: &Path, file: &LeaseFile) -> Result<Option<LeaseFile>> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = self.storage.store().put_opts(path, PutPayload::from(file.to_json()), options).await;
+        let Err(source) = put else { return Ok(None) };
+        // It may have been created all the same, and the answer was lost.
+        match LeaseFile::read(&self.storage, path).await {
+            Ok(Some(found)) if found.holder.token == file.holder.token => Ok(None),
+            Ok(Some(found)) => Ok(Some(found)),
+            Err(error) if error.kind() != ErrorKind::Storage => Err(error),
+            Ok(None) | Err(_) => Err(self.storage.failed(path, "written to", source)),
+        }
+    }
+
+    /// The lease from now on, and when it is over by the time that goes by.
+    fn file(&self) -> Result<(LeaseFile, Instant)> {
+        let (now, deadline) = (self.clock.now(), Instant::now() + self.time);
+        let expires_at = now.checked_add(self.time).map_err(|source| {
+            Error::with_source(
+                ErrorKind::Configuration,
+                "the clock is at the end of all time; set it",
+                source,
+            )
+        })?;
+        let file = LeaseFile {
+            format_version: FORMAT_VERSION,
+            subject: self.subject.clone(),
+            holder: self.holder.clone(),
+            acquired_at: now,
+            expires_at,
+            lease_seconds: lease_seconds(self.time),
+            released: false,
+            work: self.work.clone(),
+        };
+        Ok((file, deadline))
+    }
+
+    fn keeper(
+        &self,
+        place: Place,
+        file: LeaseFile,
+        deadline: Instant,
+        stop: CancellationToken,
+    ) -> Result<Keeper> {
+        if self.clock.now() >= file.expires_at || Instant::now() >= deadline {
+            return Err(Error::new(
+                ErrorKind::Storage,
+                format!(
+                    "storage `{}` takes longer to write a lease than it holds; set a longer `lease_time` than {:?}",
+                    self.storage.location(),
+                    self.time
+                ),
+            ));
+        }
+        Ok(Keeper::new(self.storage.clone(), Arc::clone(&self.clock), self.time, place, file, deadline, stop))
+    }
+
+    /// Removes what others left who died. Nobody contends for it.
+    async fn remove_expired(&self, folder: &Path) {
+        for path in list(&self.storage, folder).await.unwrap_or_default() {
+            let now = self.clock.now();
+            let read = LeaseFile::read(&self.storage, &path).await;
+            if read.is_ok_and(|file| file.is_some_and(|file| file.is_free(now))) {
+                let _ = self.storage.remove(&path).await;
+            }
+        }
+    }
+}

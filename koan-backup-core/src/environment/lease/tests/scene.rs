@@ -1,0 +1,184 @@
+//! A storage in memory and a clock that is moved by hand.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::super::claim::Claim;
+use super::super::file::{Holder, LeaseFile};
+use super::super::generations::{Generations, list};
+use super::super::{FoundLease, Lease, Subject, Work, all};
+use crate::foundation::clock::Clock;
+use crate::foundation::error::Result;
+use crate::foundation::id::BackupName;
+use crate::storage::Storage;
+
+/// How long leases hold here, by a clock that stands still.
+pub(super) const HOLDS: Duration = Duration::from_secs(60);
+
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) storage: Storage,
+    pub(super) clock: HandClock,
+    pub(super) holds: Duration,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        Self::of(HOLDS)
+    }
+
+    pub(super) fn of(holds: Duration) -> Self {
+        Self { storage: Storage::memory(), clock: HandClock::new(), holds }
+    }
+
+    pub(super) async fn acquire(&self, subject: Subject) -> Result<Lease> {
+        let claim = Claim {
+            storage: self.storage.clone(),
+            clock: self.clock.shared(),
+            holder: holder("shop", "till", std::process::id()),
+            time: self.holds,
+            subject,
+            work: Work::default(),
+        };
+        claim.taken(&CancellationToken::new()).await
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The subjects of what is held.
+    pub(super) async fn held(&self) -> Vec<Subject> {
+        let held = self.found().await.into_iter().filter(|lease| !lease.file.is_free(self.now()));
+        held.map(|lease| lease.file.subject).collect()
+    }
+
+    /// All leases, those that are free too.
+    pub(super) async fn found(&self) -> Vec<FoundLease> {
+        all(&self.storage).await.expect("listed")
+    }
+
+    /// A lease that another process took just now.
+    pub(super) fn foreign(&self, subject: Subject) -> LeaseFile {
+        LeaseFile {
+            format_version: 1,
+            subject,
+            holder: holder("other", "elsewhere", 7),
+            acquired_at: self.now(),
+            expires_at: self.now() + SignedDuration::from_secs(60),
+            lease_seconds: 60,
+            released: false,
+            work: Work::default(),
+        }
+    }
+
+    pub(super) fn released(&self, subject: Subject) -> LeaseFile {
+        LeaseFile { released: true, ..self.foreign(subject) }
+    }
+
+    pub(super) async fn write(&self, subject: Subject, generation: u64, file: &LeaseFile) {
+        let path = self.generations(subject).path(generation);
+        self.storage.store().put(&path, PutPayload::from(file.to_json())).await.expect("written");
+    }
+
+    pub(super) async fn remove(&self, subject: Subject, generation: u64) {
+        let path = self.generations(subject).path(generation);
+        self.storage.store().delete(&path).await.expect("removed");
+    }
+
+    pub(super) async fn put(&self, path: &str, content: &str) {
+        let content = PutPayload::from(content.as_bytes().to_vec());
+        self.storage.store().put(&path.into(), content).await.expect("written");
+    }
+
+    /// The lease that counts.
+    pub(super) async fn read(&self, subject: Subject) -> LeaseFile {
+        self.generations(subject).newest().await.expect("readable").expect("there").1
+    }
+
+    pub(super) async fn read_generation(&self, subject: Subject, generation: u64) -> LeaseFile {
+        let path = self.generations(subject).path(generation);
+        LeaseFile::read(&self.storage, &path).await.expect("readable").expect("there")
+    }
+
+    /// All files there are.
+    pub(super) async fn files(&self) -> Vec<String> {
+        let listed = list(&self.storage, &Path::default()).await.expect("listed");
+        listed.iter().map(Path::to_string).collect()
+    }
+
+    fn generations(&self, subject: Subject) -> Generations {
+        Generations { storage: self.storage.clone(), folder: subject.folder() }
+    }
+}
+
+pub(super) fn nightly() -> Subject {
+    Subject::Backup(BackupName::new("nightly").expect("a name"))
+}
+
+fn holder(application: &str, host: &str, process: u32) -> Holder {
+    let (application, host) = (Some(application.to_owned()), Some(host.to_owned()));
+    Holder { token: Uuid::now_v7(), application, host, process }
+}
+
+/// Waits until something is so.
+pub(super) async fn patiently(is_so: impl AsyncFn() -> bool) {
+    // What never is so ends with the time limit of the test runner.
+    while !is_so().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A clock that is moved by hand.
+#[derive(Clone)]
+pub(super) struct HandClock(Arc<Mutex<Hand>>);
+
+struct Hand {
+    now: Timestamp,
+    hook: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl HandClock {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Hand {
+            now: "2026-01-01T00:00:00Z".parse().expect("an instant"),
+            hook: None,
+        })))
+    }
+
+    pub(super) fn shared(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clone())
+    }
+
+    pub(super) fn go_on(&self, time: Duration) {
+        self.0.lock().expect("sound").now += time;
+    }
+
+    /// Does something when the time is asked for next.
+    pub(super) fn when_it_is_looked_at(&self, hook: impl FnOnce() + Send + 'static) {
+        self.0.lock().expect("sound").hook = Some(Box::new(hook));
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        let hook = self.0.lock().expect("sound").hook.take();
+        if let Some(hook) = hook {
+            hook();
+        }
+        self.0.lock().expect("sound").now
+    }
+}
+
+impl fmt::Debug for HandClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HandClock")
+    }
+}

@@ -1,0 +1,21 @@
+//! What every other room uses: errors, ids, clock, cancellation, values, schemas, canonical text, digests and buffers.
+
+pub(crate) mod buffers;
+pub(crate) mod cancellation;
+pub(crate) mod canonical;
+pub(crate) mod clock;
+pub mod compact;
+pub(crate) mod consistency;
+pub(crate) mod digest;
+pub(crate) mod error;
+pub(crate) mod id;
+pub(crate) mod identity;
+pub(crate) mod lines;
+pub(crate) mod names;
+pub(crate) mod own_thread;
+#[doc(hidden)]
+pub mod private_files;
+pub(crate) mod refusal;
+pub(crate) mod schema;
+pub(crate) mod series;
+pub(crate) mod value;

@@ -1,0 +1,175 @@
+//! Whether a type writes its lists in the same order each time.
+//!
+//! A `HashSet` gives its elements in another order after it was read back. Then the same record has many lines, and a backup, which
+//! requires that a line comes back as it is, fails by chance. So each type writes a sample several times when the application starts.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::de::SliceRead;
+
+use super::sampled::{Observations, Refused, Sampler, sample};
+use crate::foundation::canonical::{CanonicalError, CanonicalSerializer};
+
+/// How often a sample is read back and written. A set of two elements keeps its order by chance in one of 65 536 cases.
+const ROUND_TRIPS: usize = 16;
+/// Variants of enums that are tried.
+const MAX_ROUNDS: usize = 24;
+
+/// A list whose elements have no order of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unordered {
+    /// A sample came back in another order. Holds the path to the list.
+    Proven(String),
+    /// No sample could be made; a collection of this kind is at this path.
+    Suspected(String, String),
+    /// No sample could be made of the value at this path, which serde reads without asking for its parts.
+    Untried(String),
+}
+
+/// Looks for a list within `T` whose order is left to chance.
+pub(crate) fn unordered<T: Serialize + for<'de> Deserialize<'de>>() -> Option<Unordered> {
+    unordered_with::<T>(
+        |sampler| T::deserialize(sampler),
+        |json| T::deserialize(json),
+        |value, json| value.serialize(json),
+    )
+}
+
+/// Looks for such a list within what these functions read and write. `make` and `read` are one function.
+pub fn unordered_with<T>(
+    make: impl Fn(Sampler<'_>) -> Result<T, Refused>,
+    read: impl Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
+    write: impl Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
+) -> Option<Unordered> {
+    let mut seen = Observations::default();
+    let type_ = Functions { make, read, write };
+    // A type may panic when it meets a value that the application never makes.
+    let tried = catch_unwind(AssertUnwindSafe(|| type_.try_all(&mut seen)));
+    match tried.unwrap_or(Tried::Refused) {
+        Tried::Ordered => None,
+        Tried::Unordered(path) => Some(Unordered::Proven(path)),
+        Tried::Refused => match (seen.unordered, seen.anything) {
+            (Some((path, kind)), _) => Some(Unordered::Suspected(path, kind)),
+            (None, Some(path)) => Some(Unordered::Untried(path)),
+            (None, None) => None,
+        },
+    }
+}
+
+enum Tried {
+    Ordered,
+    Unordered(String),
+    Refused,
+}
+
+/// How a value is made, read and written.
+struct Functions<M, R, W> {
+    make: M,
+    read: R,
+    write: W,
+}
+
+impl<T, M, R, W> Functions<M, R, W>
+where
+    M: Fn(Sampler<'_>) -> Result<T, Refused>,
+    R: Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
+    W: Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
+{
+    fn try_all(&self, seen: &mut Observations) -> Tried {
+        let mut is_refused = false;
+        loop {
+            let written = |value: &T| serde_json::from_slice(&self.line(value)?).ok();
+            match sample(seen, &self.make, &written) {
+                None => is_refused = true,
+                Some(value) if seen.has_list => {
+                    if let Some(path) = self.changed_order(&value) {
+                        return Tried::Unordered(path);
+                    }
+                }
+                Some(_) => {}
+            }
+            seen.round += 1;
+            if seen.round >= seen.variants.min(MAX_ROUNDS) {
+                return if is_refused { Tried::Refused } else { Tried::Ordered };
+            }
+        }
+    }
+
+    fn line(&self, value: &T) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        (self.write)(value, CanonicalSerializer::new(&mut line)).ok()?;
+        Some(line)
+    }
+
+    /// The path to the first list that comes back in another order.
+    fn changed_order(&self, value: &T) -> Option<String> {
+        let line = self.line(value)?;
+        for _ in 0..ROUND_TRIPS {
+            let read = (self.read)(&mut serde_json::Deserializer::from_slice(&line)).ok()?;
+            let again = self.line(&read)?;
+            if again != line {
+                let (before, after) =
+                    (serde_json::from_slice(&line).ok()?, serde_json::from_slice(&again).ok()?);
+                let mut path = String::new();
+                return (is_reordered(&before, &after) && first_difference(&before, &after, &mut path))
+                    .then_some(path);
+            }
+        }
+        None
+    }
+}
+
+/// Whether two values are equal but for the order of their lists.
+fn is_reordered(before: &Value, after: &Value) -> bool {
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Array(elements) => {
+                let mut elements: Vec<_> = elements.iter().map(sorted).collect();
+                elements.sort_by_cached_key(Value::to_string);
+                Value::Array(elements)
+            }
+            Value::Object(fields) => {
+                fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect()
+            }
+            other => other.clone(),
+        }
+    }
+    sorted(before) == sorted(after)
+}
+
+/// Finds the first place at which two values differ, and appends the way to it: `.lines[].tags`. In a list whose elements are
+/// the same in another order it is the list itself.
+pub(crate) fn first_difference(before: &Value, after: &Value, path: &mut String) -> bool {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+            for name in names {
+                let length = path.len();
+                path.push('.');
+                path.push_str(name);
+                let is_other = match (before.get(name), after.get(name)) {
+                    (Some(before), Some(after)) => first_difference(before, after, path),
+                    _ => true,
+                };
+                if is_other {
+                    return true;
+                }
+                path.truncate(length);
+            }
+            false
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            let differing = before.iter().zip(after).find(|(before, after)| before != after);
+            let Some((one, other)) = differing else { return false };
+            let elements: std::collections::BTreeSet<_> = before.iter().map(Value::to_string).collect();
+            if after.iter().any(|element| !elements.contains(&element.to_string())) {
+                path.push_str("[]");
+                return first_difference(one, other, path);
+            }
+            true
+        }
+        (before, after) => before != after,
+    }
+}

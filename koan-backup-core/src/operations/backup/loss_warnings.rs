@@ -1,0 +1,83 @@
+//! Warnings of records that are fewer than in the backup before.
+
+use crate::archive::Manifest;
+use crate::catalog::{self, Acknowledgements, CatalogEntry, MOST_PERCENT, Origin, Shrunk};
+use crate::environment::Environment;
+use crate::foundation::error::Result;
+use crate::foundation::series::SeriesName;
+use crate::storage::Storage;
+
+/// More losses than these are counted and not named: a manifest has a limit.
+const MAX_NAMED: usize = 20;
+
+/// The backups with which a new one is compared. They are read once for each backup, before its database is read.
+pub(super) struct EarlierBackups {
+    found: Result<Found>,
+}
+
+struct Found {
+    /// Those of the same series, completed by this application. The cache of the catalog keeps them in memory, too.
+    entries: Vec<CatalogEntry>,
+    acknowledged: Acknowledgements,
+}
+
+impl EarlierBackups {
+    /// Reads what is not known yet. A catalog that cannot be read is a [warning](Self::warnings) later.
+    pub(super) async fn read(
+        environment: &Environment,
+        profile: &str,
+        storage: &Storage,
+        series: &SeriesName,
+    ) -> Self {
+        let found = async {
+            let listing = environment.manifests.all(profile, storage).await?;
+            listing.unreadable.iter().for_each(|manifest| manifest.log(storage));
+            let mut entries = listing.entries;
+            entries.retain(|entry| {
+                let manifest = entry.manifest();
+                manifest.status.is_complete()
+                    && manifest.series_name() == *series
+                    && manifest.producer.origin(&environment.identity) == Origin::Own
+            });
+            Ok(Found { entries, acknowledged: Acknowledgements::of(storage).await? })
+        };
+        Self { found: found.await }
+    }
+
+    /// Returns a warning for each entity that lost most of its records in this backup, or in an earlier one of its series, and whose
+    /// loss nobody has acknowledged. A catalog that could not be read is a warning as well: the records are in the archive all the same.
+    pub(super) fn warnings(&self, environment: &Environment, draft: &Manifest) -> Vec<String> {
+        let Found { entries, acknowledged } = match &self.found {
+            Ok(found) => found,
+            Err(error) => {
+                return vec![format!(
+                    "whether entities lost records since the backup before was not determined: {}",
+                    error.chain()
+                )];
+            }
+        };
+        let manifests = entries.iter().map(CatalogEntry::manifest).chain([draft]);
+        let canonical = |name: &str| environment.canonical(name);
+        let losses = catalog::losses(manifests, canonical, MOST_PERCENT, acknowledged);
+        let mut warnings: Vec<_> = losses.iter().take(MAX_NAMED).map(|loss| warning(loss, draft)).collect();
+        if let Some(more @ 1..) = losses.len().checked_sub(MAX_NAMED) {
+            warnings.push(format!(
+                "{more} more entities or sets lost most of their records; `health` names them"
+            ));
+        }
+        warnings
+    }
+}
+
+fn warning(loss: &Shrunk, draft: &Manifest) -> String {
+    let Shrunk { entity, set, before, after, previous, previous_created_at, backup, .. } = loss;
+    let lost_in = match *backup == draft.id {
+        true => "this backup".to_owned(),
+        false => format!("backup {backup}"),
+    };
+    let set = if set.is_root() { String::new() } else { format!("#{set}") };
+    format!(
+        "`{entity}{set}` has {after} records in {lost_in}, and had {before} in backup {previous} of {previous_created_at}; \
+         restore them from there, or accept the loss with `koan.catalog().acknowledge({backup}, reason)`"
+    )
+}

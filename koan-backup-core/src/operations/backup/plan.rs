@@ -1,0 +1,97 @@
+//! Which entities a backup reads, in which order. Every way of backing up goes through here, and so through the policies.
+
+use crate::declaration::selection::Selection;
+use crate::entity::{EntityCodec, Policy};
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::SetName;
+use crate::foundation::names::names;
+
+/// A covered entity that a backup reads.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedEntity {
+    pub(super) codec: EntityCodec,
+    pub(super) policy: Policy,
+    pub(super) provider: String,
+}
+
+/// One set of an entity that a backup reads: one entry of the archive.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedPart {
+    pub(super) entity: PlannedEntity,
+    pub(super) set: SetName,
+    /// Its records, where somebody wants to know.
+    pub(super) expected: Option<u64>,
+}
+
+/// The covered entities that `selection` names, sorted by provider and name.
+///
+/// # Errors
+/// Something is named that does not exist or is not covered, or nothing is left.
+pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<Vec<PlannedEntity>> {
+    for name in selection.names.iter().chain(&selection.excluded_names) {
+        environment.require_entity(name)?;
+    }
+    environment.check_provider_filters(selection)?;
+    let mut planned = Vec::new();
+    for known in &environment.entities {
+        if !environment.selects(selection, known)? {
+            continue;
+        }
+        match known.policy {
+            Some(policy) => planned.push(PlannedEntity {
+                codec: known.codec.clone(),
+                policy,
+                provider: known.provider.clone(),
+            }),
+            None if selection.is_explicit() => return Err(not_covered(environment, known.codec.name())),
+            None => {}
+        }
+    }
+    let unknown = selection.types.iter().any(|wanted| {
+        !environment.entities.iter().any(|known| known.codec.descriptor().type_id() == *wanted)
+    });
+    if unknown {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "an entity was selected by a type that this context does not know; register it, or link its crate",
+        ));
+    }
+    // What is named one by one must all be there: a filter or a provider must not take one of them out unseen.
+    let named = environment
+        .entities
+        .iter()
+        .filter(|known| selection.is_explicit() && selection.names_entity(known.codec.descriptor()));
+    for known in named {
+        if !planned.iter().any(|entity: &PlannedEntity| entity.codec.name() == known.codec.name()) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "`{}` is named, and taken out again by a provider or filter; it lives in provider `{}`",
+                    known.codec.name(),
+                    known.provider
+                ),
+            ));
+        }
+    }
+    if planned.is_empty() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "nothing to back up: no covered entity is selected; covered are {}",
+                names(environment.inventory.included.iter().map(|entity| &entity.entity))
+            ),
+        ));
+    }
+    planned.sort_by(|a, b| (&a.provider, a.codec.name()).cmp(&(&b.provider, b.codec.name())));
+    Ok(planned)
+}
+
+fn not_covered(environment: &Environment, entity: &str) -> Error {
+    let excluded = environment.inventory.excluded.iter().find(|excluded| excluded.entity == entity);
+    let why = match excluded {
+        Some(excluded) => format!("is excluded from backups: {:?}", excluded.reason),
+        None => "has no backup policy; add `#[entity_backup]` to it, or a scope to its crate".to_owned(),
+    };
+    Error::new(ErrorKind::Configuration, format!("`{entity}` {why}"))
+}

@@ -1,0 +1,346 @@
+//! Documents and manifest, and the moment from which a backup exists.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::header::Header;
+use super::options::BackupOptions;
+use crate::archive::{
+    ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
+    DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
+    FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument,
+    VerificationSummary, discard_unpublished, document, document_fits, entry, manifest_fits, manifest_path,
+};
+use crate::declaration::inventory::Inventory;
+use crate::encryption::ArchiveEncryption;
+use crate::environment::Environment;
+use crate::foundation::cancellation::ended_within;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::storage::{PATIENCE, Storage};
+
+/// The longest path of an archive.
+const MAX_PATH_BYTES: usize = 1024;
+
+/// What was gathered while records were written.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) entities: Vec<EntityManifest>,
+    pub(super) blocks: BlockTable,
+    /// What would tell of encrypted records, by entry.
+    pub(super) sealed: SealedDocument,
+    /// The physical form of encrypted records that are being written, by entry.
+    pub(super) sealed_physical: BTreeMap<String, Box<RawValue>>,
+    pub(super) checksums: Checksums,
+    pub(super) providers: ProviderDocument,
+    pub(super) schemas: SchemaSnapshots,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Contents {
+    /// Nothing yet but what was noticed when the backup began.
+    pub(super) fn new(header: &Header<'_>) -> Self {
+        Self { warnings: header.warnings.clone(), ..Self::default() }
+    }
+
+    /// The physical form in which an entry was read, whether it is sealed or not.
+    pub(super) fn physical(&self, provider: &str, file: &str) -> Option<serde_json::Value> {
+        let clear = self.providers.get(provider).and_then(|info| info.physical.get(file)).cloned();
+        clear.or_else(|| serde_json::from_str(self.sealed.get(file)?.physical.as_ref()?.get()).ok())
+    }
+
+    fn verification(&self) -> VerificationSummary {
+        let sum = |of: fn(&EntityManifest) -> u64| self.entities.iter().map(of).sum::<u64>();
+        let (raw, compressed) = (sum(|entity| entity.size_bytes), sum(|entity| entity.compressed_bytes));
+        VerificationSummary {
+            overall_checksum: None,
+            total_item_count: sum(|entity| entity.item_count),
+            total_size_bytes: raw,
+            compression_ratio: ratio(compressed, raw),
+        }
+    }
+
+    /// For whom what is encrypted is, if anything is.
+    fn encryption(&self, environment: &Environment, storage: &Storage) -> Option<EncryptionSummary> {
+        let scope = match storage.encryption() {
+            ArchiveEncryption::Always => EncryptionScope::Archive,
+            ArchiveEncryption::ByEntity if self.sealed.is_empty() => return None,
+            ArchiveEncryption::ByEntity => EncryptionScope::Entities,
+        };
+        let recipients = environment.recipients.as_ref()?;
+        let (recipients, key_ids) = (recipients.public_keys(), recipients.key_ids());
+        Some(EncryptionSummary { scope, recipients, key_ids })
+    }
+
+    fn status(&self) -> BackupStatus {
+        if self.entities.iter().any(|entity| entity.status != EntityStatus::Completed) {
+            BackupStatus::Failed
+        } else if self.warnings.is_empty() {
+            BackupStatus::Completed
+        } else {
+            BackupStatus::CompletedWithWarnings
+        }
+    }
+
+    fn statistics(&self, duration_ms: u64) -> BackupStatistics {
+        let sums = self.verification();
+        let per_second = |amount: u64| ratio(amount.saturating_mul(1000), duration_ms.max(1));
+        BackupStatistics {
+            duration_ms,
+            records_per_second: per_second(sums.total_item_count),
+            bytes_per_second: per_second(sums.total_size_bytes),
+            entities: self.entities.iter().filter_map(entity_statistics).collect::<BTreeMap<_, _>>(),
+        }
+    }
+}
+
+/// Writes the documents and the inner manifest; gives the manifest as it will be published, but for the archive.
+pub(super) async fn write_documents(
+    writer: &mut ArchiveWriter,
+    environment: &Environment,
+    storage: &Storage,
+    header: &Header<'_>,
+    options: &BackupOptions,
+    mut contents: Contents,
+) -> Result<Manifest> {
+    let completed_at = header.now(&environment.clock);
+    let duration_ms = millis_between(header.created_at, completed_at);
+    let mut documents = vec![
+        (entry::SCHEMA_SNAPSHOTS, document(&contents.schemas)),
+        (entry::DISCOVERY_INFO, document(&discovery_document(&environment.inventory))),
+        (entry::PROVIDER_INFO, document(&contents.providers)),
+        (entry::BACKUP_STATS, document(&contents.statistics(duration_ms))),
+        (entry::BLOCKS, document(&contents.blocks)),
+    ];
+    if !contents.sealed.is_empty() {
+        documents.push((entry::SEALED, seal(environment, document(&contents.sealed)).await?));
+    }
+    let entries = contents.entities.len() + documents.len() + 2;
+    for (name, content) in documents {
+        contents.checksums.0.insert(name.to_owned(), crate::foundation::digest::sha256(&content));
+        write(writer, name, content, entries).await?;
+    }
+    write(writer, entry::CHECKSUMS, document(&contents.checksums), entries).await?;
+    let mut manifest = manifest(environment, storage, header, options, &contents, completed_at);
+    manifest.verification.overall_checksum = Some(contents.checksums.overall());
+    require_readable(&manifest)?;
+    write(writer, entry::MANIFEST, manifest.to_json(), entries).await?;
+    Ok(manifest)
+}
+
+/// Encrypts a document, on a thread that may work.
+async fn seal(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
+    let Some(recipients) = environment.recipients.clone() else {
+        return Err(Error::new(ErrorKind::Internal, "something was sealed for nobody"));
+    };
+    let sealed = tokio::task::spawn_blocking(move || recipients.seal(&content)).await;
+    sealed
+        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that seals was lost", source))?
+}
+
+/// Writes a document that a reader will take.
+async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries: usize) -> Result<()> {
+    if document_fits(name, &content, entries) {
+        return writer.document(name, content).await;
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "`{name}` would be larger than any that is read, with {entries} entries; back up fewer entities at once"
+        ),
+    ))
+}
+
+/// Refuses a manifest that readers would not take once it is published, with the longest description of an archive that there can be.
+fn require_readable(manifest: &Manifest) -> Result<()> {
+    let archive = ArchiveFile {
+        file: "x".repeat(MAX_PATH_BYTES),
+        size_bytes: u64::MAX,
+        sha256: crate::foundation::digest::sha256(&[]),
+    };
+    let published = Manifest { archive: Some(archive), ..manifest.clone() }.published().to_json();
+    match manifest_fits(&published) {
+        true => Ok(()),
+        false => Err(too_large(manifest)),
+    }
+}
+
+fn too_large(manifest: &Manifest) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "the manifest of backup {} would be larger than the {MAX_MANIFEST_BYTES} bytes, or hold more values, than any that is read; \
+             shorten its description, metadata and tags, or back up fewer entities at once",
+            manifest.id
+        ),
+    )
+}
+
+/// Makes the backup exist, and waits for that no longer than `patience`, and for a short time only once it is cancelled. If it fails, no
+/// archive stays that no manifest names.
+pub(super) async fn publish(
+    storage: &Storage,
+    manifest: &Manifest,
+    patience: Duration,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let (path, content) = (manifest_path(&manifest.id), manifest.published().to_json());
+    if !manifest_fits(&content) {
+        if let Some(archive) = &manifest.archive {
+            discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
+        }
+        return Err(too_large(manifest));
+    }
+    let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let created = ended_within(cancel, patience, PATIENCE, storage.create(&path, content.clone())).await;
+    let is_answered = created.is_some();
+    let created = created.unwrap_or_else(|| {
+        let text =
+            format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
+        Err(Error::new(ErrorKind::Storage, text))
+    });
+    let Err(error) = created else { return Ok(()) };
+    // It may have been written all the same, and the answer was lost.
+    match timeout(PATIENCE, storage.read(&path, limit)).await {
+        Ok(Ok(Some(published))) if published == content && storage.confirms_by_reading(&error) => Ok(()),
+        Ok(Ok(Some(published))) if published != content => Err(error),
+        // What was not answered may be written yet.
+        Ok(Ok(None)) if is_answered => {
+            if let Some(archive) = &manifest.archive {
+                discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
+            }
+            Err(error)
+        }
+        Ok(Ok(_) | Err(_)) | Err(_) => Err(error.context(format!(
+            "whether backup {} was published is not known, `{path}` is not there, cannot be read or is not durable; if it is there \
+             later, it is whole",
+            manifest.id
+        ))),
+    }
+}
+
+/// The manifest of what is in `contents`.
+pub(super) fn manifest(
+    environment: &Environment,
+    storage: &Storage,
+    header: &Header<'_>,
+    options: &BackupOptions,
+    contents: &Contents,
+    completed_at: Timestamp,
+) -> Manifest {
+    Manifest {
+        format_version: FORMAT_VERSION,
+        id: header.id,
+        name: header.name.clone(),
+        series: Some(options.series_of(header.name)),
+        description: options.description.clone(),
+        created_at: header.created_at,
+        completed_at,
+        duration_ms: millis_between(header.created_at, completed_at),
+        status: contents.status(),
+        error: None,
+        tags: options.tags.clone(),
+        metadata: options.metadata.clone(),
+        producer: environment.producer.clone(),
+        archive: None,
+        encryption: contents.encryption(environment, storage),
+        entities: contents.entities.clone(),
+        verification: contents.verification(),
+        discovery: discovery_summary(environment),
+        warnings: contents.warnings.clone(),
+        unknown: serde_json::Map::new(),
+    }
+}
+
+fn discovery_document(inventory: &Inventory) -> DiscoveryDocument {
+    DiscoveryDocument {
+        discovered_at: inventory.discovered_at,
+        included: inventory.included.iter().map(|entity| (entity.entity.clone(), entity.policy)).collect(),
+        excluded: inventory.excluded.clone(),
+        uncovered: inventory.uncovered.clone(),
+    }
+}
+
+fn discovery_summary(environment: &Environment) -> DiscoverySummary {
+    let inventory = &environment.inventory;
+    let mut entities_by_provider = BTreeMap::new();
+    for entity in environment.entities.iter().filter(|entity| entity.policy.is_some()) {
+        *entities_by_provider.entry(entity.provider.clone()).or_default() += 1;
+    }
+    DiscoverySummary {
+        discovered_at: inventory.discovered_at,
+        total_entity_types: environment.entities.len(),
+        total_providers: environment.providers.len(),
+        entities_by_provider,
+        uncovered: inventory.uncovered.clone(),
+        excluded: inventory.excluded.clone(),
+    }
+}
+
+fn entity_statistics(entity: &EntityManifest) -> Option<(String, EntityStatistics)> {
+    let statistics = EntityStatistics {
+        duration_ms: entity.duration_ms,
+        item_count: entity.item_count,
+        size_bytes: entity.size_bytes,
+        compressed_bytes: entity.compressed_bytes,
+        compression_ratio: ratio(entity.compressed_bytes, entity.size_bytes),
+    };
+    Some((entity.storage_file.clone()?, statistics))
+}
+
+/// A ratio for people, to four digits; 0 of nothing.
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    let scaled = u128::from(part) * 10_000 / u128::from(whole);
+    u32::try_from(scaled).map_or(f64::from(u32::MAX), f64::from) / 10_000.0
+}
+
+pub(super) fn millis_between(start: Timestamp, end: Timestamp) -> u64 {
+    u64::try_from(end.as_millisecond() - start.as_millisecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(warnings: Vec<String>) -> Manifest {
+        let at = "2026-11-29T03:00:00Z";
+        let manifest = serde_json::json!({
+            "formatVersion": 1, "id": "01a20039-2e20-73ff-b80d-43944b669d73", "name": "nightly", "description": null,
+            "createdAt": at, "completedAt": at, "durationMs": 0, "status": "completedWithWarnings", "error": null, "tags": [],
+            "metadata": {}, "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
+            "archive": null, "encryption": null, "entities": [],
+            "verification": { "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0 },
+            "discovery": {
+                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {}, "uncovered": [],
+                "excluded": [],
+            },
+            "warnings": [],
+        });
+        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
+        Manifest { warnings, ..manifest }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_no_reader_takes_is_not_published() {
+        let limit = usize::try_from(MAX_MANIFEST_BYTES).expect("small");
+        let storage = Storage::memory();
+        for warnings in [vec!["x".repeat(limit)], vec!["x,".repeat(600_000), "y,".repeat(600_000)]] {
+            let manifest = manifest(warnings);
+            assert_eq!(require_readable(&manifest).expect_err("too large").kind(), ErrorKind::Unsupported);
+            publish(&storage, &manifest, PATIENCE, &CancellationToken::new()).await.expect_err("too large");
+            assert_eq!(storage.size(&manifest_path(&manifest.id)).await.expect("asked"), None);
+        }
+        let manifest = manifest(vec!["x".repeat(limit - (8 << 10))]);
+        require_readable(&manifest).expect("it fits");
+        publish(&storage, &manifest, PATIENCE, &CancellationToken::new()).await.expect("published");
+        let listed = crate::catalog::list_all(&storage).await.expect("listed");
+        assert_eq!((listed.backups.len(), listed.unreadable.len()), (1, 0), "what is written is read");
+    }
+}

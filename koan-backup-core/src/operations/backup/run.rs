@@ -1,0 +1,287 @@
+//! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{Attempt, Failures, Snapshots};
+use super::header::Header;
+use super::loss_warnings::EarlierBackups;
+use super::options::BackupOptions;
+use super::plan::{PlannedEntity, PlannedPart, plan};
+use super::publish::{Contents, manifest, publish};
+use super::report::BackupReport;
+use super::verification::verified;
+use crate::archive::{BackupStatus, Compressor, Manifest, archive_path, discard_unpublished};
+use crate::environment::event::{Event, Listener};
+use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::{Environment, require_recipients};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::{BackupName, SetName};
+use crate::foundation::names::names;
+use crate::operations::operation::{Ended, Operation};
+use crate::storage::{PATIENCE, Storage};
+
+/// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
+pub(crate) async fn run(
+    environment: &Environment,
+    name: &BackupName,
+    options: &BackupOptions,
+) -> Result<BackupReport> {
+    let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
+    let operation = Operation::new(environment, span, &options.cancel, options.timeout);
+    let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
+    let log = |ended: Ended<'_, BackupReport>| match ended {
+        Ended::Completed(report) => tracing::info!(
+            target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
+        ),
+        Ended::Failed(error) => {
+            tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
+        }
+    };
+    let work = async {
+        if operation.is_logged() {
+            tracing::info!(target: "koan::backup", "backup started");
+        }
+        run_limited(environment, name, &limited, &operation).await
+    };
+    operation.run(Box::pin(work), log).await
+}
+
+async fn run_limited(
+    environment: &Environment,
+    name: &BackupName,
+    options: &BackupOptions,
+    operation: &Operation<'_>,
+) -> Result<BackupReport> {
+    options.validate()?;
+    let storage = environment.storage(options.profile.as_deref())?;
+    let mut planned = plan(environment, &options.selection)?;
+    let policies = planned.iter().map(|entity| (entity.codec.name(), entity.policy));
+    require_recipients(environment.recipients.as_ref(), policies)?;
+    if environment.archive_recipients(storage)?.is_some() {
+        // Keys of records are content, and must not stand in the error of a manifest that lies in clear.
+        planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
+    }
+    let subject = Subject::of_backup(name, &environment.identity);
+    let lease = Lease::acquire(environment, storage, subject, Work::default(), &options.cancel).await?;
+    let ended = run_alone(environment, storage, &planned, name, options, &lease, operation).await;
+    lease.release().await;
+    ended
+}
+
+/// Backs up under a lease: nobody else backs up under this name meanwhile.
+async fn run_alone(
+    environment: &Environment,
+    storage: &Storage,
+    planned: &[PlannedEntity],
+    name: &BackupName,
+    options: &BackupOptions,
+    lease: &Lease,
+    operation: &Operation<'_>,
+) -> Result<BackupReport> {
+    let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
+    let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
+    operation.span().record("id", tracing::field::display(header.id));
+    let listener = operation.listener(&options.listener);
+    let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
+    let profile = environment.profile_name(options.profile.as_deref());
+    let written = async {
+        let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
+        until_cancelled(&options.cancel, lease.works_on(work)).await?;
+        // Before a snapshot is open: reading many manifests takes a while.
+        let series = options.series_of(name);
+        let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
+        let earlier = until_cancelled(&working.cancel, async { Ok(earlier.await) }).await?;
+        write(environment, storage, planned, &header, &working, &listener, &earlier).await
+    };
+    let ended = match written.await {
+        Ok(manifest) => finish(storage, manifest, options, lease).await,
+        Err(error) => Err(lease.explain(error, &options.cancel)),
+    };
+    let ended = ended.map_err(|error| operation.explain(error));
+    let status = match &ended {
+        Ok(report) => report.status(),
+        Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
+        Err(error) => {
+            record_failure(environment, storage, &header, options, error).await;
+            BackupStatus::Failed
+        }
+    };
+    let (ended, status) = match ended {
+        Ok(report) if options.verify_after => {
+            match verified(environment, storage, report, options, &listener).await {
+                Ok(report) => (Ok(report), status),
+                Err(error) => (Err(error), BackupStatus::Failed),
+            }
+        }
+        ended => (ended, status),
+    };
+    listener.emit(|| Event::BackupFinished { id: header.id, status });
+    ended
+}
+
+/// Publishes what was written, in the time for which the lease is sure to hold.
+async fn finish(
+    storage: &Storage,
+    manifest: Manifest,
+    options: &BackupOptions,
+    lease: &Lease,
+) -> Result<BackupReport> {
+    let error = match until_cancelled(&options.cancel, lease.confirm()).await {
+        Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
+        // From here on nothing is cancelled: a backup that was published must not be called cancelled.
+        Ok(held) => {
+            let published = publish(storage, &manifest, held.left(), &options.cancel).await;
+            return published.map(|()| BackupReport::new(manifest));
+        }
+        Err(error) => error,
+    };
+    if let Some(archive) = &manifest.archive {
+        discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
+    }
+    Err(error)
+}
+
+/// Writes the archive, whole, and gives its manifest, which is not published yet.
+async fn write(
+    environment: &Environment,
+    storage: &Storage,
+    planned: &[PlannedEntity],
+    header: &Header<'_>,
+    options: &BackupOptions,
+    listener: &Listener,
+    earlier: &EarlierBackups,
+) -> Result<Manifest> {
+    let prepared = async {
+        let snapshots = snapshots(environment, planned).await?;
+        let (parts, failures) = parts(environment, planned, &snapshots, options).await?;
+        Ok((snapshots, parts, failures))
+    };
+    let (snapshots, parts, mut failures) = until_cancelled(&options.cancel, prepared).await?;
+    listener.emit(|| Event::BackupStarted {
+        id: header.id,
+        name: header.name.clone(),
+        parts: parts.len(),
+        records: parts.iter().map(|part| part.expected).sum(),
+    });
+    loop {
+        let known = failures.len();
+        let compressor = Arc::new(Compressor::new(options.compression));
+        let (parts, snapshots) = (&parts, &snapshots);
+        let attempt = Attempt {
+            environment,
+            storage,
+            header,
+            options,
+            listener,
+            parts,
+            snapshots,
+            earlier,
+            compressor,
+        };
+        match attempt.write(&mut failures).await {
+            Ok(manifest) => return Ok(manifest),
+            // An entity failed after some of its records were in the archive: it is rewritten without that entity,
+            // from the same snapshots, so that no archive holds a part of an entity.
+            Err(error)
+                if options.continue_on_error
+                    && failures.len() > known
+                    && error.kind() != ErrorKind::Cancelled => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// One snapshot of every provider that the plan reads from.
+async fn snapshots(environment: &Environment, planned: &[PlannedEntity]) -> Result<Snapshots> {
+    let mut snapshots = Snapshots::new();
+    for entity in planned {
+        if !snapshots.contains_key(&entity.provider) {
+            let snapshot = environment.provider(&entity.provider)?.snapshot().await?;
+            snapshots.insert(entity.provider.clone(), snapshot);
+        }
+    }
+    Ok(snapshots)
+}
+
+/// The sets of every entity; with `continue_on_error`, entities whose sets are not known are failures.
+async fn parts(
+    environment: &Environment,
+    planned: &[PlannedEntity],
+    snapshots: &Snapshots,
+    options: &BackupOptions,
+) -> Result<(Vec<PlannedPart>, Failures)> {
+    // Counting costs a query for each entity, which the log alone is not worth.
+    let is_counted = environment.listener(&options.listener).is_listening();
+    let (mut parts, mut failures) = (Vec::<PlannedPart>::new(), Failures::new());
+    for entity in planned {
+        let Some(snapshot) = snapshots.get(&entity.provider) else { continue };
+        let sets = match snapshot.sets(&entity.codec).await {
+            Ok(sets) => sets,
+            Err(error) if options.continue_on_error => {
+                failures.insert(parts.len(), error);
+                parts.push(PlannedPart { entity: entity.clone(), set: SetName::root(), expected: None });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let before = parts.len();
+        for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
+            // Counted before any read begins, because a provider that reads one entity at a time is busy then.
+            let expected = match is_counted {
+                true => snapshot.count(&entity.codec, &set).await.ok(),
+                false => None,
+            };
+            parts.push(PlannedPart { entity: entity.clone(), set, expected });
+        }
+        if parts.len() == before && options.selection.is_explicit() {
+            return Err(no_such_set(&format!("`{}` has none", entity.codec.name()), options));
+        }
+    }
+    let unmatched = options.selection.sets.iter().find(|set| !parts.iter().any(|part| &&part.set == set));
+    match unmatched {
+        Some(set) => Err(no_such_set(&format!("no entity has a set `{set}`"), options)),
+        None => Ok((parts, failures)),
+    }
+}
+
+fn no_such_set(what: &str, options: &BackupOptions) -> Error {
+    let asked = names(options.selection.sets.iter().map(SetName::as_str));
+    Error::new(
+        ErrorKind::NotFound,
+        format!("of the sets {asked} that were asked for, {what}; nothing was backed up"),
+    )
+}
+
+/// Leaves a manifest that says that the backup failed. That it could not be left changes nothing: without a manifest the
+/// backup does not exist.
+async fn record_failure(
+    environment: &Environment,
+    storage: &Storage,
+    header: &Header<'_>,
+    options: &BackupOptions,
+    error: &Error,
+) {
+    // What the caller wanted kept may be what made the manifest too large.
+    let brief =
+        BackupOptions { metadata: BTreeMap::new(), tags: Vec::new(), description: None, ..options.clone() };
+    let options = if error.kind() == ErrorKind::Unsupported { &brief } else { options };
+    let failed = Manifest {
+        status: BackupStatus::Failed,
+        error: Some(error.chain()),
+        ..manifest(
+            environment,
+            storage,
+            header,
+            options,
+            &Contents::new(header),
+            header.now(&environment.clock),
+        )
+    };
+    if let Err(error) = publish(storage, &failed, PATIENCE, &CancellationToken::new()).await {
+        tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");
+    }
+}

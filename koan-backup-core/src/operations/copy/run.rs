@@ -1,0 +1,302 @@
+//! Copies one backup.
+
+use bytes::Bytes;
+use object_store::path::Path;
+use serde_json::Value;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::report::CopyReport;
+use crate::archive::{
+    ArchiveFile, ArchiveObject, FinishedUpload, Manifest, PendingArchive, UnpublishedArchive, UploadWriter,
+    document, manifest_path, rekeyed_path,
+};
+use crate::catalog::{self, StoredBackup, durable};
+use crate::encryption::ArchiveEncryption;
+use crate::environment::Environment;
+use crate::environment::lease::{Confirmed, Lease, Subject, Work};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::clock::new_backup_id;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::operations::verify::{self, VerifyOptions, VerifyReport};
+use crate::storage::{PATIENCE, Storage};
+
+/// Copies a backup into `target`. If it fails, is cancelled or is dropped, nothing of it stays there.
+pub(crate) async fn run(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    target: &Storage,
+    cancel: &CancellationToken,
+) -> Result<CopyReport> {
+    let archive = require_copyable(backup, target)?;
+    if backup.storage.is_same_place(target) {
+        let (one, other) = (backup.storage.location(), target.location());
+        let text = format!(
+            "`{one}` and `{other}` are the same place, so that backup {} would not be in two; name another profile to copy it to",
+            backup.manifest.id
+        );
+        return Err(Error::new(ErrorKind::Configuration, text));
+    }
+    if let Some(archive) = until_cancelled(cancel, already_there(backup, target)).await? {
+        return Ok(report(environment, backup, archive, None));
+    }
+    let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
+    let id = backup.manifest.id;
+    let work = Work { backup: Some(id), archive: Some(path.to_string()) };
+    let lease = Lease::acquire(environment, target, Subject::Copy(id), work, cancel).await?;
+    let copied = under(&lease, environment, backup, archive, target, path).await;
+    let copied = copied.map_err(|error| lease.explain(error, cancel));
+    lease.release().await;
+    copied
+}
+
+/// Copies under a lease, so that the archive is not taken for a leftover before its manifest is there.
+async fn under(
+    lease: &Lease,
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    archive: &ArchiveFile,
+    target: &Storage,
+    path: Path,
+) -> Result<CopyReport> {
+    let cancel = &lease.lost();
+    let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
+    let (writer, pending) =
+        PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
+    let stream = stream(&source, archive, writer);
+    let ((), stored) = pending.store(stream, cancel).await?;
+
+    let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
+    let copy = renamed(backup, target, &stored)?;
+    let verification = match check(environment, &copy, cancel).await {
+        Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
+        Err(error) => Err(error),
+    };
+    let (verification, held) = match verification {
+        Ok(verified) => verified,
+        Err(error) => {
+            unpublished.discard().await;
+            return Err(error.context(format!(
+                "the copy of backup {} in storage `{}` was not verified and was removed",
+                backup.manifest.id,
+                target.location()
+            )));
+        }
+    };
+    // From here on nothing is cancelled: a copy that was published must not be called cancelled.
+    let published = publish(held, backup, &copy, unpublished).await?;
+    let verification = (published == stored).then_some(verification);
+    Ok(report(environment, backup, published, verification))
+}
+
+fn report(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    archive: ArchiveFile,
+    verification: Option<VerifyReport>,
+) -> CopyReport {
+    let mut warnings = backup.notes(&environment.identity);
+    if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
+        warnings.push(
+            "no key opens what is encrypted, so of the copy its bytes were checked and not its records"
+                .to_owned(),
+        );
+    }
+    CopyReport { id: backup.manifest.id, archive, was_there: verification.is_none(), verification, warnings }
+}
+
+/// The archive of a backup that may go to `target`.
+fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Result<&'a ArchiveFile> {
+    let manifest = &backup.manifest;
+    let Some(archive) = &manifest.archive else {
+        let why = manifest.error.as_deref().unwrap_or("it names no archive");
+        let text = format!("backup {} holds nothing to copy: {why}", manifest.id);
+        return Err(Error::new(ErrorKind::Incompatible, text));
+    };
+    if target.encryption() == ArchiveEncryption::Always && !manifest.is_sealed() {
+        return Err(Error::new(
+            ErrorKind::Encryption,
+            format!(
+                "archives in storage `{}` must be encrypted as a whole, and that of backup {} is not: copy it into another \
+                 profile, or back up into this one",
+                target.location(),
+                manifest.id
+            ),
+        ));
+    }
+    Ok(archive)
+}
+
+/// The archive of the same backup, if it is there with the same content.
+///
+/// # Errors
+/// Another content is there under its id, or what is there is not whole.
+async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Option<ArchiveFile>> {
+    let id = &backup.manifest.id;
+    let Some(there) = catalog::published(target, id).await? else { return Ok(None) };
+    let Some(archive) = same_archive(&there, &backup.published) else {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "backup {id} is in storage `{}` with another content, sealed for others perhaps; it was left as it is",
+                target.location()
+            ),
+        ));
+    };
+    let damaged = |what: &str| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "backup {id} is in storage `{}`, but its archive {what}; remove its manifest there and copy it again",
+                target.location()
+            ),
+        )
+    };
+    match ArchiveObject::find(target, &archive.file).await {
+        Ok(object) if object.stored_bytes() == archive.size_bytes => {
+            // Whoever copied it may have died before that was durable, or could not make it durable.
+            durable::settle_names(target).await?;
+            Ok(Some(archive))
+        }
+        Ok(_) => Err(damaged("has another size")),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Err(damaged("is missing")),
+        Err(error) => Err(error),
+    }
+}
+
+/// The archive that `there` names, if two manifests differ in nothing but where it lies.
+fn same_archive(there: &Value, here: &Value) -> Option<ArchiveFile> {
+    let placed = |manifest: &Value| {
+        let mut manifest = manifest.clone();
+        if let Some(file) = manifest.pointer_mut("/archive/file") {
+            *file = Value::Null;
+        }
+        manifest
+    };
+    (placed(there) == placed(here))
+        .then(|| serde_json::from_value(there.get("archive")?.clone()).ok())
+        .flatten()
+}
+
+/// Sends the archive on, part by part, and compares its hash before the last step.
+async fn stream(
+    source: &ArchiveObject,
+    archive: &ArchiveFile,
+    mut writer: UploadWriter,
+) -> Result<((), FinishedUpload)> {
+    let mut offset = 0;
+    while offset < source.stored_bytes() {
+        let step = u64::try_from(writer.part_bytes()).unwrap_or(u64::MAX);
+        let end = source.stored_bytes().min(offset.saturating_add(step));
+        let part: Bytes = source.stored(offset..end).await?;
+        writer.send_part(part).await?;
+        offset = end;
+    }
+    let written = writer.written();
+    if written.sha256 != archive.sha256 || written.size_bytes != archive.size_bytes {
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "archive `{}` has another hash or size than its manifest says; it was not copied, verify it",
+                archive.file
+            ),
+        ));
+    }
+    Ok(((), written))
+}
+
+/// The backup with its archive where the copy lies.
+fn renamed<'a>(
+    backup: &StoredBackup<'_>,
+    target: &'a Storage,
+    archive: &ArchiveFile,
+) -> Result<StoredBackup<'a>> {
+    let odd =
+        |source| Error::with_source(ErrorKind::Internal, "the manifest of the copy was not written", source);
+    let mut published = backup.published.clone();
+    published["archive"] = serde_json::to_value(archive).map_err(odd)?;
+    let manifest: Manifest = serde_json::from_value(published.clone()).map_err(odd)?;
+    Ok(StoredBackup::new(target, manifest, published))
+}
+
+/// Verifies the copy as it will be found.
+async fn check(
+    environment: &Environment,
+    copy: &StoredBackup<'_>,
+    cancel: &CancellationToken,
+) -> Result<VerifyReport> {
+    let is_complete = copy.manifest.status.is_complete();
+    let candidate = StoredBackup::new(copy.storage, copy.manifest.clone(), copy.published.clone());
+    let opened = async {
+        let identities = verify::identities_for(environment, &candidate.manifest).await?;
+        Ok((verify::opened(candidate, &identities).await?, identities))
+    };
+    let (candidate, identities) = until_cancelled(cancel, opened).await?;
+    let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
+    let report = verify::run(environment, &candidate, &options, &identities).await?;
+    if is_complete { report.require_valid() } else { report.require_intact() }
+}
+
+/// Makes the copy exist, and gives the archive that counts: another, if somebody else made the same copy meanwhile.
+async fn publish(
+    held: Confirmed,
+    backup: &StoredBackup<'_>,
+    copy: &StoredBackup<'_>,
+    unpublished: UnpublishedArchive,
+) -> Result<ArchiveFile> {
+    let (target, id) = (copy.storage, &copy.manifest.id);
+    let path: Path = manifest_path(id);
+    let created = async { Ok(target.create(&path, document(&copy.published)).await) };
+    let (is_answered, error) = match held.within(&format!("`{path}` was written"), created).await {
+        Ok(created) => (true, created.err()),
+        Err(unanswered) => (false, Some(unanswered)),
+    };
+    let there = match error {
+        None => Ok(Some(copy.published.clone())),
+        // It may have been written all the same, and the answer was lost.
+        Some(_) => catalog::published_soon(target, id).await,
+    };
+    match (there, error) {
+        (Ok(Some(there)), Some(error)) if there == copy.published && !target.confirms_by_reading(&error) => {
+            unpublished.keep();
+            Err(error.context(format!(
+                "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be made durable; its \
+                 original stays",
+                target.location()
+            )))
+        }
+        (Ok(Some(there)), _) if there == copy.published => {
+            unpublished.keep();
+            copy.manifest
+                .archive
+                .clone()
+                .ok_or_else(|| Error::new(ErrorKind::Internal, "the copy has no archive"))
+        }
+        (Ok(Some(_)), _) => {
+            unpublished.discard().await;
+            let there = timeout(PATIENCE, already_there(backup, target)).await;
+            let there = there.unwrap_or_else(|_| Err(target.unanswering()))?;
+            there.ok_or_else(|| Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile")))
+        }
+        // What was not answered may be written yet.
+        (Ok(None), Some(error)) if !is_answered => {
+            unpublished.keep();
+            Err(error.context(format!(
+                "whether backup {id} was copied to storage `{}` is not known; if it is there later, it is whole",
+                target.location()
+            )))
+        }
+        (Ok(None), error) => {
+            unpublished.discard().await;
+            Err(error.unwrap_or_else(|| Error::new(ErrorKind::Internal, "the copy was not published")))
+        }
+        (Err(unread), error) => {
+            unpublished.keep();
+            Err(error.unwrap_or(unread).context(format!(
+                "whether backup {id} was copied to storage `{}` is not known, `{path}` cannot be read either; if it is there \
+                 later, it is whole",
+                target.location()
+            )))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The result of a comparison of two backups.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::foundation::id::{BackupId, SetName};
+
+/// The differences between two backups, as counts.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct BackupDiff {
+    /// The earlier backup.
+    pub before: BackupId,
+    /// The later backup.
+    pub after: BackupId,
+    /// Every entity and set of the two backups, in the order of the later one.
+    pub entities: Vec<EntityDiff>,
+    /// Additional remarks, for example that a backup was made by another application.
+    pub notes: Vec<String>,
+}
+
+/// The differences in one entity and set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EntityDiff {
+    /// The name of the entity.
+    pub entity: String,
+    /// The set.
+    pub set: SetName,
+    /// Records that exist only in the later backup.
+    pub added: u64,
+    /// Records that exist only in the earlier backup.
+    pub removed: u64,
+    /// Records with the same key and different content.
+    pub changed: u64,
+    /// Records that are equal in both.
+    pub unchanged: u64,
+    /// Why the entity was not compared, if it was not; all counts are 0 in this case.
+    pub not_compared: Option<String>,
+}
+
+/// One record that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The entity.
+    pub entity: String,
+    /// The set.
+    pub set: SetName,
+    /// How the record differs.
+    pub change: Change,
+    /// The key, for example `id=7`. It is shown even if the entity is encrypted, although keys are content.
+    pub key: String,
+}
+
+/// How a record differs between two backups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// It exists only in the later backup.
+    Added,
+    /// It exists only in the earlier backup.
+    Removed,
+    /// It has different content.
+    Changed,
+}
+
+/// The callback that receives each difference when it is found.
+#[derive(Clone, Default)]
+pub(crate) struct OnDifference(pub(crate) Option<DifferenceCallback>);
+
+type DifferenceCallback = Arc<dyn Fn(&Difference) + Send + Sync>;
+
+impl fmt::Debug for OnDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnDifference").field(&self.0.is_some()).finish()
+    }
+}
+
+impl BackupDiff {
+    /// Returns whether nothing differs and everything was compared.
+    pub fn is_empty(&self) -> bool {
+        self.entities.iter().all(|entity| {
+            entity.added + entity.removed + entity.changed == 0 && entity.not_compared.is_none()
+        })
+    }
+}

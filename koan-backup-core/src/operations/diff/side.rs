@@ -1,0 +1,132 @@
+//! One of the two backups of a comparison, opened for reading.
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use sha2::{Digest, Sha256};
+
+use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest, EntityStatus, Manifest};
+use crate::catalog::StoredBackup;
+use crate::entity::EntityCodec;
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::lines::lines;
+use crate::operations::verify::{self, Documents, read_blocks};
+
+/// The number of blocks that are read concurrently.
+const BLOCKS_AT_ONCE: usize = 4;
+
+/// A backup whose records can be read.
+pub(super) struct Side {
+    pub(super) manifest: Manifest,
+    reader: ArchiveReader,
+    documents: Documents,
+}
+
+/// A record in the form that is compared.
+pub(super) struct ComparedRecord {
+    /// The hash of the key.
+    pub(super) identity: [u8; 16],
+    /// The hash of the content.
+    pub(super) content: [u8; 16],
+    /// The key as text for the report.
+    pub(super) key: String,
+}
+
+impl Side {
+    pub(super) async fn open(environment: &Environment, backup: StoredBackup<'_>) -> Result<Self> {
+        let identities = verify::identities_for(environment, &backup.manifest).await?;
+        let backup = verify::opened(backup, &identities).await?;
+        verify::require_opened(&backup, &identities)?;
+        let archive = backup.manifest.archive.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("backup {} has no archive, because it failed; compare another", backup.manifest.id),
+            )
+        })?;
+        let (reader, documents) = verify::open(&backup, archive, &identities).await?;
+        Ok(Self { manifest: backup.manifest, reader, documents })
+    }
+
+    /// Returns the entities and sets that can be read.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &EntityManifest> {
+        self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
+    }
+
+    /// Returns why the records of an entity cannot be read, or `None` if they can.
+    pub(super) fn locked(&self, part: &EntityManifest) -> Option<String> {
+        self.documents.require_opened(part).err().map(|error| error.to_string())
+    }
+
+    /// Returns whether the record-set hashes prove that two entities hold the same records.
+    pub(super) fn equals(&self, part: &EntityManifest, other: &Self, others: &EntityManifest) -> bool {
+        let hash = |side: &Self, part: &EntityManifest| {
+            let file = part.storage_file.as_deref()?;
+            side.documents.hashes(part, file).1
+        };
+        part.item_count == others.item_count
+            && hash(self, part).is_some_and(|hash_here| Some(hash_here) == hash(other, others))
+    }
+
+    /// Reads the records of an entity that belong to one share of `shares`, and checks the content hash.
+    pub(super) async fn records(
+        &self,
+        part: &EntityManifest,
+        codec: &EntityCodec,
+        share: (u64, u64),
+        mut take: impl FnMut(ComparedRecord),
+    ) -> Result<()> {
+        let Some(file) = part.storage_file.as_deref() else { return Ok(()) };
+        self.reader.check_blocks(file, &self.documents.blocks)?;
+        let blocks: Vec<_> =
+            self.documents.blocks.get(file).into_iter().flatten().copied().enumerate().collect();
+        let codec = codec.clone();
+        let open = move |index, _: Block, lines| compared(&codec, index, lines, share);
+        let opened = read_blocks(&self.reader, file, blocks, BLOCKS_AT_ONCE, open);
+        let mut opened = std::pin::pin!(opened);
+        let mut hasher = Sha256::new();
+        while let Some(block) = opened.try_next().await? {
+            let (bytes, records) = block?;
+            hasher.update(&bytes);
+            records.into_iter().for_each(&mut take);
+        }
+        let (expected, _) = self.documents.hashes(part, file);
+        if expected != Some(&crate::foundation::digest::finish(hasher)) {
+            return Err(self.reader.broken(file, "its content does not have the hash in the manifest"));
+        }
+        Ok(())
+    }
+}
+
+type ComparedBlock = Result<(Bytes, Vec<ComparedRecord>)>;
+
+fn compared(
+    codec: &EntityCodec,
+    index: usize,
+    bytes: std::result::Result<Bytes, BlockFault>,
+    (share, shares): (u64, u64),
+) -> ComparedBlock {
+    let name = codec.name();
+    let bytes = bytes
+        .map_err(|fault| Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {fault}")))?;
+    let mut records = Vec::new();
+    for (number, line) in (0u64..).zip(lines(&bytes)) {
+        let record = codec.decode(line).map_err(|error| {
+            let what = format!("`{name}`, block {index}, record {number} does not decode");
+            Error::with_source(ErrorKind::Record, what, error)
+        })?;
+        let identity = hash(&record.key(codec.schema()));
+        if u64::from_be_bytes(first(identity)) % shares == share {
+            records.push(ComparedRecord { identity, content: hash(&record), key: codec.record_key(&record) });
+        }
+    }
+    Ok((bytes, records))
+}
+
+/// Hashes a value as the current type reads it.
+fn hash(of: &impl std::fmt::Debug) -> [u8; 16] {
+    first(Sha256::digest(format!("{of:?}")).into())
+}
+
+fn first<const M: usize, const N: usize>(bytes: [u8; M]) -> [u8; N] {
+    std::array::from_fn(|index| bytes[index])
+}

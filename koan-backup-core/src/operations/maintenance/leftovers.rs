@@ -1,0 +1,281 @@
+//! Files that belong to no backup: archives that may be removed, temporary files, and what is known of backups that are gone.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
+
+use super::report::ProfileMaintenance;
+use super::temporary::TemporaryFiles;
+use super::verifications;
+use crate::catalog::durable::Settled;
+use crate::catalog::removal_record::RemovalRecord;
+use crate::catalog::unlisted::ArchiveCandidate;
+use crate::catalog::{self, Acknowledgements, damage, durable, removal_record};
+use crate::environment::Environment;
+use crate::environment::lease::{self, Lease};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::operations::prune::Survey;
+use crate::operations::recover::{Judge, Judgement, listed_count, refuse_mostly_unlisted};
+use crate::storage::Storage;
+
+/// What the removal of leftovers works with.
+pub(super) struct Leftovers<'l> {
+    pub(super) lease: &'l Lease,
+    pub(super) environment: &'l Environment,
+    pub(super) storage: &'l Storage,
+    pub(super) survey: &'l Survey<'l>,
+    /// How old an archive must be that no record names.
+    pub(super) age: Duration,
+}
+
+/// Why an archive may be removed.
+enum Why {
+    /// This removal record counts.
+    Recorded(RemovalRecord),
+    /// The manifest of this backup names another archive, which verifies.
+    Superseded(BackupId),
+    /// It is proven to be cut off.
+    Incomplete,
+}
+
+/// What became of an archive that was to be removed.
+enum Removal {
+    Done,
+    /// It is another file by now, or it may be needed.
+    Unneeded,
+    /// Somebody else works on it or on its backup, as this says.
+    Busy(String),
+}
+
+impl Leftovers<'_> {
+    /// Reports unlisted archives, and removes archives that may be removed, temporary files, leases that nobody will ask for, and what is
+    /// known of backups that are gone. What could not be done, and why, goes to `problems`.
+    ///
+    /// A complete archive goes only if a removal record counts, or if the manifest of the same backup names another archive that verifies.
+    /// All others that go are proven to be cut off.
+    ///
+    /// # Errors
+    /// The storage cannot be read, the lease was lost, or most of what is stored is unlisted.
+    pub(super) async fn remove(
+        &self,
+        report: &mut ProfileMaintenance,
+        problems: &mut Vec<String>,
+    ) -> Result<()> {
+        let (storage, survey) = (self.storage, self.survey);
+        let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
+        // Of an archive that cannot be read nothing is known: it counts as unlisted.
+        let (mut removable, mut unknown) = (Vec::new(), 0);
+        for candidate in judge.unnamed() {
+            match judge.judge(candidate).await {
+                Ok(Judgement::ToBeRemoved(record)) if candidate.has_archive_name() => {
+                    removable.push((candidate, Why::Recorded(record)));
+                }
+                Ok(Judgement::Superseded { id, .. })
+                    if candidate.has_archive_name() && self.is_old(candidate) =>
+                {
+                    removable.push((candidate, Why::Superseded(id)));
+                }
+                Ok(Judgement::Incomplete) if candidate.has_archive_name() && self.is_old(candidate) => {
+                    removable.push((candidate, Why::Incomplete));
+                }
+                Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
+                    report.unlisted.push(archive);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) => {
+                    unknown += 1;
+                    problems.push(error.chain());
+                }
+            }
+        }
+        problems.extend(judge.unreadable_records.iter().cloned());
+        for archive in &report.unlisted {
+            tracing::warn!(target: "koan::backup", storage = %storage.location(), archive = %archive.archive, state = ?archive.state, "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and publishes its manifest");
+        }
+        refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
+        for (candidate, why) in removable {
+            match self.remove_archive(candidate, &why).await {
+                Ok(Removal::Done) => {
+                    report.freed_bytes += candidate.size_bytes;
+                    report.leftovers.push(candidate.path.to_string());
+                }
+                Ok(Removal::Unneeded) => {}
+                Ok(Removal::Busy(why)) => {
+                    report
+                        .skipped
+                        .push(format!("archive `{}` was not removed, because {why}", candidate.path));
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
+                    return Err(error);
+                }
+                Err(error) => problems.push(error.chain()),
+            }
+        }
+        self.settle_records(&judge, problems).await;
+        self.remove_temporary(report, problems).await?;
+        let ids = survey.ids();
+        for result in [
+            forget_gone(self.lease, storage, &ids, survey.taken_at).await,
+            lease::trim(self.lease, storage, &survey.leases, self.age, survey.taken_at, |id| {
+                ids.contains(id)
+            })
+            .await,
+        ] {
+            problems.extend(result.err().map(|error| error.chain()));
+        }
+        Ok(())
+    }
+
+    /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the record that allowed it was
+    /// withdrawn. Says what became of it.
+    ///
+    /// A complete archive goes on account of a manifest that names another one, or that is gone. That must be so after a loss of power
+    /// as well, so the manifest is made durable first.
+    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &Why) -> Result<Removal> {
+        let (storage, path) = (self.storage, candidate.path.as_ref());
+        if !self.is_as_judged(candidate).await? {
+            return Ok(Removal::Unneeded);
+        }
+        let backup = match why {
+            Why::Recorded(record) if removal_record::find(storage, path).await?.as_ref() != Some(record) => {
+                return Ok(Removal::Unneeded);
+            }
+            Why::Recorded(record) => Some(record.id),
+            Why::Superseded(id) => Some(*id),
+            Why::Incomplete => None,
+        };
+        if let Some(id) = backup {
+            let settled = durable::settle(self.environment, storage, id, &self.lease.lost()).await;
+            let settled = settled.map_err(|error| {
+                error.context(format!(
+                    "archive `{path}` was not removed, because it is not sure that the manifest of backup {id} survives a loss of power"
+                ))
+            })?;
+            match settled {
+                Settled::Durable => {}
+                Settled::Changed => return Ok(Removal::Unneeded),
+                Settled::Busy(error) => {
+                    let why = format!("somebody else works on its backup {id}: {}", error.chain());
+                    return Ok(Removal::Busy(why));
+                }
+            }
+        }
+        let now = self.environment.clock.now();
+        let leases = lease::all(storage).await?;
+        let mut held = leases.iter().filter(|lease| !lease.file.is_free(now));
+        if let Some(lease) = held.find(|lease| lease.file.work.archive.as_deref() == Some(path)) {
+            return Ok(Removal::Busy(format!("somebody else works on it: {}", lease.file.holder)));
+        }
+        let manifests = catalog::list_all(storage).await?;
+        let names = |backup: &catalog::StoredBackup<'_>| {
+            backup.manifest.archive.as_ref().is_some_and(|archive| archive.file == path)
+        };
+        let known: Vec<_> = self.survey.unreadable.iter().map(|manifest| manifest.id).collect();
+        if manifests.backups.iter().any(names)
+            || manifests.unreadable.iter().any(|manifest| !known.contains(&manifest.id))
+        {
+            return Ok(Removal::Unneeded);
+        }
+        let removed = async {
+            storage.remove(&candidate.path).await?;
+            storage.require_gone(&candidate.path).await
+        };
+        self.lease.step(&format!("`{path}` was removed"), removed).await?;
+        Ok(Removal::Done)
+    }
+
+    /// Whether the file of an archive is still the one that was judged.
+    async fn is_as_judged(&self, candidate: &ArchiveCandidate) -> Result<bool> {
+        match self.storage.store().head(&candidate.path).await {
+            Ok(found) => Ok(found.size == candidate.size_bytes
+                && found.last_modified.timestamp() == candidate.modified.as_second()),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(self.storage.failed(&candidate.path, "looked at in", source)),
+        }
+    }
+
+    /// Withdraws records whose archive is gone, or is named by a manifest and stays. One of a backup that somebody rekeys at the moment
+    /// is left alone.
+    async fn settle_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
+        let listed = self.survey.listed_archives();
+        for record in judge.records.values().filter(|record| !judge.is_needed(&record.id)) {
+            let settled = async {
+                let is_gone = self.storage.size(&Path::from(record.archive.as_str())).await?.is_none();
+                match is_gone || listed.contains(record.archive.as_str()) {
+                    true => {
+                        let what = format!("the removal record of `{}` was withdrawn", record.archive);
+                        self.lease.step(&what, removal_record::withdraw(self.storage, &record.archive)).await
+                    }
+                    false => Ok(()),
+                }
+            };
+            problems.extend(settled.await.err().map(|error| error.chain()));
+        }
+    }
+
+    async fn remove_temporary(
+        &self,
+        report: &mut ProfileMaintenance,
+        problems: &mut Vec<String>,
+    ) -> Result<()> {
+        let Some(directory) = self.storage.directory() else { return Ok(()) };
+        let leases = self.survey.held(self.survey.taken_at);
+        let worked_on = leases.filter_map(|lease| lease.work.archive.clone()).collect();
+        let held = self.lease.confirm().await?;
+        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age: self.age, held };
+        let observed = SystemTime::from(self.survey.taken_at);
+        let removed = tokio::task::spawn_blocking(move || temporary.remove(observed)).await;
+        let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
+        let removed = removed.map_err(|source| {
+            let text = format!("temporary files in storage `{}` were not removed", self.storage.location());
+            Error::with_source(ErrorKind::Storage, text, source)
+        })?;
+        for (file, result) in removed {
+            match result {
+                Ok(bytes) => {
+                    report.freed_bytes += bytes;
+                    report.leftovers.push(file);
+                }
+                Err(error) => problems.push(format!("`{file}` was not removed: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an archive was old enough when it was observed.
+    fn is_old(&self, candidate: &ArchiveCandidate) -> bool {
+        let passed = self.survey.taken_at.as_second() - candidate.modified.as_second();
+        u64::try_from(passed).is_ok_and(|passed| passed > self.age.as_secs())
+    }
+}
+
+/// Forgets what was found of backups that are gone.
+async fn forget_gone(
+    lease: &Lease,
+    storage: &Storage,
+    there: &BTreeSet<BackupId>,
+    now: Timestamp,
+) -> Result<()> {
+    for id in verifications::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
+        let what = format!("the verification of backup {id} was forgotten");
+        lease.step(&what, verifications::forget(storage, id)).await?;
+    }
+    for id in damage::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
+        let what = format!("the damage of backup {id} was forgotten");
+        lease.step(&what, damage::keep(storage, id, now, None)).await?;
+    }
+    // Those of backups that are gone still tell of losses that show at later ones, as long as there are earlier ones.
+    let oldest = there.first().copied();
+    for id in Acknowledgements::of(storage).await?.backups() {
+        if !there.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {
+            let what = format!("the acknowledgement of backup {id} was forgotten");
+            lease.step(&what, Acknowledgements::forget(storage, id)).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Temporary files in a directory, of files that were never whole: `….zip#1`, as `object_store` names them.
+
+use std::fs::DirEntry;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use crate::archive::is_archive_name;
+use crate::environment::lease::Confirmed;
+
+/// Where our files lie.
+const FOLDERS: [&str; 10] = [
+    "archives",
+    "manifests",
+    "leases",
+    "pins",
+    "removals",
+    "acknowledgements",
+    "verifications",
+    "damage",
+    "maintenance",
+    "uploads",
+];
+
+/// Temporary files that were removed: their paths, and their bytes or why they are still there.
+type Removed = Vec<(String, io::Result<u64>)>;
+
+/// The temporary files of a directory.
+pub(super) struct TemporaryFiles {
+    pub(super) directory: PathBuf,
+    /// Archives that somebody writes: their temporary files may be of any age.
+    pub(super) worked_on: Vec<String>,
+    /// How old others must be.
+    pub(super) age: Duration,
+    /// They are removed while this lease is held.
+    pub(super) held: Confirmed,
+}
+
+impl TemporaryFiles {
+    /// Removes them. One that cannot be removed does not hinder the others.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or the lease has expired.
+    pub(super) fn remove(&self, now: SystemTime) -> io::Result<Removed> {
+        let mut removed = Vec::new();
+        for folder in FOLDERS {
+            self.remove_below(&self.directory.join(folder), folder, now, &mut removed)?;
+        }
+        Ok(removed)
+    }
+
+    fn remove_below(
+        &self,
+        directory: &Path,
+        path: &str,
+        now: SystemTime,
+        removed: &mut Removed,
+    ) -> io::Result<()> {
+        let entries = match std::fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = format!("{path}/{name}");
+            if entry.file_type()?.is_dir() {
+                self.remove_below(&entry.path(), &path, now, removed)?;
+            } else if let Some(bytes) = self.remove_file(&entry, &path, now).transpose() {
+                removed.push((path, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file if it is one of them, and gives its bytes.
+    fn remove_file(&self, entry: &DirEntry, path: &str, now: SystemTime) -> io::Result<Option<u64>> {
+        let Some(whole) = whole(path) else { return Ok(None) };
+        if self.worked_on.iter().any(|file| file == whole) {
+            return Ok(None);
+        }
+        let meta = match entry.metadata() {
+            // It has its own name by now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            meta => meta?,
+        };
+        let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > self.age);
+        if !is_old {
+            return Ok(None);
+        }
+        if self.held.left().is_zero() {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the lease expired; the next run removes it",
+            ));
+        }
+        std::fs::remove_file(entry.path())?;
+        Ok(Some(meta.len()))
+    }
+}
+
+/// What the file was to be called, if the path is that of a temporary file of ours.
+fn whole(path: &str) -> Option<&str> {
+    let (whole, number) = path.rsplit_once('#')?;
+    let (folder, name) = whole.rsplit_once('/')?;
+    let is_ours = match (folder, name.strip_suffix(".json")) {
+        // A file that is created to make the names in a folder durable, and that a killed process leaves there.
+        (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
+        ("archives", _) => is_archive_name(name),
+        ("maintenance", Some(_)) => true,
+        ("removals", Some(archive)) => is_archive_name(archive),
+        (_, Some(generation)) => digits(generation, 10),
+        (_, None) => false,
+    };
+    (is_ours && digits(number, number.len())).then_some(whole)
+}
+
+fn digits(text: &str, length: usize) -> bool {
+    !text.is_empty() && text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
+}

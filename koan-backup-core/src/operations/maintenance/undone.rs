@@ -1,0 +1,184 @@
+//! What maintenance did not get done, and why: `maintenance/{chore}.json`, as long as that is so.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::report::ProfileMaintenance;
+use crate::catalog::{Undone, beside};
+use crate::environment::Environment;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+
+const FOLDER: &str = "maintenance";
+
+/// What maintenance does in a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Chore {
+    Leftovers,
+    Retention,
+    Verification,
+    Catalog,
+}
+
+/// What of a chore was not done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UndoneRecord {
+    tried_at: Timestamp,
+    problems: Vec<String>,
+}
+
+/// What is not done in a profile.
+///
+/// A record that cannot be read is reported as a problem of its chore: it is never taken for done.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> Result<Vec<Undone>> {
+    let remedy = "remove it: maintenance tells again what it does not get done";
+    let records = beside::all::<Chore, UndoneRecord>(storage, FOLDER, remedy).await?;
+    let unreadable = records.unreadable.into_iter();
+    let unreadable =
+        unreadable.map(|(chore, problem)| (chore, UndoneRecord { tried_at: now, problems: vec![problem] }));
+    let undone = records.known.into_iter().chain(unreadable).flat_map(|(chore, record)| {
+        let UndoneRecord { tried_at, problems } = record;
+        let profile = profile.to_owned();
+        problems.into_iter().map(move |problem| Undone {
+            profile: profile.clone(),
+            chore: chore.name().to_owned(),
+            tried_at,
+            problem,
+        })
+    });
+    Ok(undone.collect())
+}
+
+/// The report of a run, and what of it is kept for whoever looks at the health of the backups.
+#[derive(Debug)]
+pub(super) struct Outcome<'a> {
+    pub(super) report: ProfileMaintenance,
+    environment: &'a Environment,
+    storage: &'a Storage,
+    cancel: &'a CancellationToken,
+    /// The records of earlier runs, once they were looked for.
+    earlier: Option<Vec<Path>>,
+}
+
+impl Chore {
+    /// Its name in the health.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Leftovers => "leftovers",
+            Self::Retention => "retention",
+            Self::Verification => "verification",
+            Self::Catalog => "catalog",
+        }
+    }
+
+    /// What is done.
+    fn work(self) -> &'static str {
+        match self {
+            Self::Leftovers => "removing leftovers",
+            Self::Retention => "retention",
+            Self::Verification => "verification",
+            Self::Catalog => "refreshing the catalog",
+        }
+    }
+}
+
+impl fmt::Display for Chore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Chore {
+    type Err = ();
+
+    fn from_str(name: &str) -> std::result::Result<Self, ()> {
+        let all = [Self::Leftovers, Self::Retention, Self::Verification, Self::Catalog];
+        all.into_iter().find(|chore| chore.name() == name).ok_or(())
+    }
+}
+
+impl<'a> Outcome<'a> {
+    pub(super) fn new(
+        environment: &'a Environment,
+        profile: &str,
+        storage: &'a Storage,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        let report = ProfileMaintenance { profile: profile.to_owned(), ..ProfileMaintenance::default() };
+        Self { report, environment, storage, cancel, earlier: None }
+    }
+
+    /// Notes how a chore ended.
+    ///
+    /// # Errors
+    /// It was cancelled, which ends everything.
+    pub(super) async fn note(&mut self, chore: Chore, result: Result<()>) -> Result<()> {
+        match result {
+            Ok(()) => {
+                self.done(chore, Vec::new()).await;
+                Ok(())
+            }
+            Err(error) => self.failed(&[chore], error).await,
+        }
+    }
+
+    /// Notes that a chore came to its end, and what of it could not be done all the same.
+    pub(super) async fn done(&mut self, chore: Chore, problems: Vec<String>) {
+        self.report.failures.extend(problems.iter().map(|problem| format!("{}: {problem}", chore.work())));
+        let cancel = self.cancel;
+        if let Err(error) = until_cancelled(cancel, self.keep(chore, problems)).await {
+            // The report is what is left to tell it.
+            self.report.failures.push(format!("keeping how `{}` ended: {}", chore.name(), error.chain()));
+        }
+    }
+
+    /// Notes why chores were not done. What somebody else is doing already is skipped.
+    ///
+    /// # Errors
+    /// They were cancelled, which ends everything.
+    pub(super) async fn failed(&mut self, chores: &[Chore], error: Error) -> Result<()> {
+        if error.kind() == ErrorKind::Cancelled {
+            return Err(error);
+        }
+        for &chore in chores {
+            match error.kind() {
+                ErrorKind::Busy => {
+                    self.report.skipped.push(format!("{}: {}", chore.work(), error.chain()));
+                }
+                _ => self.done(chore, vec![error.chain()]).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self, chore: Chore, problems: Vec<String>) -> Result<()> {
+        if !problems.is_empty() {
+            let record = UndoneRecord { tried_at: self.environment.clock.now(), problems };
+            return beside::keep(self.storage, FOLDER, &chore.name(), &record).await;
+        }
+        // Looked for once: as long as everything goes well, nothing is written or removed.
+        if self.earlier.is_none() {
+            let folder = Path::from(FOLDER);
+            let listed = self.storage.list(&folder).await;
+            let listed = listed.map_err(|source| self.storage.failed(&folder, "listed in", source))?;
+            self.earlier = Some(listed.into_iter().map(|file| file.path).collect());
+        }
+        let path = beside::path(FOLDER, &chore.name());
+        match &self.earlier {
+            Some(earlier) if earlier.contains(&path) => {
+                beside::forget(self.storage, FOLDER, &chore.name()).await
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Removes what a plan says, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+use super::holders::Holders;
+use super::removal::remove;
+use super::report::PruneReport;
+use super::survey::Survey;
+use crate::catalog::retention::{Retention, RetentionPlan};
+use crate::catalog::{RemovalReason, durable};
+use crate::environment::Environment;
+use crate::environment::lease::{Lease, Subject, Work};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::foundation::names::names;
+use crate::operations::recover;
+
+/// Applies a plan. Everything that could refuse it is asked before anything is removed.
+pub(crate) async fn apply(
+    environment: &Environment,
+    retention: &Retention,
+    plan: &RetentionPlan,
+    cancel: &CancellationToken,
+) -> Result<PruneReport> {
+    if plan.removals().next().is_none() {
+        return Ok(PruneReport::default());
+    }
+    clock::require_steady(environment.clock.now(), plan)?;
+    require_rules_at_work(retention, plan)?;
+    let storage = environment.storage(plan.profile.as_deref())?;
+    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
+    let applied = under(&lease, environment, retention, plan, cancel).await;
+    lease.release().await;
+    applied
+}
+
+/// Plans and applies at once, of what was found under the lease of those who remove backups.
+pub(crate) async fn apply_retention(
+    lease: &Lease,
+    environment: &Environment,
+    profile: &str,
+    retention: &Retention,
+    survey: &Survey<'_>,
+) -> Result<PruneReport> {
+    let mut report = PruneReport::default();
+    let mut holders = Holders::new(environment, survey, lease.lost());
+    let plan = loop {
+        let found = report.damaged.len();
+        let plan = survey.plan(environment, Some(profile), retention, &report.damaged)?;
+        if plan.removals().next().is_none() {
+            return Ok(report);
+        }
+        require_rules_at_work(retention, &plan)?;
+        match require_holders(&mut holders, environment, retention, &plan, &mut report).await {
+            Ok(()) => break plan,
+            // What was found to be damaged is known to the next plan, which keeps an older backup instead.
+            Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > found => {}
+            Err(error) => return Err(error),
+        }
+    };
+    let removed = remove_all(lease, environment, &plan, survey, &mut report).await;
+    removed.map_err(|error| stopped(&report, error))?;
+    Ok(report)
+}
+
+/// Applies a plan under the lease of those who remove backups.
+async fn under(
+    lease: &Lease,
+    environment: &Environment,
+    retention: &Retention,
+    plan: &RetentionPlan,
+    asked: &CancellationToken,
+) -> Result<PruneReport> {
+    let mut report = PruneReport::default();
+    let applied = async {
+        let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
+        // The lease was written just now.
+        until_cancelled(&cancel, clock::require_that_of_store(environment, storage)).await?;
+        let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
+        survey.require_clock(environment.clock.now())?;
+        require_unchanged(plan, &survey.basis(environment, retention))?;
+        let mut holders = Holders::new(environment, &survey, cancel);
+        require_holders(&mut holders, environment, retention, plan, &mut report).await?;
+        remove_all(lease, environment, plan, &survey, &mut report).await
+    };
+    match applied.await {
+        Ok(()) => Ok(report),
+        // Why the work stopped, then what had been done until then.
+        Err(error) => Err(stopped(&report, lease.explain(error, asked))),
+    }
+}
+
+/// Finds the backups that verify and must stay, of each series and of each entity of which something is removed.
+async fn require_holders(
+    holders: &mut Holders<'_>,
+    environment: &Environment,
+    retention: &Retention,
+    plan: &RetentionPlan,
+    report: &mut PruneReport,
+) -> Result<()> {
+    let removals = plan.removals().map(|decision| decision.id).collect();
+    let groups = holders.survey.groups(environment, retention);
+    holders.require(&groups, &removals, report).await
+}
+
+/// Removes what a plan says of what is there, once the backups that must stay were found.
+async fn remove_all(
+    lease: &Lease,
+    environment: &Environment,
+    plan: &RetentionPlan,
+    survey: &Survey<'_>,
+    report: &mut PruneReport,
+) -> Result<()> {
+    let cancel = lease.lost();
+    until_cancelled(
+        &cancel,
+        recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
+    )
+    .await?;
+    // What stays must be there after a loss of power as well.
+    until_cancelled(&cancel, durable::settle_names(environment.storage(plan.profile.as_deref())?)).await?;
+    let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
+    // Oldest first: whatever stops this, what is newest is still there.
+    for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
+        if cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        // Not cancelled halfway: it is there whole, or not at all.
+        report.removed.push(remove(lease, environment, backup, RemovalReason::Retention).await?);
+    }
+    Ok(())
+}
+
+fn require_rules_at_work(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
+    if plan.idle_rules.is_empty() || retention.allows_idle_rules() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "nothing was removed, because rules keep nothing here: {}; correct them, or say `.allow_idle_rules()`",
+            names(plan.idle_rules.iter())
+        ),
+    ))
+}
+
+/// Refuses a plan that was made of something else than what is there.
+fn require_unchanged(plan: &RetentionPlan, basis: &BTreeMap<BackupId, String>) -> Result<()> {
+    let differs = |id: &&BackupId| basis.get(id) != plan.basis.get(id);
+    match basis.keys().chain(plan.basis.keys()).find(differs) {
+        None => Ok(()),
+        Some(id) => {
+            let what = match (plan.basis.contains_key(id), basis.contains_key(id)) {
+                (false, _) => "was added",
+                (true, false) => "was removed",
+                (true, true) => "was changed, or pinned",
+            };
+            Err(Error::new(
+                ErrorKind::Conflict,
+                format!("nothing was removed: backup {id} {what} since the plan was made; plan again"),
+            ))
+        }
+    }
+}
+
+fn stopped(report: &PruneReport, error: Error) -> Error {
+    let removed: Vec<_> = report.removed.iter().map(|backup| backup.id.to_string()).collect();
+    match removed.is_empty() {
+        true => error,
+        false => error.context(format!("pruning stopped after it had removed {}", names(removed.iter()))),
+    }
+}

@@ -1,0 +1,134 @@
+//! Finds backups that verify and must stay, before anything goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_util::sync::CancellationToken;
+
+use super::report::PruneReport;
+use super::survey::Survey;
+use crate::catalog::StoredBackup;
+use crate::catalog::retention::{Group, Holding};
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::operations::verify::{self, VerifyOptions};
+
+/// Verifies backups, each at most once.
+pub(super) struct Holders<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) survey: &'a Survey<'a>,
+    pub(super) cancel: CancellationToken,
+    /// What was found, by backup.
+    pub(super) known: BTreeMap<BackupId, Option<String>>,
+}
+
+impl<'a> Holders<'a> {
+    pub(super) fn new(
+        environment: &'a Environment,
+        survey: &'a Survey<'a>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { environment, survey, cancel, known: BTreeMap::new() }
+    }
+
+    /// Makes sure that of every group of which something is removed, the newest backup that verifies stays.
+    ///
+    /// # Errors
+    /// It would go, or none verifies; or a backup cannot be read.
+    pub(super) async fn require(
+        &mut self,
+        groups: &[Group],
+        removals: &BTreeSet<BackupId>,
+        report: &mut PruneReport,
+    ) -> Result<()> {
+        for group in groups {
+            if self.loses(group, removals) {
+                self.require_one(group, removals, report).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something that is removed held what the group is about. A failed backup of a series counts as well: what it holds goes
+    /// on account of one that was completed.
+    fn loses(&self, group: &Group, removals: &BTreeSet<BackupId>) -> bool {
+        let removed = |backup: &&StoredBackup<'_>| {
+            removals.contains(&backup.manifest.id) && backup.manifest.archive.is_some()
+        };
+        let mut removed = self.survey.backups.iter().filter(removed);
+        match &group.holding {
+            Holding::Series(name) => removed.any(|backup| backup.manifest.series_name() == *name),
+            Holding::Entity(_) | Holding::BeforeLoss { .. } => {
+                removed.any(|backup| group.members.contains(&backup.manifest.id))
+            }
+        }
+    }
+
+    async fn require_one(
+        &mut self,
+        group: &Group,
+        removals: &BTreeSet<BackupId>,
+        report: &mut PruneReport,
+    ) -> Result<()> {
+        let holding = &group.holding;
+        for id in &group.members {
+            let Some(problem) = self.problem(*id).await? else { continue };
+            match problem {
+                Some(problem) => {
+                    if !report.damaged.iter().any(|(known, _)| known == id) {
+                        report.damaged.push((*id, problem));
+                    }
+                }
+                None if removals.contains(id) => {
+                    return Err(Error::new(
+                        ErrorKind::Conflict,
+                        format!(
+                            "nothing was removed: the plan removes backup {id}, the newest one {holding} that verifies; plan again; \
+                             {}",
+                            damage(report)
+                        ),
+                    ));
+                }
+                None => {
+                    if !report.verified.contains(id) {
+                        report.verified.push(*id);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        let remedy = match holding {
+            Holding::Entity(entity) => format!(
+                "if `{entity}` is not needed any more, say `.release_entity(\"{entity}\")`; {}",
+                damage(report)
+            ),
+            Holding::Series(_) | Holding::BeforeLoss { .. } => damage(report),
+        };
+        Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("nothing was removed: no backup {holding} verifies; {remedy}"),
+        ))
+    }
+
+    /// What is wrong with a backup, if something is. None if it is not there.
+    pub(super) async fn problem(&mut self, id: BackupId) -> Result<Option<Option<String>>> {
+        if let Some(known) = self.known.get(&id) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(backup) = self.survey.backups.iter().find(|backup| backup.manifest.id == id) else {
+            return Ok(None);
+        };
+        let options = VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() };
+        let examined = verify::examine(self.environment, backup, &options).await?;
+        if let Err(error) = &examined.kept {
+            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "what a verification found was not kept beside the backups");
+        }
+        self.known.insert(id, examined.problem.clone());
+        Ok(Some(examined.problem))
+    }
+}
+
+fn damage(report: &PruneReport) -> String {
+    let found: Vec<_> = report.damaged.iter().map(|(id, problem)| format!("{id}: {problem}")).collect();
+    found.join("; ")
+}

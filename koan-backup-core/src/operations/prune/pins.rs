@@ -1,0 +1,97 @@
+//! Backups that stay whatever a retention says: `pins/{id}.json`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{self, beside};
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::storage::Storage;
+
+const FOLDER: &str = "pins";
+/// What to do about a pin that cannot be read.
+const REMEDY: &str = "remove it, and pin the backup again";
+
+/// What is in the file of a pin.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pin {
+    reason: String,
+    pinned_at: Timestamp,
+    application: Option<String>,
+    host: Option<String>,
+}
+
+/// Pins a backup. One that is pinned already keeps its reason.
+pub(crate) async fn pin(
+    environment: &Environment,
+    profile: Option<&str>,
+    id: BackupId,
+    reason: &str,
+) -> Result<()> {
+    if reason.trim().is_empty() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "a pin needs a reason: who reads it wants to know when it may go",
+        ));
+    }
+    let storage = environment.storage(profile)?;
+    catalog::find_id(storage, id).await?;
+    if reason_of(storage, id).await?.is_some() {
+        return Ok(());
+    }
+    let pin = Pin {
+        reason: reason.to_owned(),
+        pinned_at: environment.clock.now(),
+        application: environment.producer.application.clone(),
+        host: environment.producer.host.clone(),
+    };
+    let path = beside::path(FOLDER, &id);
+    storage.create(&path, crate::archive::document(&pin)).await?;
+    // Whoever removed it before this did not see the pin.
+    if catalog::published(storage, &id).await?.is_none() {
+        storage.discard(&path).await;
+        let text = format!("backup {id} was removed while it was pinned");
+        return Err(Error::new(ErrorKind::NotFound, text));
+    }
+    Ok(())
+}
+
+/// Lets a backup go its way again. Tells whether it was pinned.
+pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
+    let was_pinned = match reason_of(storage, id).await {
+        // A pin that cannot be read holds its backup as well.
+        Err(error) if error.kind() == ErrorKind::Corrupt => true,
+        reason => reason?.is_some(),
+    };
+    storage.remove(&beside::path(FOLDER, &id)).await?;
+    storage.require_gone(&beside::path(FOLDER, &id)).await?;
+    Ok(was_pinned)
+}
+
+/// The pinned backups of a profile, and why.
+///
+/// A pin that cannot be read pins its backup as well: it is never taken for none.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
+    let pins = beside::all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
+    let unreadable = pins.unreadable.into_iter().map(|(id, problem)| (id, unreadable_reason(&problem)));
+    Ok(pins.known.into_iter().map(|(id, pin)| (id, pin.reason)).chain(unreadable).collect())
+}
+
+fn unreadable_reason(problem: &str) -> String {
+    format!("its pin cannot be read: {problem}")
+}
+
+/// Why a backup is pinned, if it is.
+///
+/// # Errors
+/// As for [`of`], of this pin.
+pub(super) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
+    Ok(beside::one::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
+}

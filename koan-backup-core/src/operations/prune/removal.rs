@@ -1,0 +1,253 @@
+//! Removing one backup, so that no crash leaves half of it: once its manifest is gone, it does not exist.
+
+use object_store::path::Path;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::holders::Holders;
+use super::pins;
+use super::report::RemovedBackup;
+use super::survey::Survey;
+use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
+use crate::catalog::removal_record::{self, RemovalRecord};
+use crate::catalog::retention::{Group, Holding};
+use crate::catalog::{self, RemovalReason, StoredBackup, durable};
+use crate::environment::Environment;
+use crate::environment::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::operations::recover;
+use crate::storage::{PATIENCE, Storage};
+
+/// Removes a backup that somebody named. The last one that holds an entity goes only if `even_if_last`.
+pub(crate) async fn remove_one(
+    environment: &Environment,
+    profile: Option<&str>,
+    id: BackupId,
+    even_if_last: bool,
+) -> Result<RemovedBackup> {
+    let storage = environment.storage(profile)?;
+    let never = CancellationToken::new();
+    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), &never).await?;
+    let removed = remove_named(&lease, environment, storage, id, even_if_last).await;
+    let removed = removed.map_err(|error| lease.explain(error, &never));
+    lease.release().await;
+    removed
+}
+
+async fn remove_named(
+    lease: &Lease,
+    environment: &Environment,
+    storage: &Storage,
+    id: BackupId,
+    even_if_last: bool,
+) -> Result<RemovedBackup> {
+    let backup = catalog::find_id(storage, id).await?;
+    let survey = Survey::take(storage, &environment.clock).await?;
+    recover::require_mostly_listed(environment, storage, &survey).await?;
+    if backup.manifest.archive.is_some() && !even_if_last {
+        require_others(lease, environment, &survey, &backup).await?;
+    }
+    // What stays must be there after a loss of power as well.
+    durable::settle_names(storage).await?;
+    remove(lease, environment, &backup, RemovalReason::Deleted).await
+}
+
+/// Refuses to remove the last backup that verifies and holds an entity, among those of the application that made it.
+async fn require_others(
+    lease: &Lease,
+    environment: &Environment,
+    survey: &Survey<'_>,
+    backup: &StoredBackup<'_>,
+) -> Result<()> {
+    let id = backup.manifest.id;
+    let mut holders = Holders::new(environment, survey, lease.lost());
+    for Group { holding, members } in survey.groups_beside(environment, &backup.manifest) {
+        if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
+            continue;
+        }
+        let mut is_held = false;
+        for other in members.into_iter().filter(|other| *other != id) {
+            is_held = is_held || holders.problem(other).await? == Some(None);
+        }
+        if !is_held {
+            let text = format!(
+                "no other backup {holding} verifies, so it would be lost; remove {id} with `.even_if_last()`"
+            );
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+    }
+    Ok(())
+}
+
+/// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
+///
+/// A durable record of the removal is written first, and withdrawn if the manifest stays or is put back. The lease is confirmed right
+/// before each of the two goes. Whoever lost it removes nothing more: a manifest whose archive is still there is put back.
+pub(super) async fn remove(
+    lease: &Lease,
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    reason: RemovalReason,
+) -> Result<RemovedBackup> {
+    let (storage, manifest) = (backup.storage, &backup.manifest);
+    let (id, stop) = (manifest.id, lease.lost());
+    let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
+    let path = manifest_path(&id);
+    let content = until_cancelled(&stop, async {
+        require_unpinned(storage, id).await?;
+        require_unheld(environment, storage, id).await?;
+        storage.read(&path, MAX_MANIFEST_BYTES).await
+    });
+    let content = content.await?.ok_or_else(|| {
+        Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
+    })?;
+    // Its archive may be another by now.
+    if serde_json::from_slice::<serde_json::Value>(&content).ok().as_ref() != Some(&backup.published) {
+        let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
+    // Without the record, an archive that stays after a crash would be one that somebody may miss.
+    let record = removal_record(environment, backup, reason);
+    if let Some(record) = &record
+        && let Err(error) = until_cancelled(&stop, record.write(storage)).await
+    {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+        return Err(failed(error, "it is as before, because its removal could not be recorded"));
+    }
+    let hidden = match lease.confirm().await {
+        Ok(held) => held.within(&format!("manifest `{path}` was removed"), hidden(storage, &path)).await,
+        Err(lost) => {
+            withdraw(storage, record.as_ref()).await;
+            return Err(failed(lost, "it is as before"));
+        }
+    };
+    if let Err(error) = hidden {
+        return match timeout(PATIENCE, storage.size(&path)).await {
+            Ok(Ok(Some(_))) => {
+                withdraw(storage, record.as_ref()).await;
+                Err(failed(error, "it is as before, or its manifest is gone"))
+            }
+            // A manifest whose removal is not durable may come back, so its archive must stay.
+            Ok(Ok(None)) if !storage.confirms_by_reading(&error) => {
+                let error = failed(error, "the removal of its manifest could not be made durable");
+                let error = put_back(storage, manifest, content, error).await;
+                withdraw(storage, record.as_ref()).await;
+                Err(error)
+            }
+            _ => Err(failed(error, "it is as before, or its manifest is gone")),
+        };
+    }
+    let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
+    let held = match until_cancelled(&stop, still_unneeded(lease, environment, storage, id)).await {
+        Ok(held) => held,
+        Err(error) => {
+            let error = put_back(storage, manifest, content, error).await;
+            // Where its manifest could not be put back, the archive is unlisted from now on, and stays.
+            withdraw(storage, record.as_ref()).await;
+            return Err(error);
+        }
+    };
+    if let Some(archive) = &manifest.archive {
+        let path = Path::from(archive.file.as_str());
+        let removed = held.within(&format!("archive `{path}` was removed"), gone(storage, &path)).await;
+        removed.map_err(|error| {
+            let archive = &archive.file;
+            failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
+        })?;
+        freed_bytes += archive.size_bytes;
+        withdraw(storage, record.as_ref()).await;
+    }
+    tracing::info!(target: "koan::backup", backup = %id, name = %manifest.name, "backup was removed");
+    Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
+}
+
+/// The record that its archive is to be removed; none if it has no archive.
+fn removal_record(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    reason: RemovalReason,
+) -> Option<RemovalRecord> {
+    let archive = backup.manifest.archive.as_ref()?.file.clone();
+    let (id, decided_at) = (backup.manifest.id, environment.clock.now());
+    Some(RemovalRecord { archive, id, reason, replacement: None, decided_at })
+}
+
+async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
+    if let Some(record) = record {
+        removal_record::withdraw_or_log(storage, &record.archive).await;
+    }
+}
+
+/// Looks whether somebody needs a backup whose manifest is gone, then confirms the lease.
+///
+/// A restore writes its lease before it looks whether its backup is there, and so does a pin: one of the two sees the other.
+async fn still_unneeded(
+    lease: &Lease,
+    environment: &Environment,
+    storage: &Storage,
+    id: BackupId,
+) -> Result<Confirmed> {
+    require_unheld(environment, storage, id).await?;
+    require_unpinned(storage, id).await?;
+    lease.confirm().await
+}
+
+/// Puts a manifest back whose archive is still there, and returns why.
+async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why: Error) -> Error {
+    let id = manifest.id;
+    let restored = async {
+        if let Some(archive) = &manifest.archive
+            && storage.size(&Path::from(archive.file.as_str())).await?.is_none()
+        {
+            let text = format!("archive `{}` was removed meanwhile by somebody else", archive.file);
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        storage.create(&manifest_path(&id), content).await
+    };
+    let restored = timeout(PATIENCE, restored).await.unwrap_or_else(|_| Err(storage.unanswering()));
+    match restored {
+        Ok(()) => why,
+        Err(error) => {
+            let text = format!(
+                "backup {id} was not removed: its manifest is gone and could not be put back; \
+                 `koan.catalog().recover()` publishes it again: {}",
+                error.chain()
+            );
+            why.context(text)
+        }
+    }
+}
+
+/// Refuses what was pinned. Only the pin of this backup is read.
+async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
+    match pins::reason_of(storage, id).await? {
+        None => Ok(()),
+        Some(why) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("backup {id} is pinned ({why}); `koan.unpin` lets it go"),
+        )),
+    }
+}
+
+/// Refuses what is being restored, or sealed for others. Only leases of this backup are read.
+async fn require_unheld(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
+    for subject in Subject::holding(id) {
+        if let Some(lease) = lease::held_by(storage, &environment.clock, &subject).await? {
+            return Err(lease.busy(storage));
+        }
+    }
+    Ok(())
+}
+
+/// Removes a manifest so that it does not come back after a loss of power.
+async fn hidden(storage: &Storage, path: &Path) -> Result<()> {
+    storage.remove_durably(path).await?;
+    storage.require_gone(path).await
+}
+
+async fn gone(storage: &Storage, path: &Path) -> Result<()> {
+    storage.remove(path).await?;
+    storage.require_gone(path).await
+}

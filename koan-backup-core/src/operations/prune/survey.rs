@@ -1,0 +1,264 @@
+//! What is there to decide about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::{clock, pins};
+use crate::archive::{EntityStatus, Manifest, Producer};
+use crate::catalog::retention::{self, Candidate, Group, Retention, RetentionPlan, label};
+use crate::catalog::unlisted::{self, ArchiveCandidate};
+use crate::catalog::{
+    self, Acknowledgements, MOST_PERCENT, Origin, Shrunk, StoredBackup, StoredManifests, UnreadableManifest,
+    damage,
+};
+use crate::environment::Environment;
+use crate::environment::lease::{self, FoundLease, LeaseFile};
+use crate::foundation::clock::Clock;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::storage::Storage;
+
+/// The backups of a profile, and which are pinned or worked on.
+#[derive(Debug)]
+pub(crate) struct Survey<'a> {
+    /// When it was begun. Leases are judged as of this time: their holders go on renewing them while the rest is read.
+    pub(crate) taken_at: Timestamp,
+    /// The files that can be archives.
+    pub(crate) archives: Vec<ArchiveCandidate>,
+    /// Newest first.
+    pub(crate) backups: Vec<StoredBackup<'a>>,
+    /// Manifests that cannot be read. Their backups are never treated as absent.
+    pub(crate) unreadable: Vec<UnreadableManifest>,
+    pins: BTreeMap<BackupId, String>,
+    /// What is known to be wrong with them.
+    damage: BTreeMap<BackupId, String>,
+    acknowledged: Acknowledgements,
+    /// All leases, those that are free too.
+    pub(crate) leases: Vec<FoundLease>,
+}
+
+impl<'a> Survey<'a> {
+    /// Looks at a profile: at archives first, then leases, then manifests. Whoever writes an archive holds a lease that names it until
+    /// its manifest is there, so an archive that was listed and that neither names is unlisted, however long this takes.
+    pub(crate) async fn take(storage: &'a Storage, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let taken_at = clock.now();
+        let archives = unlisted::candidates(storage).await?;
+        let leases = lease::all(storage).await?;
+        let StoredManifests { backups, unreadable } = catalog::list_all(storage).await?;
+        let (damage, acknowledged) = (damage::of(storage).await?, Acknowledgements::of(storage).await?);
+        let pins = pins::of(storage).await?;
+        Ok(Self { taken_at, archives, backups, unreadable, pins, damage, acknowledged, leases })
+    }
+
+    /// The ids of all backups, those whose manifests cannot be read too.
+    pub(crate) fn ids(&self) -> BTreeSet<BackupId> {
+        let readable = self.backups.iter().map(|backup| backup.manifest.id);
+        readable.chain(self.unreadable.iter().map(|manifest| manifest.id)).collect()
+    }
+
+    /// Whether the manifest of a backup is there and cannot be read, so that its archive is not unlisted.
+    pub(crate) fn is_unreadable(&self, id: Option<BackupId>) -> bool {
+        self.unreadable.iter().any(|manifest| Some(manifest.id) == id)
+    }
+
+    /// The archives that manifests name.
+    pub(crate) fn listed_archives(&self) -> BTreeSet<&str> {
+        self.backups
+            .iter()
+            .filter_map(|backup| Some(backup.manifest.archive.as_ref()?.file.as_str()))
+            .collect()
+    }
+
+    /// What is worked on now.
+    pub(crate) fn held(&self, now: Timestamp) -> impl Iterator<Item = &LeaseFile> {
+        self.leases.iter().map(|lease| &lease.file).filter(move |file| !file.is_free(now))
+    }
+
+    /// Refuses a clock that is behind the newest backup.
+    pub(crate) fn require_clock(&self, now: Timestamp) -> Result<()> {
+        clock::require_not_behind(now, self.backups.iter().map(|backup| &backup.manifest))
+    }
+
+    /// Whether somebody pinned a backup.
+    pub(crate) fn is_pinned(&self, id: &BackupId) -> bool {
+        self.pins.contains_key(id)
+    }
+
+    /// Why a backup must stay, if it must.
+    fn pinned(&self, id: &BackupId, now: Timestamp) -> Option<String> {
+        let held = || self.held(now).find(|lease| lease.subject.holds(id));
+        self.pins.get(id).cloned().or_else(|| held().map(|lease| format!("somebody is {}", lease.subject)))
+    }
+
+    /// The backups that a retention considers.
+    fn considered<'s>(
+        &'s self,
+        environment: &'s Environment,
+        retention: &'s Retention,
+    ) -> impl Iterator<Item = &'s StoredBackup<'a>> {
+        let is_considered =
+            |backup: &&StoredBackup<'_>| match backup.manifest.producer.origin(&environment.identity) {
+                Origin::Own => true,
+                Origin::Unidentified => retention.includes_unidentified(),
+                Origin::Other => false,
+            };
+        self.backups.iter().filter(is_considered)
+    }
+
+    /// The hash of each manifest that a retention considers, and of why it is pinned.
+    pub(super) fn basis(
+        &self,
+        environment: &Environment,
+        retention: &Retention,
+    ) -> BTreeMap<BackupId, String> {
+        let hash = |backup: &StoredBackup<'_>| {
+            let pin = self.pins.get(&backup.manifest.id);
+            crate::foundation::digest::sha256(format!("{} {pin:?}", backup.published).as_bytes())
+        };
+        self.considered(environment, retention).map(|backup| (backup.manifest.id, hash(backup))).collect()
+    }
+
+    /// What a retention makes of it. `found` is what else is known to be wrong with backups.
+    pub(super) fn plan(
+        &self,
+        environment: &Environment,
+        profile: Option<&str>,
+        retention: &Retention,
+        found: &[(BackupId, String)],
+    ) -> Result<RetentionPlan> {
+        retention.validate()?;
+        require_released(environment, retention)?;
+        let now = environment.clock.now();
+        let considered: Vec<_> = self.considered(environment, retention).collect();
+        let mut candidates = self.candidates(environment, considered.iter().copied());
+        for candidate in &mut candidates {
+            candidate.is_damaged |= found.iter().any(|(id, _)| *id == candidate.id);
+        }
+        let losses = self.losses(environment, considered.into_iter());
+        let plan = retention::plan(retention, candidates, &losses, now);
+        let (profile, made) = (profile.map(str::to_owned), Some(Instant::now()));
+        let of = |wanted: Origin| {
+            let origin =
+                |backup: &&StoredBackup<'_>| backup.manifest.producer.origin(&environment.identity) == wanted;
+            self.backups.iter().filter(origin).count()
+        };
+        Ok(RetentionPlan {
+            profile,
+            basis: self.basis(environment, retention),
+            made,
+            other_applications: of(Origin::Other),
+            unidentified: if retention.includes_unidentified() { 0 } else { of(Origin::Unidentified) },
+            ..plan
+        })
+    }
+
+    /// The groups of which one backup that verifies must stay, for what a retention considers.
+    pub(super) fn groups(&self, environment: &Environment, retention: &Retention) -> Vec<Group> {
+        self.groups_of(environment, self.considered(environment, retention), retention.released_entities())
+    }
+
+    /// The groups of the backups of the application that made this one.
+    pub(super) fn groups_beside(&self, environment: &Environment, manifest: &Manifest) -> Vec<Group> {
+        let by = |producer: &Producer| (producer.application.clone(), producer.environment.clone());
+        let beside =
+            self.backups.iter().filter(|backup| by(&backup.manifest.producer) == by(&manifest.producer));
+        self.groups_of(environment, beside, &BTreeSet::new())
+    }
+
+    fn groups_of<'s>(
+        &'s self,
+        environment: &Environment,
+        backups: impl Iterator<Item = &'s StoredBackup<'a>>,
+        released: &BTreeSet<String>,
+    ) -> Vec<Group>
+    where
+        'a: 's,
+    {
+        let backups: Vec<_> = backups.collect();
+        let candidates = self.candidates(environment, backups.iter().copied());
+        let losses = self.losses(environment, backups.into_iter());
+        retention::groups(&candidates, &losses, released)
+    }
+
+    /// What the application lost and nobody has acknowledged.
+    fn losses<'s>(
+        &self,
+        environment: &Environment,
+        backups: impl Iterator<Item = &'s StoredBackup<'a>>,
+    ) -> Vec<Shrunk>
+    where
+        'a: 's,
+    {
+        let complete =
+            backups.map(|backup| &backup.manifest).filter(|manifest| manifest.status.is_complete());
+        catalog::losses(complete, |name| environment.canonical(name), MOST_PERCENT, &self.acknowledged)
+    }
+
+    fn candidates<'s>(
+        &self,
+        environment: &Environment,
+        backups: impl Iterator<Item = &'s StoredBackup<'a>>,
+    ) -> Vec<Candidate>
+    where
+        'a: 's,
+    {
+        backups.map(|backup| self.candidate(environment, &backup.manifest)).collect()
+    }
+
+    fn candidate(&self, environment: &Environment, manifest: &Manifest) -> Candidate {
+        let entities = manifest
+            .entities
+            .iter()
+            .filter(|entity| entity.status == EntityStatus::Completed && manifest.archive.is_some())
+            .map(|entity| {
+                // What is declared now counts; of entities that are gone, what was declared then.
+                let now = environment.entity(&entity.entity).and_then(|known| known.policy);
+                let days = now.unwrap_or(entity.policy).retention_days;
+                let set = if entity.set.is_root() { "" } else { entity.set.as_str() };
+                (label(&environment.canonical(&entity.entity), set), days)
+            })
+            .collect();
+        Candidate {
+            id: manifest.id,
+            name: manifest.name.clone(),
+            series: manifest.series_name(),
+            created_at: manifest.created_at,
+            is_complete: manifest.status.is_complete(),
+            is_damaged: self.damage.contains_key(&manifest.id),
+            tags: manifest.tags.clone(),
+            entities,
+            pinned: self.pinned(&manifest.id, self.taken_at),
+            size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
+        }
+    }
+}
+
+/// Refuses to give up an entity that is backed up: the name may be misspelt, or the rule forgotten.
+fn require_released(environment: &Environment, retention: &Retention) -> Result<()> {
+    let is_covered = |name: &&String| environment.entity(name).is_some_and(|known| known.policy.is_some());
+    match retention.released_entities().iter().find(is_covered) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "`release_entity` gives up entities that no longer exist in the code, and `{name}` is backed up by this \
+                 application; remove the rule"
+            ),
+        )),
+    }
+}
+
+/// What a retention makes of a profile.
+pub(crate) async fn plan(
+    environment: &Environment,
+    profile: Option<&str>,
+    retention: &Retention,
+) -> Result<RetentionPlan> {
+    retention.validate()?;
+    let survey = Survey::take(environment.storage(profile)?, &environment.clock).await?;
+    survey.require_clock(environment.clock.now())?;
+    survey.plan(environment, profile, retention, &[])
+}

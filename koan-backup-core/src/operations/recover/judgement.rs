@@ -1,0 +1,270 @@
+//! What is to become of an archive that no manifest names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::verified::{self, Verified};
+use crate::catalog::removal_record::{self, RemovalRecord};
+use crate::catalog::unlisted::{self, ArchiveCandidate, FoundArchive, Inspected};
+use crate::catalog::{StoredBackup, UnlistedArchive, UnlistedState};
+use crate::encryption::Identities;
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::operations::prune::Survey;
+use crate::operations::verify::{self, VerifyOptions};
+use crate::storage::Storage;
+
+/// What is to become of an archive that no readable manifest names.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// Somebody writes it, or needs its backup.
+    InUse,
+    /// A removal record counts.
+    ToBeRemoved(RemovalRecord),
+    /// The manifest of the same backup names another archive, and that one verifies.
+    Superseded { id: BackupId, by: String },
+    /// It is proven to be cut off.
+    Incomplete,
+    /// It may be a backup that somebody misses: it stays.
+    Unlisted(UnlistedArchive, Option<Box<FoundArchive>>),
+    /// It is a ZIP of somebody else.
+    Foreign,
+    /// It has gone.
+    Gone,
+}
+
+/// Judges the archives of one profile, of one survey.
+pub(crate) struct Judge<'s, 'a> {
+    environment: &'s Environment,
+    storage: &'a Storage,
+    survey: &'s Survey<'a>,
+    /// By the path of the archive.
+    pub(crate) records: BTreeMap<String, RemovalRecord>,
+    /// Records that cannot be read, which do not count.
+    pub(crate) unreadable_records: Vec<String>,
+    identities: OnceCell<Arc<Identities>>,
+    cancel: CancellationToken,
+}
+
+impl<'s, 'a> Judge<'s, 'a> {
+    /// Reads the removal records of the profile.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    pub(crate) async fn new(
+        environment: &'s Environment,
+        storage: &'a Storage,
+        survey: &'s Survey<'a>,
+        cancel: &CancellationToken,
+    ) -> Result<Self> {
+        let found = removal_record::all(storage).await?;
+        Ok(Self {
+            environment,
+            storage,
+            survey,
+            records: found.known.into_values().map(|record| (record.archive.clone(), record)).collect(),
+            unreadable_records: found.unreadable.into_values().collect(),
+            identities: OnceCell::new(),
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// The archives that no readable manifest names.
+    pub(crate) fn unnamed(&self) -> Vec<&'s ArchiveCandidate> {
+        unlisted::unnamed(&self.survey.archives, &self.survey.listed_archives())
+    }
+
+    /// What is to become of an archive that no readable manifest names.
+    ///
+    /// # Errors
+    /// The storage cannot be read: nothing is known of the archive then, and it stays.
+    pub(crate) async fn judge(&self, candidate: &ArchiveCandidate) -> Result<Judgement> {
+        let path = candidate.path.as_ref();
+        let (survey, now) = (self.survey, self.survey.taken_at);
+        if survey.held(now).any(|lease| lease.work.archive.as_deref() == Some(path)) {
+            return Ok(Judgement::InUse);
+        }
+        if let Some(record) = self.records.get(path) {
+            if self.is_needed(&record.id) {
+                return Ok(Judgement::InUse);
+            }
+            if self.counts(record).await? {
+                return Ok(Judgement::ToBeRemoved(record.clone()));
+            }
+        }
+        let unlisted = |id, state| UnlistedArchive {
+            archive: path.to_owned(),
+            size_bytes: candidate.size_bytes,
+            id,
+            state,
+        };
+        let found = match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?))
+            .await?
+        {
+            Inspected::Gone => return Ok(Judgement::Gone),
+            Inspected::Foreign => return Ok(Judgement::Foreign),
+            Inspected::Incomplete => {
+                let is_needed = survey.unreadable.iter().any(|manifest| path.contains(&manifest.id.short()));
+                return Ok(if is_needed { Judgement::InUse } else { Judgement::Incomplete });
+            }
+            Inspected::Encrypted => {
+                return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Encrypted), None));
+            }
+            Inspected::Damaged(problem) => {
+                return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Damaged { problem }), None));
+            }
+            Inspected::Complete(found) => found,
+        };
+        let id = found.manifest.id;
+        if let Some(listed) = survey.backups.iter().find(|backup| backup.manifest.id == id)
+            && let Some(archive) = &listed.manifest.archive
+            && self.verifies(listed).await?
+        {
+            if self.is_needed(&id) {
+                return Ok(Judgement::InUse);
+            }
+            return Ok(Judgement::Superseded { id, by: archive.file.clone() });
+        }
+        Ok(Judgement::Unlisted(unlisted(Some(id), UnlistedState::Complete), Some(found)))
+    }
+
+    /// Whether somebody restores or rekeys a backup.
+    pub(crate) fn is_needed(&self, id: &BackupId) -> bool {
+        self.survey.held(self.survey.taken_at).any(|lease| lease.subject.holds(id))
+    }
+
+    /// Whether a record counts: no manifest names its archive, none of that backup is unreadable, the backup is not pinned, and a
+    /// replacement verifies.
+    async fn counts(&self, record: &RemovalRecord) -> Result<bool> {
+        let survey = self.survey;
+        if survey.listed_archives().contains(record.archive.as_str())
+            || survey.unreadable.iter().any(|manifest| manifest.id == record.id)
+            || survey.is_pinned(&record.id)
+        {
+            return Ok(false);
+        }
+        let Some(replacement) = &record.replacement else { return Ok(true) };
+        let names = |backup: &&StoredBackup<'_>| {
+            backup.manifest.archive.as_ref().is_some_and(|archive| &archive.file == replacement)
+        };
+        if let Some(listed) = survey.backups.iter().find(names) {
+            return Ok(listed.manifest.id == record.id && self.verifies(listed).await?);
+        }
+        let Some(candidate) = survey.archives.iter().find(|file| file.path.as_ref() == replacement) else {
+            return Ok(false);
+        };
+        match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
+            Inspected::Complete(found) if found.manifest.id == record.id => {
+                Ok(matches!(self.verified(candidate, &found).await?, Verified::Whole(_)))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn verifies(&self, listed: &StoredBackup<'_>) -> Result<bool> {
+        Ok(Box::pin(verify::problem(self.environment, listed, &self.options())).await?.is_none())
+    }
+
+    /// Verifies an archive by its own manifest.
+    pub(super) async fn verified(
+        &self,
+        candidate: &ArchiveCandidate,
+        found: &FoundArchive,
+    ) -> Result<Verified<'a>> {
+        let identities = self.identities().await?;
+        verified::verify(self.environment, self.storage, candidate, found, identities, &self.options()).await
+    }
+
+    fn options(&self) -> VerifyOptions {
+        VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() }
+    }
+
+    /// The keys there are. A source that fails is logged: what it would open stays closed, and its archive stays.
+    async fn identities(&self) -> Result<&Arc<Identities>> {
+        let found = self.identities.get_or_init(|| async {
+            let identities = self.environment.identities().await.unwrap_or_else(|error| {
+                tracing::warn!(target: "koan::backup", error = %error.chain(), "the keys for unlisted archives were not read");
+                Identities::default()
+            });
+            Arc::new(identities)
+        });
+        Ok(found.await)
+    }
+}
+
+/// Refuses to delete anything while most of what is stored is unlisted: manifests that are gone are a likelier reason than crashes.
+///
+/// # Errors
+/// That is so ([`ErrorKind::Conflict`]), or the storage cannot be read.
+pub(crate) async fn require_mostly_listed(
+    environment: &Environment,
+    storage: &Storage,
+    survey: &Survey<'_>,
+) -> Result<()> {
+    let listed = listed_count(survey);
+    let unnamed = unlisted::unnamed(&survey.archives, &survey.listed_archives());
+    // As long as few archives are unnamed, none of them need be opened.
+    if unnamed.len() <= listed {
+        return Ok(());
+    }
+    let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
+    let mut unlisted = 0;
+    for candidate in unnamed {
+        if let Judgement::Unlisted(archive, _) = judge.judge(candidate).await?
+            && !survey.is_unreadable(archive.id)
+        {
+            unlisted += 1;
+        }
+    }
+    refuse_mostly_unlisted(storage, unlisted, listed)
+}
+
+/// The unlisted archives of a profile. One that cannot be read is logged.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn unlisted(
+    environment: &Environment,
+    storage: &Storage,
+    survey: &Survey<'_>,
+) -> Result<Vec<UnlistedArchive>> {
+    let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
+    let mut unlisted = Vec::new();
+    for candidate in judge.unnamed() {
+        match judge.judge(candidate).await {
+            Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
+                unlisted.push(archive)
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(target: "koan::backup", archive = %candidate.path, error = %error.chain(), "an archive that no manifest names was not read");
+            }
+        }
+    }
+    Ok(unlisted)
+}
+
+/// How many archives there are that manifests name.
+pub(crate) fn listed_count(survey: &Survey<'_>) -> usize {
+    let listed: BTreeSet<_> = survey.listed_archives();
+    survey.archives.iter().filter(|file| listed.contains(file.path.as_ref())).count()
+}
+
+/// # Errors
+/// More archives are unlisted than listed.
+pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed: usize) -> Result<()> {
+    if unlisted <= listed {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives have no manifest, and {listed} have one; look whether `manifests/` is complete, and publish what is missing with `koan.catalog().recover()`",
+            storage.location()
+        ),
+    ))
+}

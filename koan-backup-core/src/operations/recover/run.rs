@@ -1,0 +1,213 @@
+//! Publishes the manifests of unlisted archives again.
+
+use object_store::path::Path;
+use tokio_util::sync::CancellationToken;
+
+use super::judgement::{Judge, Judgement};
+use super::report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
+use super::verified::Verified;
+use crate::archive::{MAX_MANIFEST_BYTES, document, manifest_path};
+use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
+use crate::catalog::{self, StoredBackup, UnlistedArchive, UnlistedState, removal_record};
+use crate::environment::Environment;
+use crate::environment::lease::{Lease, Subject, Work};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+use crate::operations::prune::Survey;
+use crate::storage::Storage;
+
+/// How archives are recovered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecoverOptions {
+    /// These storage profiles; all if none is named.
+    pub(crate) profiles: Vec<String>,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Recovers the archives of the profiles. One that fails does not hinder the others.
+///
+/// # Errors
+/// A profile does not exist, its storage cannot be listed, somebody removes backups there, or the work was cancelled.
+pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> Result<RecoveryReport> {
+    for name in &options.profiles {
+        environment.storage(Some(name))?;
+    }
+    let mut report = RecoveryReport::default();
+    for (name, storage) in &environment.storages {
+        if options.profiles.is_empty() || options.profiles.contains(name) {
+            // Nobody removes backups meanwhile, and nobody else recovers.
+            let cancel = &options.cancel;
+            let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
+            let recovered = profile(&lease, environment, name, storage, &mut report).await;
+            let recovered = recovered.map_err(|error| lease.explain(error, cancel));
+            lease.release().await;
+            recovered?;
+        }
+    }
+    Ok(report)
+}
+
+async fn profile(
+    lease: &Lease,
+    environment: &Environment,
+    name: &str,
+    storage: &Storage,
+    report: &mut RecoveryReport,
+) -> Result<()> {
+    let cancel = lease.lost();
+    // A manifest that was published is one more listed backup, so the next archive of the same backup is judged by it.
+    let mut survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
+    let listed: std::collections::BTreeSet<_> =
+        survey.listed_archives().into_iter().map(str::to_owned).collect();
+    let mut candidates = survey.archives.clone();
+    candidates.retain(|candidate| !listed.contains(candidate.path.as_ref()));
+    candidates.sort_by(|one, other| (other.modified, &one.path).cmp(&(one.modified, &other.path)));
+    for candidate in candidates {
+        let recovered = one(lease, environment, storage, &survey, &candidate, &cancel).await;
+        let (id, outcome, published) = match recovered {
+            Ok(None) => continue,
+            Ok(Some(recovered)) => recovered,
+            Err(error)
+                if cancel.is_cancelled()
+                    || matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Busy) =>
+            {
+                return Err(error);
+            }
+            Err(error) => (None, RecoveryOutcome::Failed { problem: error.chain() }, None),
+        };
+        if let Some(published) = published {
+            tracing::info!(target: "koan::backup", backup = %published.manifest.id, archive = %candidate.path, "the manifest of an unlisted archive was published again");
+            survey.unreadable.retain(|manifest| manifest.id != published.manifest.id);
+            survey.backups.insert(0, *published);
+        }
+        let archive = candidate.path.to_string();
+        report.archives.push(ArchiveRecovery { profile: name.to_owned(), archive, id, outcome });
+    }
+    Ok(())
+}
+
+type Recovered<'a> = (Option<BackupId>, RecoveryOutcome, Option<Box<StoredBackup<'a>>>);
+
+/// Recovers one archive; none if it is not ours or has gone.
+async fn one<'a>(
+    lease: &Lease,
+    environment: &Environment,
+    storage: &'a Storage,
+    survey: &Survey<'a>,
+    candidate: &ArchiveCandidate,
+    cancel: &CancellationToken,
+) -> Result<Option<Recovered<'a>>> {
+    let judge = Judge::new(environment, storage, survey, cancel).await?;
+    let judgement = until_cancelled(cancel, judge.judge(candidate)).await?;
+    let (UnlistedArchive { id, state, .. }, found) = match judgement {
+        Judgement::Gone | Judgement::Foreign => return Ok(None),
+        Judgement::InUse => return Ok(Some((None, RecoveryOutcome::InUse, None))),
+        Judgement::Incomplete => return Ok(Some((None, RecoveryOutcome::Incomplete, None))),
+        Judgement::ToBeRemoved(record) => {
+            let outcome = RecoveryOutcome::ToBeRemoved { reason: record.reason };
+            return Ok(Some((Some(record.id), outcome, None)));
+        }
+        Judgement::Superseded { id, by } => {
+            return Ok(Some((Some(id), RecoveryOutcome::Superseded { by }, None)));
+        }
+        Judgement::Unlisted(archive, found) => (archive, found),
+    };
+    let outcome = match (state, found) {
+        (UnlistedState::Complete, Some(found)) => {
+            return publish_verified(lease, storage, survey, &judge, candidate, &found, cancel)
+                .await
+                .map(Some);
+        }
+        (UnlistedState::Damaged { problem }, _) => RecoveryOutcome::Damaged { problem },
+        (UnlistedState::Complete | UnlistedState::Encrypted, _) => {
+            RecoveryOutcome::NeedsKey { key_ids: Vec::new() }
+        }
+    };
+    Ok(Some((id, outcome, None)))
+}
+
+async fn publish_verified<'a>(
+    lease: &Lease,
+    storage: &'a Storage,
+    survey: &Survey<'a>,
+    judge: &Judge<'_, 'a>,
+    candidate: &ArchiveCandidate,
+    found: &FoundArchive,
+    cancel: &CancellationToken,
+) -> Result<Recovered<'a>> {
+    let id = Some(found.manifest.id);
+    if let Some(listed) = survey.backups.iter().find(|backup| Some(backup.manifest.id) == id) {
+        let archive = listed.manifest.archive.as_ref().map_or("none", |archive| archive.file.as_str());
+        let problem = format!(
+            "the backup is listed already, with archive `{archive}`, which does not verify; move `{}` away and recover again",
+            manifest_path(&found.manifest.id)
+        );
+        return Ok((id, RecoveryOutcome::Failed { problem }, None));
+    }
+    let backup = match until_cancelled(cancel, judge.verified(candidate, found)).await? {
+        Verified::Damaged(problem) => return Ok((id, RecoveryOutcome::Damaged { problem }, None)),
+        Verified::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
+        Verified::Whole(backup) => backup,
+    };
+    // From here on nothing is cancelled. A record that did not count must not count once the damaged manifest is out of the way.
+    let path = candidate.path.as_ref();
+    lease
+        .step(
+            &format!("the removal record of `{path}` was withdrawn"),
+            removal_record::withdraw(storage, path),
+        )
+        .await?;
+    let unreadable = survey.unreadable.iter().find(|manifest| Some(manifest.id) == id);
+    let published = match unreadable {
+        Some(manifest) if manifest.is_damaged => {
+            let what = format!("manifest `{}` was set aside", manifest.path);
+            lease.step(&what, set_aside(storage, &manifest.path)).await
+        }
+        Some(manifest) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("its manifest is there and cannot be read, so it was not replaced: {}", manifest.problem),
+        )),
+        None => Ok(()),
+    };
+    let published = match published {
+        Ok(()) => {
+            let what = format!("the manifest of backup {} was published", found.manifest.id);
+            lease.step(&what, publish(storage, &backup)).await
+        }
+        error => error,
+    };
+    match published {
+        Ok(()) => Ok((id, RecoveryOutcome::Recovered, Some(backup))),
+        Err(error) => Ok((id, RecoveryOutcome::Failed { problem: error.chain() }, None)),
+    }
+}
+
+/// Creates the manifest, and never replaces one.
+async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
+    let id = &backup.manifest.id;
+    let created = storage.create(&manifest_path(id), document(&backup.published)).await;
+    let Err(error) = created else { return Ok(()) };
+    // It may have been written all the same, and the answer was lost.
+    match catalog::published(storage, id).await {
+        Ok(Some(there)) if there == backup.published && storage.confirms_by_reading(&error) => Ok(()),
+        Ok(_) | Err(_) => Err(error),
+    }
+}
+
+/// Moves a damaged manifest out of the way: its bytes stay beside it, under a name that no listing takes for a manifest.
+async fn set_aside(storage: &Storage, path: &str) -> Result<()> {
+    let path = Path::from(path);
+    let Some(bytes) = storage.read(&path, MAX_MANIFEST_BYTES).await? else { return Ok(()) };
+    // An answer that was wrong once is no damage.
+    if catalog::parse(storage, path.as_ref(), &bytes).is_ok() {
+        let text = format!("manifest `{path}` can be read now, so it was not replaced");
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
+    let hash = crate::foundation::digest::sha256(&bytes);
+    let hash = hash.trim_start_matches("sha256:").get(..16).unwrap_or_default().to_owned();
+    let aside = Path::from(format!("{path}.damaged-{hash}"));
+    storage.replace(&aside, bytes).await?;
+    storage.remove(&path).await?;
+    storage.require_gone(&path).await
+}

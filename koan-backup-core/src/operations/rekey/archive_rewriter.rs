@@ -1,0 +1,132 @@
+//! Rewrites an archive for other recipients.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{
+    ArchiveReader, ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionSummary, EntityManifest,
+    EntityStatus, FinishedUpload, Manifest, NewEntry, PendingArchive, SealedDocument, SealedEntity,
+    WrittenEntry, entry,
+};
+use crate::encryption::Recipients;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::operations::verify::Documents;
+use crate::storage::Storage;
+
+/// Rewrites an archive for other recipients, block by block.
+pub(super) struct ArchiveRewriter<'a> {
+    pub(super) reader: &'a ArchiveReader,
+    pub(super) documents: &'a Documents,
+    pub(super) manifest: &'a Manifest,
+    pub(super) recipients: &'a Recipients,
+}
+
+impl ArchiveRewriter<'_> {
+    /// Writes the new archive and returns its manifest, which is not published yet.
+    pub(super) async fn write(
+        &self,
+        storage: &Storage,
+        path: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Manifest> {
+        let whole = self.manifest.is_sealed().then(|| self.recipients.clone());
+        let (writer, pending) = PendingArchive::begin(
+            storage,
+            self.manifest.id,
+            path.clone(),
+            whole,
+            self.manifest.created_at,
+            cancel,
+        )
+        .await?;
+        let (mut manifest, archive) = pending.store(Box::pin(self.produce(writer)), cancel).await?;
+        manifest.archive = Some(archive);
+        Ok(manifest)
+    }
+
+    async fn produce(&self, mut writer: ArchiveWriter) -> Result<(Manifest, FinishedUpload)> {
+        let mut manifest = self.manifest.clone();
+        let mut checksums = Checksums(self.documents.checksums.clone());
+        let mut sealed = SealedDocument::new();
+        for entity in manifest.entities.iter_mut().filter(|entity| entity.status == EntityStatus::Completed) {
+            let Some(file) = entity.storage_file.clone() else { continue };
+            let written = self.copy(&mut writer, entity, &file).await?;
+            let Some(bytes) = written.sealed else { continue };
+            entity.compressed_bytes = bytes.length;
+            entity.content_hash = Some(bytes.hash.clone());
+            checksums.0.insert(file.clone(), bytes.hash);
+            let physical = self.documents.sealed.get(&file).and_then(|inner| inner.physical.clone());
+            let inner = SealedEntity {
+                content_hash: written.content_hash,
+                record_set_hash: written.record_set_hash,
+                blocks: written.blocks,
+                physical,
+            };
+            sealed.insert(file, inner);
+        }
+        for name in self.documents.checksums.keys().filter(|name| !name.starts_with("entities/")) {
+            let content = if name == entry::SEALED {
+                let content = self.seal(&sealed).await?;
+                checksums.0.insert(name.clone(), crate::foundation::digest::sha256(&content));
+                content
+            } else {
+                self.reader.document(name).await?
+            };
+            writer.document(name, content).await?;
+        }
+        manifest.archive = None;
+        manifest.encryption = Some(EncryptionSummary {
+            scope: manifest.encryption.map(|old| old.scope).unwrap_or_default(),
+            recipients: self.recipients.public_keys(),
+            key_ids: self.recipients.key_ids(),
+        });
+        manifest.verification.overall_checksum = Some(checksums.overall());
+        writer.document(entry::CHECKSUMS, crate::archive::document(&checksums)).await?;
+        writer.document(entry::MANIFEST, manifest.to_json()).await?;
+        Ok((manifest, writer.finish().await?))
+    }
+
+    async fn seal(&self, sealed: &SealedDocument) -> Result<Vec<u8>> {
+        let (recipients, content) = (self.recipients.clone(), crate::archive::document(sealed));
+        tokio::task::spawn_blocking(move || recipients.seal(&content)).await.map_err(lost)?
+    }
+
+    /// Writes one entry again, block by block, and proves that its lines are those that were in it.
+    async fn copy(
+        &self,
+        writer: &mut ArchiveWriter,
+        entity: &EntityManifest,
+        file: &str,
+    ) -> Result<WrittenEntry> {
+        self.reader.check_blocks(file, &self.documents.blocks)?;
+        let new = NewEntry {
+            path: file.to_owned(),
+            method: self.reader.method(file)?,
+            recipients: entity.policy.encrypt.then(|| self.recipients.clone()),
+        };
+        let mut entry = writer.records(new).await?;
+        let blocks: Vec<_> = self.documents.blocks.get(file).into_iter().flatten().copied().collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let opened = stream::iter(blocks).map(|block| async move {
+            let fetched = self.reader.block(file, block).await?;
+            tokio::task::spawn_blocking(move || fetched.compressed()).await.map_err(lost)
+        });
+        let mut opened = std::pin::pin!(opened.buffered(workers));
+        while let Some(block) = opened.try_next().await? {
+            let block: CompressedBlock =
+                block.map_err(|fault: BlockFault| self.reader.broken(file, &fault.to_string()))?;
+            entry.block(block).await?;
+        }
+        let written = entry.finish().await?;
+        let (content, records) = self.documents.hashes(entity, file);
+        if content != Some(&written.content_hash) || records != Some(written.record_set_hash) {
+            return Err(self.reader.broken(file, "its content has another hash than was written"));
+        }
+        Ok(written)
+    }
+}
+
+fn lost(source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, "a thread that seals was lost", source)
+}

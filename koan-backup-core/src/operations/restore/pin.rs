@@ -1,0 +1,47 @@
+//! Keeping a backup while it is restored.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{self, StoredBackup};
+use crate::environment::Environment;
+use crate::environment::lease::{Lease, Subject, Work};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+
+/// A lease that keeps others from removing the backup. None, with a warning, where the storage cannot be written: a restore must
+/// work there as well. For the same reason a restore goes on if its lease is lost; what it reads is checked in any case.
+///
+/// # Errors
+/// The backup was removed or replaced meanwhile, or the work was cancelled.
+pub(super) async fn pin(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    cancel: &CancellationToken,
+) -> Result<Option<Lease>> {
+    let id = backup.manifest.id;
+    let work = Work { backup: Some(id), archive: None };
+    let lease = match Lease::acquire(environment, backup.storage, Subject::Restore(id), work, cancel).await {
+        Ok(lease) => lease,
+        Err(error) if error.kind() == ErrorKind::Storage => {
+            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "a backup is restored from a storage in which nobody can be told so; do not remove it meanwhile");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    // Whoever removed it before this did not see the lease.
+    let now = until_cancelled(cancel, catalog::published(backup.storage, &id)).await;
+    let problem = match now {
+        Ok(Some(now)) if now.get("archive") == backup.published.get("archive") => return Ok(Some(lease)),
+        Ok(Some(_)) => changed(backup, "sealed for others", "restore it again"),
+        Ok(None) => changed(backup, "removed", "restore another one"),
+        Err(error) => error,
+    };
+    lease.release().await;
+    Err(problem)
+}
+
+fn changed(backup: &StoredBackup<'_>, what: &str, remedy: &str) -> Error {
+    let (id, place) = (backup.manifest.id, backup.storage.location());
+    let text = format!("backup {id} in storage `{place}` was {what} while its restore began; {remedy}");
+    Error::new(ErrorKind::Conflict, text)
+}

@@ -1,0 +1,186 @@
+//! Which entries of an archive go where.
+
+use std::collections::BTreeMap;
+
+use super::options::RestoreOptions;
+use crate::archive::{EntityManifest, EntityStatus, Manifest, ProviderDocument};
+use crate::entity::EntityCodec;
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::SetName;
+use crate::foundation::names::names;
+use crate::provider::{NOT_KEPT_ELSEWHERE, RestoreTarget};
+
+/// One entry of the archive and where its records go.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedRestore {
+    pub(super) entity: EntityManifest,
+    pub(super) file: String,
+    pub(super) codec: EntityCodec,
+    pub(super) target_set: SetName,
+    pub(super) physical: Option<serde_json::Value>,
+    /// What the records came with that the database they go to does not keep, because it is of another kind.
+    pub(super) not_kept: Vec<String>,
+}
+
+/// Entries by the provider they go to, in the order of the archive.
+pub(super) type RestorePlan = BTreeMap<String, Vec<PlannedRestore>>;
+
+impl PlannedRestore {
+    pub(super) fn target(&self) -> RestoreTarget {
+        RestoreTarget {
+            physical: self.physical.clone(),
+            ..RestoreTarget::new(self.codec.clone(), self.target_set.clone())
+        }
+    }
+}
+
+/// What is restored.
+///
+/// # Errors
+/// The backup is not complete and that is not allowed, an entity in it is unknown to the application, something is
+/// selected that is not in it, or nothing is.
+pub(super) fn plan(
+    environment: &Environment,
+    manifest: &Manifest,
+    providers: &ProviderDocument,
+    options: &RestoreOptions,
+) -> Result<RestorePlan> {
+    if !manifest.status.is_complete() && !options.allow_partial {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            format!(
+                "backup {} failed in part; restore the entities that completed with `.allow_partial()`, or another backup",
+                manifest.id
+            ),
+        ));
+    }
+    environment.check_provider_filters(&options.selection)?;
+    // A name that was mistyped must not leave an entity unprotected.
+    for name in &options.selection.excluded_names {
+        if !manifest.entities.iter().any(|entity| &entity.entity == name) {
+            environment.require_entity(name)?;
+        }
+    }
+    let mut plan = RestorePlan::new();
+    for entity in &manifest.entities {
+        let (EntityStatus::Completed, Some(file)) = (entity.status, &entity.storage_file) else { continue };
+        if !options.selection.selects_set(&entity.set) {
+            continue;
+        }
+        let Some(known) = environment.entity(&entity.entity) else {
+            if options.selection.is_explicit() && !options.selection.names.contains(&entity.entity) {
+                continue;
+            }
+            if options.selection.excluded_names.contains(&entity.entity) {
+                continue;
+            }
+            return Err(unknown(environment, entity));
+        };
+        if !environment.selects(&options.selection, known)? {
+            continue;
+        }
+        let provider = environment.provider(&known.provider)?;
+        let same_kind = provider.kind() == entity.provider_kind;
+        let recorded = providers.get(&entity.provider).and_then(|info| info.physical.get(file));
+        plan.entry(known.provider.clone()).or_default().push(PlannedRestore {
+            entity: entity.clone(),
+            file: file.clone(),
+            codec: match entity.policy.encrypt {
+                true => known.codec.clone().with_hidden_keys(),
+                false => known.codec.clone(),
+            },
+            target_set: options.target_set.clone().unwrap_or_else(|| entity.set.clone()),
+            not_kept: if same_kind { Vec::new() } else { not_kept_elsewhere(recorded) },
+            physical: recorded.filter(|_| same_kind).cloned(),
+        });
+    }
+    check_selected(environment, manifest, options, &plan)?;
+    check_targets(&plan)?;
+    Ok(plan)
+}
+
+/// The sentences that a provider recorded of what only its kind of database keeps.
+fn not_kept_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> {
+    let sentences = physical.and_then(|physical| physical.get(NOT_KEPT_ELSEWHERE)?.as_array());
+    sentences.into_iter().flatten().filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
+}
+
+fn unknown(environment: &Environment, entity: &EntityManifest) -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the archive holds `{}` (`{}`), which this application does not know: it knows {}; give the renamed type \
+             `#[entity(alias = \"{}\")]`, or leave it out with `.exclude(\"{}\")`",
+            entity.entity,
+            entity.type_path,
+            names(environment.entities.iter().map(|known| known.codec.name())),
+            entity.entity,
+            entity.entity,
+        ),
+    )
+}
+
+fn check_selected(
+    environment: &Environment,
+    manifest: &Manifest,
+    options: &RestoreOptions,
+    plan: &RestorePlan,
+) -> Result<()> {
+    let planned = |name: &str| plan.values().flatten().any(|part| part.codec.name() == name);
+    let by_type = options.selection.types.iter().map(|wanted| {
+        let known = environment.entities.iter().find(|known| known.codec.descriptor().type_id() == *wanted);
+        known.map_or("(a type this context does not know)", |known| known.codec.name())
+    });
+    let by_name = options
+        .selection
+        .names
+        .iter()
+        .map(|name| environment.entity(name).map_or(name.as_str(), |known| known.codec.name()));
+    if let Some(set) = options
+        .selection
+        .sets
+        .iter()
+        .find(|set| !plan.values().flatten().any(|part| &&part.entity.set == set))
+    {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("backup {} holds no set `{set}` of what is selected", manifest.id),
+        ));
+    }
+    let missing: Vec<_> = by_type.chain(by_name).filter(|name| !planned(name)).collect();
+    if missing.is_empty() && !plan.is_empty() {
+        return Ok(());
+    }
+    let held = names(manifest.entities.iter().map(|entity| &entity.entity));
+    let what =
+        if missing.is_empty() { "anything that is selected".to_owned() } else { names(missing.into_iter()) };
+    Err(Error::new(
+        ErrorKind::NotFound,
+        format!("backup {} does not hold {what}; it holds {held}", manifest.id),
+    ))
+}
+
+/// No two entries go to the same set of an entity.
+fn check_targets(plan: &RestorePlan) -> Result<()> {
+    for parts in plan.values() {
+        for (index, part) in parts.iter().enumerate() {
+            let same = |other: &&PlannedRestore| {
+                other.codec.name() == part.codec.name() && other.target_set == part.target_set
+            };
+            if let Some(other) = parts[..index].iter().find(same) {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "`{}` and `{}` would both be restored into set `{}` of `{}`; select one set with `.set(\"…\")`",
+                        other.file,
+                        part.file,
+                        part.target_set,
+                        part.codec.name()
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

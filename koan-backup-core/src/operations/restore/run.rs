@@ -1,0 +1,297 @@
+//! Runs a restore: verified first, one session a provider, all or nothing where the database allows it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+
+use super::balance::require_balance;
+use super::options::{RestoreOptions, Verification};
+use super::pin::pin;
+use super::plan::{PlannedRestore, RestorePlan, plan};
+use super::records::{Entries, Lines};
+use super::report::{EntityRestore, RestoreReport};
+use super::viability::{archive_of, findings, require_viable};
+use crate::catalog::StoredBackup;
+use crate::encryption::Identities;
+use crate::environment::Environment;
+use crate::environment::event::{Event, Listener};
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, Result};
+use crate::operations::operation::{Ended, Operation};
+use crate::operations::verify::{self, Comparing, EntityVerification, Selected, VerifyOptions, VerifyReport};
+use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
+
+/// Finds a backup and restores it, both within the limit of time. Dropping the future or cancelling undoes what was written.
+pub(crate) async fn run<'a>(
+    environment: &Environment,
+    found: BoxFuture<'_, Result<(StoredBackup<'a>, Arc<Identities>)>>,
+    options: &RestoreOptions,
+) -> Result<RestoreReport> {
+    use tracing::field::{Empty, display};
+    let span = tracing::info_span!(target: "koan::backup", "restore", id = Empty, name = Empty);
+    let operation = Operation::new(environment, span, &options.cancel, options.timeout);
+    let limited = RestoreOptions { cancel: operation.cancel(), ..options.clone() };
+    let work = async {
+        let (backup, identities) = until_cancelled(&limited.cancel, found).await?;
+        operation.span().record("id", display(backup.manifest.id));
+        operation.span().record("name", display(&backup.manifest.name));
+        if operation.is_logged() {
+            tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
+        }
+        Box::pin(run_limited(environment, &backup, &identities, &limited, &operation)).await
+    };
+    let log = |ended: Ended<'_, RestoreReport>| match ended {
+        Ended::Completed(report) => {
+            tracing::info!(target: "koan::backup", records = report.record_count(), "restore completed");
+        }
+        Ended::Failed(error) => {
+            tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
+        }
+    };
+    operation.run(Box::pin(work), log).await
+}
+
+async fn run_limited(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    options: &RestoreOptions,
+    operation: &Operation<'_>,
+) -> Result<RestoreReport> {
+    options.validate()?;
+    let pin = match options.intent {
+        SessionIntent::Apply => pin(environment, backup, &options.cancel).await?,
+        SessionIntent::Compare => None,
+    };
+    let ended = run_pinned(environment, backup, identities, options, operation).await;
+    if let Some(pin) = pin {
+        pin.release().await;
+    }
+    ended
+}
+
+async fn run_pinned(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    options: &RestoreOptions,
+    operation: &Operation<'_>,
+) -> Result<RestoreReport> {
+    let listener = operation.listener(&options.listener);
+    listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
+    // Out here, so that what was begun can be undone when the work is dropped.
+    let mut sessions = Sessions::new();
+    let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
+    let written = until_cancelled(&options.cancel, work).await;
+    // From here on nothing is cancelled: a restore that was committed must not be called cancelled.
+    let ended = match written {
+        Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
+        Ok(report) => commit(sessions, options.intent).await.map(|()| report),
+        Err(error) => Err(roll_back(sessions, error).await),
+    };
+    let ended = ended.map_err(|error| operation.explain(error));
+    listener.emit(|| Event::RestoreFinished {
+        id: backup.manifest.id,
+        error: ended.as_ref().err().map(Error::chain),
+    });
+    ended
+}
+
+/// The longest that whoever gives up waits for a provider.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Open sessions by the names of their providers.
+pub(crate) type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
+
+/// Writes everything, and commits nothing yet.
+async fn write(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    options: &RestoreOptions,
+    listener: &Listener,
+    sessions: &mut Sessions,
+) -> Result<RestoreReport> {
+    let started = Instant::now();
+    let archive = archive_of(&backup.manifest)?;
+    let (reader, documents) = verify::open(backup, archive, identities).await?;
+    let reader = Arc::new(reader);
+    let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
+    plan.values().flatten().try_for_each(|part| documents.require_opened(&part.entity))?;
+    // What has changed since is told by name, before records of another shape are refused one by one.
+    let findings = findings(environment, backup, &plan, &documents, options).await?;
+    require_viable(&findings)?;
+    listener.emit(|| Event::RestorePrepared {
+        id: backup.manifest.id,
+        parts: plan.values().map(Vec::len).sum(),
+        records: plan.values().flatten().map(|part| part.entity.item_count).sum(),
+    });
+    let verification = match options.verification {
+        Verification::BeforeCommit => None,
+        Verification::Whole => {
+            let files = plan.values().flatten().map(|part| part.file.clone()).collect();
+            let selected = Selected::files(&backup.manifest, files);
+            let (listener, comparing) = (listener.clone(), Comparing::WithType);
+            let options = VerifyOptions { listener, selected, comparing, ..VerifyOptions::default() };
+            let report = verify::run(environment, backup, &options, identities).await?;
+            Some(if backup.manifest.status.is_complete() {
+                report.require_valid()?
+            } else {
+                report.require_intact()?
+            })
+        }
+    };
+    let entries = Entries { reader: &reader, documents: &documents, options, listener };
+    let restoring = Restoring { environment, entries, verified: verification.as_ref() };
+    let entities = restoring.all(&plan, sessions).await?;
+    let report = RestoreReport {
+        id: backup.manifest.id,
+        dry_run: options.intent == SessionIntent::Compare,
+        entities,
+        findings,
+        verification,
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok(report)
+}
+
+struct Restoring<'a> {
+    environment: &'a Environment,
+    entries: Entries<'a>,
+    /// What was found when the archive was verified, if it was.
+    verified: Option<&'a VerifyReport>,
+}
+
+impl Restoring<'_> {
+    /// What is known of the lines of an entry.
+    fn lines(&self, part: &PlannedRestore) -> Lines {
+        let verified = self.verified.iter().flat_map(|report| &report.entities);
+        let same = |entity: &&EntityVerification| {
+            entity.entity == part.entity.entity && entity.set == part.entity.set
+        };
+        match verified.filter(same).any(|entity| entity.as_written) {
+            true => Lines::AsWritten,
+            false => Lines::Unknown,
+        }
+    }
+
+    /// Writes to every provider.
+    async fn all(&self, plan: &RestorePlan, sessions: &mut Sessions) -> Result<Vec<EntityRestore>> {
+        let mut restored = Vec::new();
+        for (name, parts) in plan {
+            let provider = self.environment.provider(name)?;
+            let session = provider.begin_restore(&self.entries.options.session()).await?;
+            sessions.push((name.clone(), session));
+            if let Some((_, session)) = sessions.last_mut() {
+                restored.extend(self.provider(name, parts, session.as_mut()).await?);
+            }
+        }
+        Ok(restored)
+    }
+
+    async fn provider(
+        &self,
+        name: &str,
+        parts: &[PlannedRestore],
+        session: &mut dyn RestoreSession,
+    ) -> Result<Vec<EntityRestore>> {
+        let mut restored = Vec::with_capacity(parts.len());
+        for part in parts {
+            self.entries.listener.emit(|| Event::EntityStarted {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                expected: Some(part.entity.item_count),
+            });
+            let counts =
+                self.part(name, part, session).await.inspect_err(|error| self.tell_failed(part, error))?;
+            self.entries.listener.emit(|| Event::EntityCompleted {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                records: part.entity.item_count,
+                bytes: part.entity.size_bytes,
+            });
+            restored.push(EntityRestore {
+                entity: part.codec.name().to_owned(),
+                set: part.target_set.clone(),
+                provider: name.to_owned(),
+                records: part.entity.item_count,
+                counts,
+            });
+        }
+        Ok(restored)
+    }
+}
+
+impl Restoring<'_> {
+    /// Writes one entity.
+    async fn part(
+        &self,
+        provider: &str,
+        part: &PlannedRestore,
+        session: &mut dyn RestoreSession,
+    ) -> Result<WriteCounts> {
+        session.begin(part.target()).await?;
+        self.entries.listener.emit(|| Event::EntityPrepared {
+            entity: part.codec.name().to_owned(),
+            set: part.target_set.clone(),
+        });
+        self.entries.write(part, self.lines(part), session).await?;
+        let counts = session.end().await?;
+        require_balance(part.codec.name(), provider, part.entity.item_count, &counts)?;
+        Ok(counts)
+    }
+
+    fn tell_failed(&self, part: &PlannedRestore, error: &Error) {
+        self.entries.listener.emit(|| Event::EntityFailed {
+            entity: part.codec.name().to_owned(),
+            set: part.target_set.clone(),
+            error: error.chain(),
+        });
+    }
+}
+
+/// Commits every session; of a dry run, ends it.
+async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
+    let mut committed: Vec<String> = Vec::new();
+    let mut sessions = sessions.into_iter();
+    while let Some((name, mut session)) = sessions.next() {
+        let ended = match intent {
+            SessionIntent::Apply => session.commit().await,
+            SessionIntent::Compare => match session.check_constraints().await {
+                Ok(()) => session.rollback().await,
+                Err(error) => {
+                    let all = std::iter::once((name, session)).chain(sessions);
+                    return Err(roll_back(all.collect(), error).await);
+                }
+            },
+        };
+        if let Err(error) = ended {
+            let error = roll_back(sessions.collect(), error).await;
+            return Err(if committed.is_empty() { error } else { half_committed(&name, &committed, error) });
+        }
+        committed.push(name);
+    }
+    Ok(())
+}
+
+/// Undoes everything. What could not be undone is told by the error, and not by the log alone.
+pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
+    let mut left = Vec::new();
+    for (name, session) in sessions {
+        let what = match tokio::time::timeout(PATIENCE, session.rollback()).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(failed)) => failed.chain(),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        left.push(format!("provider `{name}` may not be as before: {what}"));
+    }
+    if left.is_empty() { error } else { error.context(left.join("; ")) }
+}
+
+fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
+    let committed = crate::foundation::names::names(committed.iter());
+    error.context(format!(
+        "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"
+    ))
+}

@@ -1,0 +1,139 @@
+//! The conformance suite: cases that every provider must pass, built-in or third-party.
+//!
+//! The tests of a provider supply an empty database for each case:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use koan_backup_core::{Provider, Result, conformance};
+//! # async fn conforms(open_an_empty_one: impl AsyncFn() -> Result<Arc<dyn Provider>>) -> Result<()> {
+//! let conformance = conformance::run(async || open_an_empty_one().await).await?;
+//! println!("{conformance}");
+//! conformance.require_passed()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The cases use their own entities, [`entities`]. A provider that creates missing tables needs nothing more;
+//! for other providers, the empty database must contain their tables.
+//!
+//! The suite tests what a provider [claims](crate::Capabilities). Sets and deletion that are not claimed must
+//! be refused; cases about other capabilities that are not claimed are skipped and reported.
+//!
+//! Claims about speed are tested by [`run_speed`] only, because they need a clock, and other programs on the
+//! machine can distort the result. It compares many records in one session with one session per record, and
+//! level `fast` with level `safe`. A restore level makes a difference only if there are indexes: for a
+//! provider that claims it, create some on the table of [`Pair`] in advance, for example on `content`.
+
+mod database;
+mod model;
+mod reading;
+mod report;
+mod speed;
+mod writing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::entity::{Entity as _, EntityCodec};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::provider::{Capabilities, Provider};
+
+use database::Database;
+pub use model::{Line, Pair, Rarity, ShelfPosition, Specimen};
+pub use report::{CaseOutcome, CaseResult, Conformance};
+
+/// The maximum duration of a case.
+const CASE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The check of a case, which runs against an empty database.
+type Check = for<'a> fn(&'a Database) -> BoxFuture<'a, Result<()>>;
+
+/// One case of the suite.
+struct Case {
+    name: &'static str,
+    /// Whether the case applies to a provider with these capabilities.
+    needs: fn(&Capabilities) -> bool,
+    check: Check,
+}
+
+impl Case {
+    const fn new(name: &'static str, check: Check) -> Self {
+        Self { name, needs: |_| true, check }
+    }
+
+    const fn needing(self, needs: fn(&Capabilities) -> bool) -> Self {
+        Self { needs, ..self }
+    }
+}
+
+/// Returns the entities that the suite stores in databases.
+pub fn entities() -> Vec<EntityCodec> {
+    [Specimen::descriptor(), Pair::descriptor(), Line::descriptor()].map(EntityCodec::new).to_vec()
+}
+
+/// Runs every case, each in a database that `empty` returns.
+///
+/// # Errors
+/// A database could not be opened. The results of the cases are in the report.
+pub async fn run<F>(empty: F) -> Result<Conformance>
+where
+    F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
+{
+    run_where(|_| true, empty).await
+}
+
+/// Runs the cases whose name satisfies `is_meant`, as [`run`] does. Use it while you develop a provider.
+///
+/// # Errors
+/// A database could not be opened, or no case has such a name.
+pub async fn run_where<F>(is_meant: impl Fn(&str) -> bool, empty: F) -> Result<Conformance>
+where
+    F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
+{
+    run_cases(reading::CASES.iter().chain(writing::CASES).filter(|case| is_meant(case.name)), empty).await
+}
+
+/// Tests the claims of a provider about speed, measured with the clock of the Tokio runtime.
+///
+/// It compares two ways of writing within a short time. Run it on an idle machine, like a benchmark; it is
+/// not part of [`run`], so that a test of conformance never depends on the load of the machine. With a paused
+/// clock, only the time that the provider waits on that clock counts.
+///
+/// # Errors
+/// A database could not be opened. The results of the cases are in the report.
+pub async fn run_speed<F>(empty: F) -> Result<Conformance>
+where
+    F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
+{
+    run_cases(speed::CASES.iter(), empty).await
+}
+
+async fn run_cases<F>(cases: impl Iterator<Item = &'static Case>, mut empty: F) -> Result<Conformance>
+where
+    F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
+{
+    let provider = empty().await?;
+    let mut conformance = Conformance::new(provider.kind(), provider.capabilities());
+    for case in cases {
+        let outcome = if (case.needs)(&conformance.capabilities) {
+            let database = Database::new(empty().await?).await?;
+            match tokio::time::timeout(CASE_TIMEOUT, (case.check)(&database)).await {
+                Ok(Ok(())) => CaseOutcome::Passed,
+                Ok(Err(error)) => CaseOutcome::Failed(error.chain()),
+                Err(_) => CaseOutcome::Failed(format!("it did not end within {} s", CASE_TIMEOUT.as_secs())),
+            }
+        } else {
+            CaseOutcome::NotClaimed
+        };
+        conformance.cases.push(CaseResult { name: case.name, outcome });
+    }
+    if conformance.cases.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "the conformance suite has no case with such a name",
+        ));
+    }
+    Ok(conformance)
+}

@@ -1,0 +1,194 @@
+//! A database of the suite, and the operations that the cases use.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::entity::codec::Record;
+use crate::entity::{Entity, EntityCodec};
+use crate::foundation::canonical::write_canonical;
+use crate::foundation::digest::RecordSetHash;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::SetName;
+use crate::foundation::lines::Chunk;
+use crate::provider::{
+    ConflictMode, Provider, ReadRequest, RecordSink, RestoreSession, RestoreTarget, SessionOptions,
+    SinkOptions, Snapshot, WriteCounts, record_channel,
+};
+
+/// A database that was empty at the start of the case.
+pub(super) struct Database {
+    pub(super) provider: Arc<dyn Provider>,
+}
+
+/// The result of a read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReadRecords {
+    pub(super) lines: Vec<Vec<u8>>,
+    /// The record counts that were reported at the end of each batch.
+    pub(super) batches: Vec<u64>,
+}
+
+impl Database {
+    /// Creates the tables of the suite, if the provider creates missing tables.
+    pub(super) async fn new(provider: Arc<dyn Provider>) -> Result<Self> {
+        let mut session = provider.begin_restore(&options()).await?;
+        for entity in super::entities() {
+            session.begin(RestoreTarget::new(entity, SetName::root())).await?;
+            session.end().await?;
+        }
+        session.commit().await?;
+        Ok(Self { provider })
+    }
+
+    /// Writes records into a set and commits.
+    pub(super) async fn write<T: Entity>(
+        &self,
+        set: &SetName,
+        records: &[T],
+        options: &SessionOptions,
+    ) -> Result<WriteCounts> {
+        let (session, counts) = self.written(set, records, options).await?;
+        session.commit().await?;
+        Ok(counts)
+    }
+
+    /// Writes records into a set and returns the session without a commit.
+    pub(super) async fn written<T: Entity>(
+        &self,
+        set: &SetName,
+        records: &[T],
+        options: &SessionOptions,
+    ) -> Result<(Box<dyn RestoreSession>, WriteCounts)> {
+        let mut session = self.provider.begin_restore(options).await?;
+        let codec = EntityCodec::new(T::descriptor());
+        session.begin(RestoreTarget::new(codec, set.clone())).await?;
+        for batch in records.chunks(1_000) {
+            session.write(batch.iter().map(record).collect::<Result<_>>()?).await?;
+        }
+        let counts = session.end().await?;
+        Ok((session, counts))
+    }
+
+    /// Reads a set from a new snapshot.
+    pub(super) async fn read<T: Entity>(&self, set: &SetName) -> Result<ReadRecords> {
+        read::<T>(self.provider.snapshot().await?.as_ref(), set, 1_000).await
+    }
+
+    /// Checks that a set holds exactly these records.
+    pub(super) async fn holds<T: Entity>(&self, set: &SetName, records: &[T]) -> Result<()> {
+        same(&self.read::<T>(set).await?, records)
+    }
+}
+
+/// Returns the options of a session that creates missing tables.
+pub(super) fn options() -> SessionOptions {
+    SessionOptions { create_missing: true, ..SessionOptions::default() }
+}
+
+/// Returns the options of a session with a conflict mode.
+pub(super) fn on_conflict(conflict: ConflictMode) -> SessionOptions {
+    SessionOptions { conflict, ..options() }
+}
+
+/// Reads a set from a snapshot, in batches.
+pub(super) async fn read<T: Entity>(
+    snapshot: &dyn Snapshot,
+    set: &SetName,
+    batch_size: usize,
+) -> Result<ReadRecords> {
+    let codec = EntityCodec::new(T::descriptor());
+    request(snapshot, ReadRequest::all(codec, set.clone()), batch_size, CancellationToken::new()).await
+}
+
+/// Performs a read request.
+pub(super) async fn request(
+    snapshot: &dyn Snapshot,
+    request: ReadRequest,
+    batch_size: usize,
+    cancel: CancellationToken,
+) -> Result<ReadRecords> {
+    let batches = Arc::new(Mutex::new(Vec::new()));
+    let reported = Arc::clone(&batches);
+    let on_batch = move |records| reported.lock().unwrap_or_else(PoisonError::into_inner).push(records);
+    let (sink, mut chunks) = small_sink(request.entity.clone(), batch_size, cancel, on_batch);
+    let reading = snapshot.read(request, sink);
+    let taking = async {
+        let mut lines = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            lines.extend(chunk.records().map(<[u8]>::to_vec));
+        }
+        lines
+    };
+    let (ended, lines) = tokio::join!(reading, taking);
+    ended?;
+    let batches = std::mem::take(&mut *batches.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(ReadRecords { lines, batches })
+}
+
+/// Returns a sink with little room, so that a read waits if nothing is received from it.
+pub(super) fn small_sink(
+    entity: EntityCodec,
+    batch_size: usize,
+    cancel: CancellationToken,
+    on_batch: impl Fn(u64) + Send + Sync + 'static,
+) -> (RecordSink, mpsc::Receiver<Chunk>) {
+    let on_batch = Arc::new(on_batch);
+    record_channel(
+        entity,
+        SinkOptions {
+            batch_size,
+            chunk_bytes: 1 << 12,
+            chunks_ahead: 1,
+            buffers: Arc::default(),
+            cancel,
+            on_batch,
+        },
+    )
+}
+
+/// Checks that a read returned exactly these records, in any order.
+pub(super) fn same<T: Entity>(read: &ReadRecords, records: &[T]) -> Result<()> {
+    let mut wanted: Vec<Vec<u8>> = records.iter().map(line).collect::<Result<_>>()?;
+    let (mut hash, mut wanted_hash) = (RecordSetHash::default(), RecordSetHash::default());
+    read.lines.iter().for_each(|line| hash.add(line));
+    wanted.iter().for_each(|line| wanted_hash.add(line));
+    let mut lines = read.lines.clone();
+    lines.sort();
+    wanted.sort();
+    let name = T::descriptor().name();
+    ensure(lines.len() == wanted.len(), || {
+        format!("{} records of {name} were read, but there are {}", lines.len(), wanted.len())
+    })?;
+    if let Some((found, wanted)) = lines.iter().zip(&wanted).find(|(found, wanted)| found != wanted) {
+        return Err(failed(format!(
+            "a record of {name} was read with other values: {} became {}",
+            String::from_utf8_lossy(wanted),
+            String::from_utf8_lossy(found)
+        )));
+    }
+    ensure(hash == wanted_hash, || format!("the records of {name} have another record-set hash"))
+}
+
+pub(super) fn line<T: Entity>(record: &T) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
+    write_canonical(record, &mut line)
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))?;
+    Ok(line)
+}
+
+pub(super) fn record<T: Entity>(record: &T) -> Result<Record> {
+    EntityCodec::new(T::descriptor())
+        .decode(&line(record)?)
+        .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
+}
+
+/// Returns the error of a failed case. The records are those of the suite and may be shown.
+pub(super) fn failed(what: String) -> Error {
+    Error::new(ErrorKind::Provider, what)
+}
+
+pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(failed(otherwise())) }
+}

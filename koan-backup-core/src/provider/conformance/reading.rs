@@ -1,0 +1,261 @@
+//! The cases about reading.
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::Case;
+use super::database::{
+    Database, ensure, failed, line, on_conflict, options, read, request, same, small_sink,
+};
+use super::model::{Line, Pair, Specimen, specimens};
+use crate::entity::{Entity, EntityCodec};
+use crate::foundation::consistency::Consistency;
+use crate::foundation::error::{ErrorKind, Result};
+use crate::foundation::id::SetName;
+use crate::foundation::value::Value;
+use crate::provider::{ConflictMode, ReadRequest};
+
+/// More records than any provider sends at once.
+const MANY: i64 = 100_000;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("every value round-trips", |database| values(database).boxed()),
+    Case::new("text that a database cannot hold is refused by name", |database| hard_text(database).boxed()),
+    Case::new("keys of two parts tell records apart", |database| composite_keys(database).boxed()),
+    Case::new("an entity without records has none and one set", |database| no_records(database).boxed()),
+    Case::new("batches are reported and end with the number of records", |database| {
+        batches(database).boxed()
+    }),
+    Case::new("one record is found by its key", |database| by_key(database).boxed()),
+    Case::new("100 000 records are all read", |database| many(database).boxed()),
+    Case::new("records are read in the order of their keys", |database| ordered(database).boxed())
+        .needing(|capabilities| capabilities.ordered_reads),
+    Case::new("a later write is not visible in a snapshot", |database| unchanging(database).boxed())
+        .needing(|capabilities| capabilities.snapshot_reads),
+    Case::new("no snapshot consistency is claimed without snapshot reads", |database| {
+        honest(database).boxed()
+    })
+    .needing(|capabilities| !capabilities.snapshot_reads),
+    Case::new("the claimed number of entities can be read at once", |database| at_once(database).boxed()),
+    Case::new("a cancelled read is an error, and the next one works", |database| cancelled(database).boxed()),
+    Case::new("a read whose receiver is dropped ends with an error", |database| abandoned(database).boxed()),
+    Case::new("a dropped read leaves nothing locked", |database| dropped(database).boxed()),
+    Case::new("each entity is described, in order and without a problem", |database| {
+        described(database).boxed()
+    }),
+];
+
+fn root() -> SetName {
+    SetName::root()
+}
+
+/// Returns records in the order of their keys.
+fn lines(count: i64) -> Vec<Line> {
+    (0..count).map(|id| Line::new(id, &format!("line {id}"))).collect()
+}
+
+async fn values(database: &Database) -> Result<()> {
+    let specimens = specimens();
+    let counts = database.write(&root(), &specimens, &options()).await?;
+    ensure(counts.inserted == 3 && counts.updated == 0, || format!("3 records were new: {counts:?}"))?;
+    database.holds(&root(), &specimens).await
+}
+
+async fn hard_text(database: &Database) -> Result<()> {
+    for (id, text) in [(1, "a\0b".to_owned()), (2, "x".repeat(1 << 20))] {
+        let hard = [Line::new(id, &text)];
+        match database.write(&root(), &hard, &options()).await {
+            Ok(_) => {
+                let found = database.read::<Line>(&root()).await?;
+                let wanted = line(&hard[0])?;
+                ensure(found.lines.contains(&wanted), || format!("record {id} was read with other values"))?;
+            }
+            Err(error) => {
+                let text = error.chain();
+                ensure(text.contains("Line") && text.contains(&format!("id={id}")), || text.clone())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn composite_keys(database: &Database) -> Result<()> {
+    let pair =
+        |owner: &str, number| Pair { owner: owner.to_owned(), number, content: format!("{owner}{number}") };
+    // Keys that would be equal if their fields were joined.
+    let pairs = [pair("a", 11), pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)];
+    database.write(&root(), &pairs, &options()).await?;
+    database.holds(&root(), &pairs).await?;
+    let again = Pair { content: "again".to_owned(), ..pair("a", 11) };
+    database.write(&root(), std::slice::from_ref(&again), &options()).await?;
+    database.holds(&root(), &[again, pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)]).await
+}
+
+async fn no_records(database: &Database) -> Result<()> {
+    database.holds::<Line>(&root(), &[]).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let codec = EntityCodec::new(Line::descriptor());
+    let sets = snapshot.sets(&codec).await?;
+    ensure(sets == [root()], || format!("the sets of an empty entity are {sets:?}"))?;
+    let count = snapshot.count(&codec, &root()).await?;
+    ensure(count == 0, || format!("{count} records are counted"))
+}
+
+async fn batches(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(7), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    for (size, expected) in [(3, vec![3, 6, 7]), (7, vec![7]), (1_000, vec![7])] {
+        let found = read::<Line>(snapshot.as_ref(), &root(), size).await?;
+        ensure(found.batches == expected, || {
+            format!("batches of {size} were reported as {:?}", found.batches)
+        })?;
+        same(&found, &lines(7))?;
+    }
+    Ok(())
+}
+
+async fn by_key(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(10), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let codec = EntityCodec::new(Line::descriptor());
+    for (key, wanted) in [(4, vec![Line::new(4, "line 4")]), (10, vec![])] {
+        let one = ReadRequest::one(codec.clone(), root(), vec![Value::I64(key)]);
+        same(&request(snapshot.as_ref(), one, 10, CancellationToken::new()).await?, &wanted)?;
+    }
+    Ok(())
+}
+
+async fn many(database: &Database) -> Result<()> {
+    let lines = lines(MANY);
+    database.write(&root(), &lines, &options()).await?;
+    database.holds(&root(), &lines).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let count = snapshot.count(&EntityCodec::new(Line::descriptor()), &root()).await?;
+    ensure(i64::try_from(count) == Ok(MANY), || format!("{count} records are counted"))
+}
+
+async fn ordered(database: &Database) -> Result<()> {
+    let mut lines = lines(2_000);
+    lines.rotate_left(700);
+    lines.push(Line::new(-5, "before"));
+    database.write(&root(), &lines, &options()).await?;
+    lines.sort_by_key(|line| line.id);
+    let wanted: Vec<_> = lines.iter().map(line).collect::<Result<_>>()?;
+    let found = database.read::<Line>(&root()).await?;
+    ensure(found.lines == wanted, || "integer keys are in another order".to_owned())?;
+    let owners = ["b", "ab", "", "Z", "a", "é", "z"];
+    let pair = |owner: &&str| Pair { owner: (*owner).to_owned(), number: 1, content: String::new() };
+    let mut pairs: Vec<_> = owners.iter().map(pair).collect();
+    database.write(&root(), &pairs, &options()).await?;
+    pairs.sort_by(|a, b| a.owner.as_bytes().cmp(b.owner.as_bytes()));
+    let wanted: Vec<_> = pairs.iter().map(line).collect::<Result<_>>()?;
+    let found = database.read::<Pair>(&root()).await?;
+    ensure(found.lines == wanted, || "text keys are not in the order of their bytes".to_owned())
+}
+
+async fn unchanging(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(5), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    ensure(snapshot.consistency() == Consistency::Snapshot, || {
+        "its consistency is not `Snapshot`, although snapshot reads are claimed".to_owned()
+    })?;
+    // Read once in advance, for a snapshot that is taken by its first read.
+    same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
+    database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
+    // On every connection that the snapshot may use.
+    let root = root();
+    let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 10));
+    for found in futures::future::try_join_all(reads).await? {
+        same(&found, &lines(5))?;
+    }
+    // An entity that is read for the first time, later than the other one.
+    database.write(&root, &specimens(), &options()).await?;
+    same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
+}
+
+async fn honest(database: &Database) -> Result<()> {
+    let consistency = database.provider.snapshot().await?.consistency();
+    ensure(consistency != Consistency::Snapshot, || {
+        "its consistency is `Snapshot`, although snapshot reads are not claimed".to_owned()
+    })
+}
+
+async fn at_once(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(3_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let root = root();
+    let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 100));
+    for found in futures::future::try_join_all(reads).await? {
+        same(&found, &lines(3_000))?;
+    }
+    Ok(())
+}
+
+async fn cancelled(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(3_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let token = CancellationToken::new();
+    let (cancel, all) = (token.clone(), ReadRequest::all(EntityCodec::new(Line::descriptor()), root()));
+    // Cancels in the second batch.
+    let on_batch = move |records| {
+        if records == 20 {
+            cancel.cancel()
+        }
+    };
+    let (sink, mut chunks) = small_sink(all.entity.clone(), 10, token, on_batch);
+    let taking = async { while chunks.recv().await.is_some() {} };
+    let (ended, ()) = tokio::join!(snapshot.read(all, sink), taking);
+    let kind = ended.as_ref().err().map(crate::foundation::error::Error::kind);
+    ensure(kind == Some(ErrorKind::Cancelled), || format!("it ended with {kind:?}"))?;
+    drop(snapshot);
+    database.holds(&root(), &lines(3_000)).await
+}
+
+async fn abandoned(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(3_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
+    let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
+    drop(chunks);
+    let ended = snapshot.read(all, sink).await;
+    ensure(ended.is_err(), || "a read without a receiver ended without an error".to_owned())?;
+    drop(snapshot);
+    database.holds(&root(), &lines(3_000)).await
+}
+
+async fn dropped(database: &Database) -> Result<()> {
+    database.write(&root(), &lines(20_000), &options()).await?;
+    let snapshot = database.provider.snapshot().await?;
+    let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
+    // Nothing is received, so that the read waits before its end. It is dropped once it has read its first
+    // batch.
+    let started = CancellationToken::new();
+    let on_first_batch = started.clone();
+    let on_batch = move |_| on_first_batch.cancel();
+    let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), on_batch);
+    tokio::select! {
+        _ = snapshot.read(all, sink) => {
+                        return Err(failed("a read from which nothing was received ended".to_owned()));
+        }
+                () = started.cancelled() => {}
+    }
+    drop(chunks);
+    same::<Pair>(&read::<Pair>(snapshot.as_ref(), &root(), 10).await?, &[])?;
+    drop(snapshot);
+    let changed = [Line::new(1, "changed")];
+    database.write(&root(), &changed, &on_conflict(ConflictMode::Overwrite)).await.map(drop)
+}
+
+async fn described(database: &Database) -> Result<()> {
+    let entities = super::entities();
+    let description = database.provider.describe(&entities).await?;
+    ensure(!description.version.is_empty(), || "it does not report its version".to_owned())?;
+    let names: Vec<_> = description.entities.iter().map(|coverage| coverage.entity.as_str()).collect();
+    let wanted: Vec<_> = entities.iter().map(EntityCodec::name).collect();
+    ensure(names == wanted, || format!("{names:?} are described"))?;
+    for coverage in &description.entities {
+        ensure(coverage.problem.is_none(), || format!("{coverage:?}"))?;
+        ensure(coverage.unmapped_fields.is_empty(), || format!("{coverage:?}"))?;
+    }
+    Ok(())
+}

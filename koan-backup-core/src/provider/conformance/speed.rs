@@ -1,0 +1,128 @@
+//! Tests of claims about speed. They compare two ways of writing within a short time, so that the speed of
+//! the machine does not matter.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use super::Case;
+use super::database::{Database, failed, options};
+use super::model::{Line, Pair};
+use crate::entity::codec::{Record, RecordError};
+use crate::entity::{Entity, EntityCodec};
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::SetName;
+use crate::provider::{RestoreLevel, RestoreTarget, SessionOptions};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("many records in one session take less than as many sessions", |database| {
+        many(database).boxed()
+    })
+    .needing(|capabilities| capabilities.bulk_upsert),
+    Case::new("level `fast` takes less than level `safe`", |database| levels(database).boxed())
+        .needing(|capabilities| capabilities.restore_optimisation),
+];
+
+/// The minimum and maximum number of rounds before there is a verdict. The shortest time of each way counts,
+/// because other load can only make a time longer.
+const ROUNDS: std::ops::RangeInclusive<usize> = 3..=8;
+/// A record that takes no longer than this involves no waiting: there is no server and no disk whose waiting
+/// time could be saved.
+const NO_WAIT_LIMIT: Duration = Duration::from_micros(50);
+/// The number of records that are written in one session.
+const RECORDS_IN_ONE_SESSION: u32 = 500;
+/// The number of records that are written with one session each.
+const SINGLE_RECORD_SESSIONS: u32 = 10;
+/// The number of records that are written at each restore level.
+const RECORDS_PER_LEVEL: i64 = 20_000;
+
+/// Checks that a record in a session of many takes at most half of the time of a record with its own session,
+/// or almost no time.
+async fn many(database: &Database) -> Result<()> {
+    let target = RestoreTarget::new(EntityCodec::new(Line::descriptor()), SetName::root());
+    let mut id = 0;
+    let mut next = |count: u32| {
+        let first = id;
+        id += i64::from(count);
+        (first..id).map(|id| target.entity.record(&Line::new(id, "a line of some length"))).collect()
+    };
+    let (mut together, mut alone) = (Duration::MAX, Duration::MAX);
+    write(database, &target, made(next(1))?, options()).await?;
+    for round in 1..=*ROUNDS.end() {
+        let mut took = Duration::ZERO;
+        for record in made(next(SINGLE_RECORD_SESSIONS))? {
+            took += write(database, &target, vec![record], options()).await?;
+        }
+        alone = alone.min(took / SINGLE_RECORD_SESSIONS);
+        let took = write(database, &target, made(next(RECORDS_IN_ONE_SESSION))?, options()).await?;
+        together = together.min(took / RECORDS_IN_ONE_SESSION);
+        if round >= *ROUNDS.start() && (together <= NO_WAIT_LIMIT || together * 2 <= alone) {
+            return Ok(());
+        }
+    }
+    Err(failed(format!(
+        "a record of {RECORDS_IN_ONE_SESSION} took {together:?}, and one in a session of its own {alone:?}"
+    )))
+}
+
+/// Checks that unordered records at level `fast` take at most nine tenths of the time that they take at level
+/// `safe`.
+async fn levels(database: &Database) -> Result<()> {
+    let target = RestoreTarget::new(EntityCodec::new(Pair::descriptor()), SetName::root());
+    let records = made(shuffled().map(|pair| target.entity.record(&pair)).collect())?;
+    let (mut fast, mut safe) = (Duration::MAX, Duration::MAX);
+    for round in 1..=*ROUNDS.end() {
+        let mut levels = [RestoreLevel::Fast, RestoreLevel::Safe];
+        // Alternate the order, because work that one level leaves for later may fall into the time of the
+        // other.
+        levels.rotate_left(round % 2);
+        for level in levels {
+            let empty = SessionOptions { replace_existing: true, ..options() };
+            write(database, &target, Vec::new(), empty).await?;
+            let options = SessionOptions { level, ..options() };
+            let took = write(database, &target, records.clone(), options).await?;
+            let least = if level == RestoreLevel::Fast { &mut fast } else { &mut safe };
+            *least = took.min(*least);
+        }
+        if round >= *ROUNDS.start() && fast * 10 <= safe * 9 {
+            return Ok(());
+        }
+    }
+    Err(failed(format!(
+        "{RECORDS_PER_LEVEL} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table of Pair must have indexes for a \
+         level to gain anything"
+    )))
+}
+
+/// Returns records whose fields are in no order, so that each index is written at random positions.
+fn shuffled() -> impl Iterator<Item = Pair> {
+    // Multiplying by a prime that does not divide the number of records visits each exactly once.
+    let position = |number: i64| number * 7_919 % RECORDS_PER_LEVEL;
+    (0..RECORDS_PER_LEVEL).map(move |number| Pair {
+        owner: format!("owner {:05}", position(number)),
+        number,
+        content: format!("content {:05} of a record", position(position(number))),
+    })
+}
+
+fn made(records: std::result::Result<Vec<Record>, RecordError>) -> Result<Vec<Record>> {
+    records.map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
+}
+
+/// Returns the duration of one session, from its start to its commit.
+async fn write(
+    database: &Database,
+    target: &RestoreTarget,
+    records: Vec<Record>,
+    options: SessionOptions,
+) -> Result<Duration> {
+    let target = target.clone();
+    let began = Instant::now();
+    let mut session = database.provider.begin_restore(&options).await?;
+    session.begin(target).await?;
+    session.write(records).await?;
+    session.end().await?;
+    session.commit().await?;
+    Ok(began.elapsed())
+}
