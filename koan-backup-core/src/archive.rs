@@ -28,11 +28,11 @@ pub use documents::{
     BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,
     ProviderInfo, SchemaSnapshots, UncoveredEntity,
 };
-pub(crate) use documents::{SealedDocument, SealedEntity, document};
+pub(crate) use documents::{SealedDocument, SealedEntity};
 pub use layout::entity_file;
 pub(crate) use layout::{
-    archive_path, archives_prefix, entry, is_archive_name, manifest_id, manifest_path, manifests_prefix,
-    may_be_archive, rekeyed_path, sealed_file,
+    archive_path, entry, is_archive_name, manifest_id, manifest_path, may_be_archive, rekeyed_path,
+    sealed_file,
 };
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,

@@ -6,10 +6,8 @@ mod acknowledgement;
 pub(crate) mod beside;
 mod cache;
 pub(crate) mod damage;
-pub(crate) mod durable;
 mod entry;
 mod health;
-pub(crate) mod latest;
 mod losses;
 mod origin;
 mod query;
@@ -35,7 +33,8 @@ pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
 pub(crate) use stored::{
-    StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published, published_soon,
+    StoredBackup, StoredManifests, but_unreadable, find, find_id, list, list_all, parse, published,
+    published_soon,
 };
 pub use unlisted::{UnlistedArchive, UnlistedState};
 pub use unreadable::UnreadableManifest;

@@ -1,7 +1,9 @@
 //! What the pipelines work with: the application's entities, databases and storage, all checked.
 
 pub(crate) mod event;
+pub(crate) mod latest;
 pub(crate) mod lease;
+pub(crate) mod manifest_durability;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

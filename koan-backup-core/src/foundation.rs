@@ -10,6 +10,7 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod identity;
+pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod names;
 pub(crate) mod own_thread;

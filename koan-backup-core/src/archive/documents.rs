@@ -14,13 +14,6 @@ use crate::foundation::consistency::Consistency;
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::schema::EntitySchema;
 
-/// Encodes a document as it is stored: indented JSON with a line feed at the end.
-pub(crate) fn document<T: Serialize>(document: &T) -> Vec<u8> {
-    let mut json = serde_json::to_vec_pretty(document).expect("documents have text keys and finite numbers");
-    json.push(b'\n');
-    json
-}
-
 /// The content of `verification/checksums.json`: the hash of every entry as `unzip` extracts it, except this
 /// document and the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -94,11 +94,6 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
     }
 }
 
-/// Returns the path prefix of all archives.
-pub(crate) fn archives_prefix() -> Path {
-    Path::from("archives")
-}
-
 /// Returns whether a file can be an archive, whatever its name is: it is directly in the archives folder and
 /// ends with `.zip` or `.zip.age`. A person may have copied it there under another name.
 pub(crate) fn may_be_archive(path: &Path) -> bool {
@@ -119,11 +114,6 @@ pub(crate) fn manifest_path(id: &BackupId) -> Path {
 pub(crate) fn manifest_id(path: &Path) -> Option<BackupId> {
     let id = path.filename()?.strip_suffix(".json")?.parse().ok()?;
     (manifest_path(&id) == *path).then_some(id)
-}
-
-/// Returns the path prefix of all manifests.
-pub(crate) fn manifests_prefix() -> Path {
-    Path::from("manifests")
 }
 
 #[cfg(test)]

@@ -232,7 +232,7 @@ pub struct DiscoverySummary {
 impl Manifest {
     /// Encodes the manifest as it is stored: indented JSON with a line feed at the end.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        super::documents::document(self)
+        crate::foundation::json::document(self)
     }
 
     /// Returns the series of the backup: the recorded one, or the one that follows from its name.

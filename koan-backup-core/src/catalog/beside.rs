@@ -93,7 +93,7 @@ pub(crate) async fn keep(
     key: &impl Display,
     content: &impl Serialize,
 ) -> Result<()> {
-    storage.replace(&path(folder, key), crate::archive::document(content)).await
+    storage.replace(&path(folder, key), crate::foundation::json::document(content)).await
 }
 
 /// Removes the file of a key, if there is one, and looks whether it is gone.

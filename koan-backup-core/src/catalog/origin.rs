@@ -69,7 +69,7 @@ impl Lookup<'_> {
 
     /// Those of the backups of a name that are meant, in their order. Backups that record no environment are meant only if none
     /// that `accept` takes is known to be the application's own.
-    pub(super) fn meant<'a>(
+    pub(crate) fn meant<'a>(
         &self,
         named: &[StoredBackup<'a>],
         accept: impl Fn(&Manifest) -> bool,
@@ -91,7 +91,7 @@ impl Lookup<'_> {
     }
 
     /// What an error adds about backups of the name that are not meant.
-    pub(super) fn others(&self, named: &[StoredBackup<'_>]) -> String {
+    pub(crate) fn others(&self, named: &[StoredBackup<'_>]) -> String {
         let mut others: Vec<_> = named
             .iter()
             .filter(|backup| self.origin(&backup.manifest) == Origin::Other)

@@ -8,12 +8,11 @@ use super::READS_AT_ONCE;
 use super::origin::{Lookup, origin_note};
 use super::reference::BackupRef;
 use super::unreadable::UnreadableManifest;
-use crate::archive::{
-    FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, manifest_id, manifest_path, manifests_prefix, tree_fits,
-};
+use crate::archive::{FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, manifest_id, manifest_path, tree_fits};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
+use crate::storage::manifests_prefix;
 use crate::storage::{ListedFile, PATIENCE, Storage};
 
 /// A backup as it lies in a storage profile.
@@ -38,7 +37,7 @@ impl<'a> StoredBackup<'a> {
     }
 
     /// The same, looked up where some manifests cannot be read: those of older backups do not matter.
-    pub(super) fn beside(self, unreadable: Vec<UnreadableManifest>) -> Self {
+    pub(crate) fn beside(self, unreadable: Vec<UnreadableManifest>) -> Self {
         let began = self.manifest.created_at.as_millisecond();
         let may_be_newer = |manifest: &UnreadableManifest| {
             manifest.id.time().is_none_or(|time| time.as_millisecond() >= began)
@@ -206,7 +205,7 @@ pub(crate) async fn published_soon(storage: &Storage, id: &BackupId) -> Result<O
 }
 
 /// What an error about backups that are not there adds about manifests that cannot be read.
-pub(super) fn but_unreadable(unreadable: &[UnreadableManifest]) -> String {
+pub(crate) fn but_unreadable(unreadable: &[UnreadableManifest]) -> String {
     match unreadable.first() {
         None => String::new(),
         Some(manifest) => {

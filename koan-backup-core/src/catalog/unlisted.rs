@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use serde::Serialize;
 
-use crate::archive::{
-    ArchiveObject, ArchiveReader, Manifest, archives_prefix, entry, is_archive_name, may_be_archive,
-};
+use crate::archive::{ArchiveObject, ArchiveReader, Manifest, entry, is_archive_name, may_be_archive};
 use crate::encryption::{Identities, is_sealed};
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
+use crate::storage::archives_prefix;
 
 /// An archive that no manifest names, and that is not to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

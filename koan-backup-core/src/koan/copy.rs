@@ -6,8 +6,9 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, cancel_setter};
-use crate::catalog::{BackupRef, latest};
+use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
+use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;

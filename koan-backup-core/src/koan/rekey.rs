@@ -6,8 +6,9 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, cancel_setter};
-use crate::catalog::{self, BackupRef, Origin, latest};
+use crate::catalog::{self, BackupRef, Origin};
 use crate::declaration::selection::Selection;
+use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};

@@ -7,9 +7,10 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::setters::{application_setter, run_setters};
-use crate::catalog::{BackupRef, latest};
+use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
 use crate::entity::Entity;
+use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};

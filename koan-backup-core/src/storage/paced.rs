@@ -19,7 +19,7 @@ use object_store::{
 
 pub(super) use self::multipart::PacedMultipart;
 use super::bandwidth::Bandwidth;
-use crate::archive::archives_prefix;
+use super::folders::archives_prefix;
 
 /// A store whose archives are written and read no faster than its bandwidth allows.
 #[derive(Debug)]

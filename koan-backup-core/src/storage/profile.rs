@@ -142,7 +142,7 @@ impl Storage {
             tracing::info!(target: "koan::backup", storage = %self.location, mark = MARK, "a new storage profile is begun");
         }
         let mark = Mark { format_version: FORMAT_VERSION, id: Uuid::now_v7(), created_at: Timestamp::now() };
-        let created = self.create(&Path::from(MARK), crate::archive::document(&mark)).await;
+        let created = self.create(&Path::from(MARK), crate::foundation::json::document(&mark)).await;
         // Another process may have been faster, or the answer was lost.
         match (self.mark().await?, created) {
             (Some(mark), _) => profile.remember(&mark),

@@ -10,9 +10,9 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::super::documents::document;
 use super::super::layout::is_archive_name;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::json::document;
 use crate::storage::Storage;
 
 /// The version of the note format that this library writes.

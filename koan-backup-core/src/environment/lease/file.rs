@@ -105,7 +105,7 @@ impl LeaseFile {
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {
-        crate::archive::document(self)
+        crate::foundation::json::document(self)
     }
 
     /// Reads a lease; `None` if it does not exist.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::archive::{manifest_id, manifests_prefix};
+use crate::archive::manifest_id;
 use crate::environment::Environment;
 use crate::foundation::clock::{Clock, backup_id_at};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupId, BackupName};
 use crate::storage::Storage;
+use crate::storage::manifests_prefix;
 
 /// What is known of a backup from its beginning.
 #[derive(Debug)]

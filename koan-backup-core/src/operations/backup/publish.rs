@@ -14,13 +14,14 @@ use crate::archive::{
     ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
     DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
     FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument,
-    VerificationSummary, discard_unpublished, document, document_fits, entry, manifest_fits, manifest_path,
+    VerificationSummary, discard_unpublished, document_fits, entry, manifest_fits, manifest_path,
 };
 use crate::declaration::inventory::Inventory;
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::foundation::cancellation::ended_within;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::json::document;
 use crate::storage::{PATIENCE, Storage};
 
 /// The longest path of an archive.

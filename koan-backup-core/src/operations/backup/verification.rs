@@ -4,7 +4,7 @@ use tokio::time::timeout;
 
 use super::options::BackupOptions;
 use super::report::BackupReport;
-use crate::archive::{BackupStatus, document, manifest_path};
+use crate::archive::{BackupStatus, manifest_path};
 use crate::catalog::{self, VerificationRecord, damage};
 use crate::environment::Environment;
 use crate::environment::event::Listener;
@@ -12,6 +12,7 @@ use crate::environment::lease::{Lease, Subject, Work};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
+use crate::foundation::json::document;
 use crate::operations::maintenance::verifications;
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 use crate::storage::{PATIENCE, Storage};

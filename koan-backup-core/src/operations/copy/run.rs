@@ -9,15 +9,17 @@ use tokio_util::sync::CancellationToken;
 use super::report::CopyReport;
 use crate::archive::{
     ArchiveFile, ArchiveObject, FinishedUpload, Manifest, PendingArchive, UnpublishedArchive, UploadWriter,
-    document, manifest_path, rekeyed_path,
+    manifest_path, rekeyed_path,
 };
-use crate::catalog::{self, StoredBackup, durable};
+use crate::catalog::{self, StoredBackup};
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::environment::lease::{Confirmed, Lease, Subject, Work};
+use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::new_backup_id;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::json::document;
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 use crate::storage::{PATIENCE, Storage};
 
@@ -155,7 +157,7 @@ async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
     match ArchiveObject::find(target, &archive.file).await {
         Ok(object) if object.stored_bytes() == archive.size_bytes => {
             // Whoever copied it may have died before that was durable, or could not make it durable.
-            durable::settle_names(target).await?;
+            manifest_durability::sync_names(target).await?;
             Ok(Some(archive))
         }
         Ok(_) => Err(damaged("has another size")),

@@ -10,12 +10,13 @@ use object_store::path::Path;
 use super::report::ProfileMaintenance;
 use super::temporary::TemporaryFiles;
 use super::verifications;
-use crate::catalog::durable::Settled;
 use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::unlisted::ArchiveCandidate;
-use crate::catalog::{self, Acknowledgements, damage, durable, removal_record};
+use crate::catalog::{self, Acknowledgements, damage, removal_record};
 use crate::environment::Environment;
 use crate::environment::lease::{self, Lease};
+use crate::environment::manifest_durability;
+use crate::environment::manifest_durability::Durability;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::operations::prune::Survey;
@@ -150,16 +151,17 @@ impl Leftovers<'_> {
             Why::Incomplete => None,
         };
         if let Some(id) = backup {
-            let settled = durable::settle(self.environment, storage, id, &self.lease.lost()).await;
+            let settled =
+                manifest_durability::make_durable(self.environment, storage, id, &self.lease.lost()).await;
             let settled = settled.map_err(|error| {
                 error.context(format!(
                     "archive `{path}` was not removed, because it is not sure that the manifest of backup {id} survives a loss of power"
                 ))
             })?;
             match settled {
-                Settled::Durable => {}
-                Settled::Changed => return Ok(Removal::Unneeded),
-                Settled::Busy(error) => {
+                Durability::Durable => {}
+                Durability::Changed => return Ok(Removal::Unneeded),
+                Durability::Busy(error) => {
                     let why = format!("somebody else works on its backup {id}: {}", error.chain());
                     return Ok(Removal::Busy(why));
                 }

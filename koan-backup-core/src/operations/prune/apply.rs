@@ -9,10 +9,11 @@ use super::holders::Holders;
 use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
+use crate::catalog::RemovalReason;
 use crate::catalog::retention::{Retention, RetentionPlan};
-use crate::catalog::{RemovalReason, durable};
 use crate::environment::Environment;
 use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -122,7 +123,8 @@ async fn remove_all(
     )
     .await?;
     // What stays must be there after a loss of power as well.
-    until_cancelled(&cancel, durable::settle_names(environment.storage(plan.profile.as_deref())?)).await?;
+    until_cancelled(&cancel, manifest_durability::sync_names(environment.storage(plan.profile.as_deref())?))
+        .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     // Oldest first: whatever stops this, what is newest is still there.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {

@@ -50,7 +50,7 @@ pub(crate) async fn pin(
         host: environment.producer.host.clone(),
     };
     let path = beside::path(FOLDER, &id);
-    storage.create(&path, crate::archive::document(&pin)).await?;
+    storage.create(&path, crate::foundation::json::document(&pin)).await?;
     // Whoever removed it before this did not see the pin.
     if catalog::published(storage, &id).await?.is_none() {
         storage.discard(&path).await;

@@ -11,9 +11,10 @@ use super::survey::Survey;
 use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
 use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::catalog::retention::{Group, Holding};
-use crate::catalog::{self, RemovalReason, StoredBackup, durable};
+use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
 use crate::environment::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -50,7 +51,7 @@ async fn remove_named(
         require_others(lease, environment, &survey, &backup).await?;
     }
     // What stays must be there after a loss of power as well.
-    durable::settle_names(storage).await?;
+    manifest_durability::sync_names(storage).await?;
     remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::judgement::{Judge, Judgement};
 use super::report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 use super::verified::Verified;
-use crate::archive::{MAX_MANIFEST_BYTES, document, manifest_path};
+use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
 use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
 use crate::catalog::{self, StoredBackup, UnlistedArchive, UnlistedState, removal_record};
 use crate::environment::Environment;
@@ -14,6 +14,7 @@ use crate::environment::lease::{Lease, Subject, Work};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
+use crate::foundation::json::document;
 use crate::operations::prune::Survey;
 use crate::storage::Storage;
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::archive::{ArchiveFile, ArchiveObject, document, manifest_fits, manifest_path};
+use crate::archive::{ArchiveFile, ArchiveObject, manifest_fits, manifest_path};
 use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::json::document;
 use crate::operations::verify::{self, VerifyOptions};
 use crate::storage::Storage;
 

@@ -82,13 +82,13 @@ impl ArchiveRewriter<'_> {
             key_ids: self.recipients.key_ids(),
         });
         manifest.verification.overall_checksum = Some(checksums.overall());
-        writer.document(entry::CHECKSUMS, crate::archive::document(&checksums)).await?;
+        writer.document(entry::CHECKSUMS, crate::foundation::json::document(&checksums)).await?;
         writer.document(entry::MANIFEST, manifest.to_json()).await?;
         Ok((manifest, writer.finish().await?))
     }
 
     async fn seal(&self, sealed: &SealedDocument) -> Result<Vec<u8>> {
-        let (recipients, content) = (self.recipients.clone(), crate::archive::document(sealed));
+        let (recipients, content) = (self.recipients.clone(), crate::foundation::json::document(sealed));
         tokio::task::spawn_blocking(move || recipients.seal(&content)).await.map_err(lost)?
     }
 

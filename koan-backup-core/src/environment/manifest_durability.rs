@@ -3,15 +3,16 @@
 use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{MAX_MANIFEST_BYTES, archives_prefix, manifest_path, manifests_prefix};
+use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
 use crate::environment::Environment;
 use crate::environment::lease::{Lease, Subject, Work};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
+use crate::storage::{archives_prefix, manifests_prefix};
 
 /// Whether a manifest, or its absence, was made durable.
-pub(crate) enum Settled {
+pub(crate) enum Durability {
     Durable,
     /// Somebody else works on the backup. The error says who.
     Busy(Error),
@@ -27,26 +28,26 @@ pub(crate) enum Settled {
 ///
 /// # Errors
 /// The storage cannot be read or written, or cannot make it durable. Nothing may be removed on account of this manifest then.
-pub(crate) async fn settle(
+pub(crate) async fn make_durable(
     environment: &Environment,
     storage: &Storage,
     id: BackupId,
     cancel: &CancellationToken,
-) -> Result<Settled> {
+) -> Result<Durability> {
     if storage.keeps_what_it_shows() {
-        return Ok(Settled::Durable);
+        return Ok(Durability::Durable);
     }
     let path = manifest_path(&id);
     if storage.size(&path).await?.is_none() {
         storage.sync_folder(&manifests_prefix()).await?;
         return Ok(match storage.size(&path).await? {
-            None => Settled::Durable,
-            Some(_) => Settled::Changed,
+            None => Durability::Durable,
+            Some(_) => Durability::Changed,
         });
     }
     let work = Work { backup: Some(id), archive: None };
     let lease = match Lease::acquire(environment, storage, Subject::Rekey(id), work, cancel).await {
-        Err(error) if error.kind() == ErrorKind::Busy => return Ok(Settled::Busy(error)),
+        Err(error) if error.kind() == ErrorKind::Busy => return Ok(Durability::Busy(error)),
         lease => lease?,
     };
     let settled = rewrite(&lease, storage, &path).await;
@@ -54,17 +55,17 @@ pub(crate) async fn settle(
     settled
 }
 
-async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Settled> {
-    let Some(content) = storage.read(path, MAX_MANIFEST_BYTES).await? else { return Ok(Settled::Changed) };
+async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durability> {
+    let Some(content) = storage.read(path, MAX_MANIFEST_BYTES).await? else { return Ok(Durability::Changed) };
     lease.step(&format!("`{path}` was written again"), storage.replace(path, content)).await?;
-    Ok(Settled::Durable)
+    Ok(Durability::Durable)
 }
 
 /// Makes durable which manifests and archives there are now. Whoever removes a backup on account of others does this first.
 ///
 /// # Errors
 /// The file system cannot do it.
-pub(crate) async fn settle_names(storage: &Storage) -> Result<()> {
+pub(crate) async fn sync_names(storage: &Storage) -> Result<()> {
     for folder in [archives_prefix(), manifests_prefix()] {
         storage.sync_folder(&folder).await?;
     }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::origin::Lookup;
-use super::reference::BackupRef;
-use super::stored::{StoredBackup, StoredManifests, but_unreadable, list, list_all};
 use crate::archive::{EntityManifest, EntityStatus, Manifest};
+use crate::catalog::{
+    self, BackupRef, Lookup, StoredBackup, StoredManifests, but_unreadable, list, list_all,
+};
 use crate::declaration::selection::Selection;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 use crate::storage::Storage;
 
-/// Finds the backup that is meant: by id or name as [`stored::find`](super::find) does. `latest` is the newest completed backup that
+/// Finds the backup that is meant: by id or name as [`catalog::find`] does. `latest` is the newest completed backup that
 /// contains every selected entity, among those of the application that `lookup` names; without a selection these are all included
 /// entities that any completed backup contains.
 ///
@@ -27,7 +27,7 @@ pub(crate) async fn find<'a>(
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
     if *wanted != BackupRef::Latest {
-        return super::find(storage, lookup, wanted, accept).await;
+        return catalog::find(storage, lookup, wanted, accept).await;
     }
     let StoredManifests { backups: all, unreadable } = list_all(storage).await?;
     unreadable.iter().for_each(|manifest| manifest.log(storage));
