@@ -12,7 +12,7 @@ mod environment;
 mod foundation;
 mod koan;
 mod operations;
-mod provider;
+pub mod provider;
 mod storage;
 
 pub use archive::{

@@ -57,31 +57,17 @@ pub mod guides {
     #[doc = include_str!("../docs/types.md")]
     pub mod types {}
 }
-#[cfg(feature = "json")]
-mod json;
-mod keyed;
-#[cfg(feature = "memory")]
-mod memory;
-#[cfg(feature = "postgres")]
-mod postgres;
 pub mod prelude;
-mod repository;
 /// Forms of fields, for `#[serde(with = "…")]`.
 pub mod serde {
     pub use koan_backup_core::compact::base64;
 }
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod sql;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 
 /// The README's examples are tests.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-#[cfg(feature = "json")]
-pub use json::JsonFiles;
 #[cfg(feature = "conformance")]
 pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
@@ -110,13 +96,15 @@ pub use koan_backup_core::{
     ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file, on_own_thread,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "json")]
+pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
-pub use memory::Memory;
+pub use koan_backup_memory::Memory;
 #[cfg(feature = "postgres")]
-pub use postgres::{Postgres, PostgresOptions};
-pub use repository::{Repositories, Repository, RepositoryError};
+pub use koan_backup_postgres::{Postgres, PostgresOptions};
+pub use koan_backup_repository::{Repositories, Repository, RepositoryError};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Sqlite, SqliteOptions};
+pub use koan_backup_sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;
 
 #[doc(hidden)]

@@ -8,10 +8,10 @@ pub use koan_backup_core::{
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 
 #[cfg(feature = "json")]
-pub use crate::json::JsonFiles;
+pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
-pub use crate::memory::Memory;
+pub use koan_backup_memory::Memory;
 #[cfg(feature = "postgres")]
-pub use crate::postgres::Postgres;
+pub use koan_backup_postgres::Postgres;
 #[cfg(feature = "sqlite")]
-pub use crate::sqlite::Sqlite;
+pub use koan_backup_sqlite::Sqlite;

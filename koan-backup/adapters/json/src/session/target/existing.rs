@@ -1,0 +1,147 @@
+//! The records that are there when a restore begins.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+
+use super::super::super::directory::Layout;
+use super::super::super::document::Document;
+use super::super::super::documents::{Documents, Listing, Place};
+use super::super::super::failure::failed;
+use super::super::super::held::Held;
+use super::super::super::rows::{NoRecord, Rows};
+use super::super::super::stamp::Stamp;
+use super::super::kept::Kept;
+use koan_backup_core::provider::keyed::RecordKey;
+
+/// The records of a set by their keys.
+#[derive(Debug)]
+pub(super) struct Existing {
+    codec: EntityCodec,
+    pub(super) files: Files,
+    pub(super) places: Vec<Place>,
+    by_key: HashMap<RecordKey, usize>,
+    /// What cannot be told apart or read, and goes because the set is replaced.
+    surplus: Vec<usize>,
+}
+
+/// Where they lie.
+#[derive(Debug)]
+pub(super) enum Files {
+    Lines { path: PathBuf, file: Option<Arc<Held>> },
+    Documents(Arc<Listing>),
+}
+
+impl Existing {
+    /// Reads all that is there. What is broken or there twice is refused, unless all of it is replaced.
+    pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replacing: bool) -> Result<Self> {
+        let files = Files::open(layout, path)?;
+        let mut documents = files.documents();
+        let mut rows = Rows::new(codec.clone());
+        let (mut places, mut by_key, mut surplus) = (Vec::new(), HashMap::new(), Vec::new());
+        while let Some(place) = documents.advance()? {
+            let index = places.len();
+            places.push(place);
+            let parsed = Document::parse(documents.content()).map_err(NoRecord::from);
+            match parsed.and_then(|document| rows.record(&document)) {
+                Ok((record, _)) => {
+                    let key = RecordKey::of(&record, codec.schema());
+                    match by_key.entry(key) {
+                        Entry::Vacant(vacant) => {
+                            vacant.insert(index);
+                        }
+                        Entry::Occupied(_) if replacing => surplus.push(index),
+                        Entry::Occupied(_) => {
+                            let text = format!(
+                                "{}: {} `{}` is there twice; remove one of them, or restore with `replace_existing`",
+                                documents.named(codec),
+                                codec.name(),
+                                codec.record_key(&record)
+                            );
+                            return Err(Error::new(ErrorKind::Record, text));
+                        }
+                    }
+                }
+                Err(_) if replacing => surplus.push(index),
+                Err(why) => {
+                    let error = documents.fault(codec, why);
+                    return Err(
+                        error.context("what is there cannot be kept; `replace_existing` would remove it")
+                    );
+                }
+            }
+        }
+        documents.check_unchanged()?;
+        Ok(Self { codec: codec.clone(), files, places, by_key, surplus })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match &self.files {
+            Files::Lines { path, .. } => path,
+            Files::Documents(listing) => &listing.directory,
+        }
+    }
+
+    /// Which of them has that key.
+    pub(super) fn find(&self, key: &RecordKey) -> Option<usize> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Whether the record at a place is the one of that line.
+    pub(super) fn holds(&self, index: usize, line: &[u8]) -> Result<bool> {
+        let content = self.content(index)?;
+        let record = Document::parse(&content)
+            .map_err(NoRecord::from)
+            .and_then(|document| Rows::new(self.codec.clone()).record(&document));
+        Ok(record.is_ok_and(|(_, found)| line.strip_suffix(b"\n") == Some(&found)))
+    }
+
+    /// What stands at a place.
+    pub(super) fn content(&self, index: usize) -> Result<Vec<u8>> {
+        let Some(place) = self.places.get(index) else { return Ok(Vec::new()) };
+        match &self.files {
+            Files::Lines { file: Some(file), .. } => file.part(place.offset, place.length),
+            Files::Lines { .. } => Ok(Vec::new()),
+            Files::Documents(listing) => listing.content(place.index),
+        }
+    }
+
+    /// The places of records whose keys are not among those.
+    pub(super) fn not_in(&self, has: impl Fn(&RecordKey) -> bool) -> Vec<usize> {
+        let others = self.by_key.iter().filter(|(key, _)| !has(key)).map(|(_, index)| *index);
+        let mut gone: Vec<usize> = others.chain(self.surplus.iter().copied()).collect();
+        gone.sort_unstable();
+        gone
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        match &self.files {
+            Files::Lines { path, file } => Kept::File(path.clone(), file.as_ref().map(|file| file.stamp)),
+            Files::Documents(listing) => Kept::Listing(Arc::clone(listing)),
+        }
+    }
+}
+
+impl Files {
+    fn open(layout: Layout, path: &Path) -> Result<Self> {
+        Ok(match layout {
+            Layout::Documents => Self::Documents(Arc::new(Listing::of(path)?)),
+            Layout::Lines => {
+                let there = Stamp::of_path(path).map_err(|error| failed("looking at", path, error))?;
+                let file = there.map(|_| Held::open(path.to_owned())).transpose()?;
+                Self::Lines { path: path.to_owned(), file: file.map(Arc::new) }
+            }
+        })
+    }
+
+    fn documents(&self) -> Documents {
+        match self {
+            Self::Lines { file: Some(file), .. } => Documents::of_lines(Arc::clone(file)),
+            Self::Lines { .. } => Documents::none(),
+            Self::Documents(listing) => Documents::of_files(Arc::clone(listing)),
+        }
+    }
+}

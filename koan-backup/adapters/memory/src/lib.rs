@@ -1,0 +1,7 @@
+//! A database in memory, for tests of applications: it has no tables to make and no server to start.
+
+mod provider;
+mod session;
+mod snapshot;
+
+pub use provider::Memory;

@@ -1,0 +1,98 @@
+//! The provider: what an application opens and a context works with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use koan_backup_core::{
+    Capabilities, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Provider, ProviderDescription,
+    Record, RestoreSession, RestoreTarget, Result, SessionOptions, SetName, Snapshot,
+};
+
+use crate::session::MemorySession;
+use crate::snapshot::MemorySnapshot;
+use koan_backup_core::provider::keyed::RecordKey;
+
+/// The longest that a session waits for another.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Records by entity and set.
+pub(crate) type Tables = BTreeMap<(String, SetName), Arc<Table>>;
+/// Records in the order of their keys.
+pub(crate) type Table = BTreeMap<RecordKey, Record>;
+
+/// A database in memory. Its clones are the same database; it is gone with the last of them.
+///
+/// It is read in one piece: a snapshot is what was there at one moment. Sessions follow one another: a second waits until the
+/// first was committed, rolled back or dropped, for ten seconds at most. Keys that are decimals with a fraction are in the order of
+/// their text.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    tables: Arc<Mutex<Arc<Tables>>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Memory {
+    /// An empty database.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is there now.
+    pub(crate) fn now(&self) -> Arc<Tables> {
+        Arc::clone(&self.lock())
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Arc<Tables>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Provider for Memory {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.bulk_upsert = true;
+        capabilities.bulk_delete = true;
+        capabilities.atomic_restore = true;
+        capabilities.snapshot_reads = true;
+        capabilities.sets = true;
+        capabilities.ordered_reads = true;
+        capabilities
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let tables = self.now();
+        let known: BTreeSet<_> = entities.iter().map(EntityCodec::name).collect();
+        let present: BTreeSet<_> = tables.keys().map(|(entity, _)| entity.as_str()).collect();
+        let mut description = ProviderDescription::default();
+        description.version = format!("memory {}", env!("CARGO_PKG_VERSION"));
+        description.entities = entities.iter().map(|entity| EntityCoverage::new(entity.name())).collect();
+        description.unmapped_tables = present.difference(&known).map(|entity| (*entity).to_owned()).collect();
+        Ok(description)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(MemorySnapshot::new(self.now())))
+    }
+
+    async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        let turn = Arc::clone(&self.writing).lock_owned();
+        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Conflict,
+                "another session writes to this database in memory and does not end; is it a provider under two names?",
+            )
+        })?;
+        Ok(Box::new(MemorySession::new(self.clone(), turn, options.clone())))
+    }
+}

@@ -1,0 +1,89 @@
+//! What the database holds, and what of it is in no entity.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use koan_backup_core::{EntityCodec, ForeignKey, ProviderDescription, Result};
+
+use super::catalog::{Catalog, Table, references};
+use super::connection::Connection;
+use super::error::failed;
+use super::mapping::{Mapping, find_table, named_sets, root_twin};
+use super::state::{self, StateOptions};
+use koan_backup_sql::coverage::{self, Ignored, Known, Seen, View};
+
+/// Describes the database as `entities` see it. Tables in `ignored` are not missed.
+pub(super) async fn describe(
+    connection: &Connection,
+    entities: &[EntityCodec],
+    ignored: &BTreeMap<String, String>,
+    state: &StateOptions,
+) -> Result<ProviderDescription> {
+    let catalog = Catalog::read(connection).await?;
+    let mut description = ProviderDescription::default();
+    description.version = format!("PostgreSQL {}", version(connection).await?);
+    let mut twins = BTreeMap::new();
+    let views: Vec<_> = entities.iter().map(|entity| view(&catalog, entity, &mut twins)).collect();
+    description.entities = coverage::of_all(&views);
+    let known: Vec<Known<'_>> = catalog.tables.iter().map(known).collect();
+    let ignored = Ignored { tables: ignored, is: is_named };
+    description.warnings = ignored.warnings(&known, &views);
+    let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
+    if !entities.is_empty() {
+        description.warnings.extend(state::uncovered(connection, &catalog, &mapped, state).await?);
+    }
+    // The rows of partitions are those of the partitioned table.
+    let tables = catalog.tables.iter().filter(|table| table.is_table() && !table.is_partition);
+    let unmapped = tables.filter(|table| !mapped.contains(&table.oid) && !ignored.holds(&self::known(table)));
+    description.unmapped_tables =
+        unmapped.map(|table| coverage::unmapped(&table.shown, twins.get(&table.oid))).collect();
+    description.unmapped_tables.sort();
+    let inheriting = catalog.tables.iter().filter(|table| !table.is_partition && !table.parents.is_empty());
+    description.notes.extend(inheriting.filter(|table| !mapped.contains(&table.oid)).map(|table| {
+        let belongs = table.belongs().unwrap_or_default();
+        format!("table `{}` {belongs}: an entity of its own backs up its rows", table.shown)
+    }));
+    let shown: BTreeMap<u32, &str> =
+        catalog.tables.iter().map(|table| (table.oid, table.shown.as_str())).collect();
+    for reference in references(connection).await? {
+        if let (Some(&table), Some(&parent)) = (shown.get(&reference.child), shown.get(&reference.parent)) {
+            description.foreign_keys.push(ForeignKey { table: table.to_owned(), parent: parent.to_owned() });
+        }
+    }
+    description.foreign_keys.sort_by(|a, b| (&a.table, &a.parent).cmp(&(&b.table, &b.parent)));
+    Ok(description)
+}
+
+fn known(table: &Table) -> Known<'_> {
+    let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
+    Known { shown: &table.shown, schema: &table.schema, name: &table.name, partition_of }
+}
+
+/// A table is named as boot reports name it, or with its schema.
+fn is_named(name: &str, table: &Known<'_>) -> bool {
+    let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
+    name == table.shown || with_schema == Some(table.name)
+}
+
+async fn version(connection: &Connection) -> Result<String> {
+    let row = connection.client.query_one("SELECT pg_catalog.current_setting('server_version')", &[]).await;
+    row.and_then(|row| row.try_get(0)).map_err(|error| failed("asking for the version", &error))
+}
+
+/// What one entity has to do with the database.
+fn view<'c>(catalog: &Catalog, entity: &'c EntityCodec, twins: &mut BTreeMap<u32, String>) -> View<'c, u32> {
+    let root = match find_table(catalog, entity) {
+        Ok(root) => root,
+        Err(error) => return View { entity, tables: Vec::new(), problem: Some(error.to_string()) },
+    };
+    if let Some(twin) = root_twin(catalog, root) {
+        twins.insert(twin.oid, root.shown.clone());
+    }
+    let sets = named_sets(catalog, root).into_iter().map(|(_, table)| table);
+    let tables = [root].into_iter().chain(sets).map(|table| Seen {
+        id: table.oid,
+        table: table.shown.clone(),
+        belongs: table.belongs(),
+        matched: Mapping::matched(table, entity),
+    });
+    View { entity, tables: tables.collect(), problem: None }
+}

@@ -1,0 +1,138 @@
+//! Makes tables that are missing.
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, LogicalType, Result, SetName, WireForm};
+
+use super::catalog::Catalog;
+use super::mapping::find_table;
+use koan_backup_sql::identifier::quoted;
+use koan_backup_sql::tables::set_table;
+
+/// The longest name, in bytes: PostgreSQL cuts what is longer.
+const MAX_NAME_BYTES: usize = 63;
+
+/// The statement that makes the table of a set of an entity: like the table of the default set where that exists, else
+/// from the entity's schema.
+pub(super) fn create(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<String> {
+    match find_table(catalog, entity) {
+        Ok(root) if !set.is_root() => {
+            let name = set_table(&root.name, set);
+            check_length(&name)?;
+            let place = format!("{}.{}", quoted(&root.schema), quoted(&name));
+            Ok(format!("CREATE TABLE {place} (LIKE {} INCLUDING ALL)", root.quoted()))
+        }
+        Ok(root) => Err(Error::new(ErrorKind::Internal, format!("table `{}` exists already", root.shown))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let (schema, name) = place(catalog, entity)?;
+            let name = set_table(&name, set);
+            check_length(&name)?;
+            Ok(from_schema(entity, &format!("{}.{}", quoted(&schema), quoted(&name))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The schema and the name of the table that an entity is to have.
+fn place(catalog: &Catalog, entity: &EntityCodec) -> Result<(String, String)> {
+    let named = entity.descriptor().table();
+    if let Some((schema, name)) = named.and_then(|named| named.split_once('.')) {
+        return Ok((schema.to_owned(), name.to_owned()));
+    }
+    let name = named.map_or_else(|| snake_case(entity.name()), str::to_owned);
+    match catalog.schemas.first() {
+        Some(schema) => Ok((schema.clone(), name)),
+        None => Err(Error::new(
+            ErrorKind::Configuration,
+            format!("there is no schema to make table `{name}` in; name one in the options of the database"),
+        )),
+    }
+}
+
+fn check_length(name: &str) -> Result<()> {
+    match name.len() <= MAX_NAME_BYTES {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a table cannot be called `{name}`: PostgreSQL cuts names behind {MAX_NAME_BYTES} bytes"),
+        )),
+    }
+}
+
+/// `LogEntry` as PostgreSQL's users write it: `log_entry`.
+fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    let mut before = '_';
+    for character in name.chars() {
+        if character.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit()) {
+            text.push('_');
+        }
+        text.extend(character.to_lowercase());
+        before = character;
+    }
+    text
+}
+
+/// A table for the fields of an entity.
+fn from_schema(entity: &EntityCodec, place: &str) -> String {
+    let schema = entity.schema();
+    let mut parts: Vec<String> = schema.fields.iter().map(column).collect();
+    let keys: Vec<String> = schema.key_fields().map(|(_, field)| quoted(column_name(field))).collect();
+    let nullable_key = schema.key_fields().any(|(_, field)| field.nullable);
+    match (keys.is_empty(), nullable_key) {
+        (true, _) => {}
+        (false, false) => parts.push(format!("PRIMARY KEY ({})", keys.join(", "))),
+        (false, true) => parts.push(format!("UNIQUE ({})", keys.join(", "))),
+    }
+    format!("CREATE TABLE {place} (\n  {}\n)", parts.join(",\n  "))
+}
+
+fn column(field: &FieldSchema) -> String {
+    let required = field.required && !field.nullable && field.logical != LogicalType::Json;
+    let not_null = if required { " NOT NULL" } else { "" };
+    format!("{} {}{not_null}", quoted(column_name(field)), declared_type(field))
+}
+
+fn column_name(field: &FieldSchema) -> &str {
+    field.column.as_deref().unwrap_or(&field.name)
+}
+
+pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
+    match (&field.logical, field.wire) {
+        (_, WireForm::Own) => "jsonb",
+        (LogicalType::Bool, _) => "boolean",
+        (LogicalType::Integer { bits, signed }, _) => match (bits, signed) {
+            (8, _) | (16, true) => "smallint",
+            (16, false) | (32, true) => "integer",
+            (32, false) | (64, true) => "bigint",
+            _ => "numeric",
+        },
+        (LogicalType::Float { bits: 32 }, _) => "real",
+        (LogicalType::Float { .. }, _) => "double precision",
+        (LogicalType::Decimal, _) => "numeric",
+        (LogicalType::Text | LogicalType::Enum { .. }, _) => "text",
+        (LogicalType::Bytes, _) => "bytea",
+        (LogicalType::Uuid, _) => "uuid",
+        (
+            LogicalType::Timestamp | LogicalType::DateTime,
+            WireForm::UnixSeconds | WireForm::UnixMillis | WireForm::UnixMicros | WireForm::UnixNanos,
+        ) => "bigint",
+        (LogicalType::Timestamp, _) => "timestamp with time zone",
+        (LogicalType::DateTime, _) => "timestamp without time zone",
+        (LogicalType::Date, _) => "date",
+        (LogicalType::Time, _) => "time without time zone",
+        _ => "jsonb",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_postgres_users_do() {
+        for (name, expected) in
+            [("LogEntry", "log_entry"), ("User", "user"), ("HTTPLog", "httplog"), ("a_b", "a_b")]
+        {
+            assert_eq!(snake_case(name), expected);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Columns that the database fills and that no field covers: those of triggers, which do not fire in a restore, and generated columns.
+
+use koan_backup_core::{Finding, Result, Severity};
+
+use super::catalog::Table;
+use super::connection::Connection;
+use super::error::failed;
+use super::mapping::Mapping;
+use super::session::literal;
+use super::state::StateOptions;
+use koan_backup_sql::identifier::quoted;
+
+/// The triggers of a table that run before each row, with the name and text of their functions.
+const TRIGGERS: &str = "
+    SELECT t.tgname::text, p.proname::text, p.pronamespace = 'pg_catalog'::regnamespace, p.prosrc, t.tgargs, t.tgtype & 4 <> 0,
+           t.tgtype & 20 = 20 AND t.tgqual IS NULL AND pg_catalog.cardinality(t.tgattr::int2[]) = 0 AND t.tgenabled IN ('O', 'A')
+    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
+    ORDER BY 1";
+
+/// A column that a restore computes with the function that its trigger calls: one of PostgreSQL's own, whose result depends on columns
+/// that are in the archive alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Recomputed {
+    pub(super) column: String,
+    pub(super) declared: String,
+    /// The function, one of [`BUILT_IN`].
+    function: String,
+    arguments: Vec<String>,
+}
+
+/// PostgreSQL's own trigger functions that fill a column from others.
+const BUILT_IN: [&str; 2] = ["tsvector_update_trigger", "tsvector_update_trigger_column"];
+
+impl Recomputed {
+    /// The statement that has a table with the same columns computed in the same way.
+    pub(super) fn create_trigger(&self, table: &str) -> String {
+        let arguments: Vec<String> = self.arguments.iter().map(|argument| literal(argument)).collect();
+        format!(
+            "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION pg_catalog.{}({})",
+            quoted(&format!("koan {}", self.column)),
+            self.function,
+            arguments.join(", ")
+        )
+    }
+}
+
+/// A trigger that runs before each row.
+struct RowTrigger {
+    name: String,
+    function: String,
+    /// Whether the function is one of PostgreSQL's own.
+    is_built_in: bool,
+    text: String,
+    arguments: Vec<String>,
+    on_insert: bool,
+    /// Whether it fires for each row that is inserted or updated, whatever it holds.
+    always: bool,
+}
+
+impl RowTrigger {
+    fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
+        let arguments: Vec<u8> = row.try_get(4)?;
+        let mut arguments: Vec<String> = arguments
+            .split(|&byte| byte == 0)
+            .map(|argument| String::from_utf8_lossy(argument).into_owned())
+            .collect();
+        // Each of them ends with a zero byte.
+        arguments.pop();
+        Ok(Self {
+            name: row.try_get(0)?,
+            function: row.try_get(1)?,
+            is_built_in: row.try_get(2)?,
+            text: row.try_get(3)?,
+            arguments,
+            on_insert: row.try_get(5)?,
+            always: row.try_get(6)?,
+        })
+    }
+
+    /// Whether it computes a text search vector as PostgreSQL does.
+    fn is_vector(&self) -> bool {
+        self.is_built_in && BUILT_IN.contains(&self.function.as_str())
+    }
+
+    fn fills(&self, column: &str) -> bool {
+        match self.is_vector() {
+            true => self.arguments.first().is_some_and(|argument| argument == column),
+            false => assigns(&self.text, column),
+        }
+    }
+
+    /// The columns that the result depends on.
+    fn sources(&self) -> impl Iterator<Item = &str> {
+        let first = if self.function == "tsvector_update_trigger_column" { 1 } else { 2 };
+        self.arguments.iter().skip(first).map(String::as_str)
+    }
+}
+
+async fn row_triggers(connection: &Connection, mapping: &Mapping) -> Result<Vec<RowTrigger>> {
+    // Those of a table of another role fire.
+    if mapping.unmapped_columns.is_empty() || !mapping.table.is_owned {
+        return Ok(Vec::new());
+    }
+    let what = format!("reading the triggers of table `{}`", mapping.table.shown);
+    let rows = connection.client.query(TRIGGERS, &[&mapping.table.oid]).await;
+    let rows = rows.map_err(|error| failed(&what, &error))?;
+    rows.iter().map(|row| RowTrigger::read(row).map_err(|error| failed(&what, &error))).collect()
+}
+
+/// The columns of a table that a restore computes.
+pub(super) async fn recomputed(connection: &Connection, mapping: &Mapping) -> Result<Vec<Recomputed>> {
+    Ok(recomputed_by(&row_triggers(connection, mapping).await?, mapping))
+}
+
+/// The columns of a table that are declared GENERATED, each with its expression over the other columns.
+pub(super) async fn generated(connection: &Connection, table: &Table) -> Result<Vec<(String, String)>> {
+    let what = format!("reading the generated columns of table `{}`", table.shown);
+    let rows = connection.client.query(GENERATED, &[&table.oid]).await;
+    let rows = rows.map_err(|error| failed(&what, &error))?;
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
+}
+
+const GENERATED: &str = "
+    SELECT a.attname::text, pg_catalog.format('(%s)::%s', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+                                              pg_catalog.format_type(a.atttypid, a.atttypmod))
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = $1 AND a.attgenerated <> '' AND NOT a.attisdropped ORDER BY a.attnum";
+
+fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<Recomputed> {
+    let is_written =
+        |name: &str| mapping.places.iter().any(|place| place.column.name == name && !place.column.generated);
+    let of = |column: &super::catalog::Column| {
+        let mut filling = triggers.iter().filter(|trigger| trigger.fills(&column.name));
+        let (trigger, None) = (filling.next()?, filling.next()) else { return None };
+        // A function that changes a source column may run behind this one, which has seen another value then.
+        let changes_source = |other: &RowTrigger| trigger.sources().any(|source| other.fills(source));
+        let is_known = trigger.is_vector()
+            && trigger.always
+            && trigger.sources().all(is_written)
+            && !triggers.iter().any(changes_source);
+        is_known.then(|| Recomputed {
+            column: column.name.clone(),
+            declared: column.declared.clone(),
+            function: trigger.function.clone(),
+            arguments: trigger.arguments.clone(),
+        })
+    };
+    mapping.unmapped_columns.iter().filter_map(of).collect()
+}
+
+/// A finding for each column that would hold what it held before, or its default.
+pub(super) async fn findings(
+    connection: &Connection,
+    entity: &str,
+    mapping: &Mapping,
+    options: &StateOptions,
+) -> Result<Vec<Finding>> {
+    let table = &mapping.table.shown;
+    let triggers = row_triggers(connection, mapping).await?;
+    let recomputed = recomputed_by(&triggers, mapping);
+    let mut findings = Vec::new();
+    for trigger in &triggers {
+        // One that fires on UPDATE alone does not fill the column of a new row.
+        let severity = if trigger.on_insert { Severity::Error } else { Severity::Warning };
+        for column in mapping.unmapped_columns.iter().filter(|column| trigger.fills(&column.name)) {
+            let (name, trigger) = (&column.name, &trigger.name);
+            if recomputed.iter().any(|recomputed| recomputed.column == *name) {
+                findings.push(Finding::new(
+                    Severity::Note,
+                    entity,
+                    format!(
+                        "column `{name}` of table `{table}` is in no field; in records that are written it is computed as trigger \
+                         `{trigger}` computes it"
+                    ),
+                ));
+                continue;
+            }
+            let stale = format!(
+                "column `{name}` of table `{table}` is in no field, and trigger `{trigger}` fills it, which does not fire"
+            );
+            findings.push(match options.recomputed_columns.get(&format!("{table}.{name}")) {
+                Some(by) => Finding::new(
+                    Severity::Note,
+                    entity,
+                    format!("{stale}; it must be computed again afterwards ({by})"),
+                ),
+                None => Finding::new(
+                    severity,
+                    entity,
+                    format!(
+                        "{stale}: `{name}` would have to be computed again afterwards; add it as a field, make it a generated \
+                         column, or name what computes it with `.recomputed_after_restore(\"{table}.{name}\", \"…\")`"
+                    ),
+                ),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether the text of a trigger's function gives the new row a value for a column.
+fn assigns(text: &str, column: &str) -> bool {
+    let (text, column) = (text.to_lowercase(), column.to_lowercase());
+    [format!("new.{column}"), format!("new.\"{column}\"")].iter().any(|name| {
+        text.match_indices(name.as_str()).any(|(start, name)| {
+            let (before, behind) = (text[..start].trim_end(), text[start + name.len()..].trim_start());
+            let ends = !text[start + name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            let begins = before.is_empty()
+                || before.ends_with(';')
+                || ["begin", "then", "else", "loop", "declare", "*/"]
+                    .iter()
+                    .any(|word| before.ends_with(word))
+                || before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with("--"));
+            let is_target = before.ends_with("into") || before.ends_with("into strict");
+            ends && (behind.starts_with(":=") || is_target || (begins && behind.starts_with('=')))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_function_assigns_is_told_from_what_it_reads() {
+        for text in [
+            "BEGIN NEW.search := to_tsvector(NEW.title); RETURN NEW; END",
+            "BEGIN\n  new.search = to_tsvector(new.title);\nEND",
+            "BEGIN IF true THEN NEW.\"search\" = 'x'; END IF; END",
+            "BEGIN SELECT to_tsvector(t) INTO NEW.search FROM x; END",
+        ] {
+            assert!(assigns(text, "search"), "{text}");
+        }
+        for text in [
+            "BEGIN IF NEW.search = OLD.search THEN RETURN NEW; END IF; END",
+            "BEGIN NEW.search_all := 1; END",
+            "BEGIN NEW.title := NEW.search; END",
+        ] {
+            assert!(!assigns(text, "search"), "{text}");
+        }
+    }
+}

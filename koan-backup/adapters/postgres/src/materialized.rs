@@ -1,0 +1,86 @@
+//! Materialized views that depend on tables.
+
+use koan_backup_core::Result;
+use tokio_postgres::types::Oid;
+
+use super::catalog::Catalog;
+use super::connection::Connection;
+use super::error::failed;
+use koan_backup_sql::identifier::quoted;
+
+/// A materialized view with rows that some tables made.
+#[derive(Clone, Debug)]
+pub(super) struct MaterializedView {
+    pub(super) oid: Oid,
+    schema: String,
+    name: String,
+    /// Its name in texts.
+    pub(super) shown: String,
+    /// Whether the role may refresh it.
+    pub(super) may_refresh: bool,
+}
+
+/// The views over tables, directly or through other views, those first on which others depend. Partitions and tables that
+/// inherit are read with their parents.
+const DEPENDING: &str = "
+    WITH RECURSIVE family AS (
+        SELECT pg_catalog.unnest($1::oid[]) AS oid
+        UNION
+        SELECT CASE i.inhparent WHEN f.oid THEN i.inhrelid ELSE i.inhparent END
+        FROM family f JOIN pg_catalog.pg_inherits i ON f.oid IN (i.inhparent, i.inhrelid)),
+    reached AS (
+        SELECT f.oid, 0 AS depth FROM family f
+        UNION
+        SELECT w.ev_class, r.depth + 1 FROM reached r
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = r.oid
+         AND d.classid = 'pg_catalog.pg_rewrite'::regclass
+        JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.ev_class <> r.oid
+        JOIN pg_catalog.pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm'))
+    SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE')
+    FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND c.relispopulated GROUP BY 1, 2, 3, 4 ORDER BY pg_catalog.max(r.depth), 2, 3";
+
+/// The settings by which values become text, which a view may depend on: those of the role and the database count there.
+const FORMS: [&str; 9] = [
+    "DateStyle",
+    "IntervalStyle",
+    "TimeZone",
+    "extra_float_digits",
+    "bytea_output",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
+    "xmlbinary",
+];
+
+/// The populated materialized views that depend on some tables, in the order in which they are to be refreshed.
+pub(super) async fn depending_on(
+    connection: &Connection,
+    catalog: &Catalog,
+    tables: &[Oid],
+) -> Result<Vec<MaterializedView>> {
+    let what = "looking for materialized views";
+    let rows = connection.client.query(DEPENDING, &[&tables]).await.map_err(|error| failed(what, &error))?;
+    let view = |row: &tokio_postgres::Row| {
+        let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+        let shown = catalog.shown(&schema, &name);
+        Ok(MaterializedView { oid: row.try_get(0)?, schema, name, shown, may_refresh: row.try_get(3)? })
+    };
+    let views: std::result::Result<Vec<_>, tokio_postgres::Error> = rows.iter().map(view).collect();
+    views.map_err(|error| failed(what, &error))
+}
+
+/// Refreshes the views that depend on some tables. Nothing but the commit may follow in the transaction.
+pub(super) async fn refresh(connection: &Connection, catalog: &Catalog, tables: &[Oid]) -> Result<()> {
+    let views = depending_on(connection, catalog, tables).await?;
+    if views.is_empty() {
+        return Ok(());
+    }
+    let forms: Vec<String> = FORMS.iter().map(|name| format!("SET LOCAL {name} TO DEFAULT")).collect();
+    connection.run("refreshing materialized views", &forms.join("; ")).await?;
+    for view in views {
+        let refresh = format!("REFRESH MATERIALIZED VIEW {}.{}", quoted(&view.schema), quoted(&view.name));
+        connection.run(&format!("refreshing materialized view `{}`", view.shown), &refresh).await?;
+    }
+    Ok(())
+}

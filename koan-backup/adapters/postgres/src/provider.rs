@@ -1,0 +1,130 @@
+//! The provider: what an application opens and a context works with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use koan_backup_core::{
+    Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
+    SessionIntent, SessionOptions, Snapshot,
+};
+
+use koan_backup_sql::identifier;
+
+use crate::PostgresOptions;
+use crate::connection::Location;
+use crate::session::PostgresSession;
+use crate::snapshot::PostgresSnapshot;
+use crate::state::StateOptions;
+
+/// A PostgreSQL database whose tables are entities.
+///
+/// ```no_run
+/// # fn main() -> Result<(), koan_backup::Error> {
+/// use koan_backup::Postgres;
+///
+/// let shop = Postgres::connect("postgres://shop@db.example.org/shop?sslmode=verify-full")?;
+/// let sales = Postgres::options("postgres://backup@localhost/erp").schema("sales").ignore_table("jobs", "a queue").connect()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Postgres {
+    location: Location,
+    ignored: Arc<BTreeMap<String, String>>,
+    state: Arc<StateOptions>,
+}
+
+impl Postgres {
+    /// The database at an address: `postgres://user:password@host:5432/database`, or `host=… user=… dbname=…`. Connects
+    /// when the context is built, not before.
+    ///
+    /// # Errors
+    /// The address is not understood, or certificates that it names cannot be read.
+    pub fn connect(address: impl Into<String>) -> Result<Self> {
+        Self::options(address).connect()
+    }
+
+    /// How to reach the database at an address.
+    pub fn options(address: impl Into<String>) -> PostgresOptions {
+        PostgresOptions::new(address.into())
+    }
+
+    pub(crate) fn established(
+        location: Location,
+        ignored: BTreeMap<String, String>,
+        state: StateOptions,
+    ) -> Self {
+        Self { location, ignored: Arc::new(ignored), state: Arc::new(state) }
+    }
+}
+
+#[async_trait]
+impl Provider for Postgres {
+    fn kind(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.bulk_upsert = true;
+        capabilities.bulk_delete = true;
+        capabilities.atomic_restore = true;
+        capabilities.snapshot_reads = true;
+        capabilities.sets = true;
+        capabilities.ordered_reads = true;
+        capabilities.restore_optimisation = true;
+        capabilities
+    }
+
+    fn source(&self) -> Option<String> {
+        Some(self.location.address.to_string())
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let connection = self.location.connect().await?;
+        crate::coverage::describe(&connection, entities, &self.ignored, &self.state).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(PostgresSnapshot::open(self.location.clone()).await?))
+    }
+
+    async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
+        let connection = self.location.connect().await?;
+        crate::viability::assess(
+            &connection,
+            targets,
+            options,
+            &self.state,
+            crate::viability::Occasion::Restore,
+        )
+        .await
+    }
+
+    async fn assess_backup(&self, targets: &[RestoreTarget]) -> Result<Vec<Finding>> {
+        let connection = self.location.connect().await?;
+        let mut options = SessionOptions::default();
+        options.intent = SessionIntent::Compare;
+        crate::viability::assess(
+            &connection,
+            targets,
+            &options,
+            &self.state,
+            crate::viability::Occasion::Backup,
+        )
+        .await
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        Ok(Box::new(
+            PostgresSession::begin(&self.location, options.clone(), self.state.materialized_views).await?,
+        ))
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("address", &self.location.address).finish_non_exhaustive()
+    }
+}

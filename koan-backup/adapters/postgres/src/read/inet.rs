@@ -1,0 +1,17 @@
+//! `inet` and `cidr` as they are written: `10.0.0.1`, `10.0.0.0/8`.
+//!
+//! Sent as family, bits of the network, whether it is `cidr`, the number of bytes, and these (PostgreSQL's `inet_send`).
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{fixed, malformed};
+use koan_backup_sql::misfit::Misfit;
+
+pub(super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
+    let [_, bits, is_cidr, _, address @ ..] = bytes else { return Err(malformed()) };
+    let (text, all) = match address.len() {
+        4 => (Ipv4Addr::from(fixed::<4>(address)?).to_string(), 32),
+        _ => (Ipv6Addr::from(fixed::<16>(address)?).to_string(), 128),
+    };
+    Ok(if *bits == all && *is_cidr == 0 { text } else { format!("{text}/{bits}") })
+}

@@ -1,0 +1,134 @@
+//! Foreign keys of a target, and whether they would change rows by themselves while it is restored.
+
+use koan_backup_core::Result;
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::references::POINTS_NOWHERE;
+use super::suspended::Extent;
+use super::target::Target;
+use koan_backup_sql::identifier::quoted;
+
+/// Foreign keys of a table and to it, but for what is put between in front of FROM.
+const REFERENCES: [&str; 2] = [
+    "
+    SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
+           k.confdeltype::text, k.confupdtype::text, k.convalidated, pg_catalog.pg_get_constraintdef(k.oid),
+           pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           pg_catalog.pg_has_role(c.relowner, 'USAGE'), k.conrelid,
+           NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
+           EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgrelid = k.confrelid
+                   AND t.tgenabled <> 'D'),
+           EXISTS (SELECT FROM pg_catalog.pg_index u WHERE u.indrelid = k.confrelid AND NOT u.indisprimary
+                   AND u.indimmediate AND (u.indisunique OR u.indisexclusion)),
+           (SELECT pg_catalog.array_agg(a.attname::text) FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)), ",
+    "
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
+];
+
+/// The columns of [`rows`] by which [`ForeignKey`](super::references::ForeignKey) is read.
+pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
+
+/// Reads the foreign keys of a table and to it, each as a row.
+pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Result<Vec<Row>> {
+    let rows = connection.client.query(&REFERENCES.join(POINTS_NOWHERE), &[&table]).await;
+    rows.map_err(|error| failed(what, &error))
+}
+
+/// Reads the foreign keys that refuse a restore into a target, because they act by themselves and cannot be suspended.
+pub(in super::super) async fn refusing_references(
+    connection: &Connection,
+    target: &Target,
+    extent: Extent,
+) -> Result<Vec<String>> {
+    let table = &target.mapping.table;
+    let what = format!("reading the foreign keys of table `{}`", table.shown);
+    let mut refusals = Vec::new();
+    for row in rows(connection, table.oid, &what).await? {
+        let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
+        if !reference.is_ours() {
+            refusals.extend(reference.refusal(target, extent));
+        }
+    }
+    Ok(refusals)
+}
+
+/// A foreign key.
+pub(super) struct Reference {
+    pub(super) oid: Oid,
+    pub(super) name: String,
+    pub(super) child: String,
+    pub(super) parent: Oid,
+    pub(super) is_deferrable: bool,
+    pub(super) on_delete: String,
+    pub(super) on_update: String,
+    pub(super) is_validated: bool,
+    pub(super) definition: String,
+    pub(super) comment: Option<String>,
+    /// Whether the role may alter it.
+    pub(super) is_owned: bool,
+    /// Whether it is as its definition says: none of its triggers was disabled or altered.
+    pub(super) is_whole: bool,
+    /// Whether the triggers by which it acts on rows that refer are enabled.
+    pub(super) is_acting: bool,
+    /// Whether the table that it refers to keeps rows apart by more than its primary key.
+    pub(super) parent_has_unique: bool,
+    /// The columns that it refers to.
+    pub(super) parent_columns: Vec<String>,
+}
+
+impl Reference {
+    pub(super) fn of(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let (schema, child): (String, String) = (row.try_get(2)?, row.try_get(3)?);
+        Ok(Self {
+            oid: row.try_get(0)?,
+            name: quoted(&row.try_get::<_, String>(1)?),
+            child: format!("{}.{}", quoted(&schema), quoted(&child)),
+            is_deferrable: row.try_get(4)?,
+            parent: row.try_get(5)?,
+            on_delete: row.try_get(6)?,
+            on_update: row.try_get(7)?,
+            is_validated: row.try_get(8)?,
+            definition: row.try_get(9)?,
+            comment: row.try_get(10)?,
+            is_owned: row.try_get(11)?,
+            is_whole: row.try_get(13)?,
+            is_acting: row.try_get(14)?,
+            parent_has_unique: row.try_get(15)?,
+            parent_columns: row.try_get::<_, Option<_>>(16)?.unwrap_or_default(),
+        })
+    }
+
+    /// Whether it can be dropped and added again as it is.
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_owned && self.is_whole
+    }
+
+    /// Returns why a restore into the table that it refers to is refused while it is there, if that is so: it would change
+    /// rows of its own accord.
+    pub(super) fn refusal(&self, target: &Target, extent: Extent) -> Option<String> {
+        let updates = extent.updates
+            && self.on_update != "a"
+            && self.parent_columns.iter().any(|column| target.may_change(column));
+        let deletes = extent.deletes && self.on_delete != "a";
+        if self.parent != target.mapping.table.oid || !self.is_acting || !(updates || deletes) {
+            return None;
+        }
+        let (name, child, table) = (&self.name, &self.child, &target.mapping.table.shown);
+        let what = format!(
+            "foreign key {name} of {child} would change rows of its own accord while table `{table}` is restored"
+        );
+        Some(match self.is_owned {
+            true => format!(
+                "{what}, and it cannot be suspended because some of its triggers are disabled; ALTER TABLE {child} ENABLE \
+                 TRIGGER ALL first"
+            ),
+            false => format!("{what}, and the role may not alter it; restore as the owner of {child}"),
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! CHECK and NOT NULL: conditions that each row of a table must meet by itself.
+//!
+//! What the server says of a violation names the constraint and not the record, so the records are looked for.
+
+use koan_backup_core::{Error, ErrorKind, Result};
+
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::keys::keys_of;
+use super::target::Target;
+use koan_backup_sql::identifier::{listed, quoted};
+
+/// How many records an error text names.
+const NAMED: usize = 2;
+
+/// The CHECK constraints of a table, those that were never validated among them: new rows must meet them.
+const CHECKS: &str = "
+    SELECT k.conname::text, pg_catalog.pg_get_expr(k.conbin, k.conrelid) FROM pg_catalog.pg_constraint k
+    WHERE k.conrelid = $1 AND k.contype = 'c' AND COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true)
+    ORDER BY k.conname";
+
+/// The bounds of partitions: a row of a partitioned table must be in one of them, and a row of a partition must be in its own.
+const BOUNDS: &str = "
+    SELECT 'it has no partition for them', 'NOT (' || COALESCE(pg_catalog.string_agg(
+               'COALESCE(' || COALESCE(pg_catalog.pg_get_partition_constraintdef(t.relid), 'true') || ', false)', ' OR ') FILTER (WHERE t.relid IS NOT NULL), 'false') || ')'
+    FROM pg_catalog.pg_class c LEFT JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) t ON t.isleaf
+    WHERE c.oid = $1 AND c.relkind = 'p' GROUP BY c.oid
+    UNION ALL
+    SELECT 'they are not within its bounds as a partition',
+           'NOT COALESCE(' || pg_catalog.pg_get_partition_constraintdef(c.oid) || ', false)'
+    FROM pg_catalog.pg_class c
+    WHERE c.oid = $1 AND c.relispartition AND pg_catalog.pg_get_partition_constraintdef(c.oid) IS NOT NULL";
+
+/// A condition of the rows of a target.
+#[derive(Debug)]
+struct Check {
+    /// What it is, for an error text.
+    shown: String,
+    /// True for rows that break it.
+    broken: String,
+}
+
+/// Returns the error of records that a condition of the table refuses, if there are any. `rows` are those that are written, as a
+/// query selects from them.
+pub(super) async fn broken_among(
+    connection: &Connection,
+    target: &Target,
+    rows: &str,
+) -> Result<Option<Error>> {
+    let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+    let what = format!("looking for records of {name} that table `{table}` refuses");
+    for Check { shown, broken } in all(connection, target, &what).await? {
+        connection.run(&what, "SAVEPOINT koan_search").await?;
+        let from = format!("{rows} AS r WHERE {broken} ORDER BY {}", key_order(target));
+        let found = keys_of(connection, target, &from, NAMED).await;
+        connection.run(&what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
+        // A condition that cannot be evaluated outside of the table tells nothing.
+        let keys = found.unwrap_or_default();
+        if !keys.is_empty() {
+            let keys = listed(keys.iter().map(String::as_str));
+            let text = format!(
+                "{name} {keys} would be refused by table `{table}` ({shown}); change the constraint, or the records where they \
+                 come from, and back up again"
+            );
+            return Ok(Some(Error::new(ErrorKind::Constraint, text)));
+        }
+    }
+    Ok(None)
+}
+
+async fn all(connection: &Connection, target: &Target, what: &str) -> Result<Vec<Check>> {
+    let rows = connection.client.query(CHECKS, &[&target.mapping.table.oid]).await;
+    let mut checks = Vec::new();
+    for row in rows.map_err(|error| failed(what, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+        let (name, condition) = (read(0)?, read(1)?);
+        checks.push(Check { shown: format!("constraint `{name}`"), broken: format!("NOT ({condition})") });
+    }
+    let bounds = connection.client.query(BOUNDS, &[&target.mapping.table.oid]).await;
+    for row in bounds.map_err(|error| failed(what, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+        checks.push(Check { shown: read(0)?, broken: read(1)? });
+    }
+    for column in target.columns.iter().filter(|column| column.not_null) {
+        let name = &column.name;
+        checks.push(Check {
+            shown: format!("column `{name}` is NOT NULL"),
+            // `IS NULL` is true of a composite value whose parts are all NULL, which NOT NULL accepts.
+            broken: format!("pg_catalog.num_nulls({}) > 0", quoted(name)),
+        });
+    }
+    Ok(checks)
+}
+
+fn key_order(target: &Target) -> String {
+    (1..=target.key.len()).map(|column| column.to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,222 @@
+//! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
+
+use koan_backup_core::{ConflictMode, EntityCodec, Error, Result, SessionOptions, WriteCounts};
+use tokio_postgres::types::Oid;
+
+use super::super::catalog::Catalog;
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::super::mapping::Mapping;
+use super::super::types::StoredType;
+use super::acting;
+use super::checks;
+use super::load::{Loading, fails, first_taken};
+use super::merge::{require_keys_once, require_one_row_each};
+use super::references::{ForeignKey, Instead};
+use super::rewrite::{FinalState, require_swaps};
+use super::target::{Target, TargetColumn};
+use super::unique::Unique;
+use koan_backup_sql::identifier::quoted;
+
+/// Counts what a restore would do. What was sent is in a table of the transaction, which is rolled back.
+pub(super) async fn end(
+    connection: &Connection,
+    options: &SessionOptions,
+    loading: &Loading,
+) -> Result<WriteCounts> {
+    let mut counts = WriteCounts::default();
+    let Some(stage) = &loading.stage else { return Ok(counts) };
+    let target = &loading.target;
+    let what = format!("comparing {}", target.entity.name());
+    require_keys_once(connection, target, stage).await?;
+    connection.run(&what, &format!("ANALYZE {stage}")).await?;
+    if fails(options)
+        && let Some(key) = first_taken(connection, loading, stage).await?
+    {
+        return Err(target.taken(&key));
+    }
+    let rows = target.mapping.table.rows();
+    let matched = matched(connection, target, stage, &what).await?;
+    counts.inserted = loading.sent.saturating_sub(matched);
+    let (keeps, replaces) = (options.conflict == ConflictMode::Keep, options.replace_existing);
+    if keeps && !replaces {
+        counts.kept = matched;
+    } else {
+        if !replaces {
+            require_one_row_each(connection, target, stage).await?;
+        }
+        counts.unchanged = unchanged(connection, target, stage, &what).await?;
+        counts.updated = matched.saturating_sub(counts.unchanged);
+    }
+    if options.replace_existing {
+        let all = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
+        counts.deleted = all.saturating_sub(matched);
+    }
+    let last = FinalState::of(options);
+    if let Some(error) = checks::broken_among(connection, target, &last.written(target, stage)).await? {
+        return Err(error);
+    }
+    let constraints = Unique::all(connection, target).await?;
+    if let Some(error) =
+        Unique::first_broken_among(connection, &constraints, &last.rows(target, stage)).await?
+    {
+        return Err(error);
+    }
+    if matches!(last, FinalState::Merged) && counts.updated > 0 {
+        require_swaps(connection, options, target, stage, &constraints).await?;
+    }
+    Ok(counts)
+}
+
+/// The rows that tables would have after a restore, which a dry run compares with each other at its end.
+#[derive(Debug, Default)]
+pub(super) struct Compared(Vec<(Oid, String)>);
+
+impl Compared {
+    /// Remembers a target. Its stage stays until the transaction ends.
+    pub(super) fn add(&mut self, options: &SessionOptions, loading: &Loading) {
+        if let Some(stage) = &loading.stage {
+            let rows = FinalState::of(options).rows(&loading.target, stage);
+            self.0.push((loading.target.mapping.table.oid, rows));
+        }
+    }
+
+    /// Returns the error of rows that would point nowhere, if there would be more of them than there are.
+    pub(super) async fn broken(
+        &self,
+        connection: &Connection,
+        catalog: &Catalog,
+        written: &[(EntityCodec, Mapping)],
+    ) -> Result<Option<Error>> {
+        let what = "comparing references";
+        let rows_of = |table: Oid| {
+            let found = self.0.iter().find(|(oid, _)| *oid == table);
+            found.map(|(_, rows)| rows.as_str())
+        };
+        for (table, _) in &self.0 {
+            for row in acting::rows(connection, *table, what).await? {
+                let found =
+                    ForeignKey::of(&row, acting::FOREIGN_KEY).map_err(|error| failed(what, &error))?;
+                let Some(foreign_key) = found else { continue };
+                let instead =
+                    Instead { child: rows_of(foreign_key.child), parent: rows_of(foreign_key.parent) };
+                let after = foreign_key.count(connection, instead).await?;
+                if after > 0 && after > foreign_key.count(connection, Instead::default()).await? {
+                    return foreign_key.broken(connection, catalog, written, instead).await;
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Counts the records of a stage whose key is there.
+pub(super) async fn matched(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    what: &str,
+) -> Result<u64> {
+    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+    let count = format!(
+        "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
+    );
+    connection.number(what, &count).await
+}
+
+/// Counts the records of a stage that are there and equal.
+pub(super) async fn unchanged(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    what: &str,
+) -> Result<u64> {
+    let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+    let count = format!(
+        "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})"
+    );
+    connection.number(what, &count).await
+}
+
+/// The condition that a row `s` of a stage holds what a row `t` of the table holds, to the last digit.
+pub(super) fn same_row(target: &Target) -> String {
+    let same: Vec<String> = target.columns.iter().map(same).collect();
+    if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
+}
+
+/// The column of a copy of rows that holds [`row_hash`].
+const HASH: &str = "\"koan row hash\"";
+
+/// A hash of what a row `t` of a table holds, 128 bits, under its name.
+pub(super) fn row_hash(target: &Target) -> String {
+    format!("{} AS {HASH}", hash_of(target))
+}
+
+fn hash_of(target: &Target) -> String {
+    let texts: Vec<String> =
+        target.columns.iter().map(|column| text(column, &format!("t.{}", quoted(&column.name)))).collect();
+    let row = format!("ROW({})::pg_catalog.text COLLATE \"C\"", texts.join(", "));
+    format!(
+        "ARRAY[pg_catalog.hashtextextended({row}, 0), pg_catalog.hashtextextended({row}, 7046029254386353131)]"
+    )
+}
+
+/// Counts what became of the records that took the place of all rows: the rows of the table, by what was remembered of those
+/// that were there.
+pub(super) async fn with_previous(
+    connection: &Connection,
+    target: &Target,
+    previous: &str,
+    what: &str,
+) -> Result<WriteCounts> {
+    let (rows, same_key) = (target.mapping.table.rows(), target.same_key_of_copy());
+    let count = |sql: String| async move { connection.number(what, &sql).await };
+    let before = count(format!("SELECT pg_catalog.count(*) FROM {previous}")).await?;
+    let all = count(format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
+    let again = format!(
+        "SELECT pg_catalog.count(*) FROM {rows} AS t WHERE EXISTS (SELECT FROM {previous} AS s WHERE {same_key}"
+    );
+    let there = count(format!("{again})")).await?;
+    let mut counts = WriteCounts::default();
+    if there > 0 {
+        counts.unchanged = count(format!("{again} AND s.{HASH} = {})", hash_of(target))).await?;
+    }
+    counts.updated = there.saturating_sub(counts.unchanged);
+    counts.inserted = all.saturating_sub(there);
+    counts.deleted = before.saturating_sub(there);
+    Ok(counts)
+}
+
+fn same(column: &TargetColumn) -> String {
+    let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
+    use StoredType as T;
+    match &column.column_type.stored {
+        // Values of these types that are equal are identical.
+        T::Bool
+        | T::Int2
+        | T::Int4
+        | T::Int8
+        | T::Uuid
+        | T::Bytea
+        | T::Date
+        | T::Time
+        | T::Timestamp
+        | T::TimestampTz => format!("{there} IS NOT DISTINCT FROM {sent}"),
+        _ => format!("{} IS NOT DISTINCT FROM {}", text(column, &there), text(column, &sent)),
+    }
+}
+
+/// The text of a value. 1.0 and 1.00 are equal and not the same; of JSON text, spaces and the order of names do not count.
+fn text(column: &TargetColumn, value: &str) -> String {
+    let plain = format!("{value}::pg_catalog.text COLLATE \"C\"");
+    match column.column_type.stored {
+        // What `jsonb` refuses or rounds is compared as it is spelled.
+        StoredType::Json => format!(
+            "CASE WHEN {plain} OPERATOR(pg_catalog.~) '\\\\u|[eE][+-]?[0-9]{{4}}|[0-9]{{255}}' THEN {plain} \
+             ELSE {value}::pg_catalog.jsonb::pg_catalog.text COLLATE \"C\" END"
+        ),
+        // As text, trailing blanks would be cut.
+        StoredType::Char => format!("pg_catalog.bpcharsend({value})::pg_catalog.text COLLATE \"C\""),
+        _ => plain,
+    }
+}

@@ -1,0 +1,95 @@
+//! Indexes that a restore drops and builds again: filling a table and then building its indexes takes a fraction of keeping them
+//! up row by row.
+
+use koan_backup_core::Result;
+use tokio_postgres::Row;
+
+use super::super::catalog::Table;
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::suspended::literal;
+use koan_backup_sql::identifier::quoted;
+
+/// Indexes of a table, those of primary keys and unique constraints among them, that nothing needs meanwhile and that the role can
+/// make again exactly as they are. What a constraint is defined by does not tell of a tablespace or of parameters; the rows of a
+/// published table are told apart by its primary key; and of an index on expressions or a part of the rows no query tells which
+/// rows it keeps apart.
+const DROPPABLE: &str = "
+    SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
+           pg_catalog.obj_description(c.oid, 'pg_class'), k.conname::text, pg_catalog.pg_get_constraintdef(k.oid),
+           pg_catalog.obj_description(k.oid, 'pg_constraint')
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_constraint k
+      ON k.conindid = c.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u')
+    WHERE i.indrelid = $1 AND i.indisvalid AND i.indisready AND NOT i.indisexclusion
+      AND NOT i.indisreplident AND NOT i.indisclustered AND c.reltablespace = 0 AND NOT c.relispartition
+      AND NOT (i.indisunique AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL))
+      AND pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE')
+      AND (k.oid IS NULL OR (c.reloptions IS NULL AND k.conislocal AND k.coninhcount = 0))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint o
+                      WHERE o.conindid = c.oid AND o.oid IS DISTINCT FROM k.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.refclassid = 'pg_catalog.pg_constraint'::regclass AND d.refobjid = k.oid
+                        AND NOT (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'x'))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = k.oid AND d.deptype IN ('e', 'x'))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                      WHERE a.attrelid = c.oid AND COALESCE(a.attstattarget::int, -1) >= 0)
+      AND NOT (i.indisprimary AND (t.relispartition OR pg_catalog.current_setting('wal_level') = 'logical'
+               OR EXISTS (SELECT FROM pg_catalog.pg_publication_tables p
+                          WHERE p.tablename = t.relname AND p.schemaname =
+                                (SELECT s.nspname FROM pg_catalog.pg_namespace s WHERE s.oid = t.relnamespace))))
+    ORDER BY c.oid";
+
+/// An index that may be dropped.
+pub(super) struct Index {
+    /// Its name as SQL takes it.
+    pub(super) name: String,
+    /// The statement that drops it.
+    pub(super) drop: String,
+    /// Those that make it again.
+    pub(super) create: String,
+}
+
+impl Index {
+    /// The indexes of a table that may be dropped.
+    pub(super) async fn droppable(connection: &Connection, table: &Table, what: &str) -> Result<Vec<Self>> {
+        let rows = connection.client.query(DROPPABLE, &[&table.oid]).await;
+        let rows = rows.map_err(|error| failed(what, &error))?;
+        rows.iter().map(|row| Self::of(row, table).map_err(|error| failed(what, &error))).collect()
+    }
+
+    fn of(row: &Row, table: &Table) -> Result<Self, tokio_postgres::Error> {
+        let (schema, index): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let name = format!("{}.{}", quoted(&schema), quoted(&index));
+        let constraint: Option<String> = row.try_get(4)?;
+        let (drop, mut create) = match &constraint {
+            None => (format!("DROP INDEX {name}"), row.try_get::<_, String>(2)?),
+            Some(constraint) => {
+                let (table, constraint) = (table.quoted(), quoted(constraint));
+                let definition: String = row.try_get(5)?;
+                (
+                    format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}"),
+                    format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition}"),
+                )
+            }
+        };
+        if let Some(comment) = row.try_get::<_, Option<String>>(3)? {
+            create.push_str(&format!("; COMMENT ON INDEX {name} IS {}", literal(&comment)));
+        }
+        if let (Some(constraint), Some(comment)) = (&constraint, row.try_get::<_, Option<String>>(6)?) {
+            create.push_str(&format!(
+                "; COMMENT ON CONSTRAINT {} ON {} IS {}",
+                quoted(constraint),
+                table.quoted(),
+                literal(&comment)
+            ));
+        }
+        Ok(Self { name, drop, create })
+    }
+}

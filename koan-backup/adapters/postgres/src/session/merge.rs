@@ -1,0 +1,179 @@
+//! Brings records that were sent to a stage into a table that has rows.
+
+use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, SessionOptions, WriteCounts};
+
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::compare::{matched, same_row, unchanged};
+use super::keys::{first_key, keys_of};
+use super::load::{Loading, fails, first_taken};
+use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
+use super::target::Target;
+use koan_backup_sql::identifier::quoted;
+
+/// Merges by key. Every count is what the database reported.
+pub(super) async fn into_rows(
+    connection: &Connection,
+    options: &SessionOptions,
+    loading: &Loading,
+    stage: &str,
+) -> Result<WriteCounts> {
+    let target = &loading.target;
+    let what = format!("writing {}", target.entity.name());
+    require_keys_once(connection, target, stage).await?;
+    connection.run(&what, &format!("ANALYZE {stage}")).await?;
+    let last = FinalState::of(options);
+    let mut counts = WriteCounts::default();
+    let there = matched(connection, target, stage, &what).await?;
+    if fails(options)
+        && there > 0
+        && let Some(key) = first_taken(connection, loading, stage).await?
+    {
+        return Err(target.taken(&key));
+    }
+    match options.conflict {
+        ConflictMode::Overwrite => {
+            require_one_row_each(connection, target, stage).await?;
+            counts.unchanged = unchanged(connection, target, stage, &what).await?;
+            if counts.unchanged < there {
+                let updated = update(connection, target, stage, &what).await;
+                counts.updated = updated.map_err(|error| target.explained(error))?;
+            }
+        }
+        _ => {
+            counts.kept = there;
+            if there > 0 && loading.is_checked_at_the_end() {
+                let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+                let kept = format!("EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
+                connection.run(&what, &format!("DELETE FROM {stage} AS s WHERE {kept}")).await?;
+            }
+        }
+    }
+    if there < loading.sent {
+        counts.inserted = insert(connection, target, stage, last, &what).await?;
+    }
+    if counts.records() != loading.sent {
+        return Err(loading.adds_up_wrong(loading.sent, counts.records()));
+    }
+    Ok(counts)
+}
+
+/// Refuses a key that several rows of the table have.
+pub(super) async fn require_one_row_each(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+) -> Result<()> {
+    if target.keeps_apart() {
+        return Ok(());
+    }
+    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+    let several =
+        format!("{stage} AS s WHERE (SELECT pg_catalog.count(*) FROM {rows} AS t WHERE {same_key}) > 1");
+    match first_key(connection, target, &several).await? {
+        None => Ok(()),
+        Some(key) => {
+            let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+            Err(Error::new(
+                ErrorKind::Constraint,
+                format!(
+                    "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
+                ),
+            ))
+        }
+    }
+}
+
+/// Writes the rows that differ again, their keys as the archive spells them, and returns how many.
+async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
+    let changing = target.columns.iter().filter(|column| target.may_change(&column.name));
+    let set = changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted()));
+    let computed = target.recomputed.iter().map(|recomputed| quoted(&recomputed.column));
+    let set: Vec<String> = set.chain(computed.map(|name| format!("{name} = s.{name}"))).collect();
+    let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+    let update = format!(
+        "UPDATE {rows} AS t SET {} FROM {stage} AS s WHERE {same_key} AND NOT ({same})",
+        set.join(", ")
+    );
+    match attempt(connection, what, &update).await? {
+        Attempt::Done(count) => Ok(count),
+        Attempt::Refused(error) => {
+            match explained(connection, target, stage, FinalState::Merged, &error).await? {
+                Some(error) => Err(error),
+                None if is_final(&error) => Err(failed(what, &error)),
+                None => rewrite(connection, target, stage, what, &error).await,
+            }
+        }
+    }
+}
+
+/// Inserts the records whose keys are not there.
+async fn insert(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    last: FinalState,
+    what: &str,
+) -> Result<u64> {
+    let (table, rows, same_key) =
+        (target.mapping.table.quoted(), target.mapping.table.rows(), target.same_key());
+    let insert = format!(
+        "INSERT INTO {table} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s \
+         WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key})",
+        target.filled_list(),
+        target.filled(),
+    );
+    inserted(connection, target, stage, last, what, &insert).await
+}
+
+/// Inserts all that was sent into a table that is empty.
+pub(super) async fn insert_all(connection: &Connection, target: &Target, stage: &str) -> Result<u64> {
+    let insert = format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s",
+        target.mapping.table.quoted(),
+        target.filled_list(),
+        target.filled(),
+    );
+    let what = format!("writing {}", target.entity.name());
+    inserted(connection, target, stage, FinalState::Replaced, &what, &insert).await
+}
+
+async fn inserted(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    last: FinalState,
+    what: &str,
+    insert: &str,
+) -> Result<u64> {
+    match attempt(connection, what, insert).await? {
+        Attempt::Done(count) => Ok(count),
+        Attempt::Refused(refused) => match explained(connection, target, stage, last, &refused).await? {
+            Some(error) => Err(error),
+            None => Err(failed(what, &refused)),
+        },
+    }
+}
+
+/// Refuses records that have one key to the database.
+pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
+    let grouped = target.grouped_key();
+    if grouped.is_empty() {
+        return Ok(());
+    }
+    let keys = target.key_list();
+    let twice = format!(
+        "(SELECT {keys}, pg_catalog.count(*) OVER (PARTITION BY {grouped}) AS \"koan count\", \
+         pg_catalog.rank() OVER (ORDER BY {grouped}) AS \"koan rank\" FROM {rows} AS r) AS x \
+         WHERE \"koan count\" > 1 ORDER BY \"koan rank\""
+    );
+    let any = format!(
+        "SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} AS r GROUP BY {grouped} HAVING pg_catalog.count(*) > 1 LIMIT 1) \
+         AS x"
+    );
+    if connection.number(&format!("comparing keys of {}", target.entity.name()), &any).await? == 0 {
+        return Ok(());
+    }
+    let keys = keys_of(connection, target, &twice, 2).await?;
+    if keys.is_empty() { Ok(()) } else { Err(target.twice(&keys)) }
+}

@@ -1,0 +1,132 @@
+//! Foreign keys that point nowhere.
+//!
+//! What the server tells of a broken foreign key holds content of the row, so it is not shown; the rows are looked for instead.
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::super::catalog::Catalog;
+use super::super::connection::Connection;
+use super::super::mapping::Mapping;
+use super::keys::first_keys;
+use koan_backup_sql::identifier::listed;
+
+/// How many rows an error text names.
+const NAMED: usize = 5;
+
+/// The rows `c` that a foreign key `k` is of, the rows `p` that it refers to, and the conditions that `c` refers to something and
+/// that it refers to `p`; NULL where that is not told by comparing columns, or was never so. Joins are those of the query that
+/// this is a column of.
+pub(super) const POINTS_NOWHERE: &str = "
+    CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
+           AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
+        SELECT ARRAY[
+            pg_catalog.format('%s%I.%I', CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, n.nspname, c.relname),
+            pg_catalog.format('%s%I.%I', CASE pc.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, pn.nspname, pc.relname),
+            pg_catalog.string_agg(pg_catalog.format('pg_catalog.num_nulls(c.%I) = 0', ca.attname), ' AND '),
+            pg_catalog.string_agg(
+                pg_catalog.format('p.%I OPERATOR(%I.%s) c.%I', pa.attname, s.nspname, o.oprname, ca.attname), ' AND ')]
+        FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop))
+            AS u (child, parent, operator)
+        JOIN pg_catalog.pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = u.child
+        JOIN pg_catalog.pg_attribute pa ON pa.attrelid = k.confrelid AND pa.attnum = u.parent
+        JOIN pg_catalog.pg_operator o ON o.oid = u.operator JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
+        CROSS JOIN pg_catalog.pg_class pc JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+        WHERE pc.oid = k.confrelid
+        GROUP BY pc.relkind, pn.nspname, pc.relname) END";
+
+/// A foreign key whose rows can be looked for.
+#[derive(Debug)]
+pub(super) struct ForeignKey {
+    name: String,
+    pub(super) child: Oid,
+    pub(super) parent: Oid,
+    /// The rows of either table, as a query selects from them.
+    child_rows: String,
+    parent_rows: String,
+    /// The condition that a row `c` refers to something.
+    refers: String,
+    /// The condition that it refers to a row `p`.
+    refers_to: String,
+}
+
+/// Rows that a foreign key is looked at in, where they are not those of its tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Instead<'r> {
+    pub(super) child: Option<&'r str>,
+    pub(super) parent: Option<&'r str>,
+}
+
+impl ForeignKey {
+    /// From a row that has name, child, parent and [`POINTS_NOWHERE`] in these columns; `None` where the last is NULL.
+    pub(super) fn of(
+        row: &Row,
+        [name, child, parent, rows]: [usize; 4],
+    ) -> Result<Option<Self>, tokio_postgres::Error> {
+        let Some(parts) = row.try_get::<_, Option<Vec<String>>>(rows)? else { return Ok(None) };
+        let Ok([child_rows, parent_rows, refers, refers_to]) = <[String; 4]>::try_from(parts) else {
+            return Ok(None);
+        };
+        let (name, child, parent) = (row.try_get(name)?, row.try_get(child)?, row.try_get(parent)?);
+        Ok(Some(Self { name, child, parent, child_rows, parent_rows, refers, refers_to }))
+    }
+
+    /// The rows that point nowhere, as a query selects from them.
+    fn points_nowhere(&self, instead: Instead<'_>) -> String {
+        let child = instead.child.unwrap_or(&self.child_rows);
+        let parent = instead.parent.unwrap_or(&self.parent_rows);
+        let Self { refers, refers_to, .. } = self;
+        format!("{child} AS c WHERE {refers} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {refers_to})")
+    }
+
+    /// How many rows point nowhere.
+    pub(super) async fn count(&self, connection: &Connection, instead: Instead<'_>) -> Result<u64> {
+        let what = format!("looking for rows that break `{}`", self.name);
+        let from = self.points_nowhere(instead);
+        connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
+    }
+
+    /// The error of the rows that point nowhere, if there are any. Keys are shown of entities whose errors may.
+    pub(super) async fn broken(
+        &self,
+        connection: &Connection,
+        catalog: &Catalog,
+        written: &[(EntityCodec, Mapping)],
+        instead: Instead<'_>,
+    ) -> Result<Option<Error>> {
+        let from = &self.points_nowhere(instead);
+        let count = self.count(connection, instead).await?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let of_child = written.iter().find(|(_, mapping)| mapping.table.oid == self.child);
+        let keys = match of_child.filter(|(entity, _)| entity.shows_keys()) {
+            Some((entity, mapping)) => {
+                let places = mapping.key.iter().map(|&place| &mapping.places[place]);
+                let columns: Vec<_> =
+                    places.map(|place| (place.column.name.as_str(), &place.column_type)).collect();
+                let order: Vec<String> = (1..=columns.len()).map(|column| column.to_string()).collect();
+                let from = format!("{from} ORDER BY {}", order.join(", "));
+                first_keys(connection, entity, &columns, &from, NAMED).await?
+            }
+            None => Vec::new(),
+        };
+        let among = match keys.is_empty() {
+            true => String::new(),
+            false => format!(", among them {}", listed(keys.iter().map(String::as_str))),
+        };
+        let shown = |oid: Oid| {
+            let table = catalog.tables.iter().find(|table| table.oid == oid);
+            table.map_or("(a table that is not seen)", |table| &table.shown)
+        };
+        let (name, child, parent) = (&self.name, shown(self.child), shown(self.parent));
+        Ok(Some(Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{among} (constraint \
+                 `{name}`); restore `{parent}` as well"
+            ),
+        )))
+    }
+}

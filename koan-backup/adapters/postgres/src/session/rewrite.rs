@@ -1,0 +1,337 @@
+//! Overwrites whose final state is valid while a state in between is not: unique values that are swapped or passed on.
+//!
+//! An UPDATE checks unique and exclusion constraints row by row. Where it is refused, the rows that change are removed and
+//! inserted again, all within the transaction; columns that no field holds keep their values.
+
+use koan_backup_core::{ConflictMode, Error, ErrorKind, RestoreLevel, Result, SessionOptions};
+use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::types::Oid;
+
+use super::super::connection::Connection;
+use super::super::error::{failed, refusal_of};
+use super::checks;
+use super::compare::same_row;
+use super::suspended::TRIGGERS;
+use super::target::{Target, TargetColumn};
+use super::unique::Unique;
+use koan_backup_sql::identifier::{listed, quoted};
+
+/// What a table holds after a restore.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FinalState {
+    /// The archive's records, and the rows that are not in the archive.
+    Merged,
+    /// The rows that were there, and the archive's records with other keys.
+    Kept,
+    /// The archive's records alone.
+    Replaced,
+}
+
+/// What became of a statement.
+pub(super) enum Attempt {
+    /// It changed so many rows.
+    Done(u64),
+    /// A constraint refused it, and it is undone.
+    Refused(tokio_postgres::Error),
+}
+
+/// Foreign keys to a table that delete or change rows by themselves when its rows are deleted.
+const ACTING: &str = "
+    SELECT k.conname::text, k.conrelid::regclass::text,
+           pg_catalog.pg_has_role(c.relowner, 'USAGE')
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
+           k.conrelid, k.confupdtype <> 'a' OR EXISTS (
+             SELECT FROM pg_catalog.pg_index u WHERE u.indrelid = k.confrelid AND NOT u.indisprimary
+             AND u.indimmediate AND (u.indisunique OR u.indisexclusion))
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    WHERE k.contype = 'f' AND k.confrelid = $1 AND k.confdeltype <> 'a' ORDER BY 1";
+
+impl FinalState {
+    pub(super) fn of(options: &SessionOptions) -> Self {
+        match (options.replace_existing, options.conflict) {
+            (true, _) => Self::Replaced,
+            (false, ConflictMode::Overwrite) => Self::Merged,
+            _ => Self::Kept,
+        }
+    }
+
+    /// The records of a stage that are written, as a query selects from them. Columns that no field
+    /// holds are not among them.
+    pub(super) fn written(self, target: &Target, stage: &str) -> String {
+        let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+        let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
+        let sent: Vec<String> = target.columns.iter().map(sent).collect();
+        let sent = sent.join(", ");
+        let written = match self {
+            Self::Replaced => format!("(SELECT {sent} FROM {stage} AS s)"),
+            Self::Kept => format!(
+                "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
+            ),
+            Self::Merged => format!(
+                "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
+            ),
+        };
+        // What PostgreSQL computes may depend on columns that no field holds.
+        if target.mapping.unmapped_columns.is_empty() { target.with_generated(written) } else { written }
+    }
+
+    /// The rows of a target after the records of a stage were written, as a query selects from them.
+    pub(super) fn rows(self, target: &Target, stage: &str) -> String {
+        let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
+        let other = |prefix: &str| -> Vec<String> {
+            let columns = target.mapping.unmapped_columns.iter();
+            columns
+                .map(|column| match prefix {
+                    "" => format!("NULL::{} AS {}", column.declared, quoted(&column.name)),
+                    _ => format!("{prefix}{}", quoted(&column.name)),
+                })
+                .collect()
+        };
+        // Of a record that is written, what is computed is in the stage.
+        let written = |prefix: &str| -> Vec<String> {
+            let columns = target.mapping.unmapped_columns.iter().zip(other(prefix));
+            columns
+                .map(|(column, other)| match target.source_of(&column.name) {
+                    "s" => format!("s.{}", quoted(&column.name)),
+                    _ => other,
+                })
+                .collect()
+        };
+        let listed = |mut columns: Vec<String>, others: Vec<String>| {
+            columns.extend(others);
+            columns.join(", ")
+        };
+        let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
+        let sent: Vec<String> = target.columns.iter().map(sent).collect();
+        let there: Vec<String> =
+            target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
+        let rows = match self {
+            Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, written(""))),
+            Self::Merged => format!(
+                "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same_key}) \
+                 UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {rows} AS t ON {same_key})",
+                listed(there, other("t.")),
+                listed(sent, written("t."))
+            ),
+            Self::Kept => format!(
+                "(SELECT {} FROM {rows} AS t UNION ALL SELECT {} FROM {stage} AS s \
+                 WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))",
+                listed(there, other("t.")),
+                listed(sent, written(""))
+            ),
+        };
+        target.with_generated(rows)
+    }
+}
+
+/// Runs a statement that a constraint may refuse. One that is refused leaves the transaction as it was before.
+pub(super) async fn attempt(connection: &Connection, what: &str, sql: &str) -> Result<Attempt> {
+    connection.run(what, "SAVEPOINT koan_attempt").await?;
+    match connection.client.execute(sql, &[]).await {
+        Ok(count) => {
+            connection.run(what, "RELEASE SAVEPOINT koan_attempt").await?;
+            Ok(Attempt::Done(count))
+        }
+        Err(error) if is_between_rows(error.code()) || is_of_one_row(error.code()) => {
+            let back = "ROLLBACK TO SAVEPOINT koan_attempt; RELEASE SAVEPOINT koan_attempt";
+            connection.run(what, back).await?;
+            Ok(Attempt::Refused(error))
+        }
+        Err(error) => Err(failed(what, &error)),
+    }
+}
+
+fn is_between_rows(code: Option<&SqlState>) -> bool {
+    let states = [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION];
+    code.is_some_and(|code| states.contains(code))
+}
+
+fn is_of_one_row(code: Option<&SqlState>) -> bool {
+    code.is_some_and(|code| [SqlState::CHECK_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
+}
+
+/// Whether a statement was refused for something other than rows that must be kept apart.
+pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_of_one_row(error.code())
+}
+
+/// Returns the error of a statement that a constraint refused: the records that the final state would not let stand side by
+/// side, else what the server said.
+pub(super) async fn explained(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    last: FinalState,
+    refused: &tokio_postgres::Error,
+) -> Result<Option<Error>> {
+    if refused.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
+        return Ok(None);
+    }
+    if is_of_one_row(refused.code()) {
+        return checks::broken_among(connection, target, &last.written(target, stage)).await;
+    }
+    let mut constraints = Unique::all(connection, target).await?;
+    let name = refused.as_db_error().and_then(DbError::constraint);
+    // Those of partitions have other names.
+    if let Some(place) = constraints.iter().position(|constraint| Some(constraint.name.as_str()) == name) {
+        constraints = vec![constraints.swap_remove(place)];
+    }
+    Unique::first_broken_among(connection, &constraints, &last.rows(target, stage)).await
+}
+
+/// Removes the rows that change and inserts them again.
+pub(super) async fn rewrite(
+    connection: &Connection,
+    target: &Target,
+    stage: &str,
+    what: &str,
+    refused: &tokio_postgres::Error,
+) -> Result<u64> {
+    if let Some(obstacle) = obstacle(connection, target, None, what).await? {
+        return Err(swapped(target, &told(refused), &obstacle));
+    }
+    let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+    let sent = target.columns.iter();
+    let sent = sent.map(|column| format!("{} AS {}", column.converted(), quoted(&column.name)));
+    let others = target.mapping.unmapped_columns.iter();
+    let selected: Vec<String> = sent
+        .chain(
+            others
+                .clone()
+                .map(|column| format!("{}.{}", target.source_of(&column.name), quoted(&column.name))),
+        )
+        .collect();
+    let names = target.columns.iter().map(|column| quoted(&column.name));
+    let names: Vec<String> = names.chain(others.map(|column| quoted(&column.name))).collect();
+    let names = names.join(", ");
+    let moved = "pg_temp.koan_moved";
+    let remember = format!(
+        "CREATE TEMPORARY TABLE koan_moved ON COMMIT DROP AS SELECT {} FROM {stage} AS s JOIN {rows} AS t \
+         ON {same_key} AND NOT ({same})",
+        selected.join(", ")
+    );
+    connection.run(what, &remember).await?;
+    let remove = format!("DELETE FROM {rows} AS t USING {stage} AS s WHERE {same_key} AND NOT ({same})");
+    let insert = format!(
+        "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {moved}",
+        target.mapping.table.quoted()
+    );
+    let removed = done(attempt(connection, what, &remove).await?, target)?;
+    let inserted = done(attempt(connection, what, &insert).await?, target)?;
+    connection.run(what, &format!("DROP TABLE {moved}")).await?;
+    if removed != inserted {
+        let text = format!(
+            "{what} failed: {removed} rows of table `{}` were removed to be written again, and {inserted} were written; a \
+             trigger or policy drops rows, so restore as the owner of the table",
+            target.mapping.table.shown
+        );
+        return Err(Error::new(ErrorKind::Constraint, text));
+    }
+    Ok(inserted)
+}
+
+fn done(attempt: Attempt, target: &Target) -> Result<u64> {
+    match attempt {
+        Attempt::Done(count) => Ok(count),
+        Attempt::Refused(error) => {
+            Err(swapped(target, &told(&error), "rows that change cannot be removed and inserted again"))
+        }
+    }
+}
+
+/// Refuses records that pass values on to each other where the rows cannot be removed and inserted again. An UPDATE may do
+/// all the same, by the order of its rows, and nothing tells that beforehand.
+pub(super) async fn require_swaps(
+    connection: &Connection,
+    options: &SessionOptions,
+    target: &Target,
+    stage: &str,
+    constraints: &[Unique],
+) -> Result<()> {
+    let what = format!("comparing {}", target.entity.name());
+    let Some(obstacle) = obstacle(connection, target, Some(options), &what).await? else {
+        return Ok(());
+    };
+    let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
+    let there: Vec<String> =
+        target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
+    let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
+    let sent: Vec<String> = target.columns.iter().map(sent).collect();
+    let changing = format!("{stage} AS s JOIN {rows} AS t ON {same_key} AND NOT ({same})");
+    let before = format!("(SELECT {} FROM {changing})", there.join(", "));
+    let after = format!("(SELECT {} FROM {changing})", sent.join(", "));
+    for constraint in constraints.iter().filter(|constraint| constraint.is_immediate) {
+        if let Some(keys) = constraint.passed_on(connection, target, &before, &after).await? {
+            let what = format!(
+                "constraint `{}`; among them {}",
+                constraint.name,
+                listed(keys.iter().map(String::as_str))
+            );
+            return Err(swapped(target, &what, &obstacle));
+        }
+    }
+    Ok(())
+}
+
+/// Returns why the rows of a target cannot be removed and inserted again, if that is so; before a restore with these options, or while one
+/// writes.
+async fn obstacle(
+    connection: &Connection,
+    target: &Target,
+    before: Option<&SessionOptions>,
+    what: &str,
+) -> Result<Option<String>> {
+    let table = &target.mapping.table;
+    for privilege in ["DELETE", "INSERT"] {
+        let has =
+            format!("SELECT pg_catalog.has_table_privilege({}::oid, '{privilege}')::int::int8", table.oid);
+        if connection.number(what, &has).await? == 0 {
+            return Ok(Some(format!("the role may not {privilege} on the table")));
+        }
+    }
+    let acting = connection.client.query(ACTING, &[&table.oid]).await;
+    for row in acting.map_err(|error| failed(what, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+        let (name, child) = (read(0)?, read(1)?);
+        let is_ours: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
+        // A restore drops those that it may drop, unless the table that refers was restored earlier, when nothing told that rows of this
+        // one would be removed.
+        if let (Some(options), true) = (before, is_ours) {
+            let read = || Ok::<(Oid, bool), tokio_postgres::Error>((row.try_get(3)?, row.try_get(4)?));
+            let (referring, is_expected) = read().map_err(|error| failed(what, &error))?;
+            let is_empty = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {child} LIMIT 1) AS x");
+            if is_expected
+                || !target.earlier.contains(&referring)
+                || (options.level == RestoreLevel::Fast && connection.number(what, &is_empty).await? == 0)
+            {
+                continue;
+            }
+        }
+        return Ok(Some(format!(
+            "foreign key `{name}` of `{child}` acts when rows are removed, and it cannot be suspended"
+        )));
+    }
+    if !table.is_owned {
+        let triggers = connection.client.query(TRIGGERS, &[&table.oid]).await;
+        if !triggers.map_err(|error| failed(what, &error))?.is_empty() {
+            return Ok(Some("its triggers would fire, and only its owner can silence them".to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+fn told(refused: &tokio_postgres::Error) -> String {
+    refused.as_db_error().map_or_else(|| refused.to_string(), |error| refusal_of(error).1)
+}
+
+/// The error of values that cannot be passed on between rows.
+fn swapped(target: &Target, told: &str, obstacle: &str) -> Error {
+    let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+    Error::new(
+        ErrorKind::Constraint,
+        format!(
+            "records of {name} pass values on to each other that table `{table}` keeps apart ({told}), and {obstacle}; \
+             restore as the owner of the tables, make the constraint DEFERRABLE, or restore with `replace_existing`"
+        ),
+    )
+}

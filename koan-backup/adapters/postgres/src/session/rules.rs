@@ -1,0 +1,85 @@
+//! Rewrite rules: what `CREATE RULE … DO ALSO` and `DO INSTEAD` add to a statement or put in its place.
+//!
+//! A rule acts on INSERT, UPDATE and DELETE, not on COPY. Its effects are in the archive already, and a redirected row would
+//! be counted as written, so rules are disabled within the transaction and put back in the state that each had.
+
+use koan_backup_core::{Error, ErrorKind, Result};
+
+use super::super::catalog::Table;
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::suspended::PutBack;
+use koan_backup_sql::identifier::{listed, quoted};
+
+/// The rules of a table that are not disabled, their state, and whether they act in this session.
+const RULES: &str = "
+    SELECT r.rulename::text, r.ev_enabled::text,
+           r.ev_enabled = 'A' OR r.ev_enabled =
+               CASE pg_catalog.current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END
+    FROM pg_catalog.pg_rewrite r
+    WHERE r.ev_class = $1 AND r.ev_type IN ('2', '3', '4') AND r.ev_enabled <> 'D'
+    ORDER BY r.rulename";
+
+/// A rule that is not disabled.
+#[derive(Debug)]
+pub(in super::super) struct Rule {
+    pub(in super::super) name: String,
+    /// As `pg_rewrite` has it.
+    state: String,
+    /// Whether it acts in this session.
+    pub(in super::super) acts: bool,
+}
+
+/// Reads the rules of a table that are not disabled. Those of its partitions and of tables that inherit from it do not act on
+/// statements that name the table itself.
+pub(in super::super) async fn rules_of(
+    connection: &Connection,
+    table: &Table,
+    what: &str,
+) -> Result<Vec<Rule>> {
+    let rows = connection.client.query(RULES, &[&table.oid]).await.map_err(|error| failed(what, &error))?;
+    let rule = |row: &tokio_postgres::Row| {
+        Ok(Rule { name: row.try_get(0)?, state: row.try_get(1)?, acts: row.try_get(2)? })
+    };
+    rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(what, &error))
+}
+
+/// Returns why a role that does not own a table cannot restore into it, if rules act there.
+pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String> {
+    let acting: Vec<&str> = rules.iter().filter(|rule| rule.acts).map(|rule| rule.name.as_str()).collect();
+    if table.is_owned || acting.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "rewrite rules {} of table `{}` would change what is written, and only the owner of the table can disable them; \
+         restore as the owner, or have the owner disable them (ALTER TABLE … DISABLE RULE)",
+        listed(acting),
+        table.shown
+    ))
+}
+
+/// Disables the rules of a table, and returns what puts each back in its state.
+pub(super) async fn disable(connection: &Connection, table: &Table, what: &str) -> Result<Vec<PutBack>> {
+    let rules = rules_of(connection, table, what).await?;
+    if let Some(refusal) = refusal(table, &rules) {
+        return Err(Error::new(ErrorKind::Unsupported, refusal));
+    }
+    let mut put_back = Vec::new();
+    if !table.is_owned {
+        return Ok(put_back);
+    }
+    for rule in rules {
+        let (relation, name) = (table.quoted(), quoted(&rule.name));
+        connection.run(what, &format!("ALTER TABLE {relation} DISABLE RULE {name}")).await?;
+        let state = match rule.state.as_str() {
+            "R" => "ENABLE REPLICA",
+            "A" => "ENABLE ALWAYS",
+            _ => "ENABLE",
+        };
+        put_back.push(PutBack {
+            what: format!("enabling rule {name} of table `{}` again", table.shown),
+            sql: format!("ALTER TABLE {relation} {state} RULE {name}"),
+        });
+    }
+    Ok(put_back)
+}

@@ -1,0 +1,465 @@
+//! Where records go: the columns, and how each record fills them.
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, RecordEncoder, RestoreTarget, Result, Row, Value};
+use serde::Deserialize as _;
+use tokio_postgres::types::Oid;
+
+use super::super::catalog::Identity;
+use super::super::column_type::ColumnType;
+use super::super::connection::Connection;
+use super::super::derived::{self, Recomputed};
+use super::super::insert_only;
+use super::super::mapping::{Content, Mapping, Place};
+use super::super::null_form::{NullForm, NullReplay};
+use super::super::physical::Physical;
+use super::super::types::StoredType;
+use super::equality::KeyEquality;
+use super::suspended::Extent;
+use koan_backup_sql::identifier::{folded, quoted, quoted_list};
+use koan_backup_sql::misfit::Misfit;
+
+/// An entity's table, ready to be filled.
+#[derive(Debug)]
+pub(in super::super) struct Target {
+    pub(super) entity: EntityCodec,
+    pub(super) mapping: Mapping,
+    /// The columns that are written: all of the mapping's but those that PostgreSQL computes.
+    pub(super) columns: Vec<TargetColumn>,
+    /// The key, as indexes into `columns`.
+    pub(super) key: Vec<usize>,
+    /// How the database compares each column of the key.
+    pub(super) equality: Vec<KeyEquality>,
+    /// The tables that are restored earlier in the same session.
+    pub(super) earlier: Vec<Oid>,
+    /// Columns that no field holds and that are computed from the columns that are written.
+    pub(super) recomputed: Vec<Recomputed>,
+    /// Columns that PostgreSQL computes from those of the same row, and how.
+    generated: Vec<(String, String)>,
+    /// Publications for which the server refuses to update or delete the rows that are there.
+    pub(super) refusing_publications: Vec<String>,
+    /// The form of COPY in which they are sent.
+    pub(super) form: CopyForm,
+    /// Fields without a column, which must not hold anything.
+    absent: Vec<usize>,
+}
+
+/// A form of COPY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CopyForm {
+    /// The server parses every value.
+    Text,
+    /// It does not; for tables whose columns all have a type that is sent so.
+    Binary,
+}
+
+impl CopyForm {
+    /// As SQL names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// A column that is written.
+#[derive(Debug)]
+pub(super) struct TargetColumn {
+    pub(super) name: String,
+    pub(super) column_type: ColumnType,
+    /// Which `null`s of its records are JSON `null`; `None` where all are NULL.
+    nulls: Option<NullReplay>,
+    pub(super) declared: String,
+    pub(super) not_null: bool,
+    pub(super) identity: Identity,
+    content: Content,
+}
+
+impl Target {
+    pub(in super::super) fn new(request: RestoreTarget, mapping: Mapping) -> Result<Self> {
+        let entity = request.entity;
+        mapping.check(&entity)?;
+        let physical = match &request.physical {
+            None => Physical::default(),
+            Some(json) => Physical::deserialize(json).map_err(|_| unknown_form(&entity))?,
+        };
+        let (mut columns, mut key) = (Vec::with_capacity(mapping.places.len()), Vec::new());
+        for (index, place) in mapping.places.iter().enumerate() {
+            let is_key = mapping.key.contains(&index);
+            if place.column.generated && is_key {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "the key column `{}` of {} is computed by PostgreSQL, so no record can be written",
+                        place.column.name,
+                        entity.name()
+                    ),
+                ));
+            }
+            if place.column.generated {
+                continue;
+            }
+            if is_key {
+                key.push(columns.len());
+            }
+            columns.push(TargetColumn {
+                name: place.column.name.clone(),
+                nulls: nulls(&entity, place, &physical)?,
+                column_type: place.column_type.clone(),
+                declared: place.column.declared.clone(),
+                not_null: place.column.not_null,
+                identity: place.column.identity,
+                content: place.content,
+            });
+        }
+        let fields = &entity.schema().fields;
+        let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
+        let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
+        let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
+        let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
+        let equality = vec![KeyEquality::default(); key.len()];
+        Ok(Self {
+            entity,
+            mapping,
+            columns,
+            key,
+            equality,
+            earlier: Vec::new(),
+            recomputed: Vec::new(),
+            generated: Vec::new(),
+            refusing_publications: Vec::new(),
+            form,
+            absent,
+        })
+    }
+
+    pub(super) fn key_columns(&self) -> impl Iterator<Item = &TargetColumn> {
+        self.key.iter().map(|&column| &self.columns[column])
+    }
+
+    /// The columns that number rows by themselves and must be freed to be written again.
+    pub(super) fn stubborn_columns(&self, extent: Extent) -> impl Iterator<Item = &TargetColumn> {
+        let columns = self.columns.iter().enumerate();
+        let stubborn = columns.filter(move |(index, column)| {
+            column.identity == Identity::Always && !self.key.contains(index) && extent.updates
+        });
+        stubborn.map(|(_, column)| column)
+    }
+
+    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column forbids it.
+    pub(in super::super) fn refusing_identity(&self, extent: Extent) -> Option<String> {
+        let table = &self.mapping.table;
+        let column = self.stubborn_columns(extent).next().filter(|_| !table.is_owned)?;
+        Some(format!(
+            "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so that only the owner of the table can write it again; \
+             restore as the owner, or with `replace_existing`",
+            column.name, table.shown
+        ))
+    }
+
+    /// The names of all columns as a list in SQL.
+    pub(super) fn column_list(&self) -> String {
+        quoted_list(self.columns.iter().map(|column| column.name.as_str()))
+    }
+
+    /// The names of the key's columns as a list in SQL.
+    pub(super) fn key_list(&self) -> String {
+        quoted_list(self.key_columns().map(|column| column.name.as_str()))
+    }
+
+    /// Reads how the database compares the key.
+    pub(in super::super) async fn read_equality(&mut self, connection: &Connection) -> Result<()> {
+        let key: Vec<&str> = self.key.iter().map(|&column| self.columns[column].name.as_str()).collect();
+        self.equality = KeyEquality::of(connection, self.mapping.table.oid, &key).await?;
+        Ok(())
+    }
+
+    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other columns.
+    pub(super) fn with_generated(&self, rows: String) -> String {
+        if self.generated.is_empty() {
+            return rows;
+        }
+        let generated =
+            self.generated.iter().map(|(name, expression)| format!("{expression} AS {}", quoted(name)));
+        format!("(SELECT x.*, {} FROM {rows} AS x)", generated.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Finds out what is computed.
+    pub(in super::super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
+        self.recomputed = derived::recomputed(connection, &self.mapping).await?;
+        self.generated = derived::generated(connection, &self.mapping.table).await?;
+        Ok(())
+    }
+
+    /// The names of all columns that get a value, as a list in SQL: those of [`column_list`](Self::column_list), and those that are
+    /// computed.
+    pub(super) fn filled_list(&self) -> String {
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
+    }
+
+    /// What a row `s` of a stage holds for them.
+    pub(super) fn filled(&self) -> String {
+        let sent = self.columns.iter().map(TargetColumn::converted);
+        let computed = self.recomputed.iter().map(|recomputed| format!("s.{}", quoted(&recomputed.column)));
+        sent.chain(computed).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row `s` of a stage.
+    pub(super) fn source_of(&self, column: &str) -> &'static str {
+        match self.recomputed.iter().any(|recomputed| recomputed.column == column) {
+            true => "s",
+            false => "t",
+        }
+    }
+
+    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database compares keys.
+    pub(super) fn same_key(&self) -> String {
+        self.key_condition(TargetColumn::converted)
+    }
+
+    /// The condition that a row `s` of a copy of rows of the table has the key of a row `t`.
+    pub(super) fn same_key_of_copy(&self) -> String {
+        self.key_condition(|column| format!("s.{}", quoted(&column.name)))
+    }
+
+    fn key_condition(&self, sent: impl Fn(&TargetColumn) -> String) -> String {
+        let term = |(column, equality): (&TargetColumn, &KeyEquality)| {
+            let (there, sent) = (format!("t.{}", quoted(&column.name)), sent(column));
+            let equal = equality.condition(&there, &sent);
+            match column.not_null {
+                true => equal,
+                // `IS NULL` is true of a composite value whose parts are all NULL.
+                false => format!("({equal} OR pg_catalog.num_nulls({there}, {sent}) = 2)"),
+            }
+        };
+        let terms: Vec<String> = self.key_columns().zip(&self.equality).map(term).collect();
+        if terms.is_empty() { "false".to_owned() } else { terms.join(" AND ") }
+    }
+
+    /// What rows are grouped by so that those of one key are together.
+    pub(super) fn grouped_key(&self) -> String {
+        let grouped =
+            |(column, equality): (&TargetColumn, &KeyEquality)| equality.grouped(&quoted(&column.name));
+        self.key_columns().zip(&self.equality).map(grouped).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether keys that the database considers equal are always identical.
+    pub(super) fn has_exact_key(&self) -> bool {
+        self.equality.iter().all(|equality| equality.is_exact)
+    }
+
+    /// Whether a row that is there may get another value in a column when it is overwritten.
+    pub(super) fn may_change(&self, column: &str) -> bool {
+        let mut key = self.key_columns().zip(&self.equality);
+        !key.any(|(key, equality)| key.name == column && equality.is_exact)
+    }
+
+    /// Whether the database keeps records of one key apart by itself.
+    pub(super) fn keeps_apart(&self) -> bool {
+        self.mapping.table.keeps_apart(self.key_columns().map(|column| column.name.as_str()))
+    }
+
+    /// Adds the remedy to the error of an update or delete that a publication is the cause of.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        insert_only::explained(error, &self.mapping.table, &self.refusing_publications)
+    }
+
+    /// Whether some column takes another form than the one that records are sent in.
+    pub(super) fn has_conversions(&self) -> bool {
+        self.columns.iter().any(TargetColumn::is_composite)
+    }
+
+    /// Appends what is sent of a record, without what stands around the rows of a COPY.
+    fn fill(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let fields = &self.entity.schema().fields;
+        if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
+            return Err(self.no_column(record, &fields[field].name));
+        }
+        let extras = || record.behind(fields.len());
+        let has_column = |name: &str| {
+            let mut columns = self.columns.iter().filter(|column| column.content == Content::Extra);
+            columns.any(|column| is_called(&column.name, name))
+        };
+        if let Some((name, _)) = extras().find(|(name, value)| !value.is_null() && !has_column(name)) {
+            return Err(self.no_column(record, name));
+        }
+        if self.form == CopyForm::Binary {
+            let count = i16::try_from(self.columns.len()).expect("a table has 1600 columns at most");
+            out.extend_from_slice(&count.to_be_bytes());
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            let value = match column.content {
+                Content::Field(field) => &record.values[field],
+                Content::Extra => extra(extras(), &column.name),
+            };
+            let nulls = column.nulls.as_ref().map(|nulls| nulls.at(position));
+            let pushed = match (self.form, nulls) {
+                (CopyForm::Binary, None) => column.column_type.push_binary(value, out),
+                (CopyForm::Binary, Some(nulls)) => {
+                    column.column_type.push_binary_with_nulls(value, nulls, out)
+                }
+                (CopyForm::Text, nulls) => column.push_text(index, value, nulls, out),
+            };
+            pushed.map_err(|misfit| self.misfit(record, column, &misfit))?;
+        }
+        if self.form == CopyForm::Text {
+            out.push(b'\n');
+        }
+        Ok(())
+    }
+
+    fn misfit(&self, record: &Row<'_>, column: &TargetColumn, misfit: &Misfit) -> Error {
+        let (name, key) = (self.entity.name(), self.entity.row_key(record));
+        Error::new(ErrorKind::Record, format!("{name} `{key}`: column `{}` {misfit}", column.name))
+    }
+
+    fn no_column(&self, record: &Row<'_>, field: &str) -> Error {
+        let (name, key, table) = (self.entity.name(), self.entity.row_key(record), &self.mapping.table.shown);
+        let field = self.entity.shown_name(field);
+        Error::new(
+            ErrorKind::Record,
+            format!("{name} `{key}`: field `{field}` has no column in table `{table}`; add the column"),
+        )
+    }
+
+    /// The error of a record whose key exists already.
+    pub(super) fn taken(&self, key: &str) -> Error {
+        let name = self.entity.name();
+        let text =
+            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
+        Error::new(ErrorKind::Conflict, text)
+    }
+
+    /// The error of records that have one key to the database.
+    pub(super) fn twice(&self, keys: &[String]) -> Error {
+        twice(&self.entity, &self.mapping.table.shown, keys)
+    }
+}
+
+/// The error of records of an archive that have one key to a table.
+pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
+    let name = entity.name();
+    let text = match keys {
+        [one, other, ..] if one != other => {
+            let (one, other) = if one < other { (one, other) } else { (other, one) };
+            format!(
+                "{name} `{one}` and `{other}` are two records of the archive and one key to table `{table}`, by how it \
+                 compares its key; restore into a table that tells them apart, or remove one of them where they come from \
+                 and back up again"
+            )
+        }
+        _ => {
+            let key = keys.first().map_or("", String::as_str);
+            format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key")
+        }
+    };
+    Error::new(ErrorKind::Constraint, text)
+}
+
+/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds no other.
+fn nulls(entity: &EntityCodec, place: &Place, physical: &Physical) -> Result<Option<NullReplay>> {
+    if !place.column_type.has_json_nulls() {
+        return Ok(None);
+    }
+    let name = place.name(entity);
+    let is_json = place.column_type.merges_json_null()
+        && (place.column.not_null || physical.json_null.iter().any(|field| field == name));
+    if is_json {
+        return Ok(Some(NullReplay::json_null()));
+    }
+    let Some(recorded) = physical.null_forms.get(name) else { return Ok(None) };
+    NullReplay::of(recorded).map(Some).ok_or_else(|| unknown_form(entity))
+}
+
+/// The archive was written by a later version.
+fn unknown_form(entity: &EntityCodec) -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the archive records something of the table of {} that this version does not know; restore it with the version that \
+             wrote it",
+            entity.name()
+        ),
+    )
+}
+
+impl RecordEncoder for Target {
+    fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
+        self.fill(position, record, out)
+    }
+}
+
+impl TargetColumn {
+    /// Whether it is a row in a column, which is sent as JSON.
+    pub(super) fn is_composite(&self) -> bool {
+        self.column_type.stored == StoredType::Composite && self.column_type.is_json()
+    }
+
+    /// Appends a value as a line of COPY's text form has it.
+    fn push_text(
+        &self,
+        index: usize,
+        value: &Value<'_>,
+        nulls: Option<&NullForm>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misfit> {
+        if index > 0 {
+            out.push(b'\t');
+        }
+        let text = match nulls {
+            None => self.column_type.text(value)?,
+            Some(nulls) => self.column_type.text_with_nulls(value, nulls)?,
+        };
+        match text {
+            None => out.extend_from_slice(b"\\N"),
+            Some(text) => push_escaped(&text, out),
+        }
+        Ok(())
+    }
+
+    /// What a row `s` of what was sent holds for the column.
+    pub(super) fn converted(&self) -> String {
+        let name = quoted(&self.name);
+        match self.is_composite() {
+            true => format!("pg_catalog.jsonb_populate_record(NULL::{}, s.{name})", self.declared),
+            false => format!("s.{name}"),
+        }
+    }
+}
+
+fn push_escaped(text: &str, out: &mut Vec<u8>) {
+    let escaped = |byte: u8| (byte == b'\\') | (byte == b'\n') | (byte == b'\r') | (byte == b'\t');
+    let mut rest = text.as_bytes();
+    // Without an early end, so that many bytes are looked at in one step: most texts have nothing to escape.
+    if !rest.iter().fold(false, |found, &byte| found | escaped(byte)) {
+        out.extend_from_slice(rest);
+        return;
+    }
+    while let Some(place) = rest.iter().position(|&byte| escaped(byte)) {
+        out.extend_from_slice(&rest[..place]);
+        out.extend_from_slice(match rest[place] {
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            _ => b"\\\\",
+        });
+        rest = &rest[place + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// What a flattened map holds for a column: under its very name, else under one that folds to the same.
+fn extra<'r>(
+    mut extras: impl Iterator<Item = (&'r str, &'r Value<'r>)> + Clone,
+    column: &str,
+) -> &'r Value<'r> {
+    let mut all = extras.clone();
+    let exact = extras.find(|(name, _)| *name == column);
+    let found = exact.or_else(|| all.find(|(name, _)| is_called(column, name)));
+    found.map_or(&Value::Null, |(_, value)| value)
+}
+
+fn is_called(column: &str, name: &str) -> bool {
+    column == name || folded(column) == folded(name)
+}

@@ -1,0 +1,322 @@
+//! Constraints that keep rows apart: unique constraints, unique indexes and exclusion constraints.
+//!
+//! What the server says of a violation holds content of rows, so the records are looked for by their keys instead.
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use tokio_postgres::error::SqlState;
+
+use super::super::column_type::ColumnType;
+use super::super::connection::Connection;
+use super::super::error::failed;
+use super::keys::{first_keys, keys_of};
+use super::target::{Target, twice};
+use koan_backup_sql::identifier::{listed, quoted};
+
+/// How many records an error text names.
+const NAMED: usize = 2;
+
+/// The longest that rows are compared with each other.
+const SEARCH_TIMEOUT: &str = "5s";
+
+/// What keeps the rows of a table apart: name, expressions, predicate, operators of an exclusion constraint, whether NULL is
+/// a value, and whether it is checked at once.
+const CONSTRAINTS: &str = "
+    SELECT COALESCE(k.conname, c.relname)::text,
+        (SELECT pg_catalog.array_agg(pg_catalog.pg_get_indexdef(c.oid, place, false) ORDER BY place)
+         FROM pg_catalog.generate_series(1, i.indnkeyatts::int) AS place),
+        pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+        (SELECT pg_catalog.array_agg(pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY x.place)
+         FROM pg_catalog.unnest(k.conexclop) WITH ORDINALITY AS x (operator, place)
+         JOIN pg_catalog.pg_operator o ON o.oid = x.operator JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),
+        i.indnullsnotdistinct, i.indimmediate, pg_catalog.pg_get_constraintdef(k.oid)
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    LEFT JOIN pg_catalog.pg_constraint k
+      ON k.conindid = c.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
+    WHERE i.indrelid = $1 AND i.indisvalid AND (i.indisunique OR i.indisexclusion)
+    ORDER BY c.oid";
+
+/// A constraint of a target that keeps its rows apart.
+#[derive(Debug)]
+pub(super) struct Unique {
+    entity: EntityCodec,
+    /// The columns of the entity's key.
+    key: Vec<(String, ColumnType)>,
+    /// The rows of the table.
+    rows: String,
+    shown_table: String,
+    pub(super) name: String,
+    /// What it compares, as expressions over the columns.
+    expressions: Vec<String>,
+    /// The condition of the rows that it compares.
+    predicate: Option<String>,
+    /// The operators of an exclusion constraint.
+    operators: Option<Vec<String>>,
+    /// The constraint as SQL takes it, if it is one.
+    definition: Option<String>,
+    nulls_are_equal: bool,
+    /// Whether it is checked at each row.
+    pub(super) is_immediate: bool,
+}
+
+impl Unique {
+    /// Reads what keeps the rows of a target apart.
+    pub(super) async fn all(connection: &Connection, target: &Target) -> Result<Vec<Self>> {
+        let table = &target.mapping.table;
+        let what = format!("reading the constraints of table `{}`", table.shown);
+        let rows = connection.client.query(CONSTRAINTS, &[&table.oid]).await;
+        let rows = rows.map_err(|error| failed(&what, &error))?;
+        let key: Vec<_> =
+            target.key_columns().map(|column| (column.name.clone(), column.column_type.clone())).collect();
+        if key.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Self {
+                entity: target.entity.clone(),
+                key: key.clone(),
+                rows: table.rows(),
+                shown_table: table.shown.clone(),
+                name: row.try_get(0)?,
+                expressions: row.try_get(1)?,
+                predicate: row.try_get(2)?,
+                operators: row.try_get(3)?,
+                nulls_are_equal: row.try_get(4)?,
+                is_immediate: row.try_get(5)?,
+                definition: row.try_get(6)?,
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
+    }
+
+    /// Whether it compares exactly the entity's key.
+    pub(super) fn is_key(&self) -> bool {
+        self.predicate.is_none()
+            && self.operators.is_none()
+            && self.expressions.len() == self.key.len()
+            && self.key.iter().all(|(name, _)| self.expressions.iter().any(|one| is_column(one, name)))
+    }
+
+    /// Whether it is an exclusion constraint.
+    pub(super) fn is_exclusion(&self) -> bool {
+        self.operators.is_some()
+    }
+
+    /// Returns the error of rows of the table that it does not let stand side by side, if there are any.
+    pub(super) async fn broken(&self, connection: &Connection) -> Result<Option<Error>> {
+        self.broken_among(connection, &self.rows).await
+    }
+
+    /// The same for rows of what a query selects from; it has the columns of the table.
+    pub(super) async fn broken_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let from = match &self.operators {
+            Some(operators) => self.overlapping(rows, operators),
+            None => {
+                let what = format!("looking for rows that break `{}`", self.name);
+                let repeated = format!(
+                    "SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} AS r WHERE {} GROUP BY {} \
+                     HAVING pg_catalog.count(*) > 1 LIMIT 1) AS x",
+                    self.compared(),
+                    self.expressions.join(", ")
+                );
+                if connection.number(&what, &repeated).await? == 0 {
+                    return Ok(None);
+                }
+                self.repeated(rows)
+            }
+        };
+        let key: Vec<_> = self.key.iter().map(|(name, column_type)| (name.as_str(), column_type)).collect();
+        let keys = first_keys(connection, &self.entity, &key, &from, NAMED).await?;
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        if self.is_key() {
+            return Ok(Some(twice(&self.entity, &self.shown_table, &keys)));
+        }
+        let (name, named) = (self.entity.name(), listed(keys.iter().map(String::as_str)));
+        let (table, constraint) = (&self.shown_table, &self.name);
+        let text = match self.is_exclusion() {
+            false => format!(
+                "{name} {named} have the same values where table `{table}` keeps rows apart (constraint `{constraint}`)"
+            ),
+            true => format!(
+                "{name} {named} have values that table `{table}` does not let stand side by side (constraint \
+                 `{constraint}`)"
+            ),
+        };
+        let remedy = "change or remove one of the rows, or restore with `replace_existing`";
+        Ok(Some(Error::new(ErrorKind::Constraint, format!("{text}; {remedy}"))))
+    }
+
+    /// Returns keys of records that get values which other rows have before they change, if there are any. A constraint over
+    /// columns that are not selected, and an exclusion constraint, tells nothing.
+    pub(super) async fn passed_on(
+        &self,
+        connection: &Connection,
+        target: &Target,
+        before: &str,
+        after: &str,
+    ) -> Result<Option<Vec<String>>> {
+        let known =
+            |expression: &String| target.columns.iter().any(|column| is_column(expression, &column.name));
+        if self.is_exclusion() || self.is_key() || !self.expressions.iter().all(known) {
+            return Ok(None);
+        }
+        let aside: Vec<String> =
+            (1..=self.expressions.len()).map(|place| format!("\"koan {place}\"")).collect();
+        let named: Vec<String> = self
+            .expressions
+            .iter()
+            .zip(&aside)
+            .map(|(expression, name)| format!("{expression} AS {name}"))
+            .collect();
+        let (named, aside) = (named.join(", "), aside.join(", "));
+        let from = format!(
+            "(SELECT *, {named} FROM {after} AS r WHERE {compared}) AS a WHERE ({aside}) IN \
+             (SELECT {expressions} FROM {before} AS r WHERE {compared})",
+            compared = self.compared(),
+            expressions = self.expressions.join(", "),
+        );
+        // A row that keeps its values is no other row.
+        let from = format!(
+            "{from} AND NOT EXISTS (SELECT FROM {before} AS t, (SELECT a.*) AS s WHERE {} AND {})",
+            target.same_key_of_copy(),
+            self.expressions.iter().map(|one| format!("t.{one} = s.{one}")).collect::<Vec<_>>().join(" AND "),
+        );
+        let keys = keys_of(connection, target, &from, NAMED).await?;
+        Ok((!keys.is_empty()).then_some(keys))
+    }
+
+    /// Looks for rows that break one of the constraints.
+    pub(super) async fn first_broken_among(
+        connection: &Connection,
+        constraints: &[Self],
+        rows: &str,
+    ) -> Result<Option<Error>> {
+        for constraint in constraints {
+            let found = match constraint.is_exclusion() {
+                true => constraint.first_overlapping_among(connection, rows).await?,
+                // Expressions that cannot be evaluated outside of the table tell nothing: the server names the constraint.
+                false => {
+                    undone(connection, constraint.broken_among(connection, rows)).await?.unwrap_or_default()
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same for an exclusion constraint. An index over a copy of the rows finds out whether some cannot stand side by side. To tell
+    /// which, every row is compared with every other, so that has a limit of time.
+    async fn first_overlapping_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let by_index = undone(connection, self.broken_by_index(connection, rows)).await?;
+        if let Ok(None) = by_index {
+            return Ok(None);
+        }
+        let search = async {
+            connection
+                .run("limiting a search", &format!("SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'"))
+                .await?;
+            self.broken_among(connection, rows).await
+        };
+        let named = undone(connection, search).await?.unwrap_or_default();
+        Ok(named.or(by_index.unwrap_or_default()))
+    }
+
+    /// Has an index over a copy of the rows find out whether some cannot stand side by side, which does not tell which.
+    async fn broken_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let what = format!("looking for rows that break `{}`", self.name);
+        let Some(definition) = &self.definition else {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("constraint `{}` has no definition", self.name),
+            ));
+        };
+        let copy = format!("CREATE TEMPORARY TABLE koan_final ON COMMIT DROP AS SELECT * FROM {rows} AS r");
+        connection.run(&what, &copy).await?;
+        let keep_apart = format!("ALTER TABLE pg_temp.koan_final ADD CONSTRAINT koan_apart {definition}");
+        match connection.client.batch_execute(&keep_apart).await {
+            Ok(()) => Ok(None),
+            Err(error) if error.code() == Some(&SqlState::EXCLUSION_VIOLATION) => {
+                let (name, table, constraint) = (self.entity.name(), &self.shown_table, &self.name);
+                Ok(Some(Error::new(
+                    ErrorKind::Constraint,
+                    format!(
+                        "records of {name} have values that table `{table}` does not let stand side by side (constraint \
+                         `{constraint}`); they were not found among so many; change or remove rows, or restore with `replace_existing`"
+                    ),
+                )))
+            }
+            Err(error) => Err(failed(&what, &error)),
+        }
+    }
+
+    /// The condition of the rows that it compares.
+    fn compared(&self) -> String {
+        let predicate = self.predicate.iter().cloned();
+        let nulls = self.expressions.iter().filter(|_| !self.nulls_are_equal);
+        let terms: Vec<String> = predicate
+            .chain(nulls.map(|expression| format!("pg_catalog.num_nulls({expression}) = 0")))
+            .collect();
+        if terms.is_empty() { "true".to_owned() } else { terms.join(" AND ") }
+    }
+
+    /// The rows that have values in common, those of one value next to each other.
+    fn repeated(&self, rows: &str) -> String {
+        let expressions = self.expressions.join(", ");
+        format!(
+            "(SELECT r.*, pg_catalog.count(*) OVER (PARTITION BY {expressions}) AS \"koan count\", \
+             pg_catalog.rank() OVER (ORDER BY {expressions}) AS \"koan rank\" FROM {rows} AS r WHERE {}) AS x \
+             WHERE \"koan count\" > 1 ORDER BY \"koan rank\", {}",
+            self.compared(),
+            self.key_order()
+        )
+    }
+
+    /// The columns of the key, which are selected first.
+    fn key_order(&self) -> String {
+        (1..=self.key.len()).map(|column| column.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The rows that an exclusion constraint does not let stand side by side.
+    fn overlapping(&self, rows: &str, operators: &[String]) -> String {
+        let names: Vec<String> = (1..=operators.len()).map(|place| format!("\"koan {place}\"")).collect();
+        let expressions: Vec<String> = self
+            .expressions
+            .iter()
+            .zip(&names)
+            .map(|(expression, name)| format!("{expression} AS {name}"))
+            .collect();
+        let conflict: Vec<String> = operators
+            .iter()
+            .zip(&names)
+            .map(|(operator, name)| format!("a.{name} {operator} b.{name}"))
+            .collect();
+        format!(
+            "(WITH x AS MATERIALIZED (SELECT r.*, pg_catalog.row_number() OVER () AS \"koan row\", {} FROM {rows} AS r WHERE {}), \
+             y AS MATERIALIZED (SELECT a.\"koan row\" AS one, b.\"koan row\" AS other FROM x AS a JOIN x AS b \
+             ON a.\"koan row\" < b.\"koan row\" AND {} LIMIT 1) \
+             SELECT x.* FROM x WHERE EXISTS (SELECT FROM y WHERE x.\"koan row\" IN (y.one, y.other))) AS z \
+             ORDER BY {}",
+            expressions.join(", "),
+            self.predicate.as_deref().unwrap_or("true"),
+            conflict.join(" AND "),
+            self.key_order()
+        )
+    }
+}
+
+/// Does work of which nothing stays in the transaction. The inner result is that of the work.
+async fn undone<T>(connection: &Connection, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
+    let what = "looking for rows that break a constraint";
+    connection.run(what, "SAVEPOINT koan_search").await?;
+    let done = work.await;
+    connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
+    Ok(done)
+}
+
+/// Whether an expression of an index is a column.
+fn is_column(expression: &str, name: &str) -> bool {
+    expression == name || expression == quoted(name)
+}

@@ -1,0 +1,175 @@
+//! JSON lists as PostgreSQL's arrays, and JSON maps as `hstore`.
+//!
+//! Numbers and nested JSON are passed on as they are written, because a parser would round them.
+
+use serde_json::value::RawValue;
+
+use super::super::null_form::NullForm;
+use super::super::types::StoredType;
+use super::hex;
+use koan_backup_sql::misfit::Misfit;
+
+/// The text of an array, some of whose `null`s are JSON `null`.
+pub(super) fn literal(text: &str, element: &StoredType, nulls: &NullForm) -> Result<String, Misfit> {
+    let items = list(text).ok_or_else(not_a_list)?;
+    let mut out = String::with_capacity(text.len() + 16);
+    match element {
+        // Arrays of JSON have one dimension: a list in the list is one element.
+        StoredType::Json | StoredType::Jsonb => push_json(&items, nulls, &mut out),
+        StoredType::Bytea => push_bytes(&items, &mut out)?,
+        _ => push_list(&items, &mut out)?,
+    }
+    Ok(out)
+}
+
+fn push_json(items: &[&RawValue], nulls: &NullForm, out: &mut String) {
+    let mut number = 0;
+    out.push('{');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let is_null = item.get() == "null";
+        match is_null && !nulls.is_json(number) {
+            true => out.push_str("NULL"),
+            false => push_quoted(item.get(), out),
+        }
+        number += u64::from(is_null);
+    }
+    out.push('}');
+}
+
+/// The items of a JSON list, each as it is written.
+fn list(text: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(text).ok()
+}
+
+/// Appends one dimension. NULL is the same in all of them.
+fn push(
+    items: &[&RawValue],
+    out: &mut String,
+    push_item: impl Fn(&RawValue, &mut String) -> Result<(), Misfit>,
+) -> Result<(), Misfit> {
+    out.push('{');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        match item.get() {
+            "null" => out.push_str("NULL"),
+            _ => push_item(item, out)?,
+        }
+    }
+    out.push('}');
+    Ok(())
+}
+
+fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
+    push(items, out, |item, out| {
+        match item.get().as_bytes().first() {
+            Some(b'[') => push_list(&list(item.get()).ok_or_else(not_a_list)?, out)?,
+            Some(b'{') => {
+                return Err(Misfit::new("is an array, whose elements cannot be maps; make it `jsonb`"));
+            }
+            Some(b'"') => {
+                let text: String = serde_json::from_str(item.get()).map_err(|_| not_a_list())?;
+                push_quoted(&text, out);
+            }
+            Some(b't') => out.push('t'),
+            Some(b'f') => out.push('f'),
+            _ => out.push_str(item.get()),
+        }
+        Ok(())
+    })
+}
+
+/// Bytes are lists of numbers, so that the innermost lists are elements. No dimension but the first can be empty, so an empty
+/// list is an element without bytes.
+fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
+    let not_bytes = || Misfit::new("holds a list that is not bytes");
+    let bytes = |item: &RawValue| serde_json::from_str::<Vec<u8>>(item.get()).ok();
+    let are_elements = items.iter().all(|item| item.get() == "null" || bytes(item).is_some());
+    push(items, out, |item, out| match are_elements {
+        true => {
+            push_quoted(&hex(&bytes(item).ok_or_else(not_bytes)?), out);
+            Ok(())
+        }
+        false => push_bytes(&list(item.get()).ok_or_else(not_bytes)?, out),
+    })
+}
+
+fn push_quoted(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out.push('"');
+}
+
+/// The text of an `hstore`.
+pub(super) fn hstore(text: &str) -> Result<String, Misfit> {
+    use serde_json::Value as Json;
+    let not_a_map = || Misfit::new("is `hstore`, which holds a map of texts; make it `jsonb`");
+    let Ok(Json::Object(map)) = serde_json::from_str(text) else { return Err(not_a_map()) };
+    let mut out = String::with_capacity(text.len() + 16);
+    for (index, (key, value)) in map.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_quoted(key, &mut out);
+        out.push_str("=>");
+        match value {
+            Json::Null => out.push_str("NULL"),
+            Json::String(text) => push_quoted(text, &mut out),
+            _ => return Err(not_a_map()),
+        }
+    }
+    Ok(out)
+}
+
+fn not_a_list() -> Misfit {
+    Misfit::new("is an array and cannot hold anything but a list")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_become_arrays_whatever_is_in_them() {
+        let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
+        assert_eq!(of("[]", StoredType::Int4).as_deref(), Some("{}"));
+        assert_eq!(of("[1,null,-3]", StoredType::Int4).as_deref(), Some("{1,NULL,-3}"));
+        assert_eq!(of("[[1,2],[3,4]]", StoredType::Int4).as_deref(), Some("{{1,2},{3,4}}"));
+        let hostile = r#"["a\"b","c\\d","{e,f}","","NULL"]"#;
+        assert_eq!(of(hostile, StoredType::Text).as_deref(), Some(r#"{"a\"b","c\\d","{e,f}","","NULL"}"#));
+        assert_eq!(of("[[1,255]]", StoredType::Bytea).as_deref(), Some(r#"{"\\x01ff"}"#));
+        assert_eq!(of(r#"[{"a":[1]}]"#, StoredType::Jsonb).as_deref(), Some(r#"{"{\"a\":[1]}"}"#));
+        assert_eq!(of("{}", StoredType::Text), None);
+    }
+
+    #[test]
+    fn no_digit_of_a_number_in_a_list_is_lost() {
+        let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
+        let huge = "[170141183460469231731687303715884105728,1.10]";
+        assert_eq!(
+            of(huge, StoredType::Numeric).as_deref(),
+            Some("{170141183460469231731687303715884105728,1.10}")
+        );
+        assert_eq!(of("[1.10,[2.50]]", StoredType::Jsonb).as_deref(), Some(r#"{"1.10","[2.50]"}"#));
+    }
+
+    #[test]
+    fn bytes_keep_their_dimensions() {
+        let of = |text: &str| literal(text, &StoredType::Bytea, &NullForm::default()).ok();
+        assert_eq!(of("[[],null]").as_deref(), Some(r#"{"\\x",NULL}"#));
+        assert_eq!(of("[[[1],[]],[null,[2]]]").as_deref(), Some(r#"{{"\\x01","\\x"},{NULL,"\\x02"}}"#));
+        assert_eq!(of("[[null]]").as_deref(), Some("{{NULL}}"));
+        assert_eq!(of("[[[[7]]]]").as_deref(), Some(r#"{{{"\\x07"}}}"#));
+        assert_eq!(of("[[256]]"), None);
+        assert_eq!(of("[1]"), None);
+    }
+}

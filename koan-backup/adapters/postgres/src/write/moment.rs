@@ -1,0 +1,94 @@
+//! Dates and times as PostgreSQL reads them.
+
+use koan_backup_core::{Date, DateTime, Time, Timestamp, Value};
+
+use super::super::column_type::ColumnType;
+use super::super::types::StoredType;
+use koan_backup_sql::misfit::Misfit;
+
+impl ColumnType {
+    pub(super) fn moment(&self, value: &Value<'_>) -> Result<String, Misfit> {
+        match self.stored {
+            StoredType::Int4 | StoredType::Int8 => self.count(value),
+            StoredType::Timestamp | StoredType::TimestampTz => self.instant(value),
+            StoredType::Date => match value {
+                Value::Date(date) => Ok(with_era(*date, "")),
+                Value::DateTime(DateTime { date, time: Time::MIDNIGHT }) => Ok(with_era(*date, "")),
+                _ => Err(Misfit::new("cannot hold a time of day; make it `timestamp`")),
+            },
+            StoredType::Time => match value {
+                Value::Time(time) => self.time(*time),
+                _ => Err(Misfit::new("cannot hold a date; make it `timestamp`")),
+            },
+            _ => Ok(match value {
+                Value::Timestamp(value) => value.to_string(),
+                Value::DateTime(value) => value.to_string(),
+                Value::Date(value) => value.to_string(),
+                Value::Time(value) => value.to_string(),
+                _ => return Err(Misfit::new(format!("cannot hold {}", value.kind()))),
+            }),
+        }
+    }
+
+    /// A column that counts time.
+    fn count(&self, value: &Value<'_>) -> Result<String, Misfit> {
+        let nanos = at_an_offset(value).and_then(Timestamp::unix_nanos);
+        let unit = 1_000_000_000 / self.units_per_second;
+        let whole = nanos.filter(|nanos| nanos % unit == 0);
+        whole.map(|nanos| (nanos / unit).to_string()).ok_or_else(|| {
+            Misfit::new("counts time in a unit that cannot hold so fine a time; make it `timestamptz`")
+        })
+    }
+
+    fn instant(&self, value: &Value<'_>) -> Result<String, Misfit> {
+        let DateTime { date, time } = in_utc(value)?.local;
+        let zone = if self.stored == StoredType::TimestampTz { "+00" } else { "" };
+        Ok(with_era(date, &format!(" {}{zone}", self.time(time)?)))
+    }
+
+    fn time(&self, time: Time) -> Result<String, Misfit> {
+        self.check_time(time)?;
+        Ok(time.to_string())
+    }
+
+    /// A column rounds what is finer than it holds, and says nothing.
+    pub(super) fn check_time(&self, time: Time) -> Result<(), Misfit> {
+        if time.second > 59 {
+            return Err(Misfit::new("cannot hold a leap second, which would become the second after it"));
+        }
+        let digits = if (0..=6).contains(&self.modifier) { self.modifier.unsigned_abs() } else { 6 };
+        if time.nanosecond % 10_i32.pow(9 - digits) != 0 {
+            return Err(Misfit::new(format!(
+                "would round the time to {digits} digits of a second; {}",
+                if digits < 6 { "declare it with six" } else { "make it `text`" },
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The instant in UTC, which is what a column without offset holds.
+pub(super) fn in_utc(value: &Value<'_>) -> Result<Timestamp, Misfit> {
+    let instant = at_an_offset(value).ok_or_else(|| Misfit::new("cannot hold a time without a date"))?;
+    instant.at_offset(0).ok_or_else(|| {
+        Misfit::new("cannot hold a time that is in a leap second or outside the years -9999 to 9999")
+    })
+}
+
+fn at_an_offset(value: &Value<'_>) -> Option<Timestamp> {
+    Some(match *value {
+        Value::Timestamp(instant) => instant,
+        Value::DateTime(local) => Timestamp { local, offset_seconds: 0 },
+        Value::Date(date) => Timestamp { local: DateTime { date, time: Time::MIDNIGHT }, offset_seconds: 0 },
+        _ => return None,
+    })
+}
+
+/// The year before 1 is the year 1 before Christ to PostgreSQL, and 0 to everybody else here.
+fn with_era(date: Date, time: &str) -> String {
+    let Date { year, month, day } = date;
+    match year {
+        1.. => format!("{year:04}-{month:02}-{day:02}{time}"),
+        _ => format!("{:04}-{month:02}-{day:02}{time} BC", 1 - i32::from(year)),
+    }
+}

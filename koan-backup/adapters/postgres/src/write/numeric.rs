@@ -1,0 +1,102 @@
+//! `numeric` from its text: groups of four decimal digits (PostgreSQL's `numeric_recv`).
+
+use super::super::read::is_decimal;
+use koan_backup_sql::misfit::Misfit;
+
+pub(super) const NEGATIVE: u16 = 0x4000;
+/// The most digits that PostgreSQL takes on either side of the point.
+const MOST_DIGITS: i64 = 131_072;
+
+/// Appends how many groups there are, the weight of the first, the sign, how many digits stand behind the point, and the groups.
+pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
+    let refused = || Misfit::new("cannot hold a decimal of that form");
+    if !is_decimal(text) {
+        return Err(refused());
+    }
+    let (is_negative, rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().map_err(|_| refused())?),
+        None => (rest, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let length = |part: &str| i64::try_from(part.len()).unwrap_or(i64::MAX);
+    // The digits stand side by side; so many of them are in front of the point.
+    let in_front = length(whole).checked_add(exponent).ok_or_else(refused)?;
+    let scale = length(fraction).checked_sub(exponent).ok_or_else(refused)?.max(0);
+    if in_front.abs() > MOST_DIGITS || scale > MOST_DIGITS {
+        return Err(Misfit::new("cannot hold a number of so many digits"));
+    }
+    let digit = |place: i64| -> u16 {
+        let Ok(place) = usize::try_from(place) else { return 0 };
+        let byte = match place.checked_sub(whole.len()) {
+            None => whole.as_bytes().get(place),
+            Some(place) => fraction.as_bytes().get(place),
+        };
+        byte.map_or(0, |byte| u16::from(byte - b'0'))
+    };
+    // Groups are counted from the point: group 0 has the four digits in front of it.
+    let group = |index: i64| -> u16 {
+        let first = in_front - 4 * (index + 1);
+        (first..first + 4).fold(0, |number, place| number * 10 + digit(place))
+    };
+    let mut highest = (in_front + 3).div_euclid(4) - 1;
+    let mut lowest = -(scale + 3).div_euclid(4);
+    while highest >= lowest && group(highest) == 0 {
+        highest -= 1;
+    }
+    while lowest <= highest && group(lowest) == 0 {
+        lowest += 1;
+    }
+    let count = u16::try_from((highest - lowest + 1).max(0)).map_err(|_| refused())?;
+    let weight = if count == 0 { 0 } else { i16::try_from(highest).map_err(|_| refused())? };
+    let sign = if is_negative && count > 0 { NEGATIVE } else { 0 };
+    out.extend_from_slice(&count.to_be_bytes());
+    out.extend_from_slice(&weight.to_be_bytes());
+    out.extend_from_slice(&sign.to_be_bytes());
+    out.extend_from_slice(&u16::try_from(scale).map_err(|_| refused())?.to_be_bytes());
+    for index in (lowest..=highest).rev() {
+        out.extend_from_slice(&group(index).to_be_bytes());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::read::decimal;
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_read_again() {
+        for (text, read) in [
+            ("0", "0"),
+            ("-0.00", "0.00"),
+            ("1", "1"),
+            ("-12345.678900", "-12345.678900"),
+            ("10000", "10000"),
+            ("00010000.5", "10000.5"),
+            ("0.0001", "0.0001"),
+            (".00001234", "0.00001234"),
+            ("100000000.5", "100000000.5"),
+            ("+1.5e3", "1500"),
+            ("1.25E1", "12.5"),
+            ("12e-7", "0.0000012"),
+            ("-1e20", "-100000000000000000000"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
+            ("99999999.9999", "99999999.9999"),
+        ] {
+            let mut bytes = Vec::new();
+            push(text, &mut bytes).expect("a decimal");
+            assert_eq!(decimal::text(&bytes).expect("a number"), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_decimal_or_too_long_is_refused() {
+        for text in ["", "-", "NaN", "1e", "0x10", "1e200000", "1e-200000", "1e9223372036854775807", "1 "] {
+            assert!(push(text, &mut Vec::new()).is_err(), "{text}");
+        }
+    }
+}

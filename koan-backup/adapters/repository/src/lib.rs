@@ -1,0 +1,11 @@
+//! Records that are reached by code of the application: SeaORM, Diesel, sqlx, a service, anything.
+
+mod erased;
+mod provider;
+mod session;
+mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
+pub use provider::{Repositories, Repository, RepositoryError};

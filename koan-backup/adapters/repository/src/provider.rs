@@ -1,0 +1,208 @@
+//! The provider: what an application opens and a context works with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use koan_backup_core::{
+    Capabilities, Consistency, Entity, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Provider,
+    ProviderDescription, RestoreSession, RestoreTarget, Result, SessionOptions, Snapshot,
+};
+
+use crate::erased::{ErasedRepository, Typed};
+use crate::session::RepositorySession;
+use crate::snapshot::RepositorySnapshot;
+
+/// Why a repository failed. Its text is shown, so it must not hold the content of a record.
+pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the records of one entity live, as an application has them.
+///
+/// Two functions are enough: all the records, and writing many. With [`deletes`](Self::deletes) and
+/// [`delete_many`](Self::delete_many), `replace_existing` works too.
+///
+/// There is no transaction around a restore: what a restore that fails has written stays, and the error says so.
+///
+/// After a target was written it is read again: each record of the archive must be there, with the values that were written. Values
+/// may come back in another form: `1` as `1.0`, an instant in another offset, the names of JSON objects in another order, decimals in
+/// a list with other zeros at their end. A time may come back without its digits beyond microseconds, cut off or rounded, because
+/// most databases keep no more; this is not reported. A record that was skipped or changed on the way fails the restore with its key
+/// and the names of the fields that differ. Fields that the database or the ORM fills by itself are named by
+/// [`maintained_fields`](Self::maintained_fields) and not compared. A database that takes keys for one that differ, such as
+/// e-mail addresses in either case, would lose records otherwise; [`comparable_key`](Self::comparable_key) says so. After records were
+/// removed for `replace_existing`, the target is read once more, and none of them may be there.
+///
+/// Keys are held in memory: of all records while they are read, because they come in any order and two of one key must be found;
+/// during a restore those that are there and those of the archive, with a hash of 32 bytes of each record and of
+/// 8 bytes of each field; and, with `replace_existing`, the records that go.
+#[async_trait]
+pub trait Repository<T: Entity>: Send + Sync + 'static {
+    /// All the records, in any order. The stream ends after the last one; a failure is an item, never an early end.
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>>;
+
+    /// Writes records; one whose key is there takes its place.
+    ///
+    /// # Errors
+    /// They were not all written.
+    async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError>;
+
+    /// What [`all`](Self::all) promises: [`Consistency::PerEntity`] if it reads at one point in time.
+    fn consistency(&self) -> Consistency {
+        Consistency::None
+    }
+
+    /// How many records there are; counted by reading them, unless a faster way is given.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    async fn count(&self) -> Result<u64, RepositoryError> {
+        use futures::TryStreamExt as _;
+        self.all().try_fold(0, async |count, _| Ok(count + 1)).await
+    }
+
+    /// The key of a record as its database compares it: the same text exactly for keys that are one key there, such as an e-mail
+    /// address in lower case for a column that ignores case. `None` for every record, the default: keys are one exactly when their values
+    /// are equal.
+    ///
+    /// It is asked wherever keys are compared: in backups, in dry runs, and in restores.
+    fn comparable_key(&self, record: &T) -> Option<String> {
+        let _ = record;
+        None
+    }
+
+    /// The fields that the database or the ORM fills by itself when a record is written, by the names that serde writes: a time of
+    /// the last change, a version for optimistic locking, a column that a trigger computes. None by default.
+    ///
+    /// A restore does not compare them with the archive after it has written them, so that their own values there do not fail it.
+    /// Name only fields that [`upsert_many`](Self::upsert_many) cannot write as they are given: a restored record then differs from
+    /// the archive in them. The name of a field that is [flattened](https://serde.rs/attr-flatten.html) cannot be given, nor that
+    /// of a field of the key: any other name is a problem that the start reports, and that fails backups and restores of the entity.
+    ///
+    /// ```
+    /// # use koan_backup::{Entity, Repository, RepositoryError};
+    /// # use futures::stream::{self, BoxStream, StreamExt as _};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Entity)]
+    /// # struct User { id: i64, name: String, updated_at: String, version: i64 }
+    /// # struct Users;
+    /// # #[async_trait::async_trait]
+    /// impl Repository<User> for Users {
+    ///     fn maintained_fields(&self) -> &[&str] {
+    ///         // A trigger sets the first; the ORM counts the second up.
+    ///         &["updated_at", "version"]
+    ///     }
+    /// #   fn all(&self) -> BoxStream<'_, Result<User, RepositoryError>> { stream::empty().boxed() }
+    /// #   async fn upsert_many(&self, _: Vec<User>) -> Result<(), RepositoryError> { Ok(()) }
+    /// }
+    /// ```
+    fn maintained_fields(&self) -> &[&str] {
+        &[]
+    }
+
+    /// Whether [`delete_many`](Self::delete_many) works.
+    fn deletes(&self) -> bool {
+        false
+    }
+
+    /// Removes records, which were read before.
+    ///
+    /// # Errors
+    /// They were not all removed.
+    async fn delete_many(&self, _records: Vec<T>) -> Result<(), RepositoryError> {
+        Err("this repository deletes nothing".into())
+    }
+}
+
+/// A provider of repositories, one for each entity.
+///
+/// ```
+/// # use koan_backup::prelude::*;
+/// # use koan_backup::{Repositories, Repository};
+/// # fn provider<T: koan_backup::Entity>(users: impl Repository<T>) -> Repositories {
+/// Repositories::new().with(users)
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Repositories {
+    pub(crate) all: Arc<Vec<Arc<dyn ErasedRepository>>>,
+}
+
+impl Repositories {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the repository of an entity, in the place of an earlier one.
+    #[must_use]
+    pub fn with<T: Entity>(mut self, repository: impl Repository<T>) -> Self {
+        let added: Arc<dyn ErasedRepository> = Arc::new(Typed::<T, _>::new(repository));
+        let all = Arc::make_mut(&mut self.all);
+        all.retain(|known| known.entity() != added.entity());
+        all.push(added);
+        self
+    }
+
+    pub(crate) fn find(&self, entity: &EntityCodec) -> Result<&Arc<dyn ErasedRepository>> {
+        let found = self.all.iter().find(|known| known.entity() == entity.descriptor().type_id());
+        let repository = found.ok_or_else(|| {
+            let name = entity.name();
+            Error::new(
+                ErrorKind::NotFound,
+                format!("`{name}` has no repository here: add one by `Repositories::with`"),
+            )
+        })?;
+        repository.require_known_fields(entity)?;
+        Ok(repository)
+    }
+}
+
+impl fmt::Debug for Repositories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|repository| repository.name())).finish()
+    }
+}
+
+#[async_trait]
+impl Provider for Repositories {
+    fn kind(&self) -> &'static str {
+        "repository"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.bulk_upsert = true;
+        capabilities.bulk_delete = !self.all.is_empty() && self.all.iter().all(|known| known.deletes());
+        capabilities
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let coverage = |entity: &EntityCodec| {
+            let mut coverage = EntityCoverage::new(entity.name());
+            coverage.problem = self.find(entity).err().map(|error| error.to_string());
+            coverage
+        };
+        let mut description = ProviderDescription::default();
+        description.version = format!("repositories of the application, {}", self.all.len());
+        description.entities = entities.iter().map(coverage).collect();
+        Ok(description)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(RepositorySnapshot::new(self.clone())))
+    }
+
+    async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
+        Ok(Vec::new())
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        if options.replace_existing && !self.capabilities().bulk_delete {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a repository here deletes nothing, as `replace_existing` asks: give it `delete_many`, or restore without it",
+            ));
+        }
+        Ok(Box::new(RepositorySession::new(self.clone(), options.clone())))
+    }
+}

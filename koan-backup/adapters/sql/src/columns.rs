@@ -1,0 +1,130 @@
+//! Which column of a table holds which field.
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result};
+
+use super::identifier::{folded, listed};
+
+/// A table whose columns are matched with the fields of an entity.
+pub struct Columns<'a> {
+    /// The table as errors name it.
+    pub table: &'a str,
+    /// Its columns, in order.
+    pub names: Vec<&'a str>,
+}
+
+impl Columns<'_> {
+    /// For each column the field that it holds, if it holds one.
+    ///
+    /// # Errors
+    /// A field names a column that is not there, or what belongs to what is ambiguous; the error says how to tell.
+    pub fn matched(&self, entity: &EntityCodec) -> Result<Vec<Option<usize>>> {
+        let fields = &entity.schema().fields;
+        let mut taken: Vec<Option<usize>> = vec![None; self.names.len()];
+        // Names that are exact go first, so that no other field can take their columns.
+        for (index, field) in fields.iter().enumerate() {
+            if let Some(column) = self.exact(entity, field)? {
+                if let Some(other) = taken[column] {
+                    return Err(self.shared(entity, column, &fields[other], field));
+                }
+                taken[column] = Some(index);
+            }
+        }
+        for (index, field) in fields.iter().enumerate() {
+            if field.column.is_some() || taken.contains(&Some(index)) {
+                continue;
+            }
+            let wanted = folded(&field.name);
+            let free = (0..taken.len())
+                .filter(|&column| taken[column].is_none_or(|other| !self.is_exact(column, &fields[other])));
+            let found: Vec<usize> = free.filter(|&column| folded(self.names[column]) == wanted).collect();
+            match found.as_slice() {
+                [] => {}
+                [column] => {
+                    if let Some(other) = taken[*column] {
+                        return Err(self.shared(entity, *column, &fields[other], field));
+                    }
+                    taken[*column] = Some(index);
+                }
+                several => return Err(self.ambiguous(entity, field, several)),
+            }
+        }
+        Ok(taken)
+    }
+
+    fn exact(&self, entity: &EntityCodec, field: &FieldSchema) -> Result<Option<usize>> {
+        let wanted = field.column.as_deref().unwrap_or(&field.name);
+        let position = |matches: &dyn Fn(&str) -> bool| self.names.iter().position(|name| matches(name));
+        let found = position(&|name| name == wanted);
+        match (&field.column, found) {
+            (None, found) | (Some(_), found @ Some(_)) => Ok(found),
+            (Some(column), None) => {
+                position(&|name| name.eq_ignore_ascii_case(column)).map(Some).ok_or_else(|| {
+                    configuration(format!(
+                        "field `{}` of {} names column `{column}`, which table `{}` does not have; it has {}",
+                        field.name,
+                        entity.name(),
+                        self.table,
+                        listed(self.names.iter().copied()),
+                    ))
+                })
+            }
+        }
+    }
+
+    fn is_exact(&self, column: usize, field: &FieldSchema) -> bool {
+        field.column.is_some() || self.names[column] == field.name
+    }
+
+    fn shared(&self, entity: &EntityCodec, column: usize, one: &FieldSchema, other: &FieldSchema) -> Error {
+        configuration(format!(
+            "fields `{}` and `{}` of {} both match column `{}` of table `{}`; name their columns with \
+             #[entity(column = \"…\")]",
+            one.name,
+            other.name,
+            entity.name(),
+            self.names[column],
+            self.table,
+        ))
+    }
+
+    fn ambiguous(&self, entity: &EntityCodec, field: &FieldSchema, columns: &[usize]) -> Error {
+        configuration(format!(
+            "field `{}` of {} could be in each of the columns {} of table `{}`; say which with \
+             #[entity(column = \"…\")]",
+            field.name,
+            entity.name(),
+            listed(columns.iter().map(|&column| self.names[column])),
+            self.table,
+        ))
+    }
+}
+
+/// Why records cannot be read or written where these fields have no column, if one of them must have one.
+pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> Option<String> {
+    let fields = &entity.schema().fields;
+    let needed = |index: &&usize| fields[**index].required || fields[**index].key;
+    let missing: Vec<_> = unmapped_fields.iter().filter(needed).map(|&i| fields[i].name.as_str()).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "table `{table}` has no column for {} {}; add the column, name it with #[entity(column = \"…\")], or give \
+             the field #[serde(default)]",
+            if missing.len() == 1 { "field" } else { "fields" },
+            listed(missing),
+        )
+    })
+}
+
+/// What keeps an entity out of a database, as an error.
+pub fn require_none(entity: &EntityCodec, problem: Option<String>) -> Result<()> {
+    match problem {
+        None => Ok(()),
+        Some(problem) => Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("{} cannot be in this database: {problem}", entity.name()),
+        )),
+    }
+}
+
+fn configuration(text: String) -> Error {
+    Error::new(ErrorKind::Configuration, text)
+}

@@ -1,0 +1,76 @@
+//! The table of usual types in the documentation, for the tests of each SQL adapter.
+
+use koan_backup_core::FieldSchema;
+use serde_json::json;
+
+/// The rows of the table: the Rust types, and the logical types of such fields.
+fn rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
+    let integer = |bits: u8, signed: bool| json!({ "type": "integer", "bits": bits, "signed": signed });
+    let plain = |name: &str| json!({ "type": name });
+    vec![
+        ("`bool`", vec![plain("bool")]),
+        ("`i8`, `u8`, `i16`", vec![integer(8, true), integer(8, false), integer(16, true)]),
+        ("`u16`, `i32`", vec![integer(16, false), integer(32, true)]),
+        ("`u32`, `i64`", vec![integer(32, false), integer(64, true)]),
+        ("`u64`, `i128`, `u128`", vec![integer(64, false), integer(128, true), integer(128, false)]),
+        ("`f32`", vec![json!({ "type": "float", "bits": 32 })]),
+        ("`f64`", vec![json!({ "type": "float", "bits": 64 })]),
+        ("`rust_decimal::Decimal`", vec![plain("decimal")]),
+        (
+            "`String`, an enum without content",
+            vec![plain("text"), json!({ "type": "enum", "variants": ["A"] })],
+        ),
+        ("`Vec<u8>` and others of bytes", vec![plain("bytes")]),
+        ("`uuid::Uuid`", vec![plain("uuid")]),
+        ("`chrono::DateTime<Utc>`, `time::OffsetDateTime`, `jiff::Timestamp`", vec![plain("timestamp")]),
+        ("the same as a number since 1970, such as `ts_milliseconds`", vec![plain("unix")]),
+        (
+            "`chrono::NaiveDateTime`, `time::PrimitiveDateTime`, `jiff::civil::DateTime`",
+            vec![plain("dateTime")],
+        ),
+        ("`chrono::NaiveDate`, `time::Date`, `jiff::civil::Date`", vec![plain("date")]),
+        ("`chrono::NaiveTime`, `time::Time`, `jiff::civil::Time`", vec![plain("time")]),
+        (
+            "a list, a map, a struct",
+            vec![plain("list"), plain("map"), json!({ "type": "struct", "fields": ["a"] })],
+        ),
+        ("`serde_json::Value`", vec![plain("json")]),
+    ]
+}
+
+fn field(logical: &serde_json::Value) -> FieldSchema {
+    let is_unix = logical["type"] == "unix";
+    let logical = if is_unix { json!({ "type": "timestamp" }) } else { logical.clone() };
+    let wire = if is_unix { "unixMillis" } else { "plain" };
+    let field = json!({
+        "name": "field", "rustType": "T", "logical": logical, "wire": wire, "nullable": false, "key": false, "required": true
+    });
+    serde_json::from_value(field).expect("a schema")
+}
+
+/// Requires that the table of usual types in `koan-backup/docs/types.md` has a column `database` with the types that an adapter
+/// declares.
+///
+/// # Panics
+/// The page has another table.
+pub fn require_documented(database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
+    let page = include_str!("../../../docs/types.md");
+    let table = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| Rust |"))
+        .take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| {
+        line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let mut lines = table.map(cells);
+    let heading = lines.next().expect("koan-backup/docs/types.md has a table that begins with `| Rust |`");
+    let column =
+        heading.iter().position(|name| name == database).expect("the table has a column for the database");
+    let documented: Vec<_> = lines.skip(1).map(|row| (row[0].clone(), row[column].clone())).collect();
+    let expected = rows().into_iter().map(|(name, logical)| {
+        let declared: Vec<_> = logical.iter().map(field).map(|field| declared_type(&field)).collect();
+        assert!(declared.iter().all(|one| *one == declared[0]), "{name}: {declared:?}");
+        (name.to_owned(), format!("`{}`", declared[0]))
+    });
+    assert_eq!(documented, expected.collect::<Vec<_>>(), "koan-backup/docs/types.md, column `{database}`");
+}

@@ -1,0 +1,38 @@
+//! Names of tables and columns: quoted for SQL, folded for comparison.
+
+/// A name as SQL takes it, whatever is in it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names as a list in SQL.
+pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+/// A name without case and underscores: `InvoiceLine` and `invoice_line` fold to the same.
+pub fn folded(name: &str) -> String {
+    name.chars().filter(|&c| c != '_').flat_map(char::to_lowercase).collect()
+}
+
+/// Names as an error text lists them.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_stays_one_name() {
+        assert_eq!(quoted("a\"; drop table b; --"), "\"a\"\"; drop table b; --\"");
+        assert_eq!(quoted_list(["a", "b c"]), "\"a\", \"b c\"");
+    }
+
+    #[test]
+    fn names_fold_over_case_and_underscores() {
+        assert_eq!(folded("InvoiceLine"), folded("invoice_line"));
+        assert_ne!(folded("InvoiceLine"), folded("invoice_lines"));
+    }
+}

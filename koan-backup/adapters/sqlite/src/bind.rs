@@ -1,0 +1,210 @@
+//! Turns a value into what is stored, in a given form.
+
+mod moment;
+
+use std::borrow::Cow;
+
+use koan_backup_core::Value;
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+pub(super) use moment::julian_of;
+
+use super::catalog::Affinity;
+use super::column_type::{ColumnType, Kind};
+use super::form::{BLOB, Form, INTEGER, JSON_NULL, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
+use super::number::{self, Number};
+use super::read::words::write_uuid;
+use koan_backup_sql::misfit::Misfit;
+
+/// A value as it will be stored: the column's affinity leaves it as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Stored<'a> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Cow<'a, str>),
+    Blob(Cow<'a, [u8]>),
+}
+
+impl Stored<'_> {
+    pub(super) fn into_owned(self) -> Stored<'static> {
+        match self {
+            Self::Null => Stored::Null,
+            Self::Integer(integer) => Stored::Integer(integer),
+            Self::Real(real) => Stored::Real(real),
+            Self::Text(text) => Stored::Text(Cow::Owned(text.into_owned())),
+            Self::Blob(blob) => Stored::Blob(Cow::Owned(blob.into_owned())),
+        }
+    }
+
+    pub(super) fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(integer) => ValueRef::Integer(*integer),
+            Self::Real(real) => ValueRef::Real(*real),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(blob) => ValueRef::Blob(blob),
+        }
+    }
+}
+
+impl ToSql for Stored<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.as_ref()))
+    }
+}
+
+impl ColumnType {
+    /// What is stored for a value in a form. A form that cannot hold the value gives way: a value is never cut.
+    pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, Misfit> {
+        let stored = match value {
+            // A column that forbids NULL holds no value as the JSON value `null`.
+            Value::Null if self.kind == Kind::Json && (form.has(JSON_NULL) || self.not_null) => {
+                return Ok(Stored::Text(Cow::Borrowed("null")));
+            }
+            Value::Null => return Ok(Stored::Null),
+            Value::Bool(flag) => boolean(*flag, form),
+            Value::I64(integer) => integer_in(*integer, form),
+            Value::U64(integer) => return self.beyond_64_bits(integer.to_string()),
+            Value::F64(real) => self.float_in(*real, form)?,
+            Value::Decimal(text) => return self.decimal_in(text, form),
+            Value::Str(text) | Value::Json(text) => return self.text_in(text, form),
+            Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if form.has(TEXT) => Stored::Text(Cow::Borrowed(text)),
+                _ => Stored::Blob(Cow::Borrowed(bytes)),
+            },
+            Value::Uuid(bytes) => uuid(*bytes, form, self.default),
+            Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
+                self.moment_in(value, form)?
+            }
+            _ => return Err(Misfit::new(format!("cannot hold {}", value.kind()))),
+        };
+        self.settle(stored)
+    }
+
+    /// What the column's affinity makes of it.
+    fn settle<'v>(&self, stored: Stored<'v>) -> Result<Stored<'v>, Misfit> {
+        Ok(match (stored, self.affinity) {
+            (Stored::Integer(integer), Affinity::Real) => match number::float_of(integer) {
+                Some(real) => Stored::Real(real),
+                None => {
+                    return Err(Misfit::new(
+                        "has REAL affinity, which cannot hold so long an integer; declare it INTEGER",
+                    ));
+                }
+            },
+            (Stored::Integer(integer), Affinity::Text) => Stored::Text(Cow::Owned(integer.to_string())),
+            (Stored::Real(real), Affinity::Text) => Stored::Text(Cow::Owned(number::shortest_text(real))),
+            (Stored::Real(real), Affinity::Integer | Affinity::Numeric) => match number::integer_of(real) {
+                Some(integer) if integer != i64::MIN && integer != i64::MAX => Stored::Integer(integer),
+                _ => Stored::Real(real),
+            },
+            (stored, _) => stored,
+        })
+    }
+
+    fn beyond_64_bits(&self, text: String) -> Result<Stored<'static>, Misfit> {
+        if self.affinity.is_numeric() {
+            return Err(Misfit::new("cannot hold so large an integer; declare it TEXT"));
+        }
+        Ok(Stored::Text(Cow::Owned(text)))
+    }
+
+    fn float_in(&self, real: f64, form: Form) -> Result<Stored<'static>, Misfit> {
+        if !real.is_finite() {
+            return Err(Misfit::new("cannot hold NaN or infinity"));
+        }
+        let narrow = (self.kind == Kind::Float32).then(|| number::nearest_f32(real));
+        let as_text = form.has(TEXT) || (self.affinity == Affinity::Text && !form.has(TEXT_POINT));
+        Ok(match (number::integer_of(real), narrow) {
+            (Some(integer), _) if form.has(INTEGER) => Stored::Integer(integer),
+            (_, Some(narrow)) if as_text => Stored::Text(Cow::Owned(narrow.to_string())),
+            (_, Some(narrow)) if form.has(TEXT_POINT) => Stored::Text(Cow::Owned(format!("{narrow:?}"))),
+            (_, None) if as_text => Stored::Text(Cow::Owned(number::shortest_text(real))),
+            (_, None) if form.has(TEXT_POINT) => Stored::Text(Cow::Owned(format!("{real:?}"))),
+            (_, Some(narrow)) if form.has(REAL_SHORT) => {
+                Stored::Real(narrow.to_string().parse().unwrap_or(real))
+            }
+            _ => Stored::Real(real),
+        })
+    }
+
+    fn decimal_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, Misfit> {
+        if matches!(self.kind, Kind::Float32 | Kind::Float64) {
+            let real = text.parse().map_err(|_| Misfit::new("cannot hold a decimal of that form"))?;
+            return self.float_in(real, form).and_then(|stored| self.settle(stored));
+        }
+        let wants_number = form.has(INTEGER | REAL) || self.affinity.is_numeric();
+        if !wants_number || !number::is_decimal(text) {
+            return Ok(Stored::Text(Cow::Borrowed(text)));
+        }
+        match number::number_of(text) {
+            Some(Number::Integer(integer)) => self.settle(integer_in(integer, form)),
+            Some(Number::Real(real)) => self.settle(Stored::Real(real)),
+            None if self.affinity.is_numeric() => Err(Misfit::new(
+                "would round a number of so many digits, by its numeric affinity; declare it TEXT",
+            )),
+            None => Ok(Stored::Text(Cow::Borrowed(text))),
+        }
+    }
+
+    fn text_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, Misfit> {
+        if form.has(BLOB) {
+            return Ok(Stored::Blob(Cow::Borrowed(text.as_bytes())));
+        }
+        if form.has(INTEGER | REAL) && number::is_decimal(text) {
+            return match number::number_of(text) {
+                Some(Number::Integer(integer)) => self.settle(integer_in(integer, form)),
+                Some(Number::Real(real)) => self.settle(Stored::Real(real)),
+                None => Ok(Stored::Text(Cow::Borrowed(text))),
+            };
+        }
+        if !self.affinity.is_numeric() || !number::is_decimal(text.trim_ascii()) {
+            return Ok(Stored::Text(Cow::Borrowed(text)));
+        }
+        // SQLite makes a number of it here, which must read as the very same text again.
+        let number = number::number_of(text.trim_ascii());
+        let again = number.map(|number| match number {
+            Number::Integer(integer) => integer.to_string(),
+            Number::Real(real) => number::shortest_text(real),
+        });
+        match number {
+            Some(Number::Integer(integer)) if again.as_deref() == Some(text) => {
+                self.settle(Stored::Integer(integer))
+            }
+            Some(Number::Real(real)) if again.as_deref() == Some(text) || self.kind == Kind::Json => {
+                self.settle(Stored::Real(real))
+            }
+            _ => Err(Misfit::new(
+                "would turn text that looks like a number into another text, by its numeric affinity; declare it TEXT",
+            )),
+        }
+    }
+}
+
+fn boolean(flag: bool, form: Form) -> Stored<'static> {
+    let pick = |(yes, no): (&'static str, &'static str)| if flag { yes } else { no };
+    match form.shape {
+        Shape::Words(pair) => Stored::Text(Cow::Borrowed(pick(WORDS[pair]))),
+        _ if form.has(REAL) => Stored::Real(f64::from(u8::from(flag))),
+        _ if form.has(TEXT) => Stored::Text(Cow::Borrowed(pick(WORDS[0]))),
+        _ => Stored::Integer(i64::from(flag)),
+    }
+}
+
+fn integer_in(integer: i64, form: Form) -> Stored<'static> {
+    match number::float_of(integer) {
+        Some(real) if form.has(REAL) => Stored::Real(real),
+        _ if form.has(TEXT | TEXT_POINT) => Stored::Text(Cow::Owned(integer.to_string())),
+        _ => Stored::Integer(integer),
+    }
+}
+
+fn uuid(bytes: [u8; 16], form: Form, default: Form) -> Stored<'static> {
+    match (form.shape, default.shape) {
+        (Shape::Uuid(style), _) => Stored::Text(Cow::Owned(write_uuid(bytes, style))),
+        (_, Shape::Uuid(style)) if !form.has(BLOB) => Stored::Text(Cow::Owned(write_uuid(bytes, style))),
+        _ => Stored::Blob(Cow::Owned(bytes.to_vec())),
+    }
+}

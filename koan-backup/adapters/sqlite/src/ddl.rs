@@ -1,0 +1,154 @@
+//! Makes tables that are missing.
+
+use std::path::Path;
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, LogicalType, Result, SetName, WireForm};
+use rusqlite::Connection;
+
+use super::catalog::{Catalog, table_sql};
+use super::error::failed;
+use super::mapping::find_table;
+use koan_backup_sql::identifier::{quoted, quoted_list};
+use koan_backup_sql::tables::set_table;
+
+/// The statement that makes the table of a set of an entity: like the table of the default set where that exists, else
+/// from the entity's schema.
+pub(super) fn create(
+    connection: &Connection,
+    catalog: &Catalog,
+    entity: &EntityCodec,
+    set: &SetName,
+    path: &Path,
+) -> Result<String> {
+    match find_table(catalog, entity) {
+        Ok(root) if !set.is_root() => {
+            let sql = table_sql(connection, &root.name);
+            let sql = sql.map_err(|error| failed(path, &format!("reading table `{}`", root.name), error))?;
+            let name = set_table(&root.name, set);
+            let sql = sql.as_deref().and_then(|sql| renamed(sql, &name));
+            Ok(sql.unwrap_or_else(|| from_schema(entity, &name)))
+        }
+        Ok(root) => Err(Error::new(ErrorKind::Internal, format!("table `{}` exists already", root.name))),
+        Err(_) => {
+            Ok(from_schema(entity, &set_table(entity.descriptor().table().unwrap_or(entity.name()), set)))
+        }
+    }
+}
+
+/// Why SQLite cannot make a table from the schema of an entity: it does not tell names apart by case.
+pub(super) fn problem(entity: &EntityCodec) -> Option<String> {
+    let names: Vec<&str> = entity.schema().fields.iter().map(column_name).collect();
+    let twin = |(index, name): (usize, &&str)| {
+        let other = names[..index].iter().find(|other| other.eq_ignore_ascii_case(name))?;
+        Some(format!(
+            "its table cannot be made: columns `{other}` and `{name}` are one to SQLite; name one of them with \
+             #[entity(column = \"…\")]"
+        ))
+    };
+    names.iter().enumerate().find_map(twin)
+}
+
+/// A table for the fields of an entity.
+fn from_schema(entity: &EntityCodec, name: &str) -> String {
+    let schema = entity.schema();
+    let keys: Vec<&FieldSchema> = schema.key_fields().map(|(_, field)| field).collect();
+    let mut parts: Vec<String> = schema.fields.iter().map(|field| column(field, keys.len() == 1)).collect();
+    if keys.len() > 1 {
+        parts.push(format!("PRIMARY KEY ({})", quoted_list(keys.iter().map(|field| column_name(field)))));
+    }
+    format!("CREATE TABLE main.{} (\n  {}\n)", quoted(name), parts.join(",\n  "))
+}
+
+fn column(field: &FieldSchema, single_key: bool) -> String {
+    let mut text = quoted(column_name(field));
+    let declared = match declared_type(field) {
+        // `INTEGER PRIMARY KEY` is another name of the rowid, in which SQLite puts a number in place of NULL.
+        "INTEGER" if field.key && field.nullable => "INT",
+        declared => declared,
+    };
+    if !declared.is_empty() {
+        text.push(' ');
+        text.push_str(declared);
+    }
+    let forbids_null = field.key || (field.required && field.logical != LogicalType::Json);
+    if forbids_null && !field.nullable {
+        text.push_str(" NOT NULL");
+    }
+    if field.key && single_key {
+        text.push_str(" PRIMARY KEY");
+    }
+    text
+}
+
+fn column_name(field: &FieldSchema) -> &str {
+    field.column.as_deref().unwrap_or(&field.name)
+}
+
+pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
+    match (&field.logical, field.wire) {
+        // A column without a type keeps whatever it is given.
+        (_, WireForm::Own) => "",
+        (LogicalType::Bool, _) => "BOOLEAN",
+        // What is beyond 64 bits with a sign is kept as text.
+        (LogicalType::Integer { bits, signed }, _) if *bits < 64 || (*bits == 64 && *signed) => "INTEGER",
+        (LogicalType::Float { .. }, _) => "REAL",
+        (LogicalType::Bytes, _) => "BLOB",
+        (
+            LogicalType::Timestamp | LogicalType::DateTime,
+            WireForm::UnixSeconds | WireForm::UnixMillis | WireForm::UnixMicros | WireForm::UnixNanos,
+        ) => "INTEGER",
+        // Decimals as well: as a number SQLite would round them.
+        _ => "TEXT",
+    }
+}
+
+/// The text of a table under another name. SQLite keeps it as `CREATE TABLE`, the name, and the rest as it was written.
+fn renamed(sql: &str, name: &str) -> Option<String> {
+    const BEGINNING: &str = "CREATE TABLE ";
+    let rest = sql.get(BEGINNING.len()..).filter(|_| sql.is_char_boundary(BEGINNING.len()))?.trim_start();
+    let close = match rest.chars().next()? {
+        '"' => '"',
+        '`' => '`',
+        '\'' => '\'',
+        '[' => ']',
+        _ => {
+            let end = rest.find(|c: char| c.is_whitespace() || c == '(')?;
+            return Some(format!("CREATE TABLE main.{}{}", quoted(name), &rest[end..]));
+        }
+    };
+    let mut characters = rest.char_indices().skip(1).peekable();
+    while let Some((index, character)) = characters.next() {
+        if character != close {
+            continue;
+        }
+        // A doubled quote is one in the name.
+        if close != ']' && characters.peek().is_some_and(|&(_, next)| next == close) {
+            characters.next();
+            continue;
+        }
+        return Some(format!("CREATE TABLE main.{}{}", quoted(name), &rest[index + close.len_utf8()..]));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_renamed_however_its_name_is_quoted() {
+        for sql in [
+            "CREATE TABLE t(id INTEGER)",
+            "CREATE TABLE \"a\"\"b\"(id INTEGER)",
+            "CREATE TABLE [a b](id INTEGER)",
+            "CREATE TABLE `t`(id INTEGER)",
+            "CREATE TABLE 'it''s'(id INTEGER)",
+        ] {
+            assert_eq!(
+                renamed(sql, "t#old").as_deref(),
+                Some("CREATE TABLE main.\"t#old\"(id INTEGER)"),
+                "{sql}"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The provider: what an application opens and a context works with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use koan_backup_core::{
+    Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
+    SessionOptions, Snapshot,
+};
+
+use koan_backup_sql::identifier;
+
+use crate::SqliteOptions;
+use crate::connection::Location;
+use crate::session::SqliteSession;
+use crate::snapshot::{Reader, SqliteSnapshot};
+use crate::thread::ConnectionThread;
+
+/// An SQLite database whose tables are entities.
+///
+/// ```no_run
+/// # fn main() -> Result<(), koan_backup::Error> {
+/// use koan_backup::Sqlite;
+///
+/// let shop = Sqlite::open("shop.db")?;
+/// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "kept by sqlx").open()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Sqlite {
+    location: Location,
+    ignored: Arc<BTreeMap<String, String>>,
+}
+
+impl Sqlite {
+    /// Opens the database at `path`, which must exist: [`SqliteOptions::create_if_missing`] makes one.
+    ///
+    /// # Errors
+    /// The file does not exist, the path is a directory, its directory does not exist, or the file is not an SQLite database.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::options(path).open()
+    }
+
+    /// How to open the database at `path`.
+    pub fn options(path: impl Into<PathBuf>) -> SqliteOptions {
+        SqliteOptions::new(path.into())
+    }
+
+    /// The path of the database file.
+    pub fn path(&self) -> &Path {
+        &self.location.path
+    }
+
+    pub(crate) fn established(location: Location, ignored: BTreeMap<String, String>) -> Self {
+        Self { location, ignored: Arc::new(ignored) }
+    }
+
+    /// A connection of its own for one question.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let location = self.location.clone();
+        let thread = ConnectionThread::start(move || Reader::begin(location.reading()?, &location)).await?;
+        thread.run(move |reader, _| question(reader)).await
+    }
+}
+
+#[async_trait]
+impl Provider for Sqlite {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.bulk_upsert = true;
+        capabilities.bulk_delete = true;
+        capabilities.atomic_restore = true;
+        capabilities.snapshot_reads = true;
+        capabilities.sets = true;
+        capabilities.ordered_reads = true;
+        capabilities.restore_optimisation = true;
+        capabilities
+    }
+
+    fn source(&self) -> Option<String> {
+        std::path::absolute(&self.location.path).ok().map(|path| path.display().to_string())
+    }
+
+    async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
+        let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
+        self.ask(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(SqliteSnapshot::open(self.location.clone()).await?))
+    }
+
+    async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
+        let (targets, options, access) = (targets.to_vec(), options.clone(), self.location.access);
+        self.ask(move |reader| crate::viability::assess(reader, &targets, &options, access)).await
+    }
+
+    async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
+        Ok(Box::new(SqliteSession::begin(self.location.clone(), options.clone()).await?))
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.location.path).finish_non_exhaustive()
+    }
+}

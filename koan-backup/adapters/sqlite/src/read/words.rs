@@ -1,0 +1,82 @@
+//! Values that are written as certain words: booleans and UUIDs.
+
+use koan_backup_core::Value;
+use rusqlite::types::ValueRef;
+use uuid::Uuid;
+
+use super::super::column_type::Kind;
+use super::super::form::{BLOB, Form, Shape, TEXT, UuidStyle, WORDS};
+use super::{Reading, unexpected, utf8};
+use koan_backup_sql::misfit::Misfit;
+
+/// Reads a boolean from a word.
+pub(super) fn boolean(text: &str) -> Result<Reading<'static>, Misfit> {
+    let word = |pair: &(&str, &str)| match *pair {
+        (yes, _) if yes == text => Some(true),
+        (_, no) if no == text => Some(false),
+        _ => None,
+    };
+    if let Some((pair, value)) = WORDS.iter().enumerate().find_map(|(index, pair)| Some((index, word(pair)?)))
+    {
+        return Ok((Value::Bool(value), Some(Form::new(Shape::Words(pair), TEXT))));
+    }
+    let text = text.trim_ascii();
+    let loose = WORDS.iter().find_map(|(yes, no)| {
+        if text.eq_ignore_ascii_case(yes) {
+            Some(true)
+        } else {
+            text.eq_ignore_ascii_case(no).then_some(false)
+        }
+    });
+    match loose {
+        Some(value) => Ok((Value::Bool(value), None)),
+        None => Err(Misfit::new(
+            "holds text that is not a boolean; true/false, t/f, yes/no, y/n, on/off and 1/0 are",
+        )),
+    }
+}
+
+/// Reads a UUID.
+pub(super) fn uuid(stored: ValueRef<'_>) -> Result<Reading<'_>, Misfit> {
+    match stored {
+        ValueRef::Blob(blob) => match <[u8; 16]>::try_from(blob) {
+            Ok(bytes) => Ok((Value::Uuid(bytes), Some(Form::plain(BLOB)))),
+            Err(_) => Err(Misfit::new("holds a BLOB that is not 16 bytes long where a UUID is expected")),
+        },
+        ValueRef::Text(text) => {
+            let text = utf8(text)?;
+            let uuid = Uuid::try_parse(text).map_err(|_| unexpected(stored, Kind::Uuid))?;
+            let style = style_of(text).filter(|&style| write_uuid(uuid.into_bytes(), style) == text);
+            Ok((Value::Uuid(uuid.into_bytes()), style.map(|style| Form::new(Shape::Uuid(style), TEXT))))
+        }
+        _ => Err(unexpected(stored, Kind::Uuid)),
+    }
+}
+
+fn style_of(text: &str) -> Option<UuidStyle> {
+    let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(match (text.len(), upper) {
+        (36, false) => UuidStyle::Hyphenated,
+        (36, true) => UuidStyle::HyphenatedUpper,
+        (32, false) => UuidStyle::Simple,
+        (32, true) => UuidStyle::SimpleUpper,
+        (38, false) => UuidStyle::Braced,
+        (38, true) => UuidStyle::BracedUpper,
+        (45, false) => UuidStyle::Urn,
+        _ => return None,
+    })
+}
+
+/// Writes a UUID.
+pub(in super::super) fn write_uuid(bytes: [u8; 16], style: UuidStyle) -> String {
+    let uuid = Uuid::from_bytes(bytes);
+    match style {
+        UuidStyle::Hyphenated => uuid.hyphenated().to_string(),
+        UuidStyle::HyphenatedUpper => format!("{:X}", uuid.hyphenated()),
+        UuidStyle::Simple => uuid.simple().to_string(),
+        UuidStyle::SimpleUpper => format!("{:X}", uuid.simple()),
+        UuidStyle::Braced => uuid.braced().to_string(),
+        UuidStyle::BracedUpper => format!("{:X}", uuid.braced()),
+        UuidStyle::Urn => uuid.urn().to_string(),
+    }
+}

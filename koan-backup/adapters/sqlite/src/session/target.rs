@@ -1,0 +1,237 @@
+//! Where records go: the columns, and how each record fills them.
+
+use std::path::Path;
+
+use koan_backup_core::{EntityCodec, Error, ErrorKind, Record, RestoreTarget, Result, Value};
+use rusqlite::Connection;
+use serde::Deserialize;
+
+use super::super::bind::Stored;
+use super::super::collation::Collations;
+use super::super::column_type::ColumnType;
+use super::super::error::failed;
+use super::super::form::FormReplay;
+use super::super::habit::habits;
+use super::super::key_equality::KeyEquality;
+use super::super::mapping::{Content, Mapping};
+use super::super::snapshot::Physical;
+use koan_backup_sql::identifier::folded;
+
+/// An entity's table, ready to be filled.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) entity: EntityCodec,
+    pub(super) mapping: Mapping,
+    pub(super) physical: Physical,
+    /// The columns that are written: all of the mapping's but those that SQLite computes.
+    pub(super) columns: Vec<TargetColumn>,
+    /// The key, as indexes into `columns`.
+    pub(super) key: Vec<usize>,
+    /// When two keys are one.
+    pub(super) equality: KeyEquality,
+    /// The column that is another name of the rowid, as an index into `columns`.
+    rowid: Option<usize>,
+    /// Fields without a column, which must not hold anything.
+    absent: Vec<usize>,
+}
+
+/// A column that is written.
+#[derive(Debug)]
+pub(super) struct TargetColumn {
+    pub(super) name: String,
+    column_type: ColumnType,
+    content: Content,
+    forms: FormReplay,
+}
+
+impl Target {
+    pub(super) fn new(
+        connection: &Connection,
+        path: &Path,
+        collations: &Collations,
+        request: RestoreTarget,
+        mapping: Mapping,
+    ) -> Result<Self> {
+        let entity = request.entity;
+        mapping.check(&entity)?;
+        let physical = match &request.physical {
+            None => None,
+            Some(json) => Some(Physical::deserialize(json).map_err(|_| unknown_form(&entity, None))?),
+        };
+        let habits = match physical {
+            Some(_) => Vec::new(),
+            None => habits(connection, &entity, &mapping)
+                .map_err(|error| failed(path, &format!("reading table `{}`", mapping.table.name), error))?,
+        };
+        let physical = physical.unwrap_or_default();
+        let mut columns = Vec::with_capacity(mapping.places.len());
+        let mut key = Vec::new();
+        for (index, place) in mapping.places.iter().enumerate() {
+            let name = place.column.name.clone();
+            let is_key = mapping.key.contains(&index);
+            if place.column.generated && is_key {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "the key column `{name}` of {} is computed by SQLite, so no record can be written",
+                        entity.name()
+                    ),
+                ));
+            }
+            if place.column.generated {
+                continue;
+            }
+            if is_key {
+                key.push(columns.len());
+            }
+            let column_type = place.column_type(&entity);
+            let habit = habits.get(index).and_then(|forms| forms.first()).copied();
+            let forms = match physical.columns.get(&name) {
+                Some(json) => FormReplay::recorded(json).map_err(|_| unknown_form(&entity, Some(&name)))?,
+                None => FormReplay::constant(habit.unwrap_or(column_type.default)),
+            };
+            columns.push(TargetColumn { name, column_type, content: place.content, forms });
+        }
+        let fields = &entity.schema().fields;
+        let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
+        let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
+        let names = key.iter().map(|&column: &usize| columns[column].name.as_str());
+        let equality =
+            KeyEquality::of(connection, collations, &mapping.table.name, names).map_err(|error| {
+                failed(path, &format!("reading the key of table `{}`", mapping.table.name), error)
+            })?;
+        let alias = mapping.table.rowid_alias().map(|alias| alias.name.as_str());
+        let rowid = columns.iter().position(|column: &TargetColumn| Some(column.name.as_str()) == alias);
+        Ok(Self { entity, mapping, physical, columns, key, equality, rowid, absent })
+    }
+
+    pub(super) fn key_names(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().map(|&column| self.columns[column].name.as_str())
+    }
+
+    /// The condition that finds the rows of a key, the first of whose parameters has that number.
+    pub(super) fn key_condition(&self, first: usize) -> String {
+        let names = self.key.iter().map(|&column| self.columns[column].name.as_str());
+        self.equality.condition(names, first)
+    }
+
+    pub(super) fn key_text(&self, record: &Record) -> String {
+        self.entity.record_key(record)
+    }
+
+    /// What is stored of a record, column by column.
+    pub(super) fn fill<'r>(&mut self, record: &'r Record) -> Result<Vec<Stored<'r>>> {
+        let fields = &self.entity.schema().fields;
+        if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
+            return Err(self.no_column(record, &fields[field].name));
+        }
+        let has_column = |name: &str| {
+            self.columns
+                .iter()
+                .any(|column| column.content == Content::Extra && is_called(&column.name, name))
+        };
+        if let Some((name, _)) =
+            record.extra.iter().find(|(name, value)| !value.is_null() && !has_column(name))
+        {
+            return Err(self.no_column(record, name));
+        }
+        let mut stored = Vec::with_capacity(self.columns.len());
+        for index in 0..self.columns.len() {
+            let column = &mut self.columns[index];
+            let value = match column.content {
+                Content::Field(field) => &record.values[field],
+                Content::Extra => extra(record, &column.name),
+            };
+            let form = column.forms.next();
+            match column.column_type.store(value, form) {
+                Ok(value) => stored.push(value),
+                Err(misfit) => {
+                    let (name, column) = (self.entity.name(), &self.columns[index].name);
+                    let key = self.key_text(record);
+                    return Err(Error::new(
+                        ErrorKind::Record,
+                        format!("{name} `{key}`: column `{column}` {misfit}"),
+                    ));
+                }
+            }
+        }
+        if let Some(rowid) = self.rowid.filter(|&column| stored[column] == Stored::Null) {
+            let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
+            let column = &self.columns[rowid].name;
+            return Err(Error::new(
+                ErrorKind::Record,
+                format!(
+                    "{name} `{key}`: column `{column}` of table `{table}` is its rowid, where SQLite would put a number in place \
+                     of no value; declare the column `INT` with a constraint of its own, or give the record a value"
+                ),
+            ));
+        }
+        Ok(stored)
+    }
+
+    /// The error of a record whose key exists already.
+    pub(super) fn taken(&self, record: &Record) -> Error {
+        let (name, key) = (self.entity.name(), self.key_text(record));
+        let text =
+            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
+        Error::new(ErrorKind::Conflict, text)
+    }
+
+    /// The error of a record whose key came before.
+    pub(super) fn twice(&self, record: &Record) -> Error {
+        let (name, key) = (self.entity.name(), self.key_text(record));
+        let table = &self.mapping.table.name;
+        Error::new(
+            ErrorKind::Record,
+            format!(
+                "{name} `{key}` is in the archive twice, by how table `{table}` compares its key; correct one of the records \
+                 where they come from"
+            ),
+        )
+    }
+
+    /// The error of a record whose key is that of several rows.
+    pub(super) fn several(&self, record: &Record) -> Error {
+        let (name, key) = (self.entity.name(), self.key_text(record));
+        let table = &self.mapping.table.name;
+        Error::new(
+            ErrorKind::Constraint,
+            format!(
+                "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
+            ),
+        )
+    }
+
+    fn no_column(&self, record: &Record, field: &str) -> Error {
+        let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
+        let field = self.entity.shown_name(field);
+        Error::new(
+            ErrorKind::Record,
+            format!(
+                "{name} `{key}`: field `{field}` holds a value but table `{table}` has no column for it; add the column"
+            ),
+        )
+    }
+}
+
+fn extra<'r>(record: &'r Record, column: &str) -> &'r Value<'static> {
+    let named = |matches: &dyn Fn(&str) -> bool| record.extra.iter().find(|(name, _)| matches(name));
+    let found = named(&|name| name == column).or_else(|| named(&|name| is_called(column, name)));
+    found.map_or(&Value::Null, |(_, value)| value)
+}
+
+fn is_called(column: &str, name: &str) -> bool {
+    column == name || folded(column) == folded(name)
+}
+
+fn unknown_form(entity: &EntityCodec, column: Option<&str>) -> Error {
+    let of = column.map_or_else(String::new, |column| format!(" of column `{column}`"));
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the archive records a physical form{of} of {} that this version does not know; restore it with the version \
+             that wrote it",
+            entity.name()
+        ),
+    )
+}

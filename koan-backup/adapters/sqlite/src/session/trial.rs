@@ -1,0 +1,178 @@
+//! The database of a dry run: a temporary one with the tables that a restore would write, and those that refer to them or that they
+//! refer to.
+//!
+//! The restore is done there by the same statements, so whatever a constraint of the table would refuse is refused. The database itself
+//! is only read. SQLite keeps a temporary database in memory while it is small, then in a file that it removes by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use koan_backup_core::{Error, ErrorKind, Result};
+use rusqlite::{Connection, ErrorCode};
+
+use super::super::catalog::{Catalog, Table, TableKind, indexes, references, table_sql};
+use super::super::connection::{Location, ORIGIN};
+use super::super::error::failed;
+use super::super::index_check::{index_faults, table_rows};
+use super::reference_copy::ReferenceCopy;
+use koan_backup_sql::identifier::{quoted, quoted_list};
+
+/// What is known of the database that a dry run is for, and which of its tables were copied.
+#[derive(Debug)]
+pub(super) struct Trial {
+    location: Location,
+    /// Reads the database itself.
+    pub(super) reader: Connection,
+    tables: Catalog,
+    /// The foreign keys between its tables: who refers, and to whom.
+    references: Vec<(String, String)>,
+    copied: BTreeMap<String, Purpose>,
+}
+
+/// What a table is copied for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Records are written to it.
+    Target,
+    /// Its references, or references to it, are checked.
+    References,
+}
+
+impl Trial {
+    /// Opens the database, and the temporary one.
+    pub(super) fn open(location: &Location) -> Result<(Self, Connection)> {
+        let lost = |error| failed(&location.path, "beginning the dry run", error);
+        let reader = location.comparing()?;
+        reader.execute_batch("BEGIN").map_err(lost)?;
+        let tables = Catalog::read(&reader).map_err(lost)?;
+        let references = references(&reader).map_err(lost)?;
+        let connection = location.trial(&reader)?;
+        connection.execute_batch("BEGIN").map_err(lost)?;
+        let trial = Self { location: location.clone(), reader, tables, references, copied: BTreeMap::new() };
+        Ok((trial, connection))
+    }
+
+    /// The tables of the database.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.tables
+    }
+
+    /// Whether the database has a table of that name.
+    pub(super) fn has(&self, table: &str) -> bool {
+        self.tables.tables.iter().any(|other| other.name == table)
+    }
+
+    /// Copies a table that records are written to, the tables that foreign keys connect it with, and all tables that its children
+    /// refer to. A child whose other parents were missing here would have only references that point nowhere, and those are
+    /// remembered as they are before the restore.
+    ///
+    /// # Errors
+    /// A table cannot be read or made, or there is no room for the temporary database.
+    pub(super) fn bring(&mut self, connection: &Connection, table: &str) -> Result<()> {
+        let made = references(connection)
+            .map_err(|error| failed(&self.location.path, "reading the foreign keys", error))?;
+        let pairs = || self.references.iter().chain(&made);
+        let is_table = |name: &str| name.eq_ignore_ascii_case(table);
+        let children: BTreeSet<&str> = pairs()
+            .filter(|(child, parent)| is_table(child) || is_table(parent))
+            .map(|(child, _)| child.as_str())
+            .collect();
+        let parents =
+            pairs().filter(|(child, _)| children.contains(child.as_str())).map(|(_, parent)| parent.clone());
+        let related: BTreeSet<String> =
+            children.iter().map(|&child| child.to_owned()).chain(parents).collect();
+        self.copy(connection, table, Purpose::Target)?;
+        related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
+    }
+
+    /// Refuses a table whose indexes lack rows, as a restore does: the copy has whole indexes.
+    pub(super) fn require_whole_indexes(&self, table: &str) -> Result<()> {
+        let faults = table_rows(&self.reader, table)
+            .and_then(|rows| index_faults(&self.reader, &self.location.collations, table, rows))
+            .map_err(|error| {
+                failed(&self.location.path, &format!("counting the indexes of table `{table}`"), error)
+            })?;
+        match faults.first() {
+            None => Ok(()),
+            Some(fault) => Err(Error::new(ErrorKind::Provider, fault.message(table))),
+        }
+    }
+
+    fn copy(&mut self, connection: &Connection, name: &str, purpose: Purpose) -> Result<()> {
+        let found = self.tables.tables.iter().find(|table| table.name == name);
+        let Some(table) = found.filter(|table| table.kind == TableKind::Table) else { return Ok(()) };
+        let before = self.copied.get(name).copied();
+        if before == Some(Purpose::Target) || before == Some(purpose) {
+            return Ok(());
+        }
+        let copied = match before {
+            // Nothing was written to it yet.
+            Some(_) => connection.execute_batch(&format!("DROP TABLE main.{}", quoted(name))),
+            None => Ok(()),
+        };
+        let copied = copied.and_then(|()| match purpose {
+            Purpose::Target => self.copy_table(connection, table),
+            Purpose::References => self.copy_references(connection, table),
+        });
+        copied.map_err(|error| {
+            let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+            let error =
+                failed(&self.location.path, &format!("copying table `{name}` for the dry run"), error);
+            match is_full {
+                true => error.context(
+                    "a dry run copies the tables that it is about into a temporary file of SQLite; make room there, or name \
+                     another directory with the environment variable SQLITE_TMPDIR",
+                ),
+                false => error,
+            }
+        })?;
+        self.copied.insert(name.to_owned(), purpose);
+        Ok(())
+    }
+
+    /// Copies what foreign keys need of a table.
+    fn copy_references(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
+        let copy = ReferenceCopy::of(&self.reader, &self.location.collations, table)?;
+        connection.execute_batch(&copy.sql)?;
+        copy_rows(connection, table, copy.columns.iter().map(String::as_str))
+    }
+
+    fn copy_table(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
+        let name = &table.name;
+        let Some(sql) = table_sql(&self.reader, name)? else { return Ok(()) };
+        connection.execute_batch(&sql)?;
+        for index in indexes(&self.reader, name)? {
+            if let Some(sql) = index.sql {
+                connection.execute_batch(&sql)?;
+            }
+        }
+        // Rows may be older than what a constraint asks for now, and a restore leaves them alone.
+        connection.execute_batch("PRAGMA ignore_check_constraints = ON")?;
+        let is_simple = table.columns.iter().all(|column| !column.generated);
+        if is_simple && keyless_rowid(table).is_none() {
+            // The form without names lets SQLite copy pages instead of rows.
+            let quoted = quoted(name);
+            connection.execute(&format!("INSERT INTO main.{quoted} SELECT * FROM {ORIGIN}.{quoted}"), [])?;
+        } else {
+            let written = table.columns.iter().filter(|column| !column.generated);
+            copy_rows(connection, table, written.map(|column| column.name.as_str()))?;
+        }
+        connection.execute_batch("PRAGMA ignore_check_constraints = OFF")
+    }
+}
+
+/// The name of the rowid of a table without a primary key, whose rows may be told apart by it.
+fn keyless_rowid(table: &Table) -> Option<&'static str> {
+    table.rowid_name().filter(|_| table.primary_key().is_empty())
+}
+
+/// Copies columns, and the rowid where it may tell rows apart.
+fn copy_rows<'n>(
+    connection: &Connection,
+    table: &Table,
+    columns: impl Iterator<Item = &'n str>,
+) -> rusqlite::Result<()> {
+    let names = quoted_list(keyless_rowid(table).into_iter().chain(columns));
+    let quoted = quoted(&table.name);
+    let copied = format!("INSERT INTO main.{quoted} ({names}) SELECT {names} FROM {ORIGIN}.{quoted}");
+    connection.execute(&copied, []).map(drop)
+}

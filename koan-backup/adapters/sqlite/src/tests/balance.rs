@@ -1,0 +1,184 @@
+//! What a restore counts is what the database did, and a dry run counts the same.
+
+use koan_backup_core::{ConflictMode, RestoreLevel, WriteCounts};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPerson", table = "p")]
+struct Person {
+    id: i64,
+    email: Option<String>,
+    position: Option<f64>,
+}
+
+const LINES: [&str; 4] = [
+    r#"{"id":1,"email":"a","position":1.0}"#,
+    r#"{"id":2,"email":"B","position":2.5}"#,
+    r#"{"id":3,"email":null,"position":null}"#,
+    r#"{"id":9,"email":"new","position":0.0}"#,
+];
+const TABLES: [&str; 4] = [
+    "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT COLLATE NOCASE, position REAL)",
+    "CREATE TABLE p (id INT PRIMARY KEY, email TEXT COLLATE NOCASE, position REAL) WITHOUT ROWID",
+    "CREATE TABLE p (id INT, email TEXT COLLATE NOCASE, position REAL)",
+    "CREATE TABLE p (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, email TEXT COLLATE NOCASE UNIQUE ON CONFLICT IGNORE, position REAL)",
+];
+const ROWS: &str = "; INSERT INTO p VALUES (1, 'a', 1), (2, 'b', 2.5), (3, NULL, NULL), (7, 'stays', 7)";
+
+fn counts(inserted: u64, updated: u64, unchanged: u64, kept: u64, deleted: u64) -> WriteCounts {
+    let mut counts = WriteCounts::default();
+    (counts.inserted, counts.updated, counts.unchanged) = (inserted, updated, unchanged);
+    (counts.kept, counts.deleted) = (kept, deleted);
+    counts
+}
+
+#[tokio::test]
+async fn equal_rows_are_unchanged_and_the_counts_are_those_of_the_dry_run() {
+    for table in TABLES {
+        for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
+            for (mut options, wanted) in [
+                (overwrite(), counts(1, 1, 2, 0, 0)),
+                (replace(), counts(1, 1, 2, 0, 1)),
+                (conflict(ConflictMode::Keep), counts(1, 0, 0, 3, 0)),
+            ] {
+                options.level = level;
+                let database = Database::new(&format!("{table}{ROWS}"));
+                let told = database
+                    .restore::<Person>(&foreign(&LINES), &dry(options.clone()))
+                    .await
+                    .expect("compared");
+                let done = database.restore::<Person>(&foreign(&LINES), &options).await.expect("restored");
+                assert_eq!((told, done), (wanted, wanted), "{table} {options:?}");
+                let again =
+                    database.restore::<Person>(&foreign(&LINES), &overwrite()).await.expect("restored");
+                let left = if options.conflict == ConflictMode::Keep { 1 } else { 0 };
+                assert_eq!(again, counts(0, left, 4 - left, 0, 0), "{table} {options:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn triggers_that_drop_rows_or_write_others_lose_none() {
+    let triggers = "CREATE TABLE audit (what); \
+        CREATE TRIGGER no_insert BEFORE INSERT ON p BEGIN SELECT RAISE(IGNORE); END; \
+        CREATE TRIGGER no_update BEFORE UPDATE ON p BEGIN SELECT RAISE(IGNORE); END; \
+        CREATE TRIGGER no_delete BEFORE DELETE ON p BEGIN SELECT RAISE(IGNORE); END; \
+        CREATE TRIGGER changes AFTER INSERT ON p BEGIN DELETE FROM p WHERE id = 7; END";
+    for table in TABLES {
+        for (options, rows) in [(overwrite(), 5), (replace(), 4)] {
+            let database = Database::new(&format!("{table}{ROWS}; {triggers}"));
+            let done = database.restore::<Person>(&foreign(&LINES), &options).await.expect("restored");
+            assert_eq!(done.inserted + done.updated + done.unchanged, 4);
+            assert_eq!(database.value::<i64>("SELECT count(*) FROM p"), rows);
+            assert_eq!(database.value::<String>("SELECT email FROM p WHERE id = 2"), "B");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wide_table_is_compared_within_the_depth_that_sqlite_allows() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestWide", table = "w")]
+    struct Wide {
+        id: i64,
+        #[serde(flatten)]
+        rest: std::collections::BTreeMap<String, i64>,
+    }
+    let columns: Vec<String> = (0..1200).map(|index| format!("c{index} INT")).collect();
+    let database = Database::new(&format!("CREATE TABLE w (id INTEGER PRIMARY KEY, {})", columns.join(", ")));
+    database.run("INSERT INTO w (id) VALUES (1)");
+    let set: Vec<String> = (0..1200).map(|index| format!("c{index} = {index}")).collect();
+    database.run(&format!("UPDATE w SET {}", set.join(", ")));
+    let copy = database.copy::<Wide>().await.expect("a copy");
+    let counts = database.restore::<Wide>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!((counts.unchanged, counts.updated), (1, 0));
+    database.run("UPDATE w SET c1199 = -1");
+    let counts = database.restore::<Wide>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!((counts.unchanged, counts.updated), (0, 1));
+}
+
+/// Rows with a unique value each, before and after.
+async fn swapped(
+    table: &str,
+    before: &[(i64, &str)],
+    after: &[(i64, &str)],
+) -> (Database, koan_backup_core::Result<WriteCounts>) {
+    let database = Database::new(table);
+    for (id, email) in before {
+        database.run(&format!("INSERT INTO p (id, email, position) VALUES ({id}, '{email}', 0.0)"));
+    }
+    let lines: Vec<String> = after
+        .iter()
+        .map(|(id, email)| format!(r#"{{"id":{id},"email":"{email}","position":0.0}}"#))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let ended = database.restore::<Person>(&foreign(&lines), &overwrite()).await;
+    (database, ended)
+}
+
+const UNIQUE: [&str; 5] = [
+    "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT UNIQUE, position REAL)",
+    "CREATE TABLE p (id INT PRIMARY KEY, email TEXT NOT NULL UNIQUE, position REAL) WITHOUT ROWID",
+    "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT, position REAL); CREATE UNIQUE INDEX e ON p (lower(email)) WHERE email <> ''",
+    "CREATE TABLE p (id INT, email TEXT CHECK (length(email) < 9) UNIQUE, position REAL)",
+    "CREATE TABLE p (email TEXT PRIMARY KEY, id INT UNIQUE, position REAL) STRICT",
+];
+
+#[tokio::test]
+async fn unique_values_that_change_places_are_restored() {
+    for table in UNIQUE {
+        for (before, after) in [
+            (vec![(1, "a"), (2, "b")], vec![(1, "b"), (2, "a")]),
+            (
+                vec![(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")],
+                vec![(1, "b"), (2, "c"), (3, "d"), (4, "e"), (5, "f")],
+            ),
+            (
+                vec![(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")],
+                vec![(1, "e"), (2, "a"), (3, "b"), (4, "c"), (5, "d")],
+            ),
+            (vec![(2, "b"), (3, "c")], vec![(1, "c"), (2, "d"), (3, "e")]),
+        ] {
+            let table = table.replace(" STRICT", "");
+            let (database, ended) = swapped(&table, &before, &after).await;
+            let counts = ended.expect(&table);
+            let there =
+                before.iter().filter(|(id, _)| after.iter().any(|(other, _)| other == id)).count() as u64;
+            let new = after.len() as u64 - there;
+            assert_eq!((counts.inserted, counts.updated + counts.unchanged), (new, there), "{table}");
+            for (id, email) in after {
+                let found: String = database.value(&format!("SELECT email FROM p WHERE id = {id}"));
+                assert_eq!(found, email, "{table}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_waits_keeps_its_rowid_and_the_columns_that_are_in_no_field() {
+    let table =
+        "CREATE TABLE p (id INT PRIMARY KEY, email TEXT UNIQUE, position REAL, note TEXT DEFAULT 'none')";
+    let database = Database::new(table);
+    database
+        .run("INSERT INTO p (rowid, id, email, note) VALUES (10, 1, 'a', 'first'), (20, 2, 'b', 'second')");
+    let lines = [r#"{"id":1,"email":"b","position":1.5}"#, r#"{"id":2,"email":"a","position":2.5}"#];
+    database.restore::<Person>(&foreign(&lines), &overwrite()).await.expect("restored");
+    let rows: String = database.value(
+        "SELECT group_concat(rowid || id || email || note, ' ') FROM (SELECT rowid, * FROM p ORDER BY id)",
+    );
+    assert_eq!(rows, "101bfirst 202asecond");
+}
+
+#[tokio::test]
+async fn a_unique_value_that_a_row_keeps_names_both() {
+    for table in &UNIQUE[..2] {
+        let (database, ended) = swapped(table, &[(1, "a"), (2, "b"), (7, "x")], &[(1, "x"), (2, "a")]).await;
+        let error = ended.expect_err("row 7 keeps it").to_string();
+        assert!(error.contains("`id=1`") && error.contains("`id=7`") && error.contains("`email`"), "{error}");
+        assert_eq!(database.value::<String>("SELECT email FROM p WHERE id = 1"), "a");
+    }
+}

@@ -1,0 +1,160 @@
+//! What is in no entity is named, and what would go wrong is told beforehand.
+
+use koan_backup_core::{Provider as _, SetName, Severity};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, codec, creating, foreign, overwrite, replace, target};
+use crate::Sqlite;
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestCovered", table = "users")]
+struct User {
+    id: i64,
+    name: Option<String>,
+    #[serde(default)]
+    nick: String,
+}
+
+#[tokio::test]
+async fn tables_and_columns_in_no_entity_are_named() {
+    let database = Database::new(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name, phone, upper_name AS (upper(name)));
+         CREATE TABLE \"users#old\" (id, name); CREATE TABLE orders (id, user_id REFERENCES Users(id));
+         CREATE TABLE migrations (v); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE search USING fts5(x)",
+    );
+    let provider = Sqlite::options(database.provider.path())
+        .ignore_table("migrations", "kept by sqlx")
+        .open()
+        .expect("opened");
+    let description = provider.describe(&[codec::<User>()]).await.expect("a description");
+    assert!(description.version.starts_with("SQLite 3."), "{}", description.version);
+    assert_eq!(description.unmapped_tables, ["orders", "search"]);
+    let coverage = &description.entities[0];
+    assert_eq!(coverage.table.as_deref(), Some("users"));
+    assert_eq!(
+        (&coverage.unmapped_columns, &coverage.unmapped_fields),
+        (&vec!["phone".to_owned()], &vec!["nick".to_owned()])
+    );
+    assert_eq!(coverage.problem, None);
+    let key = &description.foreign_keys[0];
+    assert_eq!((key.table.as_str(), key.parent.as_str()), ("orders", "users"));
+}
+
+#[tokio::test]
+async fn a_missing_table_is_a_problem_of_its_entity_only() {
+    let database = Database::new("CREATE TABLE user (id)");
+    let description = database.provider.describe(&[codec::<User>()]).await.expect("a description");
+    assert!(description.entities[0].problem.as_deref().is_some_and(|text| text.contains("`users`")));
+    assert_eq!(description.unmapped_tables, ["user"]);
+}
+
+#[tokio::test]
+async fn findings_tell_what_would_go_wrong() {
+    let copy = foreign(&[]);
+    let empty = Database::new("");
+    let found = empty.assess::<User>(&copy, &overwrite()).await;
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && finding.message.contains("create_missing"))
+    );
+    let found = empty.assess::<User>(&copy, &creating()).await;
+    assert!(found.iter().all(|finding| finding.severity == Severity::Note), "{found:?}");
+
+    let database = Database::new(
+        "CREATE TABLE users (id INTEGER, name REFERENCES names(name), code TEXT NOT NULL, phone DEFAULT '-');
+         CREATE TABLE names (name PRIMARY KEY); CREATE TRIGGER shout AFTER INSERT ON users BEGIN SELECT 1; END",
+    );
+    let found = database.assess::<User>(&copy, &replace()).await;
+    let has = |severity, part: &str| found.iter().any(|f| f.severity == severity && f.message.contains(part));
+    assert!(has(Severity::Error, "`code`"), "{found:?}");
+    assert!(has(Severity::Warning, "`phone`"), "{found:?}");
+    assert!(has(Severity::Error, "`nick`"), "{found:?}");
+    assert!(has(Severity::Note, "`shout`"), "{found:?}");
+    assert!(has(Severity::Note, "`names`"), "{found:?}");
+    assert!(has(Severity::Note, "unique"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_field_without_a_column_goes_back_where_it_came_from_and_nowhere_else() {
+    let database =
+        Database::new("CREATE TABLE users (id INTEGER PRIMARY KEY, name); INSERT INTO users VALUES (1, 'x')");
+    let copy = database.copy::<User>().await.expect("a copy");
+    assert_eq!(copy.lines[0], r#"{"id":1,"name":"x","nick":""}"#);
+    assert!(database.assess::<User>(&copy, &replace()).await.is_empty());
+    database.restore::<User>(&copy, &replace()).await.expect("restored");
+    let elsewhere = foreign(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
+    let error = database.restore::<User>(&elsewhere, &replace()).await.expect_err("no column");
+    assert!(error.to_string().contains("`nick`") && error.to_string().contains("`id=1`"), "{error}");
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPersonName", table = "person")]
+struct PersonName {
+    id: i64,
+    name: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPersonPhone", table = "person")]
+struct PersonPhone {
+    id: i64,
+    phone: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestPersonOld", table = "person#old")]
+struct PersonOld {
+    id: i64,
+    name: String,
+    phone: String,
+}
+
+#[tokio::test]
+async fn entities_that_share_a_table_are_told_and_not_restored() {
+    let database = Database::new(
+        "CREATE TABLE person (id INTEGER PRIMARY KEY, name DEFAULT '', phone DEFAULT '', mail);
+         CREATE TABLE \"person#old\" (id INTEGER PRIMARY KEY, name, phone);",
+    );
+    let (name, phone, old) = (codec::<PersonName>(), codec::<PersonPhone>(), codec::<PersonOld>());
+    let described = database.provider.describe(&[name.clone(), phone]).await.expect("a description");
+    let shared = |index: usize, with: &str| {
+        let problem = described.entities[index].problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("shares table `person`") && problem.contains(with), "{problem}");
+    };
+    shared(0, "`SqliteTestPersonPhone`");
+    shared(1, "`SqliteTestPersonName`");
+    assert_eq!(described.entities[0].unmapped_columns, ["mail"]);
+    let described = database.provider.describe(&[name, old]).await.expect("a description");
+    for coverage in &described.entities {
+        let problem = coverage.problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("shares table `person#old`"), "{problem}");
+    }
+    let copy = foreign(&[]);
+    let set = SetName::new("old").expect("a name");
+    for targets in [
+        [target::<PersonName>(&copy, SetName::root()), target::<PersonPhone>(&copy, SetName::root())],
+        [target::<PersonName>(&copy, set), target::<PersonOld>(&copy, SetName::root())],
+    ] {
+        let found = database.provider.assess(&targets, &overwrite()).await.expect("an assessment");
+        let shared =
+            found.iter().filter(|f| f.severity == Severity::Error && f.message.contains("shares table"));
+        assert_eq!(shared.count(), 2, "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_sets_are_covered_like_those_of_the_default_set() {
+    let database = Database::new(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name, nick); CREATE TABLE \"Users#archive\" (id, name, phone);
+         CREATE TABLE \"users#root\" (id); CREATE TABLE \"users#bad\" (name, nick)",
+    );
+    let described = database.provider.describe(&[codec::<User>()]).await.expect("a description");
+    let coverage = &described.entities[0];
+    assert_eq!(coverage.unmapped_columns, ["phone (in table `Users#archive`)"]);
+    assert_eq!(coverage.unmapped_fields[0], "nick (in table `Users#archive`)");
+    assert!(coverage.problem.as_deref().is_some_and(|problem| problem.contains("`users#bad`")));
+    assert_eq!(described.unmapped_tables.len(), 1, "{:?}", described.unmapped_tables);
+    assert!(described.unmapped_tables[0].contains("`root` is table `users` itself"));
+}

@@ -1,0 +1,158 @@
+//! Indexes that do not have the rows of their table.
+
+use koan_backup_core::{Provider as _, SetName, Severity};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Copy, Database, codec, dry, foreign, overwrite, replace};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestRow", table = "t")]
+struct Row {
+    #[entity(key)]
+    k: String,
+    n: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestNumbered", table = "t")]
+struct Numbered {
+    id: i64,
+    k: String,
+}
+
+/// Puts the pages of an index of table `other` in the place of those of an index of table `t`, and drops `other`.
+///
+/// The two tables have the same columns; what the index has of rows is what is in `other`.
+fn damaged(sql: &str, rows: &str, index: &str, other_index: &str) -> Database {
+    let database = Database::new(sql);
+    database.run(rows);
+    let root = |name: &str| {
+        let query = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
+        database.value::<i64>(&query)
+    };
+    let (one, other) = (root(index), root(other_index));
+    database.run(&format!(
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = {other} WHERE name = '{index}'; \
+         UPDATE sqlite_schema SET rootpage = {one} WHERE name = '{other_index}'; PRAGMA writable_schema = RESET"
+    ));
+    database.reopened()
+}
+
+const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)";
+
+/// A table of 1000 rows, whose primary key has an index of `kept`.
+fn keyed(kept: &str, as_row: &str) -> Database {
+    damaged(
+        "CREATE TABLE t (k TEXT PRIMARY KEY, n INT); CREATE TABLE u (k TEXT PRIMARY KEY, n INT)",
+        &format!(
+            "INSERT INTO t {NUMBERS} SELECT 'k' || i, i FROM n; \
+             INSERT INTO u (rowid, k, n) {NUMBERS} SELECT {as_row}, 'k' || i, i FROM n WHERE {kept}"
+        ),
+        "sqlite_autoindex_t_1",
+        "sqlite_autoindex_u_1",
+    )
+}
+
+async fn refused<T: Entity>(database: &Database) -> String {
+    database.copy::<T>().await.expect_err("rows are missing").to_string()
+}
+
+#[tokio::test]
+async fn rows_that_the_index_of_the_key_lacks_fail_the_backup() {
+    for kept in ["i % 10 <> 0", "i < 2", "0"] {
+        let error = refused::<Row>(&keyed(kept, "i")).await;
+        assert!(
+            error.contains("`t`") && error.contains("1000") && error.contains("REINDEX"),
+            "{kept}: {error}"
+        );
+    }
+    keyed("1", "i").copy::<Row>().await.expect("nothing is damaged");
+}
+
+#[tokio::test]
+async fn rows_that_an_index_gives_under_other_keys_fail_the_backup() {
+    // As many entries as rows: the keys of rows 1 and 2 are exchanged, and SQLite reads keys from the index.
+    let database = keyed("1", "CASE i WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE i END");
+    let error = refused::<Row>(&database).await;
+    assert!(error.contains("`t`") && error.contains("other rows"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_are_counted_in_the_table_and_in_no_index() {
+    let database = keyed("i % 10 <> 0", "i");
+    let count = database.snapshot().await.count(&codec::<Row>(), &SetName::root()).await.expect("a count");
+    assert_eq!(count, 1000);
+}
+
+#[tokio::test]
+async fn a_secondary_index_that_lacks_rows_is_a_warning_and_one_that_has_more_an_error() {
+    let tables = "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT); CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT); \
+                  CREATE INDEX t_k ON t (k); CREATE INDEX u_k ON u (k)";
+    let rows = |of_t: &str, of_u: &str| {
+        format!(
+            "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n WHERE {of_t}; \
+             INSERT INTO u {NUMBERS} SELECT i, 'k' || i FROM n WHERE {of_u}"
+        )
+    };
+    let fewer = damaged(tables, &rows("1", "i < 900"), "t_k", "u_k");
+    let copy: Copy = fewer.copy::<Numbered>().await.expect("all rows are read");
+    assert_eq!(copy.lines.len(), 1000);
+    assert!(
+        copy.warnings.iter().any(|warning| warning.contains("`t_k`") && warning.contains("899")),
+        "{:?}",
+        copy.warnings
+    );
+    let more = damaged(tables, &rows("i < 900", "1"), "t_k", "u_k");
+    let error = refused::<Numbered>(&more).await;
+    assert!(error.contains("`t_k`") && error.contains("lost rows"), "{error}");
+}
+
+#[tokio::test]
+async fn a_table_without_rowids_is_compared_with_its_indexes() {
+    let tables = "CREATE TABLE t (n INT PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID; \
+                  CREATE TABLE u (n INT PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID";
+    let rows = format!(
+        "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n; INSERT INTO u {NUMBERS} SELECT i, 'k' || i FROM n WHERE i < 900"
+    );
+    // The key of the entity is that of an index: rows are found through it.
+    let database = damaged(tables, &rows, "sqlite_autoindex_t_2", "sqlite_autoindex_u_2");
+    let error = refused::<Row>(&database).await;
+    assert!(error.contains("899") && error.contains("1000"), "{error}");
+    // The table itself is read, and warns of the index.
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestByNumber", table = "t")]
+    struct ByNumber {
+        #[entity(key)]
+        n: i64,
+        k: String,
+    }
+    let copy = database.copy::<ByNumber>().await.expect("all rows are read");
+    assert_eq!(copy.lines.len(), 1000);
+    assert_eq!(copy.warnings.len(), 1, "{:?}", copy.warnings);
+}
+
+#[tokio::test]
+async fn a_partial_index_may_have_fewer_rows() {
+    let database = Database::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT); CREATE UNIQUE INDEX t_k ON t (k) WHERE k > 'm'; \
+         CREATE INDEX t_e ON t (lower(k)); INSERT INTO t VALUES (1, 'a'), (2, 'z')",
+    );
+    let copy = database.copy::<Numbered>().await.expect("a copy");
+    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+}
+
+#[tokio::test]
+async fn a_restore_into_a_table_whose_index_lacks_rows_is_refused_before_it_writes() {
+    let copy = foreign(&[r#"{"k":"k10","n":-1}"#]);
+    let database = keyed("i % 10 <> 0", "i");
+    for options in [overwrite(), dry(overwrite())] {
+        let error = database.restore::<Row>(&copy, &options).await.expect_err("row k10 would not be found");
+        assert!(error.to_string().contains("REINDEX"), "{error}");
+    }
+    let found = database.assess::<Row>(&copy, &overwrite()).await;
+    assert!(found.iter().any(|finding| finding.severity == Severity::Error), "{found:?}");
+    database.provider.describe(&[codec::<Row>()]).await.expect("described");
+    let counts = database.restore::<Row>(&copy, &replace()).await.expect("all rows go");
+    assert_eq!((counts.inserted, counts.updated, counts.deleted), (0, 1, 999));
+}

@@ -1,0 +1,135 @@
+//! Dates as other libraries write them, and numbers whose unit nobody declared.
+
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, foreign, overwrite};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestEvent", table = "e")]
+struct Event {
+    id: i64,
+    at: chrono::DateTime<chrono::Utc>,
+}
+
+fn database(value: &str) -> Database {
+    Database::new(&format!("CREATE TABLE e (id INTEGER PRIMARY KEY, at); INSERT INTO e VALUES (1, {value})"))
+}
+
+#[tokio::test]
+async fn dates_that_other_libraries_write_are_read_and_written_back_byte_for_byte() {
+    for text in [
+        "2024-01-02 20:00:00.000 +00:00",
+        "2024-01-02 20:00:00 +00:00",
+        "2024-01-02 20:00:00 +0000",
+        "2024-01-02 20:00:00.5 +0200",
+        "2024-01-02 20:00:00 -05:30",
+        "2024-01-02 20:00:00 UTC",
+        "2024-01-02 20:00:00.123456 UTC",
+        "2024-01-02T20:00:00.123456789 UTC",
+        "2024-01-02 20:00:00Z",
+        "2024-01-02 20:00:00 Z",
+        "2024-01-02 20:00:00.123456",
+        "2024-01-02 20:00:00.123456+00:00",
+        "2024-01-02T20:00:00.000+00:00",
+        "2024-01-02T20:00:00.000Z",
+        "2024-01-02T20:00:00z",
+        "2024-01-02 20:00",
+        "2024-01-02 20:00:00.0 +00:00:00",
+    ] {
+        let database = database(&format!("'{text}'"));
+        let before = database.dump("e");
+        let copy = database.copy::<Event>().await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(copy.warnings.is_empty(), "{text}: {:?}", copy.warnings);
+        database.run("UPDATE e SET at = 0");
+        database.restore::<Event>(&copy, &overwrite()).await.expect("restored");
+        assert_eq!(database.dump("e"), before, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_may_be_of_another_unit_is_refused_until_the_unit_is_declared() {
+    for millis in ["1704225600000", "7258118400", "4102444800000"] {
+        let error = database(millis).copy::<Event>().await.expect_err("seconds or milliseconds").to_string();
+        assert!(error.contains("`id=1`") && error.contains("ts_milliseconds"), "{millis}: {error}");
+    }
+    let copy = database("7258118399").copy::<Event>().await.expect("the end of 2199");
+    assert!(copy.lines[0].contains("2199-12-31"), "{:?}", copy.lines);
+
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestMillis", table = "e")]
+    struct Millis {
+        id: i64,
+        #[serde(with = "chrono::serde::ts_milliseconds")]
+        at: chrono::DateTime<chrono::Utc>,
+    }
+    let copy = database("1704225600000").copy::<Millis>().await.expect("milliseconds");
+    assert!(copy.lines[0].contains("1704225600000"), "{:?}", copy.lines);
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestSeconds", table = "e")]
+    struct Seconds {
+        id: i64,
+        #[serde(with = "chrono::serde::ts_seconds")]
+        at: chrono::DateTime<chrono::Utc>,
+    }
+    database("7258118400").copy::<Seconds>().await.expect("declared as seconds");
+}
+
+#[tokio::test]
+async fn a_date_that_the_next_backup_would_refuse_is_not_written_as_a_number() {
+    let database = Database::new("CREATE TABLE e (id INTEGER PRIMARY KEY, at INTEGER)");
+    let error = database
+        .restore::<Event>(&foreign(&[r#"{"id":1,"at":"2300-01-01T00:00:00Z"}"#]), &overwrite())
+        .await
+        .expect_err("no unit is declared");
+    assert!(error.to_string().contains("`at`"), "{error}");
+}
+
+#[tokio::test]
+async fn dates_before_the_year_zero_have_a_remedy() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestDay", table = "e")]
+    struct Day {
+        id: i64,
+        at: chrono::NaiveDate,
+    }
+    for text in ["-0044-03-15", "0044-03-15 BC"] {
+        let error = database(&format!("'{text}'")).copy::<Day>().await.expect_err("another form").to_string();
+        assert!(
+            error.contains("`id=1`") && error.contains("ISO 8601") && error.contains("-000043"),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_that_is_nested_too_deeply_is_named_with_its_record() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestDeep", table = "e")]
+    struct Deep {
+        id: i64,
+        at: serde_json::Value,
+    }
+    let json = |depth: usize| format!("'{}{}'", "[".repeat(depth), "]".repeat(depth));
+    let error = database(&json(200)).copy::<Deep>().await.expect_err("too deep").chain();
+    assert!(error.contains("id=1") && error.contains("nested") && error.contains("String"), "{error}");
+    database(&json(100)).copy::<Deep>().await.expect("deep enough");
+}
+
+#[tokio::test]
+async fn a_column_may_be_called_by_a_control_character() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestOdd", table = "e\tf")]
+    struct Odd {
+        id: i64,
+        #[entity(column = "a\nb")]
+        value: String,
+    }
+    let database = Database::new(
+        "CREATE TABLE \"e\tf\" (id INTEGER PRIMARY KEY, \"a\nb\" TEXT); INSERT INTO \"e\tf\" VALUES (1, 'x')",
+    );
+    let copy = database.copy::<Odd>().await.expect("a copy");
+    assert_eq!(copy.lines, [r#"{"id":1,"value":"x"}"#]);
+    let counts = database.restore::<Odd>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!(counts.unchanged, 1);
+}

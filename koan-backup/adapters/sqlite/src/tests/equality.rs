@@ -1,0 +1,199 @@
+//! Keys that the database takes for one though they differ byte for byte.
+
+use koan_backup_core::{ConflictMode, ErrorKind, RestoreLevel, SessionOptions};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};
+use crate::Sqlite;
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestMail", table = "m")]
+struct Mail {
+    #[entity(key)]
+    email: String,
+    n: i64,
+}
+
+const TABLES: [&str; 5] = [
+    "CREATE TABLE m (email TEXT COLLATE NOCASE PRIMARY KEY, n INT)",
+    "CREATE TABLE m (email TEXT COLLATE NOCASE PRIMARY KEY, n INT) WITHOUT ROWID",
+    "CREATE TABLE m (email TEXT COLLATE NOCASE, n INT)",
+    "CREATE TABLE m (email TEXT, n INT); CREATE UNIQUE INDEX by_email ON m (email COLLATE NOCASE)",
+    "CREATE TABLE m (email TEXT PRIMARY KEY, n INT); CREATE UNIQUE INDEX by_email ON m (email COLLATE NOCASE)",
+];
+
+fn every_way() -> Vec<SessionOptions> {
+    let mut all = Vec::new();
+    for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
+        for mut options in
+            [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)]
+        {
+            options.level = level;
+            all.extend([dry(options.clone()), options]);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn two_records_of_one_key_are_refused_by_name_in_every_mode() {
+    let lines = [r#"{"email":"A@x","n":1}"#, r#"{"email":"B@x","n":2}"#, r#"{"email":"a@x","n":3}"#];
+    for table in TABLES {
+        for rows in ["", "; INSERT INTO m VALUES ('c@x', 9)", "; INSERT INTO m VALUES ('a@X', 9), ('b@x', 9)"]
+        {
+            for options in every_way() {
+                let database = Database::new(&format!("{table}{rows}"));
+                let before = database.dump("m");
+                let ended = database.restore::<Mail>(&foreign(&lines), &options).await;
+                let error = ended.expect_err(&format!("{table}{rows} {options:?}"));
+                // With `fail` the row that is there is met first.
+                let is_met = options.conflict == ConflictMode::Fail && error.kind() == ErrorKind::Conflict;
+                assert!(
+                    is_met || error.to_string().contains(r#"email="a@x""#),
+                    "{table}{rows} {options:?}: {error}"
+                );
+                assert_eq!(database.dump("m"), before);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_written_as_the_archive_spells_it_and_the_dry_run_counts_the_same() {
+    let lines = [r#"{"email":"A@x","n":1}"#, r#"{"email":"B@x","n":2}"#, r#"{"email":"d@x","n":4}"#];
+    for table in TABLES {
+        for options in [overwrite(), replace()] {
+            let database =
+                Database::new(&format!("{table}; INSERT INTO m VALUES ('a@x', 1), ('B@x', 2), ('c@x', 9)"));
+            let told =
+                database.restore::<Mail>(&foreign(&lines), &dry(options.clone())).await.expect("compared");
+            let done = database.restore::<Mail>(&foreign(&lines), &options).await.expect("restored");
+            assert_eq!(told, done, "{table}");
+            let deleted = u64::from(options.replace_existing);
+            assert_eq!(
+                (done.inserted, done.updated, done.unchanged, done.deleted),
+                (1, 1, 1, deleted),
+                "{table}"
+            );
+            assert_eq!(database.value::<i64>("SELECT count(*) FROM m WHERE email = 'A@x' COLLATE BINARY"), 1);
+            let again =
+                database.restore::<Mail>(&foreign(&lines), &dry(overwrite())).await.expect("compared");
+            assert_eq!((again.unchanged, again.updated), (3, 0), "{table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_two_rows_whose_keys_are_one_by_their_collation_is_refused() {
+    for (collation, keys) in
+        [("NOCASE", "('A@x', 1), ('b@x', 2), ('a@x', 3)"), ("RTRIM", "('a', 1), ('b', 2), ('a ', 3)")]
+    {
+        let database = Database::new(&format!(
+            "CREATE TABLE m (email TEXT COLLATE {collation}, n INT); INSERT INTO m VALUES {keys}"
+        ));
+        let error = database.copy::<Mail>().await.expect_err("one would be lost");
+        assert_eq!(error.kind(), ErrorKind::Record);
+        assert!(error.to_string().contains("email=") && error.to_string().contains("collation"), "{error}");
+        database.run("DELETE FROM m WHERE n = 3");
+        database.copy::<Mail>().await.expect("a copy");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_one_value_in_two_forms_is_refused_though_other_rows_are_between() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestAnyNumber", table = "m")]
+    struct AnyNumber {
+        #[entity(key)]
+        id: i64,
+    }
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestAnyText", table = "m")]
+    struct AnyText {
+        #[entity(key)]
+        id: String,
+    }
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestAnyTime", table = "m")]
+    struct AnyTime {
+        #[entity(key)]
+        id: chrono::DateTime<chrono::Utc>,
+    }
+    let database =
+        |rows: &str| Database::new(&format!("CREATE TABLE m (id PRIMARY KEY); INSERT INTO m VALUES {rows}"));
+    let error = database("(1), (2), ('1')").copy::<AnyNumber>().await.expect_err("twice");
+    assert!(error.to_string().contains("id=1"), "{error}");
+    let error = database("(1), (2), ('1')").copy::<AnyText>().await.expect_err("twice");
+    assert!(error.to_string().contains("id=\"1\""), "{error}");
+    let times = "('2024-01-01T00:00:00Z'), ('2024-01-02T00:00:00Z'), ('2024-01-01 00:00:00'), (1704067200)";
+    let error = database(times).copy::<AnyTime>().await.expect_err("twice");
+    assert!(error.to_string().contains("2024-01-01"), "{error}");
+    database("(1), (2), ('3'), (4.0)").copy::<AnyNumber>().await.expect("all differ");
+}
+
+#[tokio::test]
+async fn numbers_of_either_storage_class_are_one_key_in_a_restore() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestUntyped", table = "m")]
+    struct Untyped {
+        #[entity(key)]
+        id: i64,
+        n: i64,
+    }
+    let source =
+        Database::new("CREATE TABLE m (id PRIMARY KEY, n INT); INSERT INTO m VALUES (1, 1), (2.0, 2)");
+    let mut copy = source.copy::<Untyped>().await.expect("a copy");
+    // As REAL, by the form of the rows before it.
+    copy.lines.push(r#"{"id":1,"n":3}"#.to_owned());
+    for table in [
+        "CREATE TABLE m (id PRIMARY KEY, n INT)",
+        "CREATE TABLE m (id, n INT)",
+        "CREATE TABLE m (id REAL PRIMARY KEY, n INT) WITHOUT ROWID",
+    ] {
+        for rows in ["", "; INSERT INTO m VALUES (9, 9)"] {
+            for options in every_way() {
+                let database = Database::new(&format!("{table}{rows}"));
+                let ended = database.restore::<Untyped>(&copy, &options).await;
+                let error = ended.expect_err(&format!("{table}{rows} {options:?}"));
+                assert!(error.to_string().contains("id=1"), "{table} {options:?}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_collation_of_the_application_is_defined_by_it_or_named() {
+    let sql = "CREATE TABLE m (email TEXT COLLATE swiss PRIMARY KEY, n INT)";
+    let compare = |one: &str, other: &str| one.to_lowercase().cmp(&other.to_lowercase());
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("test.db");
+    {
+        let connection = rusqlite::Connection::open(&path).expect("a database");
+        connection.create_collation("swiss", compare).expect("defined");
+        connection
+            .execute_batch(&format!("{sql}; INSERT INTO m VALUES ('Ä', 1), ('b', 2)"))
+            .expect("valid SQL");
+    }
+    let plain = Database::at(&path, Sqlite::open(&path).expect("opened"));
+    let copy = plain.copy::<Mail>().await.expect("rows can be read");
+    assert_eq!(copy.lines.len(), 2);
+    assert!(copy.warnings.iter().any(|warning| warning.contains("swiss")), "{:?}", copy.warnings);
+    let found = plain.assess::<Mail>(&copy, &overwrite()).await;
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.message.contains("swiss") && finding.message.contains(".collation")),
+        "{found:?}"
+    );
+    let told =
+        Database::at(&path, Sqlite::options(&path).collation("Swiss", compare).open().expect("opened"));
+    let copy = told.copy::<Mail>().await.expect("a copy");
+    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    let lines = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#];
+    let counts = told.restore::<Mail>(&foreign(&lines), &overwrite()).await.expect("restored");
+    assert_eq!((counts.inserted, counts.updated), (0, 2));
+    let twice = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#, r#"{"email":"Ä","n":3}"#];
+    let error = told.restore::<Mail>(&foreign(&twice), &overwrite()).await.expect_err("one key");
+    assert!(error.to_string().contains("twice"), "{error}");
+}

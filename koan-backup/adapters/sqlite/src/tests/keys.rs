@@ -1,0 +1,95 @@
+//! A key is the same key in whichever form it is stored.
+
+use koan_backup_core::{ErrorKind, ReadRequest, SetName, Severity, Value};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::fixture::{Database, codec, foreign, overwrite, read, replace};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestUuidKey", table = "k")]
+struct Keyed {
+    #[entity(key)]
+    uid: Uuid,
+    name: String,
+}
+
+const UPPER: &str = "'67E55044-10B1-426F-9247-BB680E5FE0C8'";
+const LOWER: &str = "'67e55044-10b1-426f-9247-bb680e5fe0c8'";
+const MIXED: &str = "'67e55044-10B1-426f-9247-bb680e5fe0c8'";
+
+fn database(literals: &[&str]) -> Database {
+    let database = Database::new("CREATE TABLE k (uid PRIMARY KEY, name TEXT)");
+    for literal in literals {
+        database.run(&format!("INSERT INTO k VALUES ({literal}, 'x')"));
+    }
+    database
+}
+
+async fn errors(database: &Database, copy: &super::fixture::Copy) -> Vec<String> {
+    let found = database.assess::<Keyed>(copy, &overwrite()).await;
+    let errors = found.into_iter().filter(|finding| finding.severity == Severity::Error);
+    errors.map(|finding| finding.message).collect()
+}
+
+#[tokio::test]
+async fn a_key_in_another_form_than_the_archive_has_is_told_before_it_comes_in_twice() {
+    let copy = database(&[LOWER]).copy::<Keyed>().await.expect("a copy");
+    let live = database(&[UPPER]);
+    let found = errors(&live, &copy).await;
+    assert!(found.len() == 1 && found[0].contains("`uid`") && found[0].contains("text:UUID"), "{found:?}");
+    assert!(live.assess::<Keyed>(&copy, &replace()).await.is_empty());
+    live.run(&format!("UPDATE k SET uid = {LOWER}"));
+    assert_eq!(errors(&live, &copy).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_key_column_of_several_forms_is_told() {
+    let other = "'00000000-0000-0000-0000-00000000000a'";
+    let line = r#"{"uid":"67e55044-10b1-426f-9247-bb680e5fe0c8","name":"y"}"#;
+    for live in [database(&[UPPER, other]), database(&[MIXED])] {
+        let found = errors(&live, &foreign(&[line])).await;
+        assert!(found.len() == 1 && found[0].contains("several forms"), "{found:?}");
+        assert!(live.assess::<Keyed>(&foreign(&[line]), &replace()).await.is_empty());
+    }
+    // Digits only are of either case.
+    let live = database(&[LOWER, "'00000000-0000-0000-0000-000000000001'"]);
+    assert_eq!(errors(&live, &foreign(&[line])).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn numbers_are_one_key_whatever_their_storage_class() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestNumberKey", table = "n")]
+    struct Numbered {
+        id: i64,
+    }
+    let live = Database::new("CREATE TABLE n (id PRIMARY KEY); INSERT INTO n VALUES (7), (8.0)");
+    let copy = live.copy::<Numbered>().await.expect("a copy");
+    assert!(live.assess::<Numbered>(&copy, &overwrite()).await.is_empty());
+    live.run("UPDATE n SET id = CAST(CAST(id AS INTEGER) AS TEXT)");
+    let found = live.assess::<Numbered>(&copy, &overwrite()).await;
+    assert!(found.iter().any(|finding| finding.severity == Severity::Error), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_no_form_writes_back_fails_the_backup() {
+    let error = database(&[MIXED]).copy::<Keyed>().await.expect_err("letters of both cases");
+    assert_eq!(error.kind(), ErrorKind::Record);
+    assert!(error.to_string().contains("`uid`") && error.to_string().contains("letter case"), "{error}");
+}
+
+#[tokio::test]
+async fn a_record_is_found_by_its_key_behind_many_of_another_form() {
+    let filler: Vec<String> =
+        (0..100).map(|index| format!("'00000000-0000-0000-0000-{index:011}a'")).collect();
+    let uid = Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").expect("valid");
+    for literal in [UPPER, LOWER, MIXED, "x'67e5504410b1426f9247bb680e5fe0c8'"] {
+        let live = database(&filler.iter().map(String::as_str).chain([literal]).collect::<Vec<_>>());
+        let key = vec![Value::Uuid(uid.into_bytes())];
+        let request = ReadRequest::one(codec::<Keyed>(), SetName::root(), key);
+        let copy = read(live.snapshot().await.as_ref(), request).await.expect("a copy");
+        assert_eq!(copy.lines.len(), 1, "{literal}");
+    }
+}

@@ -1,0 +1,169 @@
+//! NULL, JSON's `null`, and what takes their place.
+
+use koan_backup_core::{RestoreLevel, Severity};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, creating, dry, foreign, overwrite, replace};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize)]
+struct Address {
+    city: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestNulls", table = "n")]
+struct Nulls {
+    id: i64,
+    address: Option<Address>,
+    any: Option<serde_json::Value>,
+    value: serde_json::Value,
+    list: Option<Vec<i64>>,
+}
+
+const TABLE: &str = "CREATE TABLE n (id INTEGER PRIMARY KEY, address TEXT, any TEXT, value TEXT, list TEXT)";
+
+#[tokio::test]
+async fn null_and_the_json_null_come_back_as_each_was() {
+    let database = Database::new(TABLE);
+    database.run(
+        "INSERT INTO n VALUES (1, NULL, NULL, NULL, NULL), (2, 'null', 'null', 'null', 'null'), \
+         (3, '{\"city\":\"Bern\"}', '7', '[1]', '[1,2]'), (4, 'null', NULL, 'null', NULL), (5, NULL, 'null', NULL, 'null'), (6, NULL, NULL, NULL, NULL)",
+    );
+    let before = database.dump("n");
+    let copy = database.copy::<Nulls>().await.expect("a copy");
+    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    for options in [overwrite(), replace()] {
+        database.run("UPDATE n SET address = '{\"city\":\"x\"}', any = '1', value = '2', list = '[]'");
+        database.restore::<Nulls>(&copy, &options).await.expect("restored");
+        assert_eq!(database.dump("n"), before);
+    }
+    let counts = database.restore::<Nulls>(&copy, &dry(overwrite())).await.expect("compared");
+    assert_eq!(counts.unchanged, 6);
+}
+
+#[tokio::test]
+async fn a_column_that_forbids_null_gets_the_json_null() {
+    let table = TABLE.replace("TEXT", "TEXT NOT NULL");
+    let lines = [r#"{"id":1,"address":null,"any":null,"value":null,"list":null}"#];
+    let database = Database::new(&table);
+    database.restore::<Nulls>(&foreign(&lines), &overwrite()).await.expect("restored");
+    assert_eq!(database.value::<String>("SELECT address || any || value || list FROM n"), "nullnullnullnull");
+    let copy = database.copy::<Nulls>().await.expect("a copy");
+    assert_eq!(copy.lines, lines);
+    let fresh = Database::new(&table);
+    fresh.restore::<Nulls>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!(fresh.dump("n"), database.dump("n"));
+}
+
+#[tokio::test]
+async fn a_json_null_with_white_space_is_counted_as_another_form() {
+    let database = Database::new(TABLE);
+    database.run("INSERT INTO n VALUES (1, ' null', NULL, '1', NULL)");
+    let copy = database.copy::<Nulls>().await.expect("a copy");
+    assert!(copy.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", copy.warnings);
+}
+
+#[tokio::test]
+async fn json_text_that_is_rewritten_is_counted() {
+    let database = Database::new(TABLE);
+    database.run(
+        "INSERT INTO n VALUES (1, NULL, '{\"b\":1,\"a\":2}', '{ \"a\": 1 }', '[1]'), (2, '{\"city\":\"x\"}', '{\"a\":1}', '\"\\u00fc\"', '[1, 2]')",
+    );
+    let copy = database.copy::<Nulls>().await.expect("a copy");
+    let told = |column: &str, count: &str| {
+        copy.warnings.iter().any(|warning| {
+            warning.contains(&format!("column `{column}`")) && warning.contains(&format!(": {count} "))
+        })
+    };
+    assert!(told("any", "1") && told("value", "2") && told("list", "1"), "{:?}", copy.warnings);
+    assert!(!copy.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", copy.warnings);
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestOptionalKey", table = "o")]
+struct OptionalKey {
+    #[entity(key)]
+    id: Option<i64>,
+    name: String,
+}
+
+#[tokio::test]
+async fn a_table_that_is_made_does_not_number_a_key_that_is_none() {
+    let lines = [r#"{"id":null,"name":"none"}"#, r#"{"id":7,"name":"seven"}"#];
+    for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
+        let database = Database::new("");
+        let mut options = creating();
+        options.level = level;
+        database.restore::<OptionalKey>(&foreign(&lines), &options).await.expect("restored");
+        assert_eq!(database.copy::<OptionalKey>().await.expect("a copy").lines, lines);
+        let counts = database.restore::<OptionalKey>(&foreign(&lines), &options).await.expect("restored");
+        assert_eq!((counts.inserted, counts.unchanged), (0, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_rowid_is_not_made_of_no_value() {
+    let lines = [r#"{"id":null,"name":"none"}"#];
+    let database = Database::new("CREATE TABLE o (id INTEGER PRIMARY KEY, name TEXT)");
+    for options in [overwrite(), replace(), dry(overwrite())] {
+        let error = database.restore::<OptionalKey>(&foreign(&lines), &options).await.expect_err("a number");
+        assert!(error.to_string().contains("`id`") && error.to_string().contains("rowid"), "{error}");
+    }
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestOtherKey", table = "o")]
+    struct OtherKey {
+        id: Option<i64>,
+        #[entity(key)]
+        name: String,
+    }
+    let error = database.restore::<OtherKey>(&foreign(&lines), &overwrite()).await.expect_err("a number");
+    assert!(error.to_string().contains("rowid"), "{error}");
+}
+
+#[tokio::test]
+async fn a_table_that_is_made_holds_every_value_as_it_is() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestExtremes", table = "e")]
+    struct Extremes {
+        #[entity(key)]
+        id: u64,
+        wide: i128,
+        small: Option<u8>,
+        number: serde_json::Value,
+        text: String,
+        double: f64,
+    }
+    let lines = [
+        r#"{"id":1,"wide":-170141183460469231731687303715884105728,"small":null,"number":1.0,"text":"1.0","double":1.0}"#,
+        r#"{"id":9223372036854775808,"wide":5,"small":255,"number":"7","text":"007","double":1e+300}"#,
+        r#"{"id":18446744073709551615,"wide":0,"small":0,"number":null,"text":"1e5","double":-0.5}"#,
+    ];
+    let database = Database::new("");
+    database.restore::<Extremes>(&foreign(&lines), &creating()).await.expect("restored");
+    let mut found = database.copy::<Extremes>().await.expect("a copy").lines;
+    found.sort();
+    let mut wanted = lines.map(str::to_owned);
+    wanted.sort();
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn names_that_differ_in_case_only_are_told_before_a_table_is_made() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestCase", table = "c")]
+    struct Case {
+        id: i64,
+        name: String,
+        #[serde(rename = "Name")]
+        other: String,
+    }
+    let copy = foreign(&[r#"{"id":1,"name":"a","Name":"b"}"#]);
+    let database = Database::new("");
+    let found = database.assess::<Case>(&copy, &creating()).await;
+    assert!(
+        found.iter().any(|finding| finding.severity == Severity::Error && finding.message.contains("`Name`")),
+        "{found:?}"
+    );
+    database.restore::<Case>(&copy, &creating()).await.expect_err("two columns of one name");
+}

@@ -1,0 +1,297 @@
+//! Indexes, triggers, foreign keys, sequences and odd tables survive a restore.
+
+use koan_backup_core::{ErrorKind, Provider as _, RestoreLevel, SetName};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, creating, foreign, overwrite, records, replace, target};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestNode", table = "nodes")]
+struct Node {
+    id: i64,
+    parent: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestLeaf", table = "leaves")]
+struct Leaf {
+    #[entity(key)]
+    node: i64,
+    #[entity(key)]
+    name: String,
+    size: Option<i64>,
+}
+
+const FOREST: &str = "CREATE TABLE nodes (id INTEGER PRIMARY KEY AUTOINCREMENT, parent REFERENCES nodes(id) ON DELETE CASCADE);
+    CREATE TABLE leaves (node INTEGER REFERENCES nodes(id) ON DELETE CASCADE, name TEXT, size INT, PRIMARY KEY (node, name))
+      WITHOUT ROWID;
+    CREATE INDEX leaves_by_size ON leaves (size DESC) WHERE size > 0; CREATE UNIQUE INDEX \"leaves; by name\" ON leaves(name);
+    CREATE TABLE log (what);
+    CREATE TRIGGER leaf_added AFTER INSERT ON leaves BEGIN INSERT INTO log VALUES (new.name); END;
+    CREATE TRIGGER leaf_gone AFTER DELETE ON leaves BEGIN INSERT INTO log VALUES (old.name); END;
+    INSERT INTO nodes VALUES (1, 2), (2, 1), (3, 3);
+    INSERT INTO leaves VALUES (1, 'a', 5), (2, 'b', NULL), (3, 'c', 7); DELETE FROM log;";
+
+#[tokio::test]
+async fn cycles_load_triggers_stay_silent_and_nothing_cascades() {
+    let database = Database::new(FOREST);
+    let (nodes, leaves) = (database.dump("nodes"), database.dump("leaves"));
+    let copy = database.copy::<Node>().await.expect("a copy");
+    let counts = database.restore::<Node>(&copy, &replace()).await.expect("restored");
+    assert_eq!((counts.inserted, counts.unchanged, counts.deleted), (0, 3, 0));
+    let copy = database.copy::<Leaf>().await.expect("a copy");
+    database.restore::<Leaf>(&copy, &replace()).await.expect("restored");
+    assert_eq!((database.dump("nodes"), database.dump("leaves")), (nodes, leaves));
+    assert_eq!(database.value::<i64>("SELECT count(*) FROM log"), 0);
+    database.run("INSERT INTO leaves VALUES (1, 'new', 1)");
+    assert_eq!(database.value::<i64>("SELECT count(*) FROM log"), 1);
+}
+
+#[tokio::test]
+async fn a_reference_to_a_missing_row_names_tables_and_keys_and_undoes_everything() {
+    let database = Database::new(FOREST);
+    let before = database.dump("nodes");
+    let copy = foreign(&[r#"{"id":1,"parent":null}"#, r#"{"id":8,"parent":77}"#]);
+    let error = database.restore::<Node>(&copy, &replace()).await.expect_err("a violation");
+    assert_eq!(error.kind(), ErrorKind::Constraint);
+    let text = error.to_string();
+    assert!(text.contains("`leaves`") || text.contains("`id=8`"), "{text}");
+    assert!(text.contains("`nodes`"), "{text}");
+    assert_eq!(database.dump("nodes"), before);
+}
+
+#[tokio::test]
+async fn references_that_were_broken_in_the_lost_database_are_no_obstacle() {
+    let broken = Database::new(&format!("{FOREST} INSERT INTO nodes VALUES (50, 49)"));
+    let copy = broken.copy::<Node>().await.expect("a copy");
+    assert!(
+        copy.warnings.iter().any(|warning| warning.contains("1 rows of table `nodes`")),
+        "{:?}",
+        copy.warnings
+    );
+    let fresh = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
+    fresh.restore::<Node>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!(fresh.dump("nodes"), broken.dump("nodes"));
+    let mut elsewhere = copy;
+    elsewhere.physical = None;
+    let fresh = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
+    fresh.restore::<Node>(&elsewhere, &overwrite()).await.expect_err("not known to be broken before");
+}
+
+#[tokio::test]
+async fn indexes_are_the_very_same_afterwards_on_every_level() {
+    for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
+        let database = Database::new(FOREST);
+        let (schema, copy) = (database.schema(), database.copy::<Leaf>().await.expect("a copy"));
+        let mut options = replace();
+        options.level = level;
+        database.restore::<Leaf>(&copy, &options).await.expect("restored");
+        assert_eq!(database.schema(), schema);
+        assert_eq!(database.value::<String>("PRAGMA integrity_check"), "ok");
+    }
+}
+
+#[tokio::test]
+async fn a_unique_index_that_was_dropped_still_holds() {
+    let database = Database::new(FOREST);
+    let (before, schema) = (database.dump("leaves"), database.schema());
+    let copy = foreign(&[r#"{"node":1,"name":"x","size":1}"#, r#"{"node":2,"name":"x","size":1}"#]);
+    let error = database.restore::<Leaf>(&copy, &replace()).await.expect_err("a violation");
+    assert_eq!(error.kind(), ErrorKind::Constraint);
+    assert!(error.to_string().contains("leaves.name"), "{error}");
+    assert_eq!((database.dump("leaves"), database.schema()), (before, schema));
+}
+
+#[tokio::test]
+async fn a_dropped_session_leaves_everything_as_it_was() {
+    let database = Database::new(FOREST);
+    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let (before, schema) = (database.dump("leaves"), database.schema());
+    let mut session = database.provider.begin_restore(&replace()).await.expect("a session");
+    session.begin(target::<Leaf>(&copy, SetName::root())).await.expect("begun");
+    session.write(records::<Leaf>(&copy)[..1].to_vec()).await.expect("written");
+    drop(session);
+    // A second session waits until the first one is gone.
+    let session = database.provider.begin_restore(&replace()).await.expect("a session");
+    session.rollback().await.expect("rolled back");
+    assert_eq!((database.dump("leaves"), database.schema()), (before, schema));
+}
+
+#[tokio::test]
+async fn a_session_that_failed_can_only_be_rolled_back() {
+    let database = Database::new(FOREST);
+    let before = database.dump("nodes");
+    let mut session = database.provider.begin_restore(&overwrite()).await.expect("a session");
+    let good = foreign(&[r#"{"id":90,"parent":null}"#]);
+    session.begin(target::<Node>(&good, SetName::root())).await.expect("begun");
+    session.write(records::<Node>(&good)).await.expect("written");
+    session.begin(target::<Node>(&good, SetName::root())).await.expect_err("out of order");
+    session.write(records::<Node>(&good)).await.expect_err("broken");
+    session.commit().await.expect_err("broken");
+    assert_eq!(database.dump("nodes"), before);
+}
+
+#[tokio::test]
+async fn numbers_given_out_before_are_not_given_out_again() {
+    let database = Database::new(&format!(
+        "{FOREST} INSERT INTO nodes VALUES (100, NULL); DELETE FROM nodes WHERE id = 100"
+    ));
+    let copy = database.copy::<Node>().await.expect("a copy");
+    let fresh = Database::new(&format!(
+        "{FOREST} DELETE FROM leaves; DELETE FROM nodes; DELETE FROM sqlite_sequence"
+    ));
+    fresh.restore::<Node>(&copy, &replace()).await.expect("restored");
+    fresh.run("INSERT INTO nodes (parent) VALUES (NULL)");
+    assert_eq!(fresh.value::<i64>("SELECT max(id) FROM nodes"), 101);
+    fresh.run("INSERT INTO nodes VALUES (500, NULL); DELETE FROM nodes WHERE id > 100");
+    fresh.restore::<Node>(&copy, &replace()).await.expect("restored");
+    assert_eq!(fresh.value::<i64>("SELECT seq FROM sqlite_sequence"), 500);
+}
+
+#[tokio::test]
+async fn computed_columns_are_read_and_never_written() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestComputed", table = "t")]
+    struct Computed {
+        id: i64,
+        price: i64,
+        double: i64,
+        triple: i64,
+    }
+    let database = Database::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, price INT, double INT AS (price * 2), triple INT AS (price * 3) STORED);
+         INSERT INTO t (id, price) VALUES (1, 5)",
+    );
+    let before = database.dump("t");
+    let copy = database.copy::<Computed>().await.expect("a copy");
+    assert_eq!(copy.lines, [r#"{"id":1,"price":5,"double":10,"triple":15}"#]);
+    database.run("UPDATE t SET price = 0");
+    database.restore::<Computed>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!(database.dump("t"), before);
+}
+
+#[tokio::test]
+async fn keys_that_nothing_makes_unique_are_matched_all_the_same() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestLoose", table = "t")]
+    struct Loose {
+        #[entity(key)]
+        a: Option<i64>,
+        #[entity(key)]
+        b: String,
+        n: i64,
+    }
+    for (sql, level) in
+        [("", RestoreLevel::Fast), ("", RestoreLevel::Safe), (", UNIQUE (a, b)", RestoreLevel::Fast)]
+    {
+        let database = Database::new(&format!(
+            "CREATE TABLE t (a, b, n{sql}); INSERT INTO t VALUES (NULL, 'x', 1), (1, 'y', 2)"
+        ));
+        let (before, schema) = (database.dump("t"), database.schema());
+        let copy = database.copy::<Loose>().await.expect("a copy");
+        let mut options = overwrite();
+        options.level = level;
+        let counts = database.restore::<Loose>(&copy, &options).await.expect("restored");
+        assert_eq!((counts.inserted, counts.unchanged), (0, 2));
+        options.replace_existing = true;
+        let counts = database.restore::<Loose>(&copy, &options).await.expect("restored");
+        assert_eq!((counts.inserted, counts.unchanged, counts.deleted), (0, 2, 0));
+        assert_eq!((database.dump("t"), database.schema()), (before, schema));
+    }
+    let database = Database::new("CREATE TABLE t (a, b, n); INSERT INTO t VALUES (1, 'x', 1), (1, 'x', 2)");
+    let error = database
+        .restore::<Loose>(&foreign(&[r#"{"a":1,"b":"x","n":3}"#]), &overwrite())
+        .await
+        .expect_err("two rows");
+    assert!(error.to_string().contains("several rows"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_table_is_made_from_the_entity() {
+    let database = Database::new(FOREST);
+    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let empty = Database::new("");
+    empty.restore::<Leaf>(&copy, &overwrite()).await.expect_err("no table");
+    assert!(empty.schema().is_empty());
+    empty.restore::<Leaf>(&copy, &creating()).await.expect("restored");
+    assert_eq!(empty.dump("leaves"), database.dump("leaves"));
+    let sql: String = empty.value("SELECT sql FROM sqlite_schema WHERE name = 'leaves'");
+    assert!(
+        sql.contains("\"node\" INTEGER NOT NULL") && sql.contains("PRIMARY KEY (\"node\", \"name\")"),
+        "{sql}"
+    );
+    assert_eq!(empty.copy::<Leaf>().await.expect("a copy").lines, copy.lines);
+}
+
+#[tokio::test]
+async fn a_broken_reference_does_not_make_room_for_another() {
+    let one = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id)); INSERT INTO nodes VALUES (1, NULL), (50, 49)";
+    // The old one is mended and a new one comes.
+    let database = Database::new(one);
+    let before = database.dump("nodes");
+    let swapped = foreign(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
+    for options in [overwrite(), replace()] {
+        let error = database.restore::<Node>(&swapped, &options).await.expect_err("a new one");
+        assert_eq!(error.kind(), ErrorKind::Constraint);
+        assert!(error.to_string().contains("`id=60"), "{error}");
+        assert_eq!(database.dump("nodes"), before);
+    }
+    // The archive's one is the one that is there: it does not count twice.
+    let mut copy = database.copy::<Node>().await.expect("a copy");
+    for options in [overwrite(), replace()] {
+        database.restore::<Node>(&copy, &options).await.expect("its own database");
+    }
+    copy.lines.push(r#"{"id":60,"parent":59}"#.to_owned());
+    for options in [overwrite(), replace()] {
+        database.restore::<Node>(&copy, &options).await.expect_err("one more than was recorded");
+    }
+    assert_eq!(database.dump("nodes"), before);
+    database.run("DELETE FROM nodes");
+    copy.lines.pop();
+    database.restore::<Node>(&copy, &overwrite()).await.expect("as it was");
+    assert_eq!(database.dump("nodes"), before);
+}
+
+#[tokio::test]
+async fn references_are_checked_beside_one_that_cannot_be_and_without_a_rowid() {
+    let database = Database::new(
+        "CREATE TABLE other (x); CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id) REFERENCES other(x)); \
+         CREATE TABLE leaves (node INTEGER REFERENCES nodes(id), name TEXT, size REFERENCES other(x), PRIMARY KEY (node, name)) WITHOUT ROWID; \
+         INSERT INTO nodes VALUES (1, NULL)",
+    );
+    let copy = foreign(&[r#"{"id":8,"parent":77}"#]);
+    let error = database.restore::<Node>(&copy, &overwrite()).await.expect_err("a violation");
+    assert!(error.to_string().contains("`id=8"), "{error}");
+    let copy = foreign(&[r#"{"node":9,"name":"x","size":5}"#]);
+    let error = database.restore::<Leaf>(&copy, &overwrite()).await.expect_err("a violation");
+    assert!(error.to_string().contains("node=9, name=\"x\""), "{error}");
+}
+
+#[tokio::test]
+async fn what_analyze_found_out_outlives_the_indexes() {
+    let database = Database::new(&format!("{FOREST} ANALYZE"));
+    let before = database.dump("sqlite_stat1");
+    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let mut options = replace();
+    options.level = RestoreLevel::Fast;
+    database.restore::<Leaf>(&copy, &options).await.expect("restored");
+    assert_eq!(database.dump("sqlite_stat1"), before);
+}
+
+#[tokio::test]
+async fn a_table_that_is_made_holds_the_largest_numbers() {
+    #[derive(Serialize, Deserialize, Entity)]
+    #[entity(name = "SqliteTestLarge", table = "large")]
+    struct Large {
+        id: u64,
+        signed: i64,
+    }
+    let database = Database::new("");
+    let copy = foreign(&[r#"{"id":7,"signed":-5}"#, r#"{"id":18446744073709551615,"signed":5}"#]);
+    database.restore::<Large>(&copy, &creating()).await.expect("restored");
+    let mut lines = database.copy::<Large>().await.expect("a copy").lines;
+    lines.sort();
+    assert_eq!(lines, [copy.lines[1].clone(), copy.lines[0].clone()]);
+    assert_eq!(database.value::<String>("SELECT typeof(signed) FROM large"), "integer");
+}

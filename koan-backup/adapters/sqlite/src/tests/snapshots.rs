@@ -1,0 +1,118 @@
+//! A snapshot does not change, and stops when nobody waits for it.
+
+use std::time::Duration;
+
+use koan_backup_core::{ErrorKind, Provider as _, ReadRequest, RecordSink, SetName, Snapshot};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Database, codec, copy_of};
+use crate::Sqlite;
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestDebit", table = "debits")]
+struct Debit {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestCredit", table = "credits")]
+struct Credit {
+    id: i64,
+}
+
+const TABLES: &str =
+    "CREATE TABLE debits (id INTEGER PRIMARY KEY); CREATE TABLE credits (id INTEGER PRIMARY KEY);
+    INSERT INTO debits VALUES (1); INSERT INTO credits VALUES (1);";
+
+#[tokio::test]
+async fn in_wal_mode_a_writer_goes_on_and_is_not_seen() {
+    let database = Database::new(&format!("PRAGMA journal_mode = WAL; {TABLES}"));
+    let snapshot = database.snapshot().await;
+    database.run("BEGIN; INSERT INTO debits VALUES (2); INSERT INTO credits VALUES (2); COMMIT");
+    let debits = copy_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    database.run("INSERT INTO credits VALUES (3); DROP TABLE debits");
+    let credits = copy_of::<Credit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    assert_eq!((debits.lines.len(), credits.lines.len()), (1, 1));
+    assert_eq!(snapshot.count(&codec::<Credit>(), &SetName::root()).await.expect("a count"), 1);
+    let later = copy_of::<Credit>(database.snapshot().await.as_ref(), SetName::root()).await.expect("a copy");
+    assert_eq!(later.lines.len(), 3);
+}
+
+#[tokio::test]
+async fn with_a_rollback_journal_a_writer_waits_for_the_snapshot() {
+    let database = Database::new(TABLES);
+    database.sql.busy_timeout(Duration::ZERO).expect("a setting");
+    let snapshot = database.snapshot().await;
+    let debits = copy_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    database.sql.execute("INSERT INTO credits VALUES (2)", []).expect_err("locked");
+    let credits = copy_of::<Credit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    assert_eq!((debits.lines.len(), credits.lines.len()), (1, 1));
+    drop(snapshot);
+    database.sql.busy_timeout(Duration::from_secs(10)).expect("a setting");
+    database.run("INSERT INTO credits VALUES (2)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_read_stops_the_work() {
+    let database = Database::new(
+        "CREATE TABLE debits (id, n); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 300000)
+         INSERT INTO debits SELECT abs(random()), n FROM c",
+    );
+    let snapshot = database.snapshot().await;
+    let read = |sink| snapshot.read(ReadRequest::all(codec::<Debit>(), SetName::root()), sink);
+    // Dropped as soon as it was asked for, and once it has given its first records.
+    let (sink, first_chunks) = RecordSink::channel(codec::<Debit>(), 100);
+    {
+        let mut reading = std::pin::pin!(read(sink));
+        assert!(futures::poll!(reading.as_mut()).is_pending());
+    }
+    let (sink, mut second_chunks) = RecordSink::channel(codec::<Debit>(), 100);
+    tokio::select! {
+        ended = read(sink) => panic!("it ended: {ended:?}"),
+        chunk = second_chunks.recv() => assert!(chunk.is_some()),
+    }
+    // The next question is answered by the same thread. Nobody takes what was read, so that a read that goes on never ends.
+    snapshot.sets(&codec::<Debit>()).await.expect("an answer");
+    drop((first_chunks, second_chunks));
+}
+
+#[tokio::test]
+async fn a_reader_that_is_gone_cancels_the_read() {
+    let database = Database::new(TABLES);
+    let snapshot = database.snapshot().await;
+    let (sink, chunks) = RecordSink::channel(codec::<Debit>(), 1);
+    drop(chunks);
+    let error = snapshot
+        .read(ReadRequest::all(codec::<Debit>(), SetName::root()), sink)
+        .await
+        .expect_err("cancelled");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_an_error_and_never_a_short_read() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("damaged.db");
+    let connection = Connection::open(&path).expect("a database");
+    connection
+        .execute_batch(
+            "CREATE TABLE debits (id INTEGER PRIMARY KEY, filler); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1
+             FROM c LIMIT 5000) INSERT INTO debits SELECT n, hex(randomblob(50)) FROM c",
+        )
+        .expect("valid SQL");
+    drop(connection);
+    let mut bytes = std::fs::read(&path).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0xaa);
+    std::fs::write(&path, bytes).expect("written");
+    let provider = Sqlite::open(&path).expect("a database");
+    let snapshot: Box<dyn Snapshot> = provider.snapshot().await.expect("a snapshot");
+    let error = copy_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect_err("damaged");
+    assert_eq!(error.kind(), ErrorKind::Provider);
+    assert!(
+        error.to_string().contains("damaged.db") && error.to_string().contains("integrity_check"),
+        "{error}"
+    );
+}

@@ -1,0 +1,209 @@
+//! What would go wrong in a restore, told before anything is written.
+
+use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use serde::Deserialize as _;
+
+use super::catalog::{indexes, references, triggers};
+use super::connection::Access;
+use super::ddl;
+use super::derived;
+use super::error::failed;
+use super::form::FormReplay;
+use super::habit::key_forms;
+use super::index_check::{index_faults, table_rows};
+use super::key_equality::unknown_collations;
+use super::mapping::Mapping;
+use super::snapshot::{Physical, Reader};
+use koan_backup_sql::findings::{self, Taken, UnmappedColumn};
+
+/// Looks at each target without writing.
+pub(super) fn assess(
+    reader: &Reader,
+    targets: &[RestoreTarget],
+    options: &SessionOptions,
+    access: Access,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut mappings = Vec::new();
+    for target in targets {
+        let name = target.entity.name();
+        match Mapping::find(&reader.catalog, &target.entity, &target.set) {
+            Ok(mapping) => {
+                look_at(target, &mapping, options, &mut findings);
+                if !options.replace_existing {
+                    look_at_key(reader, target, &mapping, &mut findings)
+                        .map_err(|error| failed(&reader.path, "reading the keys", error))?;
+                }
+                mappings.push((name, mapping));
+            }
+            Err(error) => {
+                findings.push(findings::of_table(target, &error, options));
+                if error.kind() == ErrorKind::NotFound && options.create_missing {
+                    findings.extend(
+                        ddl::problem(&target.entity)
+                            .map(|problem| Finding::new(Severity::Error, name, problem)),
+                    );
+                }
+            }
+        }
+    }
+    let taken: Vec<_> = mappings
+        .iter()
+        .map(|(entity, mapping)| Taken { entity, id: &mapping.table.name, table: &mapping.table.name })
+        .collect();
+    findings.extend(findings::of_sharing(&taken));
+    let lost = |error| failed(&reader.path, "reading the tables", error);
+    look_at_schema(reader, &mappings, &mut findings).map_err(lost)?;
+    look_at_damage(reader, &mappings, options, &mut findings).map_err(lost)?;
+    findings.extend(
+        derived::assess(&reader.connection, &reader.catalog, &reader.recomputed, &mappings).map_err(lost)?,
+    );
+    let read_only = access == Access::ReadOnly || reader.connection.is_readonly("main").unwrap_or(false);
+    if let (true, SessionIntent::Apply, Some(target)) = (read_only, options.intent, targets.first()) {
+        findings.push(Finding::new(
+            Severity::Error,
+            target.entity.name(),
+            format!(
+                "the database `{}` is read-only; check its permissions and how it is opened",
+                reader.path.display()
+            ),
+        ));
+    }
+    Ok(findings)
+}
+
+/// The columns of one target.
+fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
+    let (entity, table) = (&target.entity, &mapping.table.name);
+    if let Some(problem) = mapping.problem(entity) {
+        findings.push(Finding::new(Severity::Error, entity.name(), problem));
+    }
+    let key = mapping.key.iter().map(|&place| &mapping.places[place].column);
+    let computed = key.filter(|column| column.generated).map(|column| column.name.as_str());
+    findings.extend(findings::of_computed_keys(entity, table, computed));
+    let unmapped = mapping.unmapped_columns.iter().map(|column| {
+        let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
+        let is_needed = column.not_null && !column.has_default && !is_rowid;
+        UnmappedColumn { name: &column.name, is_needed }
+    });
+    findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
+    let physical =
+        target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
+    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
+    let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
+    findings.extend(findings::of_unmapped_fields(entity, table, lost));
+}
+
+/// The forms of the key: a key that is there in another form would not be found, and come in a second time.
+fn look_at_key(
+    reader: &Reader,
+    target: &RestoreTarget,
+    mapping: &Mapping,
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    let entity = &target.entity;
+    let recorded = target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok());
+    let forms = key_forms(&reader.connection, entity, mapping)?;
+    for (&place, forms) in mapping.key.iter().zip(&forms) {
+        let Some(forms) = forms else { continue };
+        let place = &mapping.places[place];
+        let default = place.column_type(entity).default;
+        let comes = recorded.as_ref().map(|physical| match physical.columns.get(&place.column.name) {
+            // A form that is not known is told of when the target is begun.
+            Some(json) => FormReplay::recorded(json).unwrap_or_else(|_| FormReplay::constant(default)),
+            None => FormReplay::constant(default),
+        });
+        let comes = comes.as_ref().map_or(&[][..], FormReplay::forms);
+        let differs = comes.iter().find(|form| !forms.matches(**form));
+        let why = if forms.is_mixed() {
+            "holds its values in several forms".to_owned()
+        } else if let Some(form) = differs {
+            let there = forms.forms().map(|form| form.to_string()).collect::<Vec<_>>();
+            format!("holds {}, the archive {form}", there.join(", "))
+        } else {
+            continue;
+        };
+        findings.push(Finding::new(
+            Severity::Error,
+            entity.name(),
+            format!(
+                "key column `{}` of table `{}` {why}: a record might not find its row and be inserted beside it; bring \
+                 the column into one form, that of the archive, or restore with `replace_existing`",
+                place.column.name, mapping.table.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Indexes that lack rows, and collations that are not known: records would not find their rows, or could not be written.
+fn look_at_damage(
+    reader: &Reader,
+    mappings: &[(&'static str, Mapping)],
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    for (name, mapping) in mappings {
+        let table = &mapping.table.name;
+        let mut add = |message: String| findings.push(Finding::new(Severity::Error, *name, message));
+        let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
+        for collation in unknown_collations(&reader.connection, &reader.collations, table, columns)? {
+            add(format!(
+                "table `{table}` uses the collation `{collation}`, which is not defined here, so no record can be written; define \
+                 it with `Sqlite::options(…).collation(\"{collation}\", …)`"
+            ));
+        }
+        if !options.replace_existing {
+            let rows = table_rows(&reader.connection, table)?;
+            let faults = index_faults(&reader.connection, &reader.collations, table, rows)?;
+            faults.iter().for_each(|fault| add(fault.message(table)));
+        }
+    }
+    Ok(())
+}
+
+/// Triggers, keys and foreign keys.
+fn look_at_schema(
+    reader: &Reader,
+    mappings: &[(&'static str, Mapping)],
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    let pairs = references(&reader.connection)?;
+    let mut all_silenced = Vec::new();
+    for (name, mapping) in mappings {
+        let table = &mapping.table.name;
+        let mut add = |message: String| findings.push(Finding::new(Severity::Note, *name, message));
+        let silenced = triggers(&reader.connection, table)?;
+        if !silenced.is_empty() {
+            all_silenced.push((*name, table.as_str(), silenced));
+        }
+        let parents = pairs.iter().filter(|(child, _)| child == table).map(|(_, parent)| parent);
+        for parent in parents.filter(|parent| !mappings.iter().any(|(_, other)| other.table.name == **parent))
+        {
+            add(format!(
+                "table `{table}` refers to `{parent}`, which is not restored; rows it refers to must be there"
+            ));
+        }
+        if !has_unique_key(reader, mapping)? {
+            add(format!(
+                "nothing in table `{table}` makes its key unique; records are matched one by one, which is slower"
+            ));
+        }
+    }
+    findings.extend(findings::of_triggers(&all_silenced));
+    Ok(())
+}
+
+fn has_unique_key(reader: &Reader, mapping: &Mapping) -> rusqlite::Result<bool> {
+    let mut key: Vec<&str> =
+        mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()).collect();
+    key.sort_unstable();
+    let mut primary: Vec<&str> =
+        mapping.table.primary_key().iter().map(|column| column.name.as_str()).collect();
+    primary.sort_unstable();
+    if primary == key {
+        return Ok(true);
+    }
+    let indexes = indexes(&reader.connection, &mapping.table.name)?;
+    Ok(indexes.iter().any(|index| index.makes_unique(key.iter().copied())))
+}

@@ -1,7 +1,0 @@
-//! Records by their keys, for databases that know neither order nor conflict themselves.
-
-mod decision;
-mod key;
-
-pub(crate) use decision::{Decision, Decisions, out_of_turn};
-pub(crate) use key::RecordKey;
