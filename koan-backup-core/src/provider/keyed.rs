@@ -1,4 +1,4 @@
-//! Records by their keys, for databases that know neither order nor conflict themselves.
+//! Keys and decisions about records, for providers whose database has no definition of key equality and conflicts of its own.
 
 mod decision;
 mod key;

@@ -1,4 +1,4 @@
-//! What becomes of each record of a restore, by its key and the record that is there.
+//! What a restore does with each record, by its key and the existing record.
 
 use std::collections::HashSet;
 
@@ -8,16 +8,18 @@ use crate::entity::codec::Record;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{ConflictMode, SessionIntent, SessionOptions, WriteCounts};
 
-/// What is done with a record.
+/// What a restore does with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
+    /// The record is written.
     Write,
-    /// What is there is equal: it is written only where all that was there goes first.
+    /// The existing record is equal. A restore that removes all existing records first writes it again.
     Unchanged,
+    /// The record is not written.
     Leave,
 }
 
-/// Decides for the records of one target, and counts. It remembers the key of each.
+/// Decides about the records of one target and counts them. It holds the key of each record in memory.
 #[derive(Debug)]
 pub struct Decisions {
     codec: EntityCodec,
@@ -27,14 +29,15 @@ pub struct Decisions {
 }
 
 impl Decisions {
+    /// Creates the decisions of a target of this entity.
     pub fn new(codec: EntityCodec, options: SessionOptions) -> Self {
         Self { codec, options, seen: HashSet::new(), counts: WriteCounts::default() }
     }
 
-    /// Decides about a record. `existing` is whether there is one of that key, and whether it is equal.
+    /// Decides about a record. `existing` is `None` if no record has its key, else whether that record is equal.
     ///
     /// # Errors
-    /// It must not be there, or was written before: entity and key are named.
+    /// A record exists and the conflict mode forbids it, or the key was decided about before. The error names entity and key.
     pub fn decide(&mut self, key: RecordKey, record: &Record, existing: Option<bool>) -> Result<Decision> {
         let named = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));
         if self.seen.contains(&key) {
@@ -72,17 +75,17 @@ impl Decisions {
         Ok(if writes { decision } else { Decision::Leave })
     }
 
-    /// Whether a record of that key was decided about.
+    /// Returns whether a record with this key was decided about.
     pub fn has_seen(&self, key: &RecordKey) -> bool {
         self.seen.contains(key)
     }
 
-    /// The keys of the records that were decided about.
+    /// Returns the keys of the records that were decided about.
     pub fn seen(&self) -> impl ExactSizeIterator<Item = &RecordKey> {
         self.seen.iter()
     }
 
-    /// Ends the target, in which so many records were that are not in the archive.
+    /// Returns the counts of the target. `not_in_archive` is the number of existing records that the archive does not contain.
     pub fn end(mut self, not_in_archive: usize) -> WriteCounts {
         if self.options.replace_existing {
             self.counts.deleted = u64::try_from(not_in_archive).unwrap_or(u64::MAX);
@@ -91,7 +94,7 @@ impl Decisions {
     }
 }
 
-/// The error of a session that was used without a target.
+/// Returns the error of a session that is used before a target was begun.
 pub fn out_of_turn() -> Error {
     Error::new(ErrorKind::Internal, "a session was used before a target was begun")
 }

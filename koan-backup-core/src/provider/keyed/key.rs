@@ -65,7 +65,6 @@ fn part(value: &Value<'_>) -> Part {
         Value::DateTime(at) => Part::Text(at.to_string()),
         Value::Date(day) => Part::Text(day.to_string()),
         Value::Time(hour) => Part::Text(hour.to_string()),
-        other => Part::Text(format!("{other:?}")),
     }
 }
 

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets, root_twin};
 use super::state::{self, StateOptions};
-use koan_backup_sql::coverage::{self, Ignored, Known, Seen, View};
+use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
 /// Describes the database as `entities` see it. Tables in `ignored` are not missed.
 pub(super) async fn describe(
@@ -23,9 +23,9 @@ pub(super) async fn describe(
     description.version = format!("PostgreSQL {}", version(connection).await?);
     let mut twins = BTreeMap::new();
     let views: Vec<_> = entities.iter().map(|entity| view(&catalog, entity, &mut twins)).collect();
-    description.entities = coverage::of_all(&views);
-    let known: Vec<Known<'_>> = catalog.tables.iter().map(known).collect();
-    let ignored = Ignored { tables: ignored, is: is_named };
+    description.entities = coverage::of_entities(&views);
+    let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(known).collect();
+    let ignored = IgnoredTables { tables: ignored, names: is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
     if !entities.is_empty() {
@@ -33,9 +33,10 @@ pub(super) async fn describe(
     }
     // The rows of partitions are those of the partitioned table.
     let tables = catalog.tables.iter().filter(|table| table.is_table() && !table.is_partition);
-    let unmapped = tables.filter(|table| !mapped.contains(&table.oid) && !ignored.holds(&self::known(table)));
+    let unmapped =
+        tables.filter(|table| !mapped.contains(&table.oid) && !ignored.contains(&self::known(table)));
     description.unmapped_tables =
-        unmapped.map(|table| coverage::unmapped(&table.shown, twins.get(&table.oid))).collect();
+        unmapped.map(|table| coverage::unmapped_table(&table.shown, twins.get(&table.oid))).collect();
     description.unmapped_tables.sort();
     let inheriting = catalog.tables.iter().filter(|table| !table.is_partition && !table.parents.is_empty());
     description.notes.extend(inheriting.filter(|table| !mapped.contains(&table.oid)).map(|table| {
@@ -53,13 +54,13 @@ pub(super) async fn describe(
     Ok(description)
 }
 
-fn known(table: &Table) -> Known<'_> {
+fn known(table: &Table) -> DatabaseTable<'_> {
     let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
-    Known { shown: &table.shown, schema: &table.schema, name: &table.name, partition_of }
+    DatabaseTable { shown: &table.shown, schema: &table.schema, name: &table.name, partition_of }
 }
 
 /// A table is named as boot reports name it, or with its schema.
-fn is_named(name: &str, table: &Known<'_>) -> bool {
+fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name == table.shown || with_schema == Some(table.name)
 }
@@ -70,20 +71,24 @@ async fn version(connection: &Connection) -> Result<String> {
 }
 
 /// What one entity has to do with the database.
-fn view<'c>(catalog: &Catalog, entity: &'c EntityCodec, twins: &mut BTreeMap<u32, String>) -> View<'c, u32> {
+fn view<'c>(
+    catalog: &Catalog,
+    entity: &'c EntityCodec,
+    twins: &mut BTreeMap<u32, String>,
+) -> EntityTables<'c, u32> {
     let root = match find_table(catalog, entity) {
         Ok(root) => root,
-        Err(error) => return View { entity, tables: Vec::new(), problem: Some(error.to_string()) },
+        Err(error) => return EntityTables { entity, tables: Vec::new(), problem: Some(error.to_string()) },
     };
     if let Some(twin) = root_twin(catalog, root) {
         twins.insert(twin.oid, root.shown.clone());
     }
     let sets = named_sets(catalog, root).into_iter().map(|(_, table)| table);
-    let tables = [root].into_iter().chain(sets).map(|table| Seen {
+    let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
         id: table.oid,
         table: table.shown.clone(),
         belongs: table.belongs(),
         matched: Mapping::matched(table, entity),
     });
-    View { entity, tables: tables.collect(), problem: None }
+    EntityTables { entity, tables: tables.collect(), problem: None }
 }

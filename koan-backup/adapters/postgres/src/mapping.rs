@@ -8,7 +8,7 @@ use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::{ColumnType, Kind};
 use super::types::StoredType;
 use koan_backup_sql::columns::{Columns, missing, require_none};
-use koan_backup_sql::coverage::{self, Matched};
+use koan_backup_sql::coverage::{self, MatchedColumns};
 use koan_backup_sql::identifier::{folded, listed, quoted};
 use koan_backup_sql::tables;
 
@@ -113,13 +113,13 @@ impl Mapping {
     }
 
     /// What of a table is in an entity, or why that cannot be told.
-    pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<Matched, String> {
+    pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
         let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
         if let Some(why) = mapping.unreadable() {
             return Err(why);
         }
         let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
-        Ok(Matched {
+        Ok(MatchedColumns {
             problem: mapping.problem(entity),
             covered_columns: mapping.places.iter().map(|place| place.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),

@@ -10,8 +10,6 @@ use koan_backup_core::{
     SessionIntent, SessionOptions, Snapshot,
 };
 
-use koan_backup_sql::identifier;
-
 use crate::PostgresOptions;
 use crate::connection::Location;
 use crate::session::PostgresSession;

@@ -12,7 +12,7 @@ use koan_backup_core::{Timestamp, Value};
 
 use super::column_type::{ColumnType, Kind, Sent};
 use super::null_form::NullRecorder;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
     /// Notes whether what a record holds as `null` is NULL or JSON `null`.
@@ -32,7 +32,7 @@ impl ColumnType {
 
     /// Reads a value that is not NULL.
     #[inline]
-    pub(super) fn read<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, Misfit> {
+    pub(super) fn read<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, ConversionError> {
         match &self.sent {
             Sent::Bool => Ok(Value::Bool(bytes == [1])),
             Sent::Int2 => self.integer(i64::from(i16::from_be_bytes(fixed(bytes)?))),
@@ -54,7 +54,7 @@ impl ColumnType {
             }
             Sent::Numeric | Sent::CastToNumeric => self.numeric(decimal::text(bytes)?),
             Sent::Text | Sent::CastToText => self.of_text(bytes),
-            Sent::CastToJson if bytes.is_empty() => Err(Misfit::new(
+            Sent::CastToJson if bytes.is_empty() => Err(ConversionError::new(
                 "holds a row that JSON cannot hold as it is: an array that does not begin at 1, JSON `null`, or a negative zero; \
                  read the column into a field of text",
             )),
@@ -71,7 +71,9 @@ impl ColumnType {
             Sent::Inet => inet::text(bytes).map(|text| Value::Str(Cow::Owned(text))),
             Sent::Bytes => match self.kind {
                 Kind::Uuid => Ok(Value::Uuid(
-                    bytes.try_into().map_err(|_| Misfit::new("holds bytes that are not the 16 of a UUID"))?,
+                    bytes
+                        .try_into()
+                        .map_err(|_| ConversionError::new("holds bytes that are not the 16 of a UUID"))?,
                 )),
                 _ => Ok(Value::Bytes(Cow::Borrowed(bytes))),
             },
@@ -92,18 +94,20 @@ impl ColumnType {
         }
     }
 
-    fn integer<'a>(&self, integer: i64) -> Result<Value<'a>, Misfit> {
+    fn integer<'a>(&self, integer: i64) -> Result<Value<'a>, ConversionError> {
         match self.kind {
             Kind::Bool => match integer {
                 0 | 1 => Ok(Value::Bool(integer == 1)),
-                _ => Err(Misfit::new("holds a number other than 0 and 1 where a boolean is expected")),
+                _ => {
+                    Err(ConversionError::new("holds a number other than 0 and 1 where a boolean is expected"))
+                }
             },
             Kind::Decimal => Ok(Value::Decimal(Cow::Owned(integer.to_string()))),
             Kind::Float32 | Kind::Float64 => Ok(float_of(integer).map_or(Value::I64(integer), Value::F64)),
             Kind::Timestamp | Kind::DateTime => {
                 let nanos = i128::from(integer) * (1_000_000_000 / self.units_per_second);
                 let instant = Timestamp::from_unix_nanos(nanos).ok_or_else(|| {
-                    Misfit::new("counts a time that is outside the years that are supported")
+                    ConversionError::new("counts a time that is outside the years that are supported")
                 })?;
                 Ok(match self.kind {
                     Kind::DateTime => Value::DateTime(instant.local),
@@ -114,23 +118,25 @@ impl ColumnType {
         }
     }
 
-    fn numeric<'a>(&self, text: String) -> Result<Value<'a>, Misfit> {
+    fn numeric<'a>(&self, text: String) -> Result<Value<'a>, ConversionError> {
         if self.kind != Kind::Integer {
             return Ok(Value::Decimal(Cow::Owned(text)));
         }
         let whole = match text.split_once('.') {
             Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
             Some(_) => {
-                return Err(Misfit::new("holds a number with a fraction where an integer is expected"));
+                return Err(ConversionError::new(
+                    "holds a number with a fraction where an integer is expected",
+                ));
             }
             None => &text,
         };
         integer_of(whole)
     }
 
-    fn of_text<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, Misfit> {
+    fn of_text<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, ConversionError> {
         let text = utf8(bytes)?;
-        let none = || Misfit::new(format!("holds text that is not {}", self.kind.noun()));
+        let none = || ConversionError::new(format!("holds text that is not {}", self.kind.noun()));
         Ok(match self.kind {
             Kind::Integer => integer_of(text).map_err(|_| none())?,
             Kind::Decimal => match is_decimal(text) {
@@ -148,7 +154,7 @@ impl ColumnType {
         })
     }
 
-    fn of_json<'a>(&self, text: &'a str) -> Result<Value<'a>, Misfit> {
+    fn of_json<'a>(&self, text: &'a str) -> Result<Value<'a>, ConversionError> {
         Ok(match self.kind {
             Kind::Text => Value::Str(Cow::Borrowed(text)),
             _ => Value::Json(Cow::Borrowed(text)),
@@ -157,7 +163,7 @@ impl ColumnType {
 }
 
 /// A whole number of any size.
-fn integer_of<'a>(text: &str) -> Result<Value<'a>, Misfit> {
+fn integer_of<'a>(text: &str) -> Result<Value<'a>, ConversionError> {
     if let Ok(integer) = text.parse::<i64>() {
         return Ok(Value::I64(integer));
     }
@@ -166,7 +172,7 @@ fn integer_of<'a>(text: &str) -> Result<Value<'a>, Misfit> {
     }
     match text.parse::<i128>().is_ok() || text.parse::<u128>().is_ok() {
         true => Ok(Value::Decimal(Cow::Owned(text.to_owned()))),
-        false => Err(Misfit::new("holds an integer that is beyond 128 bits")),
+        false => Err(ConversionError::new("holds an integer that is beyond 128 bits")),
     }
 }
 
@@ -186,7 +192,7 @@ pub(super) fn is_decimal(text: &str) -> bool {
         && digits(exponent)
 }
 
-fn decimal_of<'a>(number: f64, text: String) -> Result<Value<'a>, Misfit> {
+fn decimal_of<'a>(number: f64, text: String) -> Result<Value<'a>, ConversionError> {
     match number.is_finite() {
         true => Ok(Value::Decimal(Cow::Owned(text))),
         false => Err(decimal::not_finite()),
@@ -201,19 +207,19 @@ fn float_of(integer: i64) -> Option<f64> {
     exact.then_some(integer as f64)
 }
 
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Misfit> {
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ConversionError> {
     std::str::from_utf8(bytes).map_err(|_| {
-        Misfit::new(
+        ConversionError::new(
             "holds text that is not UTF-8, as a database with encoding SQL_ASCII allows; convert it, for example by `convert_from(column::bytea, \
              'LATIN1')`, or make the column `bytea` and the field bytes",
         )
     })
 }
 
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Misfit> {
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ConversionError> {
     bytes.try_into().map_err(|_| malformed())
 }
 
-fn malformed() -> Misfit {
-    Misfit::new("was sent by the server in a form that is not known")
+fn malformed() -> ConversionError {
+    ConversionError::new("was sent by the server in a form that is not known")
 }

@@ -18,7 +18,7 @@ use super::session::{
     rules_of,
 };
 use super::state::{MaterializedViews, StateOptions};
-use koan_backup_sql::findings::{self, Taken, UnmappedColumn};
+use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 use koan_backup_sql::identifier::listed;
 
 /// What the targets are assessed for.
@@ -67,11 +67,11 @@ pub(super) async fn assess(
             Err(error) => findings.push(findings::of_table(target, &error, options)),
         }
     }
-    let taken: Vec<_> = mappings
+    let tables: Vec<_> = mappings
         .iter()
-        .map(|(entity, mapping)| Taken { entity, id: mapping.table.oid, table: &mapping.table.shown })
+        .map(|(entity, mapping)| TargetTable { entity, id: mapping.table.oid, table: &mapping.table.shown })
         .collect();
-    findings.extend(findings::of_sharing(&taken));
+    findings.extend(findings::of_shared_tables(&tables));
     let silenced = mappings.iter().zip(silenced).filter(|(_, triggers)| !triggers.is_empty());
     let silenced: Vec<_> =
         silenced.map(|((name, mapping), triggers)| (*name, mapping.table.shown.as_str(), triggers)).collect();

@@ -14,11 +14,11 @@ use super::column_type::{ColumnType, Kind};
 use super::null_form::NullForm;
 use super::read::is_decimal;
 use super::types::StoredType;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 pub(super) use binary::{HEADER, TRAILER};
 
-type Text<'v> = Result<Option<Cow<'v, str>>, Misfit>;
+type Text<'v> = Result<Option<Cow<'v, str>>, ConversionError>;
 
 impl ColumnType {
     /// The text of a value; `None` is NULL. What PostgreSQL would round, cut or pad in silence is refused.
@@ -40,10 +40,10 @@ impl ColumnType {
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
                 Cow::Owned(self.moment(value)?)
             }
-            _ => return Err(Misfit::new(format!("cannot hold {}", value.kind()))),
+            _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
         };
         if text.as_bytes().contains(&0) {
-            return Err(Misfit::new(
+            return Err(ConversionError::new(
                 "cannot hold the character NUL, which PostgreSQL's text does not have; keep such content in bytes",
             ));
         }
@@ -72,16 +72,16 @@ impl ColumnType {
         }
     }
 
-    fn float(&self, number: f64) -> Result<String, Misfit> {
+    fn float(&self, number: f64) -> Result<String, ConversionError> {
         if !number.is_finite() {
-            return Err(Misfit::new("cannot hold NaN or infinity"));
+            return Err(ConversionError::new("cannot hold NaN or infinity"));
         }
         match self.stored {
             StoredType::Float4 => {
                 #[expect(clippy::cast_possible_truncation, reason = "compared with the number")]
                 let narrow = number as f32;
                 if f64::from(narrow).to_bits() != number.to_bits() {
-                    return Err(Misfit::new(
+                    return Err(ConversionError::new(
                         "would round the number, being `real`; make it `double precision`",
                     ));
                 }
@@ -89,7 +89,9 @@ impl ColumnType {
             }
             StoredType::Int2 | StoredType::Int4 | StoredType::Int8 => match number.fract() == 0.0 {
                 true => Ok(number.to_string()),
-                false => Err(Misfit::new("would cut the fraction of the number; make it `double precision`")),
+                false => Err(ConversionError::new(
+                    "would cut the fraction of the number; make it `double precision`",
+                )),
             },
             StoredType::Numeric => {
                 let text = number.to_string();
@@ -100,7 +102,7 @@ impl ColumnType {
         }
     }
 
-    fn decimal<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, Misfit> {
+    fn decimal<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, ConversionError> {
         match self.stored {
             StoredType::Numeric | StoredType::Money => {
                 self.check_scale(text)?;
@@ -110,12 +112,14 @@ impl ColumnType {
                 Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => {
                     Ok(Cow::Borrowed(whole))
                 }
-                Some(_) => Err(Misfit::new("would cut the fraction of the number; make it `numeric`")),
+                Some(_) => {
+                    Err(ConversionError::new("would cut the fraction of the number; make it `numeric`"))
+                }
                 None => Ok(Cow::Borrowed(text)),
             },
             StoredType::Float4 | StoredType::Float8 => {
                 let number: f64 =
-                    text.parse().map_err(|_| Misfit::new("cannot hold a decimal of that form"))?;
+                    text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
                 let again = match self.stored {
                     #[expect(clippy::cast_possible_truncation, reason = "compared with the number")]
                     StoredType::Float4 => (number as f32).to_string(),
@@ -123,7 +127,7 @@ impl ColumnType {
                 };
                 match self.kind != Kind::Decimal || same_number(&again, text) {
                     true => Ok(Cow::Owned(again)),
-                    false => Err(Misfit::new("would round the number; make it `numeric`")),
+                    false => Err(ConversionError::new("would round the number; make it `numeric`")),
                 }
             }
             _ => Ok(Cow::Borrowed(text)),
@@ -138,17 +142,17 @@ impl ColumnType {
     }
 
     /// `numeric(10,2)` rounds what has three digits behind the point, and says nothing.
-    fn check_scale(&self, text: &str) -> Result<(), Misfit> {
+    fn check_scale(&self, text: &str) -> Result<(), ConversionError> {
         let Some(scale) = self.scale() else { return Ok(()) };
         if places(text).is_some_and(|places| places > scale.into()) {
-            return Err(Misfit::new(format!(
+            return Err(ConversionError::new(format!(
                 "would round the number to {scale} digits behind the point; declare it with more, or as `numeric`"
             )));
         }
         Ok(())
     }
 
-    fn string<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, Misfit> {
+    fn string<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, ConversionError> {
         let is_text = self.stored.is_text();
         // The length stands four higher than declared.
         if let (true, Ok(length)) = (is_text, usize::try_from(self.modifier - 4))
@@ -156,13 +160,15 @@ impl ColumnType {
             && text.len() > length
             && text.chars().count() > length
         {
-            return Err(Misfit::new(format!("holds {length} characters at most, which the text exceeds")));
+            return Err(ConversionError::new(format!(
+                "holds {length} characters at most, which the text exceeds"
+            )));
         }
         match (&self.stored, self.kind) {
             // A value of any kind that serde wrote as text.
-            (StoredType::Json | StoredType::Jsonb, Kind::Own | Kind::Extra) => {
-                Ok(Cow::Owned(serde_json::to_string(text).map_err(|_| Misfit::new("cannot hold the text"))?))
-            }
+            (StoredType::Json | StoredType::Jsonb, Kind::Own | Kind::Extra) => Ok(Cow::Owned(
+                serde_json::to_string(text).map_err(|_| ConversionError::new("cannot hold the text"))?,
+            )),
             (StoredType::Numeric, _) if is_decimal(text) => {
                 self.check_scale(text)?;
                 Ok(Cow::Borrowed(text))
@@ -171,7 +177,7 @@ impl ColumnType {
         }
     }
 
-    fn json<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, Misfit> {
+    fn json<'v>(&self, text: &'v str) -> Result<Cow<'v, str>, ConversionError> {
         match &self.stored {
             StoredType::Array(element) => array::literal(text, element, &NullForm::default()).map(Cow::Owned),
             StoredType::Hstore => array::hstore(text).map(Cow::Owned),
@@ -187,12 +193,12 @@ impl ColumnType {
         }
     }
 
-    fn bytes<'v>(&self, bytes: &'v [u8]) -> Result<Cow<'v, str>, Misfit> {
+    fn bytes<'v>(&self, bytes: &'v [u8]) -> Result<Cow<'v, str>, ConversionError> {
         if !self.stored.is_text() {
             return Ok(Cow::Owned(hex(bytes)));
         }
         let text = std::str::from_utf8(bytes)
-            .map_err(|_| Misfit::new("cannot hold bytes that are not UTF-8; make it `bytea`"))?;
+            .map_err(|_| ConversionError::new("cannot hold bytes that are not UTF-8; make it `bytea`"))?;
         self.string(text)
     }
 }

@@ -5,6 +5,7 @@ use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result};
 use super::identifier::{folded, listed};
 
 /// A table whose columns are matched with the fields of an entity.
+#[derive(Debug)]
 pub struct Columns<'a> {
     /// The table as errors name it.
     pub table: &'a str,
@@ -13,42 +14,43 @@ pub struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// For each column the field that it holds, if it holds one.
+    /// Returns for each column the index of the field that it holds, if it holds one.
     ///
     /// # Errors
-    /// A field names a column that is not there, or what belongs to what is ambiguous; the error says how to tell.
+    /// A field names a column that does not exist, or more than one column fits a field; the error names the remedy.
     pub fn matched(&self, entity: &EntityCodec) -> Result<Vec<Option<usize>>> {
         let fields = &entity.schema().fields;
-        let mut taken: Vec<Option<usize>> = vec![None; self.names.len()];
+        let mut assigned: Vec<Option<usize>> = vec![None; self.names.len()];
         // Names that are exact go first, so that no other field can take their columns.
         for (index, field) in fields.iter().enumerate() {
             if let Some(column) = self.exact(entity, field)? {
-                if let Some(other) = taken[column] {
+                if let Some(other) = assigned[column] {
                     return Err(self.shared(entity, column, &fields[other], field));
                 }
-                taken[column] = Some(index);
+                assigned[column] = Some(index);
             }
         }
         for (index, field) in fields.iter().enumerate() {
-            if field.column.is_some() || taken.contains(&Some(index)) {
+            if field.column.is_some() || assigned.contains(&Some(index)) {
                 continue;
             }
             let wanted = folded(&field.name);
-            let free = (0..taken.len())
-                .filter(|&column| taken[column].is_none_or(|other| !self.is_exact(column, &fields[other])));
+            let free = (0..assigned.len()).filter(|&column| {
+                assigned[column].is_none_or(|other| !self.is_exact(column, &fields[other]))
+            });
             let found: Vec<usize> = free.filter(|&column| folded(self.names[column]) == wanted).collect();
             match found.as_slice() {
                 [] => {}
                 [column] => {
-                    if let Some(other) = taken[*column] {
+                    if let Some(other) = assigned[*column] {
                         return Err(self.shared(entity, *column, &fields[other], field));
                     }
-                    taken[*column] = Some(index);
+                    assigned[*column] = Some(index);
                 }
                 several => return Err(self.ambiguous(entity, field, several)),
             }
         }
-        Ok(taken)
+        Ok(assigned)
     }
 
     fn exact(&self, entity: &EntityCodec, field: &FieldSchema) -> Result<Option<usize>> {
@@ -99,7 +101,7 @@ impl Columns<'_> {
     }
 }
 
-/// Why records cannot be read or written where these fields have no column, if one of them must have one.
+/// Returns why records cannot be read or written, if one of these fields without a column needs one.
 pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> Option<String> {
     let fields = &entity.schema().fields;
     let needed = |index: &&usize| fields[**index].required || fields[**index].key;
@@ -114,7 +116,10 @@ pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> 
     })
 }
 
-/// What keeps an entity out of a database, as an error.
+/// Returns an error if a problem keeps an entity from being read or written.
+///
+/// # Errors
+/// There is a problem.
 pub fn require_none(entity: &EntityCodec, problem: Option<String>) -> Result<()> {
     match problem {
         None => Ok(()),

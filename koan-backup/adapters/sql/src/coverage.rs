@@ -7,81 +7,100 @@ use koan_backup_core::{EntityCodec, EntityCoverage, FieldSchema, LogicalType};
 use super::identifier::listed;
 use super::tables::{is_near, shared};
 
-/// Names that a message lists at most.
-const LISTED: usize = 20;
+/// The maximum number of names that a message lists.
+const MAX_LISTED_NAMES: usize = 20;
 
-/// What one entity has to do with a database.
-pub struct View<'a, I> {
+/// An entity and the tables of a database that hold its records.
+#[derive(Debug)]
+pub struct EntityTables<'a, I> {
+    /// The entity.
     pub entity: &'a EntityCodec,
-    /// Its tables, that of the default set first.
-    pub tables: Vec<Seen<I>>,
-    /// Why there is none.
+    /// Its tables. The table of the default set is the first.
+    pub tables: Vec<MatchedTable<I>>,
+    /// Why the entity has no table.
     pub problem: Option<String>,
 }
 
-/// A table as an entity sees it.
-pub struct Seen<I> {
-    /// What tells it from all others.
+/// A table of an entity.
+#[derive(Debug)]
+pub struct MatchedTable<I> {
+    /// Identifies the table in its database.
     pub id: I,
-    /// Its name as people are told it.
+    /// The name in messages.
     pub table: String,
-    /// How it belongs to another table, if it does.
+    /// How the table belongs to another table, for example as its partition.
     pub belongs: Option<String>,
-    /// What of it is in the entity, or why that cannot be told.
-    pub matched: Result<Matched, String>,
+    /// Which columns hold which fields, or why they cannot be matched.
+    pub matched: Result<MatchedColumns, String>,
 }
 
-/// What of a table is in an entity.
-pub struct Matched {
+/// The columns of a table and the fields of an entity, as far as they belong together.
+#[derive(Debug)]
+pub struct MatchedColumns {
+    /// Why records cannot be read or written.
     pub problem: Option<String>,
+    /// Columns that hold a field.
     pub covered_columns: Vec<String>,
+    /// Columns that hold no field.
     pub unmapped_columns: Vec<String>,
+    /// Indexes of the fields that no column holds.
     pub unmapped_fields: Vec<usize>,
-    /// Fields of bytes that need several times their size in a line.
+    /// Indexes of the fields of bytes that need several times their size in a line.
     pub bulky_fields: Vec<usize>,
 }
 
-/// Whether a field holds any number of bytes that serde writes as a list of numbers.
+/// Returns whether a field holds any number of bytes and serde writes them as a list of numbers.
 pub fn is_bulky(field: &FieldSchema) -> bool {
     // An array has a length that is known when the program is compiled.
     field.logical == LogicalType::Bytes && field.wire.is_plain() && !field.rust_type.contains(';')
 }
 
-/// What the provider was told to leave out.
-pub struct Ignored<'a> {
+/// The tables that an application ignores.
+#[derive(Debug)]
+pub struct IgnoredTables<'a> {
+    /// Names of tables, as the application wrote them, with the reasons.
     pub tables: &'a BTreeMap<String, String>,
-    /// Whether a name is that of a table, in this order: as it was given, and as the database has it.
-    pub is: fn(&str, &Known<'_>) -> bool,
+    /// Returns whether a name, as the application wrote it, names a table of the database.
+    pub names: fn(&str, &DatabaseTable<'_>) -> bool,
 }
 
 /// A table of the database.
-pub struct Known<'a> {
+#[derive(Debug)]
+pub struct DatabaseTable<'a> {
+    /// The name in messages.
     pub shown: &'a str,
+    /// The schema of the table.
     pub schema: &'a str,
+    /// The name without the schema.
     pub name: &'a str,
-    /// The table that its rows are backed up with.
+    /// The table whose partition this one is. Its rows are backed up with that table.
     pub partition_of: Option<&'a str>,
 }
 
-impl Ignored<'_> {
-    /// Whether a table is meant to be in no entity.
-    pub fn holds(&self, table: &Known<'_>) -> bool {
-        self.tables.keys().any(|name| (self.is)(name, table))
+impl IgnoredTables<'_> {
+    /// Returns whether the application ignores a table.
+    pub fn contains(&self, table: &DatabaseTable<'_>) -> bool {
+        self.tables.keys().any(|name| (self.names)(name, table))
     }
 
-    /// What does nothing: names of no table, and of tables that are backed up all the same.
-    pub fn warnings<I>(&self, known: &[Known<'_>], views: &[View<'_, I>]) -> Vec<String> {
+    /// Returns a warning for each name that has no effect: it names no table, or a table that is backed up.
+    pub fn warnings<I>(&self, known: &[DatabaseTable<'_>], views: &[EntityTables<'_, I>]) -> Vec<String> {
         self.tables.keys().filter_map(|name| self.warning(name, known, views)).collect()
     }
 
-    fn warning<I>(&self, name: &str, known: &[Known<'_>], views: &[View<'_, I>]) -> Option<String> {
+    fn warning<I>(
+        &self,
+        name: &str,
+        known: &[DatabaseTable<'_>],
+        views: &[EntityTables<'_, I>],
+    ) -> Option<String> {
         let called = format!("`ignore_table({name:?})`");
-        let Some(table) = known.iter().find(|table| (self.is)(name, table)) else {
+        let Some(table) = known.iter().find(|table| (self.names)(name, table)) else {
             let mapped =
                 |shown: &str| views.iter().flat_map(|view| &view.tables).any(|seen| seen.table == shown);
-            let free = known.iter().filter(|table| table.partition_of.is_none() && !self.holds(table));
+            let free = known.iter().filter(|table| table.partition_of.is_none() && !self.contains(table));
             let free: Vec<&str> =
-                free.map(|table| table.shown).filter(|shown| !mapped(shown)).take(LISTED).collect();
+                free.map(|table| table.shown).filter(|shown| !mapped(shown)).take(MAX_LISTED_NAMES).collect();
             let near = known.iter().find(|table| is_near(table.name, name));
             let there = match (near, free.is_empty()) {
                 (Some(near), _) => format!("did you mean `{}`?", near.shown),
@@ -106,9 +125,9 @@ impl Ignored<'_> {
     }
 }
 
-/// The coverage of each entity, in their order.
-pub fn of_all<I: PartialEq>(views: &[View<'_, I>]) -> Vec<EntityCoverage> {
-    let of = |(index, view): (usize, &View<'_, I>)| {
+/// Returns the coverage of each entity, in the order of `views`.
+pub fn of_entities<I: PartialEq>(views: &[EntityTables<'_, I>]) -> Vec<EntityCoverage> {
+    let of = |(index, view): (usize, &EntityTables<'_, I>)| {
         let others: Vec<_> =
             views.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, view)| view).collect();
         view.coverage(&others)
@@ -116,15 +135,15 @@ pub fn of_all<I: PartialEq>(views: &[View<'_, I>]) -> Vec<EntityCoverage> {
     views.iter().enumerate().map(of).collect()
 }
 
-/// A table in no entity, as it is told; `root` is the table whose set `root` it would be.
-pub fn unmapped(table: &str, root: Option<&String>) -> String {
+/// Returns how a message shows a table in no entity. `root` is the table whose set `root` it would be.
+pub fn unmapped_table(table: &str, root: Option<&String>) -> String {
     match root {
         Some(root) => format!("{table} (no set: the set `root` is table `{root}` itself; rename this one)"),
         None => table.to_owned(),
     }
 }
 
-impl<I: PartialEq> View<'_, I> {
+impl<I: PartialEq> EntityTables<'_, I> {
     fn coverage(&self, others: &[&Self]) -> EntityCoverage {
         let mut coverage = EntityCoverage::new(self.entity.name());
         coverage.table = self.tables.first().map(|seen| seen.table.clone());
@@ -139,7 +158,7 @@ impl<I: PartialEq> View<'_, I> {
                 0 => name.to_owned(),
                 _ => format!("{name} (in table `{table}`)"),
             };
-            let sharing: Vec<(&Self, &Seen<I>)> = others
+            let sharing: Vec<(&Self, &MatchedTable<I>)> = others
                 .iter()
                 .flat_map(|view| view.tables.iter().map(move |seen| (*view, seen)))
                 .filter(|(_, other)| other.id == seen.id)
@@ -174,8 +193,8 @@ impl<I: PartialEq> View<'_, I> {
     }
 }
 
-impl<I> Seen<I> {
-    /// Whether something of the entity is in the column.
+impl<I> MatchedTable<I> {
+    /// Returns whether a field of the entity is in the column.
     fn covers(&self, column: &String) -> bool {
         self.matched.as_ref().is_ok_and(|matched| matched.covered_columns.contains(column))
     }

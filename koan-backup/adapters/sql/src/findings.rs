@@ -1,4 +1,4 @@
-//! What would go wrong in a restore into tables, as far as it is the same in every SQL database.
+//! The findings of viability that are the same in every SQL database.
 
 use koan_backup_core::{
     EntityCodec, Error, ErrorKind, FieldSchema, Finding, RestoreTarget, SessionOptions, Severity,
@@ -7,14 +7,16 @@ use koan_backup_core::{
 use super::identifier::listed;
 use super::tables::shared;
 
-/// A column that is in no field.
+/// A column that holds no field.
+#[derive(Debug)]
 pub struct UnmappedColumn<'a> {
+    /// The name of the column.
     pub name: &'a str,
     /// Whether a row cannot be inserted without a value for it.
     pub is_needed: bool,
 }
 
-/// A target whose table was not found, or not with certainty.
+/// Returns the finding about a target whose table was not found, or is ambiguous.
 pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions) -> Finding {
     let name = target.entity.name();
     match error.kind() {
@@ -30,7 +32,7 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
     }
 }
 
-/// Columns of a table that are in no field.
+/// Returns findings about columns of a table that hold no field.
 pub fn of_unmapped_columns<'a>(
     entity: &EntityCodec,
     table: &str,
@@ -59,7 +61,7 @@ pub fn of_unmapped_columns<'a>(
     columns.map(of).collect()
 }
 
-/// Key columns that the database computes: no record can be written.
+/// Returns findings about key columns that the database computes: no record can be written.
 pub fn of_computed_keys<'a>(
     entity: &EntityCodec,
     table: &str,
@@ -75,7 +77,7 @@ pub fn of_computed_keys<'a>(
     columns.map(of).collect()
 }
 
-/// Fields that have no column in a table, and had one where the archive was read.
+/// Returns findings about fields that have no column in the table, and that the archive holds.
 pub fn of_unmapped_fields<'a>(
     entity: &EntityCodec,
     table: &str,
@@ -91,7 +93,7 @@ pub fn of_unmapped_fields<'a>(
     lost.collect()
 }
 
-/// Triggers that do not fire, by table: one finding for all of them, so that they hide no other.
+/// Returns one finding about all triggers that do not fire, by table, so that they do not hide other findings.
 pub fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Finding> {
     let names = |triggers: &[String]| listed(triggers.iter().map(String::as_str));
     let rest = "what they did is restored only if it is in the archive";
@@ -113,20 +115,24 @@ pub fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Fin
     }
 }
 
-/// The table that a target is in.
-pub struct Taken<'a, I> {
+/// The table of a target.
+#[derive(Debug)]
+pub struct TargetTable<'a, I> {
+    /// The name of the entity.
     pub entity: &'static str,
-    /// What tells it from all others.
+    /// Identifies the table in its database.
     pub id: I,
+    /// The name in messages.
     pub table: &'a str,
 }
 
-/// Targets that are in one table.
-pub fn of_sharing<I: PartialEq>(taken: &[Taken<'_, I>]) -> Vec<Finding> {
-    let of = |(index, one): (usize, &Taken<'_, I>)| {
-        let others = taken.iter().enumerate().filter(|(other, taken)| *other != index && taken.id == one.id);
+/// Returns a finding for each target whose table is the table of another target.
+pub fn of_shared_tables<I: PartialEq>(targets: &[TargetTable<'_, I>]) -> Vec<Finding> {
+    let of = |(index, one): (usize, &TargetTable<'_, I>)| {
+        let others =
+            targets.iter().enumerate().filter(|(other, target)| *other != index && target.id == one.id);
         let others: Vec<&str> = others.map(|(_, other)| other.entity).collect();
         (!others.is_empty()).then(|| Finding::new(Severity::Error, one.entity, shared(one.table, others)))
     };
-    taken.iter().enumerate().filter_map(of).collect()
+    targets.iter().enumerate().filter_map(of).collect()
 }

@@ -1,21 +1,21 @@
 //! Names of tables and columns: quoted for SQL, folded for comparison.
 
-/// A name as SQL takes it, whatever is in it.
+/// Returns a name as a quoted SQL identifier.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Names as a list in SQL.
+/// Returns names as a list of quoted SQL identifiers.
 pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// A name without case and underscores: `InvoiceLine` and `invoice_line` fold to the same.
+/// Returns a name in lower case and without underscores: `InvoiceLine` and `invoice_line` fold to the same.
 pub fn folded(name: &str) -> String {
     name.chars().filter(|&c| c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Names as an error text lists them.
+/// Returns names as a message lists them.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,13 @@
-//! What adapters of SQL databases share. It knows no database.
+//! What the adapters of SQL databases share: names, the matching of tables and columns, coverage and findings.
+//!
+//! It knows no database, and is not an interface for applications.
 
 pub mod columns;
+pub mod conversion_error;
 pub mod coverage;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod documented;
 pub mod findings;
 pub mod identifier;
-pub mod misfit;
 pub mod tables;

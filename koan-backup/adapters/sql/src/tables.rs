@@ -1,15 +1,15 @@
-//! Names of tables, and what is said of those that are not there or not alone.
+//! Names of tables, and the errors about missing and ambiguous tables.
 
 use koan_backup_core::{EntityCodec, Error, ErrorKind, SetName};
 
 use super::identifier::{folded, listed};
 
-/// The table that a set of the entity in `root` is in.
+/// Returns the name of the table that holds a set of the entity whose default set is in `root`.
 pub fn set_table(root: &str, set: &SetName) -> String {
     if set.is_root() { root.to_owned() } else { format!("{root}#{set}") }
 }
 
-/// Singular and plural are near.
+/// Returns whether two names are equal when case, underscores and plural forms are ignored.
 pub fn is_near(name: &str, wanted: &str) -> bool {
     let (name, wanted) = (folded(name), folded(wanted));
     let plural_of = |plural: &str, singular: &str| {
@@ -20,7 +20,7 @@ pub fn is_near(name: &str, wanted: &str) -> bool {
     name == wanted || plural_of(&name, &wanted) || plural_of(&wanted, &name)
 }
 
-/// Several tables could be that of an entity.
+/// Returns the error about an entity whose name fits more than one table.
 pub fn ambiguous<'a>(entity: &EntityCodec, tables: impl Iterator<Item = &'a str>) -> Error {
     Error::new(
         ErrorKind::Configuration,
@@ -32,7 +32,7 @@ pub fn ambiguous<'a>(entity: &EntityCodec, tables: impl Iterator<Item = &'a str>
     )
 }
 
-/// What has the name of an entity's table is something else.
+/// Returns the error about an entity whose name fits something that is not a table.
 pub fn not_a_table(entity: &EntityCodec, name: &str, what: &str) -> Error {
     Error::new(
         ErrorKind::Configuration,
@@ -44,7 +44,7 @@ pub fn not_a_table(entity: &EntityCodec, name: &str, what: &str) -> Error {
     )
 }
 
-/// An entity has no table. `place` is where it was looked for, and `near` a table with a similar name.
+/// Returns the error about an entity without a table. `place` is where the table was searched, and `near` a table with a similar name.
 pub fn not_found(entity: &EntityCodec, wanted: &str, place: &str, near: Option<&str>) -> Error {
     let remedy = match near {
         Some(table) => format!("did you mean #[entity(table = \"{}\")]?", table.escape_debug()),
@@ -59,7 +59,7 @@ pub fn not_found(entity: &EntityCodec, wanted: &str, place: &str, near: Option<&
     Error::new(ErrorKind::NotFound, format!("{name} is not in this database: {looked}{place}; {remedy}"))
 }
 
-/// A set has no table.
+/// Returns the error about a set without a table.
 pub fn no_set(entity: &EntityCodec, set: &SetName, table: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
@@ -71,7 +71,7 @@ pub fn no_set(entity: &EntityCodec, set: &SetName, table: &str) -> Error {
     )
 }
 
-/// Why entities cannot be in one table.
+/// Returns why entities cannot share a table.
 pub fn shared<'a>(table: &str, others: impl IntoIterator<Item = &'a str>) -> String {
     format!(
         "shares table `{table}` with {}; restoring one with `replace_existing` would take the rows of the other, so \

@@ -15,7 +15,7 @@ use super::column_type::{ColumnType, Kind};
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
 use super::number::{self, Number};
 use super::read::words::write_uuid;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 /// A value as it will be stored: the column's affinity leaves it as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +57,7 @@ impl ToSql for Stored<'_> {
 
 impl ColumnType {
     /// What is stored for a value in a form. A form that cannot hold the value gives way: a value is never cut.
-    pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, Misfit> {
+    pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, ConversionError> {
         let stored = match value {
             // A column that forbids NULL holds no value as the JSON value `null`.
             Value::Null if self.kind == Kind::Json && (form.has(JSON_NULL) || self.not_null) => {
@@ -78,18 +78,18 @@ impl ColumnType {
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
                 self.moment_in(value, form)?
             }
-            _ => return Err(Misfit::new(format!("cannot hold {}", value.kind()))),
+            _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
         };
         self.settle(stored)
     }
 
     /// What the column's affinity makes of it.
-    fn settle<'v>(&self, stored: Stored<'v>) -> Result<Stored<'v>, Misfit> {
+    fn settle<'v>(&self, stored: Stored<'v>) -> Result<Stored<'v>, ConversionError> {
         Ok(match (stored, self.affinity) {
             (Stored::Integer(integer), Affinity::Real) => match number::float_of(integer) {
                 Some(real) => Stored::Real(real),
                 None => {
-                    return Err(Misfit::new(
+                    return Err(ConversionError::new(
                         "has REAL affinity, which cannot hold so long an integer; declare it INTEGER",
                     ));
                 }
@@ -104,16 +104,16 @@ impl ColumnType {
         })
     }
 
-    fn beyond_64_bits(&self, text: String) -> Result<Stored<'static>, Misfit> {
+    fn beyond_64_bits(&self, text: String) -> Result<Stored<'static>, ConversionError> {
         if self.affinity.is_numeric() {
-            return Err(Misfit::new("cannot hold so large an integer; declare it TEXT"));
+            return Err(ConversionError::new("cannot hold so large an integer; declare it TEXT"));
         }
         Ok(Stored::Text(Cow::Owned(text)))
     }
 
-    fn float_in(&self, real: f64, form: Form) -> Result<Stored<'static>, Misfit> {
+    fn float_in(&self, real: f64, form: Form) -> Result<Stored<'static>, ConversionError> {
         if !real.is_finite() {
-            return Err(Misfit::new("cannot hold NaN or infinity"));
+            return Err(ConversionError::new("cannot hold NaN or infinity"));
         }
         let narrow = (self.kind == Kind::Float32).then(|| number::nearest_f32(real));
         let as_text = form.has(TEXT) || (self.affinity == Affinity::Text && !form.has(TEXT_POINT));
@@ -130,9 +130,10 @@ impl ColumnType {
         })
     }
 
-    fn decimal_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, Misfit> {
+    fn decimal_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
         if matches!(self.kind, Kind::Float32 | Kind::Float64) {
-            let real = text.parse().map_err(|_| Misfit::new("cannot hold a decimal of that form"))?;
+            let real =
+                text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
             return self.float_in(real, form).and_then(|stored| self.settle(stored));
         }
         let wants_number = form.has(INTEGER | REAL) || self.affinity.is_numeric();
@@ -142,14 +143,14 @@ impl ColumnType {
         match number::number_of(text) {
             Some(Number::Integer(integer)) => self.settle(integer_in(integer, form)),
             Some(Number::Real(real)) => self.settle(Stored::Real(real)),
-            None if self.affinity.is_numeric() => Err(Misfit::new(
+            None if self.affinity.is_numeric() => Err(ConversionError::new(
                 "would round a number of so many digits, by its numeric affinity; declare it TEXT",
             )),
             None => Ok(Stored::Text(Cow::Borrowed(text))),
         }
     }
 
-    fn text_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, Misfit> {
+    fn text_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
         if form.has(BLOB) {
             return Ok(Stored::Blob(Cow::Borrowed(text.as_bytes())));
         }
@@ -176,7 +177,7 @@ impl ColumnType {
             Some(Number::Real(real)) if again.as_deref() == Some(text) || self.kind == Kind::Json => {
                 self.settle(Stored::Real(real))
             }
-            _ => Err(Misfit::new(
+            _ => Err(ConversionError::new(
                 "would turn text that looks like a number into another text, by its numeric affinity; declare it TEXT",
             )),
         }

@@ -8,7 +8,7 @@ use super::catalog::{TableKind, references};
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets, root_twin};
 use super::snapshot::Reader;
-use koan_backup_sql::coverage::{self, Ignored, Known, Seen, View};
+use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
 /// Describes the database as `entities` see it. Tables in `ignored` are not missed.
 pub(super) fn describe(
@@ -20,9 +20,10 @@ pub(super) fn describe(
     description.version = format!("SQLite {}", rusqlite::version());
     let mut twins = BTreeMap::new();
     let views: Vec<_> = entities.iter().map(|entity| view(reader, entity, &mut twins)).collect();
-    description.entities = coverage::of_all(&views);
-    let known: Vec<Known<'_>> = reader.catalog.tables.iter().map(|table| known(&table.name)).collect();
-    let ignored = Ignored { tables: ignored, is: is_named };
+    description.entities = coverage::of_entities(&views);
+    let known: Vec<DatabaseTable<'_>> =
+        reader.catalog.tables.iter().map(|table| known(&table.name)).collect();
+    let ignored = IgnoredTables { tables: ignored, names: is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<&str> =
         views.iter().flat_map(|view| &view.tables).map(|seen| seen.id.as_str()).collect();
@@ -33,8 +34,9 @@ pub(super) fn describe(
         .filter(|table| matches!(table.kind, TableKind::Table | TableKind::Virtual));
     let unmapped = tables
         .map(|table| &table.name)
-        .filter(|name| !mapped.contains(name.as_str()) && !ignored.holds(&self::known(name)));
-    description.unmapped_tables = unmapped.map(|name| coverage::unmapped(name, twins.get(name))).collect();
+        .filter(|name| !mapped.contains(name.as_str()) && !ignored.contains(&self::known(name)));
+    description.unmapped_tables =
+        unmapped.map(|name| coverage::unmapped_table(name, twins.get(name))).collect();
     description.unmapped_tables.sort();
     let pairs = references(&reader.connection)
         .map_err(|error| failed(&reader.path, "reading the foreign keys", error))?;
@@ -43,12 +45,12 @@ pub(super) fn describe(
     Ok(description)
 }
 
-fn known(name: &str) -> Known<'_> {
-    Known { shown: name, schema: "main", name, partition_of: None }
+fn known(name: &str) -> DatabaseTable<'_> {
+    DatabaseTable { shown: name, schema: "main", name, partition_of: None }
 }
 
 /// SQLite compares names without regard to case. A name may have its schema before it.
-fn is_named(name: &str, table: &Known<'_>) -> bool {
+fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name.eq_ignore_ascii_case(table.name)
         || with_schema.is_some_and(|rest| rest.eq_ignore_ascii_case(table.name))
@@ -59,20 +61,20 @@ fn view<'r>(
     reader: &Reader,
     entity: &'r EntityCodec,
     twins: &mut BTreeMap<String, String>,
-) -> View<'r, String> {
+) -> EntityTables<'r, String> {
     let root = match find_table(&reader.catalog, entity) {
         Ok(root) => root,
-        Err(error) => return View { entity, tables: Vec::new(), problem: Some(error.to_string()) },
+        Err(error) => return EntityTables { entity, tables: Vec::new(), problem: Some(error.to_string()) },
     };
     if let Some(twin) = root_twin(&reader.catalog, entity, root) {
         twins.insert(twin.name.clone(), root.name.clone());
     }
     let sets = named_sets(&reader.catalog, entity, root).into_iter().map(|(_, table)| table);
-    let tables = [root].into_iter().chain(sets).map(|table| Seen {
+    let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
         id: table.name.clone(),
         table: table.name.clone(),
         belongs: None,
         matched: Mapping::matched(table, entity),
     });
-    View { entity, tables: tables.collect(), problem: None }
+    EntityTables { entity, tables: tables.collect(), problem: None }
 }

@@ -11,7 +11,6 @@ use koan_backup_core::{
     SessionOptions, Snapshot,
 };
 
-use koan_backup_sql::identifier;
 
 use crate::SqliteOptions;
 use crate::connection::Location;

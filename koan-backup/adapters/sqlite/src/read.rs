@@ -14,7 +14,7 @@ use super::catalog::Affinity;
 use super::column_type::{ColumnType, Kind};
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
 use super::number::{self, Number};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 /// A value and the forms that write it back byte for byte; `None` when there is none.
 pub(super) type Reading<'a> = (Value<'a>, Option<Form>);
@@ -22,7 +22,7 @@ pub(super) type Reading<'a> = (Value<'a>, Option<Form>);
 impl ColumnType {
     /// Reads a value that is not NULL.
     #[inline]
-    pub(super) fn read<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    pub(super) fn read<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         match self.kind {
             Kind::Integer => self.integer(stored),
             Kind::Text => self.text(stored),
@@ -41,8 +41,9 @@ impl ColumnType {
         Some(Form::plain(if native { way | NATIVE } else { way }))
     }
 
-    fn boolean<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
-        let not_bool = || Misfit::new("holds a number other than 0 and 1 where a boolean is expected");
+    fn boolean<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+        let not_bool =
+            || ConversionError::new("holds a number other than 0 and 1 where a boolean is expected");
         match stored {
             ValueRef::Integer(0 | 1) => {
                 let native = !matches!(self.affinity, Affinity::Text | Affinity::Real);
@@ -60,7 +61,7 @@ impl ColumnType {
         }
     }
 
-    fn integer<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    fn integer<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         match stored {
             ValueRef::Integer(integer) => {
                 let native = !matches!(self.affinity, Affinity::Text | Affinity::Real);
@@ -68,7 +69,7 @@ impl ColumnType {
             }
             ValueRef::Real(real) => {
                 let integer = number::integer_of(real).ok_or_else(|| {
-                    Misfit::new("holds a number with a fraction where an integer is expected")
+                    ConversionError::new("holds a number with a fraction where an integer is expected")
                 })?;
                 let form = self.plain(REAL, self.affinity == Affinity::Real);
                 Ok((Value::I64(integer), form.filter(|_| !is_negative_zero(real))))
@@ -82,7 +83,7 @@ impl ColumnType {
         }
     }
 
-    fn float<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    fn float<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         match stored {
             ValueRef::Real(real) => {
                 finite(real)?;
@@ -145,7 +146,7 @@ impl ColumnType {
         (ways != 0).then_some(Form::plain(ways))
     }
 
-    fn decimal<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    fn decimal<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         match stored {
             ValueRef::Integer(integer) => {
                 let native = matches!(self.affinity, Affinity::Integer | Affinity::Numeric);
@@ -169,7 +170,7 @@ impl ColumnType {
         }
     }
 
-    fn text<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    fn text<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         let numeric = self.affinity.is_numeric();
         match stored {
             ValueRef::Text(text) => Ok((Value::Str(Cow::Borrowed(utf8(text)?)), self.plain(TEXT, true))),
@@ -186,7 +187,7 @@ impl ColumnType {
         }
     }
 
-    fn json<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    fn json<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         let numeric = self.affinity.is_numeric();
         match stored {
             ValueRef::Text(text) if is_json_null(text) => {
@@ -196,7 +197,7 @@ impl ColumnType {
             ValueRef::Text(text) => Ok((Value::Json(Cow::Borrowed(utf8(text)?)), self.plain(TEXT, true))),
             ValueRef::Blob(blob) => {
                 let text = std::str::from_utf8(blob).map_err(|_| {
-                    Misfit::new("holds a BLOB that is not JSON text; SQLite's own binary JSON is not read, store `json(…)`")
+                    ConversionError::new("holds a BLOB that is not JSON text; SQLite's own binary JSON is not read, store `json(…)`")
                 })?;
                 Ok((Value::Json(Cow::Borrowed(text)), self.plain(BLOB, false)))
             }
@@ -209,7 +210,7 @@ impl ColumnType {
         }
     }
 
-    fn own<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    fn own<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         Ok(match stored {
             ValueRef::Integer(integer) => (Value::I64(integer), self.plain(INTEGER, false)),
             ValueRef::Real(real) => {
@@ -232,7 +233,7 @@ fn is_json_null(text: &[u8]) -> bool {
     text.trim_ascii() == b"null"
 }
 
-fn bytes(stored: ValueRef<'_>) -> Result<Reading<'_>, Misfit> {
+fn bytes(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError> {
     match stored {
         ValueRef::Blob(blob) => Ok((Value::Bytes(Cow::Borrowed(blob)), Some(Form::plain(BLOB | NATIVE)))),
         ValueRef::Text(text) => {
@@ -263,13 +264,14 @@ fn integer_text(text: &str) -> Option<(Value<'_>, bool)> {
     }
 }
 
-pub(super) fn utf8(text: &[u8]) -> Result<&str, Misfit> {
-    std::str::from_utf8(text).map_err(|_| Misfit::new("holds text that is not UTF-8"))
+pub(super) fn utf8(text: &[u8]) -> Result<&str, ConversionError> {
+    std::str::from_utf8(text).map_err(|_| ConversionError::new("holds text that is not UTF-8"))
 }
 
-fn finite(real: f64) -> Result<(), Misfit> {
-    let infinite =
-        || Misfit::new("holds an infinite number, which JSON cannot hold; store it as text or as NULL");
+fn finite(real: f64) -> Result<(), ConversionError> {
+    let infinite = || {
+        ConversionError::new("holds an infinite number, which JSON cannot hold; store it as text or as NULL")
+    };
     real.is_finite().then_some(()).ok_or_else(infinite)
 }
 
@@ -278,7 +280,7 @@ fn is_negative_zero(real: f64) -> bool {
     real == 0.0 && real.is_sign_negative()
 }
 
-pub(super) fn unexpected(stored: ValueRef<'_>, expected: Kind) -> Misfit {
+pub(super) fn unexpected(stored: ValueRef<'_>, expected: Kind) -> ConversionError {
     let what = match stored {
         ValueRef::Null => "NULL",
         ValueRef::Integer(_) => "an INTEGER",
@@ -286,5 +288,5 @@ pub(super) fn unexpected(stored: ValueRef<'_>, expected: Kind) -> Misfit {
         ValueRef::Text(_) => "text that is not one",
         ValueRef::Blob(_) => "a BLOB",
     };
-    Misfit::new(format!("holds {what} where {} is expected", expected.noun()))
+    ConversionError::new(format!("holds {what} where {} is expected", expected.noun()))
 }

@@ -14,7 +14,7 @@ use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 use super::snapshot::{Physical, Reader};
-use koan_backup_sql::findings::{self, Taken, UnmappedColumn};
+use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 
 /// Looks at each target without writing.
 pub(super) fn assess(
@@ -47,11 +47,11 @@ pub(super) fn assess(
             }
         }
     }
-    let taken: Vec<_> = mappings
+    let tables: Vec<_> = mappings
         .iter()
-        .map(|(entity, mapping)| Taken { entity, id: &mapping.table.name, table: &mapping.table.name })
+        .map(|(entity, mapping)| TargetTable { entity, id: &mapping.table.name, table: &mapping.table.name })
         .collect();
-    findings.extend(findings::of_sharing(&taken));
+    findings.extend(findings::of_shared_tables(&tables));
     let lost = |error| failed(&reader.path, "reading the tables", error);
     look_at_schema(reader, &mappings, &mut findings).map_err(lost)?;
     look_at_damage(reader, &mappings, options, &mut findings).map_err(lost)?;

@@ -8,10 +8,10 @@ use koan_backup_core::Timestamp;
 use super::super::column_type::{Sent, is_json_null};
 use super::super::null_form::form_of;
 use super::{decimal, fixed, inet, malformed, moment, utf8};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 /// The list as JSON text.
-pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Result<String, Misfit> {
+pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Result<String, ConversionError> {
     let mut rest = bytes;
     let dimensions = usize::try_from(int(&mut rest)?).map_err(|_| malformed())?;
     let (_has_nulls, _type) = (int(&mut rest)?, int(&mut rest)?);
@@ -19,7 +19,7 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
         return Ok("[]".to_owned());
     }
     if dimensions > 1 && matches!(element, Sent::Json | Sent::Jsonb) {
-        return Err(Misfit::new(
+        return Err(ConversionError::new(
             "holds an array of JSON of more than one dimension, which a list of JSON cannot tell from lists in an array of one; read the column into a field of text",
         ));
     }
@@ -27,7 +27,7 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
     for _ in 0..dimensions {
         lengths.push(usize::try_from(int(&mut rest)?).map_err(|_| malformed())?);
         if int(&mut rest)? != 1 {
-            return Err(Misfit::new(
+            return Err(ConversionError::new(
                 "holds an array that does not begin at 1, which a list cannot tell; read the column into a field of text",
             ));
         }
@@ -72,7 +72,7 @@ fn list(
     element: &Sent,
     decimals_as_text: bool,
     out: &mut String,
-) -> Result<(), Misfit> {
+) -> Result<(), ConversionError> {
     let Some((&length, inner)) = lengths.split_first() else {
         return value(rest, element, decimals_as_text, out);
     };
@@ -87,7 +87,12 @@ fn list(
     Ok(())
 }
 
-fn value(rest: &mut &[u8], element: &Sent, decimals_as_text: bool, out: &mut String) -> Result<(), Misfit> {
+fn value(
+    rest: &mut &[u8],
+    element: &Sent,
+    decimals_as_text: bool,
+    out: &mut String,
+) -> Result<(), ConversionError> {
     let Ok(length) = usize::try_from(int(rest)?) else {
         out.push_str("null");
         return Ok(());
@@ -124,19 +129,19 @@ fn value(rest: &mut &[u8], element: &Sent, decimals_as_text: bool, out: &mut Str
     Ok(())
 }
 
-fn float(number: f64) -> Result<String, Misfit> {
+fn float(number: f64) -> Result<String, ConversionError> {
     match number.is_finite() {
         true => Ok(format!("{number:?}")),
         false => Err(decimal::not_finite()),
     }
 }
 
-fn string(text: &str, out: &mut String) -> Result<(), Misfit> {
+fn string(text: &str, out: &mut String) -> Result<(), ConversionError> {
     out.push_str(&serde_json::to_string(text).map_err(|_| malformed())?);
     Ok(())
 }
 
-fn int(rest: &mut &[u8]) -> Result<i32, Misfit> {
+fn int(rest: &mut &[u8]) -> Result<i32, ConversionError> {
     let (number, after) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
     *rest = after;
     Ok(i32::from_be_bytes(*number))

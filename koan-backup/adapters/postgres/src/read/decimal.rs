@@ -4,13 +4,13 @@
 //! behind the point (PostgreSQL's `numeric_send`).
 
 use super::malformed;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 const NEGATIVE: u16 = 0x4000;
 const POSITIVE: u16 = 0x0000;
 
 /// The number as text, with as many digits behind the point as it was stored with.
-pub(in super::super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
+pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
     let (head, groups) = bytes.split_at_checked(8).ok_or_else(malformed)?;
     let part = |index: usize| [head[index], head[index + 1]];
     let weight = i32::from(i16::from_be_bytes(part(2)));
@@ -51,8 +51,8 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
     String::from_utf8(text).map_err(|_| malformed())
 }
 
-pub(super) fn not_finite() -> Misfit {
-    Misfit::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
+pub(super) fn not_finite() -> ConversionError {
+    ConversionError::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
 }
 
 /// The digits of a group without zeros in front, but for the last.

@@ -5,9 +5,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{fixed, malformed};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
-pub(super) fn text(bytes: &[u8]) -> Result<String, Misfit> {
+pub(super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
     let [_, bits, is_cidr, _, address @ ..] = bytes else { return Err(malformed()) };
     let (text, all) = match address.len() {
         4 => (Ipv4Addr::from(fixed::<4>(address)?).to_string(), 32),

@@ -1,14 +1,14 @@
 //! Dates and times: days and microseconds since 2000.
 
 use koan_backup_core::{Date, DateTime, Time};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01 to 2000-01-01.
 const DAYS_TO_2000: i64 = 730_425;
 
 /// A date so many days after 2000-01-01.
-pub(super) fn date(days: i32) -> Result<Date, Misfit> {
+pub(super) fn date(days: i32) -> Result<Date, ConversionError> {
     if days == i32::MAX || days == i32::MIN {
         return Err(infinite());
     }
@@ -16,7 +16,7 @@ pub(super) fn date(days: i32) -> Result<Date, Misfit> {
 }
 
 /// A date and time so many microseconds after 2000-01-01.
-pub(super) fn date_time(micros: i64) -> Result<DateTime, Misfit> {
+pub(super) fn date_time(micros: i64) -> Result<DateTime, ConversionError> {
     if micros == i64::MAX || micros == i64::MIN {
         return Err(infinite());
     }
@@ -25,9 +25,9 @@ pub(super) fn date_time(micros: i64) -> Result<DateTime, Misfit> {
 }
 
 /// A time of day.
-pub(super) fn time(micros: i64) -> Result<Time, Misfit> {
+pub(super) fn time(micros: i64) -> Result<Time, ConversionError> {
     if !(0..MICROS_A_DAY).contains(&micros) {
-        return Err(Misfit::new("holds 24:00:00, which no other database has; store 00:00:00"));
+        return Err(ConversionError::new("holds 24:00:00, which no other database has; store 00:00:00"));
     }
     let seconds = micros / 1_000_000;
     let small = |number: i64| i8::try_from(number).unwrap_or(0);
@@ -40,7 +40,7 @@ pub(super) fn time(micros: i64) -> Result<Time, Misfit> {
 }
 
 /// Howard Hinnant's `civil_from_days`: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
-fn date_of(days_after_2000: i64) -> Result<Date, Misfit> {
+fn date_of(days_after_2000: i64) -> Result<Date, ConversionError> {
     let days = days_after_2000 + DAYS_TO_2000;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
@@ -50,13 +50,13 @@ fn date_of(days_after_2000: i64) -> Result<Date, Misfit> {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let outside = || Misfit::new("holds a date outside the years -9999 to 9999; store it as text");
+    let outside = || ConversionError::new("holds a date outside the years -9999 to 9999; store it as text");
     let year = i16::try_from(year).ok().filter(|year| (-9999..=9999).contains(year)).ok_or_else(outside)?;
     Ok(Date { year, month: i8::try_from(month).unwrap_or(1), day: i8::try_from(day).unwrap_or(1) })
 }
 
-fn infinite() -> Misfit {
-    Misfit::new(
+fn infinite() -> ConversionError {
+    ConversionError::new(
         "holds `infinity`, which is no date; store NULL or a far date, or read the column into a field of text",
     )
 }

@@ -15,8 +15,8 @@ use super::super::physical::Physical;
 use super::super::types::StoredType;
 use super::equality::KeyEquality;
 use super::suspended::Extent;
+use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
-use koan_backup_sql::misfit::Misfit;
 
 /// An entity's table, ready to be filled.
 #[derive(Debug)]
@@ -301,7 +301,7 @@ impl Target {
                 }
                 (CopyForm::Text, nulls) => column.push_text(index, value, nulls, out),
             };
-            pushed.map_err(|misfit| self.misfit(record, column, &misfit))?;
+            pushed.map_err(|conversion_error| self.conversion_error(record, column, &conversion_error))?;
         }
         if self.form == CopyForm::Text {
             out.push(b'\n');
@@ -309,9 +309,14 @@ impl Target {
         Ok(())
     }
 
-    fn misfit(&self, record: &Row<'_>, column: &TargetColumn, misfit: &Misfit) -> Error {
+    fn conversion_error(
+        &self,
+        record: &Row<'_>,
+        column: &TargetColumn,
+        conversion_error: &ConversionError,
+    ) -> Error {
         let (name, key) = (self.entity.name(), self.entity.row_key(record));
-        Error::new(ErrorKind::Record, format!("{name} `{key}`: column `{}` {misfit}", column.name))
+        Error::new(ErrorKind::Record, format!("{name} `{key}`: column `{}` {conversion_error}", column.name))
     }
 
     fn no_column(&self, record: &Row<'_>, field: &str) -> Error {
@@ -403,7 +408,7 @@ impl TargetColumn {
         value: &Value<'_>,
         nulls: Option<&NullForm>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Misfit> {
+    ) -> Result<(), ConversionError> {
         if index > 0 {
             out.push(b'\t');
         }

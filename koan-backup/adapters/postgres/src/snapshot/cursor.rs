@@ -19,8 +19,8 @@ use super::condition::condition;
 use super::copy::CopyReader;
 use super::duplicates;
 use super::json_null::{JsonNulls, SeenNulls};
+use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::quoted;
-use koan_backup_sql::misfit::Misfit;
 
 /// Bytes that are handed over at once. A row is not parted, so that most pieces hold a little more.
 const PIECE_BYTES: usize = 256 << 10;
@@ -166,9 +166,9 @@ fn decode(
                 };
                 match value {
                     Ok(value) => values.push(value),
-                    Err(misfit) => {
+                    Err(conversion_error) => {
                         let key = key_text(entity, mapping, &reader);
-                        return Err(unreadable(entity, place, &key, &misfit));
+                        return Err(unreadable(entity, place, &key, &conversion_error));
                     }
                 }
             }
@@ -236,7 +236,7 @@ fn key_text(entity: &EntityCodec, mapping: &Mapping, reader: &CopyReader) -> Str
     entity.key_text(parts.iter().map(|(name, value)| (*name, value)))
 }
 
-fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -> Error {
+fn unreadable(entity: &EntityCodec, place: &Place, key: &str, conversion_error: &ConversionError) -> Error {
     let column = &place.column.name;
     let what = match place.content {
         Content::Field(index) if entity.schema().fields[index].name != *column => {
@@ -244,5 +244,5 @@ fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -
         }
         _ => format!("column `{column}`"),
     };
-    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {misfit}", entity.name()))
+    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {conversion_error}", entity.name()))
 }

@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use super::super::null_form::NullForm;
 use super::super::types::StoredType;
 use super::hex;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 /// The text of an array, some of whose `null`s are JSON `null`.
-pub(super) fn literal(text: &str, element: &StoredType, nulls: &NullForm) -> Result<String, Misfit> {
+pub(super) fn literal(text: &str, element: &StoredType, nulls: &NullForm) -> Result<String, ConversionError> {
     let items = list(text).ok_or_else(not_a_list)?;
     let mut out = String::with_capacity(text.len() + 16);
     match element {
@@ -48,8 +48,8 @@ fn list(text: &str) -> Option<Vec<&RawValue>> {
 fn push(
     items: &[&RawValue],
     out: &mut String,
-    push_item: impl Fn(&RawValue, &mut String) -> Result<(), Misfit>,
-) -> Result<(), Misfit> {
+    push_item: impl Fn(&RawValue, &mut String) -> Result<(), ConversionError>,
+) -> Result<(), ConversionError> {
     out.push('{');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -64,12 +64,14 @@ fn push(
     Ok(())
 }
 
-fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
+fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), ConversionError> {
     push(items, out, |item, out| {
         match item.get().as_bytes().first() {
             Some(b'[') => push_list(&list(item.get()).ok_or_else(not_a_list)?, out)?,
             Some(b'{') => {
-                return Err(Misfit::new("is an array, whose elements cannot be maps; make it `jsonb`"));
+                return Err(ConversionError::new(
+                    "is an array, whose elements cannot be maps; make it `jsonb`",
+                ));
             }
             Some(b'"') => {
                 let text: String = serde_json::from_str(item.get()).map_err(|_| not_a_list())?;
@@ -85,8 +87,8 @@ fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
 
 /// Bytes are lists of numbers, so that the innermost lists are elements. No dimension but the first can be empty, so an empty
 /// list is an element without bytes.
-fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), Misfit> {
-    let not_bytes = || Misfit::new("holds a list that is not bytes");
+fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), ConversionError> {
+    let not_bytes = || ConversionError::new("holds a list that is not bytes");
     let bytes = |item: &RawValue| serde_json::from_str::<Vec<u8>>(item.get()).ok();
     let are_elements = items.iter().all(|item| item.get() == "null" || bytes(item).is_some());
     push(items, out, |item, out| match are_elements {
@@ -110,9 +112,9 @@ fn push_quoted(text: &str, out: &mut String) {
 }
 
 /// The text of an `hstore`.
-pub(super) fn hstore(text: &str) -> Result<String, Misfit> {
+pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
     use serde_json::Value as Json;
-    let not_a_map = || Misfit::new("is `hstore`, which holds a map of texts; make it `jsonb`");
+    let not_a_map = || ConversionError::new("is `hstore`, which holds a map of texts; make it `jsonb`");
     let Ok(Json::Object(map)) = serde_json::from_str(text) else { return Err(not_a_map()) };
     let mut out = String::with_capacity(text.len() + 16);
     for (index, (key, value)) in map.iter().enumerate() {
@@ -130,8 +132,8 @@ pub(super) fn hstore(text: &str) -> Result<String, Misfit> {
     Ok(out)
 }
 
-fn not_a_list() -> Misfit {
-    Misfit::new("is an array and cannot hold anything but a list")
+fn not_a_list() -> ConversionError {
+    ConversionError::new("is an array and cannot hold anything but a list")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::super::null_form::NullForm;
 use super::super::types::StoredType;
 use super::plain_decimal::PlainDecimal;
 use super::{moment, numeric};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 /// What stands in front of the rows: a signature, no flags, no extension.
 pub(in super::super) const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -52,7 +52,11 @@ impl ColumnType {
     ///
     /// # Errors
     /// The column cannot hold the value as it is. `out` may have a part of it then.
-    pub(in super::super) fn push_binary(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Misfit> {
+    pub(in super::super) fn push_binary(
+        &self,
+        value: &Value<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConversionError> {
         use StoredType as T;
         match (value, &self.stored) {
             (Value::Null, _) => {
@@ -109,7 +113,7 @@ impl ColumnType {
         value: &Value<'_>,
         nulls: &NullForm,
         out: &mut Vec<u8>,
-    ) -> Result<(), Misfit> {
+    ) -> Result<(), ConversionError> {
         match (value, &self.stored) {
             (Value::Null, StoredType::Jsonb) if nulls.is_json(0) => push(b"\x01null", out),
             (Value::Null, _) if nulls.is_json(0) && self.merges_json_null() => push(b"null", out),
@@ -118,12 +122,12 @@ impl ColumnType {
     }
 
     /// The text of a value that is one.
-    fn required_text<'v>(&self, value: &'v Value<'_>) -> Result<Cow<'v, str>, Misfit> {
-        self.text(value)?.ok_or_else(|| Misfit::new("cannot hold that there is no value"))
+    fn required_text<'v>(&self, value: &'v Value<'_>) -> Result<Cow<'v, str>, ConversionError> {
+        self.text(value)?.ok_or_else(|| ConversionError::new("cannot hold that there is no value"))
     }
 
     /// Appends what the text means, as the server would read it.
-    fn push_parsed(&self, text: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
+    fn push_parsed(&self, text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
         use StoredType as T;
         let integer = || text.parse::<i64>().map_err(|_| out_of_range());
         match self.stored {
@@ -142,7 +146,7 @@ impl ColumnType {
     }
 
     /// Microseconds since 2000, in UTC.
-    fn micros(&self, value: &Value<'_>) -> Result<i64, Misfit> {
+    fn micros(&self, value: &Value<'_>) -> Result<i64, ConversionError> {
         let utc = moment::in_utc(value)?;
         self.check_time(utc.local.time)?;
         let nanos = utc.unix_nanos().ok_or_else(out_of_range)? - NANOS_TO_2000;
@@ -151,7 +155,7 @@ impl ColumnType {
 }
 
 /// Days since 2000.
-fn days(date: Date) -> Result<i32, Misfit> {
+fn days(date: Date) -> Result<i32, ConversionError> {
     let days = date.unix_days().ok_or_else(out_of_range)? - DAYS_TO_2000;
     i32::try_from(days).map_err(|_| out_of_range())
 }
@@ -161,19 +165,19 @@ fn micros_of_day(time: Time) -> i64 {
     seconds * 1_000_000 + i64::from(time.nanosecond / 1_000)
 }
 
-fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, Misfit> {
+fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, ConversionError> {
     T::try_from(number).map_err(|_| out_of_range())
 }
 
-fn out_of_range() -> Misfit {
-    Misfit::new("cannot hold so large a value; declare it with a larger type")
+fn out_of_range() -> ConversionError {
+    ConversionError::new("cannot hold so large a value; declare it with a larger type")
 }
 
-fn unknown() -> Misfit {
-    Misfit::new("cannot hold a value of that form")
+fn unknown() -> ConversionError {
+    ConversionError::new("cannot hold a value of that form")
 }
 
-fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Misfit> {
+fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ConversionError> {
     counted(out, |out| {
         out.extend_from_slice(bytes);
         Ok(())
@@ -181,7 +185,10 @@ fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Misfit> {
 }
 
 /// Appends what `push` appends, with its length in front.
-fn counted(out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>) -> Result<(), Misfit>) -> Result<(), Misfit> {
+fn counted(
+    out: &mut Vec<u8>,
+    push: impl FnOnce(&mut Vec<u8>) -> Result<(), ConversionError>,
+) -> Result<(), ConversionError> {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     push(out)?;

@@ -4,61 +4,65 @@ use koan_backup_core::{Date, DateTime, Time, Timestamp, Value};
 
 use super::super::column_type::ColumnType;
 use super::super::types::StoredType;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
-    pub(super) fn moment(&self, value: &Value<'_>) -> Result<String, Misfit> {
+    pub(super) fn moment(&self, value: &Value<'_>) -> Result<String, ConversionError> {
         match self.stored {
             StoredType::Int4 | StoredType::Int8 => self.count(value),
             StoredType::Timestamp | StoredType::TimestampTz => self.instant(value),
             StoredType::Date => match value {
                 Value::Date(date) => Ok(with_era(*date, "")),
                 Value::DateTime(DateTime { date, time: Time::MIDNIGHT }) => Ok(with_era(*date, "")),
-                _ => Err(Misfit::new("cannot hold a time of day; make it `timestamp`")),
+                _ => Err(ConversionError::new("cannot hold a time of day; make it `timestamp`")),
             },
             StoredType::Time => match value {
                 Value::Time(time) => self.time(*time),
-                _ => Err(Misfit::new("cannot hold a date; make it `timestamp`")),
+                _ => Err(ConversionError::new("cannot hold a date; make it `timestamp`")),
             },
             _ => Ok(match value {
                 Value::Timestamp(value) => value.to_string(),
                 Value::DateTime(value) => value.to_string(),
                 Value::Date(value) => value.to_string(),
                 Value::Time(value) => value.to_string(),
-                _ => return Err(Misfit::new(format!("cannot hold {}", value.kind()))),
+                _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
             }),
         }
     }
 
     /// A column that counts time.
-    fn count(&self, value: &Value<'_>) -> Result<String, Misfit> {
+    fn count(&self, value: &Value<'_>) -> Result<String, ConversionError> {
         let nanos = at_an_offset(value).and_then(Timestamp::unix_nanos);
         let unit = 1_000_000_000 / self.units_per_second;
         let whole = nanos.filter(|nanos| nanos % unit == 0);
         whole.map(|nanos| (nanos / unit).to_string()).ok_or_else(|| {
-            Misfit::new("counts time in a unit that cannot hold so fine a time; make it `timestamptz`")
+            ConversionError::new(
+                "counts time in a unit that cannot hold so fine a time; make it `timestamptz`",
+            )
         })
     }
 
-    fn instant(&self, value: &Value<'_>) -> Result<String, Misfit> {
+    fn instant(&self, value: &Value<'_>) -> Result<String, ConversionError> {
         let DateTime { date, time } = in_utc(value)?.local;
         let zone = if self.stored == StoredType::TimestampTz { "+00" } else { "" };
         Ok(with_era(date, &format!(" {}{zone}", self.time(time)?)))
     }
 
-    fn time(&self, time: Time) -> Result<String, Misfit> {
+    fn time(&self, time: Time) -> Result<String, ConversionError> {
         self.check_time(time)?;
         Ok(time.to_string())
     }
 
     /// A column rounds what is finer than it holds, and says nothing.
-    pub(super) fn check_time(&self, time: Time) -> Result<(), Misfit> {
+    pub(super) fn check_time(&self, time: Time) -> Result<(), ConversionError> {
         if time.second > 59 {
-            return Err(Misfit::new("cannot hold a leap second, which would become the second after it"));
+            return Err(ConversionError::new(
+                "cannot hold a leap second, which would become the second after it",
+            ));
         }
         let digits = if (0..=6).contains(&self.modifier) { self.modifier.unsigned_abs() } else { 6 };
         if time.nanosecond % 10_i32.pow(9 - digits) != 0 {
-            return Err(Misfit::new(format!(
+            return Err(ConversionError::new(format!(
                 "would round the time to {digits} digits of a second; {}",
                 if digits < 6 { "declare it with six" } else { "make it `text`" },
             )));
@@ -68,10 +72,11 @@ impl ColumnType {
 }
 
 /// The instant in UTC, which is what a column without offset holds.
-pub(super) fn in_utc(value: &Value<'_>) -> Result<Timestamp, Misfit> {
-    let instant = at_an_offset(value).ok_or_else(|| Misfit::new("cannot hold a time without a date"))?;
+pub(super) fn in_utc(value: &Value<'_>) -> Result<Timestamp, ConversionError> {
+    let instant =
+        at_an_offset(value).ok_or_else(|| ConversionError::new("cannot hold a time without a date"))?;
     instant.at_offset(0).ok_or_else(|| {
-        Misfit::new("cannot hold a time that is in a leap second or outside the years -9999 to 9999")
+        ConversionError::new("cannot hold a time that is in a leap second or outside the years -9999 to 9999")
     })
 }
 

@@ -1,15 +1,15 @@
 //! `numeric` from its text: groups of four decimal digits (PostgreSQL's `numeric_recv`).
 
 use super::super::read::is_decimal;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 pub(super) const NEGATIVE: u16 = 0x4000;
 /// The most digits that PostgreSQL takes on either side of the point.
 const MOST_DIGITS: i64 = 131_072;
 
 /// Appends how many groups there are, the weight of the first, the sign, how many digits stand behind the point, and the groups.
-pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
-    let refused = || Misfit::new("cannot hold a decimal of that form");
+pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
+    let refused = || ConversionError::new("cannot hold a decimal of that form");
     if !is_decimal(text) {
         return Err(refused());
     }
@@ -27,7 +27,7 @@ pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
     let in_front = length(whole).checked_add(exponent).ok_or_else(refused)?;
     let scale = length(fraction).checked_sub(exponent).ok_or_else(refused)?.max(0);
     if in_front.abs() > MOST_DIGITS || scale > MOST_DIGITS {
-        return Err(Misfit::new("cannot hold a number of so many digits"));
+        return Err(ConversionError::new("cannot hold a number of so many digits"));
     }
     let digit = |place: i64| -> u16 {
         let Ok(place) = usize::try_from(place) else { return 0 };

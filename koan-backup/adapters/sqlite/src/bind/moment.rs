@@ -9,10 +9,14 @@ use super::super::form::{Form, Moment, Parts, REAL, Seconds, Shape, fraction_dig
 use super::super::number;
 use super::super::read::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds};
 use super::Stored;
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
-    pub(super) fn moment_in(&self, value: &Value<'_>, form: Form) -> Result<Stored<'static>, Misfit> {
+    pub(super) fn moment_in(
+        &self,
+        value: &Value<'_>,
+        form: Form,
+    ) -> Result<Stored<'static>, ConversionError> {
         // A backup would refuse what it cannot tell from another unit.
         let is_told = |stored: &Stored<'_>| match stored {
             Stored::Integer(count) => self.counts_time || !is_beyond_seconds(*count),
@@ -20,7 +24,7 @@ impl ColumnType {
         };
         let stored = in_form(value, form).or_else(|| in_form(value, self.default)).filter(is_told);
         stored.or_else(|| self.in_text(value)).ok_or_else(|| {
-            Misfit::new(
+            ConversionError::new(
                 "counts time in a unit that cannot hold so fine or so distant a time; declare it TEXT",
             )
         })

@@ -15,10 +15,10 @@ use super::super::form::{
 };
 use super::super::number;
 use super::{Reading, unexpected, utf8};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
-    pub(super) fn moment<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, Misfit> {
+    pub(super) fn moment<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         match stored {
             ValueRef::Text(text) => {
                 let text = utf8(text)?;
@@ -45,18 +45,18 @@ impl ColumnType {
         }
     }
 
-    fn unix(&self, count: i64, storage: u32) -> Result<Reading<'static>, Misfit> {
+    fn unix(&self, count: i64, storage: u32) -> Result<Reading<'static>, ConversionError> {
         let unit = self.unit;
         let instant = Timestamp::from_unix_nanos(i128::from(count) * unit.nanos()).filter(in_range);
         let instant = instant.ok_or_else(|| {
-            Misfit::new(format!(
+            ConversionError::new(format!(
                 "holds a whole number that is outside the years 0 to 9999 when read as {} since 1970; if it counts \
                  another unit, let the field say so, as #[serde(with = \"chrono::serde::ts_milliseconds\")] does",
                 unit_name(unit)
             ))
         })?;
         if !self.counts_time && is_beyond_seconds(count) {
-            return Err(Misfit::new(
+            return Err(ConversionError::new(
                 "holds a whole number that is after the year 2200 when read as seconds since 1970, which no unit is declared \
                  for; if it counts milliseconds, declare them on the field with \
                  #[serde(with = \"chrono::serde::ts_milliseconds\")], and if it counts seconds, with `ts_seconds`",
@@ -65,17 +65,17 @@ impl ColumnType {
         Ok((self.of_instant(instant)?, Some(Form::new(Shape::Unix(unit), storage))))
     }
 
-    fn julian(&self, real: f64) -> Result<Reading<'static>, Misfit> {
+    fn julian(&self, real: f64) -> Result<Reading<'static>, ConversionError> {
         let millis = number::integer_of((real * 86_400_000.0).round());
         let nanos = millis.map(|millis| (i128::from(millis) - UNIX_EPOCH_IN_JULIAN_MILLIS) * 1_000_000);
         let instant = nanos.and_then(Timestamp::from_unix_nanos).filter(in_range).ok_or_else(|| {
-            Misfit::new(
+            ConversionError::new(
                 "holds a REAL that is outside the years 0 to 9999 when read as a Julian day, as SQLite reads it; store \
                  dates as text or whole seconds",
             )
         })?;
         if julian_of(instant).map(f64::to_bits) != Some(real.to_bits()) {
-            return Err(Misfit::new(
+            return Err(ConversionError::new(
                 "holds a Julian day that is finer than SQLite's milliseconds and would not be written back as it is; \
                  store dates as text",
             ));
@@ -83,12 +83,12 @@ impl ColumnType {
         Ok((self.of_instant(instant)?, Some(Form::new(Shape::Julian, REAL))))
     }
 
-    fn of_instant(&self, instant: Timestamp) -> Result<Value<'static>, Misfit> {
+    fn of_instant(&self, instant: Timestamp) -> Result<Value<'static>, ConversionError> {
         match self.kind {
             Kind::Timestamp => Ok(Value::Timestamp(instant)),
             Kind::DateTime => Ok(Value::DateTime(instant.local)),
             _ if instant.local.time == Time::MIDNIGHT => Ok(Value::Date(instant.local.date)),
-            _ => Err(Misfit::new("holds a time of day with its date where a date is expected")),
+            _ => Err(ConversionError::new("holds a time of day with its date where a date is expected")),
         }
     }
 }
@@ -150,12 +150,12 @@ fn moment_text(kind: Kind, text: &str) -> Option<(Value<'static>, Form)> {
 }
 
 /// Why text that looks like a date is not read as one, where there is a special remedy.
-fn refused(text: &str) -> Option<Misfit> {
+fn refused(text: &str) -> Option<ConversionError> {
     let starts_as_date = |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
     let is_marked = [" BC", " BCE"].iter().any(|mark| text.len() > mark.len() && text.ends_with(mark));
     let is_before = is_marked || text.strip_prefix('-').is_some_and(starts_as_date);
     is_before.then(|| {
-        Misfit::new(
+        ConversionError::new(
             "holds a date before the year 0, which is read in the form of ISO 8601 only: a sign and six digits of the year, \
              where the year before 1 is 0 (`-000043-03-15` is 44 BC); write it so, or make the field text",
         )

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::super::column_type::Kind;
 use super::super::form::{BLOB, Form, Shape, TEXT, UuidStyle, WORDS};
 use super::{Reading, unexpected, utf8};
-use koan_backup_sql::misfit::Misfit;
+use koan_backup_sql::conversion_error::ConversionError;
 
 /// Reads a boolean from a word.
-pub(super) fn boolean(text: &str) -> Result<Reading<'static>, Misfit> {
+pub(super) fn boolean(text: &str) -> Result<Reading<'static>, ConversionError> {
     let word = |pair: &(&str, &str)| match *pair {
         (yes, _) if yes == text => Some(true),
         (_, no) if no == text => Some(false),
@@ -30,18 +30,20 @@ pub(super) fn boolean(text: &str) -> Result<Reading<'static>, Misfit> {
     });
     match loose {
         Some(value) => Ok((Value::Bool(value), None)),
-        None => Err(Misfit::new(
+        None => Err(ConversionError::new(
             "holds text that is not a boolean; true/false, t/f, yes/no, y/n, on/off and 1/0 are",
         )),
     }
 }
 
 /// Reads a UUID.
-pub(super) fn uuid(stored: ValueRef<'_>) -> Result<Reading<'_>, Misfit> {
+pub(super) fn uuid(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError> {
     match stored {
         ValueRef::Blob(blob) => match <[u8; 16]>::try_from(blob) {
             Ok(bytes) => Ok((Value::Uuid(bytes), Some(Form::plain(BLOB)))),
-            Err(_) => Err(Misfit::new("holds a BLOB that is not 16 bytes long where a UUID is expected")),
+            Err(_) => {
+                Err(ConversionError::new("holds a BLOB that is not 16 bytes long where a UUID is expected"))
+            }
         },
         ValueRef::Text(text) => {
             let text = utf8(text)?;

@@ -145,12 +145,12 @@ impl Target {
             let form = column.forms.next();
             match column.column_type.store(value, form) {
                 Ok(value) => stored.push(value),
-                Err(misfit) => {
+                Err(conversion_error) => {
                     let (name, column) = (self.entity.name(), &self.columns[index].name);
                     let key = self.key_text(record);
                     return Err(Error::new(
                         ErrorKind::Record,
-                        format!("{name} `{key}`: column `{column}` {misfit}"),
+                        format!("{name} `{key}`: column `{column}` {conversion_error}"),
                     ));
                 }
             }

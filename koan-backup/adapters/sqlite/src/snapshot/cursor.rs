@@ -19,8 +19,8 @@ use super::Reader;
 use super::access::{Access, equality};
 use super::duplicates::{self, LastKey};
 use super::physical::{self, ColumnReport};
+use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::quoted;
-use koan_backup_sql::misfit::Misfit;
 
 /// A column on its way into a row.
 struct Source {
@@ -34,7 +34,7 @@ struct Source {
 
 impl Source {
     #[inline]
-    fn read<'a>(&mut self, stored: ValueRef<'a>) -> Result<Value<'a>, Misfit> {
+    fn read<'a>(&mut self, stored: ValueRef<'a>) -> Result<Value<'a>, ConversionError> {
         if stored == ValueRef::Null {
             match self.column_type.kind {
                 // JSON's `null` is no value either, and is written in another form.
@@ -47,7 +47,7 @@ impl Source {
         match form {
             Some(form) => self.forms.note(form),
             None if self.is_strict && !matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_)) => {
-                return Err(Misfit::new(
+                return Err(ConversionError::new(
                     "holds a value of the key in a form that cannot be written back as it is, because of white space, \
                      superfluous digits or letter case, so a restored record would not find its row; write it in the \
                      usual form",
@@ -102,9 +102,9 @@ pub(super) fn read(
             let stored = row.get_ref(index).map_err(lost)?;
             match source.read(stored) {
                 Ok(value) => values.push(value),
-                Err(misfit) => {
+                Err(conversion_error) => {
                     let key = stored_key_text(entity, &mapping, get);
-                    return Err(unreadable(entity, &mapping.places[index], &key, &misfit));
+                    return Err(unreadable(entity, &mapping.places[index], &key, &conversion_error));
                 }
             }
         }
@@ -293,7 +293,7 @@ fn stored_key_text<'r>(
     entity.key_text(parts.iter().map(|(name, value)| (*name, value)))
 }
 
-fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -> Error {
+fn unreadable(entity: &EntityCodec, place: &Place, key: &str, conversion_error: &ConversionError) -> Error {
     let column = &place.column.name;
     let what = match place.content {
         Content::Field(index) if entity.schema().fields[index].name != *column => {
@@ -301,5 +301,5 @@ fn unreadable(entity: &EntityCodec, place: &Place, key: &str, misfit: &Misfit) -
         }
         _ => format!("column `{column}`"),
     };
-    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {misfit}", entity.name()))
+    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {conversion_error}", entity.name()))
 }
