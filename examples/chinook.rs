@@ -12,7 +12,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, Inventory, VerifyReport};
+use koan_backup::{
+    Inventory,
+    report::{BackupReport, VerifyReport},
+};
 // The entities are declared there. An application that names none of them links their crate by `koan_backup::link!`.
 use koan_backup_examples as _;
 use rusqlite::Connection;

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, CopyReport, RestoreReport};
+use koan_backup::report::{BackupReport, CopyReport, RestoreReport};
 use serde::{Deserialize, Serialize};
 
 entity_backup_scope!(mode = All);

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, RestoreReport, VerifyReport};
+use koan_backup::report::{BackupReport, RestoreReport, VerifyReport};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,11 @@ use std::path::Path;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, Consistency, Repositories, Repository, RepositoryError, RestoreReport};
+use koan_backup::{
+    Repositories, Repository, RepositoryError,
+    provider::Consistency,
+    report::{BackupReport, RestoreReport},
+};
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;

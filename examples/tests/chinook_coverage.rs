@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    KoanBuilder,
+    entity::{ScopeDeclaration, ScopeMode},
+};
 use koan_backup_examples::chinook::{
     Album, Artist, Customer, Employee, Genre, Invoice, InvoiceLine, MediaType, Playlist, PlaylistTrack, Track,
 };

@@ -1,6 +1,6 @@
 //! The example with `sqlx` does what it prints.
 
-use koan_backup::BackupStatus;
+use koan_backup::archive::BackupStatus;
 
 #[path = "../repository.rs"]
 #[expect(dead_code, reason = "its `main` is not called here")]

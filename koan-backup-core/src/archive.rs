@@ -19,6 +19,7 @@ mod unpublished;
 mod upload;
 mod writer;
 
+pub use crate::foundation::digest::RecordSetHash;
 pub use blocks::{Block, BlockTable};
 pub(crate) use bounds::{MAX_MANIFEST_BYTES, document_fits, manifest_fits, tree_fits};
 pub(crate) use compression::EntrySealing;

@@ -18,12 +18,13 @@ mod stored;
 pub(crate) mod unlisted;
 mod unreadable;
 
+pub use crate::foundation::series::SeriesName;
 pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements};
 pub(crate) use cache::ManifestCache;
 pub use entry::CatalogEntry;
-pub use health::{CatalogHealth, Expectations, StaleEntity, Undone};
+pub use health::{CatalogHealth, Expectations, IncompleteTask, StaleEntity};
 pub(crate) use health::{Judged, VerificationRecord, health};
-pub use losses::Shrunk;
+pub use losses::SizeDrop;
 pub(crate) use losses::{MOST_PERCENT, losses};
 pub(crate) use origin::{Lookup, Origin};
 pub(crate) use query::{Asked, Filter};

@@ -9,9 +9,10 @@ mod policy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use declaration::{
-    EntityDeclaration, FieldDeclaration, OrderProbe, Presence, Shape, order_with, traced_with, wire_with,
-};
+pub use self::codec::{Projection, Record, RecordError, Row, Slot};
+pub use declaration::{EntityDeclaration, FieldDeclaration, OrderProbe, Presence, Shape};
+#[doc(hidden)]
+pub use declaration::{order_with, traced_with, wire_with};
 pub(crate) use descriptor::crate_of;
 pub use descriptor::{EntityCodec, EntityDescriptor};
 pub(crate) use policy::{Decision, decide};

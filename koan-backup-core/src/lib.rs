@@ -3,79 +3,85 @@
 //! Entities, policies, the registry, the archive format, the pipelines and the ports. It knows no database, no HTTP and
 //! no terminal. Applications depend on the crate `koan-backup`, which re-exports what they need.
 
-mod archive;
-mod catalog;
+pub mod archive;
+pub mod catalog;
 mod declaration;
-mod encryption;
-mod entity;
+pub mod encryption;
+pub mod entity;
 mod environment;
 mod foundation;
 mod koan;
 mod operations;
 pub mod provider;
-mod storage;
+pub mod storage;
 
-pub use archive::{
-    ArchiveFile, BackupStatistics, BackupStatus, Block, BlockTable, Checksums, Compression,
-    CompressionMethod, DiscoveryDocument, DiscoverySummary, EncryptionScope, EncryptionSummary,
-    EntityManifest, EntityStatistics, EntityStatus, ExcludedEntity, FORMAT_VERSION, Manifest, Producer,
-    ProviderDocument, ProviderInfo, SchemaSnapshots, UncoveredEntity, VerificationSummary, entity_file,
-};
-pub use catalog::retention::{KeepReason, Period, RemoveReason, Retention, RetentionDecision, RetentionPlan};
-pub use catalog::{
-    BackupRef, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics, EntityStatistic, Expectations,
-    Growth, Order, ProfileStatistic, RemovalReason, SeriesStatistic, Shrunk, SortBy, StaleEntity, Undone,
-    UnlistedArchive, UnlistedState, UnreadableManifest,
-};
-pub use declaration::inventory::{IncludedEntity, Inventory};
-pub use declaration::selection::Selection;
+/// The builders that the methods of [`Koan`] return. Each of them is a future.
+pub mod builders {
+    pub use crate::declaration::selection::Selection;
+    pub use crate::koan::{
+        BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
+        MaintenanceBuilder, RecoverBuilder, RekeyAllBuilder, RekeyBuilder, RestoreBuilder, RetentionBuilder,
+        VerifyBuilder, ViabilityBuilder,
+    };
+    pub use crate::operations::backup::BackupOptions;
+    pub use crate::operations::restore::RestoreOptions;
+    pub use crate::operations::verify::VerifyOptions;
+}
+/// What maintenance does and reports.
+pub mod maintenance {
+    pub use crate::koan::MaintenanceTask;
+    pub use crate::operations::maintenance::{MaintenanceReport, ProfileMaintenance};
+}
+/// What operations report.
+pub mod report {
+    pub use crate::declaration::inventory::IncludedEntity;
+    pub use crate::koan::{OpenedProfile, OpenedProvider, WarmUpReport};
+    pub use crate::operations::backup::BackupReport;
+    pub use crate::operations::copy::CopyReport;
+    pub use crate::operations::diff::{BackupDiff, Change, Difference, EntityDiff};
+    pub use crate::operations::prune::{PruneReport, RemovedBackup};
+    pub use crate::operations::recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
+    pub use crate::operations::rekey::{RekeyReport, RekeySummary};
+    pub use crate::operations::restore::{EntityRestore, RestoreReport, Verification, ViabilityReport};
+    pub use crate::operations::verify::{EntityVerification, Issue, VerifyReport, VerifyScope};
+}
+/// Which backups stay and which are removed, with the reasons. The policy is [`Retention`].
+pub mod retention {
+    pub use crate::catalog::retention::{KeepReason, Period, RemoveReason, RetentionDecision, RetentionPlan};
+}
+/// The fields and types of an entity, independent of databases.
+pub mod schema {
+    pub use crate::foundation::schema::{
+        EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm,
+    };
+}
+/// The values that pass between an adapter and a codec.
+pub mod value {
+    pub use crate::foundation::value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+}
+
+pub use archive::Compression;
+pub use catalog::BackupRef;
+pub use catalog::retention::Retention;
+pub use declaration::inventory::Inventory;
 pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
-pub use entity::codec::{Projection, Record, RecordError, Row, Slot};
-pub use entity::{
-    Entity, EntityCodec, EntityDeclaration, EntityDescriptor, FieldDeclaration, OrderProbe, Policy,
-    PolicyDeclaration, PolicySource, Presence, ScopeDeclaration, ScopeMode, Shape,
-};
+pub use entity::Entity;
 pub use environment::event::{Event, Listener};
-pub use foundation::canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 pub use foundation::clock::{Clock, SystemClock};
 pub use foundation::compact;
-pub use foundation::consistency::Consistency;
-pub use foundation::digest::RecordSetHash;
 pub use foundation::error::{Error, ErrorKind, Result};
 pub use foundation::id::{BackupId, BackupName, SetName};
 pub use foundation::identity::ApplicationIdentity;
-pub use foundation::lines::Chunk;
-pub use foundation::own_thread::on_own_thread;
 #[doc(hidden)]
 pub use foundation::private_files;
-pub use foundation::schema::{EntitySchema, FieldSchema, LogicalType, TraceError, Traced, Tracer, WireForm};
-pub use foundation::series::SeriesName;
-pub use foundation::value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
-pub use koan::{
-    Backup, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
-    EntityBackup, Koan, KoanBuilder, MaintenanceBuilder, MaintenanceTask, OpenedProfile, OpenedProvider,
-    RecoverBuilder, RekeyAllBuilder, RekeyBuilder, Restore, RestoreBuilder, RetentionBuilder, VerifyBuilder,
-    ViabilityBuilder, WarmUpReport,
-};
-pub use operations::backup::{BackupOptions, BackupReport};
-pub use operations::copy::CopyReport;
-pub use operations::diff::{BackupDiff, Change, Difference, EntityDiff};
-pub use operations::maintenance::{MaintenanceReport, ProfileMaintenance};
-pub use operations::prune::{PruneReport, RemovedBackup};
-pub use operations::recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
-pub use operations::rekey::{RekeyReport, RekeySummary};
-pub use operations::restore::{EntityRestore, RestoreOptions, RestoreReport, Verification, ViabilityReport};
-pub use operations::verify::{EntityVerification, Issue, VerifyOptions, VerifyReport, VerifyScope};
-#[cfg(feature = "conformance")]
-pub use provider::conformance;
-pub use provider::{
-    Capabilities, ConflictMode, EncodedRecords, EntityCoverage, Finding, Flow, ForeignKey,
-    NOT_KEPT_ELSEWHERE, Provider, ProviderDescription, ReadRequest, ReadSummary, RecordEncoder, RecordSink,
-    RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions, Severity, Snapshot,
-    WriteCounts,
-};
-pub use storage::machine_state::{KnownPlace, MachineState};
-pub use storage::{Storage, StorageOptions};
+pub use koan::{Backup, EntityBackup, Koan, KoanBuilder, Restore};
+pub use provider::{ConflictMode, RestoreLevel};
+pub use storage::Storage;
+
+/// Canonical JSON: the text of a record in an archive.
+pub mod canonical {
+    pub use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, write_canonical};
+}
 
 /// What expansions of the macros name. Not public interface: it changes without notice.
 #[doc(hidden)]

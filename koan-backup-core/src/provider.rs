@@ -16,6 +16,9 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use crate::foundation::consistency::Consistency;
+pub use crate::foundation::lines::Chunk;
+pub use crate::foundation::own_thread::on_own_thread;
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
 pub use encoder::{EncodedRecords, RecordEncoder};
 pub use restore::{
@@ -26,7 +29,6 @@ pub use sink::{Flow, NOT_KEPT_ELSEWHERE, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};
 
 use crate::entity::EntityCodec;
-use crate::foundation::consistency::Consistency;
 use crate::foundation::error::Result;
 use crate::foundation::id::SetName;
 use crate::foundation::value::Value;

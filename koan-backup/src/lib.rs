@@ -68,32 +68,12 @@ pub mod serde {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-#[cfg(feature = "conformance")]
-pub use koan_backup_core::conformance;
 pub use koan_backup_core::{
-    ApplicationIdentity, ArchiveEncryption, ArchiveFile, ArchiveRecovery, Backup, BackupBuilder, BackupDiff,
-    BackupId, BackupName, BackupRef, BackupReport, BackupStatistics, BackupStatus, Block, BlockTable,
-    Capabilities, Catalog, CatalogEntry, CatalogHealth, CatalogPage, CatalogQuery, CatalogStatistics, Change,
-    Checksums, Chunk, Clock, Compression, CompressionMethod, ConflictMode, Consistency, CopyBuilder,
-    CopyReport, Data, Date, DateTime, DeleteBuilder, DiffBuilder, Difference, DiscoveryDocument,
-    DiscoverySummary, EncryptionScope, EncryptionSummary, Entity, EntityBackup, EntityCodec, EntityCoverage,
-    EntityDeclaration, EntityDescriptor, EntityDiff, EntityManifest, EntityRestore, EntitySchema,
-    EntityStatistic, EntityStatistics, EntityStatus, EntityVerification, Error, ErrorKind, Event,
-    ExcludedEntity, Expectations, FORMAT_VERSION, FieldDeclaration, FieldSchema, Finding, Flow, ForeignKey,
-    Growth, Identities, IncludedEntity, Inventory, Issue, KeepReason, KeySource, Keys, KnownPlace, Koan,
-    KoanBuilder, Listener, LogicalType, MachineState, MaintenanceBuilder, MaintenanceReport, MaintenanceTask,
-    Manifest, NOT_KEPT_ELSEWHERE, OffsetStyle, OpenedProfile, OpenedProvider, Order, OrderProbe, Period,
-    Policy, PolicyDeclaration, PolicySource, Presence, Producer, ProfileMaintenance, ProfileStatistic,
-    Projection, Provider, ProviderDescription, ProviderDocument, ProviderInfo, PruneReport, ReadRequest,
-    ReadSummary, Recipients, Record, RecordError, RecordSetHash, RecordSink, RecoverBuilder, RecoveryOutcome,
-    RecoveryReport, RekeyAllBuilder, RekeyBuilder, RekeyReport, RekeySummary, RemovalReason, RemoveReason,
-    RemovedBackup, Restore, RestoreBuilder, RestoreLevel, RestoreReport, RestoreSession, RestoreTarget,
-    Result, Retention, RetentionBuilder, RetentionDecision, RetentionPlan, Row, SchemaSnapshots,
-    ScopeDeclaration, ScopeMode, SeriesName, SeriesStatistic, SessionIntent, SessionOptions, SetName,
-    Severity, Shape, Shrunk, Slot, Snapshot, SortBy, StaleEntity, Storage, StorageOptions, SystemClock,
-    TemporalStyle, Time, Timestamp, UncoveredEntity, Undone, UnlistedArchive, UnlistedState,
-    UnreadableManifest, Value, VerificationSummary, VerifyBuilder, VerifyReport, ViabilityBuilder,
-    ViabilityReport, WarmUpReport, WireForm, WriteCounts, entity_file, on_own_thread,
+    ApplicationIdentity, ArchiveEncryption, Backup, BackupId, BackupName, BackupRef, Clock, Compression,
+    ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
+    Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
+    SystemClock, archive, builders, catalog, encryption, entity, maintenance, provider, report, retention,
+    schema, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "json")]

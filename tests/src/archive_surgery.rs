@@ -6,7 +6,7 @@ mod zip;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use koan_backup::{RecordSetHash, Storage};
+use koan_backup::{Storage, archive::RecordSetHash};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};

@@ -1,6 +1,10 @@
 //! A property of every restore: what made it fail had been reported before it started.
 
-use koan_backup::{Error, ErrorKind, RestoreBuilder, RestoreReport, Result, ViabilityReport};
+use koan_backup::{
+    Error, ErrorKind, Result,
+    builders::RestoreBuilder,
+    report::{RestoreReport, ViabilityReport},
+};
 
 /// Restores. When the restore is refused, viability or the dry run had reported it: the first for what depends on the database
 /// alone, the second for what depends on values.

@@ -8,9 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use koan_backup::{
-    Capabilities, Consistency, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Flow, Projection,
-    Provider, ProviderDescription, ReadRequest, ReadSummary, Record, RecordSink, RestoreSession,
-    RestoreTarget, Result, Row, SessionOptions, SetName, Snapshot, Value, WriteCounts,
+    Error, ErrorKind, Result, SetName,
+    entity::{EntityCodec, Projection, Record, Row},
+    provider::{
+        Capabilities, Consistency, EntityCoverage, Finding, Flow, Provider, ProviderDescription, ReadRequest,
+        ReadSummary, RecordSink, RestoreSession, RestoreTarget, SessionOptions, Snapshot, WriteCounts,
+    },
+    value::Value,
 };
 use tokio::sync::Notify;
 

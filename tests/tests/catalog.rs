@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, BackupStatus, CatalogEntry, Clock as _, Expectations, Order, SetName, SortBy};
+use koan_backup::{
+    BackupId, Clock as _, SetName,
+    archive::BackupStatus,
+    catalog::{CatalogEntry, Expectations, Order, SortBy},
+};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
@@ -86,7 +90,7 @@ async fn backups_are_found_by_what_they_are() {
     assert_eq!(ids(&catalog.recent(1).await.expect("listed")), [d, failed], "a day to the second counts");
 
     let query = || catalog.query();
-    let found = async |query: koan_backup::CatalogQuery| ids(&query.await.expect("listed").entries);
+    let found = async |query: koan_backup::builders::CatalogQuery| ids(&query.await.expect("listed").entries);
     assert_eq!(found(query().any_tag(["eu", "us"])).await, [failed, a]);
     assert_eq!(found(query().all_tags(["eu", "daily"])).await, [a]);
     assert_eq!(found(query().containing(["Invoice"])).await, [d, a]);

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use koan_backup::prelude::*;
-use koan_backup::{BackupDiff, BackupId, CancellationToken, Change, EntityDiff};
+use koan_backup::{
+    BackupId, CancellationToken,
+    report::{BackupDiff, Change, EntityDiff},
+};
 use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = All);

@@ -1,7 +1,7 @@
 //! An archive of another time: of a newer format, of a type that has changed since, of entities that are no more.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, SetName, Severity, VerifyReport};
+use koan_backup::{BackupId, SetName, provider::Severity, report::VerifyReport};
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
 use koan_backup_tests::refusals::restore_as_reported;
 use koan_backup_tests::scripted::Scripted;
@@ -309,7 +309,7 @@ async fn a_type_that_reads_an_older_form_restores_it_in_the_form_of_today() {
     let users = today.database.records("User", &SetName::root());
     assert_eq!(users.len(), 3);
     for (id, user) in users.iter().enumerate() {
-        assert_eq!(user.values[1], koan_backup::Value::Str(format!("Do-not-quote-me {id}").into()));
+        assert_eq!(user.values[1], koan_backup::value::Value::Str(format!("Do-not-quote-me {id}").into()));
     }
 }
 

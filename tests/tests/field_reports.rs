@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, ConflictMode, Expectations, Retention};
+use koan_backup::{ConflictMode, Retention, archive::BackupStatus, catalog::Expectations};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::wait;

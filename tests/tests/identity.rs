@@ -2,8 +2,9 @@
 
 use koan_backup::prelude::*;
 use koan_backup::{
-    ArchiveEncryption, BackupId, Expectations, Finding, Keys, KoanBuilder, Recipients, Retention, SetName,
-    Severity,
+    ArchiveEncryption, BackupId, Keys, KoanBuilder, Recipients, Retention, SetName,
+    catalog::Expectations,
+    provider::{Finding, Severity},
 };
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
 use koan_backup_tests::hand_clock::HandClock;

@@ -1,10 +1,10 @@
 //! Policies, scopes, the inventory and the boot report.
 
-use koan_backup::prelude::*;
-use koan_backup::{EntityDeclaration, EntityDescriptor};
-use koan_backup::{
+use koan_backup::entity::{EntityDeclaration, EntityDescriptor};
+use koan_backup::entity::{
     FieldDeclaration, Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode, Shape,
 };
+use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! A backup says what it does not hold: values that a type does not keep, keys that do not tell records apart, names that
 //! were mistyped.
 
-use koan_backup::BackupStatus;
+use koan_backup::archive::BackupStatus;
 use koan_backup::prelude::*;
 use koan_backup_tests::refusals::restore_as_reported;
 use rusqlite::Connection;
@@ -181,7 +181,7 @@ mod fragile {
 
 #[test]
 fn a_type_that_panics_refuses_the_record() {
-    use koan_backup::EntityCodec;
+    use koan_backup::entity::EntityCodec;
     let codec = EntityCodec::new(fragile::Panicky::descriptor());
     assert!(codec.check(br#"{"id":1,"number":12}"#).is_ok());
     let error = codec.check(br#"{"id":1,"number":13}"#).expect_err("it panics");

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use koan_backup::prelude::*;
 use koan_backup::{
-    BackupId, CancellationToken, CatalogEntry, CatalogHealth, Clock, Expectations, Retention, SetName,
+    BackupId, CancellationToken, Clock, Retention, SetName,
+    catalog::{CatalogEntry, CatalogHealth, Expectations},
 };
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;

@@ -4,7 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Provider, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    archive::BackupStatus,
+    entity::{ScopeDeclaration, ScopeMode},
+    provider::Provider,
+};
 use koan_backup_tests::unsampled::Unsampled;
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Event, Repositories, Repository, RepositoryError, SetName};
+use koan_backup::{Event, Repositories, Repository, RepositoryError, SetName, archive::BackupStatus};
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::log::Log;
@@ -67,7 +67,7 @@ async fn shop() -> Shop {
     shop_with(Script::default(), |builder| builder).await
 }
 
-fn entities(report: &koan_backup::BackupReport) -> Vec<&str> {
+fn entities(report: &koan_backup::report::BackupReport) -> Vec<&str> {
     report.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect()
 }
 
@@ -107,7 +107,7 @@ async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
 #[tokio::test]
 async fn schemas_are_left_out_of_one_backup_and_never_added() {
     let shop = shop().await;
-    let schemas = |report: &koan_backup::BackupReport| {
+    let schemas = |report: &koan_backup::report::BackupReport| {
         let path = shop.directory.path().join(&report.manifest().archive.as_ref().expect("an archive").file);
         let mut archive =
             zip::ZipArchive::new(std::fs::File::open(path).expect("opened")).expect("an archive");

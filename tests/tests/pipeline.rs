@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, CancellationToken, EntityStatus, Event, SetName};
+use koan_backup::{
+    CancellationToken, Event, SetName,
+    archive::{BackupStatus, EntityStatus},
+};
 use koan_backup_tests::scripted::{Script, Scripted};
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};

@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use koan_backup::prelude::*;
 use koan_backup::{
-    BackupId, CatalogHealth, Clock, Expectations, MaintenanceReport, ProfileMaintenance, RecoveryOutcome,
-    RemovalReason, Retention, SetName, UnlistedState,
+    BackupId, Clock, Retention, SetName,
+    catalog::{CatalogHealth, Expectations, RemovalReason, UnlistedState},
+    maintenance::{MaintenanceReport, ProfileMaintenance},
+    report::RecoveryOutcome,
 };
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;

@@ -4,7 +4,7 @@ use std::future::IntoFuture as _;
 use std::path::Path;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Clock as _, Expectations, Manifest, Retention, SetName};
+use koan_backup::{BackupId, Clock as _, Retention, SetName, archive::Manifest, catalog::Expectations};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::{Script, Scripted};

@@ -4,7 +4,12 @@
 use std::path::Path;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Entity, Provider, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    Entity,
+    archive::BackupStatus,
+    entity::{ScopeDeclaration, ScopeMode},
+    provider::Provider,
+};
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Severity};
+use koan_backup::{archive::BackupStatus, provider::Severity};
 use koan_backup_tests::refusals::restore_as_reported;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -406,6 +406,6 @@ async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_say
     assert!(backup.warnings().iter().any(|warning| warning.contains(missing)), "{:?}", backup.warnings());
 }
 
-fn content_hashes(backup: &koan_backup::BackupReport) -> Vec<Option<String>> {
+fn content_hashes(backup: &koan_backup::report::BackupReport) -> Vec<Option<String>> {
     backup.manifest().entities.iter().map(|entity| entity.content_hash.clone()).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, SetName};
+use koan_backup::{SetName, archive::BackupStatus};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::scripted::Scripted;

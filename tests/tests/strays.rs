@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Clock, Expectations, Retention, SetName};
+use koan_backup::{BackupId, Clock, Retention, SetName, catalog::Expectations};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
@@ -195,7 +195,7 @@ async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_repor
     std::fs::write(path(ids[2]), "{").expect("written");
     for wanted in ["nightly", "latest"] {
         let told = |messages: &[String]| messages.iter().any(|message| says(message, ids[2], ids[1]));
-        let messages = |findings: &[koan_backup::Finding]| -> Vec<String> {
+        let messages = |findings: &[koan_backup::provider::Finding]| -> Vec<String> {
             findings.iter().map(|finding| finding.message.clone()).collect()
         };
         let viability = shop.koan.restore(wanted).viability().await.expect("assessed");

@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use koan_backup::prelude::*;
-use koan_backup::{Entity, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    Entity,
+    entity::{ScopeDeclaration, ScopeMode},
+};
 use koan_backup_tests::unsampled::Unsampled;
 use serde::{Deserialize, Serialize, Serializer};
 

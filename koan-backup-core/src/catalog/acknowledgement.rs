@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::beside;
-use super::losses::{Shrunk, is_most};
+use super::losses::{SizeDrop, is_most};
 use crate::archive::Producer;
 use crate::foundation::error::Result;
 use crate::foundation::id::{BackupId, SetName};
@@ -46,7 +46,7 @@ pub(crate) struct Acknowledgements(BTreeMap<BackupId, Vec<Acknowledgement>>);
 
 impl Acknowledgement {
     /// That of everything that a backup lost; none if it lost nothing.
-    pub(crate) fn of(losses: &[Shrunk], producer: &Producer, reason: &str, now: Timestamp) -> Option<Self> {
+    pub(crate) fn of(losses: &[SizeDrop], producer: &Producer, reason: &str, now: Timestamp) -> Option<Self> {
         let first = losses.first()?;
         let accepted = losses.iter().map(|loss| AcceptedCount {
             entity: loss.entity.clone(),
@@ -72,7 +72,7 @@ impl Acknowledgement {
     /// Whether a loss is what somebody has accepted. It may show at a later backup, once the one that was acknowledged is gone.
     fn covers(
         &self,
-        loss: &Shrunk,
+        loss: &SizeDrop,
         producer: &Producer,
         percent: u8,
         canonical: &impl Fn(&str) -> String,
@@ -121,7 +121,7 @@ impl Acknowledgements {
     /// Whether the loss in a backup by `producer` was accepted.
     pub(super) fn cover(
         &self,
-        loss: &Shrunk,
+        loss: &SizeDrop,
         producer: &Producer,
         percent: u8,
         canonical: &impl Fn(&str) -> String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::acknowledgement::Acknowledgements;
 use super::entry::CatalogEntry;
-use super::losses::{MOST_PERCENT, Shrunk, losses};
+use super::losses::{MOST_PERCENT, SizeDrop, losses};
 use super::origin::Origin;
 use super::unlisted::{UnlistedArchive, UnlistedState};
 use super::unreadable::UnreadableManifest;
@@ -71,7 +71,7 @@ impl Expectations {
     }
 
     /// An entity that loses more than so many of a hundred records from one backup of a series to the next is a problem until
-    /// the loss is [acknowledged](crate::Catalog::acknowledge); 50 by default.
+    /// the loss is [acknowledged](crate::builders::Catalog::acknowledge); 50 by default.
     pub fn shrinks_by_percent(mut self, percent: u8) -> Self {
         self.shrinks_by_percent = percent.min(100);
         self
@@ -102,14 +102,14 @@ pub struct CatalogHealth {
     pub damaged: Vec<(String, BackupId)>,
     /// Covered entities that are in no completed backup, or in none that is young enough.
     pub stale_entities: Vec<StaleEntity>,
-    /// Entities that lost most of their records, oldest first, until that is [acknowledged](crate::Catalog::acknowledge).
-    pub shrunk: Vec<Shrunk>,
+    /// Entities that lost most of their records, oldest first, until that is [acknowledged](crate::builders::Catalog::acknowledge).
+    pub shrunk: Vec<SizeDrop>,
     /// Backups of older versions that record no environment. They may belong to another application, so they are not considered.
     pub unidentified: usize,
     /// What maintenance tried in its last run and did not get done, in whichever process it ran: a retention that was refused, a
     /// leftover that stayed.
-    pub undone: Vec<Undone>,
-    /// Archives that no manifest names, each with its storage profile. [`recover`](crate::Catalog::recover) publishes their manifests again.
+    pub undone: Vec<IncompleteTask>,
+    /// Archives that no manifest names, each with its storage profile. [`recover`](crate::builders::Catalog::recover) publishes their manifests again.
     pub unlisted: Vec<(String, UnlistedArchive)>,
     /// Manifests that cannot be read, each with its storage profile.
     pub unreadable: Vec<(String, UnreadableManifest)>,
@@ -134,7 +134,7 @@ pub struct StaleEntity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Undone {
+pub struct IncompleteTask {
     /// The storage profile.
     pub profile: String,
     /// `retention`, `verification`, `leftovers` or `catalog`.
@@ -169,7 +169,7 @@ pub(crate) struct Judged<'a> {
     pub(crate) covered: BTreeSet<String>,
     pub(crate) verified: Vec<(BackupId, VerificationRecord)>,
     pub(crate) acknowledged: Acknowledgements,
-    pub(crate) undone: Vec<Undone>,
+    pub(crate) undone: Vec<IncompleteTask>,
     pub(crate) unlisted: Vec<(String, UnlistedArchive)>,
     pub(crate) unreadable: Vec<(String, UnreadableManifest)>,
 }
@@ -338,7 +338,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         )
     }));
     problems.extend(health.undone.iter().map(|undone| {
-        let Undone { profile, chore, tried_at, problem } = undone;
+        let IncompleteTask { profile, chore, tried_at, problem } = undone;
         let at = tried_at.strftime("%Y-%m-%d %H:%M:%S");
         format!("maintenance of profile `{profile}` did not get `{chore}` done at {at}: {problem}")
     }));
@@ -349,7 +349,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         }
     }));
     problems.extend(health.shrunk.iter().map(|shrunk| {
-        let Shrunk { entity, set, backup, before, after, .. } = shrunk;
+        let SizeDrop { entity, set, backup, before, after, .. } = shrunk;
         let set = if set.is_root() { String::new() } else { format!("#{set}") };
         format!(
             "`{entity}{set}` had {before} records and has {after} in backup {backup}; find out why, or accept it with \

@@ -17,7 +17,7 @@ pub(crate) const MOST_PERCENT: u8 = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Shrunk {
+pub struct SizeDrop {
     /// Its name.
     pub entity: String,
     /// The set.
@@ -57,7 +57,7 @@ pub(crate) fn losses<'a>(
     canonical: impl Fn(&str) -> String,
     percent: u8,
     acknowledged: &Acknowledgements,
-) -> Vec<Shrunk> {
+) -> Vec<SizeDrop> {
     let mut manifests: Vec<_> = manifests.collect();
     manifests.sort_by_key(|manifest| (manifest.created_at, manifest.id));
     // A copy is the same backup.
@@ -76,7 +76,7 @@ pub(crate) fn losses<'a>(
             let sets = last.entry((series.clone(), entity.clone())).or_default();
             for (set, before) in &*sets {
                 let after = counts.get(&(entity.clone(), set.clone())).copied().unwrap_or_default();
-                let loss = Shrunk {
+                let loss = SizeDrop {
                     entity: entity.clone(),
                     set: set.clone(),
                     series: series.clone(),

@@ -12,7 +12,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Starts `work` immediately on a new thread. The future returns its result.
 ///
-/// Use it in providers whose reads block: [`RecordSink::flush_blocking`](crate::RecordSink::flush_blocking)
+/// Use it in providers whose reads block: [`RecordSink::flush_blocking`](crate::provider::RecordSink::flush_blocking)
 /// waits until the archive has accepted the records. On a thread of `tokio::task::spawn_blocking` that wait
 /// may never end, because the archive needs such threads as well and a runtime may have only one.
 ///

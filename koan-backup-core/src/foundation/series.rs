@@ -32,7 +32,7 @@ impl SeriesName {
     /// first or last.
     ///
     /// ```
-    /// # use koan_backup_core::{BackupName, SeriesName};
+    /// # use koan_backup_core::{BackupName, catalog::SeriesName};
     /// let series = |name: &str| SeriesName::of(&BackupName::new(name).expect("a name")).to_string();
     /// assert_eq!(series("nightly-2026-11-29"), "nightly");
     /// assert_eq!(series("nightly_20261129T020000Z"), "nightly");

@@ -13,7 +13,7 @@ use super::{Koan, RecoverBuilder};
 use crate::archive::BackupStatus;
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, Asked, CatalogEntry, CatalogHealth, CatalogPage,
-    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, Shrunk, SortBy, UnreadableManifest,
+    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, SizeDrop, SortBy, UnreadableManifest,
 };
 use crate::entity::Entity;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -107,7 +107,7 @@ impl Catalog {
     ///
     /// # Errors
     /// There is no reason, no such backup, nothing was lost in it, it is that of another application, or the storage refuses.
-    pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<Shrunk>> {
+    pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<SizeDrop>> {
         if reason.trim().is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,

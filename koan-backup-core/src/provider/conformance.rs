@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use koan_backup_core::{Provider, Result, conformance};
+//! # use koan_backup_core::{Result, provider::{Provider, conformance}};
 //! # async fn conforms(open_an_empty_one: impl AsyncFn() -> Result<Arc<dyn Provider>>) -> Result<()> {
 //! let conformance = conformance::run(async || open_an_empty_one().await).await?;
 //! println!("{conformance}");
@@ -16,7 +16,7 @@
 //! The cases use their own entities, [`entities`]. A provider that creates missing tables needs nothing more;
 //! for other providers, the empty database must contain their tables.
 //!
-//! The suite tests what a provider [claims](crate::Capabilities). Sets and deletion that are not claimed must
+//! The suite tests what a provider [claims](crate::provider::Capabilities). Sets and deletion that are not claimed must
 //! be refused; cases about other capabilities that are not claimed are skipped and reported.
 //!
 //! Claims about speed are tested by [`run_speed`] only, because they need a clock, and other programs on the

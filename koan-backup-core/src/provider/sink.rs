@@ -256,7 +256,7 @@ impl RecordSink {
     /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has accepted the
     /// records.
     ///
-    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::on_own_thread), and not
+    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::provider::on_own_thread), and not
     /// within `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
     ///
     /// # Errors

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    KoanBuilder,
+    entity::{ScopeDeclaration, ScopeMode},
+};
 
 use crate::measured::{median, run};
 use crate::table::{Table, megabytes, seconds};

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    KoanBuilder,
+    entity::{ScopeDeclaration, ScopeMode},
+};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

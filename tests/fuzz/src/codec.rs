@@ -1,10 +1,8 @@
 //! Any line and any row as records of rich types: what is accepted comes back.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use koan_backup::{
-    Date, DateTime, Entity, EntityCodec, EntitySchema, Projection, Record, Row, Time, Timestamp, Value,
-};
-use koan_backup_core::write_canonical;
+use koan_backup::{Entity, entity::{EntityCodec, Projection, Record, Row}, schema::EntitySchema, value::{Date, DateTime, Time, Timestamp, Value}};
+use koan_backup_core::canonical::write_canonical;
 
 use crate::rich::{Event, Everything, Open, Scalars};
 

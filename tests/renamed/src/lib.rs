@@ -64,7 +64,7 @@ kb::register!(Page<Contact>, crate = "kb", name = "ContactPage", key = "id: i64"
 #[cfg(test)]
 mod tests {
     use super::{Contact, Page, User, UserPage};
-    use kb::{Entity, EntityDescriptor};
+    use kb::{Entity, entity::EntityDescriptor};
 
     #[test]
     fn entities_of_a_renamed_dependency_are_linked() {

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use koan_backup::{Storage, StorageOptions};
+use koan_backup::{Storage, storage::StorageOptions};
 use sha2::{Digest, Sha256};
 
 use super::http::request;

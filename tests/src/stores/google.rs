@@ -1,7 +1,7 @@
 //! Google Cloud Storage by an emulator, in memory. It writes and reads whole objects and ranges; it lists nothing, removes nothing and
 //! takes no uploads in parts by the protocol that archives go by.
 
-use koan_backup::{Storage, StorageOptions};
+use koan_backup::{Storage, storage::StorageOptions};
 
 use super::http::request;
 use super::moto::Moto;

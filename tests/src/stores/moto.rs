@@ -1,6 +1,6 @@
 //! S3 by moto: every operation, in memory; signatures are not checked.
 
-use koan_backup::StorageOptions;
+use koan_backup::storage::StorageOptions;
 
 use super::http::request;
 use super::program::{Program, Start};

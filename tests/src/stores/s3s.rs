@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use koan_backup::{Storage, StorageOptions};
+use koan_backup::{Storage, storage::StorageOptions};
 
 use super::http::request;
 use super::program::{Program, Start};

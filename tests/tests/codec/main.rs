@@ -6,7 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use koan_backup::prelude::*;
-use koan_backup::{EntityCodec, LogicalType, Projection, Row, SetName, Value, WireForm};
+use koan_backup::{
+    SetName,
+    entity::{EntityCodec, Projection, Row},
+    schema::{LogicalType, WireForm},
+    value::Value,
+};
 use koan_backup_tests::scripted::Scripted;
 use proptest::prelude::*;
 use rust_decimal::Decimal;

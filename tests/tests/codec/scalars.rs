@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup::prelude::*;
-use koan_backup::{EntityCodec, Projection, Row, Value};
+use koan_backup::{
+    entity::{EntityCodec, Projection, Row},
+    value::Value,
+};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

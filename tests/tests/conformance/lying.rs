@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use koan_backup::conformance::{self, CaseOutcome};
 use koan_backup::prelude::*;
+use koan_backup::provider::conformance::{self, CaseOutcome};
 use koan_backup::{
-    Capabilities, Consistency, EntityCodec, Finding, Provider, ProviderDescription, ReadRequest, ReadSummary,
-    Record, RecordSink, RestoreSession, RestoreTarget, Result, SessionOptions, SetName, Snapshot,
-    WriteCounts,
+    Result, SetName,
+    entity::{EntityCodec, Record},
+    provider::{
+        Capabilities, Consistency, Finding, Provider, ProviderDescription, ReadRequest, ReadSummary,
+        RecordSink, RestoreSession, RestoreTarget, SessionOptions, Snapshot, WriteCounts,
+    },
 };
 
 /// What is not as it says.
@@ -83,10 +86,10 @@ impl Provider for Liar {
         match self.lie {
             Lie::AlwaysOverwrites => options.conflict = ConflictMode::Overwrite,
             Lie::NeverDeletes => options.replace_existing = false,
-            Lie::SeesNoRefusal if options.intent == koan_backup::SessionIntent::Compare => {
+            Lie::SeesNoRefusal if options.intent == koan_backup::provider::SessionIntent::Compare => {
                 return Ok(Box::new(CarelessDryRun));
             }
-            Lie::WetRun => options.intent = koan_backup::SessionIntent::Apply,
+            Lie::WetRun => options.intent = koan_backup::provider::SessionIntent::Apply,
             _ => {}
         }
         if self.lie == Lie::GainsNothing && options.level == RestoreLevel::Fast {

@@ -8,9 +8,9 @@ mod table;
 
 use std::sync::Arc;
 
-use koan_backup::conformance::{self, CaseOutcome, Conformance};
 use koan_backup::prelude::*;
-use koan_backup::{Provider, Result};
+use koan_backup::provider::conformance::{self, CaseOutcome, Conformance};
+use koan_backup::{Result, provider::Provider};
 
 koan_backup::entity_backup_scope!(mode = None);
 

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use koan_backup::conformance::{Line, Pair, Specimen};
 use koan_backup::prelude::*;
+use koan_backup::provider::conformance::{Line, Pair, Specimen};
 use koan_backup::{
-    CancellationToken, Event, Provider, Repositories, Repository, RepositoryError, ScopeDeclaration,
-    ScopeMode,
+    CancellationToken, Event, Repositories, Repository, RepositoryError,
+    entity::{ScopeDeclaration, ScopeMode},
+    provider::Provider,
 };
 use serde::{Deserialize, Serialize};
 

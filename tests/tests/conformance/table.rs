@@ -1,8 +1,8 @@
 //! The table of what each provider can do is that of the providers.
 
-use koan_backup::conformance::{Line, Pair, Specimen};
 use koan_backup::prelude::*;
-use koan_backup::{Provider, Repositories};
+use koan_backup::provider::conformance::{Line, Pair, Specimen};
+use koan_backup::{Repositories, provider::Provider};
 
 use crate::repositories::Shelf;
 

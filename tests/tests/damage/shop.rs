@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Event, SetName, VerifyReport};
+use koan_backup::{BackupId, Event, SetName, report::VerifyReport};
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault};
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ impl Shop {
     }
 
     /// The issues of an altered backup, which must be refused.
-    pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::Issue> {
+    pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::report::Issue> {
         assert_eq!(self.trusted(altered).await, None);
         self.verify().await.expect("a report").issues().to_vec()
     }

@@ -109,7 +109,7 @@ async fn places_that_are_remembered_are_listed_and_forgotten_by_a_call() {
     empty(&folder.path().join("backups"));
     let error = koan(folder.path()).await.expect_err("it is empty");
     assert!(error.chain().contains("MachineState::forget_place"), "{error:?}");
-    let state = koan_backup::MachineState::open(folder.path().join("state")).expect("a state");
+    let state = koan_backup::storage::MachineState::open(folder.path().join("state")).expect("a state");
     let places = state.places().expect("listed");
     assert!(
         places.iter().any(|place| place.kind == "storage profile" && place.location.ends_with("backups")),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use age::secrecy::ExposeSecret as _;
 use koan_backup::prelude::*;
 use koan_backup::{
-    ArchiveEncryption, BackupId, BackupStatus, CancellationToken, ErrorKind, Event, Keys, Recipients,
+    ArchiveEncryption, BackupId, CancellationToken, ErrorKind, Event, Keys, Recipients, archive::BackupStatus,
 };
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::memory::InMemory;

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use koan_backup::prelude::*;
-use koan_backup::{ArchiveEncryption, RecoveryOutcome, RemovalReason, UnlistedState};
+use koan_backup::{
+    ArchiveEncryption,
+    catalog::{RemovalReason, UnlistedState},
+    report::RecoveryOutcome,
+};
 
 use crate::clinic::{Clinic, KeyPair, files, recipients};
 

@@ -2,7 +2,9 @@
 
 use koan_backup::prelude::*;
 use koan_backup::{
-    ArchiveEncryption, BackupId, BackupStatus, CancellationToken, EncryptionScope, RekeyReport,
+    ArchiveEncryption, BackupId, CancellationToken,
+    archive::{BackupStatus, EncryptionScope},
+    report::RekeyReport,
 };
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
@@ -51,7 +53,7 @@ async fn the_new_key_opens_what_the_old_one_did_and_the_old_one_does_not() {
     assert!(clinic.dump() == before, "rows differ");
     let manifest = &koan.backups().await.expect("listed")[0];
     assert_eq!(manifest.status, BackupStatus::Completed);
-    let wards = |manifest: &koan_backup::Manifest| {
+    let wards = |manifest: &koan_backup::archive::Manifest| {
         manifest.entities.iter().find(|entity| entity.entity == "Ward").cloned()
     };
     assert_eq!(wards(manifest), wards(backup.manifest()), "what is not encrypted is as it was");

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Severity};
+use koan_backup::{archive::BackupStatus, provider::Severity};
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 

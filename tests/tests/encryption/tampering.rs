@@ -1,7 +1,7 @@
 //! Encrypted backups that are damaged, or forged by somebody who has no key.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Manifest};
+use koan_backup::{BackupId, archive::Manifest};
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, resigned};
 use serde_json::Value;
 

@@ -3,7 +3,11 @@
 use std::process::Command;
 
 use koan_backup::prelude::*;
-use koan_backup::{ArchiveEncryption, BackupStatus, EncryptionScope, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    ArchiveEncryption,
+    archive::{BackupStatus, EncryptionScope},
+    entity::{ScopeDeclaration, ScopeMode},
+};
 use koan_backup_tests::archive_surgery::{Stored, Vault, resigned};
 use serde_json::Value;
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use koan_backup::prelude::*;
 use koan_backup::{
-    Chunk, Consistency, EntityCodec, Provider, ReadRequest, RecordSink, Result, SetName, Snapshot,
+    Result, SetName,
+    entity::EntityCodec,
+    provider::{Chunk, Consistency, Provider, ReadRequest, RecordSink, Snapshot},
 };
 
 use super::shelf::{Book, NAME, Person, Shelf, context, files_of};
@@ -198,7 +200,7 @@ async fn a_dry_run_writes_nothing_not_even_directories() {
         let other = shelf.path("../other");
         fs::create_dir_all(&other).expect("made");
         let provider: Arc<dyn Provider> = Arc::new(JsonFiles::lines(&other).expect("a directory"));
-        let options = koan_backup::SessionOptions::default();
+        let options = koan_backup::provider::SessionOptions::default();
         drop(provider.assess(&[], &options).await.expect("assessed"));
         shelf.put("Book/root.jsonl", lines(2));
         shelf.put("Book/1.json", lines(1));
@@ -253,14 +255,15 @@ async fn a_restore_does_not_follow_links() {
     refused().await;
     // Without the check of what would go wrong, too.
     let provider = JsonFiles::lines(shelf.path("")).expect("opened");
-    let mut session = provider.begin_restore(&koan_backup::SessionOptions::default()).await.expect("begun");
-    let target = koan_backup::RestoreTarget::new(codec(), SetName::root());
+    let mut session =
+        provider.begin_restore(&koan_backup::provider::SessionOptions::default()).await.expect("begun");
+    let target = koan_backup::provider::RestoreTarget::new(codec(), SetName::root());
     assert!(session.begin(target).await.expect_err("a link").chain().contains("is a symbolic link"));
     fs::remove_file(shelf.path("Book")).expect("removed");
     session.rollback().await.expect("rolled back");
     fs::remove_dir_all(shelf.path(".koan")).expect("removed");
     symlink("../outside", shelf.path(".koan")).expect("linked");
-    assert!(provider.begin_restore(&koan_backup::SessionOptions::default()).await.is_err());
+    assert!(provider.begin_restore(&koan_backup::provider::SessionOptions::default()).await.is_err());
 }
 
 #[tokio::test]

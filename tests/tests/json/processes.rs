@@ -6,14 +6,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{EntityCodec, Provider, RestoreTarget, SessionOptions, SetName};
+use koan_backup::{
+    SetName,
+    entity::EntityCodec,
+    provider::{Provider, RestoreTarget, SessionOptions},
+};
 
 use super::shelf::{Book, Shelf};
 
 const FOLDER: &str = "KOAN_BACKUP_JSON_FOLDER";
 const HOLDING: &str = "a session has written";
 
-fn record(id: i64) -> koan_backup::Record {
+fn record(id: i64) -> koan_backup::entity::Record {
     let line = format!("{{\"id\":{id},\"title\":\"new\",\"pages\":0}}");
     EntityCodec::new(Book::descriptor()).decode(line.as_bytes()).expect("a record")
 }

@@ -3,7 +3,10 @@
 use std::fs;
 
 use koan_backup::prelude::*;
-use koan_backup::{ErrorKind, Provider, SessionOptions};
+use koan_backup::{
+    ErrorKind,
+    provider::{Provider, SessionOptions},
+};
 
 use super::shelf::{Shelf, context};
 

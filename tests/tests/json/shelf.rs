@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, Provider, RestoreReport};
+use koan_backup::{
+    provider::Provider,
+    report::{BackupReport, RestoreReport},
+};
 use serde::{Deserialize, Serialize};
 
 pub(super) const NAME: &str = "nightly";

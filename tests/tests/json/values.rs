@@ -223,7 +223,9 @@ async fn sqlite_and_json_files_hold_the_same_records() {
     assert!(hashes[0].len() >= 4 && hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:#?}");
 }
 
-fn set_hashes(report: &koan_backup::BackupReport) -> Vec<(String, Option<koan_backup::RecordSetHash>)> {
+fn set_hashes(
+    report: &koan_backup::report::BackupReport,
+) -> Vec<(String, Option<koan_backup::archive::RecordSetHash>)> {
     let entities = report.manifest().entities.iter();
     entities.map(|entity| (entity.entity.clone(), entity.record_set_hash)).collect()
 }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use koan_backup::{BackupId, BackupStatus, Koan, Manifest};
+use koan_backup::{
+    BackupId, Koan,
+    archive::{BackupStatus, Manifest},
+};
 use koan_backup_tests::archive_surgery::sha256;
 use serde_json::Value;
 

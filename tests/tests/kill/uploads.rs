@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use koan_backup::prelude::*;
-use koan_backup::{Clock as _, Compression, Manifest, ProfileMaintenance, SetName};
+use koan_backup::{Clock as _, Compression, SetName, archive::Manifest, maintenance::ProfileMaintenance};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Clock};
+use koan_backup::{Clock, archive::BackupStatus};
 
 use super::shop::{NAME, Shared, builder};
 

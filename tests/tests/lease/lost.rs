@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Event};
+use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
 use super::shop::{NAME, Shared, complete, hanging, patiently, the_failure};

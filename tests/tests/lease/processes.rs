@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, Event};
+use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::chance::{rounds, say, seed};
 use koan_backup_tests::child;
 

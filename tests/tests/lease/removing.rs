@@ -176,7 +176,7 @@ async fn whoever_seals_for_others_and_lost_its_lease_leaves_the_old_archive() {
         let koan = builder("shop", storage, Duration::ZERO).encrypt_to(recipients).keys(keys);
         let koan = koan.build().await.expect("a context");
         let id = koan.backup(NAME).await.expect("a backup").id();
-        let archive = |manifest: &koan_backup::Manifest| manifest.archive.clone().expect("one").file;
+        let archive = |manifest: &koan_backup::archive::Manifest| manifest.archive.clone().expect("one").file;
         let before = archive(&koan.backups().await.expect("listed")[0]);
         store.fail([Fault::always(operation, path, Failure::Held).after(usize::from(!is_sealed))]);
         let sealing = tokio::spawn(koan.rekey(id).into_future());

@@ -18,7 +18,7 @@ async fn a_backup_is_pinned_while_it_is_restored_and_no_longer() {
     let koan = shared.koan("shop", Duration::ZERO).await;
     let id = koan.backup(NAME).await.expect("a backup").id();
     let subject = format!("restore/{id}");
-    let pins = |builder: koan_backup::RestoreBuilder| {
+    let pins = |builder: koan_backup::builders::RestoreBuilder| {
         let (seen, shared, subject) = (Arc::default(), Arc::clone(&shared), subject.clone());
         let noted: Arc<Mutex<Vec<_>>> = Arc::clone(&seen);
         let restore = builder.on_event(move |_| {

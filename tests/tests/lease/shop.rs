@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, KoanBuilder, Manifest, SetName};
+use koan_backup::{BackupId, KoanBuilder, SetName, archive::Manifest};
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Manifest};
+use koan_backup::{BackupId, archive::Manifest};
 use koan_backup_tests::refusals::restore_or_reported;
 use proptest_state_machine::StateMachineTest;
 use rusqlite::{Connection, params};

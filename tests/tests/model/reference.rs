@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup::WriteCounts;
 use koan_backup::prelude::*;
+use koan_backup::provider::WriteCounts;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 

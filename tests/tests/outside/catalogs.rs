@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use koan_backup::SetName;
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Expectations, Retention};
+use koan_backup::{BackupId, Retention, catalog::Expectations};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Dates at the end of names, as people write them.
 
-use koan_backup::{BackupName, SeriesName};
+use koan_backup::{BackupName, catalog::SeriesName};
 
 fn series(name: &str) -> String {
     SeriesName::of(&BackupName::new(name).expect(name)).to_string()

@@ -1,7 +1,7 @@
 //! Privileges that a restore needs beside those on its tables.
 
-use koan_backup::Severity;
 use koan_backup::prelude::*;
+use koan_backup::provider::Severity;
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ struct Sized {
     size: Size,
 }
 
-fn temporary(report: &koan_backup::ViabilityReport) -> Option<Severity> {
+fn temporary(report: &koan_backup::report::ViabilityReport) -> Option<Severity> {
     let mut found = report.findings.iter();
     found.find(|found| found.message.contains("GRANT TEMPORARY ON DATABASE")).map(|found| found.severity)
 }

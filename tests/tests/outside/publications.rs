@@ -1,7 +1,7 @@
 //! Tables whose rows PostgreSQL lets nobody change: that is said before a restore, with the remedy.
 
 use koan_backup::prelude::*;
-use koan_backup::{Severity, ViabilityReport};
+use koan_backup::{provider::Severity, report::ViabilityReport};
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
 

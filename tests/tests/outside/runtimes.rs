@@ -4,7 +4,7 @@ use std::future::IntoFuture as _;
 use std::task::{Context, Poll, Waker};
 
 use koan_backup::prelude::*;
-use koan_backup::{Expectations, Retention};
+use koan_backup::{Retention, catalog::Expectations};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 

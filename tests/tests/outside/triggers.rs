@@ -48,7 +48,7 @@ const SPOILING: [(&str, &str, [bool; 3]); 9] = [
     ("NEW.touched := OLD.touched + 1; RETURN NEW;", "BEFORE UPDATE ON item FOR EACH ROW", [false; 3]),
 ];
 
-fn replace(koan: &Koan, mode: usize) -> koan_backup::RestoreBuilder {
+fn replace(koan: &Koan, mode: usize) -> koan_backup::builders::RestoreBuilder {
     match mode {
         0 => koan.restore("nightly"),
         1 => koan.restore("nightly").replace_existing(),

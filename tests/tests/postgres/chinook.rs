@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, ScopeDeclaration, ScopeMode};
+use koan_backup::{
+    KoanBuilder,
+    entity::{ScopeDeclaration, ScopeMode},
+};
 use koan_backup_examples::chinook as shop;
 use koan_backup_tests::postgres::{Server, VERSIONS};
 use rusqlite::Connection;
@@ -44,7 +47,7 @@ fn entities(builder: KoanBuilder) -> KoanBuilder {
         .register_scope(&SCOPE)
 }
 
-async fn over(database: impl koan_backup::Provider, storage: &Path) -> Koan {
+async fn over(database: impl koan_backup::provider::Provider, storage: &Path) -> Koan {
     let builder = Koan::builder().only_registered().provider("main", database);
     let builder = entities(builder.storage("local", Storage::local(storage).expect("a directory")));
     builder.deny_uncovered().build().await.expect("a context")

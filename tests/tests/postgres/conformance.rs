@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use koan_backup::prelude::*;
-use koan_backup::{Provider, conformance};
+use koan_backup::provider::{Provider, conformance};
 use koan_backup_tests::postgres::{Server, VERSIONS, installed_versions};
 
 /// A table with so many indexes that a level that rebuilds them gains something on any machine. The other tables are made by the

@@ -1,7 +1,7 @@
 //! Keys that the database considers equal and that are spelled differently.
 
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, WriteCounts};
+use koan_backup::{KoanBuilder, provider::WriteCounts};
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ struct Measure {
     note: String,
 }
 
-fn counts(report: &koan_backup::RestoreReport) -> WriteCounts {
+fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
     report.entities[0].counts
 }
 

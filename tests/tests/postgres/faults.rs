@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{CancellationToken, Event, Provider as _};
+use koan_backup::{CancellationToken, Event, provider::Provider as _};
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Indexes that a restore at level `fast` builds after the rows, those that keep rows apart among them.
 
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, Provider as _};
+use koan_backup::{KoanBuilder, provider::Provider as _};
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};

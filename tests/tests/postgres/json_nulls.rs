@@ -144,9 +144,9 @@ async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
     let other = other.build().await.expect("a context");
     postgres.backup("from-postgres").await.expect("a backup");
     let report = other.restore("from-postgres").await.expect("restored");
-    let lost = |report: &koan_backup::RestoreReport, column: &str| {
+    let lost = |report: &koan_backup::report::RestoreReport, column: &str| {
         report.findings.iter().any(|finding| {
-            finding.severity == koan_backup::Severity::Warning
+            finding.severity == koan_backup::provider::Severity::Warning
                 && finding
                     .message
                     .contains(&format!("column `{column}` of table `document` held JSON `null`"))

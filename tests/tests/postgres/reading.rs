@@ -1,7 +1,12 @@
 //! What is found, and that it is read whole, in order and as of one moment.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, EntityCodec, KoanBuilder, Provider as _, ReadRequest, RecordSink, SetName};
+use koan_backup::{
+    KoanBuilder, SetName,
+    entity::EntityCodec,
+    provider::{Provider as _, ReadRequest, RecordSink},
+    report::BackupReport,
+};
 use koan_backup_tests::postgres::{Server, VERSIONS};
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
@@ -284,7 +289,7 @@ async fn however_many_connections_read_the_archive_holds_the_same() {
         .await;
         let backup = koan.backup("nightly").await.expect("a backup");
         assert_eq!(backup.item_count(), 85_001);
-        let of_entity = |part: &koan_backup::EntityManifest| {
+        let of_entity = |part: &koan_backup::archive::EntityManifest| {
             (part.entity.clone(), part.set.clone(), part.record_set_hash, part.content_hash.clone())
         };
         contents.push(backup.manifest().entities.iter().map(of_entity).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
 //! Restores: what becomes of what is there, and that everything around the rows stays as it was.
 
 use koan_backup::prelude::*;
-use koan_backup::{Severity, WriteCounts};
+use koan_backup::provider::{Severity, WriteCounts};
 use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ async fn conflicts_are_settled_as_was_asked_and_counted() {
     let (rows, schema) = (dump(&server), server.schema());
     let koan = shop(&server).await;
     koan.backup("nightly").await.expect("a backup");
-    let of_users = |report: &koan_backup::RestoreReport| -> WriteCounts {
+    let of_users = |report: &koan_backup::report::RestoreReport| -> WriteCounts {
         report.entities.iter().find(|entity| entity.entity == "User").expect("users").counts
     };
     server.sql("DELETE FROM line; DELETE FROM purchase WHERE id = 1; UPDATE users SET email = 'x@example.org' WHERE id = 2;

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt as _;
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, Manifest};
+use koan_backup::{KoanBuilder, archive::Manifest};
 use koan_backup_tests::postgres::Server;
 
 /// A context over the database `test` of a server, which knows the entities that are registered in `entities`.
@@ -31,7 +31,7 @@ pub(super) async fn refused<T: Entity>(koan: &Koan) -> String {
 
 /// The hashes of the records of each entity, whatever their order.
 pub(super) fn hashes(manifest: &Manifest) -> Vec<(String, String)> {
-    let hash = |entity: &koan_backup::EntityManifest| {
+    let hash = |entity: &koan_backup::archive::EntityManifest| {
         (entity.entity.clone(), serde_json::to_string(&entity.record_set_hash).expect("a hash"))
     };
     manifest.entities.iter().map(hash).collect()

@@ -1,7 +1,7 @@
 //! Rewrite rules and triggers: nothing that they do is counted as restored, and all are as before afterwards.
 
 use koan_backup::prelude::*;
-use koan_backup::{Severity, WriteCounts};
+use koan_backup::provider::{Severity, WriteCounts};
 use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ fn change(server: &Server) {
 const ROWS: &str = "SELECT count(*), md5(string_agg(id || name, ',' ORDER BY id)) FROM item WHERE id < 99; \
     SELECT count(*) FROM other";
 
-fn counts(report: &koan_backup::RestoreReport) -> WriteCounts {
+fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
     report.entities[0].counts
 }
 

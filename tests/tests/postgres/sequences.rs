@@ -1,7 +1,7 @@
 //! Sequences: after a restore no number is issued again, and none is left out.
 
-use koan_backup::Severity;
 use koan_backup::prelude::*;
+use koan_backup::provider::Severity;
 use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! What triggers and queries derive from rows, and what is in no table: materialized views, columns that triggers fill, large
 //! objects.
 
-use koan_backup::Severity;
 use koan_backup::prelude::*;
+use koan_backup::provider::Severity;
 use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,10 @@
 //! Overwrites whose final state is valid although rows pass on values that the table keeps apart.
 
 use koan_backup::prelude::*;
-use koan_backup::{KoanBuilder, Severity, WriteCounts};
+use koan_backup::{
+    KoanBuilder,
+    provider::{Severity, WriteCounts},
+};
 use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
@@ -55,7 +58,7 @@ const CHANGES: [&str; 4] = [
 const ROWS: &str = "SELECT count(*), md5(string_agg(seat::text, ',' ORDER BY id)) FROM seat; \
     SELECT count(*), md5(string_agg(ticket::text, ',' ORDER BY id)) FROM ticket";
 
-fn counts(report: &koan_backup::RestoreReport) -> WriteCounts {
+fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
     report.entities[0].counts
 }
 
@@ -211,7 +214,7 @@ async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
     let koan = koan_of(database, |builder| builder.register::<Seat>().register::<Ticket>()).await;
     koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
-    let refused = |viability: koan_backup::ViabilityReport| -> Vec<String> {
+    let refused = |viability: koan_backup::report::ViabilityReport| -> Vec<String> {
         let errors = viability.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
         errors.map(|finding| finding.message).collect()
     };

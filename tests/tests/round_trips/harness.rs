@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 use koan_backup::prelude::*;
-use koan_backup::{BackupReport, EntityCodec, Error, Provider, RestoreTarget, SessionOptions, SetName};
+use koan_backup::{
+    Error, SetName,
+    entity::EntityCodec,
+    provider::{Provider, RestoreTarget, SessionOptions},
+    report::BackupReport,
+};
 use koan_backup_tests::chance::rounds;
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};

@@ -9,7 +9,7 @@ use std::future::IntoFuture as _;
 
 use age::secrecy::ExposeSecret;
 use koan_backup::prelude::*;
-use koan_backup::{Event, Provider, Repositories};
+use koan_backup::{Event, Repositories, provider::Provider};
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
 use shelf::Shelf;

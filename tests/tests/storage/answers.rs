@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use koan_backup::StorageOptions;
 use koan_backup::prelude::*;
+use koan_backup::storage::StorageOptions;
 use koan_backup_tests::stores::{Asked, Moto, answering, request};
 
 use crate::rig::{backup, koan, shop};

@@ -1,7 +1,7 @@
 //! A backup goes into another profile whole, or not at all.
 
 use koan_backup::prelude::*;
-use koan_backup::{BackupStatus, CancellationToken, Recipients};
+use koan_backup::{CancellationToken, Recipients, archive::BackupStatus};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::scripted::{Script, Scripted};

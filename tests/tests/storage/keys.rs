@@ -1,6 +1,6 @@
 //! Keys in a bucket that are no paths: other programs write them, and consoles do for folders.
 
-use koan_backup::{Expectations, Retention};
+use koan_backup::{Retention, catalog::Expectations};
 use koan_backup_tests::stores::{Moto, request};
 
 use crate::rig::{backup, koan, shop};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use koan_backup::prelude::*;
-use koan_backup::{Expectations, Retention};
+use koan_backup::{Retention, catalog::Expectations};
 use koan_backup_tests::stores::{AZURITE_KEY, amazon, answering, google};
 
 use crate::rig::{koan, shop};

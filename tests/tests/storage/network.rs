@@ -20,7 +20,7 @@ async fn bucket() -> Bucket {
 }
 
 async fn bucket_with(
-    alter: impl FnOnce(koan_backup::StorageOptions) -> koan_backup::StorageOptions,
+    alter: impl FnOnce(koan_backup::storage::StorageOptions) -> koan_backup::storage::StorageOptions,
 ) -> Bucket {
     let s3 = S3s::start();
     let proxy = Proxy::before(s3.port());
@@ -137,7 +137,7 @@ async fn reads_that_are_cut_are_made_again_and_what_stays_short_is_not_trusted()
     for trouble in [Trouble::CutInAnswer(100), Trouble::AnswerLost, Trouble::Status(500)] {
         bucket.proxy.fail([Fault::always("GET", "archives", trouble)]);
         let verified = bucket.koan.verify(made.id).await;
-        assert!(!verified.as_ref().is_ok_and(koan_backup::VerifyReport::is_valid), "{trouble:?}");
+        assert!(!verified.as_ref().is_ok_and(koan_backup::report::VerifyReport::is_valid), "{trouble:?}");
         bucket.koan.data::<Customer>().clear().await.expect("cleared");
         bucket.koan.restore(made.id).await.expect_err("it cannot be read");
         assert_eq!(customers_of(&bucket.koan).await, []);

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use koan_backup::prelude::*;
-use koan_backup::{Compression, Manifest, SetName, StorageOptions};
+use koan_backup::{Compression, SetName, archive::Manifest, storage::StorageOptions};
 use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};

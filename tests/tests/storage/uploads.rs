@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use koan_backup::prelude::*;
-use koan_backup::{CancellationToken, Compression, ProfileMaintenance};
+use koan_backup::{CancellationToken, Compression, maintenance::ProfileMaintenance};
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::stores::Moto;
 use koan_backup_tests::wait;

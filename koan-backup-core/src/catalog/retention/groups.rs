@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::plan::Candidate;
 use super::reason::KeepReason;
-use crate::catalog::Shrunk;
+use crate::catalog::SizeDrop;
 use crate::foundation::id::BackupId;
 use crate::foundation::series::SeriesName;
 
@@ -35,7 +35,11 @@ pub(crate) struct Group {
 }
 
 /// Returns the groups of these backups, which belong to one application and are sorted newest first.
-pub(crate) fn groups(candidates: &[Candidate], losses: &[Shrunk], released: &BTreeSet<String>) -> Vec<Group> {
+pub(crate) fn groups(
+    candidates: &[Candidate],
+    losses: &[SizeDrop],
+    released: &BTreeSet<String>,
+) -> Vec<Group> {
     let mut series: BTreeMap<&SeriesName, Vec<BackupId>> = BTreeMap::new();
     let mut entities: BTreeMap<&str, Vec<BackupId>> = BTreeMap::new();
     let complete = || candidates.iter().filter(|candidate| candidate.is_complete);
@@ -48,7 +52,7 @@ pub(crate) fn groups(candidates: &[Candidate], losses: &[Shrunk], released: &BTr
             entities.entry(name).or_default().push(candidate.id);
         }
     }
-    let before = |loss: &Shrunk| {
+    let before = |loss: &SizeDrop| {
         let entity = label(&loss.entity, if loss.set.is_root() { "" } else { loss.set.as_str() });
         let is_before = |candidate: &&Candidate| {
             candidate.series == loss.series

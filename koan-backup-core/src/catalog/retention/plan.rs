@@ -10,7 +10,7 @@ use super::groups::{groups, is_released, protected};
 use super::period::Period;
 use super::policy::Retention;
 use super::reason::{KeepReason, RemoveReason, counted};
-use crate::catalog::Shrunk;
+use crate::catalog::SizeDrop;
 use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::series::SeriesName;
 
@@ -149,7 +149,7 @@ struct SeriesState {
 pub(crate) fn plan(
     retention: &Retention,
     mut candidates: Vec<Candidate>,
-    losses: &[Shrunk],
+    losses: &[SizeDrop],
     now: Timestamp,
 ) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));

@@ -12,7 +12,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The policy of which backups are kept.
 ///
-/// Rules apply to the backups of each [series](crate::SeriesName) separately, and only to completed ones. A
+/// Rules apply to the backups of each [series](crate::catalog::SeriesName) separately, and only to completed ones. A
 /// backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and being the
 /// newest completed backup override a limit. If there are limits and no rules, everything within the limits
 /// is kept. Calendar periods are in UTC.
@@ -21,7 +21,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// limits, the newest backup of every entity and set that verifies is kept, in whatever series it is, until
 /// the entity is [released](Self::release_entity). If an entity lost most of its records from one backup of a
 /// series to the next, the last backup before the loss is kept until the loss is
-/// [acknowledged](crate::Catalog::acknowledge).
+/// [acknowledged](crate::builders::Catalog::acknowledge).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[must_use]
@@ -53,7 +53,7 @@ macro_rules! counts {
 }
 
 impl Retention {
-    /// Returns a policy without rules, which [`plan`](crate::RetentionBuilder::plan) refuses.
+    /// Returns a policy without rules, which [`plan`](crate::builders::RetentionBuilder::plan) refuses.
     pub fn new() -> Self {
         Self::default()
     }

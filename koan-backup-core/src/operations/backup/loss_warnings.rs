@@ -1,7 +1,7 @@
 //! Warnings of records that are fewer than in the backup before.
 
 use crate::archive::Manifest;
-use crate::catalog::{self, Acknowledgements, CatalogEntry, MOST_PERCENT, Origin, Shrunk};
+use crate::catalog::{self, Acknowledgements, CatalogEntry, MOST_PERCENT, Origin, SizeDrop};
 use crate::environment::Environment;
 use crate::foundation::error::Result;
 use crate::foundation::series::SeriesName;
@@ -69,8 +69,8 @@ impl EarlierBackups {
     }
 }
 
-fn warning(loss: &Shrunk, draft: &Manifest) -> String {
-    let Shrunk { entity, set, before, after, previous, previous_created_at, backup, .. } = loss;
+fn warning(loss: &SizeDrop, draft: &Manifest) -> String {
+    let SizeDrop { entity, set, before, after, previous, previous_created_at, backup, .. } = loss;
     let lost_in = match *backup == draft.id {
         true => "this backup".to_owned(),
         false => format!("backup {backup}"),

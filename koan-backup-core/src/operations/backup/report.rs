@@ -29,7 +29,7 @@ impl BackupReport {
     }
 
     /// When it was verified: read back from the storage after it was published. `None` without
-    /// [`verify_after`](crate::BackupBuilder::verify_after).
+    /// [`verify_after`](crate::builders::BackupBuilder::verify_after).
     pub fn verified_at(&self) -> Option<Timestamp> {
         self.verification.as_ref().map(|(verified_at, _)| *verified_at)
     }

@@ -37,7 +37,7 @@ pub struct ProfileMaintenance {
     /// many bytes they were is not known.
     pub aborted_uploads: Vec<String>,
     /// Complete archives that no manifest names, and damaged ones that are not merely incomplete. They stay;
-    /// [`recover`](crate::Catalog::recover) publishes their manifests again. Empty where leftovers are not looked for.
+    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again. Empty where leftovers are not looked for.
     pub unlisted: Vec<UnlistedArchive>,
     /// Manifests that cannot be read. Their backups stay. Empty where neither leftovers nor a retention were asked for.
     pub unreadable: Vec<UnreadableManifest>,

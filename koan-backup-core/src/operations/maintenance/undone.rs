@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::report::ProfileMaintenance;
-use crate::catalog::{Undone, beside};
+use crate::catalog::{IncompleteTask, beside};
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -40,7 +40,7 @@ struct UndoneRecord {
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> Result<Vec<Undone>> {
+pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> Result<Vec<IncompleteTask>> {
     let remedy = "remove it: maintenance tells again what it does not get done";
     let records = beside::all::<Chore, UndoneRecord>(storage, FOLDER, remedy).await?;
     let unreadable = records.unreadable.into_iter();
@@ -49,7 +49,7 @@ pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> 
     let undone = records.known.into_iter().chain(unreadable).flat_map(|(chore, record)| {
         let UndoneRecord { tried_at, problems } = record;
         let profile = profile.to_owned();
-        problems.into_iter().map(move |problem| Undone {
+        problems.into_iter().map(move |problem| IncompleteTask {
             profile: profile.clone(),
             chore: chore.name().to_owned(),
             tried_at,

@@ -11,8 +11,8 @@ use crate::archive::{EntityStatus, Manifest, Producer};
 use crate::catalog::retention::{self, Candidate, Group, Retention, RetentionPlan, label};
 use crate::catalog::unlisted::{self, ArchiveCandidate};
 use crate::catalog::{
-    self, Acknowledgements, MOST_PERCENT, Origin, Shrunk, StoredBackup, StoredManifests, UnreadableManifest,
-    damage,
+    self, Acknowledgements, MOST_PERCENT, Origin, SizeDrop, StoredBackup, StoredManifests,
+    UnreadableManifest, damage,
 };
 use crate::environment::Environment;
 use crate::environment::lease::{self, FoundLease, LeaseFile};
@@ -188,7 +188,7 @@ impl<'a> Survey<'a> {
         &self,
         environment: &Environment,
         backups: impl Iterator<Item = &'s StoredBackup<'a>>,
-    ) -> Vec<Shrunk>
+    ) -> Vec<SizeDrop>
     where
         'a: 's,
     {

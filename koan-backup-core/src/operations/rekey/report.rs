@@ -81,7 +81,7 @@ pub struct RekeySummary {
     /// Those of other applications, which are as they were: name one by its id to seal it for the recipients of this application.
     pub others: Vec<BackupId>,
     /// Those of older versions that record no environment, which are as they were: see
-    /// [`include_unidentified`](crate::RekeyAllBuilder::include_unidentified).
+    /// [`include_unidentified`](crate::builders::RekeyAllBuilder::include_unidentified).
     pub unidentified: Vec<BackupId>,
     /// Those among [`unidentified`](Self::unidentified) that are encrypted: the old keys still open them, and the new ones do not.
     pub unidentified_encrypted: Vec<BackupId>,

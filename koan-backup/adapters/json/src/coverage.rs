@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, EntityCoverage, ProviderDescription, Result};
+use koan_backup_core::{
+    Result,
+    entity::EntityCodec,
+    provider::{EntityCoverage, ProviderDescription},
+};
 
 use super::directory::{Directory, Layout, Sort, entries};
 use super::documents::Listing;

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
 use super::directory::{Entry, entries, is_document};
 use super::document::Fault;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use koan_backup_core::{EntityCodec, FieldSchema};
+use koan_backup_core::{entity::EntityCodec, schema::FieldSchema};
 use sha2::{Digest, Sha256};
 
 use koan_backup_core::provider::keyed::RecordKey;

@@ -1,6 +1,10 @@
 //! The line that a record is written as.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Projection, Record, Result, Row, Value};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Projection, Record, Row},
+    value::Value,
+};
 
 /// Writes records as their type does.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ impl LineWriter {
     pub(super) fn line(&self, record: &Record) -> Result<Vec<u8>> {
         let fields = &self.codec.schema().fields;
         // What the type did not write was its default; a field that is no option would refuse to be null.
-        let is_left_out = |(field, value): (&koan_backup_core::FieldSchema, &Value<'_>)| {
+        let is_left_out = |(field, value): (&koan_backup_core::schema::FieldSchema, &Value<'_>)| {
             value.is_null() && !field.nullable && !field.required
         };
         let mut line = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use koan_backup_core::{EntityCodec, SetName, Value};
+use koan_backup_core::{SetName, entity::EntityCodec, value::Value};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 

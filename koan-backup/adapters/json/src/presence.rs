@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use koan_backup_core::{Error, ErrorKind, KnownPlace, MachineState, Result};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    storage::{KnownPlace, MachineState},
+};
 
 use super::directory::Directory;
 use koan_backup_core::private_files::create_private_directories;

@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Capabilities, EntityCodec, Finding, MachineState, Provider, ProviderDescription, RestoreSession,
-    RestoreTarget, Result, SessionOptions, Snapshot, on_own_thread,
+    Result,
+    entity::EntityCodec,
+    provider::{
+        Capabilities, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, SessionOptions,
+        Snapshot, on_own_thread,
+    },
+    storage::MachineState,
 };
 
 use crate::directory::{Directory, Layout};

@@ -1,6 +1,9 @@
 //! Documents as rows of an entity.
 
-use koan_backup_core::{EntityCodec, Projection, Record, RecordError, Row, Value};
+use koan_backup_core::{
+    entity::{EntityCodec, Projection, Record, RecordError, Row},
+    value::Value,
+};
 
 use super::document::{Document, Fault};
 use super::value::value;

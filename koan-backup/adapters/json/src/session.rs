@@ -6,8 +6,9 @@ mod work;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionOptions, WriteCounts,
-    on_own_thread,
+    Error, ErrorKind, Result,
+    entity::Record,
+    provider::{RestoreSession, RestoreTarget, SessionOptions, WriteCounts, on_own_thread},
 };
 
 use super::directory::Directory;

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use koan_backup_core::{FieldSchema, LogicalType, Value, WireForm};
+use koan_backup_core::{
+    schema::{FieldSchema, LogicalType, WireForm},
+    value::Value,
+};
 
 use super::document::Fault;
 

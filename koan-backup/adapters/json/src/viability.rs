@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use koan_backup_core::{Finding, RestoreTarget, Result, Severity};
+use koan_backup_core::{
+    Result,
+    provider::{Finding, RestoreTarget, Severity},
+};
 
 use super::directory::{Directory, SetPlace};
 use super::name;

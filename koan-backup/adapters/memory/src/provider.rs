@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Capabilities, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Provider, ProviderDescription,
-    Record, RestoreSession, RestoreTarget, Result, SessionOptions, SetName, Snapshot,
+    Error, ErrorKind, Result, SetName,
+    entity::{EntityCodec, Record},
+    provider::{
+        Capabilities, EntityCoverage, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
+        SessionOptions, Snapshot,
+    },
 };
 
 use crate::session::MemorySession;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Record, RestoreSession, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
+    Result,
+    entity::Record,
+    provider::{RestoreSession, RestoreTarget, SessionIntent, SessionOptions, WriteCounts},
 };
 use tokio::sync::OwnedMutexGuard;
 

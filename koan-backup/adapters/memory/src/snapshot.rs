@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Consistency, EntityCodec, Flow, Projection, ReadRequest, ReadSummary, Record, RecordSink, Result,
-    SetName, Snapshot, on_own_thread,
+    Result, SetName,
+    entity::{EntityCodec, Projection, Record},
+    provider::{Consistency, Flow, ReadRequest, ReadSummary, RecordSink, Snapshot, on_own_thread},
 };
 
 use crate::provider::{Table, Tables};

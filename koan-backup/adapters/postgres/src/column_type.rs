@@ -1,6 +1,6 @@
 //! What a column is to a field: how its values are selected, and what they mean.
 
-use koan_backup_core::{FieldSchema, LogicalType, WireForm};
+use koan_backup_core::schema::{FieldSchema, LogicalType, WireForm};
 
 use super::catalog::Column;
 use super::composite::Composite;

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use koan_backup_core::{EntityCodec, ForeignKey, ProviderDescription, Result};
+use koan_backup_core::{
+    Result,
+    entity::EntityCodec,
+    provider::{ForeignKey, ProviderDescription},
+};
 
 use super::catalog::{Catalog, Table, references};
 use super::connection::Connection;

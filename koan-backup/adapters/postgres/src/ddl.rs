@@ -1,6 +1,10 @@
 //! Makes tables that are missing.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, LogicalType, Result, SetName, WireForm};
+use koan_backup_core::{
+    Error, ErrorKind, Result, SetName,
+    entity::EntityCodec,
+    schema::{FieldSchema, LogicalType, WireForm},
+};
 
 use super::catalog::Catalog;
 use super::mapping::find_table;

@@ -1,6 +1,9 @@
 //! Columns that the database fills and that no field covers: those of triggers, which do not fire in a restore, and generated columns.
 
-use koan_backup_core::{Finding, Result, Severity};
+use koan_backup_core::{
+    Result,
+    provider::{Finding, Severity},
+};
 
 use super::catalog::Table;
 use super::connection::Connection;

@@ -1,7 +1,10 @@
 //! Tables whose rows PostgreSQL lets nobody update or delete: published ones without a replica identity, and those with a
 //! partition on another server that is not writable.
 
-use koan_backup_core::{Error, Finding, RestoreLevel, Result, Severity};
+use koan_backup_core::{
+    Error, RestoreLevel, Result,
+    provider::{Finding, Severity},
+};
 
 use super::catalog::{Table, TableKind};
 use super::connection::Connection;

@@ -2,7 +2,7 @@
 
 mod sets;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result, SetName};
+use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec, schema::FieldSchema};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::{ColumnType, Kind};

@@ -1,6 +1,9 @@
 //! Rows that violate a constraint which was added as `NOT VALID`: they are older than it.
 
-use koan_backup_core::{Finding, RestoreTarget, Result, Severity};
+use koan_backup_core::{
+    Result,
+    provider::{Finding, RestoreTarget, Severity},
+};
 
 use super::connection::Connection;
 use super::error::failed;

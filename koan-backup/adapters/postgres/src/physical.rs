@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, ReadSummary, RestoreTarget};
+use koan_backup_core::{
+    entity::EntityCodec,
+    provider::{ReadSummary, RestoreTarget},
+};
 use serde::{Deserialize, Serialize};
 
 use super::mapping::Mapping;
@@ -23,7 +26,7 @@ pub(super) struct Physical {
     /// By the name of the field, or of the column of a flattened map, which `null`s were JSON `null` in the column and not NULL.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) null_forms: BTreeMap<String, NullForms>,
-    /// What another kind of database does not keep, under [the name](koan_backup_core::NOT_KEPT_ELSEWHERE) that restores look for.
+    /// What another kind of database does not keep, under [the name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores look for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) not_kept_elsewhere: Vec<String>,
     /// The sequences that number the rows.

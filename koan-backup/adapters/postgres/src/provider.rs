@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
-    SessionIntent, SessionOptions, Snapshot,
+    Result,
+    entity::EntityCodec,
+    provider::{
+        Capabilities, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, SessionIntent,
+        SessionOptions, Snapshot,
+    },
 };
 
 use crate::PostgresOptions;

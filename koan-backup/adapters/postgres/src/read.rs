@@ -8,7 +8,7 @@ mod moment;
 
 use std::borrow::Cow;
 
-use koan_backup_core::{Timestamp, Value};
+use koan_backup_core::value::{Timestamp, Value};
 
 use super::column_type::{ColumnType, Kind, Sent};
 use super::null_form::NullRecorder;
@@ -146,9 +146,11 @@ impl ColumnType {
             Kind::Bytes => Value::Bytes(Cow::Borrowed(bytes)),
             Kind::Uuid => Value::Uuid(uuid::Uuid::try_parse(text).map_err(|_| none())?.into_bytes()),
             Kind::Timestamp => Value::Timestamp(Timestamp::parse(text).ok_or_else(none)?.0),
-            Kind::DateTime => Value::DateTime(koan_backup_core::DateTime::parse(text).ok_or_else(none)?.0),
-            Kind::Date => Value::Date(koan_backup_core::Date::parse(text).ok_or_else(none)?.0),
-            Kind::Time => Value::Time(koan_backup_core::Time::parse(text).ok_or_else(none)?.0),
+            Kind::DateTime => {
+                Value::DateTime(koan_backup_core::value::DateTime::parse(text).ok_or_else(none)?.0)
+            }
+            Kind::Date => Value::Date(koan_backup_core::value::Date::parse(text).ok_or_else(none)?.0),
+            Kind::Time => Value::Time(koan_backup_core::value::Time::parse(text).ok_or_else(none)?.0),
             Kind::Own if text.starts_with(['{', '[']) => Value::Json(Cow::Borrowed(text)),
             _ => Value::Str(Cow::Borrowed(text)),
         })

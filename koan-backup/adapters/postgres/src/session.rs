@@ -22,8 +22,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    EncodedRecords, EntityCodec, Error, ErrorKind, Record, RecordEncoder, RestoreSession, RestoreTarget,
-    Result, SessionIntent, SessionOptions, WriteCounts,
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Record},
+    provider::{
+        EncodedRecords, RecordEncoder, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
+        WriteCounts,
+    },
 };
 
 use super::catalog::Catalog;

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Consistency, EntityCodec, Error, ErrorKind, ReadRequest, ReadSummary, RecordSink, Result, SetName,
-    Snapshot,
+    Error, ErrorKind, Result, SetName,
+    entity::EntityCodec,
+    provider::{Consistency, ReadRequest, ReadSummary, RecordSink, Snapshot},
 };
 
 use super::catalog::{Catalog, Table};

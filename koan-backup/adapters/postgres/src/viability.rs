@@ -1,6 +1,9 @@
 //! What would go wrong in a restore, told before anything is written.
 
-use koan_backup_core::{Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use koan_backup_core::{
+    Result,
+    provider::{Finding, RestoreTarget, SessionIntent, SessionOptions, Severity},
+};
 use serde::Deserialize as _;
 
 use super::catalog::{Catalog, references};

@@ -8,7 +8,7 @@ mod plain_decimal;
 
 use std::borrow::Cow;
 
-use koan_backup_core::Value;
+use koan_backup_core::value::Value;
 
 use super::column_type::{ColumnType, Kind};
 use super::null_form::NullForm;

@@ -8,8 +8,11 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use koan_backup_core::{
-    Consistency, Entity, EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, Record,
-    RecordError, RecordSetHash, RecordSink, Result, Value,
+    Entity, Error, ErrorKind, Result,
+    archive::RecordSetHash,
+    entity::{EntityCodec, Projection, Record, RecordError},
+    provider::{Consistency, Flow, ReadRequest, ReadSummary, RecordSink},
+    value::Value,
 };
 
 use super::{Repository, RepositoryError};

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use koan_backup_core::{
-    Capabilities, Consistency, Entity, EntityCodec, EntityCoverage, Error, ErrorKind, Finding, Provider,
-    ProviderDescription, RestoreSession, RestoreTarget, Result, SessionOptions, Snapshot,
+    Entity, Error, ErrorKind, Result,
+    entity::EntityCodec,
+    provider::{
+        Capabilities, Consistency, EntityCoverage, Finding, Provider, ProviderDescription, RestoreSession,
+        RestoreTarget, SessionOptions, Snapshot,
+    },
 };
 
 use crate::erased::{ErasedRepository, Typed};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Projection, Record, RestoreSession, RestoreTarget, Result, SessionIntent,
-    SessionOptions, WriteCounts,
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Projection, Record},
+    provider::{RestoreSession, RestoreTarget, SessionIntent, SessionOptions, WriteCounts},
 };
 
 use super::Repositories;

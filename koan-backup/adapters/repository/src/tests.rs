@@ -7,8 +7,11 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use koan_backup_core::{
-    EntityCodec, Provider as _, ReadRequest, Record, RecordSink, RestoreTarget, Result, SessionIntent,
-    SessionOptions, SetName, WriteCounts,
+    Result, SetName,
+    entity::{EntityCodec, Record},
+    provider::{
+        Provider as _, ReadRequest, RecordSink, RestoreTarget, SessionIntent, SessionOptions, WriteCounts,
+    },
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Which column of a table holds which field.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec, schema::FieldSchema};
 
 use super::identifier::{folded, listed};
 

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, EntityCoverage, FieldSchema, LogicalType};
+use koan_backup_core::{
+    entity::EntityCodec,
+    provider::EntityCoverage,
+    schema::{FieldSchema, LogicalType},
+};
 
 use super::identifier::listed;
 use super::tables::{is_near, shared};

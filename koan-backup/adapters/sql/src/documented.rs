@@ -1,6 +1,6 @@
 //! The table of usual types in the documentation, for the tests of each SQL adapter.
 
-use koan_backup_core::FieldSchema;
+use koan_backup_core::schema::FieldSchema;
 use serde_json::json;
 
 /// The rows of the table: the Rust types, and the logical types of such fields.

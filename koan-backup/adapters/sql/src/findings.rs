@@ -1,7 +1,10 @@
 //! The findings of viability that are the same in every SQL database.
 
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, FieldSchema, Finding, RestoreTarget, SessionOptions, Severity,
+    Error, ErrorKind,
+    entity::EntityCodec,
+    provider::{Finding, RestoreTarget, SessionOptions, Severity},
+    schema::FieldSchema,
 };
 
 use super::identifier::listed;

@@ -1,6 +1,6 @@
 //! Names of tables, and the errors about missing and ambiguous tables.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, SetName};
+use koan_backup_core::{Error, ErrorKind, SetName, entity::EntityCodec};
 
 use super::identifier::{folded, listed};
 

@@ -4,7 +4,7 @@ mod moment;
 
 use std::borrow::Cow;
 
-use koan_backup_core::Value;
+use koan_backup_core::value::Value;
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 

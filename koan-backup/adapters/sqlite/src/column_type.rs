@@ -1,6 +1,9 @@
 //! What a column is to a field: how its values are read and in which form they are written.
 
-use koan_backup_core::{FieldSchema, LogicalType, OffsetStyle, WireForm};
+use koan_backup_core::{
+    schema::{FieldSchema, LogicalType, WireForm},
+    value::OffsetStyle,
+};
 
 use super::catalog::{Affinity, Column};
 use super::form::{

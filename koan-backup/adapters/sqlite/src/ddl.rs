@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, FieldSchema, LogicalType, Result, SetName, WireForm};
+use koan_backup_core::{
+    Error, ErrorKind, Result, SetName,
+    entity::EntityCodec,
+    schema::{FieldSchema, LogicalType, WireForm},
+};
 use rusqlite::Connection;
 
 use super::catalog::{Catalog, table_sql};

@@ -6,7 +6,10 @@ mod tokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use koan_backup_core::{Error, ErrorKind, Finding, Severity};
+use koan_backup_core::{
+    Error, ErrorKind,
+    provider::{Finding, Severity},
+};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, Result};

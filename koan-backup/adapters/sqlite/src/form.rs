@@ -11,7 +11,7 @@ mod text;
 pub(super) use record::{FormRecorder, Recorded};
 pub(super) use replay::FormReplay;
 
-use koan_backup_core::OffsetStyle;
+use koan_backup_core::value::OffsetStyle;
 
 /// Forms of one shape; one form where [`ways`](Self::ways) has one bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

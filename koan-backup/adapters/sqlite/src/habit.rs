@@ -3,7 +3,7 @@
 //! Records from elsewhere are written in these forms, so that a key that is there already is found, and so that the
 //! application reads what it is used to.
 
-use koan_backup_core::EntityCodec;
+use koan_backup_core::entity::EntityCodec;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
 

@@ -2,7 +2,7 @@
 
 mod sets;
 
-use koan_backup_core::{EntityCodec, Error, Result, SetName};
+use koan_backup_core::{Error, Result, SetName, entity::EntityCodec};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Capabilities, EntityCodec, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, Result,
-    SessionOptions, Snapshot,
+    Result,
+    entity::EntityCodec,
+    provider::{
+        Capabilities, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, SessionOptions,
+        Snapshot,
+    },
 };
-
 
 use crate::SqliteOptions;
 use crate::connection::Location;

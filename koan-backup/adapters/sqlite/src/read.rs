@@ -5,7 +5,7 @@ pub(super) mod words;
 
 use std::borrow::Cow;
 
-use koan_backup_core::Value;
+use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
 
 pub(super) use moment::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds};

@@ -14,8 +14,9 @@ mod writer;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreSession, RestoreTarget, Result, SessionIntent, SessionOptions,
-    WriteCounts,
+    Error, ErrorKind, Result,
+    entity::Record,
+    provider::{RestoreSession, RestoreTarget, SessionIntent, SessionOptions, WriteCounts},
 };
 
 use super::connection::Location;

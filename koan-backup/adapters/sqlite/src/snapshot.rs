@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Consistency, EntityCodec, ReadRequest, ReadSummary, RecordSink, Result, SetName, Snapshot,
+    Result, SetName,
+    entity::EntityCodec,
+    provider::{Consistency, ReadRequest, ReadSummary, RecordSink, Snapshot},
 };
 use rusqlite::Connection;
 

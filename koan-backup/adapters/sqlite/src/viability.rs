@@ -1,6 +1,9 @@
 //! What would go wrong in a restore, told before anything is written.
 
-use koan_backup_core::{ErrorKind, Finding, RestoreTarget, Result, SessionIntent, SessionOptions, Severity};
+use koan_backup_core::{
+    ErrorKind, Result,
+    provider::{Finding, RestoreTarget, SessionIntent, SessionOptions, Severity},
+};
 use serde::Deserialize as _;
 
 use super::catalog::{indexes, references, triggers};

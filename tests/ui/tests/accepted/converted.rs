@@ -1,6 +1,6 @@
 //! Types that serde writes and reads as another one.
 
-use koan_backup::{Entity, EntityCodec};
+use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

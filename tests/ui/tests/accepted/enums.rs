@@ -1,6 +1,6 @@
 //! Enums whose fields serde writes at the top of a record.
 
-use koan_backup::{Entity, EntityCodec};
+use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Entity)]

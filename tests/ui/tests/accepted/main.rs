@@ -23,7 +23,7 @@ mod struct_default_key;
 mod tagged_struct;
 mod transparent;
 
-use koan_backup::EntityDescriptor;
+use koan_backup::entity::EntityDescriptor;
 
 /// The entities that a module declares, among all that are linked.
 fn declared_in(module: &str) -> impl Iterator<Item = &'static EntityDescriptor> {

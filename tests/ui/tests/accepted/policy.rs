@@ -1,6 +1,6 @@
 //! Every way to write a policy; what is not written is not decided.
 
-use koan_backup::{Entity, PolicyDeclaration};
+use koan_backup::{Entity, entity::PolicyDeclaration};
 use serde::{Deserialize, Serialize};
 
 macro_rules! entities {

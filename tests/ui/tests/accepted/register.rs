@@ -1,6 +1,6 @@
 //! Entities whose types cannot carry the derive.
 
-use koan_backup::{Entity, PolicyDeclaration, register};
+use koan_backup::{Entity, entity::PolicyDeclaration, register};
 use serde::{Deserialize, Serialize};
 
 mod models {

@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![forbid(unsafe_code)]
 
-use koan_backup::{ScopeDeclaration, ScopeMode};
+use koan_backup::entity::{ScopeDeclaration, ScopeMode};
 
 koan_backup::entity_backup_scope!(mode = All, encrypt_by_default);
 

@@ -1,6 +1,10 @@
 //! Fields that serde reads or writes by functions of their own.
 
-use koan_backup::{Entity, EntityCodec, LogicalType, WireForm};
+use koan_backup::{
+    Entity,
+    entity::EntityCodec,
+    schema::{LogicalType, WireForm},
+};
 use serde::{Deserialize, Serialize};
 
 mod hex {

@@ -1,6 +1,6 @@
 //! Serde's attributes decide what the fields are called and which of them there are.
 
-use koan_backup::{Entity, EntityCodec};
+use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
 
 macro_rules! cases {

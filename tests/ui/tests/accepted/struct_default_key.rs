@@ -18,7 +18,7 @@ fn is_accepted() {
     assert_eq!(descriptor.key_type(), "i64");
     assert_eq!(descriptor.crate_name(), module_path!().split("::").next().unwrap());
     assert!(descriptor.location().ends_with("struct_default_key.rs:6"), "{}", descriptor.location());
-    assert_eq!(descriptor.policy(), Some(koan_backup::PolicyDeclaration::default()));
+    assert_eq!(descriptor.policy(), Some(koan_backup::entity::PolicyDeclaration::default()));
 
     let schema = descriptor.schema();
     let fields: Vec<_> =

@@ -1,6 +1,6 @@
 //! Serde writes the name of a struct that has a tag, and does not need it to read the struct.
 
-use koan_backup::{Entity, EntityCodec};
+use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Entity)]

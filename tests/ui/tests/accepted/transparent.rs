@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use koan_backup::{Entity, EntityCodec};
+use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

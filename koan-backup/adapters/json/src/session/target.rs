@@ -5,7 +5,11 @@ mod output;
 
 use std::path::Path;
 
-use koan_backup_core::{Record, RestoreTarget, Result, SessionOptions, WriteCounts};
+use koan_backup_core::{
+    Result,
+    entity::Record,
+    provider::{RestoreTarget, SessionOptions, WriteCounts},
+};
 
 use super::super::directory::Directory;
 use super::super::journal::Journal;

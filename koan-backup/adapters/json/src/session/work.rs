@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreTarget, Result, SessionIntent, SessionOptions, WriteCounts,
+    Error, ErrorKind, Result,
+    entity::Record,
+    provider::{RestoreTarget, SessionIntent, SessionOptions, WriteCounts},
 };
 
 use super::super::directory::Directory;

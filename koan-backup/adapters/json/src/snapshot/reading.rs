@@ -1,6 +1,10 @@
 //! One set on its way into a sink.
 
-use koan_backup_core::{Error, ErrorKind, Flow, ReadRequest, RecordSink, Result, Row};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    entity::Row,
+    provider::{Flow, ReadRequest, RecordSink},
+};
 
 use super::super::document::Document;
 use super::super::documents::Documents;

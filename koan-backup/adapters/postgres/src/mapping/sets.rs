@@ -1,6 +1,6 @@
 //! The tables beside the one of the default set: `note#archive` is the set `archive` of what is in `note`.
 
-use koan_backup_core::{EntityCodec, Result, SetName};
+use koan_backup_core::{Result, SetName, entity::EntityCodec};
 
 use super::super::catalog::{Catalog, Table};
 use koan_backup_sql::tables::{no_set, set_table};

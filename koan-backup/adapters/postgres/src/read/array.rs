@@ -3,7 +3,7 @@
 //! Sent as: the number of dimensions, whether there are NULLs, the type of the elements; the length and lower bound of
 //! each dimension; then each element with its length (PostgreSQL's `array_send`).
 
-use koan_backup_core::Timestamp;
+use koan_backup_core::value::Timestamp;
 
 use super::super::column_type::{Sent, is_json_null};
 use super::super::null_form::form_of;

@@ -1,6 +1,6 @@
 //! Dates and times: days and microseconds since 2000.
 
-use koan_backup_core::{Date, DateTime, Time};
+use koan_backup_core::value::{Date, DateTime, Time};
 use koan_backup_sql::conversion_error::ConversionError;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;

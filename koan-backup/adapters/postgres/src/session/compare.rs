@@ -1,6 +1,10 @@
 //! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
 
-use koan_backup_core::{ConflictMode, EntityCodec, Error, Result, SessionOptions, WriteCounts};
+use koan_backup_core::{
+    ConflictMode, Error, Result,
+    entity::EntityCodec,
+    provider::{SessionOptions, WriteCounts},
+};
 use tokio_postgres::types::Oid;
 
 use super::super::catalog::Catalog;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures::SinkExt as _;
-use koan_backup_core::{EncodedRecords, EntityCodec};
+use koan_backup_core::{entity::EntityCodec, provider::EncodedRecords};
 use tokio_postgres::{CopyInSink, Error, Statement};
 
 use super::super::connection::Connection;

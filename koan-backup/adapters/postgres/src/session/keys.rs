@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use koan_backup_core::{EntityCodec, Result, Value};
+use koan_backup_core::{Result, entity::EntityCodec, value::Value};
 use tokio_postgres::types::{FromSql, Type};
 
 use super::super::column_type::ColumnType;

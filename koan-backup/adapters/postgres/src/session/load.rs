@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koan_backup_core::{
-    ConflictMode, EncodedRecords, Error, ErrorKind, RestoreLevel, Result, SessionIntent, SessionOptions,
-    WriteCounts,
+    ConflictMode, Error, ErrorKind, RestoreLevel, Result,
+    provider::{EncodedRecords, SessionIntent, SessionOptions, WriteCounts},
 };
 use tokio_postgres::Statement;
 

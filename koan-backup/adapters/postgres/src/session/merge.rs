@@ -1,6 +1,9 @@
 //! Brings records that were sent to a stage into a table that has rows.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, SessionOptions, WriteCounts};
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, Result,
+    provider::{SessionOptions, WriteCounts},
+};
 
 use super::super::connection::Connection;
 use super::super::error::failed;

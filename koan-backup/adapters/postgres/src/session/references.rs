@@ -2,7 +2,7 @@
 //!
 //! What the server tells of a broken foreign key holds content of the row, so it is not shown; the rows are looked for instead.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 

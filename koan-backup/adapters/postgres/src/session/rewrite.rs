@@ -3,7 +3,7 @@
 //! An UPDATE checks unique and exclusion constraints row by row. Where it is refused, the rows that change are removed and
 //! inserted again, all within the transaction; columns that no field holds keep their values.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, RestoreLevel, Result, SessionOptions};
+use koan_backup_core::{ConflictMode, Error, ErrorKind, RestoreLevel, Result, provider::SessionOptions};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::Oid;
 

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{ConflictMode, EntityCodec, Error, ErrorKind, RestoreLevel, Result, SessionOptions};
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, RestoreLevel, Result, entity::EntityCodec, provider::SessionOptions,
+};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
 

@@ -1,6 +1,11 @@
 //! Where records go: the columns, and how each record fills them.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, RecordEncoder, RestoreTarget, Result, Row, Value};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Row},
+    provider::{RecordEncoder, RestoreTarget},
+    value::Value,
+};
 use serde::Deserialize as _;
 use tokio_postgres::types::Oid;
 

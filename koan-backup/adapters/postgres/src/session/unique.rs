@@ -2,7 +2,7 @@
 //!
 //! What the server says of a violation holds content of rows, so the records are looked for by their keys instead.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::error::SqlState;
 
 use super::super::column_type::ColumnType;

@@ -1,6 +1,6 @@
 //! Finds the record of one key.
 
-use koan_backup_core::{EntityCodec, Value};
+use koan_backup_core::{entity::EntityCodec, value::Value};
 
 use super::super::mapping::{Content, Mapping};
 use super::super::types::StoredType;

@@ -2,8 +2,10 @@
 
 use futures::TryStreamExt as _;
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row,
-    Value, on_own_thread,
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Projection, Row},
+    provider::{Flow, ReadRequest, ReadSummary, RecordSink, on_own_thread},
+    value::Value,
 };
 use tokio::sync::mpsc;
 use tokio_postgres::CopyOutStream;

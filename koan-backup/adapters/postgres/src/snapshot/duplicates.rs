@@ -1,6 +1,6 @@
 //! Rows of one key in a table that does not keep them apart.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
 use super::super::connection::Connection;
 use super::super::mapping::Mapping;

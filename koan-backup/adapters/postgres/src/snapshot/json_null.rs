@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
 use super::super::mapping::{Mapping, Place};
 use super::super::null_form::{NullForms, NullRecorder};

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use koan_backup_core::{Date, Time, Value};
+use koan_backup_core::value::{Date, Time, Value};
 
 use super::super::column_type::{ColumnType, Kind};
 use super::super::null_form::NullForm;

@@ -1,6 +1,6 @@
 //! Dates and times as PostgreSQL reads them.
 
-use koan_backup_core::{Date, DateTime, Time, Timestamp, Value};
+use koan_backup_core::value::{Date, DateTime, Time, Timestamp, Value};
 
 use super::super::column_type::ColumnType;
 use super::super::types::StoredType;

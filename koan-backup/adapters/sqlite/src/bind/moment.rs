@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use koan_backup_core::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+use koan_backup_core::value::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 
 use super::super::column_type::ColumnType;
 use super::super::form::{Form, Moment, Parts, REAL, Seconds, Shape, fraction_digits};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use koan_backup_core::OffsetStyle;
+use koan_backup_core::value::OffsetStyle;
 
 use super::{
     BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM, Moment,

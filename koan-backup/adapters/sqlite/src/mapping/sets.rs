@@ -1,6 +1,6 @@
 //! The tables beside the one of the default set: `note#archive` is the set `archive` of what is in `note`.
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Result, SetName};
+use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec};
 
 use super::super::catalog::{Catalog, Table, TableKind};
 use koan_backup_sql::identifier::{folded, listed};

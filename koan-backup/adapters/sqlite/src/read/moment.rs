@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use koan_backup_core::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+use koan_backup_core::value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 use rusqlite::types::ValueRef;
 
 use super::super::bind::julian_of;

@@ -1,6 +1,6 @@
 //! Values that are written as certain words: booleans and UUIDs.
 
-use koan_backup_core::Value;
+use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 

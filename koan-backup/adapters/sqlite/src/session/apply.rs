@@ -1,6 +1,8 @@
 //! Writes the records of one target.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, Record, RestoreLevel, Result, WriteCounts};
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, RestoreLevel, Result, entity::Record, provider::WriteCounts,
+};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Statement, params_from_iter};
 

@@ -4,7 +4,7 @@
 //! rows fit together once all are written. So such records wait, and at the end the rows that they replace go before the records
 //! come in. Whatever is in the way then is in the way for good.
 
-use koan_backup_core::{Error, ErrorKind, Result, Value};
+use koan_backup_core::{Error, ErrorKind, Result, value::Value};
 use rusqlite::params_from_iter;
 use rusqlite::types::{Value as StoredValue, ValueRef};
 

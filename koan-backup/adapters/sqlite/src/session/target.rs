@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, Record, RestoreTarget, Result, Value};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Record},
+    provider::RestoreTarget,
+    value::Value,
+};
 use rusqlite::Connection;
 use serde::Deserialize;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use koan_backup_core::SessionOptions;
+use koan_backup_core::provider::SessionOptions;
 use rusqlite::Connection;
 
 use super::super::collation::Collations;

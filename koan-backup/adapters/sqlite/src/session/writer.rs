@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::{
-    Error, ErrorKind, Record, RestoreLevel, RestoreTarget, Result, SessionOptions, WriteCounts,
+    Error, ErrorKind, RestoreLevel, Result,
+    entity::Record,
+    provider::{RestoreTarget, SessionOptions, WriteCounts},
 };
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use koan_backup_core::{
-    EntityCodec, Error, ErrorKind, Flow, Projection, ReadRequest, ReadSummary, RecordSink, Result, Row, Value,
+    Error, ErrorKind, Result,
+    entity::{EntityCodec, Projection, Row},
+    provider::{Flow, ReadRequest, ReadSummary, RecordSink},
+    value::Value,
 };
 use rusqlite::types::ValueRef;
 

@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
-use koan_backup_core::{Date, DateTime, EntityCodec, Error, ErrorKind, Result, Time, Timestamp, Value};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    entity::EntityCodec,
+    value::{Date, DateTime, Time, Timestamp, Value},
+};
 use rusqlite::types::{Value as StoredValue, ValueRef};
 
 use super::super::column_type::Kind;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::{EntityCodec, Error, ErrorKind, ReadSummary, Result};
+use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec, provider::ReadSummary};
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -28,7 +28,7 @@ pub(in super::super) struct Physical {
     /// The last number that AUTOINCREMENT gave out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) sequence: Option<i64>,
-    /// What another kind of database does not keep, under [the name](koan_backup_core::NOT_KEPT_ELSEWHERE) that restores look for.
+    /// What another kind of database does not keep, under [the name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores look for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) not_kept_elsewhere: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! What a restore counts is what the database did, and a dry run counts the same.
 
-use koan_backup_core::{ConflictMode, RestoreLevel, WriteCounts};
+use koan_backup_core::{ConflictMode, RestoreLevel, provider::WriteCounts};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};

@@ -1,6 +1,9 @@
 //! What is in no entity is named, and what would go wrong is told beforehand.
 
-use koan_backup_core::{Provider as _, SetName, Severity};
+use koan_backup_core::{
+    SetName,
+    provider::{Provider as _, Severity},
+};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, codec, creating, foreign, overwrite, replace, target};

@@ -1,6 +1,9 @@
 //! Indexes that do not have the rows of their table.
 
-use koan_backup_core::{Provider as _, SetName, Severity};
+use koan_backup_core::{
+    SetName,
+    provider::{Provider as _, Severity},
+};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Copy, Database, codec, dry, foreign, overwrite, replace};

@@ -1,6 +1,6 @@
 //! What triggers compute from rows that a restore writes.
 
-use koan_backup_core::{Provider as _, Severity};
+use koan_backup_core::provider::{Provider as _, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, foreign, overwrite, replace, target};

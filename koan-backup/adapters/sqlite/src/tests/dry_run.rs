@@ -1,7 +1,8 @@
 //! A dry run finds what a restore would be refused for, by the record, and leaves the database alone.
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName,
+    ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
+    provider::{Provider as _, SessionOptions},
 };
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;

@@ -1,6 +1,6 @@
 //! Keys that the database takes for one though they differ byte for byte.
 
-use koan_backup_core::{ConflictMode, ErrorKind, RestoreLevel, SessionOptions};
+use koan_backup_core::{ConflictMode, ErrorKind, RestoreLevel, provider::SessionOptions};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};

@@ -1,8 +1,12 @@
 //! A database in a temporary directory, and the shortest way to back up and restore one table of it.
 
 use koan_backup_core::{
-    ConflictMode, Entity, EntityCodec, Finding, Provider as _, ReadRequest, Record, RecordSink,
-    RestoreTarget, Result, SessionIntent, SessionOptions, SetName, Severity, Snapshot, WriteCounts,
+    ConflictMode, Entity, Result, SetName,
+    entity::{EntityCodec, Record},
+    provider::{
+        Finding, Provider as _, ReadRequest, RecordSink, RestoreTarget, SessionIntent, SessionOptions,
+        Severity, Snapshot, WriteCounts,
+    },
 };
 use rusqlite::Connection;
 use serde_json::Value as Json;

@@ -1,6 +1,10 @@
 //! A key is the same key in whichever form it is stored.
 
-use koan_backup_core::{ErrorKind, ReadRequest, SetName, Severity, Value};
+use koan_backup_core::{
+    ErrorKind, SetName,
+    provider::{ReadRequest, Severity},
+    value::Value,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! NULL, JSON's `null`, and what takes their place.
 
-use koan_backup_core::{RestoreLevel, Severity};
+use koan_backup_core::{RestoreLevel, provider::Severity};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, creating, dry, foreign, overwrite, replace};

@@ -1,6 +1,9 @@
 //! Paths that are no database are refused clearly.
 
-use koan_backup_core::{ErrorKind, Provider as _, SessionOptions};
+use koan_backup_core::{
+    ErrorKind,
+    provider::{Provider as _, SessionOptions},
+};
 
 use crate::Sqlite;
 

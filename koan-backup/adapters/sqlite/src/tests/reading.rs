@@ -1,7 +1,7 @@
 //! What cannot be told is refused, by entity, key and column, and never shown.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use koan_backup_core::{ErrorKind, ReadRequest, SetName, Value};
+use koan_backup_core::{ErrorKind, SetName, provider::ReadRequest, value::Value};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Indexes, triggers, foreign keys, sequences and odd tables survive a restore.
 
-use koan_backup_core::{ErrorKind, Provider as _, RestoreLevel, SetName};
+use koan_backup_core::{ErrorKind, RestoreLevel, SetName, provider::Provider as _};
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{Database, creating, foreign, overwrite, records, replace, target};

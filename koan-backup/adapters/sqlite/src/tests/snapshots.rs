@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use koan_backup_core::{ErrorKind, Provider as _, ReadRequest, RecordSink, SetName, Snapshot};
+use koan_backup_core::{
+    ErrorKind, SetName,
+    provider::{Provider as _, ReadRequest, RecordSink, Snapshot},
+};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 

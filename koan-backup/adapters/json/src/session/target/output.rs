@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use koan_backup_core::{Result, Value};
+use koan_backup_core::{Result, value::Value};
 
 use super::super::super::directory::Directory;
 use super::super::super::failure::failed;
