@@ -1,0 +1,87 @@
+//! No files import each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use super::root;
+use super::source::{Crate, Imports};
+
+/// The modules that reach themselves, in groups of those that reach each other.
+fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
+    let reach = |from: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(module) = open.pop() {
+            for other in imports.get(&module).into_iter().flat_map(BTreeMap::keys) {
+                if seen.insert(other.clone()) {
+                    open.push(other.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&String, BTreeSet<String>> =
+        imports.keys().map(|module| (module, reach(module))).collect();
+    let mut groups: Vec<BTreeSet<String>> = Vec::new();
+    for (module, others) in reached.iter().filter(|(module, others)| others.contains(**module)) {
+        if !groups.iter().any(|group| group.contains(*module)) {
+            let mutual =
+                others.iter().filter(|other| reached.get(other).is_some_and(|back| back.contains(*module)));
+            groups.push(mutual.cloned().collect());
+        }
+    }
+    groups
+}
+
+/// What ties a group together: which module takes which names from which other one.
+fn ties(group: &BTreeSet<String>, imports: &Imports) -> String {
+    let mut text = String::new();
+    for module in group {
+        for (other, names) in
+            imports.get(module).into_iter().flatten().filter(|(other, _)| group.contains(*other))
+        {
+            text.push_str(&format!(
+                "  {module} -> {other}: {}\n",
+                names.iter().cloned().collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+    text
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut folders = vec![root().join("koan-backup-core"), root().join("koan-backup-derive")];
+    for adapter in fs::read_dir(root().join("koan-backup/adapters")).expect("the adapters") {
+        folders.push(adapter.expect("an entry").path());
+    }
+    folders.sort();
+    let mut report = String::new();
+    for folder in folders {
+        let imports = Crate::read(&folder).imports();
+        for group in cycles(&imports) {
+            report.push_str(&format!(
+                "{}:\n{}",
+                folder.file_name().unwrap_or_default().display(),
+                ties(&group, &imports)
+            ));
+        }
+    }
+    assert!(report.is_empty(), "files import each other in a circle:\n{report}");
+}
+
+#[test]
+fn a_circle_is_found_with_what_ties_it() {
+    let imports = |pairs: &[(&str, &str)]| {
+        let mut imports = Imports::new();
+        for (from, to) in pairs {
+            let used = imports.entry((*from).to_owned()).or_default();
+            used.entry((*to).to_owned()).or_default().insert("Name".to_owned());
+        }
+        imports
+    };
+    assert!(cycles(&imports(&[("a", "b"), ("b", "c"), ("a", "c")])).is_empty());
+    let circle = imports(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]);
+    let found = cycles(&circle);
+    assert_eq!(found, [BTreeSet::from(["b".to_owned(), "c".to_owned()])]);
+    assert_eq!(ties(&found[0], &circle), "  b -> c: Name\n  c -> b: Name\n");
+}

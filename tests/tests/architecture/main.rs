@@ -1,0 +1,96 @@
+//! The structure of the code is the one that ARCHITECTURE.md describes: the folders of core use only those below them, no files
+//! import each other in a circle, and every path that the page names exists.
+
+mod crates;
+mod cycles;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use source::Crate;
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
+}
+
+/// The floor of each folder: the rows of the table below the heading "Floors of core".
+fn floors() -> BTreeMap<String, u8> {
+    let page = page();
+    let (_, section) = page.split_once("## Floors of core").expect("the section about floors");
+    let (section, _) = section.split_once("\n## ").expect("another section after it");
+    let mut floors = BTreeMap::new();
+    for row in section.lines() {
+        let mut cells = row.split('|').map(str::trim);
+        let (Some(floor), Some(folder)) = (cells.nth(1), cells.next()) else { continue };
+        let Ok(floor) = floor.parse() else { continue };
+        assert_eq!(
+            floors.insert(folder.trim_matches('`').to_owned(), floor),
+            None,
+            "{folder} is in two rows"
+        );
+    }
+    floors
+}
+
+#[test]
+fn no_folder_of_core_uses_one_above_it() {
+    let floors = floors();
+    let core = Crate::read(&root().join("koan-backup-core"));
+    let floor_of = |module: &str| {
+        let folder = module.split("::").next().unwrap_or_default();
+        (folder.to_owned(), floors.get(folder).copied())
+    };
+    let mut upward = BTreeSet::new();
+    for (module, used) in core.imports() {
+        if module.is_empty() {
+            continue;
+        }
+        let (folder, floor) = floor_of(&module);
+        let floor = floor.unwrap_or_else(|| panic!("`{folder}` has no floor in ARCHITECTURE.md"));
+        for other in used.keys() {
+            if let (other_folder, Some(other_floor)) = floor_of(other)
+                && other_floor >= floor
+                && other_folder != folder
+            {
+                upward.insert(format!("`{module}` (floor {floor}) uses `{other}` (floor {other_floor})"));
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{upward:#?}");
+}
+
+#[test]
+fn the_page_names_only_files_that_exist() {
+    let page = page();
+    let mut missing = BTreeSet::new();
+    for name in page.split('`').skip(1).step_by(2) {
+        let is_path = name.contains('/')
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_/-".contains(&byte));
+        let top = name.split('/').next().unwrap_or_default();
+        let folders =
+            ["koan-backup-core/src", "koan-backup/adapters", "koan-backup-derive/src", "koan-backup", "."];
+        let exists = |name: &str| {
+            folders.iter().any(|folder| {
+                let path = root().join(folder).join(name);
+                path.exists() || path.with_extension("rs").exists() || {
+                    // A path in an adapter leaves out the folder `src`.
+                    let (adapter, rest) = name.split_once('/').unwrap_or((name, ""));
+                    let path = root().join(folder).join(adapter).join("src").join(rest);
+                    path.exists() || path.with_extension("rs").exists()
+                }
+            })
+        };
+        // Only what begins with a folder of ours is a path of the code: archives and buckets have paths as well.
+        if is_path && exists(top) && !exists(name) && !exists(name.split("::").next().unwrap_or_default()) {
+            missing.insert(name.to_owned());
+        }
+    }
+    assert!(missing.is_empty(), "ARCHITECTURE.md names {missing:#?}");
+}
