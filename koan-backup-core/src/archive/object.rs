@@ -10,7 +10,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use rawzip::ReaderAt;
 use tokio::runtime::Handle;
 
-use super::reader::corrupt;
+use super::damage::corrupt;
+use super::key_search;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
@@ -48,7 +49,7 @@ impl ArchiveObject {
     /// Returns the archive inside an encrypted one, or `None` if no identity can decrypt it.
     pub(crate) async fn unsealed(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
         let start = self.stored(0..self.stored_bytes.min(HEADER_BYTES)).await?;
-        let found = super::records::find(start, self.stored_bytes, identities).await;
+        let found = key_search::find(start, self.stored_bytes, identities).await;
         let found =
             found.map_err(|error| error.context(format!("archive `{}` was not opened", self.path)))?;
         let Some(unlocked) = found else { return Ok(None) };

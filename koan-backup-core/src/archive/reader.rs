@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::bounds;
 use super::compression::CompressionMethod;
+use super::damage::corrupt;
 use super::object::{ArchiveObject, RangeReader, ReadFailure};
 use crate::encryption::Unlocked;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -124,13 +125,6 @@ impl ArchiveReader {
             )
         })
     }
-}
-
-pub(super) fn corrupt(file: &str, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        format!("archive `{file}` is damaged: {what}; restore from another backup"),
-    )
 }
 
 fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {

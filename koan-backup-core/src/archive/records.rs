@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use super::blocks::{self, Block, BlockTable};
 use super::compression::{Coding, CompressionMethod};
+use super::key_search::{find, lost};
 use super::layout;
 use super::reader::ArchiveReader;
 use super::writer::CompressedBlock;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
 use crate::foundation::buffers::Buffers;
 use crate::foundation::digest::RecordSetHash;
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, Result};
 
 /// The maximum size of the lines of one block.
 const MAX_BLOCK_BYTES: u64 = 256 << 20;
@@ -219,20 +220,6 @@ impl StoredBlock {
         });
         opened.await.ok()?
     }
-}
-
-/// Finds the key of an encrypted file, on a blocking thread because a passphrase takes about a second.
-pub(super) async fn find(
-    start: Bytes,
-    length: u64,
-    identities: &Arc<Identities>,
-) -> Result<Option<Unlocked>> {
-    let identities = Arc::clone(identities);
-    tokio::task::spawn_blocking(move || Unlocked::find(&start, length, &identities)).await.map_err(lost)?
-}
-
-fn lost(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "the thread that decrypts was lost", source)
 }
 
 fn length_of(bytes: &[u8]) -> u64 {

@@ -3,6 +3,7 @@
 //! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
 //! archive, and nothing shows in the store before the upload is completed.
 
+mod failure;
 mod note;
 mod started;
 
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::failure::failed;
 pub(crate) use self::note::UploadNote;
 use self::started::StartedUpload;
 use super::unpublished::UnpublishedArchive;
@@ -196,14 +198,6 @@ impl Upload {
         self.parts.close();
         self.upload.abort(&self.path).await;
     }
-}
-
-fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
-    Error::with_source(
-        ErrorKind::Storage,
-        format!("archive `{path}` was not written to storage `{store}`"),
-        source,
-    )
 }
 
 impl UploadWriter {

@@ -25,7 +25,8 @@ impl StartedUpload {
     /// Starts an upload. The note is written before the first part is sent.
     pub(super) async fn start(storage: &Storage, path: &Path) -> Result<Self> {
         let started = storage.begin_upload(path).await;
-        let (upload, id) = started.map_err(|source| super::failed(storage.location(), path, source))?;
+        let (upload, id) =
+            started.map_err(|source| super::failure::failed(storage.location(), path, source))?;
         let note = id.map(|id| (UploadNote::new(path, id), UploadNote::new_path()));
         let note_path = note.as_ref().map(|(_, note_path)| note_path.clone());
         let mut started = Self { storage: storage.clone(), upload: Some(upload), note: note_path };

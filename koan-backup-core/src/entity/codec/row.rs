@@ -1,6 +1,6 @@
 //! Rows as adapters read them: values, and the fields that the values belong to.
 
-use super::token::quoted_name;
+use crate::foundation::canonical::push_text;
 use crate::foundation::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::Value;
 
@@ -199,4 +199,12 @@ fn size_bytes(value: &Value<'_>) -> usize {
         Value::Bytes(bytes) => bytes.len(),
         _ => 0,
     }
+}
+
+/// Returns the name of a field as it precedes a value in a line: as JSON text with a colon.
+fn quoted_name(name: &str) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(name.len() + 3);
+    push_text(name, &mut quoted);
+    quoted.push(b':');
+    quoted
 }

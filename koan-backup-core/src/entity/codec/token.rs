@@ -197,11 +197,3 @@ fn is_temporal(text: &str, logical: &LogicalType) -> bool {
 fn is_json_value(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok_and(|json| json.get() != "null")
 }
-
-/// Returns the name of a field as it precedes a value in a line: as JSON text with a colon.
-pub(super) fn quoted_name(name: &str) -> Vec<u8> {
-    let mut quoted = Vec::with_capacity(name.len() + 3);
-    push_text(name, &mut quoted);
-    quoted.push(b':');
-    quoted
-}

@@ -7,6 +7,7 @@
 //! `serde_json` does for text with escapes.
 
 mod comparison;
+mod private_name;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,4 @@ pub(crate) fn tokens_round_trip<T: Serialize + DeserializeOwned>(line: &LineToke
     let value = T::deserialize(LineReader::new(line, &has_failed));
     // A type may ignore an error, after which `serde_json` would be at another position of the line.
     !has_failed.get() && value.is_ok_and(|value| value.serialize(LineComparison::new(line)).is_ok())
-}
-
-/// Returns whether a name is that of a private type of `serde_json`, which its serializer and deserializer
-/// treat specially.
-fn is_private_to_serde_json(name: &str) -> bool {
-    name.starts_with("$serde_json::")
 }

@@ -1,6 +1,57 @@
 //! Parses the text of dates and times.
 
-use super::{Date, DateTime, OffsetStyle, TemporalStyle, Time};
+use super::style::{OffsetStyle, TemporalStyle};
+use super::types::{Date, DateTime, Time, Timestamp};
+
+impl Date {
+    /// Parses `YYYY-MM-DD`, optionally followed by a time of exactly midnight.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        let (value, style) = parse(text)?;
+        match value {
+            Parsed::Date(date) => Some((date, style)),
+            Parsed::DateTime(date_time, None) if date_time.time == Time::MIDNIGHT => {
+                Some((date_time.date, style))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Time {
+    /// Parses `HH:MM`, `HH:MM:SS` and `HH:MM:SS.fffffffff`.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        match parse(text)? {
+            (Parsed::Time(time), style) => Some((time, style)),
+            _ => None,
+        }
+    }
+}
+
+impl DateTime {
+    /// Parses a date and time separated by `T`, `t` or a space. A date alone is at midnight.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        match parse(text)? {
+            (Parsed::DateTime(value, None), style) => Some((value, style)),
+            (Parsed::Date(date), style) => Some((Self { date, time: Time::MIDNIGHT }, style)),
+            _ => None,
+        }
+    }
+}
+
+impl Timestamp {
+    /// Parses a date and time with an optional offset. Without an offset it is UTC.
+    pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
+        match parse(text)? {
+            (Parsed::DateTime(local, offset), style) => {
+                Some((Self { local, offset_seconds: offset.unwrap_or(0) }, style))
+            }
+            (Parsed::Date(date), style) => {
+                Some((Self { local: DateTime { date, time: Time::MIDNIGHT }, offset_seconds: 0 }, style))
+            }
+            _ => None,
+        }
+    }
+}
 
 /// A parsed text.
 pub(super) enum Parsed {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DateTime, Time, Timestamp};
+use super::types::{DateTime, Time, Timestamp};
 
 /// The style of the text of a date or time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use serde::ser::{self, Serialize, Serializer};
 use super::super::super::compare::serializes_as;
 use super::super::super::fallback::Fallback;
 use super::super::super::token::LineTokens;
-use super::is_private_to_serde_json;
+use super::private_name::is_private_to_serde_json;
 use crate::foundation::refusal::{refuse_lists_and_variants, refuse_scalars};
 
 type Result<T> = std::result::Result<T, Fallback>;

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, VariantAcc
 
 use super::super::super::fallback::Fallback;
 use super::super::super::token::{LineTokens, Token};
-use super::is_private_to_serde_json;
+use super::private_name::is_private_to_serde_json;
 
 type Result<T> = std::result::Result<T, Fallback>;
 
