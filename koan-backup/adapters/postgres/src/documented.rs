@@ -73,5 +73,6 @@ fn the_documented_table_of_types_is_that_of_the_code() {
 
 #[test]
 fn the_documented_types_of_columns_are_those_that_are_declared() {
-    koan_backup_sql::documented::require_documented("PostgreSQL", crate::ddl::declared_type);
+    let page = include_str!("../../../docs/types.md");
+    koan_backup_sql::documented::require_documented(page, "PostgreSQL", crate::ddl::declared_type);
 }

@@ -48,13 +48,12 @@ fn field(logical: &serde_json::Value) -> FieldSchema {
     serde_json::from_value(field).expect("a schema")
 }
 
-/// Requires that the table of usual types in `koan-backup/docs/types.md` has a column `database` with the types that an adapter
-/// declares.
+/// Requires that the table of usual types in `page`, which is `koan-backup/docs/types.md`, has a column `database` with the types that
+/// an adapter declares.
 ///
 /// # Panics
 /// The page has another table.
-pub fn require_documented(database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
-    let page = include_str!("../../../docs/types.md");
+pub fn require_documented(page: &str, database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
     let table = page
         .lines()
         .skip_while(|line| !line.starts_with("| Rust |"))

@@ -2,5 +2,6 @@
 
 #[test]
 fn the_documented_types_of_columns_are_those_that_are_declared() {
-    koan_backup_sql::documented::require_documented("SQLite", crate::ddl::declared_type);
+    let page = include_str!("../../../docs/types.md");
+    koan_backup_sql::documented::require_documented(page, "SQLite", crate::ddl::declared_type);
 }
