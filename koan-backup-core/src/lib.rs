@@ -57,7 +57,9 @@ pub mod schema {
 }
 /// The values that pass between an adapter and a codec.
 pub mod value {
-    pub use crate::foundation::value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
+    pub use crate::foundation::value::{
+        Date, DateTime, DecimalText, OffsetStyle, TemporalStyle, Time, Timestamp, Value,
+    };
 }
 
 pub use archive::Compression;

@@ -8,7 +8,6 @@
 //! it is certain. A line *round-trips* if it decodes as its type and the type writes exactly this line again.
 
 mod compare;
-mod decimal;
 mod error;
 mod fallback;
 mod fast;

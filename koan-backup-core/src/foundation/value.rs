@@ -1,10 +1,12 @@
 //! Values of columns and fields, as they pass between adapters and codecs.
 
+mod decimal;
 mod temporal;
 
 use std::borrow::Cow;
 use std::fmt;
 
+pub use decimal::DecimalText;
 pub(crate) use temporal::TemporalText;
 pub use temporal::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp};
 

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::decimal::decimals_equal;
 use super::super::row::Parts;
-use crate::foundation::value::{Timestamp, Value};
+use crate::foundation::value::{DecimalText, Timestamp, Value};
 
 /// Returns whether two values mean the same: instants are compared by their point in time, numbers by their
 /// decimal value, and JSON by its content.
@@ -24,14 +23,14 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
         (Bytes(a), Bytes(b)) => a == b,
         (Json(a), Json(b)) => a == b || json_equal(a, b),
         (Str(a), Json(b)) | (Json(b), Str(a)) => a == b || json_equal(a, b) || json_string_is(b, a),
-        (Json(a), I64(b)) | (I64(b), Json(a)) => decimals_equal(a, &b.to_string()),
-        (Json(a), U64(b)) | (U64(b), Json(a)) => decimals_equal(a, &b.to_string()),
+        (Json(a), I64(b)) | (I64(b), Json(a)) => DecimalText::are_equal(a, &b.to_string()),
+        (Json(a), U64(b)) | (U64(b), Json(a)) => DecimalText::are_equal(a, &b.to_string()),
         (Json(a), F64(b)) | (F64(b), Json(a)) => {
-            decimals_equal(a, &format!("{b:?}")) || a.parse().is_ok_and(|a| is_f32_of(a, *b))
+            DecimalText::are_equal(a, &format!("{b:?}")) || a.parse().is_ok_and(|a| is_f32_of(a, *b))
         }
         (Decimal(_) | I64(_) | U64(_) | F64(_) | Str(_), Decimal(_)) | (Decimal(_), _) => {
             match (number_text(left), number_text(right)) {
-                (Some(a), Some(b)) => a == b || decimals_equal(&a, &b),
+                (Some(a), Some(b)) => a == b || DecimalText::are_equal(&a, &b),
                 _ => false,
             }
         }
@@ -52,7 +51,7 @@ pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, parts: Parts
 fn json_string_is_number(json: &str, number: &str) -> bool {
     json.starts_with('"')
         && !number.starts_with('"')
-        && serde_json::from_str::<String>(json).is_ok_and(|text| decimals_equal(&text, number))
+        && serde_json::from_str::<String>(json).is_ok_and(|text| DecimalText::are_equal(&text, number))
 }
 
 /// Returns whether `widened` is an `f32` whose shortest text is that of `stored`: 0.1 in a column is 0.1 in
@@ -69,7 +68,7 @@ fn is_f32_of(stored: f64, widened: f64) -> bool {
 
 fn integer_equals(integer: i128, float: f64) -> bool {
     // Compared as text, because 2^53 + 1 would be rounded to 2^53 as a float.
-    decimals_equal(&integer.to_string(), &format!("{float:?}"))
+    DecimalText::are_equal(&integer.to_string(), &format!("{float:?}"))
 }
 
 fn instants_equal(left: Timestamp, right: Timestamp) -> bool {
@@ -148,7 +147,7 @@ fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) 
             matches!(texts, (Ok(a), Ok(b)) if a == b)
         }
         _ => {
-            decimals_equal(a, b)
+            DecimalText::are_equal(a, b)
                 || (matches!(parts, Parts::Typed(_))
                     && (json_string_is_number(a, b) || json_string_is_number(b, a)))
         }

@@ -5,11 +5,10 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use serde_json::value::RawValue;
 
-use super::super::decimal::Decimal;
 use super::super::record::Record;
 use super::equality::Entries;
 use crate::foundation::schema::EntitySchema;
-use crate::foundation::value::{Date, DateTime, Timestamp, Value};
+use crate::foundation::value::{Date, DateTime, DecimalText, Timestamp, Value};
 
 /// The deepest nesting that is normalized; no record that can be read is nested deeper.
 const MAX_DEPTH: usize = 128;
@@ -144,7 +143,7 @@ fn push_displayed(kind: u8, value: &dyn std::fmt::Display, out: &mut Vec<u8>) {
 }
 
 fn push_number(text: &str, out: &mut Vec<u8>) {
-    match Decimal::parse(text) {
+    match DecimalText::parse(text) {
         Some(number) => {
             out.push(b'#');
             number.push_normal_form(out);
@@ -178,7 +177,7 @@ fn push_json(json: &RawValue, depth: usize, texts: Texts, out: &mut Vec<u8>) {
             out.push(b']');
         }
         Some(b'"') => match serde_json::from_str::<String>(text) {
-            Ok(text) if texts == Texts::Decimals && Decimal::parse(&text).is_some() => {
+            Ok(text) if texts == Texts::Decimals && DecimalText::parse(&text).is_some() => {
                 push_number(&text, out);
             }
             Ok(text) => push_sized(b's', text.as_bytes(), out),
