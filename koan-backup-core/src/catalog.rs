@@ -34,8 +34,8 @@ pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
 pub(crate) use stored::{
-    StoredBackup, StoredManifests, but_unreadable, find, find_id, list, list_all, parse, published,
-    published_soon,
+    StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published, published_in_time,
+    unreadable_note,
 };
 pub use unlisted::{UnlistedArchive, UnlistedState};
 pub use unreadable::UnreadableManifest;

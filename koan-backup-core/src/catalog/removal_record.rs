@@ -1,9 +1,9 @@
 //! Records of archives that are to be removed: `removals/{archive file name}.json`.
 //!
-//! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or replaced. A complete archive
-//! without a manifest is never treated as garbage, so the record is what allows maintenance to finish a removal that was interrupted.
-//! It counts only while no manifest names the archive, and for a rekeyed backup only if the replacement verifies; whoever judges that
-//! is `recover`.
+//! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or
+//! replaced. A complete archive without a manifest is never treated as garbage, so the record is what allows
+//! maintenance to finish a removal that was interrupted. It counts only while no manifest names the archive,
+//! and for a rekeyed backup only if the replacement verifies; whoever judges that is `recover`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use super::beside::{self, Found};
 use crate::archive::may_be_archive;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 const FOLDER: &str = "removals";
 /// What to do about a record that cannot be read.
@@ -87,11 +87,15 @@ pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
     beside::forget(storage, FOLDER, &name_of(archive)?).await
 }
 
-/// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is logged: the next maintenance withdraws it.
+/// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is
+/// logged: the next maintenance withdraws it.
 pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
-    let withdrawn = timeout(PATIENCE, withdraw(storage, archive)).await;
-    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.unanswering())) {
-        tracing::warn!(target: "koan::backup", %archive, error = %error.chain(), "the removal record of an archive was not withdrawn; the next maintenance withdraws it");
+    let withdrawn = timeout(CLEANUP_TIMEOUT, withdraw(storage, archive)).await;
+    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.no_answer_error())) {
+        tracing::warn!(
+            target: "koan::backup", %archive, error = %error.chain(),
+            "the removal record of an archive was not withdrawn; the next maintenance withdraws it"
+        );
     }
 }
 
