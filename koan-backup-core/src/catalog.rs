@@ -3,7 +3,6 @@
 pub(crate) mod retention;
 
 mod acknowledgement;
-pub(crate) mod beside;
 mod cache;
 pub(crate) mod damage;
 mod entry;
@@ -13,6 +12,7 @@ mod origin;
 mod query;
 mod reference;
 pub(crate) mod removal_record;
+pub(crate) mod sidecar;
 mod statistics;
 mod stored;
 pub(crate) mod unlisted;

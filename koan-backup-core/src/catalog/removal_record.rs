@@ -13,7 +13,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::beside::{self, Found};
+use super::sidecar::{self, Found};
 use crate::archive::may_be_archive;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -75,7 +75,7 @@ impl RemovalRecord {
     /// # Errors
     /// The storage refuses: the archive must not be removed then.
     pub(crate) async fn write(&self, storage: &Storage) -> Result<()> {
-        beside::keep(storage, FOLDER, &name_of(&self.archive)?, self).await
+        sidecar::keep(storage, FOLDER, &name_of(&self.archive)?, self).await
     }
 }
 
@@ -84,7 +84,7 @@ impl RemovalRecord {
 /// # Errors
 /// The storage refuses.
 pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
-    beside::forget(storage, FOLDER, &name_of(archive)?).await
+    sidecar::forget(storage, FOLDER, &name_of(archive)?).await
 }
 
 /// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is
@@ -104,7 +104,7 @@ pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
 /// # Errors
 /// The storage cannot be read, or the record is damaged.
 pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<RemovalRecord>> {
-    let found = beside::one::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
+    let found = sidecar::one::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
     Ok(found.filter(|record| record.archive == archive))
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<Remo
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn all(storage: &Storage) -> Result<Found<ArchiveFileName, RemovalRecord>> {
-    let mut found = beside::all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
+    let mut found = sidecar::all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
     found.known.retain(|name, record| name_of(&record.archive).is_ok_and(|named| named == *name));
     Ok(found)
 }

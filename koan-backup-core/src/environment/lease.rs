@@ -20,13 +20,13 @@
 mod claim;
 mod confirmed;
 mod file;
+mod found;
+mod gc;
 mod generations;
-mod held;
 mod keeper;
 mod subject;
 #[cfg(test)]
 mod tests;
-mod trimmed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,9 +43,9 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 pub(crate) use self::confirmed::Confirmed;
 use self::file::Holder;
 pub(crate) use self::file::{LeaseFile, LeasedWork};
-pub(crate) use self::held::{FoundLease, all, find_held};
+pub(crate) use self::found::{FoundLease, all, find_held};
+pub(crate) use self::gc::trim;
 pub(crate) use self::subject::Subject;
-pub(crate) use self::trimmed::trim;
 
 /// How long a lease holds without a sign of life, unless something else is said.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(60);

@@ -1,13 +1,13 @@
 //! The states of a lease, by a clock that is moved by hand.
 
-mod scene;
+mod fixture;
 
 use std::time::Duration;
 
 use futures::executor::block_on;
 use object_store::ObjectStoreExt;
 
-use self::scene::{HOLDS, Scene, nightly, patiently};
+use self::fixture::{HOLDS, Scene, nightly, patiently};
 use super::{LeasedWork, Subject, check_time};
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::{BackupId, BackupName};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::leftovers::Leftovers;
+use super::cleanup::Leftovers;
+use super::incomplete_tasks::{Chore, Outcome};
 use super::report::{MaintenanceReport, ProfileMaintenance};
-use super::undone::{Chore, Outcome};
 use super::uploads::Unfinished;
 use super::verifications;
 use crate::catalog::retention::Retention;
