@@ -3,7 +3,6 @@
 pub(crate) mod retention;
 
 mod acknowledgement;
-pub(crate) mod beside;
 mod cache;
 pub(crate) mod damage;
 mod entry;
@@ -13,6 +12,7 @@ mod origin;
 mod query;
 mod reference;
 pub(crate) mod removal_record;
+pub(crate) mod sidecar;
 mod statistics;
 mod stored;
 pub(crate) mod unlisted;
@@ -34,8 +34,8 @@ pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
 pub(crate) use stored::{
-    StoredBackup, StoredManifests, but_unreadable, find, find_id, list, list_all, parse, published,
-    published_soon,
+    StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published, published_in_time,
+    unreadable_note,
 };
 pub use unlisted::{UnlistedArchive, UnlistedState};
 pub use unreadable::UnreadableManifest;

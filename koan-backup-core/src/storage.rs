@@ -76,19 +76,20 @@ pub(crate) enum FileTimes {
     Process,
 }
 
-/// The longest that whoever gives up waits for a store.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an operation that ends, or cleans up after an error, waits for an answer of the store.
+pub(crate) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a part of an upload: the least that S3 takes for all but the last.
 const STORE_PART_BYTES: usize = 5 << 20;
 /// Bytes of a part that goes to a disk or to memory, where small parts cost nothing and hold less memory.
 const LOCAL_PART_BYTES: usize = 1 << 20;
 
 impl Storage {
-    /// A directory. Files are written under a temporary name, synced to the disk and given their name without replacing another.
-    /// They can be read by their owner only, under any umask.
+    /// A directory. Files are written under a temporary name, synced to the disk and given their name without
+    /// replacing another. They can be read by their owner only, under any umask.
     ///
-    /// A directory that does not exist is made when a context is built, unless this machine knows that it existed before, or the
-    /// environment variable `KOAN_ENV` is `production`: see [`create_if_missing`](Self::create_if_missing).
+    /// A directory that does not exist is made when a context is built, unless this machine knows that it
+    /// existed before, or the environment variable `KOAN_ENV` is `production`: see
+    /// [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors
     /// The path is no directory; the error names it.
@@ -117,20 +118,20 @@ impl Storage {
         })
     }
 
-    /// Lets a new profile be begun here where the environment variable `KOAN_ENV` is `production`: its directory and its mark are
-    /// made. Elsewhere that is so anyway.
+    /// Lets a new profile be begun here where the environment variable `KOAN_ENV` is `production`: its
+    /// directory and its mark are made. Elsewhere that is so anyway.
     ///
-    /// Every profile bears a mark, the file `koan-profile.json`, and each machine remembers in its state directory which profiles it
-    /// has used. A profile that this machine knows and that has lost its mark is refused, with this setting as well: its disk
-    /// is not mounted, or somebody emptied it.
+    /// Every profile bears a mark, the file `koan-profile.json`, and each machine remembers in its state
+    /// directory which profiles it has used. A profile that this machine knows and that has lost its mark is
+    /// refused, with this setting as well: its disk is not mounted, or somebody emptied it.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
         self.new_profile = NewProfile::Created;
         self
     }
 
-    /// The directory for an application that names none: `.koan/backups`, or `/var/koan/backups` where the environment
-    /// variable `KOAN_ENV` is `production`.
+    /// The directory for an application that names none: `.koan/backups`, or `/var/koan/backups` where the
+    /// environment variable `KOAN_ENV` is `production`.
     pub fn default_path() -> PathBuf {
         crate::storage::machine_state::default_directory().join("backups")
     }
@@ -150,9 +151,9 @@ impl Storage {
     /// | `file:///path` | a directory, as by [`local`](Self::local) | |
     /// | `memory:` | memory, as by [`memory`](Self::memory) | |
     ///
-    /// Credentials, region and endpoint come from the environment variables that each is known for (`AWS_ACCESS_KEY_ID`,
-    /// `AZURE_STORAGE_ACCOUNT_NAME`, `GOOGLE_APPLICATION_CREDENTIALS`, …), or are given by [`options`](Self::options). Nothing is
-    /// asked of the store yet.
+    /// Credentials, region and endpoint come from the environment variables that each is known for
+    /// (`AWS_ACCESS_KEY_ID`, `AZURE_STORAGE_ACCOUNT_NAME`, `GOOGLE_APPLICATION_CREDENTIALS`, …), or are given
+    /// by [`options`](Self::options). Nothing is asked of the store yet.
     ///
     /// # Errors
     /// The URL names no place, holds what does not belong there, or needs a feature that is not turned on.
@@ -175,8 +176,8 @@ impl Storage {
 
     /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
     ///
-    /// Such a store tells no ids of uploads, so what a killed process has begun to upload stays there until the store removes it.
-    /// Of a bucket that is opened by its [`url`](Self::url) maintenance removes it.
+    /// Such a store tells no ids of uploads, so what a killed process has begun to upload stays there until
+    /// the store removes it. Of a bucket that is opened by its [`url`](Self::url) maintenance removes it.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
         Self {
@@ -191,9 +192,9 @@ impl Storage {
         }
     }
 
-    /// At most so many bytes a second for archives that are written here, and as many for those that are read, summed over all that use
-    /// this value or a clone of it. Uploads go in parts, so it holds on the average of a few parts. Leases, manifests and other small
-    /// files are not delayed.
+    /// At most so many bytes a second for archives that are written here, and as many for those that are
+    /// read, summed over all that use this value or a clone of it. Uploads go in parts, so it holds on the
+    /// average of a few parts. Leases, manifests and other small files are not delayed.
     ///
     /// # Errors
     /// The limit is 0: nothing would ever arrive.
@@ -235,7 +236,8 @@ impl Storage {
         }
     }
 
-    /// Whether it is the same directory as another one, through a link perhaps, or the same place in the same bucket.
+    /// Whether it is the same directory as another one, through a link perhaps, or the same place in the same
+    /// bucket.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         match (&self.sort, &other.sort) {
             (Sort::Directory(one), Sort::Directory(other)) => {

@@ -11,7 +11,7 @@ use crate::encryption::Recipients;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::id::BackupId;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.
 pub(crate) struct PendingArchive {
@@ -47,7 +47,7 @@ impl PendingArchive {
             begun = &mut begun => begun?,
             () = cancel.cancelled() => {
                 // What the store has begun must be aborted, so its answer is waited for, though not for ever.
-                if let Ok(Ok((_, mut upload))) = tokio::time::timeout(PATIENCE, begun).await {
+                if let Ok(Ok((_, mut upload))) = tokio::time::timeout(CLEANUP_TIMEOUT, begun).await {
                     upload.abort().await;
                 }
                 return Err(Error::cancelled());

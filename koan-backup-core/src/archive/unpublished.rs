@@ -7,14 +7,14 @@ use super::bounds::MAX_MANIFEST_BYTES;
 use super::layout::manifest_path;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Removes an archive that was given up, unless the manifest of its backup names it: its writer may have lost its lease, and a recovery
 /// may have published it since then. An archive of which that is not known stays, and maintenance finds out what it is.
 ///
 /// It waits for the storage, though not for ever.
 pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &Path) {
-    match timeout(PATIENCE, is_published(storage, id, path)).await {
+    match timeout(CLEANUP_TIMEOUT, is_published(storage, id, path)).await {
         Ok(Ok(false)) => storage.discard(path).await,
         Ok(Ok(true)) => {
             tracing::warn!(target: "koan::backup", backup = %id, archive = %path, "an archive that was given up had been published by somebody else; it stays");

@@ -26,7 +26,7 @@ use crate::encryption::Recipients;
 use crate::foundation::cancellation::{ended_within, until_cancelled};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Parts that wait for the store at most.
 const PARTS_AHEAD: usize = 2;
@@ -151,7 +151,7 @@ impl Upload {
         }
         // Dropping this future removes the archive as well.
         let unpublished = UnpublishedArchive::new(&self.storage, self.id, self.path.clone());
-        let completed = ended_within(cancel, Duration::MAX, PATIENCE, self.upload.complete()).await;
+        let completed = ended_within(cancel, Duration::MAX, CLEANUP_TIMEOUT, self.upload.complete()).await;
         let checked = match completed {
             Some(Ok(())) => until_cancelled(cancel, self.check_size(written)).await,
             Some(Err(source)) => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::beside;
 use super::losses::{SizeDrop, is_most};
+use super::sidecar;
 use crate::archive::Producer;
 use crate::foundation::error::Result;
 use crate::foundation::id::{BackupId, SetName};
@@ -66,7 +66,7 @@ impl Acknowledgement {
 
     /// Keeps it beside the backups.
     pub(crate) async fn keep(&self, storage: &Storage, id: BackupId) -> Result<()> {
-        beside::keep(storage, FOLDER, &id, self).await
+        sidecar::keep(storage, FOLDER, &id, self).await
     }
 
     /// Whether a loss is what somebody has accepted. It may show at a later backup, once the one that was acknowledged is gone.
@@ -99,7 +99,7 @@ impl Acknowledgements {
     /// The storage cannot be read.
     pub(crate) async fn of(storage: &Storage) -> Result<Self> {
         let remedy = "remove it, and acknowledge the loss again";
-        let all = beside::all::<BackupId, Acknowledgement>(storage, FOLDER, remedy).await?;
+        let all = sidecar::all::<BackupId, Acknowledgement>(storage, FOLDER, remedy).await?;
         for (id, problem) in &all.unreadable {
             tracing::warn!(target: "koan::backup", backup = %id, %problem, "an acknowledgement cannot be read and does not count");
         }
@@ -131,6 +131,6 @@ impl Acknowledgements {
 
     /// Forgets that of a backup that is gone.
     pub(crate) async fn forget(storage: &Storage, id: BackupId) -> Result<()> {
-        beside::forget(storage, FOLDER, &id).await
+        sidecar::forget(storage, FOLDER, &id).await
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::beside;
+use super::sidecar;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
@@ -29,7 +29,7 @@ struct Damage {
 /// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
     let remedy = "remove it: its backup is verified again in its turn";
-    let all = beside::all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
+    let all = sidecar::all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
     let unreadable =
         all.unreadable.into_iter().map(|(id, problem)| (id, format!("what a verification found: {problem}")));
     Ok(all.known.into_iter().map(|(id, damage)| (id, damage.problem)).chain(unreadable).collect())
@@ -43,9 +43,9 @@ pub(crate) async fn keep(
     problem: Option<&String>,
 ) -> Result<()> {
     match problem {
-        None => beside::forget(storage, FOLDER, &id).await,
+        None => sidecar::forget(storage, FOLDER, &id).await,
         Some(problem) => {
-            beside::keep(storage, FOLDER, &id, &Damage { found_at, problem: problem.clone() }).await
+            sidecar::keep(storage, FOLDER, &id, &Damage { found_at, problem: problem.clone() }).await
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Records of archives that are to be removed: `removals/{archive file name}.json`.
 //!
-//! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or replaced. A complete archive
-//! without a manifest is never treated as garbage, so the record is what allows maintenance to finish a removal that was interrupted.
-//! It counts only while no manifest names the archive, and for a rekeyed backup only if the replacement verifies; whoever judges that
-//! is `recover`.
+//! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or
+//! replaced. A complete archive without a manifest is never treated as garbage, so the record is what allows
+//! maintenance to finish a removal that was interrupted. It counts only while no manifest names the archive,
+//! and for a rekeyed backup only if the replacement verifies; whoever judges that is `recover`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,11 +13,11 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::beside::{self, Found};
+use super::sidecar::{self, Found};
 use crate::archive::may_be_archive;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 const FOLDER: &str = "removals";
 /// What to do about a record that cannot be read.
@@ -75,7 +75,7 @@ impl RemovalRecord {
     /// # Errors
     /// The storage refuses: the archive must not be removed then.
     pub(crate) async fn write(&self, storage: &Storage) -> Result<()> {
-        beside::keep(storage, FOLDER, &name_of(&self.archive)?, self).await
+        sidecar::keep(storage, FOLDER, &name_of(&self.archive)?, self).await
     }
 }
 
@@ -84,14 +84,18 @@ impl RemovalRecord {
 /// # Errors
 /// The storage refuses.
 pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
-    beside::forget(storage, FOLDER, &name_of(archive)?).await
+    sidecar::forget(storage, FOLDER, &name_of(archive)?).await
 }
 
-/// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is logged: the next maintenance withdraws it.
+/// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is
+/// logged: the next maintenance withdraws it.
 pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
-    let withdrawn = timeout(PATIENCE, withdraw(storage, archive)).await;
-    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.unanswering())) {
-        tracing::warn!(target: "koan::backup", %archive, error = %error.chain(), "the removal record of an archive was not withdrawn; the next maintenance withdraws it");
+    let withdrawn = timeout(CLEANUP_TIMEOUT, withdraw(storage, archive)).await;
+    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.no_answer_error())) {
+        tracing::warn!(
+            target: "koan::backup", %archive, error = %error.chain(),
+            "the removal record of an archive was not withdrawn; the next maintenance withdraws it"
+        );
     }
 }
 
@@ -100,7 +104,7 @@ pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
 /// # Errors
 /// The storage cannot be read, or the record is damaged.
 pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<RemovalRecord>> {
-    let found = beside::one::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
+    let found = sidecar::one::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
     Ok(found.filter(|record| record.archive == archive))
 }
 
@@ -109,7 +113,7 @@ pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<Remo
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn all(storage: &Storage) -> Result<Found<ArchiveFileName, RemovalRecord>> {
-    let mut found = beside::all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
+    let mut found = sidecar::all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
     found.known.retain(|name, record| name_of(&record.archive).is_ok_and(|named| named == *name));
     Ok(found)
 }

@@ -13,7 +13,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::manifests_prefix;
-use crate::storage::{ListedFile, PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, ListedFile, Storage};
 
 /// A backup as it lies in a storage profile.
 #[derive(Clone, Debug)]
@@ -26,7 +26,8 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) is_opened: bool,
     /// A newer backup of the same name that was passed over, because it failed.
     pub(crate) passed_over: Option<BackupId>,
-    /// Manifests that cannot be read and may be those of newer backups that were meant, if it was looked up by name or as `latest`.
+    /// Manifests that cannot be read and may be those of newer backups that were meant, if it was looked up
+    /// by name or as `latest`.
     pub(crate) unreadable: Vec<UnreadableManifest>,
 }
 
@@ -45,7 +46,8 @@ impl<'a> StoredBackup<'a> {
         Self { unreadable: unreadable.into_iter().filter(may_be_newer).collect(), ..self }
     }
 
-    /// What whoever reads the backup should know about how it was found: that a newer one may have been meant, and whose it is.
+    /// What whoever reads the backup should know about how it was found: that a newer one may have been
+    /// meant, and whose it is.
     pub(crate) fn notes(&self, own: &ApplicationIdentity) -> Vec<String> {
         let Manifest { id, name, created_at, .. } = &self.manifest;
         let passed_over = self.passed_over.map(|failed| {
@@ -58,8 +60,8 @@ impl<'a> StoredBackup<'a> {
             };
             format!(
                 "backup {id} of {created_at} is used, and a newer one may have been meant: {}{more}; \
-                 `koan.catalog().recover()` verifies the archive of a damaged manifest and publishes it again, and a backup that \
-                 is named by its id is used without looking for others",
+                 `koan.catalog().recover()` verifies the archive of a damaged manifest and publishes it \
+                 again, and a backup that is named by its id is used without looking for others",
                 first.problem
             )
         });
@@ -87,8 +89,8 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
 /// The backups of a profile, and the manifests that cannot be read.
 ///
 /// # Errors
-/// The storage cannot be listed or read: an incomplete list is never given. One manifest that is damaged, or that the store does not
-/// hand out, is no such error; if the store hands out none of them, it is.
+/// The storage cannot be listed or read: an incomplete list is never given. One manifest that is damaged, or
+/// that the store does not hand out, is no such error; if the store hands out none of them, it is.
 pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
     let read = |file: ListedFile| async move { (read(storage, &file.path).await, file.path) };
     let mut read = futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(READS_AT_ONCE);
@@ -149,8 +151,8 @@ pub(crate) async fn find_id(storage: &Storage, id: BackupId) -> Result<StoredBac
     }
 }
 
-/// The backup that is meant: by id, whoever made it; by name, the newest that `accept` takes, among those of the application that
-/// `lookup` names.
+/// The backup that is meant: by id, whoever made it; by name, the newest that `accept` takes, among those of
+/// the application that `lookup` names.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
@@ -182,7 +184,7 @@ pub(crate) async fn find<'a>(
                 }
                 None => format!("no backup is called `{name}`{others}"),
             };
-            Err(not_found(storage, &format!("{what}{}", but_unreadable(&unreadable))))
+            Err(not_found(storage, &format!("{what}{}", unreadable_note(&unreadable))))
         }
     }
 }
@@ -200,12 +202,12 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
 ///
 /// # Errors
 /// As for [`published`], or the storage does not answer.
-pub(crate) async fn published_soon(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
-    timeout(PATIENCE, published(storage, id)).await.unwrap_or_else(|_| Err(storage.unanswering()))
+pub(crate) async fn published_in_time(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
+    timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.no_answer_error()))
 }
 
 /// What an error about backups that are not there adds about manifests that cannot be read.
-pub(crate) fn but_unreadable(unreadable: &[UnreadableManifest]) -> String {
+pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
     match unreadable.first() {
         None => String::new(),
         Some(manifest) => {
@@ -226,8 +228,8 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         Error::with_source(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` is damaged; leave its archive where it is: `koan.catalog().recover()` verifies it \
-                 and publishes its manifest again",
+                "manifest `{path}` in storage `{}` is damaged; leave its archive where it is: \
+                 `koan.catalog().recover()` verifies it and publishes its manifest again",
                 storage.location()
             ),
             source,
@@ -248,7 +250,8 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         return Err(Error::new(
             ErrorKind::Incompatible,
             format!(
-                "manifest `{path}` has format version {}, this version of koan-backup reads {FORMAT_VERSION}; update it",
+                "manifest `{path}` has format version {}, this version of koan-backup reads \
+                 {FORMAT_VERSION}; update it",
                 version.unwrap_or_default()
             ),
         ));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::archive::{EntityManifest, EntityStatus, Manifest};
 use crate::catalog::{
-    self, BackupRef, Lookup, StoredBackup, StoredManifests, but_unreadable, list, list_all,
+    self, BackupRef, Lookup, StoredBackup, StoredManifests, list, list_all, unreadable_note,
 };
 use crate::declaration::selection::Selection;
 use crate::environment::Environment;
@@ -12,9 +12,9 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 use crate::storage::Storage;
 
-/// Finds the backup that is meant: by id or name as [`catalog::find`] does. `latest` is the newest completed backup that
-/// contains every selected entity, among those of the application that `lookup` names; without a selection these are all included
-/// entities that any completed backup contains.
+/// Finds the backup that is meant: by id or name as [`catalog::find`] does. `latest` is the newest completed
+/// backup that contains every selected entity, among those of the application that `lookup` names; without a
+/// selection these are all included entities that any completed backup contains.
 ///
 /// # Errors
 /// There is none, or the storage cannot be read.
@@ -35,7 +35,7 @@ pub(crate) async fn find<'a>(
     let mut candidates = lookup.meant(&all, is_complete);
     candidates.retain(|backup| is_complete(&backup.manifest));
     let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
-    let others = format!("{others}{}", but_unreadable(&unreadable));
+    let others = format!("{others}{}", unreadable_note(&unreadable));
     let latest = latest(environment, storage, &candidates, selection, &others)?;
     Ok(latest.clone().beside(unreadable))
 }
@@ -87,8 +87,8 @@ fn latest<'c, 'a>(
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "no completed backup in storage `{}` contains {what}{others}, so there is no `latest`; name a backup by its id, or select fewer \
-             entities",
+            "no completed backup in storage `{}` contains {what}{others}, so there is no `latest`; name a \
+             backup by its id, or select fewer entities",
             storage.location()
         ),
     ))

@@ -1,30 +1,32 @@
 //! Who works on what in a storage: a lease holds while its holder gives signs of life, and expires by itself.
 //!
-//! Leases lie at `leases/{subject}/{generation}.json`. Whoever wants one looks for the highest generation; if that was released
-//! or has expired, the next one is created by a put that creates only, which one contender alone can do. The holder renews by
-//! writing its own file again, and nobody else writes it. The highest generation is never removed, so that numbers do not start
-//! again, and whoever slept for long finds by listing once more that it comes too late.
+//! Leases lie at `leases/{subject}/{generation}.json`. Whoever wants one looks for the highest generation; if
+//! that was released or has expired, the next one is created by a put that creates only, which one contender
+//! alone can do. The holder renews by writing its own file again, and nobody else writes it. The highest
+//! generation is never removed, so that numbers do not start again, and whoever slept for long finds by
+//! listing once more that it comes too late.
 //!
 //! # Clocks
-//! The holder gives a lease up at `expiresAt` by its own clock, and others take it half a lease later by theirs. So clocks may
-//! differ by half a lease. A renewal counts only if the store answered before the lease would have expired: whoever found it
-//! expired can rely on that.
+//! The holder gives a lease up at `expiresAt` by its own clock, and others take it half a lease later by
+//! theirs. So clocks may differ by half a lease. A renewal counts only if the store answered before the lease
+//! would have expired: whoever found it expired can rely on that.
 //!
 //! # What it is not
-//! A lease is no fence: a process that is paused between asking and publishing may still publish when it wakes up. That does no
-//! harm to what others publish, because a manifest is only ever created, at a path of its own, and refers to an archive of its
-//! own. To make it rare, a lease is renewed right before, and publishing is given up when that time is over.
+//! A lease is no fence: a process that is paused between asking and publishing may still publish when it
+//! wakes up. That does no harm to what others publish, because a manifest is only ever created, at a path of
+//! its own, and refers to an archive of its own. To make it rare, a lease is renewed right before, and
+//! publishing is given up when that time is over.
 
 mod claim;
 mod confirmed;
 mod file;
+mod found;
+mod gc;
 mod generations;
-mod held;
 mod keeper;
 mod subject;
 #[cfg(test)]
 mod tests;
-mod trimmed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,14 +38,14 @@ use self::keeper::Keeper;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 pub(crate) use self::confirmed::Confirmed;
 use self::file::Holder;
-pub(crate) use self::file::{LeaseFile, Work};
-pub(crate) use self::held::{FoundLease, all, held_by};
+pub(crate) use self::file::{LeaseFile, LeasedWork};
+pub(crate) use self::found::{FoundLease, all, find_held};
+pub(crate) use self::gc::trim;
 pub(crate) use self::subject::Subject;
-pub(crate) use self::trimmed::trim;
 
 /// How long a lease holds without a sign of life, unless something else is said.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(60);
@@ -53,7 +55,8 @@ const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Durat
 /// A lease that is held, and renewed in the background.
 ///
 /// # Cancel safety
-/// Dropping it releases it in the background. Whoever must know that it was released awaits [`release`](Self::release).
+/// Dropping it releases it in the background. Whoever must know that it was released awaits
+/// [`release`](Self::release).
 #[derive(Debug)]
 pub(crate) struct Lease {
     /// None once it was released.
@@ -67,12 +70,13 @@ impl Lease {
     /// Dropping the future takes no lease: one that was taken all the same is released in the background.
     ///
     /// # Errors
-    /// Somebody else holds it ([`ErrorKind::Busy`], which says who), the storage fails, or a lease there cannot be read.
+    /// Somebody else holds it ([`ErrorKind::Busy`], which says who), the storage fails, or a lease there
+    /// cannot be read.
     pub(crate) async fn acquire(
         environment: &Environment,
         storage: &Storage,
         subject: Subject,
-        work: Work,
+        work: LeasedWork,
         cancel: &CancellationToken,
     ) -> Result<Self> {
         // Restores only read a profile; what they find there is a backup whatever else is missing.
@@ -95,7 +99,8 @@ impl Lease {
         self.keeper.as_ref().map(|keeper| keeper.lost().clone()).unwrap_or_default()
     }
 
-    /// Makes sure that the lease is held and renews it. The answer says until when it is held, and bounds what is done next.
+    /// Makes sure that the lease is held and renews it. The answer says until when it is held, and bounds
+    /// what is done next.
     ///
     /// # Errors
     /// It was lost ([`ErrorKind::Busy`]), the work was cancelled, or the storage fails.
@@ -103,7 +108,8 @@ impl Lease {
         let confirmed = async {
             loop {
                 let confirmed = self.renew(None).await?;
-                // This process may have been suspended since the storage answered. A lease that has expired is not renewed.
+                // This process may have been suspended since the storage answered. A lease that has expired
+                // is not renewed.
                 if confirmed.is_current() {
                     return Ok(confirmed);
                 }
@@ -112,21 +118,23 @@ impl Lease {
         until_cancelled(&self.lost(), confirmed).await.map_err(|error| self.lost_or(error))
     }
 
-    /// Takes one step that cannot be undone: the lease is confirmed right before it, and the step ends while the lease is held.
-    /// `what` completes "whether …": `` `x` was removed ``.
+    /// Takes one step that cannot be undone: the lease is confirmed right before it, and the step ends while
+    /// the lease is held. `what` completes "whether …": `` `x` was removed ``.
     ///
     /// # Errors
-    /// The lease was lost ([`ErrorKind::Busy`]) and the step was not taken; the step failed; or it was not answered in time.
+    /// The lease was lost ([`ErrorKind::Busy`]) and the step was not taken; the step failed; or it was not
+    /// answered in time.
     pub(crate) async fn step<T>(&self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
         self.confirm().await?.within(what, step).await
     }
 
-    /// Says what is worked on, so that it is not taken for a leftover. Otherwise like [`confirm`](Self::confirm).
-    pub(crate) async fn works_on(&self, work: Work) -> Result<()> {
+    /// Says what is worked on, so that it is not taken for a leftover. Otherwise like
+    /// [`confirm`](Self::confirm).
+    pub(crate) async fn works_on(&self, work: LeasedWork) -> Result<()> {
         self.renew(Some(work)).await.map(drop)
     }
 
-    async fn renew(&self, work: Option<Work>) -> Result<Confirmed> {
+    async fn renew(&self, work: Option<LeasedWork>) -> Result<Confirmed> {
         let Some(keeper) = self.keeper.clone() else {
             return Err(Error::new(ErrorKind::Internal, "a lease was used after it was released"));
         };
@@ -143,7 +151,8 @@ impl Lease {
         }
     }
 
-    /// The error of work that ended with `error`: that of the lease, if it was lost and the work stopped for that reason.
+    /// The error of work that ended with `error`: that of the lease, if it was lost and the work stopped for
+    /// that reason.
     pub(crate) fn explain(&self, error: Error, cancel: &CancellationToken) -> Error {
         let lost = self.keeper.as_ref().and_then(|keeper| keeper.loss());
         match lost {
@@ -152,11 +161,12 @@ impl Lease {
         }
     }
 
-    /// Gives the lease back. Waits for the store, though not for ever: if it does not answer, the lease expires by itself.
+    /// Gives the lease back. Waits for the store, though not for ever: if it does not answer, the lease
+    /// expires by itself.
     pub(crate) async fn release(mut self) {
         self.ended.cancel();
         let Some(keeper) = self.keeper.take() else { return };
-        let _ = tokio::spawn(async move { keeper.release(PATIENCE).await }).await;
+        let _ = tokio::spawn(async move { keeper.release(CLEANUP_TIMEOUT).await }).await;
     }
 }
 
@@ -165,7 +175,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.ended.cancel();
         if let (Some(keeper), Ok(runtime)) = (self.keeper.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { keeper.release(PATIENCE).await });
+            runtime.spawn(async move { keeper.release(CLEANUP_TIMEOUT).await });
         }
     }
 }
@@ -184,8 +194,8 @@ pub(crate) fn check_time(time: Duration) -> Result<()> {
     ))
 }
 
-/// Takes the lease in a task of its own: when nobody waits for it any more, it goes on, and the lease is dropped, which
-/// releases it.
+/// Takes the lease in a task of its own: when nobody waits for it any more, it goes on, and the lease is
+/// dropped, which releases it.
 impl Claim {
     async fn taken(self, cancel: &CancellationToken) -> Result<Lease> {
         let stop = cancel.child_token();

@@ -1,11 +1,12 @@
-//! Makes sure that a manifest, or its absence, survives a loss of power, before an archive is removed on its account.
+//! Makes sure that a manifest, or its absence, survives a loss of power, before an archive is removed on its
+//! account.
 
 use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
 use crate::environment::Environment;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
@@ -22,12 +23,14 @@ pub(crate) enum Durability {
 
 /// Makes the manifest of a backup durable as it is read now, or its absence, and says whether that was done.
 ///
-/// In a directory, a manifest that can be read need not be durable: the process that wrote it may have died before it was synced, or
-/// the sync failed. So the manifest is written again, as a new file. Nobody else replaces it meanwhile, because the lease of those
-/// who rekey the backup is held; if somebody else holds it, nothing is done.
+/// In a directory, a manifest that can be read need not be durable: the process that wrote it may have died
+/// before it was synced, or the sync failed. So the manifest is written again, as a new file. Nobody else
+/// replaces it meanwhile, because the lease of those who rekey the backup is held; if somebody else holds it,
+/// nothing is done.
 ///
 /// # Errors
-/// The storage cannot be read or written, or cannot make it durable. Nothing may be removed on account of this manifest then.
+/// The storage cannot be read or written, or cannot make it durable. Nothing may be removed on account of
+/// this manifest then.
 pub(crate) async fn make_durable(
     environment: &Environment,
     storage: &Storage,
@@ -45,7 +48,7 @@ pub(crate) async fn make_durable(
             Some(_) => Durability::Changed,
         });
     }
-    let work = Work { backup: Some(id), archive: None };
+    let work = LeasedWork { backup: Some(id), archive: None };
     let lease = match Lease::acquire(environment, storage, Subject::Rekey(id), work, cancel).await {
         Err(error) if error.kind() == ErrorKind::Busy => return Ok(Durability::Busy(error)),
         lease => lease?,
@@ -61,7 +64,8 @@ async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durabi
     Ok(Durability::Durable)
 }
 
-/// Makes durable which manifests and archives there are now. Whoever removes a backup on account of others does this first.
+/// Makes durable which manifests and archives there are now. Whoever removes a backup on account of others
+/// does this first.
 ///
 /// # Errors
 /// The file system cannot do it.

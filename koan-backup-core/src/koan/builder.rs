@@ -53,7 +53,7 @@ enum Gaps {
 }
 
 /// How long a start waits for the warnings of the last backup.
-const LAST_BACKUP_PATIENCE: Duration = Duration::from_secs(10);
+const LAST_BACKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl KoanBuilder {
     pub(super) fn new() -> Self {
@@ -108,8 +108,8 @@ impl KoanBuilder {
         self
     }
 
-    /// Adds an entity by hand, for platforms on which the linker does not gather them. One that is known already is not
-    /// added again.
+    /// Adds an entity by hand, for platforms on which the linker does not gather them. One that is known
+    /// already is not added again.
     pub fn register<T: Entity>(mut self) -> Self {
         self.registry.register(T::descriptor());
         self
@@ -133,30 +133,31 @@ impl KoanBuilder {
         self
     }
 
-    /// The name of the application; `default` if none is named. Together with its [environment](Self::environment) it tells the
-    /// backups of this application from those of others in the same storage profile.
+    /// The name of the application; `default` if none is named. Together with its
+    /// [environment](Self::environment) it tells the backups of this application from those of others in the
+    /// same storage profile.
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = Some(name.into());
         self
     }
 
-    /// The environment of the application: `production`. If none is named, it is the value of the environment variable `KOAN_ENV`,
-    /// or else `development`.
+    /// The environment of the application: `production`. If none is named, it is the value of the environment
+    /// variable `KOAN_ENV`, or else `development`.
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.application_environment = Some(name.into());
         self
     }
 
-    /// A directory in which manifests are kept once they were read, so that a store that is far away need not be asked for them
-    /// again after a start. What is damaged in it is read again.
+    /// A directory in which manifests are kept once they were read, so that a store that is far away need not
+    /// be asked for them again after a start. What is damaged in it is read again.
     pub fn catalog_cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.catalog_cache = Some(directory.into());
         self
     }
 
-    /// The directory in which this machine remembers which storage profiles and directories of data it has used: `.koan`, or
-    /// `/var/koan` where the environment variable `KOAN_ENV` is `production`. A place that it knows and that is empty now is refused,
-    /// because its disk is not mounted, or somebody emptied it.
+    /// The directory in which this machine remembers which storage profiles and directories of data it has
+    /// used: `.koan`, or `/var/koan` where the environment variable `KOAN_ENV` is `production`. A place that
+    /// it knows and that is empty now is refused, because its disk is not mounted, or somebody emptied it.
     pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.state_directory = Some(directory.into());
         self
@@ -168,12 +169,13 @@ impl KoanBuilder {
         self
     }
 
-    /// How long others wait for a process that gives no sign of life while it backs up, seals or restores: a minute unless this
-    /// says otherwise, at least a second and at most an hour.
+    /// How long others wait for a process that gives no sign of life while it backs up, seals or restores: a
+    /// minute unless this says otherwise, at least a second and at most an hour.
     ///
-    /// Each of these works under a lease in the storage, which is renewed every third of this time. When it cannot be renewed in
-    /// time, a backup or rekey stops; a runtime that is blocked for that long does not renew either. Whoever dies keeps others waiting for this time and a half, which allows for clocks that differ by half
-    /// of it; nothing has to be unlocked.
+    /// Each of these works under a lease in the storage, which is renewed every third of this time. When it
+    /// cannot be renewed in time, a backup or rekey stops; a runtime that is blocked for that long does not
+    /// renew either. Whoever dies keeps others waiting for this time and a half, which allows for clocks that
+    /// differ by half of it; nothing has to be unlocked.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
         self
@@ -185,8 +187,9 @@ impl KoanBuilder {
         self
     }
 
-    /// Turns off the log of backups and restores: their start, progress, preparation, completion and failure, which are otherwise
-    /// logged through `tracing` with the target `koan::backup`, inside spans of the operation and the entity.
+    /// Turns off the log of backups and restores: their start, progress, preparation, completion and failure,
+    /// which are otherwise logged through `tracing` with the target `koan::backup`, inside spans of the
+    /// operation and the entity.
     pub fn without_operation_log(mut self) -> Self {
         self.operation_log = OperationLog::Off;
         self
@@ -195,8 +198,10 @@ impl KoanBuilder {
     /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
     ///
     /// # Errors
-    /// The application or its environment has a name that is not valid, the runtime has no timers, a lease would hold for too short or too long, no entity is known, two share a name, an entity names a provider that is not there, a database cannot be read, an
-    /// entity must be encrypted and cannot be, or coverage is missing and that is denied.
+    /// The application or its environment has a name that is not valid, the runtime has no timers, a lease
+    /// would hold for too short or too long, no entity is known, two share a name, an entity names a provider
+    /// that is not there, a database cannot be read, an entity must be encrypted and cannot be, or coverage
+    /// is missing and that is denied.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
         lease::check_time(self.lease_time)?;
@@ -274,12 +279,12 @@ impl KoanBuilder {
         Ok(())
     }
 
-    /// What the last backup in the default profile warned of. A storage that cannot be read does not keep the application from
-    /// starting.
+    /// What the last backup in the default profile warned of. A storage that cannot be read does not keep the
+    /// application from starting.
     async fn last_warnings(&self, own: &ApplicationIdentity) -> Vec<String> {
         let Some((name, storage)) = self.storages.first() else { return Vec::new() };
         let warnings = latest::warnings(storage, Lookup { own, from: None });
-        let problem = match tokio::time::timeout(LAST_BACKUP_PATIENCE, warnings).await {
+        let problem = match tokio::time::timeout(LAST_BACKUP_TIMEOUT, warnings).await {
             Ok(Ok(warnings)) => return warnings,
             Ok(Err(error)) => error.chain(),
             Err(_) => "the storage did not answer in time".to_owned(),
@@ -320,7 +325,8 @@ impl KoanBuilder {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "the default storage profile `{default}` is not there; add it with `.storage(\"{default}\", …)`, there are {known}"
+                    "the default storage profile `{default}` is not there; add it with \
+                     `.storage(\"{default}\", …)`, there are {known}"
                 ),
             ));
         };

@@ -1,4 +1,4 @@
-//! Backing up: options → plan → run → report.
+//! Makes backups: options → plan → run → report.
 
 mod attempt;
 mod encode;

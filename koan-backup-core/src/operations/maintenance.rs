@@ -1,13 +1,13 @@
 //! What keeps backups in order: retention, one verification after the other, and the removal of what crashed runs left.
 
-mod leftovers;
+mod cleanup;
+mod incomplete_tasks;
 mod report;
 mod run;
-mod temporary;
-mod undone;
+mod temporary_files;
 mod uploads;
 pub(crate) mod verifications;
 
+pub(crate) use incomplete_tasks::undone;
 pub use report::{MaintenanceReport, ProfileMaintenance};
 pub(crate) use run::{MaintenanceOptions, run};
-pub(crate) use undone::undone;

@@ -1,4 +1,4 @@
-//! Verifying: every hash, count and record of an archive, in parallel.
+//! Verifies backups: every hash, count and record of an archive, in parallel.
 
 mod blocks;
 mod contents;
@@ -30,48 +30,50 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::identity::ApplicationIdentity;
 
-/// How much is verified.
+/// How much of an archive is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyScope {
     /// Every byte.
     #[default]
     Everything,
-    /// The directory, all documents, and of each entity so many blocks, spread evenly with the first and the last.
+    /// The directory, all documents, and some blocks of each entity. The blocks are spread evenly and include
+    /// the first and the last.
     Sample {
-        /// Blocks of each entity.
+        /// How many blocks of each entity are verified.
         blocks_per_entity: usize,
     },
 }
 
-/// How a backup is verified.
+/// The options of a verification.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// How much is verified.
+    /// How much of the archive is verified.
     pub scope: VerifyScope,
-    /// Of which entities.
+    /// Which entities are verified.
     pub(crate) selected: Selected,
-    /// What each record is compared with, besides its hashes.
-    pub(crate) comparing: Comparing,
-    /// The storage profile; the default one if none is named.
+    /// How the records are checked, apart from their hashes.
+    pub(crate) record_check: RecordCheck,
+    /// The storage profile; the default profile if it is `None`.
     pub profile: Option<String>,
-    /// The application that made it, if a backup is looked up by name among those of another one.
+    /// The application among whose backups a name is looked up; this application if it is `None`.
     pub application: Option<ApplicationIdentity>,
     /// Cancels the verification.
     pub cancel: CancellationToken,
-    /// Is told what happens.
+    /// Receives the events of the verification.
     pub listener: Listener,
 }
 
-/// What records are compared with while they are verified.
+/// How records are checked while they are verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Comparing {
-    /// With nothing: they decode as their type.
+pub(crate) enum RecordCheck {
+    /// Each record decodes as its type.
     #[default]
-    Nothing,
-    /// With what their type writes again: whoever restores them need not ask it once more.
-    WithType,
+    Decode,
+    /// Each record decodes as its type, and the report says whether the type writes all of them unchanged. A
+    /// restore then does not need to encode them again.
+    RoundTrip,
 }
 
 /// The documents of an archive that a restore needs.
@@ -82,14 +84,15 @@ pub(crate) struct Documents {
     pub(crate) schemas: SchemaSnapshots,
     /// The hash of each entry as `checksums.json` has it.
     pub(crate) checksums: BTreeMap<String, String>,
-    /// What was sealed, by entry, as far as it was opened.
+    /// Hashes, blocks and physical form of the encrypted entries, as far as they were decrypted.
     pub(crate) sealed: SealedDocument,
-    /// Why what is sealed was not opened, if something is.
+    /// Why encrypted entries were not decrypted, if there are any.
     pub(crate) locked: Option<Locked>,
 }
 
 impl Documents {
-    /// The hash that the lines of an entity must have, and that of its records.
+    /// Returns the content hash that the lines of an entity must have, and the record-set hash of its
+    /// records.
     pub(crate) fn hashes<'a>(
         &'a self,
         entity: &'a EntityManifest,
@@ -101,7 +104,7 @@ impl Documents {
         }
     }
 
-    /// Refuses to go on with records that were not opened.
+    /// Refuses an entity whose records were not decrypted.
     pub(crate) fn require_opened(&self, entity: &EntityManifest) -> Result<()> {
         match &self.locked {
             Some(locked) if entity.policy.encrypt => Err(locked.error(&format!("`{}`", entity.entity))),
@@ -110,10 +113,11 @@ impl Documents {
     }
 }
 
-/// Verifies a backup. What is wrong with it is in the report. Encrypted content is checked as far as the identities open it.
+/// Verifies a backup and returns the issues in a report. Encrypted content is checked as far as the
+/// identities decrypt it.
 ///
 /// # Errors
-/// The storage cannot be read, or the work was cancelled: nothing is known then.
+/// The storage cannot be read, or the verification was cancelled. The state of the backup is unknown then.
 pub(crate) async fn run(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -124,10 +128,10 @@ pub(crate) async fn run(
     until_cancelled(&options.cancel, verified).await
 }
 
-/// What is wrong with a backup as it lies in its storage, if something is.
+/// Verifies a stored backup and returns a description of its damage, or `None` if it is valid.
 ///
 /// # Errors
-/// The storage cannot be read, or the work was cancelled: nothing is known then.
+/// The storage cannot be read, or the verification was cancelled. The state of the backup is unknown then.
 pub(crate) async fn problem(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -138,7 +142,7 @@ pub(crate) async fn problem(
     let verified = match until_cancelled(cancel, opened(backup.clone(), &identities)).await {
         Ok(backup) => {
             let report = run(environment, &backup, options, &identities).await?;
-            // A backup that failed in part must still hold whole what it holds.
+            // A backup in which some entities failed must still hold the others completely.
             match backup.manifest.status.is_complete() {
                 true => report.require_valid(),
                 false => report.require_intact(),
@@ -155,24 +159,26 @@ pub(crate) async fn problem(
     }
 }
 
-/// What a verification found that is kept beside the backups.
+/// The result of a verification that is recorded in the storage.
 #[derive(Debug)]
-pub(crate) struct Examined {
-    /// What is wrong, if something is.
+pub(crate) struct RecordedVerification {
+    /// A description of the damage, if there is any.
     pub(crate) problem: Option<String>,
-    /// Whether it could be kept. It is told in any case.
+    /// Whether the result could be recorded. The caller reports the problem in any case.
     pub(crate) kept: Result<()>,
 }
 
-/// As [`problem`], and the catalog tells of it from now on, in every process.
+/// Verifies a stored backup as [`problem`] does, and records the result, so that the catalog of every process
+/// shows it.
 ///
 /// # Errors
-/// As for [`problem`], or the backup was removed or sealed for others meanwhile, which is no damage ([`ErrorKind::Conflict`]).
-pub(crate) async fn examine(
+/// As for [`problem`]. Or the backup was removed or rekeyed meanwhile, which is no damage
+/// ([`ErrorKind::Conflict`]).
+pub(crate) async fn verify_and_record(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     options: &VerifyOptions,
-) -> Result<Examined> {
+) -> Result<RecordedVerification> {
     let problem = problem(environment, backup, options).await?;
     let (storage, id) = (backup.storage, backup.manifest.id);
     if problem.is_some() && catalog::published(storage, &id).await?.as_ref() != Some(&backup.published) {
@@ -180,5 +186,5 @@ pub(crate) async fn examine(
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     let kept = catalog::damage::keep(storage, id, environment.clock.now(), problem.as_ref()).await;
-    Ok(Examined { problem, kept })
+    Ok(RecordedVerification { problem, kept })
 }

@@ -9,7 +9,7 @@ use crate::foundation::error::{Error, ErrorKind};
 
 impl Storage {
     /// The error of a storage that does not answer whoever gives up waiting.
-    pub(crate) fn unanswering(&self) -> Error {
+    pub(crate) fn no_answer_error(&self) -> Error {
         Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", self.location))
     }
 

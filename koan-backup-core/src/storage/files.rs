@@ -3,7 +3,7 @@
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
-use super::{PATIENCE, Storage, is_refusal};
+use super::{CLEANUP_TIMEOUT, Storage, is_refusal};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 impl Storage {
@@ -91,11 +91,14 @@ impl Storage {
 
     /// Removes what must not stay. That it stays all the same is logged: nothing refers to it.
     pub(crate) async fn discard(&self, path: &Path) {
-        let what = match tokio::time::timeout(PATIENCE, self.store.delete(path)).await {
+        let what = match tokio::time::timeout(CLEANUP_TIMEOUT, self.store.delete(path)).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the store does not answer".to_owned(),
         };
-        tracing::warn!(target: "koan::backup", path = %path, error = %what, "a file that belongs to no backup was not removed; it can be removed by hand");
+        tracing::warn!(
+            target: "koan::backup", path = %path, error = %what,
+            "a file that belongs to no backup was not removed; it can be removed by hand"
+        );
     }
 }

@@ -499,7 +499,7 @@ async fn a_backup_of_a_type_that_does_not_write_what_it_reads_fails_and_names_th
     let koan = koan.storage("local", Storage::memory()).build().await.expect("a context");
     let error = koan.backup("nightly").await.expect_err("it would not come back");
     assert_eq!(error.kind(), ErrorKind::Record);
-    assert!(error.to_string().contains("Lossy `id=7` would not come back from its backup"), "{error}");
+    assert!(error.to_string().contains("Lossy `id=7` would be changed by a backup and restore"), "{error}");
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]

@@ -64,7 +64,7 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
         assert!(error.chain().contains(&newest.id.to_string()), "{failure:?}: {error:?}");
         if error.kind() == ErrorKind::Storage {
             // Whether it is damaged is not known, and it is not called so.
-            assert!(error.chain().contains("not known to be good"), "{error:?}");
+            assert!(error.chain().contains("not known whether it is valid"), "{error:?}");
             assert_eq!(newest.status, BackupStatus::Completed);
             continue;
         }
@@ -114,7 +114,7 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
         })
         .await;
         assert!(
-            error.chain().contains("is not what was written")
+            error.chain().contains("differs from what was written")
                 && error.chain().contains("says that it failed"),
             "{error:?}"
         );
@@ -132,7 +132,7 @@ async fn a_manifest_that_cannot_be_parsed_is_left_and_the_error_says_so() {
         assert_eq!(left, content.as_bytes(), "it is not replaced");
         let text = error.chain();
         assert!(text.contains("is damaged") && text.contains(&id.to_string()), "{error:?}");
-        assert!(text.contains("cannot be parsed and was left as it is"), "{content}: {error:?}");
+        assert!(text.contains("cannot be parsed and was not changed"), "{content}: {error:?}");
         assert!(!text.contains("says that it failed"), "{content}: {error:?}");
     }
 }
@@ -222,7 +222,7 @@ async fn a_backup_that_is_deleted_while_it_is_read_back_is_said_to_be_removed_an
     let error = backup.await.expect("no panic").expect_err("it is gone");
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
     assert!(
-        error.chain().contains("is not there any more") && error.chain().contains(&made.to_string()),
+        error.chain().contains("no longer exists") && error.chain().contains(&made.to_string()),
         "{error:?}"
     );
     let left = other.backups().await.expect("listed");
@@ -244,7 +244,7 @@ async fn damage_that_is_found_while_somebody_rekeys_the_backup_does_not_replace_
     let rekeyed = other.rekey(made.id).await.expect("rekeyed");
     store.resume();
     let error = backup.await.expect("no panic").expect_err("it was damaged as it was read");
-    assert!(error.chain().contains("changed meanwhile by somebody else"), "{error:?}");
+    assert!(error.chain().contains("another process changed backup"), "{error:?}");
     let now = other.backups().await.expect("listed");
     assert_eq!((now[0].status, rekeyed.id), (BackupStatus::Completed, now[0].id));
     assert_ne!(now[0].archive, made.archive);

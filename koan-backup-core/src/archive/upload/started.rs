@@ -5,7 +5,7 @@ use object_store::{MultipartUpload, PutPayload};
 
 use super::note::UploadNote;
 use crate::foundation::error::Result;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// An upload that was started. Its note is removed once the upload is known to have ended; otherwise
 /// maintenance finds the note and aborts the upload.
@@ -63,7 +63,7 @@ impl StartedUpload {
     /// Aborts the upload. Waits for the store for a limited time.
     pub(super) async fn abort(&mut self, path: &Path) {
         let Some(mut upload) = self.upload.take() else { return };
-        let reason = match tokio::time::timeout(PATIENCE, upload.abort()).await {
+        let reason = match tokio::time::timeout(CLEANUP_TIMEOUT, upload.abort()).await {
             Ok(Ok(())) => return self.forget().await,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the store does not answer".to_owned(),

@@ -8,7 +8,7 @@ use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::file::{FORMAT_VERSION, Holder, LeaseFile, Work, lease_seconds};
+use super::file::{FORMAT_VERSION, Holder, LeaseFile, LeasedWork, lease_seconds};
 use super::generations::{Generations, list};
 use super::keeper::{Keeper, Place};
 use super::subject::Subject;
@@ -27,7 +27,7 @@ pub(super) struct Claim {
     pub(super) holder: Holder,
     pub(super) time: Duration,
     pub(super) subject: Subject,
-    pub(super) work: Work,
+    pub(super) work: LeasedWork,
 }
 
 impl Claim {
@@ -138,7 +138,8 @@ impl Claim {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "storage `{}` takes longer to write a lease than it holds; set a longer `lease_time` than {:?}",
+                    "storage `{}` takes longer to write a lease than it holds; set a longer `lease_time` \
+                     than {:?}",
                     self.storage.location(),
                     self.time
                 ),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::foundation::cancellation::ended_within;
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::storage::PATIENCE;
+use crate::storage::CLEANUP_TIMEOUT;
 
 /// A lease that was confirmed a moment ago: what is done now must end before the lease expires.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl Confirmed {
         !self.left().is_zero()
     }
 
-    /// Does something that cannot be undone, and waits for its end no longer than the lease is held, and only for a short time once the
-    /// work is cancelled.
+    /// Does something that cannot be undone, and waits for its end no longer than the lease is held, and only
+    /// for a short time once the work is cancelled.
     ///
     /// # Errors
     /// It failed; the lease has expired by now, so that it was not begun; or it was not answered in time.
@@ -47,7 +47,7 @@ impl Confirmed {
             let text = format!("the lease expired at {} before {what}; nothing was done", self.expires_at);
             return Err(Error::new(ErrorKind::Busy, text));
         }
-        ended_within(&self.lost, left, PATIENCE, step).await.unwrap_or_else(|| {
+        ended_within(&self.lost, left, CLEANUP_TIMEOUT, step).await.unwrap_or_else(|| {
             let when = if self.lost.is_cancelled() {
                 "after the work was stopped"
             } else {

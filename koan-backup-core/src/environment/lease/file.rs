@@ -33,7 +33,7 @@ pub(crate) struct LeaseFile {
     pub(super) lease_seconds: u32,
     pub(super) released: bool,
     #[serde(flatten)]
-    pub(crate) work: Work,
+    pub(crate) work: LeasedWork,
 }
 
 /// Who holds a lease.
@@ -50,7 +50,7 @@ pub(crate) struct Holder {
 /// What is worked on, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Work {
+pub(crate) struct LeasedWork {
     /// The backup.
     pub(crate) backup: Option<BackupId>,
     /// The archive that is being written.
@@ -93,8 +93,8 @@ impl LeaseFile {
         Error::new(
             ErrorKind::Busy,
             format!(
-                "somebody is {} in storage `{}` already: {}, since {}; wait until that is done. Without a sign of life it is \
-                 over at {}, and nothing has to be unlocked",
+                "somebody is {} in storage `{}` already: {}, since {}; wait until that is done. Without a \
+                 sign of life it is over at {}, and nothing has to be unlocked",
                 self.subject,
                 storage.location(),
                 self.holder,
@@ -111,15 +111,16 @@ impl LeaseFile {
     /// Reads a lease; `None` if it does not exist.
     ///
     /// # Errors
-    /// It cannot be read, is none, or was written by a newer version. It may be held: it is never taken for free.
+    /// It cannot be read, is none, or was written by a newer version. It may be held: it is never taken for
+    /// free.
     pub(super) async fn read(storage: &Storage, path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = storage.read(path, MAX_BYTES).await? else { return Ok(None) };
         let damaged = |source: serde_json::Error| {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` cannot be read, so somebody may hold it; once nobody works there, remove \
-                     that file",
+                    "lease `{path}` in storage `{}` cannot be read, so somebody may hold it; once nobody \
+                     works there, remove that file",
                     storage.location()
                 ),
                 source,
@@ -130,8 +131,8 @@ impl LeaseFile {
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 format!(
-                    "lease `{path}` in storage `{}` has format version {}, this version of koan-backup knows {FORMAT_VERSION}; \
-                     update it",
+                    "lease `{path}` in storage `{}` has format version {}, this version of koan-backup knows \
+                     {FORMAT_VERSION}; update it",
                     storage.location(),
                     version.format_version
                 ),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::confirmed::Confirmed;
-use super::file::{LeaseFile, Work};
+use super::file::{LeaseFile, LeasedWork};
 use super::generations::Generations;
 use super::subject::Subject;
 use crate::foundation::clock::Clock;
@@ -106,7 +106,10 @@ impl Keeper {
                 Ok(()) => self.time / 3,
                 Err(NotRenewed::Lost(why)) => return self.lose(why),
                 Err(NotRenewed::Failed(error)) => {
-                    tracing::warn!(target: "koan::backup", error = %error.chain(), "a lease was not renewed; it is tried again until it expires");
+                    tracing::warn!(
+                        target: "koan::backup", error = %error.chain(),
+                        "a lease was not renewed; it is tried again until it expires"
+                    );
                     (self.time / 12).min(self.left(&written))
                 }
             };
@@ -114,7 +117,7 @@ impl Keeper {
     }
 
     /// Renews the lease now, and tells until when it is held.
-    pub(super) async fn confirm(&self, work: Option<Work>) -> Result<Confirmed> {
+    pub(super) async fn confirm(&self, work: Option<LeasedWork>) -> Result<Confirmed> {
         let mut written = self.written.lock().await;
         if let Some(lost) = self.loss() {
             return Err(lost);
@@ -150,7 +153,10 @@ impl Keeper {
             Ok(Err(error)) => error.chain(),
             Err(_) => "the store does not answer".to_owned(),
         };
-        tracing::warn!(target: "koan::backup", path = %self.path(), error = %what, "a lease was not released; it expires by itself");
+        tracing::warn!(
+            target: "koan::backup", path = %self.path(), error = %what,
+            "a lease was not released; it expires by itself"
+        );
     }
 
     /// How long it holds from now on, by the clock and by the time that goes by.
@@ -163,9 +169,13 @@ impl Keeper {
         Confirmed { clock: Arc::clone(&self.clock), expires_at, deadline, lost: self.lost.clone() }
     }
 
-    /// Writes the lease with a later end. It counts only if that is done before the lease would have expired: until then nobody
-    /// else has found it free.
-    async fn renew(&self, written: &mut Written, work: Option<Work>) -> std::result::Result<(), NotRenewed> {
+    /// Writes the lease with a later end. It counts only if that is done before the lease would have expired:
+    /// until then nobody else has found it free.
+    async fn renew(
+        &self,
+        written: &mut Written,
+        work: Option<LeasedWork>,
+    ) -> std::result::Result<(), NotRenewed> {
         let left = self.left(written);
         if left.is_zero() {
             return Err(NotRenewed::Lost(format!("it expired at {}", written.file.expires_at)));
@@ -224,7 +234,10 @@ impl Keeper {
     }
 
     fn lose(&self, why: String) {
-        tracing::warn!(target: "koan::backup", path = %self.path(), reason = %why, "a lease was lost; the work under it stops");
+        tracing::warn!(
+            target: "koan::backup", path = %self.path(), reason = %why,
+            "a lease was lost; the work under it stops"
+        );
         let _ = self.why_lost.set(why);
         self.lost.cancel();
     }

@@ -1,14 +1,14 @@
 //! The states of a lease, by a clock that is moved by hand.
 
-mod scene;
+mod fixture;
 
 use std::time::Duration;
 
 use futures::executor::block_on;
 use object_store::ObjectStoreExt;
 
-use self::scene::{HOLDS, Scene, nightly, patiently};
-use super::{Subject, Work, check_time};
+use self::fixture::{HOLDS, Scene, nightly, patiently};
+use super::{LeasedWork, Subject, check_time};
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::{BackupId, BackupName};
 use crate::storage::Storage;
@@ -26,9 +26,9 @@ async fn who_comes_second_is_told_who_holds_it_and_until_when() {
     assert_eq!(
         error.to_string(),
         format!(
-            "somebody is backing up `nightly` in storage `memory` already: application `shop`, process {} on host `till`, since \
-             2026-01-01T00:00:00Z; wait until that is done. Without a sign of life it is over at 2026-01-01T00:01:30Z, and \
-             nothing has to be unlocked",
+            "somebody is backing up `nightly` in storage `memory` already: application `shop`, process {} on \
+             host `till`, since 2026-01-01T00:00:00Z; wait until that is done. Without a sign of life it is \
+             over at 2026-01-01T00:01:30Z, and nothing has to be unlocked",
             std::process::id()
         )
     );
@@ -61,8 +61,8 @@ async fn others_take_it_half_a_lease_after_it_expired_and_the_holder_gives_it_up
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert_eq!(
         error.to_string(),
-        "the lease `leases/backup/nightly` in storage `memory` was lost: it expired at 2026-01-01T00:01:00Z; nothing was \
-         published"
+        "the lease `leases/backup/nightly` in storage `memory` was lost: it expired at 2026-01-01T00:01:00Z; \
+         nothing was published"
     );
     assert!(first.lost().is_cancelled());
     scene.clock.go_on(GRACE);
@@ -244,7 +244,7 @@ async fn what_is_held_is_told_with_what_is_worked_on() {
     released.release().await;
     let backup = scene.acquire(nightly()).await.expect("free");
     let _restore = scene.acquire(Subject::Restore(id)).await.expect("free");
-    let work = Work { backup: Some(id), archive: Some("archives/a.zip".to_owned()) };
+    let work = LeasedWork { backup: Some(id), archive: Some("archives/a.zip".to_owned()) };
     backup.works_on(work.clone()).await.expect("held");
     assert_eq!(scene.held().await, [nightly(), Subject::Restore(id)]);
     assert_eq!(scene.found().await[0].file.work, work);
@@ -259,7 +259,7 @@ async fn leases_of_one_backup_are_asked_for_alone() {
     scene.put("leases/backup/nightly/0000000003.json", "what cannot be read").await;
     for subject in Subject::holding(id) {
         let clock = scene.clock.shared();
-        let held = async |subject| super::held_by(&scene.storage, &clock, &subject).await.expect("read");
+        let held = async |subject| super::find_held(&scene.storage, &clock, &subject).await.expect("read");
         assert_eq!(held(subject.clone()).await, None);
         let lease = scene.acquire(subject.clone()).await.expect("free");
         assert_eq!(held(subject.clone()).await.map(|file| file.subject), Some(subject.clone()));
@@ -297,7 +297,8 @@ async fn leases_that_nobody_will_ask_for_go_and_numbers_do_not_start_again() {
     assert_eq!(trim().await, before, "some are held, the others were released a moment ago");
     scene.clock.go_on(HOLDS + GRACE + DAY);
     assert_eq!(trim().await, before, "not a day yet");
-    // Somebody who restores now, and somebody who seals a backup that is gone, with the number after the highest.
+    // Somebody who restores now, and somebody who seals a backup that is gone, with the number after the
+    // highest.
     let restoring = scene.acquire(Subject::Restore(gone)).await.expect("shared");
     let copying = scene.foreign(Subject::Copy(there));
     scene.put(&format!("leases/copy/{there}/other.json"), &String::from_utf8_lossy(&copying.to_json())).await;

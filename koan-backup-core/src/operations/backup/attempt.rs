@@ -1,4 +1,4 @@
-//! One attempt to write an archive: entities in order, each through all cores.
+//! One attempt to write an archive: entities are written in order, and each is compressed on all cores.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::encode::encode;
 use super::header::Header;
 use super::loss_warnings::EarlierBackups;
 use super::options::BackupOptions;
-use super::plan::PlannedPart;
+use super::plan::PlannedEntry;
 use super::publish::{Contents, manifest, write_documents};
 use super::reads::Reads;
 use crate::archive::{
@@ -27,25 +27,27 @@ use crate::storage::Storage;
 
 /// The open snapshots by provider.
 pub(super) type Snapshots = BTreeMap<String, Box<dyn Snapshot>>;
-/// Parts of the plan that failed, and why: they are left out when the archive is rewritten.
+/// The planned entries that failed, by their index, with the error. They are left out when the archive is
+/// rewritten.
 pub(super) type Failures = BTreeMap<usize, Error>;
 
-/// One attempt to write the archive.
+/// One attempt to write an archive from open snapshots.
 pub(super) struct Attempt<'a> {
     pub(super) environment: &'a Environment,
     pub(super) storage: &'a Storage,
     pub(super) header: &'a Header<'a>,
     pub(super) options: &'a BackupOptions,
     pub(super) listener: &'a Listener,
-    pub(super) parts: &'a [PlannedPart],
+    pub(super) entries: &'a [PlannedEntry],
     pub(super) snapshots: &'a Snapshots,
-    /// The backups with which the numbers of records are compared.
+    /// The earlier backups with which the numbers of records are compared.
     pub(super) earlier: &'a EarlierBackups,
     pub(super) compressor: Arc<Compressor>,
 }
 
 impl Attempt<'_> {
-    /// Writes the archive, whole, and gives its manifest; nothing shows before that.
+    /// Writes the complete archive and returns its manifest, which the caller publishes. Until then the
+    /// archive is staged and no reader sees it.
     pub(super) async fn write(&self, failures: &mut Failures) -> Result<Manifest> {
         let Header { id, name, created_at, .. } = *self.header;
         let path = archive_path(name, created_at, &id, self.storage.encryption());
@@ -54,12 +56,12 @@ impl Attempt<'_> {
             PendingArchive::begin(self.storage, id, path, recipients, created_at, &self.options.cancel)
                 .await?;
         let (mut manifest, archive) =
-            pending.store(Box::pin(self.produce(writer, failures)), &self.options.cancel).await?;
+            pending.store(Box::pin(self.write_entries(writer, failures)), &self.options.cancel).await?;
         manifest.archive = Some(archive);
         Ok(manifest)
     }
 
-    async fn produce(
+    async fn write_entries(
         &self,
         mut writer: ArchiveWriter,
         failures: &mut Failures,
@@ -67,47 +69,47 @@ impl Attempt<'_> {
         let mut contents = Contents::new(self.header);
         self.describe_providers(&mut contents).await?;
         let readable: Vec<_> = self
-            .parts
+            .entries
             .iter()
             .enumerate()
             .filter(|(index, _)| !failures.contains_key(index))
-            .map(|(_, part)| part.clone())
+            .map(|(_, planned)| planned.clone())
             .collect();
         let mut reads = Reads::new(&readable, self.snapshots, self.options, self.listener);
         let mut next = 0;
-        for (index, part) in self.parts.iter().enumerate() {
+        for (index, planned) in self.entries.iter().enumerate() {
             if let Some(error) = failures.get(&index) {
-                contents.entities.push(self.failed(part, error));
+                contents.entities.push(self.failed(planned, error));
                 continue;
             }
             let started = Instant::now();
-            self.tell_started(part);
-            let written = self.write_part(&mut writer, &mut reads, next, part, &mut contents).await;
+            self.emit_started(planned);
+            let written = self.write_entry(&mut writer, &mut reads, next, planned, &mut contents).await;
             if written.is_err() {
-                reads.give_up(next).await;
+                reads.abandon(next).await;
             }
             next += 1;
             match written {
-                Ok(written) => self.completed(part, written, started, &mut contents),
-                Err(PartFailed { error, .. }) if !self.options.continue_on_error || is_fatal(&error) => {
-                    self.tell_failed(part, &error);
+                Ok(written) => self.completed(planned, written, started, &mut contents),
+                Err(EntryError { error, .. }) if !self.options.continue_on_error || ends_backup(&error) => {
+                    self.emit_failed(planned, &error);
                     return Err(error);
                 }
-                Err(PartFailed { error, began }) => {
-                    self.tell_failed(part, &error);
-                    if began {
+                Err(EntryError { error, is_started }) => {
+                    self.emit_failed(planned, &error);
+                    if is_started {
                         failures.insert(index, error);
                         return Err(Error::new(
                             ErrorKind::Record,
-                            "an entity failed after part of it was written",
+                            "an entity failed after some of its records were written",
                         ));
                     }
-                    contents.entities.push(self.failed(part, &error));
+                    contents.entities.push(self.failed(planned, &error));
                 }
             }
         }
-        self.assess(&mut contents).await;
-        self.compare(&mut contents);
+        self.assess_restore(&mut contents).await;
+        self.compare_with_earlier(&mut contents);
         let manifest =
             write_documents(&mut writer, self.environment, self.storage, self.header, self.options, contents)
                 .await?;
@@ -130,8 +132,8 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Records what would make a restore into the same databases fail, as warnings.
-    async fn assess(&self, contents: &mut Contents) {
+    /// Adds a warning for each finding that would make a restore into the same databases fail.
+    async fn assess_restore(&self, contents: &mut Contents) {
         for name in self.snapshots.keys() {
             let warning = match self.findings(name, contents).await {
                 Ok(findings) => {
@@ -144,13 +146,13 @@ impl Attempt<'_> {
                 Err(error) => error.chain(),
             };
             contents.warnings.push(format!(
-                "whether this backup could be restored into `{name}` was not found out: {warning}"
+                "whether this backup could be restored into `{name}` was not determined: {warning}"
             ));
         }
     }
 
-    /// Compares the numbers of records with those of earlier backups.
-    fn compare(&self, contents: &mut Contents) {
+    /// Adds a warning for each entity that has far fewer records than in earlier backups.
+    fn compare_with_earlier(&self, contents: &mut Contents) {
         let Header { created_at, .. } = *self.header;
         let draft = manifest(self.environment, self.storage, self.header, self.options, contents, created_at);
         if draft.status.is_complete() {
@@ -159,46 +161,47 @@ impl Attempt<'_> {
     }
 
     async fn findings(&self, provider: &str, contents: &Contents) -> Result<Vec<Finding>> {
-        let is_written = |part: &&PlannedPart| {
-            let file = self.file(part);
-            part.entity.provider == provider
+        let is_written = |planned: &&PlannedEntry| {
+            let file = self.file(planned);
+            planned.entity.provider == provider
                 && contents.entities.iter().any(|entity| entity.storage_file.as_ref() == Some(&file))
         };
-        let target = |part: &PlannedPart| RestoreTarget {
-            physical: contents.physical(provider, &self.file(part)),
-            ..RestoreTarget::new(part.entity.codec.clone(), part.set.clone())
+        let target = |planned: &PlannedEntry| RestoreTarget {
+            physical: contents.physical(provider, &self.file(planned)),
+            ..RestoreTarget::new(planned.entity.codec.clone(), planned.set.clone())
         };
-        let targets: Vec<_> = self.parts.iter().filter(is_written).map(target).collect();
+        let targets: Vec<_> = self.entries.iter().filter(is_written).map(target).collect();
         self.environment.provider(provider)?.assess_backup(&targets).await
     }
 
-    /// Writes one entry: chunks are proven and compressed on all cores and written in order.
-    async fn write_part(
+    /// Writes one entry. Its chunks are checked and compressed on all cores, and written in order.
+    async fn write_entry(
         &self,
         writer: &mut ArchiveWriter,
         reads: &mut Reads<'_>,
         index: usize,
-        part: &PlannedPart,
+        planned: &PlannedEntry,
         contents: &mut Contents,
-    ) -> Result<WrittenEntry, PartFailed> {
-        let recipients = self.environment.recipients_of(part.entity.codec.name(), part.entity.policy);
-        let recipients = recipients.map_err(|error| PartFailed { error, began: false })?;
+    ) -> Result<WrittenEntry, EntryError> {
+        let recipients = self.environment.recipients_of(planned.entity.codec.name(), planned.entity.policy);
+        let recipients = recipients.map_err(|error| EntryError { error, is_started: false })?;
         let sealing = if recipients.is_some() { EntrySealing::Sealed } else { EntrySealing::Clear };
         let new_entry = || NewEntry {
-            path: self.file(part),
+            path: self.file(planned),
             method: self.options.compression.method(),
             recipients: recipients.cloned(),
         };
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut entry: Option<EntityEntry> = None;
-        let failed = |began: bool| move |error| PartFailed { error, began };
-        let mut working: FuturesOrdered<JoinHandle<Result<CompressedBlock>>> = FuturesOrdered::new();
+        let failed = |is_started: bool| move |error| EntryError { error, is_started };
+        let mut compressing: FuturesOrdered<JoinHandle<Result<CompressedBlock>>> = FuturesOrdered::new();
         let (mut open, mut records, mut bytes) = (true, 0, 0);
-        while open || !working.is_empty() {
+        while open || !compressing.is_empty() {
             tokio::select! {
                 biased;
-                Some(block) = working.next(), if !working.is_empty() => {
-                    let block = block.map_err(lost).and_then(|block| block).map_err(failed(entry.is_some()))?;
+                Some(block) = compressing.next(), if !compressing.is_empty() => {
+                    let block = block.map_err(thread_lost).and_then(|block| block);
+                    let block = block.map_err(failed(entry.is_some()))?;
                     records += block.records;
                     bytes += u64::try_from(block.raw.len()).unwrap_or(u64::MAX);
                     let entry = match &mut entry {
@@ -207,13 +210,18 @@ impl Attempt<'_> {
                     };
                     entry.block(block).await.map_err(failed(true))?;
                     self.listener.emit(|| Event::BlockWritten {
-                        entity: part.entity.codec.name().to_owned(), set: part.set.clone(), records, bytes,
+                        entity: planned.entity.codec.name().to_owned(),
+                        set: planned.set.clone(),
+                        records,
+                        bytes,
                     });
                 }
-                chunk = reads.chunk(index), if open && working.len() < workers => match chunk {
+                chunk = reads.chunk(index), if open && compressing.len() < workers => match chunk {
                     Some(chunk) => {
-                        let (codec, compressor) = (part.entity.codec.clone(), Arc::clone(&self.compressor));
-                        working.push_back(tokio::task::spawn_blocking(move || encode(chunk, &codec, &compressor, sealing)));
+                        let codec = planned.entity.codec.clone();
+                        let compressor = Arc::clone(&self.compressor);
+                        let compress = move || encode(chunk, &codec, &compressor, sealing);
+                        compressing.push_back(tokio::task::spawn_blocking(compress));
                     }
                     None => open = false,
                 },
@@ -225,34 +233,34 @@ impl Attempt<'_> {
             None => writer.records(new_entry()).await.map_err(failed(false))?,
         };
         let written = entry.finish().await.map_err(failed(true))?;
-        self.note_physical(part, summary.physical, contents).map_err(failed(true))?;
+        self.keep_physical(planned, summary.physical, contents).map_err(failed(true))?;
         contents.warnings.extend(summary.warnings);
         Ok(written)
     }
 
-    /// The name of the entry of a part.
-    fn file(&self, part: &PlannedPart) -> String {
-        let name = part.entity.codec.name();
-        match part.entity.policy.encrypt {
-            true => sealed_file(name, &part.set, self.options.compression.method()),
-            false => entity_file(name, &part.set),
+    /// Returns the file name of an entry.
+    fn file(&self, planned: &PlannedEntry) -> String {
+        let name = planned.entity.codec.name();
+        match planned.entity.policy.encrypt {
+            true => sealed_file(name, &planned.set, self.options.compression.method()),
+            false => entity_file(name, &planned.set),
         }
     }
 
-    /// Keeps the physical form of what was read; that of encrypted records is sealed with them.
-    fn note_physical(
+    /// Keeps the physical form of the rows that were read. That of encrypted records is encrypted with them.
+    fn keep_physical(
         &self,
-        part: &PlannedPart,
+        planned: &PlannedEntry,
         physical: Option<serde_json::Value>,
         contents: &mut Contents,
     ) -> Result<()> {
-        let (Some(physical), file) = (physical, self.file(part)) else { return Ok(()) };
-        if part.entity.policy.encrypt {
+        let (Some(physical), file) = (physical, self.file(planned)) else { return Ok(()) };
+        if planned.entity.policy.encrypt {
             let text = serde_json::value::to_raw_value(&physical).map_err(|source| {
-                Error::with_source(ErrorKind::Internal, "the physical form was not written", source)
+                Error::with_source(ErrorKind::Internal, "the physical form could not be serialized", source)
             })?;
             contents.sealed_physical.insert(file, text);
-        } else if let Some(info) = contents.providers.get_mut(&part.entity.provider) {
+        } else if let Some(info) = contents.providers.get_mut(&planned.entity.provider) {
             info.physical.insert(file, physical);
         }
         Ok(())
@@ -260,14 +268,14 @@ impl Attempt<'_> {
 
     fn completed(
         &self,
-        part: &PlannedPart,
+        planned: &PlannedEntry,
         written: WrittenEntry,
         started: Instant,
         contents: &mut Contents,
     ) {
-        let file = self.file(part);
+        let file = self.file(planned);
         let (records, bytes) = (written.item_count, written.size_bytes);
-        let (name, schema) = (part.entity.codec.name(), part.entity.codec.schema());
+        let (name, schema) = (planned.entity.codec.name(), planned.entity.codec.schema());
         let mut entity = EntityManifest {
             status: EntityStatus::Completed,
             item_count: written.item_count,
@@ -275,9 +283,10 @@ impl Attempt<'_> {
             compressed_bytes: written.compressed_bytes,
             storage_file: Some(file.clone()),
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            ..self.blank(part)
+            ..self.manifest_of(planned)
         };
-        // A hash of what is encrypted would let anybody test a guess.
+        // A hash of the plain text would let anybody test a guess, so only that of the encrypted bytes is
+        // public.
         let (stored_hash, shown_schema) = if let Some(sealed) = written.sealed {
             entity.compressed_bytes = sealed.length;
             let inner = SealedEntity {
@@ -293,35 +302,39 @@ impl Attempt<'_> {
             contents.blocks.insert(file.clone(), written.blocks);
             (written.content_hash, schema.clone())
         };
-        if part.entity.policy.include_schema && !self.options.without_schemas {
+        if planned.entity.policy.include_schema && !self.options.without_schemas {
             contents.schemas.insert(name.to_owned(), shown_schema);
         }
         entity.content_hash = Some(stored_hash.clone());
         contents.checksums.0.insert(file, stored_hash);
         contents.entities.push(entity);
         self.listener.emit(|| Event::EntityCompleted {
-            entity: part.entity.codec.name().to_owned(),
-            set: part.set.clone(),
+            entity: planned.entity.codec.name().to_owned(),
+            set: planned.set.clone(),
             records,
             bytes,
         });
     }
 
-    fn failed(&self, part: &PlannedPart, error: &Error) -> EntityManifest {
-        EntityManifest { status: EntityStatus::Failed, error: Some(error.chain()), ..self.blank(part) }
+    fn failed(&self, planned: &PlannedEntry, error: &Error) -> EntityManifest {
+        EntityManifest {
+            status: EntityStatus::Failed,
+            error: Some(error.chain()),
+            ..self.manifest_of(planned)
+        }
     }
 
-    fn blank(&self, part: &PlannedPart) -> EntityManifest {
-        let (codec, descriptor) = (&part.entity.codec, part.entity.codec.descriptor());
-        let provider = self.environment.provider(&part.entity.provider);
+    fn manifest_of(&self, planned: &PlannedEntry) -> EntityManifest {
+        let (codec, descriptor) = (&planned.entity.codec, planned.entity.codec.descriptor());
+        let provider = self.environment.provider(&planned.entity.provider);
         EntityManifest {
             entity: codec.name().to_owned(),
             type_path: descriptor.type_path(),
             key_type: descriptor.key_type().to_owned(),
-            set: part.set.clone(),
-            provider: part.entity.provider.clone(),
+            set: planned.set.clone(),
+            provider: planned.entity.provider.clone(),
             provider_kind: provider.map(|provider| provider.kind().to_owned()).unwrap_or_default(),
-            policy: part.entity.policy,
+            policy: planned.entity.policy,
             status: EntityStatus::Failed,
             error: None,
             item_count: 0,
@@ -335,34 +348,34 @@ impl Attempt<'_> {
         }
     }
 
-    fn tell_started(&self, part: &PlannedPart) {
+    fn emit_started(&self, planned: &PlannedEntry) {
         self.listener.emit(|| Event::EntityStarted {
-            entity: part.entity.codec.name().to_owned(),
-            set: part.set.clone(),
-            expected: part.expected,
+            entity: planned.entity.codec.name().to_owned(),
+            set: planned.set.clone(),
+            expected: planned.expected,
         });
     }
 
-    fn tell_failed(&self, part: &PlannedPart, error: &Error) {
+    fn emit_failed(&self, planned: &PlannedEntry, error: &Error) {
         self.listener.emit(|| Event::EntityFailed {
-            entity: part.entity.codec.name().to_owned(),
-            set: part.set.clone(),
+            entity: planned.entity.codec.name().to_owned(),
+            set: planned.set.clone(),
             error: error.chain(),
         });
     }
 }
 
-/// Why an entry was not written, and whether part of it is in the archive.
-struct PartFailed {
+/// The error of an entry, and whether some of its records are already in the archive.
+struct EntryError {
     error: Error,
-    began: bool,
+    is_started: bool,
 }
 
-/// Whether no other entity could be written either.
-fn is_fatal(error: &Error) -> bool {
+/// Returns whether an error ends the whole backup, because no other entity could be written either.
+fn ends_backup(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Storage | ErrorKind::Internal)
 }
 
-fn lost(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "a thread that compresses records was lost", source)
+fn thread_lost(source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, "a thread that compresses records ended unexpectedly", source)
 }

@@ -1,5 +1,5 @@
-//! From a chunk of lines to a block of the archive: proven where that is still to be done, hashed, compressed. Runs on a thread
-//! that may work.
+//! Turns a chunk of lines into a block of the archive: checks the round trip of lines that need it, hashes
+//! and compresses. It runs on a thread that may block.
 
 use crate::archive::{CompressedBlock, Compressor, EntrySealing};
 use crate::entity::EntityCodec;
@@ -8,10 +8,10 @@ use crate::foundation::digest::RecordSetHash;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::Chunk;
 
-/// Proves the lines of a chunk that are not proven yet, and compresses it.
+/// Checks the round trip of those lines of a chunk that need the check, and compresses the chunk.
 ///
 /// # Errors
-/// A line is not what its type writes after reading it back: entity and key are named.
+/// The type writes another line after reading one. The error names entity and key.
 pub(super) fn encode(
     chunk: Chunk,
     entity: &EntityCodec,
@@ -26,7 +26,7 @@ pub(super) fn encode(
             let key = entity.key_text(key.iter().map(|(name, value)| (name.as_str(), value)));
             Error::with_source(
                 ErrorKind::Record,
-                format!("{} `{key}` would not come back from its backup", entity.name()),
+                format!("{} `{key}` would be changed by a backup and restore", entity.name()),
                 error,
             )
         })?;

@@ -1,4 +1,4 @@
-//! What is known of a backup from its beginning: which it is, and when it was made.
+//! The identity of a new backup: its id, name and time.
 
 use std::sync::Arc;
 
@@ -12,22 +12,23 @@ use crate::foundation::id::{BackupId, BackupName};
 use crate::storage::Storage;
 use crate::storage::manifests_prefix;
 
-/// What is known of a backup from its beginning.
+/// What is known of a backup before it reads any record.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
     pub(super) id: BackupId,
     pub(super) name: &'a BackupName,
     pub(super) created_at: Timestamp,
-    /// How far the clock was behind.
-    behind: SignedDuration,
+    /// How far the clock is clock_lag the newest backup; zero if it is not.
+    clock_lag: SignedDuration,
     pub(super) warnings: Vec<String>,
 }
 
-/// Clocks of several machines that differ by less are not worth a warning.
-const USUAL: SignedDuration = SignedDuration::from_secs(1);
+/// The clocks of several machines may differ by this much without a warning.
+const TOLERATED_CLOCK_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 impl<'a> Header<'a> {
-    /// A backup that begins now, and in any case after the newest there is: ids and times of backups sort them.
+    /// Creates the header of a backup that begins now. If the clock is behind the newest backup, the new one
+    /// is dated right after it, because ids and times of backups define their order.
     pub(super) async fn new(
         environment: &Environment,
         storage: &Storage,
@@ -37,26 +38,27 @@ impl<'a> Header<'a> {
         let now = environment.clock.now();
         let earliest = newest.and_then(|newest| newest.checked_add(SignedDuration::from_millis(1)).ok());
         let created_at = earliest.map_or(now, |earliest| now.max(earliest));
-        let behind = created_at.duration_since(now);
+        let clock_lag = created_at.duration_since(now);
         let mut warnings = Vec::new();
-        if let Some(newest) = newest.filter(|newest| newest.duration_since(now) > USUAL) {
+        if let Some(newest) = newest.filter(|newest| newest.duration_since(now) > TOLERATED_CLOCK_LAG) {
             warnings.push(format!(
-                "the clock is {:#} behind the newest backup in storage `{}`, that of {newest}: this backup is dated right \
-                 after that one; set the clock",
+                "the clock is {:#} behind the newest backup in storage `{}`, that of {newest}: this backup \
+                 is dated right after that one; set the clock",
                 newest.duration_since(now),
                 storage.location()
             ));
         }
-        Ok(Self { id: backup_id_at(created_at), name, created_at, behind, warnings })
+        Ok(Self { id: backup_id_at(created_at), name, created_at, clock_lag, warnings })
     }
 
-    /// The current instant, as this backup counts.
+    /// Returns the current time, shifted in the same way as the time of the backup.
     pub(super) fn now(&self, clock: &Arc<dyn Clock>) -> Timestamp {
-        clock.now().checked_add(self.behind).unwrap_or(Timestamp::MAX)
+        clock.now().checked_add(self.clock_lag).unwrap_or(Timestamp::MAX)
     }
 }
 
-/// When the newest backup was made, whatever became of it, by the ids alone. What is no id of a backup tells nothing.
+/// Returns the time of the newest backup of any status. It comes from the ids of the manifests; other files
+/// are ignored.
 async fn newest(storage: &Storage) -> Result<Option<Timestamp>> {
     let listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(

@@ -1,4 +1,4 @@
-//! Warnings of records that are fewer than in the backup before.
+//! Warnings about entities that have far fewer records than in the previous backup.
 
 use crate::archive::Manifest;
 use crate::catalog::{self, Acknowledgements, CatalogEntry, MOST_PERCENT, Origin, SizeDrop};
@@ -7,22 +7,25 @@ use crate::foundation::error::Result;
 use crate::foundation::series::SeriesName;
 use crate::storage::Storage;
 
-/// More losses than these are counted and not named: a manifest has a limit.
-const MAX_NAMED: usize = 20;
+/// How many losses are named in warnings. Further ones are only counted, because the size of a manifest is
+/// limited.
+const MAX_NAMED_LOSSES: usize = 20;
 
-/// The backups with which a new one is compared. They are read once for each backup, before its database is read.
+/// The backups with which a new one is compared. They are read once for each backup, before its database is
+/// read.
 pub(super) struct EarlierBackups {
-    found: Result<Found>,
+    found: Result<EarlierEntries>,
 }
 
-struct Found {
-    /// Those of the same series, completed by this application. The cache of the catalog keeps them in memory, too.
+struct EarlierEntries {
+    /// The completed backups of the same series by this application. The catalog cache shares them.
     entries: Vec<CatalogEntry>,
     acknowledged: Acknowledgements,
 }
 
 impl EarlierBackups {
-    /// Reads what is not known yet. A catalog that cannot be read is a [warning](Self::warnings) later.
+    /// Reads the manifests that are not cached. If the catalog cannot be read, [`warnings`](Self::warnings)
+    /// reports it.
     pub(super) async fn read(
         environment: &Environment,
         profile: &str,
@@ -39,19 +42,20 @@ impl EarlierBackups {
                     && manifest.series_name() == *series
                     && manifest.producer.origin(&environment.identity) == Origin::Own
             });
-            Ok(Found { entries, acknowledged: Acknowledgements::of(storage).await? })
+            Ok(EarlierEntries { entries, acknowledged: Acknowledgements::of(storage).await? })
         };
         Self { found: found.await }
     }
 
-    /// Returns a warning for each entity that lost most of its records in this backup, or in an earlier one of its series, and whose
-    /// loss nobody has acknowledged. A catalog that could not be read is a warning as well: the records are in the archive all the same.
+    /// Returns a warning for each entity that lost most of its records in this backup, or in an earlier one
+    /// of its series, and whose loss nobody has acknowledged. A catalog that could not be read is a warning
+    /// too, and not an error, because the backup itself is complete.
     pub(super) fn warnings(&self, environment: &Environment, draft: &Manifest) -> Vec<String> {
-        let Found { entries, acknowledged } = match &self.found {
+        let EarlierEntries { entries, acknowledged } = match &self.found {
             Ok(found) => found,
             Err(error) => {
                 return vec![format!(
-                    "whether entities lost records since the backup before was not determined: {}",
+                    "whether entities lost records since the previous backup was not determined: {}",
                     error.chain()
                 )];
             }
@@ -59,8 +63,9 @@ impl EarlierBackups {
         let manifests = entries.iter().map(CatalogEntry::manifest).chain([draft]);
         let canonical = |name: &str| environment.canonical(name);
         let losses = catalog::losses(manifests, canonical, MOST_PERCENT, acknowledged);
-        let mut warnings: Vec<_> = losses.iter().take(MAX_NAMED).map(|loss| warning(loss, draft)).collect();
-        if let Some(more @ 1..) = losses.len().checked_sub(MAX_NAMED) {
+        let mut warnings: Vec<_> =
+            losses.iter().take(MAX_NAMED_LOSSES).map(|loss| warning(loss, draft)).collect();
+        if let Some(more @ 1..) = losses.len().checked_sub(MAX_NAMED_LOSSES) {
             warnings.push(format!(
                 "{more} more entities or sets lost most of their records; `health` names them"
             ));
@@ -77,7 +82,8 @@ fn warning(loss: &SizeDrop, draft: &Manifest) -> String {
     };
     let set = if set.is_root() { String::new() } else { format!("#{set}") };
     format!(
-        "`{entity}{set}` has {after} records in {lost_in}, and had {before} in backup {previous} of {previous_created_at}; \
-         restore them from there, or accept the loss with `koan.catalog().acknowledge({backup}, reason)`"
+        "`{entity}{set}` has {after} records in {lost_in}, and had {before} in backup {previous} of \
+         {previous_created_at}; restore them from there, or accept the loss with \
+         `koan.catalog().acknowledge({backup}, reason)`"
     )
 }

@@ -1,4 +1,4 @@
-//! What to back up, and how.
+//! The options of a backup.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,39 +12,40 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupName;
 use crate::foundation::series::SeriesName;
 
-/// How a backup is made.
+/// The options of a backup.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BackupOptions {
-    /// The series it belongs to; that of its name if none is named.
+    /// The series that the backup belongs to. By default it is derived from the name of the backup.
     pub series: Option<SeriesName>,
-    /// What a person wants to know about it later.
+    /// A description for people.
     pub description: Option<String>,
-    /// Words to find it by.
+    /// Tags, by which a catalog query finds the backup.
     pub tags: Vec<String>,
-    /// Whatever should be kept with it.
+    /// Values of the application that are stored in the manifest.
     pub metadata: BTreeMap<String, String>,
-    /// What is backed up.
+    /// The entities and sets that are backed up.
     pub selection: Selection,
-    /// Where the archive goes; the default profile if none is named.
+    /// The storage profile that receives the archive; the default profile if it is `None`.
     pub profile: Option<String>,
-    /// Whether schema snapshots are left out, also those that policies include.
+    /// Whether all schema snapshots are omitted, even those that policies include.
     pub without_schemas: bool,
     /// How records are compressed.
     pub compression: Compression,
-    /// Whether entities that can be read are still backed up when one cannot. The backup's status is `failed` then.
+    /// Whether the backup continues with the other entities when one fails. Its status is `failed` then.
     pub continue_on_error: bool,
-    /// Whether the archive is read back from the storage and verified after it was published. It is a success only then.
+    /// Whether the archive is read back from the storage and verified after publication. If that fails, the
+    /// backup fails.
     pub verify_after: bool,
-    /// Entities read at once, where a provider can.
+    /// How many entities are read at the same time, if the provider can.
     pub max_concurrency: usize,
-    /// Rows between two checks for cancellation and two progress events.
+    /// The number of rows between two checks for cancellation and between two progress events.
     pub batch_size: usize,
-    /// Cancels the backup: nothing is published.
+    /// Cancels the backup. Nothing is published then.
     pub cancel: CancellationToken,
-    /// How long it may take; without a limit if none is given.
+    /// How long the backup may take; without a limit if it is `None`.
     pub timeout: Option<Duration>,
-    /// Is told what happens.
+    /// Receives the events of the backup.
     pub listener: Listener,
 }
 
@@ -70,16 +71,18 @@ impl Default for BackupOptions {
     }
 }
 
-/// Bytes of description, tags and metadata at most: every listing of backups reads them.
-const MAX_WORDS: usize = 64 << 10;
+/// The most bytes of description, tags and metadata together. There is a limit because every listing of
+/// backups reads them.
+const MAX_LABEL_BYTES: usize = 64 << 10;
 
 impl BackupOptions {
-    /// The series of a backup of this name.
+    /// Returns the series of a backup with this name.
     pub(super) fn series_of(&self, name: &BackupName) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(name))
     }
 
-    fn words(&self) -> usize {
+    /// Returns the bytes of description, tags and metadata.
+    fn label_bytes(&self) -> usize {
         let metadata = self.metadata.iter().map(|(key, value)| key.len() + value.len());
         let tags = self.tags.iter().map(String::len);
         metadata.chain(tags).sum::<usize>() + self.description.as_ref().map_or(0, String::len)
@@ -90,7 +93,7 @@ impl BackupOptions {
             Some("batch_size must be at least 1")
         } else if self.max_concurrency == 0 {
             Some("max_concurrency must be at least 1")
-        } else if self.words() > MAX_WORDS {
+        } else if self.label_bytes() > MAX_LABEL_BYTES {
             Some("description, tags and metadata are longer than 64 KiB together; keep long texts elsewhere")
         } else {
             None

@@ -1,4 +1,5 @@
-//! Which entities a backup reads, in which order. Every way of backing up goes through here, and so through the policies.
+//! Decides which entities a backup reads, and in which order. Every backup goes through this module, so
+//! policies apply to all of them.
 
 use crate::declaration::selection::Selection;
 use crate::entity::{EntityCodec, Policy};
@@ -15,19 +16,19 @@ pub(super) struct PlannedEntity {
     pub(super) provider: String,
 }
 
-/// One set of an entity that a backup reads: one entry of the archive.
+/// One set of an entity that a backup reads. It becomes one entry of the archive.
 #[derive(Clone, Debug)]
-pub(super) struct PlannedPart {
+pub(super) struct PlannedEntry {
     pub(super) entity: PlannedEntity,
     pub(super) set: SetName,
-    /// Its records, where somebody wants to know.
+    /// The number of its records; counted only if a listener wants to know it.
     pub(super) expected: Option<u64>,
 }
 
-/// The covered entities that `selection` names, sorted by provider and name.
+/// Returns the covered entities that `selection` selects, sorted by provider and name.
 ///
 /// # Errors
-/// Something is named that does not exist or is not covered, or nothing is left.
+/// The selection names something that does not exist or is not covered, or it selects nothing.
 pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<Vec<PlannedEntity>> {
     for name in selection.names.iter().chain(&selection.excluded_names) {
         environment.require_entity(name)?;
@@ -54,10 +55,11 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
     if unknown {
         return Err(Error::new(
             ErrorKind::NotFound,
-            "an entity was selected by a type that this context does not know; register it, or link its crate",
+            "an entity was selected by a type that this context does not know; register it, or link its \
+             crate",
         ));
     }
-    // What is named one by one must all be there: a filter or a provider must not take one of them out unseen.
+    // A filter must not silently remove an entity that the caller named.
     let named = environment
         .entities
         .iter()
@@ -67,7 +69,8 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` is named, and taken out again by a provider or filter; it lives in provider `{}`",
+                    "`{}` is named, but a filter by provider or crate removes it from the selection; its \
+                     provider is `{}`",
                     known.codec.name(),
                     known.provider
                 ),

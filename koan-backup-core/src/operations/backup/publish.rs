@@ -1,4 +1,4 @@
-//! Documents and manifest, and the moment from which a backup exists.
+//! Writes the documents and the manifest of an archive, and publishes the backup.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,19 +22,20 @@ use crate::environment::Environment;
 use crate::foundation::cancellation::ended_within;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::json::document;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// The longest path of an archive.
+/// The longest path that an archive can have.
 const MAX_PATH_BYTES: usize = 1024;
 
-/// What was gathered while records were written.
+/// The contents of the documents and the manifest, gathered while records are written.
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) entities: Vec<EntityManifest>,
     pub(super) blocks: BlockTable,
-    /// What would tell of encrypted records, by entry.
+    /// Hashes, blocks and physical form of encrypted entries. They would reveal content, so they are
+    /// encrypted too.
     pub(super) sealed: SealedDocument,
-    /// The physical form of encrypted records that are being written, by entry.
+    /// The physical form of encrypted entries that are being written.
     pub(super) sealed_physical: BTreeMap<String, Box<RawValue>>,
     pub(super) checksums: Checksums,
     pub(super) providers: ProviderDocument,
@@ -43,12 +44,12 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Nothing yet but what was noticed when the backup began.
+    /// Creates empty contents with the warnings of the header.
     pub(super) fn new(header: &Header<'_>) -> Self {
         Self { warnings: header.warnings.clone(), ..Self::default() }
     }
 
-    /// The physical form in which an entry was read, whether it is sealed or not.
+    /// Returns the physical form in which an entry was read, whether it is encrypted or not.
     pub(super) fn physical(&self, provider: &str, file: &str) -> Option<serde_json::Value> {
         let clear = self.providers.get(provider).and_then(|info| info.physical.get(file)).cloned();
         clear.or_else(|| serde_json::from_str(self.sealed.get(file)?.physical.as_ref()?.get()).ok())
@@ -65,7 +66,7 @@ impl Contents {
         }
     }
 
-    /// For whom what is encrypted is, if anything is.
+    /// Returns the recipients of what is encrypted, if anything is.
     fn encryption(&self, environment: &Environment, storage: &Storage) -> Option<EncryptionSummary> {
         let scope = match storage.encryption() {
             ArchiveEncryption::Always => EncryptionScope::Archive,
@@ -99,7 +100,8 @@ impl Contents {
     }
 }
 
-/// Writes the documents and the inner manifest; gives the manifest as it will be published, but for the archive.
+/// Writes the documents and the inner manifest, and returns the manifest to publish, which still lacks
+/// `archive`.
 pub(super) async fn write_documents(
     writer: &mut ArchiveWriter,
     environment: &Environment,
@@ -133,17 +135,21 @@ pub(super) async fn write_documents(
     Ok(manifest)
 }
 
-/// Encrypts a document, on a thread that may work.
+/// Encrypts a document on a thread that may block.
 async fn seal(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
     let Some(recipients) = environment.recipients.clone() else {
-        return Err(Error::new(ErrorKind::Internal, "something was sealed for nobody"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "entities were encrypted, but no recipients are configured",
+        ));
     };
     let sealed = tokio::task::spawn_blocking(move || recipients.seal(&content)).await;
-    sealed
-        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that seals was lost", source))?
+    sealed.map_err(|source| {
+        Error::with_source(ErrorKind::Internal, "the thread that encrypts ended unexpectedly", source)
+    })?
 }
 
-/// Writes a document that a reader will take.
+/// Writes a document, or refuses it if it exceeds the limits of a reader.
 async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries: usize) -> Result<()> {
     if document_fits(name, &content, entries) {
         return writer.document(name, content).await;
@@ -151,12 +157,14 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
     Err(Error::new(
         ErrorKind::Unsupported,
         format!(
-            "`{name}` would be larger than any that is read, with {entries} entries; back up fewer entities at once"
+            "`{name}` exceeds the size that a reader accepts, with {entries} entries; back up fewer entities \
+             at once"
         ),
     ))
 }
 
-/// Refuses a manifest that readers would not take once it is published, with the longest description of an archive that there can be.
+/// Refuses a manifest that exceeds the limits of a reader. It assumes the longest `archive` value that is
+/// possible, because the real one is not known yet.
 fn require_readable(manifest: &Manifest) -> Result<()> {
     let archive = ArchiveFile {
         file: "x".repeat(MAX_PATH_BYTES),
@@ -174,19 +182,20 @@ fn too_large(manifest: &Manifest) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "the manifest of backup {} would be larger than the {MAX_MANIFEST_BYTES} bytes, or hold more values, than any that is read; \
-             shorten its description, metadata and tags, or back up fewer entities at once",
+            "the manifest of backup {} exceeds what a reader accepts: {MAX_MANIFEST_BYTES} bytes and a \
+             limited number of values; shorten its description, metadata and tags, or back up fewer entities \
+             at once",
             manifest.id
         ),
     )
 }
 
-/// Makes the backup exist, and waits for that no longer than `patience`, and for a short time only once it is cancelled. If it fails, no
-/// archive stays that no manifest names.
+/// Publishes the manifest, which makes the backup exist. It waits for at most `limit`, and only for a short
+/// time once it is cancelled. If the manifest was certainly not published, its archive is discarded.
 pub(super) async fn publish(
     storage: &Storage,
     manifest: &Manifest,
-    patience: Duration,
+    time_limit: Duration,
     cancel: &CancellationToken,
 ) -> Result<()> {
     let (path, content) = (manifest_path(&manifest.id), manifest.published().to_json());
@@ -196,8 +205,9 @@ pub(super) async fn publish(
         }
         return Err(too_large(manifest));
     }
-    let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    let created = ended_within(cancel, patience, PATIENCE, storage.create(&path, content.clone())).await;
+    let max_bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let created =
+        ended_within(cancel, time_limit, CLEANUP_TIMEOUT, storage.create(&path, content.clone())).await;
     let is_answered = created.is_some();
     let created = created.unwrap_or_else(|| {
         let text =
@@ -205,11 +215,11 @@ pub(super) async fn publish(
         Err(Error::new(ErrorKind::Storage, text))
     });
     let Err(error) = created else { return Ok(()) };
-    // It may have been written all the same, and the answer was lost.
-    match timeout(PATIENCE, storage.read(&path, limit)).await {
+    // The manifest may have been written although the answer was lost.
+    match timeout(CLEANUP_TIMEOUT, storage.read(&path, max_bytes)).await {
         Ok(Ok(Some(published))) if published == content && storage.confirms_by_reading(&error) => Ok(()),
         Ok(Ok(Some(published))) if published != content => Err(error),
-        // What was not answered may be written yet.
+        // Without an answer, the manifest may still be written later, so the archive stays.
         Ok(Ok(None)) if is_answered => {
             if let Some(archive) = &manifest.archive {
                 discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
@@ -217,14 +227,14 @@ pub(super) async fn publish(
             Err(error)
         }
         Ok(Ok(_) | Err(_)) | Err(_) => Err(error.context(format!(
-            "whether backup {} was published is not known, `{path}` is not there, cannot be read or is not durable; if it is there \
-             later, it is whole",
+            "whether backup {} was published is not known: `{path}` does not exist, cannot be read or is not \
+             durable; if it exists later, the backup is complete",
             manifest.id
         ))),
     }
 }
 
-/// The manifest of what is in `contents`.
+/// Builds the manifest that describes `contents`.
 pub(super) fn manifest(
     environment: &Environment,
     storage: &Storage,
@@ -293,7 +303,7 @@ fn entity_statistics(entity: &EntityManifest) -> Option<(String, EntityStatistic
     Some((entity.storage_file.clone()?, statistics))
 }
 
-/// A ratio for people, to four digits; 0 of nothing.
+/// Returns a ratio with four decimal places, or 0 if `whole` is 0.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         return 0.0;
@@ -313,14 +323,17 @@ mod tests {
     fn manifest(warnings: Vec<String>) -> Manifest {
         let at = "2026-11-29T03:00:00Z";
         let manifest = serde_json::json!({
-            "formatVersion": 1, "id": "01a20039-2e20-73ff-b80d-43944b669d73", "name": "nightly", "description": null,
-            "createdAt": at, "completedAt": at, "durationMs": 0, "status": "completedWithWarnings", "error": null, "tags": [],
-            "metadata": {}, "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
+            "formatVersion": 1, "id": "01a20039-2e20-73ff-b80d-43944b669d73", "name": "nightly",
+            "description": null, "createdAt": at, "completedAt": at, "durationMs": 0,
+            "status": "completedWithWarnings", "error": null, "tags": [], "metadata": {},
+            "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
             "archive": null, "encryption": null, "entities": [],
-            "verification": { "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0 },
+            "verification": {
+                "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0,
+            },
             "discovery": {
-                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {}, "uncovered": [],
-                "excluded": [],
+                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {},
+                "uncovered": [], "excluded": [],
             },
             "warnings": [],
         });
@@ -329,19 +342,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_manifest_that_no_reader_takes_is_not_published() {
+    async fn a_manifest_that_exceeds_the_limits_of_a_reader_is_not_published() {
         let limit = usize::try_from(MAX_MANIFEST_BYTES).expect("small");
         let storage = Storage::memory();
         for warnings in [vec!["x".repeat(limit)], vec!["x,".repeat(600_000), "y,".repeat(600_000)]] {
             let manifest = manifest(warnings);
             assert_eq!(require_readable(&manifest).expect_err("too large").kind(), ErrorKind::Unsupported);
-            publish(&storage, &manifest, PATIENCE, &CancellationToken::new()).await.expect_err("too large");
+            publish(&storage, &manifest, CLEANUP_TIMEOUT, &CancellationToken::new())
+                .await
+                .expect_err("too large");
             assert_eq!(storage.size(&manifest_path(&manifest.id)).await.expect("asked"), None);
         }
         let manifest = manifest(vec!["x".repeat(limit - (8 << 10))]);
         require_readable(&manifest).expect("it fits");
-        publish(&storage, &manifest, PATIENCE, &CancellationToken::new()).await.expect("published");
+        publish(&storage, &manifest, CLEANUP_TIMEOUT, &CancellationToken::new()).await.expect("published");
         let listed = crate::catalog::list_all(&storage).await.expect("listed");
-        assert_eq!((listed.backups.len(), listed.unreadable.len()), (1, 0), "what is written is read");
+        assert_eq!(
+            (listed.backups.len(), listed.unreadable.len()),
+            (1, 0),
+            "a manifest within the limits can be read"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Entities that are being read ahead, each into a bounded channel of its own.
+//! Reads entities ahead of the writer, each into its own bounded channel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
 use super::options::BackupOptions;
-use super::plan::PlannedPart;
+use super::plan::PlannedEntry;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::lines::Chunk;
 use crate::provider::{ReadRequest, ReadSummary, SinkOptions, Snapshot, record_channel};
 
-/// Bytes of lines in a chunk, and so in a block of the archive.
+/// Bytes of lines in a chunk, and therefore in a block of the archive.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Chunks of one entity that wait at most.
-const CHUNKS_AHEAD: usize = 2;
+/// How many chunks of one entry may wait in its channel.
+const MAX_WAITING_CHUNKS: usize = 2;
 
-/// Reads the parts of a plan in order, some of them ahead.
+/// Reads the entries of a plan in order, several of them at once.
 pub(super) struct Reads<'a> {
-    parts: &'a [PlannedPart],
+    entries: &'a [PlannedEntry],
     snapshots: &'a BTreeMap<String, Box<dyn Snapshot>>,
     options: &'a BackupOptions,
     listener: &'a Listener,
@@ -37,13 +37,13 @@ pub(super) struct Reads<'a> {
 
 impl<'a> Reads<'a> {
     pub(super) fn new(
-        parts: &'a [PlannedPart],
+        entries: &'a [PlannedEntry],
         snapshots: &'a BTreeMap<String, Box<dyn Snapshot>>,
         options: &'a BackupOptions,
         listener: &'a Listener,
     ) -> Self {
         Self {
-            parts,
+            entries,
             snapshots,
             options,
             listener,
@@ -57,16 +57,20 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// The next chunk of a part; `None` when there are no more. Parts are asked for in order. Cancel-safe.
-    pub(super) async fn chunk(&mut self, part: usize) -> Option<Chunk> {
+    /// Returns the next chunk of an entry, or `None` after the last one. The caller asks for entries in
+    /// order.
+    ///
+    /// # Cancel safety
+    /// No chunk is lost when the future is dropped.
+    pub(super) async fn chunk(&mut self, planned: usize) -> Option<Chunk> {
         loop {
             self.read_ahead();
-            let chunks = self.chunks.get_mut(&part)?;
+            let chunks = self.chunks.get_mut(&planned)?;
             tokio::select! {
                 biased;
                 chunk = chunks.recv() => {
                     if chunk.is_none() {
-                        self.chunks.remove(&part);
+                        self.chunks.remove(&planned);
                     }
                     return chunk;
                 }
@@ -75,11 +79,12 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// How the read of a part ended, once its chunks are taken or dropped.
-    pub(super) async fn summary(&mut self, part: usize) -> Result<ReadSummary> {
-        self.chunks.remove(&part);
+    /// Waits for the end of an entry's read and returns its summary. Chunks that were not received are
+    /// discarded.
+    pub(super) async fn summary(&mut self, planned: usize) -> Result<ReadSummary> {
+        self.chunks.remove(&planned);
         loop {
-            if let Some(summary) = self.summaries.remove(&part) {
+            if let Some(summary) = self.summaries.remove(&planned) {
                 return summary;
             }
             match self.active.next().await {
@@ -89,34 +94,36 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// Takes no more of a part, and waits until its read has ended.
-    pub(super) async fn give_up(&mut self, part: usize) {
-        self.chunks.remove(&part);
-        while self.running.contains(&part) {
+    /// Discards the remaining chunks of an entry, and waits until its read has ended.
+    pub(super) async fn abandon(&mut self, planned: usize) {
+        self.chunks.remove(&planned);
+        while self.running.contains(&planned) {
             match self.active.next().await {
                 Some(ended) => self.ended(ended),
                 None => return,
             }
         }
-        self.summaries.remove(&part);
+        self.summaries.remove(&planned);
     }
 
-    fn ended(&mut self, (part, summary): (usize, Result<ReadSummary>)) {
-        if let Some(active) = self.active_by_provider.get_mut(self.parts[part].entity.provider.as_str()) {
+    fn ended(&mut self, (planned, summary): (usize, Result<ReadSummary>)) {
+        if let Some(active) = self.active_by_provider.get_mut(self.entries[planned].entity.provider.as_str())
+        {
             *active -= 1;
         }
-        self.running.remove(&part);
-        self.summaries.insert(part, summary);
+        self.running.remove(&planned);
+        self.summaries.insert(planned, summary);
     }
 
-    /// Starts reads, in order, as many as options and provider allow, and one more than those may wait. A part is never started before those ahead of it,
-    /// so the one that is asked for is always being read.
+    /// Starts as many reads as the options and the provider allow. They start in the order of the plan, so
+    /// the entry that the caller asks for is always being read.
     fn read_ahead(&mut self) {
-        while let Some(part) = self.parts.get(self.next) {
-            let provider = part.entity.provider.as_str();
+        while let Some(planned) = self.entries.get(self.next) {
+            let provider = planned.entity.provider.as_str();
             let Some(snapshot) = self.snapshots.get(provider) else { return };
             let active = self.active_by_provider.entry(provider).or_default();
-            // Small parts are soon read, and then wait: what waits is bounded as well.
+            // Small entries are read quickly and then wait for the writer, so the number of channels is
+            // bounded too.
             if self.active.len() >= self.options.max_concurrency
                 || self.chunks.len() > self.options.max_concurrency
                 || *active >= snapshot.concurrent_reads().max(1)
@@ -124,8 +131,8 @@ impl<'a> Reads<'a> {
                 return;
             }
             *active += 1;
-            let (sink, chunks) = record_channel(part.entity.codec.clone(), self.sink_options(part));
-            let request = ReadRequest::all(part.entity.codec.clone(), part.set.clone());
+            let (sink, chunks) = record_channel(planned.entity.codec.clone(), self.sink_options(planned));
+            let request = ReadRequest::all(planned.entity.codec.clone(), planned.set.clone());
             let index = self.next;
             self.chunks.insert(index, chunks);
             self.running.insert(index);
@@ -134,12 +141,13 @@ impl<'a> Reads<'a> {
         }
     }
 
-    fn sink_options(&self, part: &PlannedPart) -> SinkOptions {
-        let (listener, entity, set) = (self.listener.clone(), part.entity.codec.name(), part.set.clone());
+    fn sink_options(&self, planned: &PlannedEntry) -> SinkOptions {
+        let (listener, entity, set) =
+            (self.listener.clone(), planned.entity.codec.name(), planned.set.clone());
         SinkOptions {
             batch_size: self.options.batch_size,
             chunk_bytes: CHUNK_BYTES,
-            chunks_ahead: CHUNKS_AHEAD,
+            chunks_ahead: MAX_WAITING_CHUNKS,
             buffers: Arc::clone(&self.buffers),
             cancel: self.options.cancel.clone(),
             on_batch: Arc::new(move |records| {

@@ -1,4 +1,4 @@
-//! What a backup did.
+//! The report of a backup.
 
 use jiff::Timestamp;
 
@@ -8,9 +8,9 @@ use crate::foundation::id::BackupId;
 use crate::foundation::series::SeriesName;
 use crate::operations::verify::VerifyReport;
 
-/// A backup that was published.
+/// The report of a backup that was published.
 ///
-/// With `continue_on_error` it can be one that failed in part: look at [`status`](Self::status), or call
+/// With `continue_on_error`, some of its entities can have failed: check [`status`](Self::status), or call
 /// [`require_complete`](Self::require_complete).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -28,41 +28,43 @@ impl BackupReport {
         Self { verification: Some((verified_at, verification)), ..self }
     }
 
-    /// When it was verified: read back from the storage after it was published. `None` without
-    /// [`verify_after`](crate::builders::BackupBuilder::verify_after).
+    /// Returns when the backup was verified: read back from the storage after publication. It is `None`
+    /// without [`verify_after`](crate::builders::BackupBuilder::verify_after).
     pub fn verified_at(&self) -> Option<Timestamp> {
         self.verification.as_ref().map(|(verified_at, _)| *verified_at)
     }
 
-    /// What the verification found. What no key opened is [unopened](VerifyReport::unopened): of that, bytes and hashes were checked.
+    /// Returns the report of the verification. Of content that no key decrypted
+    /// ([`unopened`](VerifyReport::unopened)), only bytes and hashes were checked.
     pub fn verification(&self) -> Option<&VerifyReport> {
         self.verification.as_ref().map(|(_, verification)| verification)
     }
 
-    /// The backup's id.
+    /// Returns the id of the backup.
     pub fn id(&self) -> BackupId {
         self.manifest.id
     }
 
-    /// The series it belongs to, which retention, health and statistics count together.
+    /// Returns the series of the backup. Retention, health and statistics treat the backups of a series
+    /// together.
     pub fn series(&self) -> SeriesName {
         self.manifest.series_name()
     }
 
-    /// How it ended.
+    /// Returns the status of the backup.
     pub fn status(&self) -> BackupStatus {
         self.manifest.status
     }
 
-    /// Whether everything asked for is in it.
+    /// Returns whether the backup contains all selected entities.
     pub fn is_complete(&self) -> bool {
         self.manifest.status.is_complete()
     }
 
-    /// The report, if everything asked for is in the backup.
+    /// Returns the report if the backup contains all selected entities.
     ///
     /// # Errors
-    /// An entity failed; the error names it.
+    /// An entity failed. The error names it.
     pub fn require_complete(self) -> Result<Self> {
         if self.is_complete() {
             return Ok(self);
@@ -80,17 +82,17 @@ impl BackupReport {
         ))
     }
 
-    /// Records in the archive.
+    /// Returns the number of records in the archive.
     pub fn item_count(&self) -> u64 {
         self.manifest.verification.total_item_count
     }
 
-    /// What whoever restores should know.
+    /// Returns the warnings about the backup, which are also in its manifest.
     pub fn warnings(&self) -> &[String] {
         &self.manifest.warnings
     }
 
-    /// The manifest as it was published.
+    /// Returns the manifest as it was published.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }

@@ -1,4 +1,4 @@
-//! Runs a backup: one snapshot a provider, entities in order through all cores into one archive, then the manifest.
+//! Runs a backup: opens one snapshot for each provider, writes the archive, and publishes the manifest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,22 +9,25 @@ use super::attempt::{Attempt, Failures, Snapshots};
 use super::header::Header;
 use super::loss_warnings::EarlierBackups;
 use super::options::BackupOptions;
-use super::plan::{PlannedEntity, PlannedPart, plan};
+use super::plan::{PlannedEntity, PlannedEntry, plan};
 use super::publish::{Contents, manifest, publish};
 use super::report::BackupReport;
-use super::verification::verified;
+use super::verification::verify_published;
 use crate::archive::{BackupStatus, Compressor, Manifest, archive_path, discard_unpublished};
 use crate::environment::event::{Event, Listener};
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::environment::{Environment, require_recipients};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupName, SetName};
 use crate::foundation::names::names;
 use crate::operations::operation::{Ended, Operation};
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// Backs up. Dropping the future or cancelling stops the work, and nothing is published.
+/// Runs a backup.
+///
+/// # Cancel safety
+/// Dropping the future or cancelling stops the backup, and nothing is published.
 pub(crate) async fn run(
     environment: &Environment,
     name: &BackupName,
@@ -35,7 +38,10 @@ pub(crate) async fn run(
     let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
     let log = |ended: Ended<'_, BackupReport>| match ended {
         Ended::Completed(report) => tracing::info!(
-            target: "koan::backup", status = ?report.status(), records = report.item_count(), "backup completed"
+            target: "koan::backup",
+            status = ?report.status(),
+            records = report.item_count(),
+            "backup completed"
         ),
         Ended::Failed(error) => {
             tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
@@ -45,12 +51,12 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        run_limited(environment, name, &limited, &operation).await
+        run_in_time(environment, name, &limited, &operation).await
     };
     operation.run(Box::pin(work), log).await
 }
 
-async fn run_limited(
+async fn run_in_time(
     environment: &Environment,
     name: &BackupName,
     options: &BackupOptions,
@@ -62,18 +68,19 @@ async fn run_limited(
     let policies = planned.iter().map(|entity| (entity.codec.name(), entity.policy));
     require_recipients(environment.recipients.as_ref(), policies)?;
     if environment.archive_recipients(storage)?.is_some() {
-        // Keys of records are content, and must not stand in the error of a manifest that lies in clear.
+        // Keys of records are content. They must not appear in the error text of a manifest that is not
+        // encrypted.
         planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
     }
     let subject = Subject::of_backup(name, &environment.identity);
-    let lease = Lease::acquire(environment, storage, subject, Work::default(), &options.cancel).await?;
-    let ended = run_alone(environment, storage, &planned, name, options, &lease, operation).await;
+    let lease = Lease::acquire(environment, storage, subject, LeasedWork::default(), &options.cancel).await?;
+    let ended = run_under_lease(environment, storage, &planned, name, options, &lease, operation).await;
     lease.release().await;
     ended
 }
 
-/// Backs up under a lease: nobody else backs up under this name meanwhile.
-async fn run_alone(
+/// Runs a backup while the lease of its name is held, so that no other backup has this name at the same time.
+async fn run_under_lease(
     environment: &Environment,
     storage: &Storage,
     planned: &[PlannedEntity],
@@ -89,9 +96,9 @@ async fn run_alone(
     let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let profile = environment.profile_name(options.profile.as_deref());
     let written = async {
-        let work = Work { backup: Some(header.id), archive: Some(archive.to_string()) };
+        let work = LeasedWork { backup: Some(header.id), archive: Some(archive.to_string()) };
         until_cancelled(&options.cancel, lease.works_on(work)).await?;
-        // Before a snapshot is open: reading many manifests takes a while.
+        // Read before a snapshot is opened, because reading many manifests takes time.
         let series = options.series_of(name);
         let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
         let earlier = until_cancelled(&working.cancel, async { Ok(earlier.await) }).await?;
@@ -112,7 +119,7 @@ async fn run_alone(
     };
     let (ended, status) = match ended {
         Ok(report) if options.verify_after => {
-            match verified(environment, storage, report, options, &listener).await {
+            match verify_published(environment, storage, report, options, &listener).await {
                 Ok(report) => (Ok(report), status),
                 Err(error) => (Err(error), BackupStatus::Failed),
             }
@@ -123,7 +130,7 @@ async fn run_alone(
     ended
 }
 
-/// Publishes what was written, in the time for which the lease is sure to hold.
+/// Publishes the backup while the lease is certainly held.
 async fn finish(
     storage: &Storage,
     manifest: Manifest,
@@ -132,7 +139,7 @@ async fn finish(
 ) -> Result<BackupReport> {
     let error = match until_cancelled(&options.cancel, lease.confirm()).await {
         Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
-        // From here on nothing is cancelled: a backup that was published must not be called cancelled.
+        // From here on cancellation has no effect: a published backup must not be reported as cancelled.
         Ok(held) => {
             let published = publish(storage, &manifest, held.left(), &options.cancel).await;
             return published.map(|()| BackupReport::new(manifest));
@@ -145,7 +152,7 @@ async fn finish(
     Err(error)
 }
 
-/// Writes the archive, whole, and gives its manifest, which is not published yet.
+/// Writes the complete archive and returns its manifest, which is not published yet.
 async fn write(
     environment: &Environment,
     storage: &Storage,
@@ -157,35 +164,35 @@ async fn write(
 ) -> Result<Manifest> {
     let prepared = async {
         let snapshots = snapshots(environment, planned).await?;
-        let (parts, failures) = parts(environment, planned, &snapshots, options).await?;
-        Ok((snapshots, parts, failures))
+        let (entries, failures) = planned_entries(environment, planned, &snapshots, options).await?;
+        Ok((snapshots, entries, failures))
     };
-    let (snapshots, parts, mut failures) = until_cancelled(&options.cancel, prepared).await?;
+    let (snapshots, entries, mut failures) = until_cancelled(&options.cancel, prepared).await?;
     listener.emit(|| Event::BackupStarted {
         id: header.id,
         name: header.name.clone(),
-        parts: parts.len(),
-        records: parts.iter().map(|part| part.expected).sum(),
+        parts: entries.len(),
+        records: entries.iter().map(|entry| entry.expected).sum(),
     });
     loop {
         let known = failures.len();
         let compressor = Arc::new(Compressor::new(options.compression));
-        let (parts, snapshots) = (&parts, &snapshots);
+        let (entries, snapshots) = (&entries, &snapshots);
         let attempt = Attempt {
             environment,
             storage,
             header,
             options,
             listener,
-            parts,
+            entries,
             snapshots,
             earlier,
             compressor,
         };
         match attempt.write(&mut failures).await {
             Ok(manifest) => return Ok(manifest),
-            // An entity failed after some of its records were in the archive: it is rewritten without that entity,
-            // from the same snapshots, so that no archive holds a part of an entity.
+            // An entity failed after some of its records were in the archive. The archive is rewritten
+            // without this entity, from the same snapshots, so that no archive contains an incomplete entity.
             Err(error)
                 if options.continue_on_error
                     && failures.len() > known
@@ -195,7 +202,7 @@ async fn write(
     }
 }
 
-/// One snapshot of every provider that the plan reads from.
+/// Opens one snapshot of every provider that the plan reads from.
 async fn snapshots(environment: &Environment, planned: &[PlannedEntity]) -> Result<Snapshots> {
     let mut snapshots = Snapshots::new();
     for entity in planned {
@@ -207,57 +214,55 @@ async fn snapshots(environment: &Environment, planned: &[PlannedEntity]) -> Resu
     Ok(snapshots)
 }
 
-/// The sets of every entity; with `continue_on_error`, entities whose sets are not known are failures.
-async fn parts(
+/// Returns an entry for each set of each entity. With `continue_on_error`, an entity whose sets cannot be
+/// listed is a failure.
+async fn planned_entries(
     environment: &Environment,
     planned: &[PlannedEntity],
     snapshots: &Snapshots,
     options: &BackupOptions,
-) -> Result<(Vec<PlannedPart>, Failures)> {
-    // Counting costs a query for each entity, which the log alone is not worth.
+) -> Result<(Vec<PlannedEntry>, Failures)> {
+    // Counting costs a query for each entity. It is done for a listener, but not for the log alone.
     let is_counted = environment.listener(&options.listener).is_listening();
-    let (mut parts, mut failures) = (Vec::<PlannedPart>::new(), Failures::new());
+    let (mut entries, mut failures) = (Vec::<PlannedEntry>::new(), Failures::new());
     for entity in planned {
         let Some(snapshot) = snapshots.get(&entity.provider) else { continue };
         let sets = match snapshot.sets(&entity.codec).await {
             Ok(sets) => sets,
             Err(error) if options.continue_on_error => {
-                failures.insert(parts.len(), error);
-                parts.push(PlannedPart { entity: entity.clone(), set: SetName::root(), expected: None });
+                failures.insert(entries.len(), error);
+                entries.push(PlannedEntry { entity: entity.clone(), set: SetName::root(), expected: None });
                 continue;
             }
             Err(error) => return Err(error),
         };
-        let before = parts.len();
+        let before = entries.len();
         for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
-            // Counted before any read begins, because a provider that reads one entity at a time is busy then.
+            // Counted before any read begins, because a provider may serve only one read at a time.
             let expected = match is_counted {
                 true => snapshot.count(&entity.codec, &set).await.ok(),
                 false => None,
             };
-            parts.push(PlannedPart { entity: entity.clone(), set, expected });
+            entries.push(PlannedEntry { entity: entity.clone(), set, expected });
         }
-        if parts.len() == before && options.selection.is_explicit() {
-            return Err(no_such_set(&format!("`{}` has none", entity.codec.name()), options));
+        if entries.len() == before && options.selection.is_explicit() {
+            return Err(set_not_found(&format!("`{}` has none", entity.codec.name()), options));
         }
     }
-    let unmatched = options.selection.sets.iter().find(|set| !parts.iter().any(|part| &&part.set == set));
+    let unmatched = options.selection.sets.iter().find(|set| !entries.iter().any(|entry| &&entry.set == set));
     match unmatched {
-        Some(set) => Err(no_such_set(&format!("no entity has a set `{set}`"), options)),
-        None => Ok((parts, failures)),
+        Some(set) => Err(set_not_found(&format!("no entity has a set `{set}`"), options)),
+        None => Ok((entries, failures)),
     }
 }
 
-fn no_such_set(what: &str, options: &BackupOptions) -> Error {
-    let asked = names(options.selection.sets.iter().map(SetName::as_str));
-    Error::new(
-        ErrorKind::NotFound,
-        format!("of the sets {asked} that were asked for, {what}; nothing was backed up"),
-    )
+fn set_not_found(what: &str, options: &BackupOptions) -> Error {
+    let selected = names(options.selection.sets.iter().map(SetName::as_str));
+    Error::new(ErrorKind::NotFound, format!("of the selected sets {selected}, {what}; nothing was backed up"))
 }
 
-/// Leaves a manifest that says that the backup failed. That it could not be left changes nothing: without a manifest the
-/// backup does not exist.
+/// Publishes a manifest that says that the backup failed. If that is impossible, the error is only logged:
+/// without a manifest the backup does not exist.
 async fn record_failure(
     environment: &Environment,
     storage: &Storage,
@@ -265,7 +270,7 @@ async fn record_failure(
     options: &BackupOptions,
     error: &Error,
 ) {
-    // What the caller wanted kept may be what made the manifest too large.
+    // The description, tags and metadata may be what made the manifest too large.
     let brief =
         BackupOptions { metadata: BTreeMap::new(), tags: Vec::new(), description: None, ..options.clone() };
     let options = if error.kind() == ErrorKind::Unsupported { &brief } else { options };
@@ -281,7 +286,10 @@ async fn record_failure(
             header.now(&environment.clock),
         )
     };
-    if let Err(error) = publish(storage, &failed, PATIENCE, &CancellationToken::new()).await {
-        tracing::warn!(target: "koan::backup", error = %error.chain(), "the failure of a backup was not recorded");
+    if let Err(error) = publish(storage, &failed, CLEANUP_TIMEOUT, &CancellationToken::new()).await {
+        tracing::warn!(
+            target: "koan::backup", error = %error.chain(),
+            "the failure of a backup was not recorded"
+        );
     }
 }

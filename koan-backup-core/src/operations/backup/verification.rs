@@ -1,4 +1,4 @@
-//! Reading a backup back once it was published.
+//! Verifies a backup after its publication by reading it back from the storage.
 
 use tokio::time::timeout;
 
@@ -8,42 +8,47 @@ use crate::archive::{BackupStatus, manifest_path};
 use crate::catalog::{self, VerificationRecord, damage};
 use crate::environment::Environment;
 use crate::environment::event::Listener;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::json::document;
 use crate::operations::maintenance::verifications;
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// How often the verification starts again because somebody else replaced the manifest meanwhile.
-const ATTEMPTS: usize = 3;
+/// How often a verification is started, at most. It starts again when another process has replaced the
+/// manifest.
+const MAX_ATTEMPTS: usize = 3;
 
-/// Reads manifest and archive back from the storage, as a restore will find them, and verifies them. If somebody encrypts the backup for
-/// other recipients meanwhile, what is stored then is verified.
+/// Reads manifest and archive back from the storage, as a restore would, and verifies them. If another
+/// process rekeys the backup meanwhile, the new archive is verified.
 ///
 /// # Errors
-/// The backup is damaged: its manifest gets the status failed, and the catalog shows why. Or somebody removed it meanwhile
-/// ([`ErrorKind::Conflict`]). Or it could not be read: it stays as it is, and is not known to be good.
-pub(super) async fn verified(
+/// - The backup is damaged. Its manifest gets the status `failed`, and the catalog shows why.
+/// - Another process has removed the backup ([`ErrorKind::Conflict`]).
+/// - The backup could not be read. It stays unchanged, and it is not known whether it is valid.
+pub(super) async fn verify_published(
     environment: &Environment,
     storage: &Storage,
     report: BackupReport,
     options: &BackupOptions,
     listener: &Listener,
 ) -> Result<BackupReport> {
-    let reading = ReadingBack { environment, storage, report: &report, options, listener };
-    let verification = reading.verify().await?;
+    let verifier = PublishedVerifier { environment, storage, report: &report, options, listener };
+    let verification = verifier.verify().await?;
     let record = VerificationRecord { verified_at: environment.clock.now() };
-    let kept = timeout(PATIENCE, verifications::keep(storage, report.id(), &record)).await;
-    if let Err(error) = kept.unwrap_or_else(|_| Err(storage.unanswering())) {
-        tracing::warn!(target: "koan::backup", backup = %report.id(), error = %error.chain(), "a verification was not recorded; maintenance verifies the backup again");
+    let kept = timeout(CLEANUP_TIMEOUT, verifications::keep(storage, report.id(), &record)).await;
+    if let Err(error) = kept.unwrap_or_else(|_| Err(storage.no_answer_error())) {
+        tracing::warn!(
+            target: "koan::backup", backup = %report.id(), error = %error.chain(),
+            "a verification was not recorded; maintenance verifies the backup again"
+        );
     }
     Ok(report.with_verification(record.verified_at, verification))
 }
 
-struct ReadingBack<'a> {
+struct PublishedVerifier<'a> {
     environment: &'a Environment,
     storage: &'a Storage,
     report: &'a BackupReport,
@@ -51,39 +56,41 @@ struct ReadingBack<'a> {
     listener: &'a Listener,
 }
 
-impl ReadingBack<'_> {
+impl PublishedVerifier<'_> {
     async fn verify(&self) -> Result<VerifyReport> {
-        let (id, place) = (self.report.id(), self.storage.location());
-        // What this backup published; a verification that starts again begins with what somebody else published since then.
-        let mut expected = self.written()?;
-        for _ in 0..ATTEMPTS {
+        let (id, location) = (self.report.id(), self.storage.location());
+        // At first, the manifest that this backup published; after a restart, the one that replaced it.
+        let mut expected = self.published_manifest()?;
+        for _ in 0..MAX_ATTEMPTS {
             let error = match self.read_back(&expected).await {
                 Ok(verification) => return Ok(verification),
-                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(unknown(error, id, place)),
+                Err(error) if error.kind() == ErrorKind::Cancelled => {
+                    return Err(not_verified(error, id, location));
+                }
                 Err(error) => error,
             };
-            // Before anything is said of the backup: somebody may have replaced or removed it while it was read.
-            match catalog::published_soon(self.storage, &id).await {
-                Ok(Some(now)) if now != expected && is_replaced(&expected, &now) => expected = now,
+            // Another process may have replaced or removed the backup while it was read.
+            match catalog::published_in_time(self.storage, &id).await {
+                Ok(Some(now)) if now != expected && is_rekeyed(&expected, &now) => expected = now,
                 Ok(None) => {
                     let text = format!(
-                        "backup {id} was published in storage `{place}` and is not there any more: somebody removed it before it was \
-                         read back, or the storage lost it"
+                        "backup {id} was published in storage `{location}` and no longer exists: another \
+                         process removed it before it was read back, or the storage lost it"
                     );
                     return Err(Error::with_source(ErrorKind::Conflict, text, error));
                 }
-                // A manifest that cannot be parsed, or that differs in anything else, is damage.
+                // A manifest that cannot be parsed, or whose difference is not that of a rekey, is damaged.
                 Ok(Some(now)) if is_damage(&error) => return Err(self.damaged(Some(&now), error).await),
-                Ok(Some(_)) => return Err(unknown(error, id, place)),
+                Ok(Some(_)) => return Err(not_verified(error, id, location)),
                 Err(unread) if is_damage(&unread) => return Err(self.damaged(None, unread).await),
-                Err(unread) => return Err(unknown(unread, id, place)),
+                Err(unread) => return Err(not_verified(unread, id, location)),
             }
         }
-        let text = format!("backup {id} was replaced by others each time that it was read back");
-        Err(unknown(Error::new(ErrorKind::Conflict, text), id, place))
+        let text = format!("backup {id} was replaced by another process each time that it was read back");
+        Err(not_verified(Error::new(ErrorKind::Conflict, text), id, location))
     }
 
-    fn written(&self) -> Result<serde_json::Value> {
+    fn published_manifest(&self) -> Result<serde_json::Value> {
         serde_json::from_slice(&self.report.manifest().published().to_json()).map_err(|source| {
             Error::with_source(ErrorKind::Internal, "the manifest that was published is not JSON", source)
         })
@@ -95,7 +102,7 @@ impl ReadingBack<'_> {
         let opened = async {
             let found = catalog::find_id(storage, id).await?;
             if found.published != *expected {
-                let text = format!("`{}` is not what was written", manifest_path(&id));
+                let text = format!("`{}` differs from what was written", manifest_path(&id));
                 return Err(Error::new(ErrorKind::Corrupt, text));
             }
             let identities = verify::identities_for(environment, &found.manifest).await?;
@@ -110,48 +117,53 @@ impl ReadingBack<'_> {
         let verification = verify::run(environment, &found, &verifying, &identities).await?;
         match report.is_complete() {
             true => verification.require_valid(),
-            // What failed is known; what is in the archive must be whole.
+            // The entities that failed are known; those in the archive must be intact.
             false => verification.require_intact(),
         }
     }
 
-    /// The error of a backup that is damaged. Its manifest, if it can be parsed, is marked as failed if it is still the one that was
-    /// judged.
-    async fn damaged(&self, judged: Option<&serde_json::Value>, error: Error) -> Error {
-        let (id, place) = (self.report.id(), self.storage.location());
-        let marked = timeout(PATIENCE, self.mark_damaged(judged, &error)).await;
-        let outcome = match marked.unwrap_or_else(|_| Err(self.storage.unanswering())) {
+    /// Marks a damaged backup as failed, if its manifest is still the one that was verified, and returns the
+    /// error to report.
+    async fn damaged(&self, verified: Option<&serde_json::Value>, error: Error) -> Error {
+        let (id, location) = (self.report.id(), self.storage.location());
+        let marked = timeout(CLEANUP_TIMEOUT, self.mark_damaged(verified, &error)).await;
+        let outcome = match marked.unwrap_or_else(|_| Err(self.storage.no_answer_error())) {
             Ok(Marked::Failed) => "its manifest says that it failed; back up again".to_owned(),
             Ok(Marked::Unparsed) => format!(
-                "`{}` cannot be parsed and was left as it is, and the damage is recorded; `koan.catalog().recover()` verifies the \
-                 archive and publishes its manifest again, or delete the backup and back up again",
+                "`{}` cannot be parsed and was not changed, and the damage is recorded; \
+                 `koan.catalog().recover()` verifies the archive and publishes its manifest again, or delete \
+                 the backup and back up again",
                 manifest_path(&id)
             ),
             Err(unmarked) => {
-                format!("that could not be recorded ({}); delete it and back up again", unmarked.chain())
+                format!(
+                    "the damage could not be recorded ({}); delete the backup and back up again",
+                    unmarked.chain()
+                )
             }
         };
         error.context(format!(
-            "backup {id} was published in storage `{place}` and is damaged as it was read back from there; {outcome}"
+            "backup {id} was published in storage `{location}` and is damaged as it was read back from \
+             there; {outcome}"
         ))
     }
 
-    /// Takes back that the backup was completed, so that neither a restore by name nor a retention counts on it. Nobody rekeys or
-    /// deletes it meanwhile, because the lease of those who rekey it is held.
-    async fn mark_damaged(&self, judged: Option<&serde_json::Value>, error: &Error) -> Result<Marked> {
+    /// Changes the status of the backup to failed, so that neither a restore by name nor a retention relies
+    /// on it. Meanwhile the rekey lease is held, so nobody rekeys or deletes the backup.
+    async fn mark_damaged(&self, verified: Option<&serde_json::Value>, error: &Error) -> Result<Marked> {
         let (environment, storage, id) = (self.environment, self.storage, self.report.id());
-        let work = Work { backup: Some(id), archive: None };
+        let work = LeasedWork { backup: Some(id), archive: None };
         let never = tokio_util::sync::CancellationToken::new();
         let lease = Lease::acquire(environment, storage, Subject::Rekey(id), work, &never).await?;
         let marked = async {
             let found_at = environment.clock.now();
-            let manifest = match (judged, catalog::published(storage, &id).await) {
-                (Some(judged), Ok(Some(now))) if now == *judged => Some(now),
-                // A manifest that cannot be parsed is no backup.
+            let manifest = match (verified, catalog::published(storage, &id).await) {
+                (Some(verified), Ok(Some(now))) if now == *verified => Some(now),
+                // A manifest that cannot be parsed cannot be marked.
                 (None, Err(unread)) if is_damage(&unread) => None,
                 _ => {
                     let text =
-                        format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
+                        format!("another process changed backup {id} meanwhile; it was left unchanged");
                     return Err(Error::new(ErrorKind::Conflict, text));
                 }
             };
@@ -159,7 +171,7 @@ impl ReadingBack<'_> {
             let replaced = match manifest {
                 Some(manifest) => {
                     let path = manifest_path(&id);
-                    let content = document(&failed(manifest));
+                    let content = document(&with_failed_status(manifest));
                     let written = storage.replace(&path, content);
                     lease.step(&format!("`{path}` was written"), written).await.map(|()| Marked::Failed)
                 }
@@ -177,32 +189,32 @@ impl ReadingBack<'_> {
 enum Marked {
     /// Its manifest has the status failed, and the damage is recorded.
     Failed,
-    /// Its manifest cannot be parsed and is as it was. The damage is recorded.
+    /// Its manifest cannot be parsed and was not changed. The damage is recorded.
     Unparsed,
 }
 
-/// The manifest of a backup that turned out to be damaged.
-fn failed(mut manifest: serde_json::Value) -> serde_json::Value {
+/// Returns the manifest of a damaged backup: with the status failed and an error.
+fn with_failed_status(mut manifest: serde_json::Value) -> serde_json::Value {
     manifest["status"] = serde_json::to_value(BackupStatus::Failed).unwrap_or_default();
     manifest["error"] =
         "the stored archive was found to be damaged when it was read back after publication".into();
     manifest
 }
 
-/// Whether an error says that what is stored is not what was written.
+/// Returns whether an error means that the storage does not hold what was written.
 fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible | ErrorKind::NotFound)
 }
 
-/// Whether a manifest is that of the same backup in another archive, as a rekey publishes it.
-fn is_replaced(before: &serde_json::Value, now: &serde_json::Value) -> bool {
+/// Returns whether `now` is the manifest of the same backup with another archive, as a rekey publishes it.
+fn is_rekeyed(before: &serde_json::Value, now: &serde_json::Value) -> bool {
     let file = |manifest: &serde_json::Value| manifest.pointer("/archive/file").cloned();
     before.get("id") == now.get("id") && file(now).is_some() && file(before) != file(now)
 }
 
-fn unknown(error: Error, id: BackupId, place: &str) -> Error {
+fn not_verified(error: Error, id: BackupId, location: &str) -> Error {
     error.context(format!(
-        "backup {id} was published in storage `{place}` and could not be read back to verify it; it is not known to be good: verify \
-         it later"
+        "backup {id} was published in storage `{location}` and could not be read back, so it is not known \
+         whether it is valid: verify it later"
     ))
 }

@@ -14,14 +14,14 @@ use crate::archive::{
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
-use crate::environment::lease::{Confirmed, Lease, Subject, Work};
+use crate::environment::lease::{Confirmed, Lease, LeasedWork, Subject};
 use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::new_backup_id;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::json::document;
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Copies a backup into `target`. If it fails, is cancelled or is dropped, nothing of it stays there.
 pub(crate) async fn run(
@@ -34,7 +34,8 @@ pub(crate) async fn run(
     if backup.storage.is_same_place(target) {
         let (one, other) = (backup.storage.location(), target.location());
         let text = format!(
-            "`{one}` and `{other}` are the same place, so that backup {} would not be in two; name another profile to copy it to",
+            "`{one}` and `{other}` are the same place, so that backup {} would not be in two; name another \
+             profile to copy it to",
             backup.manifest.id
         );
         return Err(Error::new(ErrorKind::Configuration, text));
@@ -44,7 +45,7 @@ pub(crate) async fn run(
     }
     let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
     let id = backup.manifest.id;
-    let work = Work { backup: Some(id), archive: Some(path.to_string()) };
+    let work = LeasedWork { backup: Some(id), archive: Some(path.to_string()) };
     let lease = Lease::acquire(environment, target, Subject::Copy(id), work, cancel).await?;
     let copied = under(&lease, environment, backup, archive, target, path).await;
     let copied = copied.map_err(|error| lease.explain(error, cancel));
@@ -119,8 +120,8 @@ fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Resul
         return Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "archives in storage `{}` must be encrypted as a whole, and that of backup {} is not: copy it into another \
-                 profile, or back up into this one",
+                "archives in storage `{}` must be encrypted as a whole, and that of backup {} is not: copy \
+                 it into another profile, or back up into this one",
                 target.location(),
                 manifest.id
             ),
@@ -140,7 +141,8 @@ async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "backup {id} is in storage `{}` with another content, sealed for others perhaps; it was left as it is",
+                "backup {id} is in storage `{}` with another content, sealed for others perhaps; it was left \
+                 as it is",
                 target.location()
             ),
         ));
@@ -149,7 +151,8 @@ async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
         Error::new(
             ErrorKind::Corrupt,
             format!(
-                "backup {id} is in storage `{}`, but its archive {what}; remove its manifest there and copy it again",
+                "backup {id} is in storage `{}`, but its archive {what}; remove its manifest there and copy \
+                 it again",
                 target.location()
             ),
         )
@@ -239,7 +242,8 @@ async fn check(
     if is_complete { report.require_valid() } else { report.require_intact() }
 }
 
-/// Makes the copy exist, and gives the archive that counts: another, if somebody else made the same copy meanwhile.
+/// Makes the copy exist, and gives the archive that counts: another, if somebody else made the same copy
+/// meanwhile.
 async fn publish(
     held: Confirmed,
     backup: &StoredBackup<'_>,
@@ -256,14 +260,14 @@ async fn publish(
     let there = match error {
         None => Ok(Some(copy.published.clone())),
         // It may have been written all the same, and the answer was lost.
-        Some(_) => catalog::published_soon(target, id).await,
+        Some(_) => catalog::published_in_time(target, id).await,
     };
     match (there, error) {
         (Ok(Some(there)), Some(error)) if there == copy.published && !target.confirms_by_reading(&error) => {
             unpublished.keep();
             Err(error.context(format!(
-                "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be made durable; its \
-                 original stays",
+                "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be \
+                 made durable; its original stays",
                 target.location()
             )))
         }
@@ -276,15 +280,16 @@ async fn publish(
         }
         (Ok(Some(_)), _) => {
             unpublished.discard().await;
-            let there = timeout(PATIENCE, already_there(backup, target)).await;
-            let there = there.unwrap_or_else(|_| Err(target.unanswering()))?;
+            let there = timeout(CLEANUP_TIMEOUT, already_there(backup, target)).await;
+            let there = there.unwrap_or_else(|_| Err(target.no_answer_error()))?;
             there.ok_or_else(|| Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile")))
         }
         // What was not answered may be written yet.
         (Ok(None), Some(error)) if !is_answered => {
             unpublished.keep();
             Err(error.context(format!(
-                "whether backup {id} was copied to storage `{}` is not known; if it is there later, it is whole",
+                "whether backup {id} was copied to storage `{}` is not known; if it is there later, it is \
+                 whole",
                 target.location()
             )))
         }
@@ -295,8 +300,8 @@ async fn publish(
         (Err(unread), error) => {
             unpublished.keep();
             Err(error.unwrap_or(unread).context(format!(
-                "whether backup {id} was copied to storage `{}` is not known, `{path}` cannot be read either; if it is there \
-                 later, it is whole",
+                "whether backup {id} was copied to storage `{}` is not known, `{path}` cannot be read \
+                 either; if it is there later, it is whole",
                 target.location()
             )))
         }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::leftovers::Leftovers;
+use super::cleanup::Leftovers;
+use super::incomplete_tasks::{Chore, Outcome};
 use super::report::{MaintenanceReport, ProfileMaintenance};
-use super::undone::{Chore, Outcome};
 use super::uploads::Unfinished;
 use super::verifications;
 use crate::catalog::retention::Retention;
 use crate::catalog::{self, Origin, StoredBackup, VerificationRecord};
 use crate::environment::Environment;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::operations::prune::{self, Survey};
@@ -95,8 +95,8 @@ async fn profile(
     Ok(outcome.report)
 }
 
-/// Removes leftovers, and what a retention does not keep, under one lease and of one look at what is there. Gives what was seen
-/// and is there still.
+/// Removes leftovers, and what a retention does not keep, under one lease and of one look at what is there.
+/// Gives what was seen and is there still.
 async fn remove<'a>(
     environment: &Environment,
     name: &str,
@@ -105,7 +105,7 @@ async fn remove<'a>(
     outcome: &mut Outcome<'_>,
 ) -> Result<Option<Vec<StoredBackup<'a>>>> {
     let cancel = &options.cancel;
-    match Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await {
+    match Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await {
         Ok(lease) => {
             let seen = remove_under(&lease, environment, name, storage, options, outcome).await;
             lease.release().await;
@@ -176,8 +176,8 @@ async fn remove_under<'a>(
     Ok(Some(backups))
 }
 
-/// Verifies the backup whose last verification is longest ago, and keeps what was found. `seen` are the backups there are, if
-/// somebody has looked just now.
+/// Verifies the backup whose last verification is longest ago, and keeps what was found. `seen` are the
+/// backups there are, if somebody has looked just now.
 async fn verify_next(
     environment: &Environment,
     storage: &Storage,
@@ -201,7 +201,7 @@ async fn verify_next(
     let Some(next) = complete.min_by_key(last) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
-    let examined = match verify::examine(environment, &next, &options).await {
+    let examined = match verify::verify_and_record(environment, &next, &options).await {
         // Whoever removed it or sealed it for others meanwhile has not damaged it.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
         examined => examined?,

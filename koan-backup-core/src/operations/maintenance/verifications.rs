@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{VerificationRecord, beside};
+use crate::catalog::{VerificationRecord, sidecar};
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
@@ -14,7 +14,7 @@ const FOLDER: &str = "verifications";
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, VerificationRecord>> {
-    let all = beside::all(storage, FOLDER, "remove it: its backup is verified again").await?;
+    let all = sidecar::all(storage, FOLDER, "remove it: its backup is verified again").await?;
     for (id, problem) in all.unreadable {
         tracing::warn!(target: "koan::backup", backup = %id, %problem, "when a backup was verified cannot be read");
     }
@@ -23,10 +23,10 @@ pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, Verificat
 
 /// Keeps when a backup was verified.
 pub(crate) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
-    beside::keep(storage, FOLDER, &id, record).await
+    sidecar::keep(storage, FOLDER, &id, record).await
 }
 
 /// Forgets a backup that is gone.
 pub(super) async fn forget(storage: &Storage, id: BackupId) -> Result<()> {
-    beside::forget(storage, FOLDER, &id).await
+    sidecar::forget(storage, FOLDER, &id).await
 }

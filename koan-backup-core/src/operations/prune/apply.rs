@@ -12,7 +12,7 @@ use super::survey::Survey;
 use crate::catalog::RemovalReason;
 use crate::catalog::retention::{Retention, RetentionPlan};
 use crate::environment::Environment;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -33,7 +33,7 @@ pub(crate) async fn apply(
     clock::require_steady(environment.clock.now(), plan)?;
     require_rules_at_work(retention, plan)?;
     let storage = environment.storage(plan.profile.as_deref())?;
-    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
+    let lease = Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await?;
     let applied = under(&lease, environment, retention, plan, cancel).await;
     lease.release().await;
     applied
@@ -95,7 +95,8 @@ async fn under(
     }
 }
 
-/// Finds the backups that verify and must stay, of each series and of each entity of which something is removed.
+/// Finds the backups that verify and must stay, of each series and of each entity of which something is
+/// removed.
 async fn require_holders(
     holders: &mut Holders<'_>,
     environment: &Environment,
@@ -144,7 +145,8 @@ fn require_rules_at_work(retention: &Retention, plan: &RetentionPlan) -> Result<
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because rules keep nothing here: {}; correct them, or say `.allow_idle_rules()`",
+            "nothing was removed, because rules keep nothing here: {}; correct them, or say \
+             `.allow_idle_rules()`",
             names(plan.idle_rules.iter())
         ),
     ))

@@ -49,8 +49,8 @@ impl<'a> Holders<'a> {
         Ok(())
     }
 
-    /// Whether something that is removed held what the group is about. A failed backup of a series counts as well: what it holds goes
-    /// on account of one that was completed.
+    /// Whether something that is removed held what the group is about. A failed backup of a series counts as
+    /// well: what it holds goes on account of one that was completed.
     fn loses(&self, group: &Group, removals: &BTreeSet<BackupId>) -> bool {
         let removed = |backup: &&StoredBackup<'_>| {
             removals.contains(&backup.manifest.id) && backup.manifest.archive.is_some()
@@ -83,8 +83,8 @@ impl<'a> Holders<'a> {
                     return Err(Error::new(
                         ErrorKind::Conflict,
                         format!(
-                            "nothing was removed: the plan removes backup {id}, the newest one {holding} that verifies; plan again; \
-                             {}",
+                            "nothing was removed: the plan removes backup {id}, the newest one {holding} \
+                             that verifies; plan again; {}",
                             damage(report)
                         ),
                     ));
@@ -119,9 +119,12 @@ impl<'a> Holders<'a> {
             return Ok(None);
         };
         let options = VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() };
-        let examined = verify::examine(self.environment, backup, &options).await?;
+        let examined = verify::verify_and_record(self.environment, backup, &options).await?;
         if let Err(error) = &examined.kept {
-            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "what a verification found was not kept beside the backups");
+            tracing::warn!(
+                target: "koan::backup", backup = %id, error = %error.chain(),
+                "what a verification found was not kept beside the backups"
+            );
         }
         self.known.insert(id, examined.problem.clone());
         Ok(Some(examined.problem))

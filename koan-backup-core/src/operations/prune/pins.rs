@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{self, beside};
+use crate::catalog::{self, sidecar};
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -49,7 +49,7 @@ pub(crate) async fn pin(
         application: environment.producer.application.clone(),
         host: environment.producer.host.clone(),
     };
-    let path = beside::path(FOLDER, &id);
+    let path = sidecar::path(FOLDER, &id);
     storage.create(&path, crate::foundation::json::document(&pin)).await?;
     // Whoever removed it before this did not see the pin.
     if catalog::published(storage, &id).await?.is_none() {
@@ -67,8 +67,8 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::Corrupt => true,
         reason => reason?.is_some(),
     };
-    storage.remove(&beside::path(FOLDER, &id)).await?;
-    storage.require_gone(&beside::path(FOLDER, &id)).await?;
+    storage.remove(&sidecar::path(FOLDER, &id)).await?;
+    storage.require_gone(&sidecar::path(FOLDER, &id)).await?;
     Ok(was_pinned)
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let pins = beside::all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
+    let pins = sidecar::all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
     let unreadable = pins.unreadable.into_iter().map(|(id, problem)| (id, unreadable_reason(&problem)));
     Ok(pins.known.into_iter().map(|(id, pin)| (id, pin.reason)).chain(unreadable).collect())
 }
@@ -93,5 +93,5 @@ fn unreadable_reason(problem: &str) -> String {
 /// # Errors
 /// As for [`of`], of this pin.
 pub(super) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
-    Ok(beside::one::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
+    Ok(sidecar::one::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
 }

@@ -13,13 +13,13 @@ use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::catalog::retention::{Group, Holding};
 use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
-use crate::environment::lease::{self, Confirmed, Lease, Subject, Work};
+use crate::environment::lease::{self, Confirmed, Lease, LeasedWork, Subject};
 use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::operations::recover;
-use crate::storage::{PATIENCE, Storage};
+use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Removes a backup that somebody named. The last one that holds an entity goes only if `even_if_last`.
 pub(crate) async fn remove_one(
@@ -30,7 +30,7 @@ pub(crate) async fn remove_one(
 ) -> Result<RemovedBackup> {
     let storage = environment.storage(profile)?;
     let never = CancellationToken::new();
-    let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), &never).await?;
+    let lease = Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), &never).await?;
     let removed = remove_named(&lease, environment, storage, id, even_if_last).await;
     let removed = removed.map_err(|error| lease.explain(error, &never));
     lease.release().await;
@@ -55,7 +55,8 @@ async fn remove_named(
     remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
-/// Refuses to remove the last backup that verifies and holds an entity, among those of the application that made it.
+/// Refuses to remove the last backup that verifies and holds an entity, among those of the application that
+/// made it.
 async fn require_others(
     lease: &Lease,
     environment: &Environment,
@@ -84,8 +85,9 @@ async fn require_others(
 
 /// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
 ///
-/// A durable record of the removal is written first, and withdrawn if the manifest stays or is put back. The lease is confirmed right
-/// before each of the two goes. Whoever lost it removes nothing more: a manifest whose archive is still there is put back.
+/// A durable record of the removal is written first, and withdrawn if the manifest stays or is put back. The
+/// lease is confirmed right before each of the two goes. Whoever lost it removes nothing more: a manifest
+/// whose archive is still there is put back.
 pub(super) async fn remove(
     lease: &Lease,
     environment: &Environment,
@@ -125,7 +127,7 @@ pub(super) async fn remove(
         }
     };
     if let Err(error) = hidden {
-        return match timeout(PATIENCE, storage.size(&path)).await {
+        return match timeout(CLEANUP_TIMEOUT, storage.size(&path)).await {
             Ok(Ok(Some(_))) => {
                 withdraw(storage, record.as_ref()).await;
                 Err(failed(error, "it is as before, or its manifest is gone"))
@@ -183,7 +185,8 @@ async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
 
 /// Looks whether somebody needs a backup whose manifest is gone, then confirms the lease.
 ///
-/// A restore writes its lease before it looks whether its backup is there, and so does a pin: one of the two sees the other.
+/// A restore writes its lease before it looks whether its backup is there, and so does a pin: one of the two
+/// sees the other.
 async fn still_unneeded(
     lease: &Lease,
     environment: &Environment,
@@ -207,7 +210,8 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why:
         }
         storage.create(&manifest_path(&id), content).await
     };
-    let restored = timeout(PATIENCE, restored).await.unwrap_or_else(|_| Err(storage.unanswering()));
+    let restored =
+        timeout(CLEANUP_TIMEOUT, restored).await.unwrap_or_else(|_| Err(storage.no_answer_error()));
     match restored {
         Ok(()) => why,
         Err(error) => {
@@ -235,7 +239,7 @@ async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
 /// Refuses what is being restored, or sealed for others. Only leases of this backup are read.
 async fn require_unheld(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
     for subject in Subject::holding(id) {
-        if let Some(lease) = lease::held_by(storage, &environment.clock, &subject).await? {
+        if let Some(lease) = lease::find_held(storage, &environment.clock, &subject).await? {
             return Err(lease.busy(storage));
         }
     }

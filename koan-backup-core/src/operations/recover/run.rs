@@ -10,7 +10,7 @@ use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
 use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
 use crate::catalog::{self, StoredBackup, UnlistedArchive, UnlistedState, removal_record};
 use crate::environment::Environment;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -29,7 +29,8 @@ pub(crate) struct RecoverOptions {
 /// Recovers the archives of the profiles. One that fails does not hinder the others.
 ///
 /// # Errors
-/// A profile does not exist, its storage cannot be listed, somebody removes backups there, or the work was cancelled.
+/// A profile does not exist, its storage cannot be listed, somebody removes backups there, or the work was
+/// cancelled.
 pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> Result<RecoveryReport> {
     for name in &options.profiles {
         environment.storage(Some(name))?;
@@ -39,7 +40,8 @@ pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> 
         if options.profiles.is_empty() || options.profiles.contains(name) {
             // Nobody removes backups meanwhile, and nobody else recovers.
             let cancel = &options.cancel;
-            let lease = Lease::acquire(environment, storage, Subject::Prune, Work::default(), cancel).await?;
+            let lease =
+                Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await?;
             let recovered = profile(&lease, environment, name, storage, &mut report).await;
             let recovered = recovered.map_err(|error| lease.explain(error, cancel));
             lease.release().await;
@@ -57,7 +59,8 @@ async fn profile(
     report: &mut RecoveryReport,
 ) -> Result<()> {
     let cancel = lease.lost();
-    // A manifest that was published is one more listed backup, so the next archive of the same backup is judged by it.
+    // A manifest that was published is one more listed backup, so the next archive of the same backup is
+    // judged by it.
     let mut survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
     let listed: std::collections::BTreeSet<_> =
         survey.listed_archives().into_iter().map(str::to_owned).collect();
@@ -78,7 +81,10 @@ async fn profile(
             Err(error) => (None, RecoveryOutcome::Failed { problem: error.chain() }, None),
         };
         if let Some(published) = published {
-            tracing::info!(target: "koan::backup", backup = %published.manifest.id, archive = %candidate.path, "the manifest of an unlisted archive was published again");
+            tracing::info!(
+                target: "koan::backup", backup = %published.manifest.id, archive = %candidate.path,
+                "the manifest of an unlisted archive was published again"
+            );
             survey.unreadable.retain(|manifest| manifest.id != published.manifest.id);
             survey.backups.insert(0, *published);
         }
@@ -141,7 +147,8 @@ async fn publish_verified<'a>(
     if let Some(listed) = survey.backups.iter().find(|backup| Some(backup.manifest.id) == id) {
         let archive = listed.manifest.archive.as_ref().map_or("none", |archive| archive.file.as_str());
         let problem = format!(
-            "the backup is listed already, with archive `{archive}`, which does not verify; move `{}` away and recover again",
+            "the backup is listed already, with archive `{archive}`, which does not verify; move `{}` away \
+             and recover again",
             manifest_path(&found.manifest.id)
         );
         return Ok((id, RecoveryOutcome::Failed { problem }, None));
@@ -151,7 +158,8 @@ async fn publish_verified<'a>(
         Verified::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
         Verified::Whole(backup) => backup,
     };
-    // From here on nothing is cancelled. A record that did not count must not count once the damaged manifest is out of the way.
+    // From here on nothing is cancelled. A record that did not count must not count once the damaged manifest
+    // is out of the way.
     let path = candidate.path.as_ref();
     lease
         .step(
@@ -196,7 +204,8 @@ async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
     }
 }
 
-/// Moves a damaged manifest out of the way: its bytes stay beside it, under a name that no listing takes for a manifest.
+/// Moves a damaged manifest out of the way: its bytes stay beside it, under a name that no listing takes for
+/// a manifest.
 async fn set_aside(storage: &Storage, path: &str) -> Result<()> {
     let path = Path::from(path);
     let Some(bytes) = storage.read(&path, MAX_MANIFEST_BYTES).await? else { return Ok(()) };

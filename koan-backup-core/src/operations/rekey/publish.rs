@@ -11,10 +11,11 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which of the two counts,
-/// both stay.
+/// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which
+/// of the two counts, both stay.
 ///
-/// A durable record that the old archive is to be removed is written first, and withdrawn if the manifest stays.
+/// A durable record that the old archive is to be removed is written first, and withdrawn if the manifest
+/// stays.
 pub(super) async fn publish(
     lease: &Lease,
     storage: &Storage,
@@ -68,7 +69,7 @@ pub(super) async fn publish(
         Err(unanswered) => (false, unanswered),
     };
     // It may have been written all the same, and the answer was lost.
-    match catalog::published_soon(storage, &renewed.id).await {
+    match catalog::published_in_time(storage, &renewed.id).await {
         Ok(Some(now))
             if storage.confirms_by_reading(&error)
                 && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) =>
@@ -81,17 +82,18 @@ pub(super) async fn publish(
             discard_unpublished(storage, renewed.id, archive).await;
             Err(error)
         }
-        // The record stays: maintenance makes the manifest durable, or sees that the old archive counts, before anything goes.
+        // The record stays: maintenance makes the manifest durable, or sees that the old archive counts,
+        // before anything goes.
         Ok(_) | Err(_) => Err(error.context(format!(
-            "whether backup {} is sealed for the new recipients is not known; both archives were kept, and the one that its \
-             manifest names counts",
+            "whether backup {} is sealed for the new recipients is not known; both archives were kept, and \
+             the one that its manifest names counts",
             renewed.id
         ))),
     }
 }
 
-/// Removes the archive that does not count any more, unless somebody restores from it. The lease is confirmed right before, and
-/// the manifest must name the new archive.
+/// Removes the archive that does not count any more, unless somebody restores from it. The lease is confirmed
+/// right before, and the manifest must name the new archive.
 pub(super) async fn remove_old(
     lease: &Lease,
     environment: &Environment,
@@ -101,7 +103,7 @@ pub(super) async fn remove_old(
 ) -> Result<()> {
     let id = renewed.id;
     let looked = async {
-        if let Some(held) = lease::held_by(storage, &environment.clock, &Subject::Restore(id)).await? {
+        if let Some(held) = lease::find_held(storage, &environment.clock, &Subject::Restore(id)).await? {
             return Err(held.busy(storage));
         }
         catalog::published(storage, &id).await

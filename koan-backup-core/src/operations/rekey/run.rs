@@ -15,13 +15,14 @@ use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::{RemovalReason, StoredBackup};
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::new_backup_id;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 
-/// Seals a backup for the recipients of the context. If it fails, is cancelled or is dropped, the backup is as it was.
+/// Seals a backup for the recipients of the context. If it fails, is cancelled or is dropped, the backup is
+/// as it was.
 pub(crate) async fn run(
     environment: &Environment,
     backup: StoredBackup<'_>,
@@ -38,7 +39,8 @@ pub(crate) async fn run(
     let recipients = environment.recipients.as_ref().ok_or_else(|| {
         Error::new(
             ErrorKind::Encryption,
-            "there are no recipients to seal for: name them with `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
+            "there are no recipients to seal for: name them with \
+             `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
         )
     })?;
     recipients.check()?;
@@ -52,7 +54,7 @@ pub(crate) async fn run(
         false => EncryptionScope::Entities,
     };
     let path = rekeyed_path(manifest, &new_backup_id(&environment.clock));
-    let work = Work { backup: Some(manifest.id), archive: Some(path.to_string()) };
+    let work = LeasedWork { backup: Some(manifest.id), archive: Some(path.to_string()) };
     let subject = Subject::Rekey(manifest.id);
     let lease = Lease::acquire(environment, backup.storage, subject, work, cancel).await?;
     let sealing =
@@ -102,8 +104,8 @@ impl Sealing<'_> {
         };
         if !verification.unopened.is_empty() {
             report.warnings.push(
-                "there is no key of the new recipients here, so the new archive was not opened again: its bytes were checked, \
-                 and its lines were compared while they were sealed"
+                "there is no key of the new recipients here, so the new archive was not opened again: its \
+                 bytes were checked, and its lines were compared while they were sealed"
                     .to_owned(),
             );
         }

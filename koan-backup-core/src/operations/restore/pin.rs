@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{self, StoredBackup};
 use crate::environment::Environment;
-use crate::environment::lease::{Lease, Subject, Work};
+use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
@@ -19,7 +19,7 @@ pub(super) async fn pin(
     cancel: &CancellationToken,
 ) -> Result<Option<Lease>> {
     let id = backup.manifest.id;
-    let work = Work { backup: Some(id), archive: None };
+    let work = LeasedWork { backup: Some(id), archive: None };
     let lease = match Lease::acquire(environment, backup.storage, Subject::Restore(id), work, cancel).await {
         Ok(lease) => lease,
         Err(error) if error.kind() == ErrorKind::Storage => {

@@ -19,10 +19,13 @@ use crate::environment::event::{Event, Listener};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::operations::operation::{Ended, Operation};
-use crate::operations::verify::{self, Comparing, EntityVerification, Selected, VerifyOptions, VerifyReport};
+use crate::operations::verify::{
+    self, EntityVerification, RecordCheck, Selected, VerifyOptions, VerifyReport,
+};
 use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
 
-/// Finds a backup and restores it, both within the limit of time. Dropping the future or cancelling undoes what was written.
+/// Finds a backup and restores it, both within the limit of time. Dropping the future or cancelling undoes
+/// what was written.
 pub(crate) async fn run<'a>(
     environment: &Environment,
     found: BoxFuture<'_, Result<(StoredBackup<'a>, Arc<Identities>)>>,
@@ -132,8 +135,8 @@ async fn write(
         Verification::Whole => {
             let files = plan.values().flatten().map(|part| part.file.clone()).collect();
             let selected = Selected::files(&backup.manifest, files);
-            let (listener, comparing) = (listener.clone(), Comparing::WithType);
-            let options = VerifyOptions { listener, selected, comparing, ..VerifyOptions::default() };
+            let (listener, record_check) = (listener.clone(), RecordCheck::RoundTrip);
+            let options = VerifyOptions { listener, selected, record_check, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;
             Some(if backup.manifest.status.is_complete() {
                 report.require_valid()?
@@ -170,7 +173,7 @@ impl Restoring<'_> {
         let same = |entity: &&EntityVerification| {
             entity.entity == part.entity.entity && entity.set == part.entity.set
         };
-        match verified.filter(same).any(|entity| entity.as_written) {
+        match verified.filter(same).any(|entity| entity.round_trips) {
             true => Lines::AsWritten,
             false => Lines::Unknown,
         }

@@ -1,4 +1,5 @@
-//! The blocks of an entry: fetched in order, opened on all cores, and ahead of whoever takes them.
+//! Reads the blocks of an entry: fetches them in order, processes them on all cores, and works ahead of the
+//! consumer.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::archive::{ArchiveReader, Block, BlockFault};
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The blocks of an entry in order, each worked on by `open` on a thread that may work.
+/// Returns a stream of the blocks of an entry, in order. `open` processes each block on a thread that may
+/// block.
 pub(crate) fn read_blocks<'a, T: Send + 'static>(
     reader: &'a ArchiveReader,
     file: &'a str,
@@ -19,7 +21,7 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     max_concurrency: usize,
     open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
-    // More than one a core hardly help, and each holds a block.
+    // More than one block per core hardly helps, and each needs memory.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let buffers = Arc::new(Buffers::default());
     let opening = stream::iter(blocks).map(move |(index, block)| {
@@ -28,32 +30,37 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
             let fetched = reader.block(file, block).await?;
             let opened = tokio::task::spawn_blocking(move || open(index, block, fetched.lines(&buffers)));
             opened.await.map_err(|source| {
-                Error::with_source(ErrorKind::Internal, "a thread that reads the archive was lost", source)
+                Error::with_source(
+                    ErrorKind::Internal,
+                    "a thread that reads the archive ended unexpectedly",
+                    source,
+                )
             })
         }
     });
     opening.buffered(workers.min(max_concurrency.max(1)))
 }
 
-/// Has what a stream gives made while what it gave before is worked on: the future makes it, and must be waited for together with the
-/// work on what comes out of the channel, which ends with the stream.
+/// Produces the items of a stream while the consumer works on earlier ones. The returned future drives the
+/// stream and sends the items into the channel; the caller must await it together with the consumer. The
+/// channel closes when the stream ends.
 pub(super) fn ahead<T>(
-    made: impl Stream<Item = Result<T>>,
+    items: impl Stream<Item = Result<T>>,
 ) -> (impl Future<Output = Result<()>>, mpsc::Receiver<T>) {
-    // What is made waits inside the stream as well. Nothing more is held here.
+    // The stream holds finished items as well, so the channel needs no more than one.
     let (sender, receiver) = mpsc::channel(1);
-    let making = async move {
-        let mut made = std::pin::pin!(made);
-        // Nobody takes any more when the work has failed.
-        while let Ok(place) = sender.reserve().await {
-            match made.try_next().await? {
-                Some(one) => place.send(one),
+    let producing = async move {
+        let mut items = std::pin::pin!(items);
+        // The receiver is dropped when the consumer has failed.
+        while let Ok(permit) = sender.reserve().await {
+            match items.try_next().await? {
+                Some(item) => permit.send(item),
                 None => break,
             }
         }
         Ok(())
     };
-    (making, receiver)
+    (producing, receiver)
 }
 
 #[cfg(test)]
@@ -64,35 +71,35 @@ mod tests {
         Error::new(ErrorKind::Storage, "not read")
     }
 
-    async fn taken(
-        made: impl Stream<Item = Result<u32>>,
-        take: impl Fn(u32) -> Result<()>,
+    async fn consumed(
+        items: impl Stream<Item = Result<u32>>,
+        consume: impl Fn(u32) -> Result<()>,
     ) -> (Result<()>, Vec<u32>) {
-        let (making, mut receiver) = ahead(made);
-        let mut taken = Vec::new();
-        let taking = async {
-            while let Some(one) = receiver.recv().await {
+        let (producing, mut receiver) = ahead(items);
+        let mut consumed = Vec::new();
+        let consuming = async {
+            while let Some(item) = receiver.recv().await {
                 tokio::task::yield_now().await;
-                take(one)?;
-                taken.push(one);
+                consume(item)?;
+                consumed.push(item);
             }
             Ok(())
         };
-        let ended = tokio::try_join!(making, taking).map(|((), ())| ());
-        (ended, taken)
+        let ended = tokio::try_join!(producing, consuming).map(|((), ())| ());
+        (ended, consumed)
     }
 
     #[tokio::test]
-    async fn all_is_taken_in_order_and_either_side_ends_both() {
-        let (ended, all) = taken(stream::iter((0..100).map(Ok)), |_| Ok(())).await;
+    async fn all_items_arrive_in_order_and_an_error_of_either_side_ends_both() {
+        let (ended, all) = consumed(stream::iter((0..100).map(Ok)), |_| Ok(())).await;
         assert!(ended.is_ok() && all == (0..100).collect::<Vec<_>>());
 
         let broken = stream::iter((0..100).map(|one| if one == 50 { Err(failed()) } else { Ok(one) }));
-        let (ended, some) = taken(broken, |_| Ok(())).await;
+        let (ended, some) = consumed(broken, |_| Ok(())).await;
         assert!(ended.is_err() && some.len() <= 50, "{some:?}");
 
         let refusing = |one| if one == 50 { Err(failed()) } else { Ok(()) };
-        let (ended, some) = taken(stream::iter((0..).map(Ok)), refusing).await;
+        let (ended, some) = consumed(stream::iter((0..).map(Ok)), refusing).await;
         assert!(ended.is_err() && some.len() == 50);
     }
 }

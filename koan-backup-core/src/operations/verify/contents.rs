@@ -1,4 +1,4 @@
-//! The archive as a whole: manifest, directory, documents, then every entry of records.
+//! Verifies an archive: its manifest, directory and documents, and then every entry of records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,8 +19,8 @@ use crate::encryption::{Identities, is_sealed};
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Bytes of the archive that are hashed at once.
-const HASH_STEP: u64 = 4 << 20;
+/// How many bytes of the archive are read and hashed at once.
+const HASH_STEP_BYTES: u64 = 4 << 20;
 
 pub(super) async fn verify(
     environment: &Environment,
@@ -30,11 +30,8 @@ pub(super) async fn verify(
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::new(backup.manifest.id, options.scope);
     if !backup.manifest.status.is_complete() {
-        let why = backup
-            .manifest
-            .error
-            .clone()
-            .unwrap_or_else(|| "part of what it should hold is missing".to_owned());
+        let why =
+            backup.manifest.error.clone().unwrap_or_else(|| "some of its entities are missing".to_owned());
         report.add(Issue::of_file("manifest.json", format!("the backup failed: {why}")));
     }
     if backup.manifest.status.is_complete() {
@@ -44,7 +41,7 @@ pub(super) async fn verify(
             report.add(Issue::of_entity(
                 &entity.entity,
                 "manifest.json",
-                "it failed, and the backup is called complete",
+                "it failed, but the status of the backup is complete",
             ));
         }
     }
@@ -86,7 +83,8 @@ pub(super) async fn verify(
             report.notes.push(locked.note(&format!("`{}`", entity.entity)));
         } else if known.is_none() {
             report.notes.push(format!(
-                "`{}` is unknown to this application: its bytes were checked, its records were not decoded",
+                "`{}` is unknown to this application: its bytes were checked, but its records were not \
+                 decoded",
                 entity.entity
             ));
         }
@@ -96,7 +94,7 @@ pub(super) async fn verify(
             entity,
             file,
             codec: known.map(|known| &known.codec),
-            comparing: options.comparing,
+            record_check: options.record_check,
             listener: &options.listener,
         };
         let mut issues = Vec::new();
@@ -109,7 +107,7 @@ pub(super) async fn verify(
     Ok(report)
 }
 
-/// Opens an archive and checks everything in it but the records.
+/// Opens an archive and checks everything in it except the records.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if it is damaged; another kind if it cannot be read.
@@ -129,18 +127,20 @@ pub(crate) async fn open(
         return Err(damaged(fault));
     }
     let object = match backup.manifest.is_sealed() {
-        true => object.unsealed(identities).await?.ok_or_else(|| damaged("it does not open".to_owned()))?,
+        true => {
+            object.unsealed(identities).await?.ok_or_else(|| damaged("it cannot be decrypted".to_owned()))?
+        }
         false => object,
     };
     let mut reader = ArchiveReader::open(object).await?;
     let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
     if !same_manifest(&inner, &backup.published) {
-        return Err(damaged("the published manifest is not the one in it".to_owned()));
+        return Err(damaged("the published manifest differs from the one in the archive".to_owned()));
     }
     let Checksums(checksums) = reader.json(entry::CHECKSUMS).await?;
     if backup.manifest.verification.overall_checksum.as_ref() != Some(&Checksums(checksums.clone()).overall())
     {
-        return Err(damaged("its checksums are not those of the manifest".to_owned()));
+        return Err(damaged("its checksums differ from those in the manifest".to_owned()));
     }
     let listed: BTreeSet<_> = checksums.keys().map(String::as_str).collect();
     let present: BTreeSet<_> =
@@ -172,7 +172,8 @@ pub(crate) async fn open(
     Ok((reader, documents))
 }
 
-/// Verifies what can be without a key: the bytes of an archive that is sealed as a whole.
+/// Verifies an archive that is encrypted as a whole and cannot be decrypted: its size and the hash of its
+/// bytes.
 async fn verify_sealed(
     backup: &StoredBackup<'_>,
     archive: &ArchiveFile,
@@ -183,7 +184,7 @@ async fn verify_sealed(
     if let Some(fault) = size_fault(&object, archive) {
         report.add(Issue::of_file(&archive.file, fault));
     } else if !is_sealed(&object.stored(0..object.stored_bytes().min(64)).await?) {
-        report.add(Issue::of_file(&archive.file, "it must be encrypted, and is not"));
+        report.add(Issue::of_file(&archive.file, "it must be encrypted, but it is not"));
     } else if hash_of(&object).await? != archive.sha256 {
         report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
     }
@@ -193,11 +194,12 @@ async fn verify_sealed(
 }
 
 fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
-    let (is, should) = (object.stored_bytes(), archive.size_bytes);
-    (is != should).then(|| format!("it has {is} bytes and the manifest says {should}"))
+    let (found, expected) = (object.stored_bytes(), archive.size_bytes);
+    (found != expected).then(|| format!("it has {found} bytes, but the manifest says {expected}"))
 }
 
-/// The keys that a backup may need: none are asked for if nothing in it is encrypted.
+/// Returns the identities with which a backup may be decrypted. The key sources are not asked if nothing is
+/// encrypted.
 pub(crate) async fn identities_for(
     environment: &Environment,
     manifest: &Manifest,
@@ -206,7 +208,7 @@ pub(crate) async fn identities_for(
     Ok(Arc::new(if needed { environment.identities().await? } else { Identities::default() }))
 }
 
-/// What is wrong, if an error tells of damage; another error is passed on.
+/// Returns the text of an error that means damage. Any other error is returned as an error.
 fn damage(error: Error) -> Result<String> {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => Ok(error.chain()),
@@ -214,7 +216,7 @@ fn damage(error: Error) -> Result<String> {
     }
 }
 
-/// Whether two manifests differ in nothing but `archive`, which the inner one cannot know.
+/// Returns whether two manifests differ only in `archive`, which is null in the manifest inside the archive.
 fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bool {
     let (Some(inner), Some(published)) = (inner.as_object(), published.as_object()) else { return false };
     let same = |(name, value): (&String, &serde_json::Value)| match name.as_str() {
@@ -224,7 +226,8 @@ fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bo
     inner.contains_key("archive") && inner.keys().eq(published.keys()) && inner.iter().all(same)
 }
 
-/// Each entry of records belongs to exactly one completed entity, and each of those has its entry.
+/// Checks that each entry of records belongs to exactly one completed entity, and that each of these has its
+/// entry.
 fn entities_match(reader: &ArchiveReader, backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
     let mut files = BTreeMap::new();
     for entity in backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
@@ -244,7 +247,7 @@ fn entities_match(reader: &ArchiveReader, backup: &StoredBackup<'_>) -> std::res
     }
 }
 
-/// The sums of the manifest are those of its entities.
+/// Checks that the sums in the manifest are those of its entities.
 fn sums_match(backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
     let (entities, sums) = (&backup.manifest.entities, &backup.manifest.verification);
     let items = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.item_count));
@@ -252,16 +255,16 @@ fn sums_match(backup: &StoredBackup<'_>) -> std::result::Result<(), String> {
     if items == Some(sums.total_item_count) && bytes == Some(sums.total_size_bytes) {
         Ok(())
     } else {
-        Err("the sums of its manifest are not those of its entities".to_owned())
+        Err("the sums in its manifest differ from those of its entities".to_owned())
     }
 }
 
-/// The hash of all bytes of an archive as it lies in its store.
+/// Returns the hash of all stored bytes of an archive.
 pub(crate) async fn hash_of(object: &ArchiveObject) -> Result<String> {
     hash_in_steps(0..object.stored_bytes(), |range| object.stored(range)).await
 }
 
-/// The hash of a range that is read in steps.
+/// Returns the hash of a range, which is read in steps.
 pub(super) async fn hash_in_steps<F: Future<Output = Result<Bytes>>>(
     range: Range<u64>,
     read: impl Fn(Range<u64>) -> F,
@@ -269,7 +272,7 @@ pub(super) async fn hash_in_steps<F: Future<Output = Result<Bytes>>>(
     let mut hasher = Sha256::new();
     let mut offset = range.start;
     while offset < range.end {
-        let end = range.end.min(offset.saturating_add(HASH_STEP));
+        let end = range.end.min(offset.saturating_add(HASH_STEP_BYTES));
         hasher = crate::foundation::digest::updated(hasher, read(offset..end).await?).await?;
         offset = end;
     }

@@ -1,4 +1,4 @@
-//! One entry of records, block by block.
+//! Verifies one entry of records, block by block.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::blocks::{ahead, read_blocks};
 use super::contents::hash_in_steps;
 use super::report::{EntityVerification, Issue};
-use super::{Comparing, Documents, VerifyScope};
+use super::{Documents, RecordCheck, VerifyScope};
 use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest};
 use crate::entity::EntityCodec;
 use crate::environment::event::{Event, Listener};
@@ -22,23 +22,24 @@ pub(crate) struct VerifyEntity<'a> {
     pub(crate) entity: &'a EntityManifest,
     pub(crate) file: &'a str,
     pub(crate) codec: Option<&'a EntityCodec>,
-    pub(crate) comparing: Comparing,
+    pub(crate) record_check: RecordCheck,
     pub(crate) listener: &'a Listener,
 }
 
-/// What one block turned out to hold.
-struct Opened {
+/// The result of the inspection of one block.
+struct InspectedBlock {
     index: usize,
     records: u64,
     lines: std::result::Result<Bytes, BlockFault>,
     set_hash: RecordSetHash,
+    /// The first record that cannot be decoded, counted from 0 within the block, and why.
     refused: Option<(u64, String)>,
-    /// Whether all lines were found to be what their type writes.
-    as_written: bool,
+    /// Whether the type writes all lines unchanged.
+    round_trips: bool,
 }
 
 impl VerifyEntity<'_> {
-    /// Verifies the entry; what is wrong goes to `issues`.
+    /// Verifies the entry, and adds what is wrong to `issues`.
     pub(crate) async fn verify(
         &self,
         scope: VerifyScope,
@@ -51,11 +52,12 @@ impl VerifyEntity<'_> {
             records_checked: 0,
             records: self.entity.item_count,
             decoded: self.codec.is_some(),
-            as_written: false,
+            round_trips: false,
         };
         let mut fail = |issue: Issue| issues.push(issue);
         let is_locked = self.documents.require_opened(self.entity).is_err();
-        // Of what cannot be opened no block can be chosen.
+        // The blocks of an entry that cannot be decrypted are unknown, so its bytes are hashed even for a
+        // sample.
         if self.entity.policy.encrypt && (is_locked || scope == VerifyScope::Everything) {
             self.compare_sealed(&mut fail).await?;
         }
@@ -71,13 +73,13 @@ impl VerifyEntity<'_> {
             self.documents.blocks.get(self.file).into_iter().flatten().copied().enumerate().collect();
         let chosen = choose(&all, scope);
         let complete = chosen.len() == all.len();
-        let (codec, comparing) = (self.codec.cloned(), self.comparing);
+        let (codec, record_check) = (self.codec.cloned(), self.record_check);
         let opened = read_blocks(self.reader, self.file, chosen, usize::MAX, move |index, block, lines| {
-            inspect(index, block, lines, codec.as_ref(), comparing)
+            inspect(index, block, lines, codec.as_ref(), record_check)
         });
         let (reading, mut opened) = ahead(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
-        let (mut intact, mut as_written) = (true, true);
+        let (mut intact, mut round_trips) = (true, true);
         let inspecting = async {
             while let Some(block) = opened.recv().await {
                 match block.lines {
@@ -94,7 +96,7 @@ impl VerifyEntity<'_> {
                         set_hash.merge(&block.set_hash);
                     }
                 }
-                as_written &= block.as_written;
+                round_trips &= block.round_trips;
                 if let Some((record, problem)) = block.refused {
                     let record = Some(verification.records_checked + record);
                     fail(Issue {
@@ -117,22 +119,22 @@ impl VerifyEntity<'_> {
         if !self.reader.tail_is_intact(self.file).await? {
             fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
         }
-        verification.as_written = as_written && complete;
+        verification.round_trips = round_trips && complete;
         if intact && complete {
             self.compare(hasher, set_hash, &verification, &mut fail);
         }
         Ok(verification)
     }
 
-    /// Compares the bytes of a sealed entry with what the manifest and the checksums say: that takes no key.
+    /// Compares the encrypted bytes of an entry with the manifest and the checksums, which needs no key.
     async fn compare_sealed(&self, fail: &mut impl FnMut(Issue)) -> Result<()> {
         let mut wrong = |problem: &str| fail(Issue::of_entity(&self.entity.entity, self.file, problem));
-        let place = self.reader.byte_range(self.file)?;
-        if self.entity.compressed_bytes != place.end - place.start {
+        let range = self.reader.byte_range(self.file)?;
+        if self.entity.compressed_bytes != range.end - range.start {
             wrong("it has another size than the manifest says");
         }
         let object = self.reader.object();
-        let hash = hash_in_steps(place, |range| object.range(range)).await?;
+        let hash = hash_in_steps(range, |range| object.range(range)).await?;
         if self.entity.content_hash.as_ref() != Some(&hash) {
             wrong("its bytes have another hash than the manifest says");
         }
@@ -142,7 +144,7 @@ impl VerifyEntity<'_> {
         Ok(())
     }
 
-    /// Compares what was read with what the manifest and the checksums say.
+    /// Compares the content that was read with the manifest and the checksums.
     fn compare(
         &self,
         hasher: Sha256,
@@ -165,7 +167,7 @@ impl VerifyEntity<'_> {
         }
         let blocks = || self.documents.blocks.get(file).into_iter().flatten();
         if self.entity.policy.encrypt {
-            // The directory tells of the sealed bytes only.
+            // The directory of the archive describes only the encrypted bytes.
             if blocks().map(|block| block.raw_length).sum::<u64>() != self.entity.size_bytes {
                 wrong("it has another size than the manifest says");
             }
@@ -183,12 +185,12 @@ impl VerifyEntity<'_> {
             crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length))
         });
         if self.reader.declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
-            wrong("its checksum in the directory of the archive is not that of its content");
+            wrong("its checksum in the directory of the archive differs from that of its content");
         }
     }
 }
 
-/// The blocks of a scope: all, or so many spread evenly.
+/// Returns the blocks of a scope: all of them, or a sample that is spread evenly.
 fn choose(all: &[(usize, Block)], scope: VerifyScope) -> Vec<(usize, Block)> {
     match scope {
         VerifyScope::Sample { blocks_per_entity } if blocks_per_entity < all.len() => {
@@ -206,27 +208,27 @@ fn inspect(
     block: Block,
     lines: std::result::Result<Bytes, BlockFault>,
     codec: Option<&EntityCodec>,
-    comparing: Comparing,
-) -> Opened {
-    let mut opened = Opened {
+    record_check: RecordCheck,
+) -> InspectedBlock {
+    let mut opened = InspectedBlock {
         index,
         records: block.records,
         lines,
         set_hash: RecordSetHash::default(),
         refused: None,
-        as_written: comparing == Comparing::WithType && codec.is_some(),
+        round_trips: record_check == RecordCheck::RoundTrip && codec.is_some(),
     };
     let Ok(bytes) = &opened.lines else { return opened };
     let mut written = Vec::new();
     for (record, line) in (0..).zip(self::lines(bytes)) {
         opened.set_hash.add(line);
         let (Some(codec), None) = (codec, &opened.refused) else { continue };
-        let checked = match opened.as_written {
+        let checked = match opened.round_trips {
             true => codec.round_trips(line, &mut written),
             false => codec.check(line).map(|()| false),
         };
         match checked {
-            Ok(round_trips) => opened.as_written &= round_trips,
+            Ok(round_trips) => opened.round_trips &= round_trips,
             Err(error) => opened.refused = Some((record, error.to_string())),
         }
     }
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_has_the_first_block_and_the_last_and_is_spread_between_them() {
+    fn a_sample_contains_the_first_and_last_block_and_is_spread_evenly() {
         let block = Block { offset: 0, length: 0, raw_length: 0, records: 0, crc32: 0 };
         let all: Vec<_> = (0..10).map(|index| (index, block)).collect();
         let sample = |blocks_per_entity| {

@@ -1,4 +1,4 @@
-//! From the envelope of a sealed archive to the manifest inside.
+//! Reads the complete manifest inside an archive that is encrypted as a whole.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The backup with its whole manifest, if its archive is sealed and one of the identities opens it; else the backup as it is.
+/// Returns the backup with its complete manifest, if its archive is encrypted and one of the identities
+/// decrypts it. Otherwise returns the backup unchanged.
 ///
 /// # Errors
 /// The archive cannot be read, is damaged, or belongs to another envelope.
@@ -28,23 +29,25 @@ pub(crate) async fn opened<'a>(
     };
     let Some(object) = object.unsealed(identities).await? else {
         return match fitting_key(backup.manifest.encryption.as_ref(), identities) {
-            Some(id) => Err(damaged(&format!("key `{id}` does not open it, as its manifest says"))),
+            Some(id) => {
+                Err(damaged(&format!("its manifest names key `{id}`, but this key does not decrypt it")))
+            }
             None => Ok(backup),
         };
     };
     let reader = ArchiveReader::open(object).await?;
     let mut published: serde_json::Value = reader.json(entry::MANIFEST).await?;
     published["archive"] =
-        serde_json::to_value(archive).map_err(|_| damaged("its manifest is not what the format says"))?;
+        serde_json::to_value(archive).map_err(|_| damaged("its manifest does not follow the format"))?;
     let manifest: Manifest = serde_json::from_value(published.clone())
-        .map_err(|_| damaged("its manifest is not what the format says"))?;
+        .map_err(|_| damaged("its manifest does not follow the format"))?;
     if manifest.published() != backup.manifest {
-        return Err(damaged("the published manifest is not the envelope of the one in it"));
+        return Err(damaged("the published manifest is not the envelope of the manifest in the archive"));
     }
     Ok(StoredBackup { manifest, published, is_opened: true, ..backup })
 }
 
-/// Refuses to go on with an archive that is still sealed.
+/// Refuses a backup whose archive is encrypted and was not decrypted.
 pub(crate) fn require_opened(backup: &StoredBackup<'_>, identities: &Identities) -> Result<()> {
     if backup.manifest.is_sealed() && !backup.is_opened && backup.manifest.archive.is_some() {
         return Err(Locked::new(backup.manifest.encryption.as_ref(), identities).error("the archive"));

@@ -1,4 +1,4 @@
-//! Opening what is sealed, and why it stays closed.
+//! Decrypts the encrypted entries of an archive, and explains why that was not possible.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::encryption::{Identities, PASSPHRASE_ID};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 
-/// Why encrypted records cannot be read.
+/// The reason why encrypted content cannot be decrypted.
 #[derive(Clone, Debug)]
 pub(crate) struct Locked(String);
 
@@ -23,25 +23,25 @@ impl Locked {
         });
         let needed = needed.unwrap_or_default();
         Self(if given.is_empty() {
-            format!("it takes key {needed}, and none was given: add it with `.keys(Keys::file(\"…\"))`")
+            format!("it needs key {needed}, and no key was given: add it with `.keys(Keys::file(\"…\"))`")
         } else {
             let given = names(given.key_ids().iter());
-            format!("it takes key {needed}, and what was given is {given}")
+            format!("it needs key {needed}, and the given keys are {given}")
         })
     }
 
-    /// The error of whoever needs the content.
+    /// Returns the error of an operation that needs the content.
     pub(crate) fn error(&self, what: &str) -> Error {
         Error::new(ErrorKind::Encryption, format!("{what} is encrypted: {}", self.0))
     }
 
-    /// What a verification that read no records has to say.
+    /// Returns the note of a verification that could not read the content.
     pub(super) fn note(&self, what: &str) -> String {
-        format!("{what} is encrypted: its bytes were checked, its content was not; {}", self.0)
+        format!("{what} is encrypted: its bytes were checked, but its content was not; {}", self.0)
     }
 }
 
-/// Whether an entity of an archive is encrypted and in it.
+/// Returns the encrypted entities that an archive contains, with the names of their entries.
 pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&EntityManifest, &str)> {
     let completed = manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
     completed
@@ -49,15 +49,15 @@ pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&Ent
         .filter_map(|entity| Some((entity, entity.storage_file.as_deref()?)))
 }
 
-/// A key that was given and for which a backup was sealed: it opens it, or the backup is damaged. Of passphrases nobody knows
-/// whether they are the same.
+/// Returns a given key for which a backup was encrypted. If this key does not decrypt the backup, the backup
+/// is damaged. Passphrases are ignored, because it cannot be known whether two of them are the same.
 pub(super) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identities) -> Option<String> {
     let fits =
         |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
     given.key_ids().into_iter().find(fits)
 }
 
-/// Opens what is sealed as far as the keys allow.
+/// Decrypts the encrypted entries of an archive as far as the identities allow.
 pub(crate) async fn unlock(
     reader: &mut ArchiveReader,
     documents: &mut Documents,
@@ -76,10 +76,10 @@ pub(crate) async fn unlock(
     }
     let Some(content) = reader.sealed_document(entry::SEALED, identities).await? else {
         return match fitting_key(encryption, identities) {
-            Some(id) => {
-                Err(reader
-                    .broken(entry::SEALED, &format!("key `{id}` does not open it, as its manifest says")))
-            }
+            Some(id) => Err(reader.broken(
+                entry::SEALED,
+                &format!("the manifest names key `{id}`, but it does not decrypt it"),
+            )),
             None => {
                 documents.locked = locked();
                 Ok(())
@@ -87,50 +87,52 @@ pub(crate) async fn unlock(
         };
     };
     documents.sealed = serde_json::from_slice(&content)
-        .map_err(|_| reader.broken(entry::SEALED, "it is not what the format says"))?;
+        .map_err(|_| reader.broken(entry::SEALED, "it does not follow the format"))?;
     for (entity, file) in &sealed {
         let Some(inner) = documents.sealed.get(*file) else {
-            return Err(reader.broken(entry::SEALED, &format!("it has nothing of `{file}`")));
+            return Err(reader.broken(entry::SEALED, &format!("it does not describe `{file}`")));
         };
         documents.blocks.insert((*file).to_owned(), inner.blocks.clone());
         if let (Some(physical), Some(info)) = (&inner.physical, documents.providers.get_mut(&entity.provider))
         {
             if !crate::archive::tree_fits(physical.get().as_bytes()) {
-                return Err(reader.broken(entry::SEALED, "it holds more than any that is written"));
+                return Err(reader.broken(entry::SEALED, "it is larger than any that koan-backup writes"));
             }
             let physical = serde_json::from_str(physical.get())
-                .map_err(|_| reader.broken(entry::SEALED, "it is not what the format says"))?;
+                .map_err(|_| reader.broken(entry::SEALED, "it does not follow the format"))?;
             info.physical.insert((*file).to_owned(), physical);
         }
         if !reader.unlock(file, identities).await? {
-            return Err(reader.broken(file, &format!("what opens `{}` does not open it", entry::SEALED)));
+            let problem = format!("the key that decrypts `{}` does not decrypt it", entry::SEALED);
+            return Err(reader.broken(file, &problem));
         }
     }
     if documents.sealed.len() != sealed.len() {
-        return Err(reader.broken(entry::SEALED, "it tells of entries that are not there"));
+        return Err(reader.broken(entry::SEALED, "it describes entries that do not exist"));
     }
     Ok(())
 }
 
-/// What is called encrypted lies encrypted, and nothing else does.
+/// Checks that exactly those entries are encrypted that the manifest declares as encrypted. Returns a
+/// description of the fault, if there is one.
 ///
 /// # Errors
-/// The storage cannot be read. What is wrong is the value.
+/// The storage cannot be read.
 pub(crate) async fn sealing_fault(reader: &ArchiveReader, manifest: &Manifest) -> Result<Option<String>> {
     for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
         let Some(file) = entity.storage_file.as_deref() else { continue };
         if entity.policy.encrypt != file.ends_with(".age") {
-            return Ok(Some(format!("entry `{file}` is not named as its policy asks")));
+            return Ok(Some(format!("the name of entry `{file}` does not match its encryption policy")));
         }
         if entity.policy.encrypt && !reader.is_sealed(file).await? {
-            return Ok(Some(format!("`{}` must be encrypted, and entry `{file}` is not", entity.entity)));
+            return Ok(Some(format!("`{}` must be encrypted, but entry `{file}` is not", entity.entity)));
         }
     }
     let any = sealed_entities(manifest).next().is_some();
     let problem = if any && manifest.encryption.is_none() {
-        Some("its manifest does not say for whom it is encrypted")
+        Some("its manifest does not name the recipients of its encrypted entities")
     } else if any != reader.contains(entry::SEALED) {
-        Some("what is sealed of its encrypted entities is missing, or there are none")
+        Some("it has encrypted entities without their encrypted description, or the reverse")
     } else {
         None
     };

@@ -1,4 +1,4 @@
-//! What a verification found.
+//! The report of a verification.
 
 use std::fmt;
 
@@ -8,26 +8,26 @@ use super::VerifyScope;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupId, SetName};
 
-/// What a verification found.
+/// The report of a verification.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "a backup that is not valid cannot be relied on"]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// The backup.
+    /// The id of the backup.
     pub id: BackupId,
-    /// Whether blocks were left out.
+    /// Whether only a sample of the blocks was verified.
     pub sampled: bool,
-    /// What was looked at, by entity and set.
+    /// What was verified, by entity and set.
     pub entities: Vec<EntityVerification>,
-    /// What is encrypted and was not opened, so that its content was not checked: entities, or the archive.
+    /// The entities that could not be decrypted, or `the archive`. Their content was not checked.
     pub unopened: Vec<String>,
     issues: Vec<Issue>,
-    /// What does not make the backup invalid and should be known.
+    /// Notes that do not make the backup invalid.
     pub notes: Vec<String>,
 }
 
-/// What was looked at of one entity and set.
+/// What was verified of one entity and set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -36,16 +36,16 @@ pub struct EntityVerification {
     pub entity: String,
     /// The set.
     pub set: SetName,
-    /// Records that were read.
+    /// How many records were read.
     pub records_checked: u64,
-    /// Records there are.
+    /// How many records the entry contains.
     pub records: u64,
-    /// Whether records were decoded as their type; false if the type is unknown to this application, or what is encrypted was
-    /// not opened.
+    /// Whether the records were decoded as their type. It is false if this application does not know the
+    /// type, or if the records could not be decrypted.
     pub decoded: bool,
-    /// Whether all records were found to be what their type writes; false where that was not asked for.
+    /// Whether the type writes all records unchanged. It is false if that was not checked.
     #[serde(skip)]
-    pub(crate) as_written: bool,
+    pub(crate) round_trips: bool,
 }
 
 /// One thing that is wrong with a backup.
@@ -53,13 +53,13 @@ pub struct EntityVerification {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Issue {
-    /// The entity, if it is in one.
+    /// The entity, if the issue concerns one.
     pub entity: Option<String>,
-    /// The file: the manifest, the archive, or an entry of it.
+    /// The file: the manifest, the archive, or an entry of the archive.
     pub file: String,
-    /// The block of the entry, counted from 0.
+    /// The block of the entry, counted from 0, if the issue concerns one.
     pub block: Option<usize>,
-    /// The record of the entry, counted from 0.
+    /// The record of the entry, counted from 0, if the issue concerns one.
     pub record: Option<u64>,
     /// What is wrong.
     pub problem: String,
@@ -77,7 +77,10 @@ impl VerifyReport {
         }
     }
 
-    /// The report of an archive that does not even open, if that is what an error tells.
+    /// Returns the report of an archive that cannot be opened because it is damaged.
+    ///
+    /// # Errors
+    /// `error` does not mean damage; it is returned.
     pub(crate) fn of_damage(id: BackupId, archive: &str, scope: VerifyScope, error: Error) -> Result<Self> {
         let mut report = Self::new(id, scope);
         match error.kind() {
@@ -89,21 +92,21 @@ impl VerifyReport {
         }
     }
 
-    /// Whether nothing is wrong with what was checked. Content that is encrypted and was not opened is in
+    /// Returns whether no issue was found. Content that could not be decrypted was not checked; see
     /// [`unopened`](Self::unopened).
     pub fn is_valid(&self) -> bool {
         self.issues.is_empty()
     }
 
-    /// What is wrong.
+    /// Returns the issues that were found.
     pub fn issues(&self) -> &[Issue] {
         &self.issues
     }
 
-    /// The report, if nothing is wrong.
+    /// Returns the report if no issue was found.
     ///
     /// # Errors
-    /// Something is: the error names the first issue and counts the others.
+    /// There are issues. The error describes the first one and counts the others.
     pub fn require_valid(self) -> Result<Self> {
         match self.issues.split_first() {
             None => Ok(self),
@@ -115,7 +118,8 @@ impl VerifyReport {
         }
     }
 
-    /// Of a backup that failed in part, what it holds must still be whole: the failure itself is the one issue allowed.
+    /// Returns the report of a backup in which some entities failed, if the others are intact. Only issues of
+    /// the manifest, which report the failure itself, are accepted.
     pub(crate) fn require_intact(self) -> Result<Self> {
         match self.issues.iter().all(|issue| issue.file == "manifest.json") {
             true => Ok(self),

@@ -1,4 +1,4 @@
-//! Which entities of an archive are verified.
+//! The entities of an archive that are verified.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use crate::archive::{EntityManifest, EntityStatus, Manifest};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 
-/// Which entities of an archive are verified. Its directory and documents are in any case.
+/// The entities of an archive that are verified. Its directory and documents are always verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Selected {
     /// All of them, and every byte of the archive.
     #[default]
     All,
-    /// Those of these names.
+    /// The entities with these names.
     Entities(BTreeSet<String>),
-    /// Those in these entries.
+    /// The entities in these entries.
     Files(BTreeSet<String>),
 }
 
 impl Selected {
-    /// The entries of a manifest, or all if there are no others.
+    /// Selects the entities in `files`, or all entities if the manifest has no other entries.
     pub(crate) fn files(manifest: &Manifest, files: BTreeSet<String>) -> Self {
         let mut completed =
             manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
@@ -40,7 +40,7 @@ impl Selected {
         }
     }
 
-    /// Refuses names that a backup does not hold.
+    /// Refuses names that a backup does not contain.
     pub(super) fn check(&self, manifest: &Manifest) -> Result<()> {
         let Self::Entities(wanted) = self else { return Ok(()) };
         let held = || manifest.entities.iter().map(|entity| entity.entity.as_str());
@@ -48,7 +48,7 @@ impl Selected {
             None => Ok(()),
             Some(name) => Err(Error::new(
                 ErrorKind::NotFound,
-                format!("backup {} holds no entity `{name}`; it holds {}", manifest.id, names(held())),
+                format!("backup {} contains no entity `{name}`; it contains {}", manifest.id, names(held())),
             )),
         }
     }

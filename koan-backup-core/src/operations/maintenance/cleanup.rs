@@ -8,7 +8,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use super::report::ProfileMaintenance;
-use super::temporary::TemporaryFiles;
+use super::temporary_files::TemporaryFiles;
 use super::verifications;
 use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::unlisted::ArchiveCandidate;

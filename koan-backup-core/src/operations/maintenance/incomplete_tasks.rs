@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::report::ProfileMaintenance;
-use crate::catalog::{IncompleteTask, beside};
+use crate::catalog::{IncompleteTask, sidecar};
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -42,7 +42,7 @@ struct UndoneRecord {
 /// The storage cannot be read.
 pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> Result<Vec<IncompleteTask>> {
     let remedy = "remove it: maintenance tells again what it does not get done";
-    let records = beside::all::<Chore, UndoneRecord>(storage, FOLDER, remedy).await?;
+    let records = sidecar::all::<Chore, UndoneRecord>(storage, FOLDER, remedy).await?;
     let unreadable = records.unreadable.into_iter();
     let unreadable =
         unreadable.map(|(chore, problem)| (chore, UndoneRecord { tried_at: now, problems: vec![problem] }));
@@ -164,7 +164,7 @@ impl<'a> Outcome<'a> {
     async fn keep(&mut self, chore: Chore, problems: Vec<String>) -> Result<()> {
         if !problems.is_empty() {
             let record = UndoneRecord { tried_at: self.environment.clock.now(), problems };
-            return beside::keep(self.storage, FOLDER, &chore.name(), &record).await;
+            return sidecar::keep(self.storage, FOLDER, &chore.name(), &record).await;
         }
         // Looked for once: as long as everything goes well, nothing is written or removed.
         if self.earlier.is_none() {
@@ -173,10 +173,10 @@ impl<'a> Outcome<'a> {
             let listed = listed.map_err(|source| self.storage.failed(&folder, "listed in", source))?;
             self.earlier = Some(listed.into_iter().map(|file| file.path).collect());
         }
-        let path = beside::path(FOLDER, &chore.name());
+        let path = sidecar::path(FOLDER, &chore.name());
         match &self.earlier {
             Some(earlier) if earlier.contains(&path) => {
-                beside::forget(self.storage, FOLDER, &chore.name()).await
+                sidecar::forget(self.storage, FOLDER, &chore.name()).await
             }
             _ => Ok(()),
         }

@@ -21,8 +21,9 @@ pub(crate) struct FoundLease {
 
 /// All leases of a storage.
 ///
-/// A restore writes its lease first and then looks whether its backup is still there. So whoever removes a backup removes its
-/// manifest first, looks at leases once more, and puts the manifest back if the backup is held: one of the two sees the other.
+/// A restore writes its lease first and then looks whether its backup is still there. So whoever removes a
+/// backup removes its manifest first, looks at leases once more, and puts the manifest back if the backup is
+/// held: one of the two sees the other.
 ///
 /// # Errors
 /// The storage cannot be read, or a lease cannot: it may be held.
@@ -34,7 +35,7 @@ pub(crate) async fn all(storage: &Storage) -> Result<Vec<FoundLease>> {
 ///
 /// # Errors
 /// As for [`all`], of the leases of that subject.
-pub(crate) async fn held_by(
+pub(crate) async fn find_held(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     subject: &Subject,
@@ -74,8 +75,8 @@ async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` is that of `{folder}`, so somebody may hold it; once nobody works there, \
-                     remove that file",
+                    "lease `{path}` in storage `{}` is that of `{folder}`, so somebody may hold it; once \
+                     nobody works there, remove that file",
                     storage.location()
                 ),
             ));

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Lease;
 use super::file::LeaseFile;
+use super::found::FoundLease;
 use super::generations::Generations;
-use super::held::FoundLease;
 use super::subject::Subject;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;

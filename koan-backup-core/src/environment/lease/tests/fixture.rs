@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::super::claim::Claim;
 use super::super::file::{Holder, LeaseFile};
 use super::super::generations::{Generations, list};
-use super::super::{FoundLease, Lease, Subject, Work, all};
+use super::super::{FoundLease, Lease, LeasedWork, Subject, all};
 use crate::foundation::clock::Clock;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupName;
@@ -45,7 +45,7 @@ impl Scene {
             holder: holder("shop", "till", std::process::id()),
             time: self.holds,
             subject,
-            work: Work::default(),
+            work: LeasedWork::default(),
         };
         claim.taken(&CancellationToken::new()).await
     }
@@ -75,7 +75,7 @@ impl Scene {
             expires_at: self.now() + SignedDuration::from_secs(60),
             lease_seconds: 60,
             released: false,
-            work: Work::default(),
+            work: LeasedWork::default(),
         }
     }
 
