@@ -10,11 +10,16 @@ mod compressor;
 mod damage;
 mod documents;
 mod envelope;
+mod file_hash;
 mod key_search;
 mod layout;
+mod locked;
 mod manifest;
 mod object;
+mod open;
+mod open_documents;
 mod pending;
+mod read_blocks;
 mod reader;
 mod records;
 mod unpublished;
@@ -32,17 +37,22 @@ pub use documents::{
     ProviderInfo, SchemaSnapshots, UncoveredEntity,
 };
 pub(crate) use documents::{SealedDocument, SealedEntity};
+pub(crate) use file_hash::{hash_in_steps, hash_of};
 pub use layout::entity_file;
 pub(crate) use layout::{
     archive_path, entry, is_archive_name, manifest_id, manifest_path, may_be_archive, rekeyed_path,
     sealed_file,
 };
+pub(crate) use locked::{Locked, fitting_key, sealed_entities};
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,
     EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,
 };
 pub(crate) use object::ArchiveObject;
+pub(crate) use open::{OpenArchive, PublishedArchive, size_fault};
+pub(crate) use open_documents::OpenDocuments;
 pub(crate) use pending::PendingArchive;
+pub(crate) use read_blocks::{ahead, read_blocks};
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::{BlockFault, StoredBlock};
 pub(crate) use unpublished::{UnpublishedArchive, discard_unpublished};

@@ -8,6 +8,7 @@ pub(crate) mod damage;
 mod entry;
 mod health;
 mod losses;
+mod opened_backup;
 mod origin;
 mod query;
 mod reference;

@@ -1,6 +1,7 @@
 //! What the pipelines work with: the application's entities, databases and storage, all checked.
 
 pub(crate) mod event;
+mod identities;
 pub(crate) mod latest;
 pub(crate) mod lease;
 pub(crate) mod manifest_durability;

@@ -15,7 +15,6 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::id::SetName;
 use crate::operations::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
-use crate::operations::verify;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 
 /// A restore that is done when it is awaited. The archive is verified whole before the first write.
@@ -160,9 +159,9 @@ async fn find<'k>(
         notes.for_each(|manifest| {
             tracing::warn!(target: "koan::backup", used = %backup.manifest.id, manifest = %manifest.path, problem = %manifest.problem, "a manifest that cannot be read may be that of a newer backup");
         });
-        let identities = verify::identities_for(&koan.environment, &backup.manifest).await?;
-        let backup = verify::opened(backup, &identities).await?;
-        verify::require_opened(&backup, &identities)?;
+        let identities = koan.environment.identities_for(&backup.manifest).await?;
+        let backup = backup.opened(&identities).await?;
+        backup.require_opened(&identities)?;
         Ok((backup, identities))
     };
     until_cancelled(&options.cancel, found).await

@@ -80,14 +80,14 @@ impl IntoFuture for VerifyBuilder {
             let found = async {
                 let any = |_: &crate::archive::Manifest| true;
                 let backup = latest::find(environment, storage, lookup, &self.backup, &all, any).await?;
-                let identities = verify::identities_for(environment, &backup.manifest).await?;
+                let identities = environment.identities_for(&backup.manifest).await?;
                 Ok((backup, identities))
             };
             let (backup, identities) = until_cancelled(cancel, found).await?;
             let notes = backup.notes(&environment.identity);
             let (id, scope) = (backup.manifest.id, self.options.scope);
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
-            let mut report = match until_cancelled(cancel, verify::opened(backup, &identities)).await {
+            let mut report = match until_cancelled(cancel, backup.opened(&identities)).await {
                 Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
                 Err(error) => VerifyReport::of_damage(id, &archive.unwrap_or_default(), scope, error),
             }?;

@@ -1,117 +1,22 @@
 //! Verifies backups: every hash, count and record of an archive, in parallel.
 
-mod blocks;
 mod contents;
 mod entity;
-mod envelope;
-mod locked;
+mod options;
 mod report;
 mod selected;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
-use crate::archive::{BlockTable, EntityManifest, ProviderDocument, SchemaSnapshots, SealedDocument};
-use crate::foundation::digest::RecordSetHash;
-pub(crate) use blocks::read_blocks;
-pub(crate) use contents::{hash_of, identities_for, open};
-pub(crate) use envelope::{opened, require_opened};
-pub(crate) use locked::Locked;
+pub use options::{VerifyOptions, VerifyScope};
 pub use report::{EntityVerification, Issue, VerifyReport};
 pub(crate) use selected::Selected;
 
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
-use crate::environment::event::Listener;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::identity::ApplicationIdentity;
-
-/// How much of an archive is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VerifyScope {
-    /// Every byte.
-    #[default]
-    Everything,
-    /// The directory, all documents, and some blocks of each entity. The blocks are spread evenly and include
-    /// the first and the last.
-    Sample {
-        /// How many blocks of each entity are verified.
-        blocks_per_entity: usize,
-    },
-}
-
-/// The options of a verification.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct VerifyOptions {
-    /// How much of the archive is verified.
-    pub scope: VerifyScope,
-    /// Which entities are verified.
-    pub(crate) selected: Selected,
-    /// How the records are checked, apart from their hashes.
-    pub(crate) record_check: RecordCheck,
-    /// The storage profile; the default profile if it is `None`.
-    pub profile: Option<String>,
-    /// The application among whose backups a name is looked up; this application if it is `None`.
-    pub application: Option<ApplicationIdentity>,
-    /// Cancels the verification.
-    pub cancel: CancellationToken,
-    /// Receives the events of the verification.
-    pub listener: Listener,
-}
-
-/// How records are checked while they are verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RecordCheck {
-    /// Each record decodes as its type.
-    #[default]
-    Decode,
-    /// Each record decodes as its type, and the report says whether the type writes all of them unchanged. A
-    /// restore then does not need to encode them again.
-    RoundTrip,
-}
-
-/// The documents of an archive that a restore needs.
-#[derive(Debug, Default)]
-pub(crate) struct Documents {
-    pub(crate) blocks: BlockTable,
-    pub(crate) providers: ProviderDocument,
-    pub(crate) schemas: SchemaSnapshots,
-    /// The hash of each entry as `checksums.json` has it.
-    pub(crate) checksums: BTreeMap<String, String>,
-    /// Hashes, blocks and physical form of the encrypted entries, as far as they were decrypted.
-    pub(crate) sealed: SealedDocument,
-    /// Why encrypted entries were not decrypted, if there are any.
-    pub(crate) locked: Option<Locked>,
-}
-
-impl Documents {
-    /// Returns the content hash that the lines of an entity must have, and the record-set hash of its
-    /// records.
-    pub(crate) fn hashes<'a>(
-        &'a self,
-        entity: &'a EntityManifest,
-        file: &str,
-    ) -> (Option<&'a String>, Option<RecordSetHash>) {
-        match self.sealed.get(file) {
-            Some(sealed) => (Some(&sealed.content_hash), Some(sealed.record_set_hash)),
-            None => (entity.content_hash.as_ref(), entity.record_set_hash),
-        }
-    }
-
-    /// Refuses an entity whose records were not decrypted.
-    pub(crate) fn require_opened(&self, entity: &EntityManifest) -> Result<()> {
-        match &self.locked {
-            Some(locked) if entity.policy.encrypt => Err(locked.error(&format!("`{}`", entity.entity))),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Verifies a backup and returns the issues in a report. Encrypted content is checked as far as the
 /// identities decrypt it.
@@ -138,8 +43,8 @@ pub(crate) async fn problem(
     options: &VerifyOptions,
 ) -> Result<Option<String>> {
     let cancel = &options.cancel;
-    let identities = until_cancelled(cancel, identities_for(environment, &backup.manifest)).await?;
-    let verified = match until_cancelled(cancel, opened(backup.clone(), &identities)).await {
+    let identities = until_cancelled(cancel, environment.identities_for(&backup.manifest)).await?;
+    let verified = match until_cancelled(cancel, backup.clone().opened(&identities)).await {
         Ok(backup) => {
             let report = run(environment, &backup, options, &identities).await?;
             // A backup in which some entities failed must still hold the others completely.

@@ -105,8 +105,8 @@ impl PublishedVerifier<'_> {
                 let text = format!("`{}` differs from what was written", manifest_path(&id));
                 return Err(Error::new(ErrorKind::Corrupt, text));
             }
-            let identities = verify::identities_for(environment, &found.manifest).await?;
-            Ok((verify::opened(found, &identities).await?, identities))
+            let identities = environment.identities_for(&found.manifest).await?;
+            Ok((found.opened(&identities).await?, identities))
         };
         let (found, identities) = until_cancelled(&options.cancel, opened).await?;
         let verifying = VerifyOptions {

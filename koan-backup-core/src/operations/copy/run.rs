@@ -233,8 +233,8 @@ async fn check(
     let is_complete = copy.manifest.status.is_complete();
     let candidate = StoredBackup::new(copy.storage, copy.manifest.clone(), copy.published.clone());
     let opened = async {
-        let identities = verify::identities_for(environment, &candidate.manifest).await?;
-        Ok((verify::opened(candidate, &identities).await?, identities))
+        let identities = environment.identities_for(&candidate.manifest).await?;
+        Ok((candidate.opened(&identities).await?, identities))
     };
     let (candidate, identities) = until_cancelled(cancel, opened).await?;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };

@@ -4,13 +4,12 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use sha2::{Digest, Sha256};
 
-use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest, EntityStatus, Manifest};
+use crate::archive::{Block, BlockFault, EntityManifest, EntityStatus, Manifest, OpenArchive, read_blocks};
 use crate::catalog::StoredBackup;
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::lines;
-use crate::operations::verify::{self, Documents, read_blocks};
 
 /// The number of blocks that are read concurrently.
 const BLOCKS_AT_ONCE: usize = 4;
@@ -18,8 +17,7 @@ const BLOCKS_AT_ONCE: usize = 4;
 /// A backup whose records can be read.
 pub(super) struct Side {
     pub(super) manifest: Manifest,
-    reader: ArchiveReader,
-    documents: Documents,
+    open: OpenArchive,
 }
 
 /// A record in the form that is compared.
@@ -34,17 +32,17 @@ pub(super) struct ComparedRecord {
 
 impl Side {
     pub(super) async fn open(environment: &Environment, backup: StoredBackup<'_>) -> Result<Self> {
-        let identities = verify::identities_for(environment, &backup.manifest).await?;
-        let backup = verify::opened(backup, &identities).await?;
-        verify::require_opened(&backup, &identities)?;
+        let identities = environment.identities_for(&backup.manifest).await?;
+        let backup = backup.opened(&identities).await?;
+        backup.require_opened(&identities)?;
         let archive = backup.manifest.archive.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
                 format!("backup {} has no archive, because it failed; compare another", backup.manifest.id),
             )
         })?;
-        let (reader, documents) = verify::open(&backup, archive, &identities).await?;
-        Ok(Self { manifest: backup.manifest, reader, documents })
+        let open = backup.open_archive(archive, &identities).await?;
+        Ok(Self { manifest: backup.manifest, open })
     }
 
     /// Returns the entities and sets that can be read.
@@ -54,14 +52,14 @@ impl Side {
 
     /// Returns why the records of an entity cannot be read, or `None` if they can.
     pub(super) fn locked(&self, part: &EntityManifest) -> Option<String> {
-        self.documents.require_opened(part).err().map(|error| error.to_string())
+        self.open.require_unlocked(part).err().map(|error| error.to_string())
     }
 
     /// Returns whether the record-set hashes prove that two entities hold the same records.
     pub(super) fn equals(&self, part: &EntityManifest, other: &Self, others: &EntityManifest) -> bool {
         let hash = |side: &Self, part: &EntityManifest| {
             let file = part.storage_file.as_deref()?;
-            side.documents.hashes(part, file).1
+            side.open.documents().hashes(part, file).1
         };
         part.item_count == others.item_count
             && hash(self, part).is_some_and(|hash_here| Some(hash_here) == hash(other, others))
@@ -76,12 +74,10 @@ impl Side {
         mut take: impl FnMut(ComparedRecord),
     ) -> Result<()> {
         let Some(file) = part.storage_file.as_deref() else { return Ok(()) };
-        self.reader.check_blocks(file, &self.documents.blocks)?;
-        let blocks: Vec<_> =
-            self.documents.blocks.get(file).into_iter().flatten().copied().enumerate().collect();
+        let blocks = self.open.blocks(file)?;
         let codec = codec.clone();
         let open = move |index, _: Block, lines| compared(&codec, index, lines, share);
-        let opened = read_blocks(&self.reader, file, blocks, BLOCKS_AT_ONCE, open);
+        let opened = read_blocks(self.open.reader(), file, blocks, BLOCKS_AT_ONCE, open);
         let mut opened = std::pin::pin!(opened);
         let mut hasher = Sha256::new();
         while let Some(block) = opened.try_next().await? {
@@ -89,9 +85,12 @@ impl Side {
             hasher.update(&bytes);
             records.into_iter().for_each(&mut take);
         }
-        let (expected, _) = self.documents.hashes(part, file);
+        let (expected, _) = self.open.documents().hashes(part, file);
         if expected != Some(&crate::foundation::digest::finish(hasher)) {
-            return Err(self.reader.broken(file, "its content does not have the hash in the manifest"));
+            return Err(self
+                .open
+                .reader()
+                .broken(file, "its content does not have the hash in the manifest"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::archive::{ArchiveFile, ArchiveObject, manifest_fits, manifest_path};
+use crate::archive::{ArchiveFile, ArchiveObject, hash_of, manifest_fits, manifest_path};
 use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::Identities;
@@ -52,8 +52,7 @@ async fn verify_found<'a>(
 ) -> Result<Verified<'a>> {
     let file = candidate.path.to_string();
     let object = ArchiveObject::find(storage, &file).await?;
-    let archive =
-        ArchiveFile { file, size_bytes: object.stored_bytes(), sha256: verify::hash_of(&object).await? };
+    let archive = ArchiveFile { file, size_bytes: object.stored_bytes(), sha256: hash_of(&object).await? };
     let odd = |source| Error::with_source(ErrorKind::Internal, "a manifest was not written", source);
     let mut published = match found.manifest.is_sealed() {
         true => serde_json::to_value(found.manifest.published()).map_err(odd)?,
@@ -67,7 +66,7 @@ async fn verify_found<'a>(
     // What readers will take, and nothing else, is published.
     let path = manifest_path(&found.manifest.id);
     let backup = catalog::parse(storage, path.as_ref(), &content)?;
-    let opened = verify::opened(backup.clone(), identities).await?;
+    let opened = backup.clone().opened(identities).await?;
     let is_complete = opened.manifest.status.is_complete();
     let report = verify::run(environment, &opened, options, identities).await?;
     let report = if is_complete { report.require_valid()? } else { report.require_intact()? };

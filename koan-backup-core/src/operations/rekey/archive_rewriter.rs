@@ -5,19 +5,17 @@ use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{
-    ArchiveReader, ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionSummary, EntityManifest,
-    EntityStatus, FinishedUpload, Manifest, NewEntry, PendingArchive, SealedDocument, SealedEntity,
+    ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionSummary, EntityManifest, EntityStatus,
+    FinishedUpload, Manifest, NewEntry, OpenArchive, PendingArchive, SealedDocument, SealedEntity,
     WrittenEntry, entry,
 };
 use crate::encryption::Recipients;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::operations::verify::Documents;
 use crate::storage::Storage;
 
 /// Rewrites an archive for other recipients, block by block.
 pub(super) struct ArchiveRewriter<'a> {
-    pub(super) reader: &'a ArchiveReader,
-    pub(super) documents: &'a Documents,
+    pub(super) open: &'a OpenArchive,
     pub(super) manifest: &'a Manifest,
     pub(super) recipients: &'a Recipients,
 }
@@ -47,7 +45,7 @@ impl ArchiveRewriter<'_> {
 
     async fn produce(&self, mut writer: ArchiveWriter) -> Result<(Manifest, FinishedUpload)> {
         let mut manifest = self.manifest.clone();
-        let mut checksums = Checksums(self.documents.checksums.clone());
+        let mut checksums = Checksums(self.open.documents().checksums.clone());
         let mut sealed = SealedDocument::new();
         for entity in manifest.entities.iter_mut().filter(|entity| entity.status == EntityStatus::Completed) {
             let Some(file) = entity.storage_file.clone() else { continue };
@@ -56,7 +54,7 @@ impl ArchiveRewriter<'_> {
             entity.compressed_bytes = bytes.length;
             entity.content_hash = Some(bytes.hash.clone());
             checksums.0.insert(file.clone(), bytes.hash);
-            let physical = self.documents.sealed.get(&file).and_then(|inner| inner.physical.clone());
+            let physical = self.open.documents().sealed.get(&file).and_then(|inner| inner.physical.clone());
             let inner = SealedEntity {
                 content_hash: written.content_hash,
                 record_set_hash: written.record_set_hash,
@@ -65,13 +63,13 @@ impl ArchiveRewriter<'_> {
             };
             sealed.insert(file, inner);
         }
-        for name in self.documents.checksums.keys().filter(|name| !name.starts_with("entities/")) {
+        for name in self.open.documents().checksums.keys().filter(|name| !name.starts_with("entities/")) {
             let content = if name == entry::SEALED {
                 let content = self.seal(&sealed).await?;
                 checksums.0.insert(name.clone(), crate::foundation::digest::sha256(&content));
                 content
             } else {
-                self.reader.document(name).await?
+                self.open.reader().document(name).await?
             };
             writer.document(name, content).await?;
         }
@@ -99,29 +97,28 @@ impl ArchiveRewriter<'_> {
         entity: &EntityManifest,
         file: &str,
     ) -> Result<WrittenEntry> {
-        self.reader.check_blocks(file, &self.documents.blocks)?;
+        let blocks = self.open.blocks(file)?;
         let new = NewEntry {
             path: file.to_owned(),
-            method: self.reader.method(file)?,
+            method: self.open.reader().method(file)?,
             recipients: entity.policy.encrypt.then(|| self.recipients.clone()),
         };
         let mut entry = writer.records(new).await?;
-        let blocks: Vec<_> = self.documents.blocks.get(file).into_iter().flatten().copied().collect();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let opened = stream::iter(blocks).map(|block| async move {
-            let fetched = self.reader.block(file, block).await?;
+        let opened = stream::iter(blocks).map(|(_, block)| async move {
+            let fetched = self.open.reader().block(file, block).await?;
             tokio::task::spawn_blocking(move || fetched.compressed()).await.map_err(lost)
         });
         let mut opened = std::pin::pin!(opened.buffered(workers));
         while let Some(block) = opened.try_next().await? {
             let block: CompressedBlock =
-                block.map_err(|fault: BlockFault| self.reader.broken(file, &fault.to_string()))?;
+                block.map_err(|fault: BlockFault| self.open.reader().broken(file, &fault.to_string()))?;
             entry.block(block).await?;
         }
         let written = entry.finish().await?;
-        let (content, records) = self.documents.hashes(entity, file);
+        let (content, records) = self.open.documents().hashes(entity, file);
         if content != Some(&written.content_hash) || records != Some(written.record_set_hash) {
-            return Err(self.reader.broken(file, "its content has another hash than was written"));
+            return Err(self.open.reader().broken(file, "its content has another hash than was written"));
         }
         Ok(written)
     }

@@ -30,11 +30,11 @@ pub(crate) async fn run(
 ) -> Result<RekeyReport> {
     let published = backup.published.clone();
     let opened = async {
-        let identities = verify::identities_for(environment, &backup.manifest).await?;
-        Ok((verify::opened(backup, &identities).await?, identities))
+        let identities = environment.identities_for(&backup.manifest).await?;
+        Ok((backup.opened(&identities).await?, identities))
     };
     let (backup, identities) = &until_cancelled(cancel, opened).await?;
-    verify::require_opened(backup, identities)?;
+    backup.require_opened(identities)?;
     let manifest = &backup.manifest;
     let recipients = environment.recipients.as_ref().ok_or_else(|| {
         Error::new(
@@ -82,13 +82,13 @@ impl Sealing<'_> {
     async fn run(self, mut report: RekeyReport) -> Result<RekeyReport> {
         let Self { environment, backup, archive, identities, recipients, published, path, lease } = self;
         let (manifest, cancel) = (&backup.manifest, &lease.lost());
-        let (reader, documents) = until_cancelled(cancel, verify::open(backup, archive, identities)).await?;
-        manifest.entities.iter().try_for_each(|entity| documents.require_opened(entity))?;
+        let open = until_cancelled(cancel, backup.open_archive(archive, identities)).await?;
+        manifest.entities.iter().try_for_each(|entity| open.require_unlocked(entity))?;
         // What is damaged must not be made to look whole.
         let old = verify::run(environment, backup, &verifying(cancel), identities).await?;
         let _: VerifyReport = require_sound(old, manifest)?;
 
-        let rewriter = ArchiveRewriter { reader: &reader, documents: &documents, manifest, recipients };
+        let rewriter = ArchiveRewriter { open: &open, manifest, recipients };
         let renewed = rewriter.write(backup.storage, &path, cancel).await?;
         let checked = async {
             let verification = check(environment, backup, &renewed, identities, cancel).await?;
@@ -167,7 +167,7 @@ async fn check(
         Error::with_source(ErrorKind::Internal, "the new manifest was not written", source)
     })?;
     let candidate = StoredBackup::new(backup.storage, manifest, published);
-    let candidate = until_cancelled(cancel, verify::opened(candidate, identities)).await?;
+    let candidate = until_cancelled(cancel, candidate.opened(identities)).await?;
     let report = verify::run(environment, &candidate, &verifying(cancel), identities).await?;
     require_sound(report, renewed)
 }

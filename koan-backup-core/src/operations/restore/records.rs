@@ -8,14 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::options::RestoreOptions;
 use super::plan::PlannedRestore;
-use crate::archive::{ArchiveReader, Block, BlockFault, StoredBlock};
+use crate::archive::{ArchiveReader, Block, BlockFault, OpenDocuments, StoredBlock, read_blocks};
 use crate::entity::EntityCodec;
 use crate::entity::codec::{Projection, Record, RecordError, Row};
 use crate::environment::event::{Event, Listener};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::lines;
 use crate::foundation::value::Value;
-use crate::operations::verify::{Documents, read_blocks};
 use crate::provider::{EncodedRecords, RecordEncoder, RestoreSession};
 
 /// What is known of the lines of an entry.
@@ -30,7 +29,7 @@ pub(super) enum Lines {
 /// Entries and where their records are told of.
 pub(super) struct Entries<'a> {
     pub(super) reader: &'a Arc<ArchiveReader>,
-    pub(super) documents: &'a Documents,
+    pub(super) documents: &'a OpenDocuments,
     pub(super) options: &'a RestoreOptions,
     pub(super) listener: &'a Listener,
 }

@@ -19,9 +19,7 @@ use crate::environment::event::{Event, Listener};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::operations::operation::{Ended, Operation};
-use crate::operations::verify::{
-    self, EntityVerification, RecordCheck, Selected, VerifyOptions, VerifyReport,
-};
+use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
 use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
 
 /// Finds a backup and restores it, both within the limit of time. Dropping the future or cancelling undoes
@@ -118,12 +116,12 @@ async fn write(
 ) -> Result<RestoreReport> {
     let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
-    let (reader, documents) = verify::open(backup, archive, identities).await?;
-    let reader = Arc::new(reader);
+    let open = backup.open_archive(archive, identities).await?;
+    let (reader, documents) = (open.reader(), open.documents());
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    plan.values().flatten().try_for_each(|part| documents.require_opened(&part.entity))?;
+    plan.values().flatten().try_for_each(|part| documents.require_unlocked(&part.entity))?;
     // What has changed since is told by name, before records of another shape are refused one by one.
-    let findings = findings(environment, backup, &plan, &documents, options).await?;
+    let findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
     listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
@@ -135,8 +133,8 @@ async fn write(
         Verification::Whole => {
             let files = plan.values().flatten().map(|part| part.file.clone()).collect();
             let selected = Selected::files(&backup.manifest, files);
-            let (listener, record_check) = (listener.clone(), RecordCheck::RoundTrip);
-            let options = VerifyOptions { listener, selected, record_check, ..VerifyOptions::default() };
+            let listener = listener.clone();
+            let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;
             Some(if backup.manifest.status.is_complete() {
                 report.require_valid()?
@@ -145,7 +143,7 @@ async fn write(
             })
         }
     };
-    let entries = Entries { reader: &reader, documents: &documents, options, listener };
+    let entries = Entries { reader, documents, options, listener };
     let restoring = Restoring { environment, entries, verified: verification.as_ref() };
     let entities = restoring.all(&plan, sessions).await?;
     let report = RestoreReport {

@@ -7,12 +7,11 @@ use super::drift::{self, FieldLoss};
 use super::options::RestoreOptions;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::report::ViabilityReport;
-use crate::archive::Manifest;
+use crate::archive::{Manifest, OpenDocuments};
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::operations::verify::{self, Documents};
 use crate::provider::{Capabilities, Finding, SessionOptions, Severity};
 
 /// Opens the archive, plans, and asks every provider. Records are not read.
@@ -27,11 +26,12 @@ pub(crate) async fn assess(
 ) -> Result<ViabilityReport> {
     options.validate()?;
     let archive = archive_of(&backup.manifest)?;
-    let (_, documents) = verify::open(backup, archive, identities).await?;
+    let open = backup.open_archive(archive, identities).await?;
+    let documents = open.documents();
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    let mut findings = findings(environment, backup, &plan, &documents, options).await?;
+    let mut findings = findings(environment, backup, &plan, documents, options).await?;
     findings.extend(plan.values().flatten().filter_map(|part| {
-        let locked = documents.require_opened(&part.entity).err()?;
+        let locked = documents.require_unlocked(&part.entity).err()?;
         Some(Finding::new(Severity::Error, part.codec.name(), locked.to_string()))
     }));
     let parts: Vec<_> = plan.values().flatten().collect();
@@ -60,7 +60,7 @@ pub(super) async fn findings(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     plan: &RestorePlan,
-    documents: &Documents,
+    documents: &OpenDocuments,
     options: &RestoreOptions,
 ) -> Result<Vec<Finding>> {
     let loss = if options.allow_field_loss { FieldLoss::Allowed } else { FieldLoss::Refused };

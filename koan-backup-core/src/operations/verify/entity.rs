@@ -3,11 +3,9 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::blocks::{ahead, read_blocks};
-use super::contents::hash_in_steps;
+use super::options::VerifyScope;
 use super::report::{EntityVerification, Issue};
-use super::{Documents, RecordCheck, VerifyScope};
-use crate::archive::{ArchiveReader, Block, BlockFault, EntityManifest};
+use crate::archive::{Block, BlockFault, EntityManifest, OpenArchive, ahead, hash_in_steps, read_blocks};
 use crate::entity::EntityCodec;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::digest::RecordSetHash;
@@ -17,12 +15,10 @@ use crate::foundation::lines::lines;
 /// One entry to verify.
 #[derive(Debug)]
 pub(crate) struct VerifyEntity<'a> {
-    pub(crate) reader: &'a ArchiveReader,
-    pub(crate) documents: &'a Documents,
+    pub(crate) archive: &'a OpenArchive,
     pub(crate) entity: &'a EntityManifest,
     pub(crate) file: &'a str,
     pub(crate) codec: Option<&'a EntityCodec>,
-    pub(crate) record_check: RecordCheck,
     pub(crate) listener: &'a Listener,
 }
 
@@ -55,7 +51,7 @@ impl VerifyEntity<'_> {
             round_trips: false,
         };
         let mut fail = |issue: Issue| issues.push(issue);
-        let is_locked = self.documents.require_opened(self.entity).is_err();
+        let is_locked = self.archive.require_unlocked(self.entity).is_err();
         // The blocks of an entry that cannot be decrypted are unknown, so its bytes are hashed even for a
         // sample.
         if self.entity.policy.encrypt && (is_locked || scope == VerifyScope::Everything) {
@@ -65,17 +61,19 @@ impl VerifyEntity<'_> {
             verification.decoded = false;
             return Ok(verification);
         }
-        if let Err(error) = self.reader.check_blocks(self.file, &self.documents.blocks) {
-            fail(Issue::of_entity(name, self.file, error.to_string()));
-            return Ok(verification);
-        }
-        let all: Vec<_> =
-            self.documents.blocks.get(self.file).into_iter().flatten().copied().enumerate().collect();
+        let all = match self.archive.blocks(self.file) {
+            Ok(blocks) => blocks,
+            Err(error) => {
+                fail(Issue::of_entity(name, self.file, error.to_string()));
+                return Ok(verification);
+            }
+        };
         let chosen = choose(&all, scope);
         let complete = chosen.len() == all.len();
-        let (codec, record_check) = (self.codec.cloned(), self.record_check);
-        let opened = read_blocks(self.reader, self.file, chosen, usize::MAX, move |index, block, lines| {
-            inspect(index, block, lines, codec.as_ref(), record_check)
+        let codec = self.codec.cloned();
+        let reader = self.archive.reader();
+        let opened = read_blocks(reader, self.file, chosen, usize::MAX, move |index, block, lines| {
+            inspect(index, block, lines, codec.as_ref())
         });
         let (reading, mut opened) = ahead(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
@@ -116,7 +114,7 @@ impl VerifyEntity<'_> {
             Ok(())
         };
         tokio::try_join!(reading, inspecting)?;
-        if !self.reader.tail_is_intact(self.file).await? {
+        if !self.archive.reader().tail_is_intact(self.file).await? {
             fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
         }
         verification.round_trips = round_trips && complete;
@@ -129,16 +127,16 @@ impl VerifyEntity<'_> {
     /// Compares the encrypted bytes of an entry with the manifest and the checksums, which needs no key.
     async fn compare_sealed(&self, fail: &mut impl FnMut(Issue)) -> Result<()> {
         let mut wrong = |problem: &str| fail(Issue::of_entity(&self.entity.entity, self.file, problem));
-        let range = self.reader.byte_range(self.file)?;
+        let range = self.archive.reader().byte_range(self.file)?;
         if self.entity.compressed_bytes != range.end - range.start {
             wrong("it has another size than the manifest says");
         }
-        let object = self.reader.object();
+        let object = self.archive.reader().object();
         let hash = hash_in_steps(range, |range| object.range(range)).await?;
         if self.entity.content_hash.as_ref() != Some(&hash) {
             wrong("its bytes have another hash than the manifest says");
         }
-        if self.documents.checksums.get(self.file) != Some(&hash) {
+        if self.archive.documents().checksums.get(self.file) != Some(&hash) {
             wrong("its bytes have another hash than `verification/checksums.json` says");
         }
         Ok(())
@@ -155,7 +153,7 @@ impl VerifyEntity<'_> {
         let (name, file) = (&self.entity.entity, self.file);
         let mut wrong = |problem: &str| fail(Issue::of_entity(name, file, problem));
         let content_hash = crate::foundation::digest::finish(hasher);
-        let (expected_content, expected_set) = self.documents.hashes(self.entity, file);
+        let (expected_content, expected_set) = self.archive.documents().hashes(self.entity, file);
         if expected_content != Some(&content_hash) {
             wrong("its content has another hash than the manifest says");
         }
@@ -165,7 +163,7 @@ impl VerifyEntity<'_> {
         if verification.records_checked != self.entity.item_count {
             wrong("it holds another number of records than the manifest says");
         }
-        let blocks = || self.documents.blocks.get(file).into_iter().flatten();
+        let blocks = || self.archive.documents().blocks.get(file).into_iter().flatten();
         if self.entity.policy.encrypt {
             // The directory of the archive describes only the encrypted bytes.
             if blocks().map(|block| block.raw_length).sum::<u64>() != self.entity.size_bytes {
@@ -173,10 +171,10 @@ impl VerifyEntity<'_> {
             }
             return;
         }
-        if self.documents.checksums.get(file) != Some(&content_hash) {
+        if self.archive.documents().checksums.get(file) != Some(&content_hash) {
             wrong("its content has another hash than `verification/checksums.json` says");
         }
-        let declared = self.reader.declared(file).map(|(size, _)| size);
+        let declared = self.archive.reader().declared(file).map(|(size, _)| size);
         if declared != Some(self.entity.size_bytes) {
             wrong("it has another size than the manifest says");
         }
@@ -184,7 +182,7 @@ impl VerifyEntity<'_> {
         blocks().for_each(|block| {
             crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length))
         });
-        if self.reader.declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
+        if self.archive.reader().declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
             wrong("its checksum in the directory of the archive differs from that of its content");
         }
     }
@@ -208,7 +206,6 @@ fn inspect(
     block: Block,
     lines: std::result::Result<Bytes, BlockFault>,
     codec: Option<&EntityCodec>,
-    record_check: RecordCheck,
 ) -> InspectedBlock {
     let mut opened = InspectedBlock {
         index,
@@ -216,7 +213,7 @@ fn inspect(
         lines,
         set_hash: RecordSetHash::default(),
         refused: None,
-        round_trips: record_check == RecordCheck::RoundTrip && codec.is_some(),
+        round_trips: codec.is_some(),
     };
     let Ok(bytes) = &opened.lines else { return opened };
     let mut written = Vec::new();

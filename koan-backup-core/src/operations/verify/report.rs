@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::VerifyScope;
+use super::options::VerifyScope;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupId, SetName};
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Documents;
-use crate::archive::{ArchiveReader, EncryptionSummary, EntityManifest, EntityStatus, Manifest, entry};
+use super::bounds::tree_fits;
+use super::layout::entry;
+use super::manifest::{EncryptionSummary, EntityManifest, EntityStatus, Manifest};
+use super::open_documents::OpenDocuments;
+use super::reader::ArchiveReader;
 use crate::encryption::{Identities, PASSPHRASE_ID};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
@@ -13,7 +16,7 @@ use crate::foundation::names::names;
 pub(crate) struct Locked(String);
 
 impl Locked {
-    pub(super) fn new(encryption: Option<&EncryptionSummary>, given: &Identities) -> Self {
+    pub(crate) fn new(encryption: Option<&EncryptionSummary>, given: &Identities) -> Self {
         let needed = encryption.map(|encryption| {
             let key = |(index, id): (usize, &String)| match encryption.recipients.get(index) {
                 Some(public) => format!("`{id}` ({public})"),
@@ -36,7 +39,7 @@ impl Locked {
     }
 
     /// Returns the note of a verification that could not read the content.
-    pub(super) fn note(&self, what: &str) -> String {
+    pub(crate) fn note(&self, what: &str) -> String {
         format!("{what} is encrypted: its bytes were checked, but its content was not; {}", self.0)
     }
 }
@@ -51,7 +54,7 @@ pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&Ent
 
 /// Returns a given key for which a backup was encrypted. If this key does not decrypt the backup, the backup
 /// is damaged. Passphrases are ignored, because it cannot be known whether two of them are the same.
-pub(super) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identities) -> Option<String> {
+pub(crate) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identities) -> Option<String> {
     let fits =
         |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
     given.key_ids().into_iter().find(fits)
@@ -60,7 +63,7 @@ pub(super) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identi
 /// Decrypts the encrypted entries of an archive as far as the identities allow.
 pub(crate) async fn unlock(
     reader: &mut ArchiveReader,
-    documents: &mut Documents,
+    documents: &mut OpenDocuments,
     manifest: &Manifest,
     identities: &Arc<Identities>,
 ) -> Result<()> {
@@ -95,7 +98,7 @@ pub(crate) async fn unlock(
         documents.blocks.insert((*file).to_owned(), inner.blocks.clone());
         if let (Some(physical), Some(info)) = (&inner.physical, documents.providers.get_mut(&entity.provider))
         {
-            if !crate::archive::tree_fits(physical.get().as_bytes()) {
+            if !tree_fits(physical.get().as_bytes()) {
                 return Err(reader.broken(entry::SEALED, "it is larger than any that koan-backup writes"));
             }
             let physical = serde_json::from_str(physical.get())

@@ -8,7 +8,9 @@ use futures::Stream;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
-use crate::archive::{ArchiveReader, Block, BlockFault};
+use super::blocks::Block;
+use super::reader::ArchiveReader;
+use super::records::BlockFault;
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
@@ -44,7 +46,7 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
 /// Produces the items of a stream while the consumer works on earlier ones. The returned future drives the
 /// stream and sends the items into the channel; the caller must await it together with the consumer. The
 /// channel closes when the stream ends.
-pub(super) fn ahead<T>(
+pub(crate) fn ahead<T>(
     items: impl Stream<Item = Result<T>>,
 ) -> (impl Future<Output = Result<()>>, mpsc::Receiver<T>) {
     // The stream holds finished items as well, so the channel needs no more than one.

@@ -1,0 +1,173 @@
+//! An archive that is open for reading: its directory and documents are checked, and its encrypted entries are unlocked as far as the
+//! given identities allow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::blocks::Block;
+use super::documents::Checksums;
+use super::layout::entry;
+use super::locked::{sealing_fault, unlock};
+use super::manifest::{ArchiveFile, EntityManifest, EntityStatus, Manifest};
+use super::object::ArchiveObject;
+use super::open_documents::OpenDocuments;
+use super::reader::ArchiveReader;
+use crate::encryption::Identities;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::storage::Storage;
+
+/// The published form of an archive: what a manifest in a storage profile says of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublishedArchive<'a> {
+    pub(crate) storage: &'a Storage,
+    pub(crate) archive: &'a ArchiveFile,
+    pub(crate) manifest: &'a Manifest,
+    /// The manifest as it was published, with members that this version does not know.
+    pub(crate) published: &'a serde_json::Value,
+}
+
+/// An archive whose directory and documents were read and checked.
+#[derive(Debug)]
+pub(crate) struct OpenArchive {
+    reader: Arc<ArchiveReader>,
+    documents: OpenDocuments,
+}
+
+impl OpenArchive {
+    /// Opens an archive and checks everything in it except the records.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if the archive is damaged; another kind if it cannot be read.
+    pub(crate) async fn open(source: PublishedArchive<'_>, identities: &Arc<Identities>) -> Result<Self> {
+        let PublishedArchive { storage, archive, manifest, published } = source;
+        let object = ArchiveObject::find(storage, &archive.file).await?;
+        let damaged = |what: String| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("archive `{}` is damaged: {what}; restore from another backup", archive.file),
+            )
+        };
+        if let Some(fault) = size_fault(&object, archive) {
+            return Err(damaged(fault));
+        }
+        let object = match manifest.is_sealed() {
+            true => object
+                .unsealed(identities)
+                .await?
+                .ok_or_else(|| damaged("it cannot be decrypted".to_owned()))?,
+            false => object,
+        };
+        let mut reader = ArchiveReader::open(object).await?;
+        let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
+        if !same_manifest(&inner, published) {
+            return Err(damaged("the published manifest differs from the one in the archive".to_owned()));
+        }
+        let Checksums(checksums) = reader.json(entry::CHECKSUMS).await?;
+        if manifest.verification.overall_checksum.as_ref() != Some(&Checksums(checksums.clone()).overall()) {
+            return Err(damaged("its checksums differ from those in the manifest".to_owned()));
+        }
+        let listed: BTreeSet<_> = checksums.keys().map(String::as_str).collect();
+        let present: BTreeSet<_> =
+            reader.names().filter(|name| ![entry::CHECKSUMS, entry::MANIFEST].contains(name)).collect();
+        if let Some(odd) = listed.symmetric_difference(&present).next() {
+            return Err(damaged(format!("entry `{odd}` is missing or was added")));
+        }
+        for (name, hash) in &checksums {
+            if name.starts_with("entities/") {
+                continue;
+            }
+            if &crate::foundation::digest::sha256(&reader.document(name).await?) != hash {
+                return Err(damaged(format!("entry `{name}` has another hash than its checksums say")));
+            }
+        }
+        let mut documents = OpenDocuments {
+            blocks: reader.json(entry::BLOCKS).await?,
+            providers: reader.json(entry::PROVIDER_INFO).await?,
+            schemas: reader.json(entry::SCHEMA_SNAPSHOTS).await?,
+            checksums,
+            ..OpenDocuments::default()
+        };
+        entities_match(&reader, manifest).map_err(damaged)?;
+        sums_match(manifest).map_err(damaged)?;
+        if let Some(fault) = sealing_fault(&reader, manifest).await? {
+            return Err(damaged(fault));
+        }
+        unlock(&mut reader, &mut documents, manifest, identities).await?;
+        Ok(Self { reader: Arc::new(reader), documents })
+    }
+
+    /// Returns the reader of the entries.
+    pub(crate) fn reader(&self) -> &Arc<ArchiveReader> {
+        &self.reader
+    }
+
+    /// Returns the documents.
+    pub(crate) fn documents(&self) -> &OpenDocuments {
+        &self.documents
+    }
+
+    /// Returns the blocks of an entry with their numbers, in order.
+    ///
+    /// # Errors
+    /// The blocks do not account for all bytes of the entry.
+    pub(crate) fn blocks(&self, file: &str) -> Result<Vec<(usize, Block)>> {
+        self.reader.check_blocks(file, &self.documents.blocks)?;
+        Ok(self.documents.blocks.get(file).into_iter().flatten().copied().enumerate().collect())
+    }
+
+    /// Returns an error if the records of an entity are encrypted and were not unlocked.
+    ///
+    /// # Errors
+    /// They were not unlocked; the error names the keys.
+    pub(crate) fn require_unlocked(&self, entity: &EntityManifest) -> Result<()> {
+        self.documents.require_unlocked(entity)
+    }
+}
+
+pub(crate) fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
+    let (found, expected) = (object.stored_bytes(), archive.size_bytes);
+    (found != expected).then(|| format!("it has {found} bytes, but the manifest says {expected}"))
+}
+
+/// Returns whether two manifests differ only in `archive`, which is null in the manifest inside the archive.
+fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bool {
+    let (Some(inner), Some(published)) = (inner.as_object(), published.as_object()) else { return false };
+    let same = |(name, value): (&String, &serde_json::Value)| match name.as_str() {
+        "archive" => value.is_null(),
+        name => published.get(name) == Some(value),
+    };
+    inner.contains_key("archive") && inner.keys().eq(published.keys()) && inner.iter().all(same)
+}
+
+/// Checks that each entry of records belongs to exactly one completed entity, and that each of these has its
+/// entry.
+fn entities_match(reader: &ArchiveReader, manifest: &Manifest) -> std::result::Result<(), String> {
+    let mut files = BTreeMap::new();
+    for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
+        let Some(file) = entity.storage_file.as_deref() else {
+            return Err(format!("its manifest names no file for `{}`", entity.entity));
+        };
+        if !reader.contains(file) {
+            return Err(format!("entry `{file}` is missing"));
+        }
+        if files.insert(file, &entity.entity).is_some() {
+            return Err(format!("entry `{file}` is named by two entities"));
+        }
+    }
+    match reader.names().find(|name| name.starts_with("entities/") && !files.contains_key(name)) {
+        Some(stray) => Err(format!("entry `{stray}` belongs to no entity")),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the sums in the manifest are those of its entities.
+fn sums_match(manifest: &Manifest) -> std::result::Result<(), String> {
+    let (entities, sums) = (&manifest.entities, &manifest.verification);
+    let items = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.item_count));
+    let bytes = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.size_bytes));
+    if items == Some(sums.total_item_count) && bytes == Some(sums.total_size_bytes) {
+        Ok(())
+    } else {
+        Err("the sums in its manifest differ from those of its entities".to_owned())
+    }
+}
