@@ -1,6 +1,6 @@
 //! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
 
-use koan_backup_core::{ConflictMode, EntityCodec, Error, Result, SessionOptions, WriteCounts};
+use koan_backup_core::{ConflictMode, EntityCodec, Error, ErrorKind, Result, SessionOptions, WriteCounts};
 use tokio_postgres::types::Oid;
 
 use super::super::catalog::Catalog;
@@ -47,6 +47,14 @@ pub(super) async fn end(
         }
         counts.unchanged = unchanged(connection, target, stage, &what).await?;
         counts.updated = matched.saturating_sub(counts.unchanged);
+    }
+    let mut refusals = target.defaults.iter();
+    if counts.inserted > 0
+        && let Some(refusal) =
+            refusals.find_map(|default| default.refusal(&target.mapping.table.shown))
+    {
+        let text = format!("{}: {refusal}", target.entity.name());
+        return Err(Error::new(ErrorKind::Constraint, text));
     }
     if options.replace_existing {
         let all = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
