@@ -163,7 +163,11 @@ pub(super) async fn refusing_checks(
     let plain = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
     let mut all = vec!["\"koan row\".*".to_owned()];
     for (name, expression) in generated {
-        if trial.number(&format!("SELECT pg_catalog.num_nulls({expression})::int8 FROM {plain}")).await?.is_ok() {
+        if trial
+            .number(&format!("SELECT pg_catalog.num_nulls({expression})::int8 FROM {plain}"))
+            .await?
+            .is_ok()
+        {
             all.push(format!("{expression} AS {}", quoted(name)));
         }
     }

@@ -53,7 +53,8 @@ pub(super) async fn assess(
                 silenced.push(triggers);
                 look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
                 findings.extend(derived::findings(connection, name, &mapping, state).await?);
-                look_at_defaults(connection, name, &mapping, &computed, options, occasion, &mut findings).await?;
+                look_at_defaults(connection, name, &mapping, &computed, options, occasion, &mut findings)
+                    .await?;
                 if occasion == Occasion::Restore {
                     look_at_interference(connection, target, &mapping, options, &mut findings).await?;
                 }

@@ -90,8 +90,11 @@ mod tests {
         let elements = elements(sql);
         let columns: Vec<_> = elements.iter().map(|element| element.column.as_deref()).collect();
         assert_eq!(columns, [Some("id"), Some("some name"), Some("g"), Some("h"), None, None]);
-        let checks: Vec<_> =
-            elements.iter().flat_map(|element| &element.checks).map(|check| check.condition.as_str()).collect();
+        let checks: Vec<_> = elements
+            .iter()
+            .flat_map(|element| &element.checks)
+            .map(|check| check.condition.as_str())
+            .collect();
         assert_eq!(checks, ["id > 0", "length([some name]) IN (1, 2)", "g > id", "\"check\" > 1"]);
         assert_eq!(elements[0].text, "id INTEGER PRIMARY KEY  NOT NULL");
         assert_eq!(elements[1].text, "[some name] VARCHAR(10) DEFAULT (abs(-1))  COLLATE NOCASE");

@@ -11,6 +11,7 @@ use super::collation::Collations;
 use super::derived::tokens::tokens;
 use super::identifier::quoted;
 use super::mapping::Mapping;
+use super::pragmas::{Role, pin};
 
 /// Returns why no record can be inserted into a table, whatever it holds. Empty if nothing was found.
 pub(super) fn refusals(
@@ -21,13 +22,15 @@ pub(super) fn refusals(
     let Some(sql) = table_sql(connection, &mapping.table.name)? else { return Ok(Vec::new()) };
     let elements = elements(&sql);
     let memory = Connection::open_in_memory()?;
+    pin(&memory, Role::Read)?;
     // A quoted name of a column that is not here must not become a text.
     memory.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     memory.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     collations.define(&memory)?;
     let strict = "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1";
     let strict: bool = connection.query_row(strict, [&mapping.table.name], |row| row.get(0))?;
-    let trial = Trial { memory, table: quoted(&mapping.table.name), suffix: if strict { " STRICT" } else { "" } };
+    let trial =
+        Trial { memory, table: quoted(&mapping.table.name), suffix: if strict { " STRICT" } else { "" } };
     Ok(trial.refusals(mapping, &elements))
 }
 
@@ -45,9 +48,8 @@ impl Trial {
             let is_its = |name: &str| name.eq_ignore_ascii_case(&column.name);
             elements.iter().find(|element| element.column.as_deref().is_some_and(is_its))
         };
-        let is_alias = |column: &Column| {
-            mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name)
-        };
+        let is_alias =
+            |column: &Column| mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
         let (mut refusals, mut known) = (Vec::new(), Vec::new());
         for column in &mapping.unmapped_columns {
             // A value that is needed and has no default is reported as such.
@@ -69,14 +71,8 @@ impl Trial {
         if known.is_empty() {
             return refusals;
         }
-        let mut generated: Vec<&Element> = mapping
-            .table
-            .columns
-            .iter()
-            .filter(|column| column.generated)
-            .filter_map(find)
-            .filter(|element| !element.generated.as_deref().is_some_and(names_rowid))
-            .collect();
+        let mut generated: Vec<&Element> =
+            mapping.table.columns.iter().filter(|column| column.generated).filter_map(find).collect();
         // One may be computed from another.
         while let Some(at) = generated.iter().position(|element| self.is_made(&with(&known, element))) {
             let element = generated.remove(at);
@@ -113,7 +109,8 @@ impl Trial {
     fn is_made(&self, elements: &[&Element]) -> bool {
         let list: Vec<&str> = elements.iter().map(|element| element.text.as_str()).collect();
         let (table, suffix) = (&self.table, self.suffix);
-        let made = format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({}){suffix}", list.join(", "));
+        let made =
+            format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({}){suffix}", list.join(", "));
         self.memory.execute_batch(&made).is_ok()
     }
 

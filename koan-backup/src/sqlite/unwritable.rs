@@ -1,13 +1,15 @@
-//! Tables that cannot be written here, because they need a function that only the application registers.
+//! Tables that cannot be written or read here, because they need a function that only the application registers.
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result};
 
 use super::catalog::{indexes, table_sql};
 use super::clauses::elements;
+use super::collation::Collations;
 use super::derived::tokens::{in_parentheses, position, tokens};
 use super::error::is_refused_statement;
 use super::identifier::{quoted, quoted_list};
+use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 
 /// Returns why no record can be written to a table, by compiling a statement that would. The statement is not run.
@@ -16,8 +18,17 @@ use super::mapping::Mapping;
 ///
 /// # Errors
 /// The schema cannot be read.
-pub(super) fn refusal(connection: &Connection, mapping: &Mapping) -> Result<Option<String>> {
+pub(super) fn refusal(
+    connection: &Connection,
+    collations: &Collations,
+    mapping: &Mapping,
+) -> Result<Option<String>> {
     let table = &mapping.table.name;
+    let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
+    // A collation that is not known is reported as such.
+    if !unknown_collations(connection, collations, table, columns)?.is_empty() {
+        return Ok(None);
+    }
     let written = mapping.places.iter().filter(|place| !place.column.generated);
     let names: Vec<&str> = written.map(|place| place.column.name.as_str()).collect();
     let parameters = vec!["?"; names.len()].join(", ");
@@ -29,12 +40,17 @@ pub(super) fn refusal(connection: &Connection, mapping: &Mapping) -> Result<Opti
     let refused = with(connection, DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false, || {
         Ok(connection.prepare(&insert).err())
     })?;
-    let Some(error) = refused.filter(is_refused_statement) else { return Ok(None) };
+    let refused = refused.filter(is_refused_statement);
+    // Where SQLite may only read, it compiles no constraints.
+    if refused.is_none() && !connection.is_readonly("main")? {
+        return Ok(None);
+    }
     // A name in double quotation marks may be a text in what made the table.
     let found = with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping))?;
-    let (what, error) = match found {
-        Some((what, error)) => (format!("{what} does not compile here"), error),
-        None => ("a statement that inserts one does not compile here".to_owned(), error),
+    let (what, error) = match (found, refused) {
+        (Some((what, error)), _) => (format!("{what} does not compile here"), error),
+        (None, Some(error)) => ("a statement that inserts one does not compile here".to_owned(), error),
+        (None, None) => return Ok(None),
     };
     let text = reason(&error);
     Ok(Some(format!(
@@ -42,6 +58,19 @@ pub(super) fn refusal(connection: &Connection, mapping: &Mapping) -> Result<Opti
          known to this connection; restore into a table without it and add it afterwards, or hold the entity in `Repositories`, which \
          writes through the application"
     )))
+}
+
+/// Returns why a statement that reads a table did not compile, if a column that is read is the cause.
+pub(super) fn unreadable(connection: &Connection, mapping: &Mapping) -> Option<String> {
+    let (what, error) =
+        with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping)).ok()??;
+    Some(format!(
+        "table `{}` cannot be read: {what} does not compile here ({}), because a function that only the application registers is not \
+         known to this connection; make the column STORED, leave it out of the entity, or hold the entity in `Repositories`, which \
+         reads through the application",
+        mapping.table.name,
+        reason(&error)
+    ))
 }
 
 /// What SQLite says, without the statement.
@@ -57,21 +86,24 @@ fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, r
     let table = &mapping.table.name;
     let from = format!("FROM main.{}", quoted(table));
     let refused = |sql: String| connection.prepare(&sql).err().filter(is_refused_statement);
-    for element in elements(&table_sql(connection, table)?.unwrap_or_default()) {
+    let elements = elements(&table_sql(connection, table)?.unwrap_or_default());
+    // Constraints may read generated columns.
+    for element in &elements {
         let name = element.column.as_deref().unwrap_or_default();
-        for check in &element.checks {
-            if let Some(error) = refused(format!("SELECT 1 {from} WHERE ({})", check.condition)) {
-                return Ok(Some((check.shown(), error)));
-            }
-        }
         let generated = element.generated.as_deref().map(|text| format!("SELECT ({text}) {from}"));
         if let Some(error) = generated.and_then(refused) {
             return Ok(Some((format!("generated column `{name}`"), error)));
         }
         let is_default = mapping.unmapped_columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-        let default = element.default.as_deref().filter(|_| is_default).map(|text| format!("SELECT ({text})"));
+        let default =
+            element.default.as_deref().filter(|_| is_default).map(|text| format!("SELECT ({text})"));
         if let Some(error) = default.and_then(refused) {
             return Ok(Some((format!("the default of column `{name}`"), error)));
+        }
+    }
+    for check in elements.iter().flat_map(|element| &element.checks) {
+        if let Some(error) = refused(format!("SELECT 1 {from} WHERE ({})", check.condition)) {
+            return Ok(Some((check.shown(), error)));
         }
     }
     for index in indexes(connection, table)? {

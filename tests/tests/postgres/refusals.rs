@@ -51,12 +51,24 @@ const TABLES: &[(&str, &str)] = &[
 
 /// Tables that refuse each new row by what it gets in columns that are in no field.
 const DEFAULTS: &[(&str, &str)] = &[
-    ("note int DEFAULT 0, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)", "large"),
-    ("note int, plus int GENERATED ALWAYS AS (COALESCE(note, 0) + 1) STORED, CONSTRAINT large CHECK (plus > 5)", "large"),
+    (
+        "note int DEFAULT 0, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)",
+        "large",
+    ),
+    (
+        "note int, plus int GENERATED ALWAYS AS (COALESCE(note, 0) + 1) STORED, CONSTRAINT large CHECK (plus > 5)",
+        "large",
+    ),
     ("note int DEFAULT 0, CONSTRAINT large CHECK (note > 5)", "large"),
-    ("note int DEFAULT 4, plus bigint GENERATED ALWAYS AS (note + size) STORED, CONSTRAINT large CHECK (plus > note + 1)", "large"),
+    (
+        "note int DEFAULT 4, plus bigint GENERATED ALWAYS AS (note + size) STORED, CONSTRAINT large CHECK (plus > note + 1)",
+        "large",
+    ),
     ("note int DEFAULT 4, CONSTRAINT large CHECK (note > size)", "large"),
-    ("a text DEFAULT 'x', b text DEFAULT 'y', c text GENERATED ALWAYS AS (a || b) STORED, CONSTRAINT known CHECK (c IN ('x', a))", "known"),
+    (
+        "a text DEFAULT 'x', b text DEFAULT 'y', c text GENERATED ALWAYS AS (a || b) STORED, CONSTRAINT known CHECK (c IN ('x', a))",
+        "known",
+    ),
     ("note int DEFAULT (1 / 0)", "divided by zero"),
     ("note int DEFAULT boom()", "`note`"),
     ("note int DEFAULT boom() + nextval('numbers')", "`note`"),
@@ -66,7 +78,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("note int NOT NULL DEFAULT NULLIF(1, 1)", "is NULL"),
     ("note varchar(2) DEFAULT 'abc'", "too long"),
     ("note int DEFAULT 7, CONSTRAINT one UNIQUE (note)", "one"),
-    ("note int DEFAULT 7, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT one UNIQUE (plus)", "one"),
+    (
+        "note int DEFAULT 7, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT one UNIQUE (plus)",
+        "one",
+    ),
     ("note int DEFAULT 7 REFERENCES other", "note"),
 ];
 
@@ -121,7 +136,9 @@ async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refu
         restore_as_reported(replacing).await.expect_err(columns);
     }
     // Rows that are there have a value already, whatever new ones would get. One that is missing is refused.
-    for (column, default) in [("int", "(1 / 0)"), ("int", "boom()"), ("varchar(2)", "'abc'"), ("int CHECK (note IS NULL)", "3")] {
+    for (column, default) in
+        [("int", "(1 / 0)"), ("int", "boom()"), ("varchar(2)", "'abc'"), ("int CHECK (note IS NULL)", "3")]
+    {
         server.sql(&format!(
             "DROP TABLE part; {plain}; {ROWS}; UPDATE part SET size = size + 1; ALTER TABLE part ADD note {column};
             ALTER TABLE part ALTER note SET DEFAULT {default}"
@@ -159,6 +176,7 @@ async fn defaults_that_refuse_no_row_are_no_obstacle_and_no_sequence_moves() {
     let counts = restore().dry_run().await.expect("compared").counts();
     assert_eq!((counts.inserted, last()), (9, before));
     restore_as_reported(restore).await.expect("restored");
-    let counts = restore_as_reported(|| koan.restore("parts").replace_existing()).await.expect("again").counts();
+    let counts =
+        restore_as_reported(|| koan.restore("parts").replace_existing()).await.expect("again").counts();
     assert_eq!(counts.unchanged, 9);
 }

@@ -68,7 +68,9 @@ impl FinalState {
                 (_, None) => None,
                 (_, Some(default)) => match self {
                     Self::Merged if !column.is_readable => None,
-                    Self::Merged => Some(format!("CASE WHEN {THERE} THEN t.{name} ELSE {default} END AS {name}")),
+                    Self::Merged => {
+                        Some(format!("CASE WHEN {THERE} THEN t.{name} ELSE {default} END AS {name}"))
+                    }
                     Self::Kept | Self::Replaced => Some(format!("{default} AS {name}")),
                 },
             }
@@ -121,8 +123,7 @@ impl FinalState {
                 })
                 .collect()
         };
-        let marked =
-            if target.defaults.is_empty() { format!("{rows} AS t") } else { marked_rows(target) };
+        let marked = if target.defaults.is_empty() { format!("{rows} AS t") } else { marked_rows(target) };
         let listed = |mut columns: Vec<String>, others: Vec<String>| {
             columns.extend(others);
             columns.join(", ")
