@@ -3,11 +3,12 @@
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Provider as _, RestoreLevel, SessionOptions, SetName,
 };
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
+use super::super::connection::ORIGIN;
 use super::fixture::{Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
 use crate::{Entity, Sqlite};
 
@@ -281,6 +282,16 @@ async fn a_dry_run_neither_writes_nor_locks() {
         .expect("tables");
         let database = Database::at(&path, Sqlite::open(&path).expect("opened"));
         let before = std::fs::read(&path).expect("a file");
+        // The connection that the records are written on can read the database, and not write it.
+        let location = &database.provider.location;
+        let reader = location.comparing().expect("a connection");
+        let trial = location.trial(&reader).expect("a connection");
+        for connection in [&trial, &reader] {
+            let name = if connection.is_readonly("main") == Ok(true) { "main" } else { ORIGIN };
+            let written = connection.execute(&format!("DELETE FROM {name}.item"), []).expect_err(setting);
+            assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
+        }
+        drop((trial, reader));
         let mut session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
         let items = foreign(&[ONE, LARGE]);
         session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
