@@ -286,8 +286,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let location = &database.provider.location;
         let reader = location.comparing().expect("a connection");
         let trial = location.trial(&reader).expect("a connection");
-        for connection in [&trial, &reader] {
-            let name = if connection.is_readonly("main") == Ok(true) { "main" } else { ORIGIN };
+        for (connection, name) in [(&trial, ORIGIN), (&reader, "main")] {
             let written = connection.execute(&format!("DELETE FROM {name}.item"), []).expect_err(setting);
             assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
         }
