@@ -71,6 +71,9 @@ pub(crate) enum FileTimes {
     Process,
 }
 
+/// How the name of a file begins with which a directory is tried. A process that is killed meanwhile leaves it there.
+pub(crate) const PROBE_PREFIX: &str = "koan-probe-";
+
 /// The longest that whoever gives up waits for a store.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a part of an upload: the least that S3 takes for all but the last.
