@@ -76,6 +76,9 @@ pub(crate) enum FileTimes {
     Process,
 }
 
+/// How the name of a file begins with which a directory is tried. A process that is killed meanwhile leaves it there.
+pub(crate) const PROBE_PREFIX: &str = "koan-probe-";
+
 /// How long an operation that ends, or cleans up after an error, waits for an answer of the store.
 pub(crate) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a part of an upload: the least that S3 takes for all but the last.

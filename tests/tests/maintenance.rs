@@ -183,11 +183,19 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         format!("archives/{}.json#1", ids[0]),
         format!("removals/{}.json#1", ids[0]),
         format!("leases/backup/nightly/{}.json#1", ids[0]),
+        // What a process leaves that is killed while it tries whether the directory is durable.
+        format!("koan-probe-{}", ids[0]),
+        format!("koan-probe-{}#1", ids[0]),
     ];
     let mut expected = old.clone();
     expected.sort();
     let young = format!("manifests/{}.json#2", ids[0]);
+    let unlike = format!("koan-probe-{}.txt", ids[0]);
+    let simple = format!("koan-probe-{}", ids[0].to_string().replace('-', ""));
     let foreign = [
+        unlike.as_str(),
+        simple.as_str(),
+        "koan-probe-notes",
         "manifests/notes.json#1",
         "manifests/0000000001.json#a",
         "manifests/0000000001.json#",

@@ -33,10 +33,19 @@ async fn start<T: Entity>() -> Result<Koan, Error> {
 }
 
 async fn assert_refused<T: Entity>(place: &str) {
-    let error = start::<T>().await.expect_err(place);
+    assert_eq!(accepted::<T>(place).await, None);
+}
+
+/// What a start says that does not refuse this place.
+async fn accepted<T: Entity>(place: &str) -> Option<String> {
+    let error = match start::<T>().await {
+        Ok(koan) => return Some(format!("{place}: {:?}", koan.inventory().warnings)),
+        Err(error) => error,
+    };
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let text = error.chain();
-    assert!(text.contains(&format!("`{place}`")) && text.contains("BTreeSet"), "{place}: {text}");
+    let is_named = text.contains(&format!("`{place}`")) && text.contains("BTreeSet");
+    (!is_named).then(|| format!("{place}: {text}"))
 }
 
 macro_rules! entities {
@@ -51,7 +60,10 @@ macro_rules! entities {
 
         #[tokio::test]
         async fn an_unordered_collection_fails_the_start_wherever_it_is() {
-            $(assert_refused::<$name>(concat!(stringify!($name), ".", $place)).await;)*
+            let mut found = Vec::new();
+            $(found.push(accepted::<$name>(concat!(stringify!($name), ".", $place)).await);)*
+            let found: Vec<String> = found.into_iter().flatten().collect();
+            assert!(found.is_empty(), "{}", found.join("\n"));
         }
     };
 }
@@ -199,7 +211,113 @@ struct WithFlatMap {
     rest: HashMap<String, HashSet<String>>,
 }
 
+/// Left out where it is empty.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum TaggedSkipped {
+    One {
+        id: u8,
+    },
+    Some {
+        id: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        marks: Option<HashSet<u16>>,
+        last: chrono::NaiveDate,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+struct TaggedSkippedStruct {
+    #[serde(default, skip_serializing_if = "HashSet::is_empty")]
+    marks: HashSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Skipped {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marks: Option<HashSet<u16>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Strict {
+    name: String,
+    tags: HashSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum TaggedWith<T> {
+    Nothing,
+    Holding { name: String, all: T, last: bool },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value")]
+enum AdjacentWith<T> {
+    Nothing,
+    Holding(T),
+}
+
+#[derive(Serialize, Deserialize)]
+struct FlatWith<T> {
+    id: i64,
+    #[serde(flatten)]
+    rest: Holding<T>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Holding<T> {
+    name: String,
+    all: T,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Outer {
+    First,
+    Second(i64, Middle),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Middle {
+    First { values: BTreeSet<i64> },
+    Second { values: HashSet<i64> },
+}
+
+#[derive(Serialize, Deserialize)]
+struct FlatSkipped {
+    id: i64,
+    #[serde(flatten)]
+    choice: TaggedWith<Skipped>,
+}
+
 entities! {
+    InTaggedSkipped { choice: TaggedSkipped } "choice.marks"
+    InTaggedSkippedList { choices: Vec<TaggedSkipped> } "choices[].marks"
+    InTaggedSkippedStruct { inner: TaggedSkippedStruct } "inner.marks"
+    SkippedInTagged { choice: TaggedWith<Skipped> } "choice.all.marks"
+    SkippedInFlat { inner: FlatWith<Skipped> } "inner.all.marks"
+    SkippedInBoth { inner: FlatSkipped } "inner.all.marks"
+    MapsInTagged { choice: TaggedWith<Vec<HashMap<String, HashSet<i64>>>> } "choice.all[].w01"
+    MapsInFlat { inner: FlatWith<Vec<HashMap<String, HashSet<String>>>> } "inner.all[].w01"
+    MapsInAdjacent { choice: AdjacentWith<Vec<HashMap<String, HashSet<String>>>> } "choice.value[].w01"
+    MapInTagged { choice: TaggedWith<Option<HashMap<String, HashSet<String>>>> } "choice.all.w01"
+    ListsInTagged { choice: TaggedWith<Vec<Vec<HashSet<chrono::NaiveDate>>>> } "choice.all[][]"
+    StructInTagged { choice: TaggedWith<Inner> } "choice.all.tags"
+    StructsInTagged { choice: Vec<TaggedWith<Vec<Inner>>> } "choice[].all[].tags"
+    StrictInTagged { choice: TaggedWith<Vec<Strict>> } "choice.all[].tags"
+    StructsInMapsInFlat { inner: FlatWith<HashMap<String, Vec<Inner>>> } "inner.all.name[].tags"
+    StructsInOptionsInFlat { inner: FlatWith<Option<Vec<Option<Inner>>>> } "inner.all[].tags"
+    EnumsInTagged { choice: TaggedWith<Vec<Choice>> } "choice.all[].Several.values"
+    TaggedInTagged { choice: TaggedWith<Vec<Tagged>> } "choice.all[].tags"
+    EnumsInEnums { choice: Outer } "choice.Second[].Second.values"
+    OptionalInTagged { choice: TaggedWith<Option<Vec<Tagged>>> } "choice.all[].tags"
+    FlatInTagged { choice: TaggedWith<WithFlat> } "choice.all.tags"
+    SetOfListsInTagged { choice: TaggedWith<HashSet<Vec<String>>> } "choice.all"
+    SetOfStructsInTagged { choice: TaggedWith<HashSet<Address>> } "choice.all"
     InFlatMap { inner: WithFlatMap } "inner.w02"
     InTagged { choice: Tagged } "choice.tags"
     InTaggedList { choice: Vec<Tagged> } "choice[].tags"
@@ -335,6 +453,22 @@ enum TaggedSorted {
     },
 }
 
+#[derive(Serialize, Deserialize, Entity)]
+struct RemediedTagged {
+    id: i64,
+    maps: TaggedWith<Vec<HashMap<String, BTreeSet<i64>>>>,
+    skipped: TaggedWith<Vec<SortedSkipped>>,
+    flat: FlatWith<Option<HashMap<String, Vec<chrono::NaiveDate>>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SortedSkipped {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<BTreeSet<String>>,
+    #[serde(default, skip_serializing_if = "HashSet::is_empty", serialize_with = "sorted")]
+    tags: HashSet<String>,
+}
+
 #[derive(Debug, PartialEq, Serialize, Deserialize, Entity)]
 struct Remedied {
     id: i64,
@@ -356,6 +490,8 @@ struct RemediedWithin {
 #[tokio::test]
 async fn ordered_and_sorted_collections_and_maps_are_accepted_and_come_back() {
     start::<RemediedWithin>().await.expect("a start");
+    let koan = start::<RemediedTagged>().await.expect("a start");
+    assert!(koan.inventory().warnings.is_empty(), "{:?}", koan.inventory().warnings);
     let koan = start::<Remedied>().await.expect("a start");
     assert!(koan.inventory().warnings.is_empty(), "{:?}", koan.inventory().warnings);
     let words = || (0..40).map(|number| format!("w{number}"));

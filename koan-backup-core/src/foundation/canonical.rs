@@ -8,6 +8,7 @@ mod error;
 mod key;
 mod text;
 
+use std::cell::Cell;
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
@@ -32,6 +33,25 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// `Serialize`.
 pub fn write_canonical<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result {
     value.serialize(CanonicalSerializer::new(out))
+}
+
+thread_local! {
+    /// Whether fields that a type leaves out are written as `null`.
+    static SHOWS_SKIPPED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Serializes on this thread with the names of fields that types leave out, by `skip_serializing_if` for example. Their value is `null`.
+pub(crate) fn showing_skipped_fields<R>(serialize: impl FnOnce() -> R) -> R {
+    /// Ends it, also when a type panics.
+    struct Shown;
+    impl Drop for Shown {
+        fn drop(&mut self) {
+            SHOWS_SKIPPED.set(false);
+        }
+    }
+    SHOWS_SKIPPED.set(true);
+    let _shown = Shown;
+    serialize()
 }
 
 /// A serializer that writes canonical JSON.
@@ -312,6 +332,9 @@ macro_rules! fields {
             type Error = CanonicalError;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
                 self.field(key, value)
+            }
+            fn skip_field(&mut self, key: &'static str) -> Result {
+                if SHOWS_SKIPPED.get() { self.field(key, &()) } else { Ok(()) }
             }
             fn end(self) -> Result {
                 self.close()

@@ -219,6 +219,7 @@ impl KoanBuilder {
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.place(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
+        inventory.warnings.extend(self.profiles_of_one_place());
         coverage::look(&self.providers, &entities, &mut inventory).await?;
         inventory.last_backup = self.last_warnings(&identity).await;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
@@ -277,6 +278,22 @@ impl KoanBuilder {
             attached.map_err(|error| error.context(format!("provider `{name}` cannot be used")))?;
         }
         Ok(())
+    }
+
+    /// A warning for each two storage profiles that are one place: what is copied from one to the other is not in two places.
+    fn profiles_of_one_place(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (index, (name, storage)) in self.storages.iter().enumerate() {
+            for (other, _) in self.storages[..index].iter().filter(|(_, other)| other.is_same_place(storage))
+            {
+                let location = storage.location();
+                warnings.push(format!(
+                    "storage profiles `{other}` and `{name}` are the same place (`{location}`), so a backup in both is kept once; give one \
+                     of them another place, or declare one profile"
+                ));
+            }
+        }
+        warnings
     }
 
     /// What the last backup in the default profile warned of. A storage that cannot be read does not keep the

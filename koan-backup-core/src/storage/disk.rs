@@ -27,6 +27,7 @@ use object_store::{
 
 use self::root::Root;
 use self::upload::DiskUpload;
+use super::PROBE_PREFIX;
 
 /// A directory that holds archives.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Disk {
     /// # Errors
     /// The file system cannot create a file without replacing another, or cannot sync files or directories.
     pub(crate) async fn probe(&self) -> Result<()> {
-        let name = Path::from(format!("koan-probe-{}", uuid::Uuid::now_v7()));
+        let name = Path::from(format!("{PROBE_PREFIX}{}", uuid::Uuid::now_v7()));
         self.put_opts(&name, b"probe".to_vec().into(), PutMode::Create.into()).await?;
         let opened = self.opened()?;
         let path = opened.files.path_to_filesystem(&name)?;

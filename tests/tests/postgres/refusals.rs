@@ -49,6 +49,42 @@ const TABLES: &[(&str, &str)] = &[
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind varchar(1), size bigint)", "characters at most"),
 ];
 
+/// Tables that refuse each new row by what it gets in columns that are in no field.
+const DEFAULTS: &[(&str, &str)] = &[
+    (
+        "note int DEFAULT 0, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)",
+        "large",
+    ),
+    (
+        "note int, plus int GENERATED ALWAYS AS (COALESCE(note, 0) + 1) STORED, CONSTRAINT large CHECK (plus > 5)",
+        "large",
+    ),
+    ("note int DEFAULT 0, CONSTRAINT large CHECK (note > 5)", "large"),
+    (
+        "note int DEFAULT 4, plus bigint GENERATED ALWAYS AS (note + size) STORED, CONSTRAINT large CHECK (plus > note + 1)",
+        "large",
+    ),
+    ("note int DEFAULT 4, CONSTRAINT large CHECK (note > size)", "large"),
+    (
+        "a text DEFAULT 'x', b text DEFAULT 'y', c text GENERATED ALWAYS AS (a || b) STORED, CONSTRAINT known CHECK (c IN ('x', a))",
+        "known",
+    ),
+    ("note int DEFAULT (1 / 0)", "divided by zero"),
+    ("note int DEFAULT boom()", "`note`"),
+    ("note int DEFAULT boom() + nextval('numbers')", "`note`"),
+    ("note date DEFAULT ('x' || random())::date", "`note`"),
+    ("note small", "`note`"),
+    ("note small DEFAULT 30", "`note`"),
+    ("note int NOT NULL DEFAULT NULLIF(1, 1)", "is NULL"),
+    ("note varchar(2) DEFAULT 'abc'", "too long"),
+    ("note int DEFAULT 7, CONSTRAINT one UNIQUE (note)", "one"),
+    (
+        "note int DEFAULT 7, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT one UNIQUE (plus)",
+        "one",
+    ),
+    ("note int DEFAULT 7 REFERENCES other", "note"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_refuses_records_is_reported_before_they_are_restored() {
     let versions = installed_versions();
@@ -73,4 +109,74 @@ async fn a_table_that_refuses_records_is_reported_before_they_are_restored() {
             assert!(dry.contains(named), "{table}: {dry}");
         }
     }
+}
+
+const DEFAULTS_OF: &str = "CREATE SEQUENCE numbers; CREATE DOMAIN small AS int DEFAULT 9 CHECK (VALUE < 8);
+    CREATE TABLE other (id int PRIMARY KEY);
+    CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'no number'; END$$;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refuses_them() {
+    let server = Server::start();
+    let plain = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
+    server.sql(&format!("{DEFAULTS_OF} {plain}; {ROWS}"));
+    let koan = koan(&server, |builder| builder.register::<Part>()).await;
+    koan.backup("parts").await.expect("a backup");
+    for (columns, named) in DEFAULTS {
+        server.sql(&format!(
+            "DROP TABLE part; CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, {columns})"
+        ));
+        for conflict in [ConflictMode::Overwrite, ConflictMode::Keep, ConflictMode::Fail] {
+            let restore = || koan.restore("parts").on_conflict(conflict);
+            restore_as_reported(restore).await.expect_err(columns);
+            let dry = restore().dry_run().await.expect_err(columns).chain();
+            assert!(dry.contains(named), "{columns}: {dry}");
+        }
+        let replacing = || koan.restore("parts").replace_existing();
+        restore_as_reported(replacing).await.expect_err(columns);
+    }
+    // Rows that are there have a value already, whatever new ones would get. One that is missing is refused.
+    for (column, default) in
+        [("int", "(1 / 0)"), ("int", "boom()"), ("varchar(2)", "'abc'"), ("int CHECK (note IS NULL)", "3")]
+    {
+        server.sql(&format!(
+            "DROP TABLE part; {plain}; {ROWS}; UPDATE part SET size = size + 1; ALTER TABLE part ADD note {column};
+            ALTER TABLE part ALTER note SET DEFAULT {default}"
+        ));
+        let check = koan.restore("parts").viability().await.expect("findings");
+        assert!(check.is_viable(), "{column} {default}: {:?}", check.findings);
+        let report = restore_as_reported(|| koan.restore("parts")).await.expect(default);
+        assert_eq!(report.counts().updated, 9, "{default}");
+        server.sql("DELETE FROM part WHERE id = 4");
+        restore_as_reported(|| koan.restore("parts")).await.expect_err(default);
+        let dry = koan.restore("parts").dry_run().await.expect_err(default).chain();
+        assert!(dry.contains("note"), "{default}: {dry}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn defaults_that_refuse_no_row_are_no_obstacle_and_no_sequence_moves() {
+    let server = Server::start();
+    let plain = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
+    server.sql(&format!("{DEFAULTS_OF} {plain}; {ROWS}"));
+    let koan = koan(&server, |builder| builder.register::<Part>()).await;
+    koan.backup("parts").await.expect("a backup");
+    server.sql(
+        "DROP TABLE part; CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, number bigserial CHECK (number IS NOT NULL),
+            other bigint NOT NULL DEFAULT nextval('numbers') UNIQUE, made timestamptz DEFAULT now() CHECK (made IS NOT NULL),
+            token uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE, code varchar(3) DEFAULT 'ab  ', kinds text[] DEFAULT '{a,b}',
+            more json DEFAULT '{}', twice bigint GENERATED ALWAYS AS (number * 2) STORED CHECK (twice > 0),
+            year int GENERATED ALWAYS AS (size + length(code)) STORED CHECK (year > 0), own bigint GENERATED BY DEFAULT AS IDENTITY)",
+    );
+    let last = || server.sql("SELECT concat(last_value, is_called) FROM numbers");
+    let before = last();
+    let restore = || koan.restore("parts");
+    let check = restore().viability().await.expect("findings");
+    assert!(check.is_viable(), "{:?}", check.findings);
+    let counts = restore().dry_run().await.expect("compared").counts();
+    assert_eq!((counts.inserted, last()), (9, before));
+    restore_as_reported(restore).await.expect("restored");
+    let counts =
+        restore_as_reported(|| koan.restore("parts").replace_existing()).await.expect("again").counts();
+    assert_eq!(counts.unchanged, 9);
 }

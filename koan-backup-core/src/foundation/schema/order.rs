@@ -10,12 +10,12 @@ use serde_json::Value;
 use serde_json::de::SliceRead;
 
 use super::sampled::{Observations, Refused, Sampler, sample};
-use crate::foundation::canonical::{CanonicalError, CanonicalSerializer};
+use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, showing_skipped_fields};
 
 /// How often a sample is read back and written. A set of two elements keeps its order by chance in one of 65 536 cases.
 const ROUND_TRIPS: usize = 16;
-/// Variants of enums that are tried.
-const MAX_ROUNDS: usize = 24;
+/// Variants of enums that are tried, and combinations of variants.
+const MAX_ROUNDS: usize = 48;
 
 /// A list whose elements have no order of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,11 @@ where
     fn try_all(&self, seen: &mut Observations) -> Tried {
         let mut is_refused = false;
         loop {
-            let written = |value: &T| serde_json::from_slice(&self.line(value)?).ok();
+            // A field that is left out when it is empty is asked for as well.
+            let written = |value: &T| {
+                let line = showing_skipped_fields(|| self.line(value))?;
+                serde_json::from_slice(&line).ok()
+            };
             match sample(seen, &self.make, &written) {
                 None => is_refused = true,
                 Some(value) if seen.has_list => {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::archive::is_archive_name;
 use crate::environment::lease::Confirmed;
+use crate::storage::PROBE_PREFIX;
 
 /// Where our files lie.
 const FOLDERS: [&str; 10] = [
@@ -48,7 +49,23 @@ impl TemporaryFiles {
         for folder in FOLDERS {
             self.remove_below(&self.directory.join(folder), folder, now, &mut removed)?;
         }
+        self.remove_probes(now, &mut removed)?;
         Ok(removed)
+    }
+
+    /// Removes the files with which a process that was killed had tried whether the directory is durable. They lie in the directory itself.
+    fn remove_probes(&self, now: SystemTime, removed: &mut Removed) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if is_probe(&name)
+                && entry.file_type()?.is_file()
+                && let Some(bytes) = self.remove_old(&entry, now).transpose()
+            {
+                removed.push((name, bytes));
+            }
+        }
+        Ok(())
     }
 
     fn remove_below(
@@ -81,6 +98,11 @@ impl TemporaryFiles {
         if self.worked_on.iter().any(|file| file == whole) {
             return Ok(None);
         }
+        self.remove_old(entry, now)
+    }
+
+    /// Removes a file if it is old enough, and gives its bytes.
+    fn remove_old(&self, entry: &DirEntry, now: SystemTime) -> io::Result<Option<u64>> {
         let meta = match entry.metadata() {
             // It has its own name by now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -115,6 +137,16 @@ fn whole(path: &str) -> Option<&str> {
         (_, None) => false,
     };
     (is_ours && digits(number, number.len())).then_some(whole)
+}
+
+/// Whether a file is named as one with which a directory is tried, whole or not.
+fn is_probe(name: &str) -> bool {
+    let (whole, is_numbered) = match name.split_once('#') {
+        Some((whole, number)) => (whole, digits(number, number.len())),
+        None => (name, true),
+    };
+    let id = whole.strip_prefix(PROBE_PREFIX).unwrap_or_default();
+    is_numbered && Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
 }
 
 fn digits(text: &str, length: usize) -> bool {

@@ -77,6 +77,7 @@ fn condition(code: &SqlState) -> &'static str {
         c if *c == SqlState::NUMERIC_VALUE_OUT_OF_RANGE => {
             "a number is out of the range of its column's type"
         }
+        c if *c == SqlState::DIVISION_BY_ZERO => "a number is divided by zero",
         c if *c == SqlState::STRING_DATA_RIGHT_TRUNCATION => "a text is too long for its column's type",
         c if *c == SqlState::INVALID_TEXT_REPRESENTATION => "a value is none that its column's type knows",
         c if *c == SqlState::DATETIME_FIELD_OVERFLOW || *c == SqlState::INVALID_DATETIME_FORMAT => {

@@ -22,6 +22,7 @@ mod composite;
 mod connection;
 mod coverage;
 mod ddl;
+mod defaults;
 mod derived;
 mod error;
 mod insert_only;

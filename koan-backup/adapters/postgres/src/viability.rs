@@ -8,6 +8,7 @@ use serde::Deserialize as _;
 
 use super::catalog::{Catalog, references};
 use super::connection::Connection;
+use super::defaults::{self, ColumnRole};
 use super::derived::{self, Recomputed};
 use super::error::failed;
 use super::insert_only;
@@ -55,6 +56,8 @@ pub(super) async fn assess(
                 silenced.push(triggers);
                 look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
                 findings.extend(derived::findings(connection, name, &mapping, state).await?);
+                look_at_defaults(connection, name, &mapping, &computed, options, occasion, &mut findings)
+                    .await?;
                 if occasion == Occasion::Restore {
                     look_at_interference(connection, target, &mapping, options, &mut findings).await?;
                 }
@@ -242,6 +245,30 @@ async fn look_at_sequences(
             ),
         ));
     }
+    Ok(())
+}
+
+/// Defaults and constraints that refuse new rows whatever the records hold.
+async fn look_at_defaults(
+    connection: &Connection,
+    entity: &str,
+    mapping: &Mapping,
+    computed: &[Recomputed],
+    options: &SessionOptions,
+    occasion: Occasion,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let table = &mapping.table;
+    let inserts = occasion == Occasion::Backup || options.replace_existing || {
+        let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {} LIMIT 1) AS one", table.rows());
+        let what = format!("reading about table `{}`", table.shown);
+        table.is_readable && connection.number(&what, &any).await? == 0
+    };
+    // Rows that are there already need no default; a dry run knows whether all of them are.
+    let severity = if inserts { Severity::Error } else { Severity::Warning };
+    let found = defaults::assess(connection, entity, mapping, computed, severity).await?;
+    let is_told = |role: &ColumnRole| occasion == Occasion::Restore || *role == ColumnRole::OfTheTable;
+    findings.extend(found.into_iter().filter(|(_, role)| is_told(role)).map(|(finding, _)| finding));
     Ok(())
 }
 

@@ -271,21 +271,26 @@ struct Price {
     parts: Vec<rust_decimal::Decimal>,
 }
 
-/// A database that has its own form of a value: decimals with four digits, no negative zero, instants in UTC and in microseconds.
-struct Ledger(Mutex<Vec<Price>>);
+/// A database that has its own form of a value: decimals with four digits, no negative zero, instants in UTC and in microseconds, to which it
+/// adds some before it cuts the rest.
+struct Ledger {
+    rows: Mutex<Vec<Price>>,
+    rounding: i64,
+}
 
 #[async_trait]
 impl Repository<Price> for Ledger {
     fn all(&self) -> BoxStream<'_, Result<Price, RepositoryError>> {
-        stream::iter(self.0.lock().expect("sound").clone().into_iter().map(Ok)).boxed()
+        stream::iter(self.rows.lock().expect("sound").clone().into_iter().map(Ok)).boxed()
     }
 
     async fn upsert_many(&self, records: Vec<Price>) -> Result<(), RepositoryError> {
-        self.0.lock().expect("sound").extend(records.into_iter().map(|mut record| {
+        self.rows.lock().expect("sound").extend(records.into_iter().map(|mut record| {
             record.amount.rescale(4);
             record.factor += 0.0;
             record.parts.iter_mut().for_each(|part| part.rescale(4));
-            let micros = record.at.timestamp_micros();
+            let rounded = record.at + chrono::TimeDelta::nanoseconds(self.rounding);
+            let micros = rounded.timestamp_micros();
             record.at = chrono::DateTime::from_timestamp_micros(micros).expect("in range").fixed_offset();
             record
         }));
@@ -306,11 +311,14 @@ async fn values_that_come_back_in_another_form_are_the_values_that_were_written(
     let codec = EntityCodec::new(Price::descriptor());
     let record = codec.record(&price).expect("a record");
     let apply = options(false, SessionIntent::Apply);
-    let provider = Repositories::new().with(Ledger(Mutex::default()));
-    let mut session = provider.begin_restore(&apply).await.expect("a session");
-    session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("begun");
-    session.write(vec![record]).await.expect("written");
-    assert_eq!(session.end().await.expect("the same values").inserted, 1);
+    for (rounding, is_same) in [(0, true), (500, true), (999, true), (1500, false), (-1000, false)] {
+        let provider = Repositories::new().with(Ledger { rows: Mutex::default(), rounding });
+        let mut session = provider.begin_restore(&apply).await.expect("a session");
+        session.begin(RestoreTarget::new(codec.clone(), SetName::root())).await.expect("begun");
+        session.write(vec![record.clone()]).await.expect("written");
+        let ended = session.end().await;
+        assert_eq!(ended.ok().map(|counts| counts.inserted), is_same.then_some(1), "{rounding}");
+    }
 }
 
 /// A record with a field that the database fills.

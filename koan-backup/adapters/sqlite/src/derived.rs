@@ -1,7 +1,7 @@
 //! Data that triggers compute from the rows of a table. Triggers do not fire in a restore.
 
 mod follow;
-mod tokens;
+pub(super) mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

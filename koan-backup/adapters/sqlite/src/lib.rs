@@ -23,6 +23,7 @@
 
 mod bind;
 mod catalog;
+mod clauses;
 mod collation;
 mod column_type;
 mod connection;
@@ -35,6 +36,7 @@ mod habit;
 mod index_check;
 mod key_equality;
 mod mapping;
+mod new_rows;
 mod number;
 mod options;
 mod pragmas;
@@ -44,6 +46,7 @@ mod references;
 mod session;
 mod snapshot;
 mod thread;
+mod unwritable;
 mod viability;
 
 #[cfg(test)]

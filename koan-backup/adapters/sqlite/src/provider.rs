@@ -33,7 +33,7 @@ use crate::thread::ConnectionThread;
 /// # }
 /// ```
 pub struct Sqlite {
-    location: Location,
+    pub(crate) location: Location,
     ignored: Arc<BTreeMap<String, String>>,
 }
 

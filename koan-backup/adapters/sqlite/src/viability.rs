@@ -16,8 +16,11 @@ use super::habit::key_forms;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
+use super::new_rows;
 use super::snapshot::{Physical, Reader};
+use super::unwritable;
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
+use koan_backup_sql::identifier::quoted;
 
 /// Looks at each target without writing.
 pub(super) fn assess(
@@ -37,6 +40,8 @@ pub(super) fn assess(
                     look_at_key(reader, target, &mapping, &mut findings)
                         .map_err(|error| failed(&reader.path, "reading the keys", error))?;
                 }
+                look_at_new_rows(reader, name, &mapping, options, &mut findings)
+                    .map_err(|error| failed(&reader.path, "reading the constraints", error))?;
                 mappings.push((name, mapping));
             }
             Err(error) => {
@@ -95,6 +100,31 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
     let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
     findings.extend(findings::of_unmapped_fields(entity, table, lost));
+}
+
+/// What refuses rows whatever the records hold: functions that are not known here, and what new rows get in columns without a field.
+fn look_at_new_rows(
+    reader: &Reader,
+    entity: &str,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    if let Some(refusal) = unwritable::refusal(&reader.connection, &reader.collations, mapping)? {
+        findings.push(Finding::new(Severity::Error, entity, refusal));
+        return Ok(());
+    }
+    let refusals = new_rows::refusals(&reader.connection, &reader.collations, mapping)?;
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    // Rows that are there already need no default; a dry run knows whether all of them are.
+    let any = format!("SELECT EXISTS (SELECT 1 FROM main.{} NOT INDEXED)", quoted(&mapping.table.name));
+    let inserts =
+        options.replace_existing || !reader.connection.query_row(&any, [], |row| row.get::<_, bool>(0))?;
+    let severity = if inserts { Severity::Error } else { Severity::Warning };
+    findings.extend(refusals.into_iter().map(|refusal| Finding::new(severity, entity, refusal)));
+    Ok(())
 }
 
 /// The forms of the key: a key that is there in another form would not be found, and come in a second time.

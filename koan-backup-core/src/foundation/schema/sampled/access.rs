@@ -6,7 +6,7 @@ use serde::de::{
 };
 
 use super::answers::text;
-use super::learned::Others;
+use super::learned::{Others, VALUES};
 use super::{Buffered, ELEMENTS, Refused, Sampler};
 
 /// What the elements of a list are.
@@ -14,6 +14,8 @@ use super::{Buffered, ELEMENTS, Refused, Sampler};
 pub(super) enum Element {
     /// What is asked for, other in each element.
     Asked,
+    /// The same, in the buffer of a field.
+    Buffered,
     /// What is asked for; a member of a tuple.
     Member,
     Text,
@@ -55,7 +57,11 @@ impl<'de> SeqAccess<'de> for List<'_> {
                 };
                 seed.deserialize(member).map(Some)
             }
-            Element::Asked => {
+            Element::Asked | Element::Buffered => {
+                let buffered = match self.element {
+                    Element::Buffered => Buffered::Field,
+                    _ => Buffered::No,
+                };
                 let path = format!("{}[]", of.path);
                 let element = Sampler {
                     seen: of.seen,
@@ -63,7 +69,7 @@ impl<'de> SeqAccess<'de> for List<'_> {
                     depth: of.depth + 1,
                     lists: of.lists + 1,
                     seed: number,
-                    buffered: Buffered::No,
+                    buffered,
                 };
                 seed.deserialize(element).map(Some)
             }
@@ -78,6 +84,8 @@ pub(super) struct Entries<'a> {
     pub(super) length: usize,
     /// The name that was learned of the entry.
     pub(super) name: Option<String>,
+    /// Whether the entries without such a name are in the buffer of a field.
+    pub(super) buffered: Buffered,
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
@@ -97,7 +105,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         }
         let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
         let (path, number) = (format!("{path}{{}}"), number * ELEMENTS[0] + self.next);
-        let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
+        let (seen, buffered) = (&mut *self.of.seen, self.buffered);
         seed.deserialize(Sampler { seen, path, depth: depth + 1, lists: lists + 1, seed: number, buffered })
             .map(Some)
     }
@@ -106,7 +114,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
         let (path, number, buffered) = match self.name.take() {
             Some(name) => (format!("{path}.{name}"), number, Buffered::Field),
-            None => (format!("{path}[\u{2026}]"), number * ELEMENTS[0] + self.next, Buffered::No),
+            None => (format!("{path}{VALUES}"), number * ELEMENTS[0] + self.next, self.buffered),
         };
         let seen = &mut *self.of.seen;
         seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
@@ -132,6 +140,29 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         let path = format!("{}.{}", self.of.path, self.name);
         let Sampler { depth, lists, seed: number, .. } = self.of;
         let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
+        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
+    }
+}
+
+/// A variant of an enum in the buffer of a field, as a map with its name and content.
+pub(super) struct OneEntry<'a> {
+    pub(super) of: Sampler<'a>,
+    pub(super) variant: Option<&'static str>,
+    pub(super) step: String,
+}
+
+impl<'de> MapAccess<'de> for OneEntry<'_> {
+    type Error = Refused;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refused> {
+        let Some(variant) = self.variant.take() else { return Ok(None) };
+        seed.deserialize(BorrowedStrDeserializer::new(variant)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
+        let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
+        let (path, buffered) = (format!("{path}{}", self.step), Buffered::Field);
+        let seen = &mut *self.of.seen;
         seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::de::{Deserializer, Visitor};
 
-use super::access::{Element, Entries, Fields, List, OneVariant};
+use super::access::{Element, Fields, List, OneVariant};
 use super::answers::{INTEGERS, TEXTS, integer, letters, text};
 use super::{Buffered, MAX_DEPTH, Refused, Sampler};
 
@@ -36,23 +36,19 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.ask()?;
+        if self.buffered == Buffered::Field {
+            return self.deserialize_buffered(visitor);
+        }
         let candidate = self.candidate(ANYTHING);
-        let form = match (self.buffered, self.seen.learned.variants(&self.path)) {
-            (Buffered::Field, Some(variants)) => return visitor.visit_str(self.variant_name(variants)?),
+        let form = match self.seen.learned.variants(&self.path) {
             // A list, whose first element is the tag, was refused with the names of the variants.
-            (Buffered::No, Some(_)) => MAP,
-            // The name of a variant, and what is in most fields.
-            (Buffered::Field, None) => match candidate {
-                0 => FIRST_TEXT,
-                candidate if candidate <= FIRST_TEXT => candidate - 1,
-                candidate => candidate,
-            },
-            (Buffered::No, None) => {
+            Some(_) => MAP,
+            None => {
                 self.seen.variants = self.seen.variants.max(2);
                 (candidate + self.seen.round) % ANYTHING
             }
         };
-        if self.buffered == Buffered::No && self.seen.anything.is_none() {
+        if self.seen.anything.is_none() {
             self.seen.anything = Some(self.path.clone());
         }
         match form {
@@ -61,7 +57,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
             2 => visitor.visit_u64(integer(0, self.seed)),
             3 => visitor.visit_bool(self.seed % 2 == 1),
             4 => visitor.visit_unit(),
-            MAP => visitor.visit_map(Entries { of: self, next: 0, length: 0, name: None }),
+            MAP => visitor.visit_map(self.entries(0)),
             form => visitor.visit_string(text(form - FIRST_TEXT, self.seed)),
         }
     }
@@ -87,7 +83,8 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.ask()?;
         if let Some(variants) = self.seen.learned.variants(&self.path) {
-            return visitor.visit_str(self.variant_name(variants)?);
+            let parent = self.parent();
+            return visitor.visit_str(self.variant_name(&parent, variants)?);
         }
         let candidate = self.candidate(TEXTS);
         visitor.visit_string(text(candidate, self.seed))
@@ -159,7 +156,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.ask()?;
         let length = self.elements().min(2);
-        visitor.visit_map(Entries { of: self, next: 0, length, name: None })
+        visitor.visit_map(self.entries(length))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

@@ -5,6 +5,7 @@
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::super::connection::Connection;
+use super::super::defaults::CHECKS;
 use super::super::error::failed;
 use super::keys::keys_of;
 use super::target::Target;
@@ -12,12 +13,6 @@ use koan_backup_sql::identifier::{listed, quoted};
 
 /// How many records an error text names.
 const NAMED: usize = 2;
-
-/// The CHECK constraints of a table, those that were never validated among them: new rows must meet them.
-const CHECKS: &str = "
-    SELECT k.conname::text, pg_catalog.pg_get_expr(k.conbin, k.conrelid) FROM pg_catalog.pg_constraint k
-    WHERE k.conrelid = $1 AND k.contype = 'c' AND COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true)
-    ORDER BY k.conname";
 
 /// The bounds of partitions: a row of a partitioned table must be in one of them, and a row of a partition must be in its own.
 const BOUNDS: &str = "

@@ -1,7 +1,7 @@
 //! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
 
 use koan_backup_core::{
-    ConflictMode, Error, Result,
+    ConflictMode, Error, ErrorKind, Result,
     entity::EntityCodec,
     provider::{SessionOptions, WriteCounts},
 };
@@ -51,6 +51,13 @@ pub(super) async fn end(
         }
         counts.unchanged = unchanged(connection, target, stage, &what).await?;
         counts.updated = matched.saturating_sub(counts.unchanged);
+    }
+    let mut refusals = target.defaults.iter();
+    if counts.inserted > 0
+        && let Some(refusal) = refusals.find_map(|default| default.refusal(&target.mapping.table.shown))
+    {
+        let text = format!("{}: {refusal}", target.entity.name());
+        return Err(Error::new(ErrorKind::Constraint, text));
     }
     if options.replace_existing {
         let all = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;

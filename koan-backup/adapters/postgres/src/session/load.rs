@@ -57,6 +57,9 @@ impl Loading {
         let what = format!("preparing table `{}`", target.mapping.table.shown);
         target.read_equality(connection).await?;
         target.find_recomputed(connection).await?;
+        if options.intent == SessionIntent::Compare {
+            target.find_defaults(connection).await?;
+        }
         let (mut previous, mut is_empty, mut rows_before, mut locked) = (None, false, None, Locked::No);
         if options.intent == SessionIntent::Apply {
             locked = lock(connection, &target, &what).await?;

@@ -55,24 +55,42 @@ impl FinalState {
         }
     }
 
-    /// The records of a stage that are written, as a query selects from them. Columns that no field
-    /// holds are not among them.
+    /// The records of a stage that are written, as a query selects from them. Of the columns that no field holds, those are among
+    /// them whose value is known.
     pub(super) fn written(self, target: &Target, stage: &str) -> String {
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
-        let sent: Vec<String> = target.columns.iter().map(sent).collect();
-        let sent = sent.join(", ");
+        let mut all: Vec<String> = target.columns.iter().map(sent).collect();
+        let known = target.mapping.unmapped_columns.iter().filter_map(|column| {
+            let name = quoted(&column.name);
+            match (target.source_of(&column.name), target.default_of(&column.name)) {
+                ("s", _) => Some(format!("s.{name}")),
+                (_, None) => None,
+                (_, Some(default)) => match self {
+                    Self::Merged if !column.is_readable => None,
+                    Self::Merged => {
+                        Some(format!("CASE WHEN {THERE} THEN t.{name} ELSE {default} END AS {name}"))
+                    }
+                    Self::Kept | Self::Replaced => Some(format!("{default} AS {name}")),
+                },
+            }
+        });
+        all.extend(known);
+        let all = all.join(", ");
         let written = match self {
-            Self::Replaced => format!("(SELECT {sent} FROM {stage} AS s)"),
+            Self::Replaced => format!("(SELECT {all} FROM {stage} AS s)"),
             Self::Kept => format!(
-                "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
+                "(SELECT {all} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
+            ),
+            Self::Merged if target.defaults.is_empty() => format!(
+                "(SELECT {all} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
             ),
             Self::Merged => format!(
-                "(SELECT {sent} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
+                "(SELECT {all} FROM {stage} AS s LEFT JOIN {} ON {same_key} WHERE {THERE} IS NULL OR NOT ({same}))",
+                marked_rows(target)
             ),
         };
-        // What PostgreSQL computes may depend on columns that no field holds.
-        if target.mapping.unmapped_columns.is_empty() { target.with_generated(written) } else { written }
+        target.with_known_generated(written)
     }
 
     /// The rows of a target after the records of a stage were written, as a query selects from them.
@@ -87,16 +105,25 @@ impl FinalState {
                 })
                 .collect()
         };
+        // Of a record that is inserted, a default is there where it is known.
+        let inserted = |column: &str, other: String, prefix: &str| match (target.default_of(column), prefix) {
+            (None, _) => other,
+            (Some(default), "") => format!("{default} AS {}", quoted(column)),
+            (Some(default), _) => {
+                format!("CASE WHEN {THERE} THEN {other} ELSE {default} END AS {}", quoted(column))
+            }
+        };
         // Of a record that is written, what is computed is in the stage.
         let written = |prefix: &str| -> Vec<String> {
             let columns = target.mapping.unmapped_columns.iter().zip(other(prefix));
             columns
                 .map(|(column, other)| match target.source_of(&column.name) {
                     "s" => format!("s.{}", quoted(&column.name)),
-                    _ => other,
+                    _ => inserted(&column.name, other, prefix),
                 })
                 .collect()
         };
+        let marked = if target.defaults.is_empty() { format!("{rows} AS t") } else { marked_rows(target) };
         let listed = |mut columns: Vec<String>, others: Vec<String>| {
             columns.extend(others);
             columns.join(", ")
@@ -109,7 +136,7 @@ impl FinalState {
             Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, written(""))),
             Self::Merged => format!(
                 "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same_key}) \
-                 UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {rows} AS t ON {same_key})",
+                 UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {marked} ON {same_key})",
                 listed(there, other("t.")),
                 listed(sent, written("t."))
             ),
@@ -122,6 +149,17 @@ impl FinalState {
         };
         target.with_generated(rows)
     }
+}
+
+/// True of a row `t` of [`marked_rows`], NULL where an outer join found none.
+const THERE: &str = "t.\"koan there\"";
+
+/// The rows `t` of a target's table, each with a mark.
+fn marked_rows(target: &Target) -> String {
+    let table = &target.mapping.table;
+    let columns = table.columns.iter().filter(|column| column.is_readable);
+    let columns: Vec<String> = columns.map(|column| format!("i.{}", quoted(&column.name))).collect();
+    format!("(SELECT true AS \"koan there\", {} FROM {} AS i) AS t", columns.join(", "), table.rows())
 }
 
 /// Runs a statement that a constraint may refuse. One that is refused leaves the transaction as it was before.

@@ -12,6 +12,7 @@ use tokio_postgres::types::Oid;
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
+use super::super::defaults::{self, ColumnDefault, Trial, Within};
 use super::super::derived::{self, Recomputed};
 use super::super::insert_only;
 use super::super::mapping::{Content, Mapping, Place};
@@ -40,6 +41,10 @@ pub(in super::super) struct Target {
     pub(super) recomputed: Vec<Recomputed>,
     /// Columns that PostgreSQL computes from those of the same row, and how.
     generated: Vec<(String, String)>,
+    /// What new rows get in columns that no field holds, where a dry run has tried it.
+    pub(super) defaults: Vec<ColumnDefault>,
+    /// Of `generated`, those that can be computed from what is known of a row that is written.
+    known_generated: Vec<(String, String)>,
     /// Publications for which the server refuses to update or delete the rows that are there.
     pub(super) refusing_publications: Vec<String>,
     /// The form of COPY in which they are sent.
@@ -132,6 +137,8 @@ impl Target {
             earlier: Vec::new(),
             recomputed: Vec::new(),
             generated: Vec::new(),
+            defaults: Vec::new(),
+            known_generated: Vec::new(),
             refusing_publications: Vec::new(),
             form,
             absent,
@@ -181,12 +188,15 @@ impl Target {
 
     /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other columns.
     pub(super) fn with_generated(&self, rows: String) -> String {
-        if self.generated.is_empty() {
-            return rows;
+        with_computed(&self.generated, rows)
+    }
+
+    /// Adds the columns that PostgreSQL computes to rows that are written and that have all other columns whose value is known.
+    pub(super) fn with_known_generated(&self, rows: String) -> String {
+        match self.mapping.unmapped_columns.is_empty() {
+            true => with_computed(&self.generated, rows),
+            false => with_computed(&self.known_generated, rows),
         }
-        let generated =
-            self.generated.iter().map(|(name, expression)| format!("{expression} AS {}", quoted(name)));
-        format!("(SELECT x.*, {} FROM {rows} AS x)", generated.collect::<Vec<_>>().join(", "))
     }
 
     /// Finds out what is computed.
@@ -194,6 +204,38 @@ impl Target {
         self.recomputed = derived::recomputed(connection, &self.mapping).await?;
         self.generated = derived::generated(connection, &self.mapping.table).await?;
         Ok(())
+    }
+
+    /// Tries what new rows get in columns that no field holds, and finds what can be computed from it. For a dry run.
+    pub(in super::super) async fn find_defaults(&mut self, connection: &Connection) -> Result<()> {
+        let within = Within::Transaction;
+        self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, within).await?;
+        let what = format!("reading the generated columns of table `{}`", self.mapping.table.shown);
+        let sent = self.columns.iter().map(|column| (&column.name, &column.declared));
+        let recomputed = self.recomputed.iter().map(|column| (&column.column, &column.declared));
+        let others = self.mapping.unmapped_columns.iter().map(|column| (&column.name, &column.declared));
+        let known = others.filter(|(name, _)| self.default_of(name).is_some());
+        let columns: Vec<String> = sent
+            .chain(recomputed)
+            .chain(known)
+            .map(|(name, declared)| format!("NULL::{declared} AS {}", quoted(name)))
+            .collect();
+        let trial = Trial { connection, what: &what, within };
+        for (name, expression) in &self.generated {
+            let sql = format!(
+                "SELECT pg_catalog.count({expression}) FROM (SELECT {}) AS \"koan row\" WHERE false",
+                columns.join(", ")
+            );
+            if trial.number(&sql).await?.is_ok() {
+                self.known_generated.push((name.clone(), expression.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a new row gets in a column that no field holds, if that is known.
+    pub(super) fn default_of(&self, column: &str) -> Option<String> {
+        self.defaults.iter().find(|default| default.column == column)?.value()
     }
 
     /// The names of all columns that get a value, as a list in SQL: those of [`column_list`](Self::column_list), and those that are
@@ -345,6 +387,14 @@ impl Target {
     pub(super) fn twice(&self, keys: &[String]) -> Error {
         twice(&self.entity, &self.mapping.table.shown, keys)
     }
+}
+
+fn with_computed(computed: &[(String, String)], rows: String) -> String {
+    if computed.is_empty() {
+        return rows;
+    }
+    let computed = computed.iter().map(|(name, expression)| format!("{expression} AS {}", quoted(name)));
+    format!("(SELECT x.*, {} FROM {rows} AS x)", computed.collect::<Vec<_>>().join(", "))
 }
 
 /// The error of records of an archive that have one key to a table.

@@ -2,12 +2,12 @@
 
 /// A piece of SQL, and where it is in the text.
 #[derive(Clone, Debug)]
-pub(super) struct Token {
+pub(in super::super) struct Token {
     kind: Kind,
     /// A word or mark as it is written; what is in quotation marks without them.
     value: String,
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(in super::super) start: usize,
+    pub(in super::super) end: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,30 +21,30 @@ enum Kind {
 }
 
 impl Token {
-    pub(super) fn is_word(&self, word: &str) -> bool {
+    pub(in super::super) fn is_word(&self, word: &str) -> bool {
         self.kind == Kind::Word && self.value.eq_ignore_ascii_case(word)
     }
 
-    pub(super) fn is_mark(&self, mark: char) -> bool {
+    pub(in super::super) fn is_mark(&self, mark: char) -> bool {
         self.kind == Kind::Mark && self.value.starts_with(mark)
     }
 
-    pub(super) fn is_text(&self, text: &str) -> bool {
+    pub(in super::super) fn is_text(&self, text: &str) -> bool {
         self.kind == Kind::Text && self.value.eq_ignore_ascii_case(text)
     }
 
     /// Whether it is that name, in quotation marks or not.
-    pub(super) fn is_name(&self, name: &str) -> bool {
+    pub(in super::super) fn is_name(&self, name: &str) -> bool {
         matches!(self.kind, Kind::Word | Kind::Name) && self.value.eq_ignore_ascii_case(name)
     }
 
     /// What is written, without quotation marks; `None` for a mark.
-    pub(super) fn content(&self) -> Option<&str> {
+    pub(in super::super) fn content(&self) -> Option<&str> {
         (self.kind != Kind::Mark).then_some(self.value.as_str())
     }
 
     /// One text for all spellings that mean the same.
-    pub(super) fn normal(&self) -> String {
+    pub(in super::super) fn normal(&self) -> String {
         match self.kind {
             Kind::Word | Kind::Name => self.value.to_lowercase(),
             Kind::Text => format!("'{}'", self.value),
@@ -54,7 +54,7 @@ impl Token {
 }
 
 /// Takes SQL apart.
-pub(super) fn tokens(sql: &str) -> Vec<Token> {
+pub(in super::super) fn tokens(sql: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = sql.char_indices().peekable();
     while let Some((start, first)) = rest.next() {
@@ -108,7 +108,7 @@ pub(super) fn tokens(sql: &str) -> Vec<Token> {
 }
 
 /// The parts of a list between commas, those in parentheses left whole.
-pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
+pub(in super::super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i32;
     tokens
         .split(|token| {
@@ -119,7 +119,7 @@ pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
 }
 
 /// The tokens within the parentheses that begin a list, and those behind them.
-pub(super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
+pub(in super::super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
     if !tokens.first()?.is_mark('(') {
         return None;
     }
@@ -132,7 +132,7 @@ pub(super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
 }
 
 /// Where a word is that is in no parentheses.
-pub(super) fn position(tokens: &[Token], word: &str) -> Option<usize> {
+pub(in super::super) fn position(tokens: &[Token], word: &str) -> Option<usize> {
     let mut depth = 0_i32;
     tokens.iter().position(|token| {
         depth += i32::from(token.is_mark('(')) - i32::from(token.is_mark(')'));

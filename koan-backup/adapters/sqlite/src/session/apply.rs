@@ -7,8 +7,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Statement, params_from_iter};
 
 use super::super::bind::Stored;
-use super::super::error::{failed, is_constraint, is_unique_violation};
+use super::super::error::{failed, is_constraint, is_refused_statement, is_unique_violation};
 use super::super::index_check::{index_faults, table_rows};
+use super::super::new_rows;
 use super::deferred::{Deferred, refused};
 use super::indexes::{Keys, WaitingIndexes};
 use super::keys::WrittenKeys;
@@ -132,6 +133,11 @@ impl Applying {
                     Ok(1) => Ok(Outcome::Written),
                     Ok(0) if may_keep => Ok(Outcome::Left),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
+                    // SQLite makes a whole new row before it looks for one that is there, which needs no default and may meet what a
+                    // new row would not.
+                    Err(error) if may_keep && is_of_one_row(&error) => {
+                        by_key.write(&self.target, &stored, conflict)
+                    }
                     Err(error) => Err(error),
                 },
                 _ => by_key.write(&self.target, &stored, conflict),
@@ -154,6 +160,9 @@ impl Applying {
                     }
                     let values: Vec<ValueRef<'_>> = stored.iter().map(Stored::as_ref).collect();
                     return Err(refused(transaction, &self.target, &values, &error));
+                }
+                Err(error) if is_refused_statement(&error) => {
+                    return Err(self.raised(transaction, record, error));
                 }
                 Err(error) => return Err(failed(&transaction.path, &what, error)),
             }
@@ -226,6 +235,19 @@ impl Applying {
 
     fn taken(&self, record: &Record) -> Error {
         if self.empty { self.target.twice(record) } else { self.target.taken(record) }
+    }
+
+    /// The error of a record for which an expression of the table raised an error: a default, a constraint or a generated column.
+    fn raised(&self, transaction: &Transaction, record: &Record, error: rusqlite::Error) -> Error {
+        let record = format!("{} `{}`", self.target.entity.name(), self.target.key_text(record));
+        let Transaction { connection, collations, .. } = transaction;
+        let refusals = new_rows::refusals(connection, collations, &self.target.mapping);
+        match refusals.unwrap_or_default().into_iter().next() {
+            Some(refusal) => {
+                Error::with_source(ErrorKind::Constraint, format!("{record} was refused: {refusal}"), error)
+            }
+            None => failed(&transaction.path, &format!("writing {record}"), error),
+        }
     }
 
     fn unexpected(&self, record: &Record, count: usize) -> Error {
@@ -325,6 +347,11 @@ impl ByKey<'_> {
 enum Row {
     Equal,
     Differs,
+}
+
+/// Whether what refused a row may be of no concern for one that is there already.
+fn is_of_one_row(error: &rusqlite::Error) -> bool {
+    is_refused_statement(error) || (is_constraint(error) && !is_unique_violation(error))
 }
 
 fn execute(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Result<usize> {

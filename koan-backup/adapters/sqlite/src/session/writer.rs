@@ -18,6 +18,7 @@ use super::super::error::failed;
 use super::super::mapping::Mapping;
 use super::super::references::{Broken, Brought, Rowids, Rows, newly_broken, remember};
 use super::super::thread::Work;
+use super::super::unwritable;
 use super::apply::{Applied, Applying};
 use super::target::Target;
 use super::transaction::Transaction;
@@ -126,6 +127,14 @@ impl Writer {
             found => found?,
         };
         let Transaction { connection, path, collations, options, .. } = &self.transaction;
+        let reader = self.trial.as_ref().map_or(connection, |trial| &trial.reader);
+        if self.trial.as_ref().is_none_or(|trial| trial.has(&mapping.table.name)) {
+            let refusal = unwritable::refusal(reader, collations, &mapping);
+            let what = format!("reading the constraints of table `{}`", mapping.table.name);
+            if let Some(refusal) = refusal.map_err(|error| failed(path, &what, error))? {
+                return Err(Error::new(ErrorKind::Unsupported, refusal));
+            }
+        }
         if let Some(trial) = &mut self.trial {
             let table = &mapping.table.name;
             if !options.replace_existing && trial.has(table) {

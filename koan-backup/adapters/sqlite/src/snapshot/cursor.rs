@@ -12,12 +12,13 @@ use rusqlite::types::ValueRef;
 
 use super::super::bind::Stored;
 use super::super::column_type::{ColumnType, Kind};
-use super::super::error::failed;
+use super::super::error::{failed, is_refused_statement};
 use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
 use super::super::habit::{KeyForms, habits, key_forms};
 use super::super::mapping::{Content, Mapping, Place};
 use super::super::read::words::write_uuid;
 use super::super::thread::Wanted;
+use super::super::unwritable;
 use super::Reader;
 use super::access::{Access, equality};
 use super::duplicates::{self, LastKey};
@@ -94,7 +95,11 @@ pub(super) fn read(
     if sources.iter().any(|source| source.column_type.kind == Kind::Json) {
         sink.watch_json_text();
     }
-    let mut statement = reader.connection.prepare(&query).map_err(lost)?;
+    let refused = |error| match unwritable::unreadable(&reader.connection, &mapping) {
+        Some(text) if is_refused_statement(&error) => Error::with_source(ErrorKind::Unsupported, text, error),
+        _ => lost(error),
+    };
+    let mut statement = reader.connection.prepare(&query).map_err(refused)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(lost)?;
     let mut spare: Vec<Value<'static>> = Vec::with_capacity(sources.len());
     let mut last_key = LastKey::new(&equality);

@@ -4,10 +4,12 @@ use koan_backup_core::{
     ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
     provider::{Provider as _, SessionOptions},
 };
-use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
+use super::super::connection::ORIGIN;
 use super::fixture::{Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
 use crate::Sqlite;
 use koan_backup::Entity;
@@ -257,6 +259,18 @@ async fn a_table_that_would_be_made_has_its_constraints_too() {
     database.restore::<Item>(&foreign(&[ONE, TWO]), &creating()).await.expect("made");
 }
 
+/// Waits until no connection of this process has the file open. A session closes its connections on threads of their own.
+fn until_closed(path: &std::path::Path) {
+    let is_open = || {
+        let Ok(mut files) = std::fs::read_dir("/proc/self/fd") else { return false };
+        files
+            .any(|file| file.is_ok_and(|file| std::fs::read_link(file.path()).is_ok_and(|open| open == path)))
+    };
+    while is_open() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 #[tokio::test]
 async fn a_dry_run_neither_writes_nor_locks() {
     for setting in ["journal_mode = WAL", "journal_mode = DELETE", "encoding = 'UTF-16le'"] {
@@ -270,6 +284,15 @@ async fn a_dry_run_neither_writes_nor_locks() {
         .expect("tables");
         let database = Database::at(&path, Sqlite::open(&path).expect("opened"));
         let before = std::fs::read(&path).expect("a file");
+        // The connection that the records are written on can read the database, and not write it.
+        let location = &database.provider.location;
+        let reader = location.comparing().expect("a connection");
+        let trial = location.trial(&reader).expect("a connection");
+        for (connection, name) in [(&trial, ORIGIN), (&reader, "main")] {
+            let written = connection.execute(&format!("DELETE FROM {name}.item"), []).expect_err(setting);
+            assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
+        }
+        drop((trial, reader));
         let mut session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
         let items = foreign(&[ONE, LARGE]);
         session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
@@ -289,4 +312,27 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let kind = session.commit().await.expect_err("a dry run has nothing to commit").kind();
         assert_eq!(kind, ErrorKind::Internal);
     }
+    // The last connection that may write moves what is in the log into the database. A dry run does not.
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log.db");
+    let sql = Connection::open(&path).expect("a database");
+    let item = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT)";
+    sql.execute_batch(&format!("PRAGMA journal_mode = WAL; {item}")).expect("a table");
+    let provider = Sqlite::open(&path).expect("opened");
+    sql.execute_batch("INSERT INTO item VALUES (1, 'x', 7)").expect("a row");
+    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("a setting");
+    drop(sql);
+    let log = directory.path().join("log.db-wal");
+    let files = || [&path, &log].map(|path| std::fs::read(path).ok());
+    let before = files();
+    assert!(before.iter().flatten().filter(|bytes| !bytes.is_empty()).count() == 2, "no log");
+    let mut session = provider.begin_restore(&dry(overwrite())).await.expect("a session");
+    let items = foreign(&[ONE, TWO]);
+    session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
+    session.write(records::<Item>(&items)).await.expect("compared");
+    let counts = session.end().await.expect("compared");
+    assert_eq!((counts.inserted, counts.updated), (1, 1));
+    session.rollback().await.expect("over");
+    until_closed(&path);
+    assert!(files() == before, "the log was moved into the database");
 }

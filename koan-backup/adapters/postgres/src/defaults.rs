@@ -1,0 +1,248 @@
+//! Defaults of columns that no field holds: what rows that a restore inserts have there.
+
+use koan_backup_core::{
+    Result,
+    provider::{Finding, Severity},
+};
+use tokio_postgres::error::SqlState;
+
+use super::connection::Connection;
+use super::derived::{self, Recomputed};
+use super::error::{failed, refusal_of};
+use super::mapping::Mapping;
+use koan_backup_sql::identifier::quoted;
+
+/// The defaults of a table's columns, those of domains among them. `NULL` where there is none.
+const DEFAULTS: &str = "
+    SELECT a.attname::text,
+           COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(t.typdefaultbin, 0), 'NULL')
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity = ''";
+
+/// The CHECK constraints that new rows of a table must meet.
+pub(super) const CHECKS: &str = "
+    SELECT k.conname::text, pg_catalog.pg_get_expr(k.conbin, k.conrelid) FROM pg_catalog.pg_constraint k
+    WHERE k.conrelid = $1 AND k.contype = 'c' AND COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true)
+    ORDER BY k.conname";
+
+/// A column that no field holds, and what a new row gets there.
+#[derive(Clone, Debug)]
+pub(super) struct ColumnDefault {
+    pub(super) column: String,
+    declared: String,
+    expression: String,
+    outcome: Outcome,
+}
+
+/// What the default of a column gave when it was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// A value that the column takes.
+    Value,
+    /// A new row is refused, for this reason.
+    Refused { why: String, depends_on_role: bool },
+    /// It was not tried to the end, because it would have written something: a sequence, for example.
+    Unknown,
+}
+
+/// Where a default is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A transaction is open, and stays as it is.
+    Transaction,
+    /// No transaction is open.
+    Connection,
+}
+
+impl ColumnDefault {
+    /// The expression that gives a new row its value, if it gives one without writing anything.
+    pub(super) fn value(&self) -> Option<String> {
+        (self.outcome == Outcome::Value).then(|| format!("({})::{}", self.expression, self.declared))
+    }
+
+    /// Why no row can be inserted, if that is so.
+    pub(super) fn refusal(&self, table: &str) -> Option<String> {
+        let Outcome::Refused { why, .. } = &self.outcome else { return None };
+        let Self { column, expression, .. } = self;
+        Some(format!(
+            "column `{column}` of table `{table}` is in no field, and its default `{expression}` {why}, so no record can be inserted; \
+             correct the default, or add the field"
+        ))
+    }
+
+    /// Whether another role might insert rows.
+    pub(super) fn depends_on_role(&self) -> bool {
+        matches!(self.outcome, Outcome::Refused { depends_on_role: true, .. })
+    }
+}
+
+/// Tries the default of each column that no field holds and no trigger function computes. Columns without a default get NULL.
+///
+/// Each is tried in a subtransaction that may only read and is undone, so that no sequence moves.
+pub(super) async fn find(
+    connection: &Connection,
+    mapping: &Mapping,
+    recomputed: &[Recomputed],
+    within: Within,
+) -> Result<Vec<ColumnDefault>> {
+    let is_computed = |name: &str| recomputed.iter().any(|computed| computed.column == name);
+    let columns: Vec<_> =
+        mapping.unmapped_columns.iter().filter(|column| !is_computed(&column.name)).collect();
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = format!("reading the defaults of table `{}`", mapping.table.shown);
+    let lost = |error| failed(&what, &error);
+    let rows = connection.client.query(DEFAULTS, &[&mapping.table.oid]).await.map_err(lost)?;
+    let mut texts = Vec::new();
+    for row in &rows {
+        texts.push((row.try_get::<_, String>(0).map_err(lost)?, row.try_get::<_, String>(1).map_err(lost)?));
+    }
+    let trial = Trial { connection, what: &what, within };
+    let mut found = Vec::new();
+    for column in columns {
+        // A value that is needed and has no default is reported as such, and an identity column numbers by itself.
+        let Some((name, expression)) = texts.iter().find(|(name, _)| *name == column.name) else { continue };
+        if column.needs_value {
+            continue;
+        }
+        let value = format!("({expression})::{}", column.declared);
+        // An explicit conversion would cut what an INSERT refuses.
+        let is_cut = match column.declared.starts_with("character") || column.declared.starts_with("bit") {
+            true => format!("pg_catalog.rtrim(x.v::text) IS DISTINCT FROM pg_catalog.rtrim(({value})::text)"),
+            false => "false".to_owned(),
+        };
+        let tried = format!(
+            "SELECT (CASE WHEN {is_cut} THEN 2 ELSE pg_catalog.num_nulls({value}) END)::int8 FROM (SELECT {expression} AS v) AS x"
+        );
+        let outcome = match trial.number(&tried).await? {
+            Ok(2) => refused("is too long for it"),
+            Ok(1) if column.not_null => refused("is NULL, which it forbids"),
+            Ok(_) => Outcome::Value,
+            Err(error) => raised(&error),
+        };
+        let (column, declared) = (name.clone(), column.declared.clone());
+        found.push(ColumnDefault { column, declared, expression: expression.clone(), outcome });
+    }
+    Ok(found)
+}
+
+fn refused(why: &str) -> Outcome {
+    Outcome::Refused { why: why.to_owned(), depends_on_role: false }
+}
+
+fn raised(error: &tokio_postgres::Error) -> Outcome {
+    match error.as_db_error() {
+        // The connection is lost: whoever uses it next says so.
+        None => Outcome::Unknown,
+        Some(refusal) if *refusal.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Outcome::Unknown,
+        Some(refusal) => {
+            let depends_on_role = *refusal.code() == SqlState::INSUFFICIENT_PRIVILEGE;
+            Outcome::Refused { why: format!("raises an error ({})", refusal_of(refusal).1), depends_on_role }
+        }
+    }
+}
+
+/// The CHECK constraints of a table that refuse each new row, because they depend on nothing but columns that no field holds.
+///
+/// `generated` are the columns that PostgreSQL computes, each with its expression.
+pub(super) async fn refusing_checks(
+    connection: &Connection,
+    mapping: &Mapping,
+    defaults: &[ColumnDefault],
+    generated: &[(String, String)],
+) -> Result<Vec<String>> {
+    let values: Vec<String> = defaults
+        .iter()
+        .filter_map(|default| Some(format!("{} AS {}", default.value()?, quoted(&default.column))))
+        .collect();
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = &mapping.table.shown;
+    let what = format!("reading the constraints of table `{table}`");
+    let trial = Trial { connection, what: &what, within: Within::Connection };
+    let plain = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
+    let mut all = vec!["\"koan row\".*".to_owned()];
+    for (name, expression) in generated {
+        if trial
+            .number(&format!("SELECT pg_catalog.num_nulls({expression})::int8 FROM {plain}"))
+            .await?
+            .is_ok()
+        {
+            all.push(format!("{expression} AS {}", quoted(name)));
+        }
+    }
+    let row = format!("(SELECT {} FROM {plain}) AS \"koan row\"", all.join(", "));
+    let checks = connection.client.query(CHECKS, &[&mapping.table.oid]).await;
+    let mut refusals = Vec::new();
+    for check in checks.map_err(|error| failed(&what, &error))? {
+        let name: String = check.try_get(0).map_err(|error| failed(&what, &error))?;
+        let condition: String = check.try_get(1).map_err(|error| failed(&what, &error))?;
+        // A condition that needs other columns does not compile over these.
+        let broken = format!("SELECT pg_catalog.count(*) FROM {row} WHERE NOT ({condition})");
+        if let Ok(1) = trial.number(&broken).await? {
+            refusals.push(format!(
+                "constraint `{name}` of table `{table}` depends on columns that are in no field, and their defaults violate it, so no \
+                 record can be inserted; add the fields, or change the defaults or the constraint"
+            ));
+        }
+    }
+    Ok(refusals)
+}
+
+/// A finding for each default and each constraint that refuses new rows. `severity` is that of a restore that inserts some.
+pub(super) async fn assess(
+    connection: &Connection,
+    entity: &str,
+    mapping: &Mapping,
+    recomputed: &[Recomputed],
+    severity: Severity,
+) -> Result<Vec<(Finding, ColumnRole)>> {
+    let defaults = find(connection, mapping, recomputed, Within::Connection).await?;
+    let mut findings = Vec::new();
+    for default in &defaults {
+        let role = if default.depends_on_role() { ColumnRole::OfTheRole } else { ColumnRole::OfTheTable };
+        let refusal = default.refusal(&mapping.table.shown);
+        findings.extend(refusal.map(|refusal| (Finding::new(severity, entity, refusal), role)));
+    }
+    let generated = derived::generated(connection, &mapping.table).await?;
+    for refusal in refusing_checks(connection, mapping, &defaults, &generated).await? {
+        findings.push((Finding::new(severity, entity, refusal), ColumnRole::OfTheTable));
+    }
+    Ok(findings)
+}
+
+/// What a finding about a column depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnRole {
+    /// The privileges of the role.
+    OfTheRole,
+    /// The table alone.
+    OfTheTable,
+}
+
+/// A query that may fail, and that must neither write anything nor end the transaction.
+pub(super) struct Trial<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) what: &'a str,
+    pub(super) within: Within,
+}
+
+impl Trial<'_> {
+    /// The number that a query gives, or the server's error.
+    pub(super) async fn number(&self, sql: &str) -> Result<Result<i64, tokio_postgres::Error>> {
+        let (begin, end) = match self.within {
+            Within::Transaction => (
+                "SAVEPOINT koan_trial; SET LOCAL transaction_read_only = on",
+                "ROLLBACK TO SAVEPOINT koan_trial; RELEASE SAVEPOINT koan_trial",
+            ),
+            Within::Connection => ("BEGIN READ ONLY", "ROLLBACK"),
+        };
+        self.connection.run(self.what, begin).await?;
+        let row = self.connection.client.query_one(sql, &[]).await;
+        self.connection.run(self.what, end).await?;
+        Ok(row.and_then(|row| row.try_get(0)))
+    }
+}

@@ -1,0 +1,137 @@
+//! Tables that cannot be written or read here, because they need a function that only the application registers.
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Result};
+
+use super::catalog::{indexes, table_sql};
+use super::clauses::elements;
+use super::collation::Collations;
+use super::derived::tokens::{in_parentheses, position, tokens};
+use super::error::is_refused_statement;
+use super::key_equality::unknown_collations;
+use super::mapping::Mapping;
+use koan_backup_sql::identifier::{quoted, quoted_list};
+
+/// Returns why no record can be written to a table, by compiling a statement that would. The statement is not run.
+///
+/// Triggers do not fire in a restore, so they are left out.
+///
+/// # Errors
+/// The schema cannot be read.
+pub(super) fn refusal(
+    connection: &Connection,
+    collations: &Collations,
+    mapping: &Mapping,
+) -> Result<Option<String>> {
+    let table = &mapping.table.name;
+    let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
+    // A collation that is not known is reported as such.
+    if !unknown_collations(connection, collations, table, columns)?.is_empty() {
+        return Ok(None);
+    }
+    let written = mapping.places.iter().filter(|place| !place.column.generated);
+    let names: Vec<&str> = written.map(|place| place.column.name.as_str()).collect();
+    let parameters = vec!["?"; names.len()].join(", ");
+    let values = match names.is_empty() {
+        true => "DEFAULT VALUES".to_owned(),
+        false => format!("({}) VALUES ({parameters})", quoted_list(names.into_iter())),
+    };
+    let insert = format!("INSERT INTO main.{} {values}", quoted(table));
+    let refused = with(connection, DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false, || {
+        Ok(connection.prepare(&insert).err())
+    })?;
+    let refused = refused.filter(is_refused_statement);
+    // Where SQLite may only read, it compiles no constraints.
+    if refused.is_none() && !connection.is_readonly("main")? {
+        return Ok(None);
+    }
+    // A name in double quotation marks may be a text in what made the table.
+    let found = with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping))?;
+    let (what, error) = match (found, refused) {
+        (Some((what, error)), _) => (format!("{what} does not compile here"), error),
+        (None, Some(error)) => ("a statement that inserts one does not compile here".to_owned(), error),
+        (None, None) => return Ok(None),
+    };
+    let text = reason(&error);
+    Ok(Some(format!(
+        "no record can be written to table `{table}`: {what} ({text}), because a function that only the application registers is not \
+         known to this connection; restore into a table without it and add it afterwards, or hold the entity in `Repositories`, which \
+         writes through the application"
+    )))
+}
+
+/// Returns why a statement that reads a table did not compile, if a column that is read is the cause.
+pub(super) fn unreadable(connection: &Connection, mapping: &Mapping) -> Option<String> {
+    let (what, error) =
+        with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping)).ok()??;
+    Some(format!(
+        "table `{}` cannot be read: {what} does not compile here ({}), because a function that only the application registers is not \
+         known to this connection; make the column STORED, leave it out of the entity, or hold the entity in `Repositories`, which \
+         reads through the application",
+        mapping.table.name,
+        reason(&error)
+    ))
+}
+
+/// What SQLite says, without the statement.
+fn reason(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The first clause of a table or its indexes that does not compile.
+fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, rusqlite::Error)>> {
+    let table = &mapping.table.name;
+    let from = format!("FROM main.{}", quoted(table));
+    let refused = |sql: String| connection.prepare(&sql).err().filter(is_refused_statement);
+    let elements = elements(&table_sql(connection, table)?.unwrap_or_default());
+    // Constraints may read generated columns.
+    for element in &elements {
+        let name = element.column.as_deref().unwrap_or_default();
+        let generated = element.generated.as_deref().map(|text| format!("SELECT ({text}) {from}"));
+        if let Some(error) = generated.and_then(refused) {
+            return Ok(Some((format!("generated column `{name}`"), error)));
+        }
+        let is_default = mapping.unmapped_columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let default =
+            element.default.as_deref().filter(|_| is_default).map(|text| format!("SELECT ({text})"));
+        if let Some(error) = default.and_then(refused) {
+            return Ok(Some((format!("the default of column `{name}`"), error)));
+        }
+    }
+    for check in elements.iter().flat_map(|element| &element.checks) {
+        if let Some(error) = refused(format!("SELECT 1 {from} WHERE ({})", check.condition)) {
+            return Ok(Some((check.shown(), error)));
+        }
+    }
+    for index in indexes(connection, table)? {
+        let Some(sql) = &index.sql else { continue };
+        let tokens = tokens(sql);
+        let list = tokens.iter().position(|token| token.is_mark('('));
+        let Some((list, rest)) = list.and_then(|at| in_parentheses(&tokens[at..])) else { continue };
+        let (Some(first), Some(last)) = (list.first(), list.last()) else { continue };
+        let condition = position(rest, "where").and_then(|at| rest.get(at + 1));
+        let condition = condition.map_or("true", |first| &sql[first.start..]);
+        let list = &sql[first.start..last.end];
+        if let Some(error) = refused(format!("SELECT 1 {from} WHERE {condition} ORDER BY {list}")) {
+            return Ok(Some((format!("index `{}`", index.name), error)));
+        }
+    }
+    Ok(None)
+}
+
+/// Does something while a setting of the connection has another value.
+fn with<T>(
+    connection: &Connection,
+    setting: DbConfig,
+    value: bool,
+    action: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let before = connection.db_config(setting)?;
+    connection.set_db_config(setting, value)?;
+    let done = action();
+    connection.set_db_config(setting, before)?;
+    done
+}
