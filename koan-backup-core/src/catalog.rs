@@ -1,4 +1,4 @@
-//! Which backups exist, and what is known of them without opening one.
+//! The catalog: which backups exist, and what is known of them without opening an archive.
 
 pub(crate) mod retention;
 
@@ -24,12 +24,12 @@ pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements};
 pub(crate) use cache::ManifestCache;
 pub use entry::CatalogEntry;
 pub use health::{CatalogHealth, Expectations, IncompleteTask, StaleEntity};
-pub(crate) use health::{Judged, VerificationRecord, health};
+pub(crate) use health::{HealthInput, VerificationRecord, health};
 pub use losses::SizeDrop;
-pub(crate) use losses::{MOST_PERCENT, losses};
+pub(crate) use losses::{DEFAULT_LOSS_PERCENT, losses};
 pub(crate) use origin::{Lookup, Origin};
-pub(crate) use query::{Asked, Filter};
 pub use query::{CatalogPage, Order, SortBy};
+pub(crate) use query::{Filter, OriginFilter};
 pub use reference::BackupRef;
 pub use removal_record::RemovalReason;
 pub(crate) use statistics::statistics;
@@ -41,5 +41,5 @@ pub(crate) use stored::{
 pub use unlisted::{UnlistedArchive, UnlistedState};
 pub use unreadable::UnreadableManifest;
 
-/// Manifests that are read at once: a store that is far away answers each after a while.
-const READS_AT_ONCE: usize = 64;
+/// How many manifests are read at the same time, because a remote store needs some time for each answer.
+const MAX_CONCURRENT_READS: usize = 64;

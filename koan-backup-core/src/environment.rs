@@ -1,4 +1,5 @@
-//! What the pipelines work with: the application's entities, databases and storage, all checked.
+//! The environment of all operations: the entities, databases and storage profiles of the application, all
+//! checked.
 
 pub(crate) mod event;
 mod identities;
@@ -24,7 +25,7 @@ use crate::foundation::names::names;
 use crate::provider::Provider;
 use crate::storage::Storage;
 
-/// An application as the pipelines see it.
+/// The checked configuration of an application, which all operations share.
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) inventory: Inventory,
@@ -33,17 +34,17 @@ pub(crate) struct Environment {
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
     /// By name; the first is the default.
     pub(crate) storages: Vec<(String, Storage)>,
-    /// Manifests that were read before.
+    /// The cache of manifests.
     pub(crate) manifests: ManifestCache,
-    /// For whom entities are encrypted that must be.
+    /// The recipients for which entities and archives are encrypted.
     pub(crate) recipients: Option<Recipients>,
-    /// What opens them.
+    /// The sources of the keys that decrypt them.
     pub(crate) keys: Vec<Arc<dyn KeySource>>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// How long a lease holds without a sign of life.
+    /// How long a lease is valid without a renewal.
     pub(crate) lease_time: Duration,
     pub(crate) producer: Producer,
-    /// Whose backups are considered.
+    /// The application whose backups are considered.
     pub(crate) identity: ApplicationIdentity,
     pub(crate) listener: Listener,
     pub(crate) operation_log: OperationLog,
@@ -53,9 +54,9 @@ pub(crate) struct Environment {
 #[derive(Clone, Debug)]
 pub(crate) struct KnownEntity {
     pub(crate) codec: EntityCodec,
-    /// None if it is excluded or uncovered.
+    /// The backup policy; `None` if the entity is excluded or uncovered.
     pub(crate) policy: Option<Policy>,
-    /// The name of the provider it lives in.
+    /// The name of its provider.
     pub(crate) provider: String,
 }
 
@@ -74,16 +75,16 @@ impl Environment {
         )
     }
 
-    /// Whether an entity is selected.
+    /// Returns whether an entity is selected.
     ///
     /// # Errors
-    /// Its provider is not there.
+    /// Its provider does not exist.
     pub(crate) fn selects(&self, selection: &Selection, known: &KnownEntity) -> Result<bool> {
         let kind = self.provider(&known.provider)?.kind();
         Ok(selection.selects(known.codec.descriptor(), &known.provider, kind))
     }
 
-    /// Refuses a filter of providers that matches no provider, because it may be misspelt.
+    /// Refuses a provider filter that matches no provider, because it may be misspelt.
     pub(crate) fn check_provider_filters(&self, selection: &Selection) -> Result<()> {
         for filter in selection.providers.iter().chain(&selection.excluded_providers) {
             if self.providers.iter().any(|(name, provider)| name == filter || provider.kind() == filter) {
@@ -94,7 +95,7 @@ impl Environment {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no provider is called `{filter}`; known are {known}, and none is of that kind: there are {}",
+                    "no provider has the name or kind `{filter}`; the names are {known}, the kinds {}",
                     names(kinds.iter())
                 ),
             ));
@@ -102,7 +103,7 @@ impl Environment {
         Ok(())
     }
 
-    /// The storage profile of a name, or the default one.
+    /// Returns the storage profile with a name, or the default profile.
     pub(crate) fn storage(&self, profile: Option<&str>) -> Result<&Storage> {
         let found = match profile {
             None => self.storages.first(),
@@ -120,50 +121,51 @@ impl Environment {
         })
     }
 
-    /// The name of a storage profile; that of the default if none is named.
+    /// Returns the name of a storage profile; if none is named, that of the default profile.
     pub(crate) fn profile_name<'a>(&'a self, profile: Option<&'a str>) -> &'a str {
         let default = self.storages.first().map_or("", |(name, _)| name.as_str());
         profile.unwrap_or(default)
     }
 
-    /// Who is told: the listener of a piece of work, else that of the context.
+    /// Returns the listener of an operation, or else that of the context.
     pub(crate) fn listener(&self, own: &Listener) -> Listener {
         if own.is_listening() { own.clone() } else { self.listener.clone() }
     }
 
-    /// The listener of a backup or restore: tells whoever listens of events and progress, and logs within `span`.
+    /// Returns the listener of a backup or restore, which emits events and progress, and logs within `span`.
     pub(crate) fn operation_listener(&self, own: &Listener, span: &tracing::Span) -> Listener {
         operation_listener(self.listener(own), self.operation_log, Arc::clone(&self.clock), span.clone())
     }
 
-    /// Whether backups and restores are logged.
+    /// Returns whether backups and restores are logged.
     pub(crate) fn logs_operations(&self) -> bool {
         self.operation_log == OperationLog::Emitted
     }
 
-    /// For whom an entity is encrypted; none if it is not.
+    /// Returns the recipients for which an entity is encrypted, or `None` if it is not encrypted.
     ///
     /// # Errors
-    /// It must be, and nobody is named.
+    /// The entity must be encrypted, but no recipients are configured.
     pub(crate) fn recipients_of(&self, entity: &str, policy: Policy) -> Result<Option<&Recipients>> {
         require_recipients(self.recipients.as_ref(), std::iter::once((entity, policy)))?;
         Ok(self.recipients.as_ref().filter(|_| policy.encrypt))
     }
 
-    /// For whom the archives of a storage profile are encrypted as a whole; none if they are not.
+    /// Returns the recipients for which the archives of a storage profile are encrypted as a whole, or `None`
+    /// if they are not.
     ///
     /// # Errors
-    /// They must be, and nobody is named.
+    /// The archives must be encrypted, but no recipients are configured.
     pub(crate) fn archive_recipients(&self, storage: &Storage) -> Result<Option<&Recipients>> {
         require_archive_recipients(self.recipients.as_ref(), storage)?;
         let sealed = storage.encryption() == ArchiveEncryption::Always;
         Ok(self.recipients.as_ref().filter(|_| sealed))
     }
 
-    /// All keys there are, from every source.
+    /// Returns the identities of all key sources.
     ///
     /// # Errors
-    /// A source fails: what it would have opened could be taken for something that nobody can open.
+    /// A source fails. It is not ignored, because content that its keys decrypt would be reported as locked.
     pub(crate) async fn identities(&self) -> Result<Identities> {
         let mut all = Identities::default();
         for source in &self.keys {
@@ -172,27 +174,27 @@ impl Environment {
         Ok(all)
     }
 
-    /// The present name of an entity; that of one that is not known is as it is.
+    /// Returns the current name of an entity. An unknown name is returned unchanged.
     pub(crate) fn canonical(&self, name: &str) -> String {
         self.entity(name).map_or_else(|| name.to_owned(), |known| known.codec.name().to_owned())
     }
 
-    /// Among which backups one is looked up by its name: those of this application, or of the one that was named.
+    /// Returns among whose backups a name is looked up: those of `from`, or of this application.
     pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
         Lookup { own: &self.identity, from }
     }
 
-    /// The entity of a name, current or older.
+    /// Returns the entity with a name, current or former.
     pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
         self.entities
             .iter()
             .find(|entity| entity.codec.name() == name || entity.codec.descriptor().aliases().contains(&name))
     }
 
-    /// The entity of a name, current or older.
+    /// Returns the entity with a name, current or former.
     ///
     /// # Errors
-    /// There is none; the error lists those that are known.
+    /// There is none. The error lists the known entities.
     pub(crate) fn require_entity(&self, name: &str) -> Result<&KnownEntity> {
         self.entity(name).ok_or_else(|| {
             Error::new(
@@ -206,10 +208,10 @@ impl Environment {
     }
 }
 
-/// Archives that must be encrypted as a whole are never written in clear.
+/// Checks that there are recipients if the archives of a storage profile must be encrypted as a whole.
 ///
 /// # Errors
-/// A storage profile asks for it, and nobody is named who could read it.
+/// The storage profile requires encryption, but no recipients are configured.
 pub(crate) fn require_archive_recipients(recipients: Option<&Recipients>, storage: &Storage) -> Result<()> {
     match (storage.encryption(), recipients) {
         (ArchiveEncryption::ByEntity, _) => Ok(()),
@@ -217,18 +219,18 @@ pub(crate) fn require_archive_recipients(recipients: Option<&Recipients>, storag
         (ArchiveEncryption::Always, None) => Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "archives in storage `{}` must be encrypted, and for whom is not said: name public keys with \
-                 `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
+                "archives in storage `{}` must be encrypted, but no recipients are configured: name public \
+                 keys with `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
                 storage.location()
             ),
         )),
     }
 }
 
-/// What must be encrypted is never written in clear.
+/// Checks that there are recipients if one of the entities must be encrypted.
 ///
 /// # Errors
-/// One of the entities must be encrypted, and nobody is named who could read it.
+/// One of the entities must be encrypted, but no recipients are configured.
 pub(crate) fn require_recipients<'a>(
     recipients: Option<&Recipients>,
     entities: impl Iterator<Item = (&'a str, Policy)>,
@@ -242,8 +244,9 @@ pub(crate) fn require_recipients<'a>(
         None => Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "{} must be encrypted, and for whom is not said: name public keys with \
-                 `.encrypt_to(Recipients::keys([\"age1…\"])?)`; such an entity is never written in clear",
+                "{} must be encrypted, but no recipients are configured: name public keys with \
+                 `.encrypt_to(Recipients::keys([\"age1…\"])?)`; such an entity is never written in plain \
+                 text",
                 names(encrypted.iter())
             ),
         )),

@@ -30,7 +30,7 @@ use self::bandwidth::Bandwidth;
 use self::disk::Disk;
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::folders::{archives_prefix, manifests_prefix};
-pub(crate) use self::listing::{FileStamp, ListedFile};
+pub(crate) use self::listing::{FileFingerprint, ListedFile};
 pub use self::machine_state::{KnownPlace, MachineState};
 pub(crate) use self::multipart::Aborted;
 pub use self::options::StorageOptions;

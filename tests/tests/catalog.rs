@@ -247,13 +247,13 @@ async fn health_tells_what_would_be_missing_on_the_worst_day() {
     assert!(!health.is_healthy());
     assert_eq!(health.last_success.map(|(id, _)| id), Some(shrunk));
     assert_eq!(health.failed.len(), 1);
-    let [loss] = health.shrunk.as_slice() else { panic!("{health:?}") };
+    let [loss] = health.size_drops.as_slice() else { panic!("{health:?}") };
     assert_eq!((loss.entity.as_str(), loss.before, loss.after, loss.backup), ("Invoice", 10, 4, shrunk));
     koan.copy("nightly").to_profile("far").await.expect("copied");
     let copied = koan.catalog().health(&expected).await.expect("looked at");
-    assert_eq!(copied.shrunk, health.shrunk, "a copy is the same backup");
-    let tolerant = Expectations::new().shrinks_by_percent(60);
-    assert!(koan.catalog().health(&tolerant).await.expect("looked at").shrunk.is_empty());
+    assert_eq!(copied.size_drops, health.size_drops, "a copy is the same backup");
+    let tolerant = Expectations::new().max_loss_percent(60);
+    assert!(koan.catalog().health(&tolerant).await.expect("looked at").size_drops.is_empty());
     clock.pass(24 * 8);
     let stale = koan.catalog().health(&expected).await.expect("looked at").stale_entities;
     assert_eq!(stale.iter().map(|stale| stale.entity.as_str()).collect::<Vec<_>>(), ["Invoice", "Visit"]);

@@ -105,7 +105,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
     }
     let left = koan.backups().await.expect("listed");
     assert!(left.iter().any(|manifest| manifest.id == full.id()), "the full backup is gone: {left:?}");
-    let lost = koan.catalog().health(&Expectations::new()).await.expect("looked at").shrunk[0].backup;
+    let lost = koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops[0].backup;
     koan.catalog().acknowledge(lost, "they moved").await.expect("acknowledged");
     assert!(koan.backup("nightly").await.expect("a backup").warnings().is_empty());
     koan.restore(full.id()).await.expect("restored");

@@ -370,7 +370,7 @@ async fn a_loss_that_another_application_accepted_is_not_accepted_here() {
     let production = of("production", 0).await;
     let after = profile.backup(&production).await;
     let health = production.catalog().health(&Expectations::new()).await.expect("looked at");
-    assert_eq!(health.shrunk.iter().map(|loss| loss.backup).collect::<Vec<_>>(), [after], "{health:?}");
+    assert_eq!(health.size_drops.iter().map(|loss| loss.backup).collect::<Vec<_>>(), [after], "{health:?}");
     let retention = production.retention(Retention::new().keep_last(1));
     retention.apply(&retention.plan().await.expect("a plan")).await.expect("applied");
     assert!(production.verify(before).await.expect("it stays").is_valid());

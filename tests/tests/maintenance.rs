@@ -156,11 +156,11 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
         std::fs::write(archives.join(name), b"mine").expect("written");
         age(&archives.join(name), Duration::from_secs(90 * 86_400));
     }
-    let report = shop.koan.maintenance().without_leftovers().await.expect("ran");
-    assert!(report.profiles[0].leftovers.is_empty());
+    let report = shop.koan.maintenance().without_cleanup().await.expect("ran");
+    assert!(report.profiles[0].removed_files.is_empty());
     let report =
-        shop.koan.maintenance().leftovers_older_than(Duration::from_secs(2 * 86_400)).await.expect("ran");
-    let mut left = report.profiles[0].leftovers.clone();
+        shop.koan.maintenance().cleanup_older_than(Duration::from_secs(2 * 86_400)).await.expect("ran");
+    let mut left = report.profiles[0].removed_files.clone();
     left.sort();
     assert_eq!(left, old.map(|name| format!("archives/{name}")), "{report:?}");
     assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("few"));
@@ -213,7 +213,7 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         }
     }
     let report = shop.koan.maintenance().await.expect("ran");
-    let mut left = report.profiles[0].leftovers.clone();
+    let mut left = report.profiles[0].removed_files.clone();
     left.sort();
     assert_eq!(left, expected, "{report:?}");
     assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("few"));
@@ -232,7 +232,7 @@ async fn temporary_files_are_judged_by_the_time_at_which_maintenance_looked() {
     // It is older than a day now, and was not when maintenance looked.
     age(&file, Duration::from_secs(2 * 86_400 + 3600));
     let report = koan.maintenance().await.expect("ran");
-    assert!(report.profiles[0].leftovers.is_empty() && file.exists(), "{report:?}");
+    assert!(report.profiles[0].removed_files.is_empty() && file.exists(), "{report:?}");
     clock.pass(24);
     let report = koan.maintenance().await.expect("ran");
     assert!(!file.exists(), "{report:?}");
@@ -312,11 +312,11 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("0000000001.json"), lease.to_string()).expect("written");
     let report = shop.koan.maintenance().await.expect("ran");
-    assert!(report.is_clean() && report.profiles[0].leftovers.is_empty(), "{report:?}");
+    assert!(report.is_clean() && report.profiles[0].removed_files.is_empty(), "{report:?}");
     shop.clock.pass(1);
     let report = shop.koan.maintenance().await.expect("ran");
     assert_eq!(
-        report.profiles[0].leftovers,
+        report.profiles[0].removed_files,
         [archive.to_owned(), format!("{archive}#1")],
         "its holder is dead"
     );
@@ -388,7 +388,7 @@ async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported(
         let report = koan.maintenance().without_verification().await.expect("ran");
         let profile = &report.profiles[0];
         let is_there = shop.folder.path().join(old).exists();
-        assert_eq!(profile.leftovers.is_empty(), is_there, "{moment}: {report:?}");
+        assert_eq!(profile.removed_files.is_empty(), is_there, "{moment}: {report:?}");
         let told = format!("archive `{old}` was not removed, because somebody else works on its backup {id}");
         if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&told)) {
             assert!(is_there && skipped.contains("process 7"), "{skipped}");
@@ -407,19 +407,19 @@ async fn a_retention_that_was_refused_is_in_the_health_until_one_goes_well() {
     assert!(!ran.is_clean());
     let elsewhere = shop.elsewhere().await;
     let told = health(&elsewhere).await;
-    let [undone] = told.undone.as_slice() else { panic!("{told:?}") };
-    assert_eq!((undone.profile.as_str(), undone.chore.as_str()), ("local", "retention"));
+    let [undone] = told.incomplete_tasks.as_slice() else { panic!("{told:?}") };
+    assert_eq!((undone.profile.as_str(), undone.task.as_str()), ("local", "retention"));
     assert_eq!(undone.tried_at, shop.clock.now());
     assert!(undone.problem.contains("leagl"), "{undone:?}");
     let [problem] = told.problems.as_slice() else { panic!("{told:?}") };
     assert!(problem.contains("leagl") && problem.contains("did not get `retention` done"), "{problem}");
     // A run without a retention says nothing of one.
     let _ = elsewhere.maintenance().await.expect("ran");
-    assert_eq!(health(&elsewhere).await.undone.len(), 1);
+    assert_eq!(health(&elsewhere).await.incomplete_tasks.len(), 1);
     let ran = elsewhere.maintenance().retention(misspelt().allow_idle_rules()).await.expect("ran");
     assert!(ran.is_clean(), "{ran:?}");
     let told = health(&shop.koan).await;
-    assert!(told.is_healthy() && told.undone.is_empty(), "{told:?}");
+    assert!(told.is_healthy() && told.incomplete_tasks.is_empty(), "{told:?}");
     assert_eq!(shop.files("maintenance"), [""; 0], "nothing is kept of what went well");
 }
 
@@ -437,19 +437,19 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
     store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
     let ran = shop.koan.maintenance().await.expect("ran");
     let profile = &ran.profiles[0];
-    let [gone] = profile.leftovers.as_slice() else { panic!("the other goes all the same: {ran:?}") };
+    let [gone] = profile.removed_files.as_slice() else { panic!("the other goes all the same: {ran:?}") };
     let stays = if gone.contains(names[0]) { names[1] } else { names[0] };
     assert!(!ran.is_clean() && profile.failures[0].contains(stays), "{ran:?}");
     assert!(profile.verified.is_some(), "and the rest is done");
     let elsewhere = shop.elsewhere().await;
     let told = health(&elsewhere).await;
-    let [undone] = told.undone.as_slice() else { panic!("{told:?}") };
-    assert_eq!(undone.chore, "leftovers");
+    let [undone] = told.incomplete_tasks.as_slice() else { panic!("{told:?}") };
+    assert_eq!(undone.task, "cleanup");
     assert!(undone.problem.contains(stays) && told.problems[0].contains(stays), "{told:?}");
     // What says it is gone and is not has not been removed either.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
     let _ = shop.koan.maintenance().await.expect("ran");
-    assert!(health(&elsewhere).await.undone[0].problem.contains("which said that it was removed"));
+    assert!(health(&elsewhere).await.incomplete_tasks[0].problem.contains("which said that it was removed"));
     store.fail([]);
     let ran = shop.koan.maintenance().await.expect("ran");
     assert_eq!((ran.is_clean(), ran.profiles[0].freed_bytes), (true, 5), "{ran:?}");
@@ -468,11 +468,11 @@ async fn what_cannot_be_kept_of_a_run_is_in_its_report_and_what_is_damaged_is_no
     store.fail([]);
     std::fs::create_dir_all(shop.folder.path().join("maintenance")).expect("a folder");
     std::fs::write(shop.folder.path().join("maintenance/retention.json"), b"{").expect("written");
-    let undone = health(&shop.koan).await.undone;
+    let undone = health(&shop.koan).await.incomplete_tasks;
     assert!(undone.len() == 1 && undone[0].problem.contains("is damaged"), "{undone:?}");
     let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
     assert_eq!(ran.profiles[0].failures.len(), 1, "{ran:?}");
-    assert_eq!(health(&shop.koan).await.undone.len(), 1);
+    assert_eq!(health(&shop.koan).await.incomplete_tasks.len(), 1);
 }
 
 #[tokio::test]
@@ -623,8 +623,8 @@ async fn what_somebody_else_is_doing_is_skipped_and_neither_undone_nor_done() {
     let ran = shop.koan.maintenance().retention(allowed.clone()).await.expect("ran");
     let profile = &ran.profiles[0];
     assert!(ran.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{ran:?}");
-    let undone = health(&shop.koan).await.undone;
-    assert_eq!(undone.iter().map(|undone| undone.chore.as_str()).collect::<Vec<_>>(), ["retention"]);
+    let undone = health(&shop.koan).await.incomplete_tasks;
+    assert_eq!(undone.iter().map(|undone| undone.task.as_str()).collect::<Vec<_>>(), ["retention"]);
     shop.clock.pass(1);
     let ran = shop.koan.maintenance().retention(allowed).await.expect("ran");
     assert!(ran.is_clean() && ran.profiles[0].skipped.is_empty(), "{ran:?}");

@@ -131,7 +131,7 @@ async fn archives_stay_when_all_manifests_are_lost_and_are_recovered() {
     shop.age_archives();
     shop.lose_manifests();
     let (report, profile) = shop.maintain().await;
-    assert!(!report.is_clean() && profile.leftovers.is_empty(), "{report:?}");
+    assert!(!report.is_clean() && profile.removed_files.is_empty(), "{report:?}");
     assert_eq!(profile.unlisted.len(), 3);
     assert!(
         profile.unlisted.iter().all(|archive| archive.state == UnlistedState::Complete
@@ -245,7 +245,7 @@ async fn only_what_is_proven_to_be_cut_off_is_removed() {
     // Enough is listed.
     shop.nightly(4).await;
     let (_, profile) = shop.maintain().await;
-    let mut removed = profile.leftovers.clone();
+    let mut removed = profile.removed_files.clone();
     removed.sort();
     assert_eq!(removed, goes, "{profile:?}");
     let mut unlisted: Vec<_> = profile.unlisted.iter().map(|archive| archive.archive.clone()).collect();
@@ -288,7 +288,7 @@ async fn an_archive_that_cannot_be_read_is_not_removed() {
     ] {
         shop.store.fail([Fault::always(operation, "0a1b2c3d", failure)]);
         let (report, profile) = shop.maintain().await;
-        assert!(profile.leftovers.is_empty() && !report.is_clean(), "{failure:?}: {report:?}");
+        assert!(profile.removed_files.is_empty() && !report.is_clean(), "{failure:?}: {report:?}");
         assert!(archive.exists(), "{failure:?}");
         let outcome = &shop.recover().await[0].1;
         assert!(
@@ -298,7 +298,7 @@ async fn an_archive_that_cannot_be_read_is_not_removed() {
     }
     shop.store.fail([]);
     let (_, profile) = shop.maintain().await;
-    assert_eq!(profile.leftovers.len(), 1, "{profile:?}");
+    assert_eq!(profile.removed_files.len(), 1, "{profile:?}");
 }
 
 #[tokio::test]
@@ -328,7 +328,7 @@ async fn a_removal_that_was_interrupted_is_finished_and_not_recovered() {
     assert_eq!(shop.listed().await, ids[2..]);
     shop.store.fail([]);
     let (report, profile) = shop.maintain().await;
-    assert_eq!(profile.leftovers, archives[..2], "{report:?}");
+    assert_eq!(profile.removed_files, archives[..2], "{report:?}");
     assert!(report.is_clean());
     let _ = shop.maintain().await;
     assert_eq!(shop.files("removals"), [""; 0], "no record stays of what is gone");
@@ -387,7 +387,7 @@ async fn a_record_does_not_count_while_a_manifest_names_the_archive() {
     );
     shop.age_archives();
     let (report, profile) = shop.maintain().await;
-    assert!(report.is_clean() && profile.leftovers.is_empty(), "{report:?}");
+    assert!(report.is_clean() && profile.removed_files.is_empty(), "{report:?}");
     assert_eq!(shop.files("archives").len(), 3);
     assert_eq!(shop.files("removals"), [""; 0], "they are withdrawn, so that they never count");
 }
@@ -409,13 +409,13 @@ async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
         }
         shop.age_archives();
         let (_, profile) = shop.maintain().await;
-        assert!(!profile.leftovers.contains(&old), "{profile:?}");
+        assert!(!profile.removed_files.contains(&old), "{profile:?}");
         assert_eq!(profile.unlisted.len(), 1);
         std::fs::write(shop.path(&new), &whole).expect("written");
     }
     // Another backup in the place of the replacement is no replacement.
     std::fs::copy(shop.path(&shop.archive(ids[1])), shop.path(&new)).expect("copied");
-    assert!(!shop.maintain().await.1.leftovers.contains(&old));
+    assert!(!shop.maintain().await.1.removed_files.contains(&old));
     std::fs::write(shop.path(&new), &whole).expect("written");
     let recovered = shop.recover().await;
     assert_eq!(
@@ -427,7 +427,7 @@ async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
     );
     assert_eq!(shop.archive(ids[0]), new);
     let (_, profile) = shop.maintain().await;
-    assert_eq!(profile.leftovers, [old]);
+    assert_eq!(profile.removed_files, [old]);
 }
 
 #[tokio::test]
@@ -441,7 +441,7 @@ async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies
     let whole = std::fs::read(shop.path(&listed)).expect("read");
     std::fs::write(shop.path(&listed), b"PK").expect("written");
     let (_, profile) = shop.maintain().await;
-    assert!(profile.leftovers.is_empty() && profile.unlisted.len() == 1, "{profile:?}");
+    assert!(profile.removed_files.is_empty() && profile.unlisted.len() == 1, "{profile:?}");
     let recovered = shop.recover().await;
     assert!(
         matches!(&recovered[0].1, RecoveryOutcome::Failed { problem } if problem.contains("listed already"))
@@ -449,7 +449,7 @@ async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies
     std::fs::write(shop.path(&listed), whole).expect("written");
     assert_eq!(shop.recover().await, [(copy.clone(), RecoveryOutcome::Superseded { by: listed.clone() })]);
     let (_, profile) = shop.maintain().await;
-    assert_eq!(profile.leftovers, [copy]);
+    assert_eq!(profile.removed_files, [copy]);
     assert!(shop.path(&listed).exists());
 }
 
@@ -461,7 +461,7 @@ async fn a_damaged_manifest_is_replaced_by_that_of_its_archive_and_kept_beside_i
     std::fs::write(shop.path(&format!("manifests/{}.json", ids[1])), b"{\"id\":").expect("written");
     shop.age_archives();
     let (_, profile) = shop.maintain().await;
-    assert!(profile.leftovers.is_empty() && profile.unreadable.len() == 1, "{profile:?}");
+    assert!(profile.removed_files.is_empty() && profile.unreadable.len() == 1, "{profile:?}");
     let recovered = shop.recover().await;
     assert!(matches!(recovered.as_slice(), [(_, RecoveryOutcome::Recovered)]), "{recovered:?}");
     assert_eq!(shop.manifest(ids[1]), before);
@@ -482,7 +482,7 @@ async fn a_record_does_not_count_against_a_backup_that_is_pinned() {
     std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[0]))).expect("removed");
     shop.age_archives();
     let (_, profile) = shop.maintain().await;
-    assert!(profile.leftovers.is_empty() && shop.path(&archive).exists(), "{profile:?}");
+    assert!(profile.removed_files.is_empty() && shop.path(&archive).exists(), "{profile:?}");
     let recovered = shop.recover().await;
     assert!(matches!(recovered.as_slice(), [(_, RecoveryOutcome::Recovered)]), "{recovered:?}");
     assert_eq!(shop.files("removals"), [""; 0], "the record is withdrawn");
@@ -501,7 +501,7 @@ async fn a_file_that_was_replaced_after_it_was_judged_is_not_removed() {
         std::fs::write(shop.path(archive), &whole).expect("written");
     });
     let profile = profile.await;
-    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
 }
 
 /// A lease of somebody who works on an archive.
@@ -548,7 +548,7 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
     lease(&shop, archive, 0);
     let (clock, later) = (shop.clock.clone(), shop.clock.now() + jiff::Span::new().seconds(35));
     let profile = meanwhile(&shop, Operation::List, "manifests", || clock.set(later)).await;
-    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
     assert!(profile.failures.is_empty(), "its own lease lasts: {profile:?}");
     // A manifest that appears after the survey names it.
     let (shop, ids) = unfinished().await;
@@ -560,14 +560,14 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
         std::fs::write(shop.path(&format!("manifests/{id}.json")), manifest.to_string()).expect("written");
     });
     let profile = profile.await;
-    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
     // So does a lease.
     let (shop, _) = unfinished().await;
     let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || lease(&shop, archive, 1)).await;
-    assert!(profile.leftovers.is_empty() && shop.path(archive).exists(), "{profile:?}");
+    assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
     // It goes when nobody names it.
     std::fs::remove_dir_all(shop.path("leases/backup/slow")).expect("removed");
-    assert_eq!(shop.maintain().await.1.leftovers, [archive]);
+    assert_eq!(shop.maintain().await.1.removed_files, [archive]);
 }
 
 #[tokio::test]

@@ -353,7 +353,7 @@ async fn what_is_being_restored_stays() {
     patiently(|| files(&pins) == 1).await;
     let now = retention.plan().await.expect("a plan");
     assert_eq!(now.removals().count(), 0, "{now}");
-    assert!(now.to_string().contains("somebody is restoring backup"), "{now}");
+    assert!(now.to_string().contains("another process is restoring backup"), "{now}");
     let error = retention.apply(&before).await.expect_err("it began since the plan was made");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     let error = shop.koan.delete(ids[0]).await.expect_err("being restored");
@@ -628,7 +628,7 @@ async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged
     let later = shop.nightly(3).await;
     let catalog = shop.koan.catalog();
     let health = async || catalog.health(&Expectations::new()).await.expect("looked at");
-    let loss = &health().await.shrunk[0];
+    let loss = &health().await.size_drops[0];
     assert_eq!((loss.entity.as_str(), loss.before, loss.after, loss.backup), ("Invoice", 11, 0, lost));
     assert_eq!((loss.series.as_str(), loss.previous), ("nightly", ids[1]));
     assert!(health().await.problems.iter().any(|problem| problem.contains("acknowledge")));
@@ -643,7 +643,7 @@ async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged
     let left = prune().await;
     assert!(left.contains(&ids[1]) && left.contains(&later[2]) && !left.contains(&ids[0]), "{left:?}");
     assert!(!left.contains(&lost), "the loss shows at a later backup now");
-    let loss = health().await.shrunk[0].clone();
+    let loss = health().await.size_drops[0].clone();
     assert_eq!((loss.backup, loss.previous), (later[2], ids[1]));
 
     let error = shop.koan.delete(ids[1]).await.expect_err("from before the loss");
@@ -661,7 +661,7 @@ async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged
     // What is the newest of its entity is another rule.
     let newest = shop.nightly(1).await[0];
     assert!(!prune().await.contains(&ids[1]));
-    assert!(health().await.shrunk.is_empty() && shop.ids().await.contains(&newest));
+    assert!(health().await.size_drops.is_empty() && shop.ids().await.contains(&newest));
 }
 
 #[tokio::test]
@@ -677,7 +677,7 @@ async fn an_acknowledged_loss_stays_so_when_its_backup_is_gone_and_a_new_one_is_
     shop.koan.delete(lost[0]).await.expect("deleted");
     let ran = shop.koan.maintenance().await.expect("ran");
     assert!(ran.is_clean(), "{ran:?}");
-    let shrunk = async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").shrunk;
+    let shrunk = async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops;
     assert_eq!(shrunk().await, [], "it is the same loss");
     database.truncate("Invoice", &SetName::root(), 1);
     let again = shop.nightly(1).await[0];

@@ -171,7 +171,7 @@ async fn a_manifest_that_cannot_be_read_is_reported_and_hides_no_other() {
         assert_eq!(ran.profiles[0].unreadable.len(), 1);
         assert_eq!(ran.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(0), "{shown}");
         assert!(
-            ran.profiles[0].leftovers.is_empty() && ran.profiles[0].unlisted.len() <= 1,
+            ran.profiles[0].removed_files.is_empty() && ran.profiles[0].unlisted.len() <= 1,
             "{shown}: {ran:?}"
         );
     }
@@ -188,7 +188,7 @@ async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_repor
     let says = |text: &str, unread: BackupId, used: BackupId| {
         text.contains(&path(unread).file_name().expect("a name").to_string_lossy().into_owned())
             && text.contains(&used.to_string())
-            && text.contains("a newer one may have been meant")
+            && text.contains("there may be a newer one")
             && text.contains("recover()")
     };
     let whole = std::fs::read(path(ids[2])).expect("a manifest");
@@ -213,7 +213,7 @@ async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_repor
     // Whoever names a backup by its id means no other.
     let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
     assert!(
-        !restored.findings.iter().any(|finding| finding.message.contains("may have been meant")),
+        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer one")),
         "{restored:?}"
     );
     // One that is older than the newest does not matter.

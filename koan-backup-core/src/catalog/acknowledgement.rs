@@ -1,11 +1,12 @@
-//! Losses of records that somebody has accepted: `acknowledgements/{id}.json`, by the id of the backup that holds fewer.
+//! Acknowledged losses of records: sidecar files `acknowledgements/{id}.json`, named by the backup that
+//! contains fewer records.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::losses::{SizeDrop, is_most};
+use super::losses::{SizeDrop, is_loss};
 use super::sidecar;
 use crate::archive::Producer;
 use crate::foundation::error::Result;
@@ -15,7 +16,7 @@ use crate::storage::Storage;
 
 const FOLDER: &str = "acknowledgements";
 
-/// That somebody has accepted what a backup lost.
+/// The acknowledgement of the losses in a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Acknowledgement {
@@ -23,7 +24,7 @@ pub(crate) struct Acknowledgement {
     acknowledged_at: Timestamp,
     created_at: Timestamp,
     series: SeriesName,
-    /// The application that made the backup, and its environment: the losses of another one are not accepted by this.
+    /// The application that made the backup. Losses of another application or environment are not accepted.
     #[serde(default)]
     application: Option<String>,
     #[serde(default)]
@@ -31,7 +32,7 @@ pub(crate) struct Acknowledgement {
     entities: Vec<AcceptedCount>,
 }
 
-/// With how many records of an entity somebody is content.
+/// The accepted number of records of an entity and set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AcceptedCount {
@@ -40,13 +41,18 @@ struct AcceptedCount {
     records: u64,
 }
 
-/// All acknowledgements of a profile, or of several.
+/// The acknowledgements of one or several profiles.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Acknowledgements(BTreeMap<BackupId, Vec<Acknowledgement>>);
 
 impl Acknowledgement {
-    /// That of everything that a backup lost; none if it lost nothing.
-    pub(crate) fn of(losses: &[SizeDrop], producer: &Producer, reason: &str, now: Timestamp) -> Option<Self> {
+    /// Creates the acknowledgement of all losses of a backup, or `None` if there is none.
+    pub(crate) fn new(
+        losses: &[SizeDrop],
+        producer: &Producer,
+        reason: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
         let first = losses.first()?;
         let accepted = losses.iter().map(|loss| AcceptedCount {
             entity: loss.entity.clone(),
@@ -64,13 +70,14 @@ impl Acknowledgement {
         })
     }
 
-    /// Keeps it beside the backups.
-    pub(crate) async fn keep(&self, storage: &Storage, id: BackupId) -> Result<()> {
-        sidecar::keep(storage, FOLDER, &id, self).await
+    /// Writes the acknowledgement as a sidecar file.
+    pub(crate) async fn write(&self, storage: &Storage, id: BackupId) -> Result<()> {
+        sidecar::write(storage, FOLDER, &id, self).await
     }
 
-    /// Whether a loss is what somebody has accepted. It may show at a later backup, once the one that was acknowledged is gone.
-    fn covers(
+    /// Returns whether a loss was accepted. The loss may appear at a later backup, when the acknowledged one
+    /// is removed.
+    fn accepts(
         &self,
         loss: &SizeDrop,
         producer: &Producer,
@@ -80,7 +87,7 @@ impl Acknowledgement {
         let is_accepted = |accepted: &AcceptedCount| {
             accepted.set == loss.set
                 && canonical(&accepted.entity) == loss.entity
-                && !is_most(accepted.records, loss.after, percent)
+                && !is_loss(accepted.records, loss.after, percent)
         };
         self.series == loss.series
             && self.application == producer.application
@@ -92,45 +99,48 @@ impl Acknowledgement {
 }
 
 impl Acknowledgements {
-    /// Those of a profile. One that cannot be read does not count, and is logged: the loss stays a problem until it is acknowledged
-    /// again.
+    /// Reads the acknowledgements of a profile. One that cannot be read is logged and does not count, so its
+    /// loss stays a problem until it is acknowledged again.
     ///
     /// # Errors
     /// The storage cannot be read.
-    pub(crate) async fn of(storage: &Storage) -> Result<Self> {
+    pub(crate) async fn read(storage: &Storage) -> Result<Self> {
         let remedy = "remove it, and acknowledge the loss again";
-        let all = sidecar::all::<BackupId, Acknowledgement>(storage, FOLDER, remedy).await?;
+        let all = sidecar::read_all::<BackupId, Acknowledgement>(storage, FOLDER, remedy).await?;
         for (id, problem) in &all.unreadable {
-            tracing::warn!(target: "koan::backup", backup = %id, %problem, "an acknowledgement cannot be read and does not count");
+            tracing::warn!(
+                target: "koan::backup", backup = %id, %problem,
+                "an acknowledgement cannot be read and does not count"
+            );
         }
-        Ok(Self(all.known.into_iter().map(|(id, one)| (id, vec![one])).collect()))
+        Ok(Self(all.readable.into_iter().map(|(id, one)| (id, vec![one])).collect()))
     }
 
-    /// Adds those of another profile.
+    /// Adds the acknowledgements of another profile.
     pub(crate) fn add(&mut self, other: Self) {
         for (id, more) in other.0 {
             self.0.entry(id).or_default().extend(more);
         }
     }
 
-    /// The backups whose losses were acknowledged.
+    /// Returns the backups whose losses were acknowledged.
     pub(crate) fn backups(&self) -> impl Iterator<Item = BackupId> {
         self.0.keys().copied()
     }
 
-    /// Whether the loss in a backup by `producer` was accepted.
-    pub(super) fn cover(
+    /// Returns whether the loss in a backup by `producer` was accepted.
+    pub(super) fn accept(
         &self,
         loss: &SizeDrop,
         producer: &Producer,
         percent: u8,
         canonical: &impl Fn(&str) -> String,
     ) -> bool {
-        self.0.values().flatten().any(|one| one.covers(loss, producer, percent, canonical))
+        self.0.values().flatten().any(|one| one.accepts(loss, producer, percent, canonical))
     }
 
-    /// Forgets that of a backup that is gone.
-    pub(crate) async fn forget(storage: &Storage, id: BackupId) -> Result<()> {
-        sidecar::forget(storage, FOLDER, &id).await
+    /// Removes the acknowledgement of a backup.
+    pub(crate) async fn remove(storage: &Storage, id: BackupId) -> Result<()> {
+        sidecar::remove(storage, FOLDER, &id).await
     }
 }

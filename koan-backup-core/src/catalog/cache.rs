@@ -1,6 +1,7 @@
-//! Manifests that were read before. They are never altered in place, so a file of the same size, time and tag is the same.
+//! A cache of manifests. Manifests are never changed in place, so a file with the same size, time and tag has
+//! the same content.
 //!
-//! The cache is a convenience: what it lacks or what is damaged in it is read from the storage, and archives are never in it.
+//! The cache is optional: manifests that it lacks, or that are damaged in it, are read from the storage.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write as _;
@@ -13,28 +14,28 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::CatalogEntry;
 use super::unreadable::UnreadableManifest;
-use super::{READS_AT_ONCE, damage, stored};
+use super::{MAX_CONCURRENT_READS, damage, stored};
 use crate::archive::Manifest;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::private_files::{create_private_directories, create_private_file};
-use crate::storage::{FileStamp, ListedFile, Storage};
+use crate::storage::{FileFingerprint, ListedFile, Storage};
 
-/// The manifests of all profiles, in memory and, if there is a directory for them, on disk.
+/// A cache of the manifests of all profiles, in memory and, if a directory is configured, on disk.
 #[derive(Debug, Default)]
 pub(crate) struct ManifestCache {
     directory: Option<PathBuf>,
     /// By profile, then by path.
-    known: Mutex<HashMap<Arc<str>, HashMap<Path, Known>>>,
+    known: Mutex<HashMap<Arc<str>, HashMap<Path, CachedManifest>>>,
 }
 
-/// A manifest, and of which version of its file.
-type Known = (FileStamp, Arc<Manifest>);
+/// A manifest with the fingerprint of its file.
+type CachedManifest = (FileFingerprint, Arc<Manifest>);
 
-/// A manifest in the directory.
+/// The content of a cache file.
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    stamp: FileStamp,
+struct CacheFile {
+    fingerprint: FileFingerprint,
     /// The hash of the manifest's JSON.
     sha256: String,
     manifest: String,
@@ -52,21 +53,21 @@ impl ManifestCache {
         Self { directory, known: Mutex::default() }
     }
 
-    /// All backups of a profile, in no order, with what is known to be wrong with them, and the manifests that cannot be read. Those
-    /// that are known are not read again.
+    /// Returns all backups of a profile in any order, with their known damage, and the manifests that cannot
+    /// be read. Cached manifests are not read again.
     ///
     /// # Errors
-    /// The storage cannot be listed or read: an incomplete list is never given. If the store hands out none of the manifests, that is an
-    /// error, too.
+    /// The storage cannot be listed or read; an incomplete list is never returned. It is also an error if the
+    /// store refuses to return all of the manifests.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Listing> {
         let profile: Arc<str> = profile.into();
-        let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::of(storage))?;
+        let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::read_all(storage))?;
         let mut entries = Vec::with_capacity(listed.len());
         let mut unknown = Vec::new();
-        self.of_profile(&profile, |known| {
+        self.with_profile(&profile, |known| {
             for file in listed {
                 match known.get(&file.path) {
-                    Some((stamp, manifest)) if *stamp == file.stamp => {
+                    Some((fingerprint, manifest)) if *fingerprint == file.fingerprint => {
                         entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(manifest)));
                     }
                     _ => unknown.push(file),
@@ -74,7 +75,7 @@ impl ManifestCache {
             }
         });
         let read = |file: ListedFile| async move { (self.read(storage, &file).await, file) };
-        let mut read = futures::stream::iter(unknown).map(read).buffer_unordered(READS_AT_ONCE);
+        let mut read = futures::stream::iter(unknown).map(read).buffer_unordered(MAX_CONCURRENT_READS);
         let (mut unreadable, mut refused) = (Vec::new(), None);
         while let Some((manifest, file)) = read.next().await {
             let manifest = match manifest {
@@ -91,13 +92,13 @@ impl ManifestCache {
             let Some(manifest) = manifest else { continue };
             let manifest = Arc::new(manifest);
             entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(&manifest)));
-            self.of_profile(&profile, |known| known.insert(file.path, (file.stamp, manifest)));
+            self.with_profile(&profile, |known| known.insert(file.path, (file.fingerprint, manifest)));
         }
         if let (Some(error), true) = (refused, entries.is_empty()) {
             return Err(error);
         }
-        // What is gone is forgotten.
-        self.of_profile(&profile, |known| {
+        // Manifests that no longer exist are removed from the cache.
+        self.with_profile(&profile, |known| {
             if known.len() > entries.len() {
                 let ids: HashSet<_> = entries.iter().map(CatalogEntry::id).collect();
                 known.retain(|_, (_, manifest)| ids.contains(&manifest.id));
@@ -114,37 +115,46 @@ impl ManifestCache {
         Ok(Listing { entries, unreadable })
     }
 
-    fn of_profile<T>(&self, profile: &Arc<str>, work: impl FnOnce(&mut HashMap<Path, Known>) -> T) -> T {
+    fn with_profile<T>(
+        &self,
+        profile: &Arc<str>,
+        work: impl FnOnce(&mut HashMap<Path, CachedManifest>) -> T,
+    ) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         work(known.entry(Arc::clone(profile)).or_default())
     }
 
-    /// Removes the manifests of backups that are gone from the disk. That it could not is logged: the cache is a convenience.
-    pub(crate) async fn trim(&self, storage: &Storage, there: BTreeSet<BackupId>) {
+    /// Removes the cached manifests of backups that no longer exist from the disk. An error is only logged,
+    /// because the cache is optional.
+    pub(crate) async fn trim(&self, storage: &Storage, existing: BTreeSet<BackupId>) {
         let Some(folder) = self.folder(storage) else { return };
         let shown = folder.display().to_string();
-        let trimmed = tokio::task::spawn_blocking(move || trim(&folder, &there)).await;
+        let trimmed = tokio::task::spawn_blocking(move || trim(&folder, &existing)).await;
         if let Err(error) = trimmed.map_err(std::io::Error::other).and_then(|trimmed| trimmed) {
-            tracing::warn!(target: "koan::backup", folder = %shown, error = %error, "the cache of manifests was not trimmed");
+            tracing::warn!(
+                target: "koan::backup", folder = %shown, error = %error,
+                "the cache of manifests was not trimmed"
+            );
         }
     }
 
     async fn read(&self, storage: &Storage, listed: &ListedFile) -> Result<Option<Manifest>> {
-        if let Some(manifest) = self.kept(storage, listed).await {
+        if let Some(manifest) = self.read_cached(storage, listed).await {
             return Ok(Some(manifest));
         }
         let Some(backup) = stored::read(storage, &listed.path).await? else { return Ok(None) };
-        self.keep(storage, listed, &backup.published).await;
+        self.write_cached(storage, listed, &backup.published).await;
         Ok(Some(backup.manifest))
     }
 
-    /// A manifest as it is on disk, if it is there, whole, and that of this file.
-    async fn kept(&self, storage: &Storage, listed: &ListedFile) -> Option<Manifest> {
+    /// Reads a manifest from the cache on disk, if it is there, is complete, and belongs to this version of
+    /// the file.
+    async fn read_cached(&self, storage: &Storage, listed: &ListedFile) -> Option<Manifest> {
         let file = self.file(storage, listed)?;
-        let stamp = listed.stamp.clone();
+        let fingerprint = listed.fingerprint.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let kept: Kept = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-            let is_whole = kept.stamp == stamp
+            let kept: CacheFile = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+            let is_whole = kept.fingerprint == fingerprint
                 && kept.sha256 == crate::foundation::digest::sha256(kept.manifest.as_bytes());
             is_whole.then_some(kept.manifest)
         });
@@ -152,12 +162,12 @@ impl ManifestCache {
         stored::parse(storage, listed.path.as_ref(), text.as_bytes()).ok().map(|backup| backup.manifest)
     }
 
-    /// Keeps a manifest on disk. That it could not is logged: the cache is a convenience.
-    async fn keep(&self, storage: &Storage, listed: &ListedFile, published: &serde_json::Value) {
+    /// Writes a manifest to the cache on disk. An error is only logged, because the cache is optional.
+    async fn write_cached(&self, storage: &Storage, listed: &ListedFile, published: &serde_json::Value) {
         let Some(file) = self.file(storage, listed) else { return };
         let manifest = published.to_string();
-        let kept = Kept {
-            stamp: listed.stamp.clone(),
+        let kept = CacheFile {
+            fingerprint: listed.fingerprint.clone(),
             sha256: crate::foundation::digest::sha256(manifest.as_bytes()),
             manifest,
         };
@@ -165,25 +175,29 @@ impl ManifestCache {
         let written = tokio::task::spawn_blocking(move || write(&file, &kept)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         if let Err(error) = written {
-            tracing::warn!(target: "koan::backup", file = %shown, error = %error, "a manifest was not kept in the cache");
+            tracing::warn!(
+                target: "koan::backup", file = %shown, error = %error,
+                "a manifest was not written to the cache"
+            );
         }
     }
 
-    /// Where a manifest is on disk.
+    /// Returns the path of a manifest in the cache on disk.
     fn file(&self, storage: &Storage, listed: &ListedFile) -> Option<PathBuf> {
         Some(self.folder(storage)?.join(listed.path.filename()?))
     }
 
-    /// Where the manifests of a storage are on disk: storages of the same file names stay apart.
+    /// Returns the cache folder of a storage. Each storage has its own, because file names can be the same.
     fn folder(&self, storage: &Storage) -> Option<PathBuf> {
-        let place = crate::foundation::digest::sha256(storage.location().as_bytes());
-        let place = place.trim_start_matches("sha256:").get(..16)?;
-        Some(self.directory.as_ref()?.join(place))
+        let hash = crate::foundation::digest::sha256(storage.location().as_bytes());
+        let name = hash.trim_start_matches("sha256:").get(..16)?;
+        Some(self.directory.as_ref()?.join(name))
     }
 }
 
-/// Removes the files of backups that are not there, and what a process left that died while it wrote one.
-fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result<()> {
+/// Removes the cache files of backups that do not exist, and old temporary files of processes that were
+/// killed.
+fn trim(folder: &std::path::Path, existing: &BTreeSet<BackupId>) -> std::io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -194,7 +208,7 @@ fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result
         let Some((id, rest)) = name.split_once('.') else { continue };
         let Ok(id) = id.parse::<BackupId>() else { continue };
         let is_gone = match rest {
-            "json" => !there.contains(&id),
+            "json" => !existing.contains(&id),
             rest if rest.ends_with(".new") => {
                 let age = entry.metadata()?.modified()?.elapsed();
                 age.is_ok_and(|age| age > std::time::Duration::from_secs(86_400))
@@ -208,8 +222,8 @@ fn trim(folder: &std::path::Path, there: &BTreeSet<BackupId>) -> std::io::Result
     Ok(())
 }
 
-/// Whole or not at all.
-fn write(file: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
+/// Writes a cache file atomically.
+fn write(file: &std::path::Path, kept: &CacheFile) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| std::path::Path::new("."));
     create_private_directories(folder)?;
     let new = file.with_extension(format!("{}.new", uuid::Uuid::now_v7().simple()));
@@ -217,7 +231,7 @@ fn write(file: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
         .and_then(|mut output| output.write_all(&serde_json::to_vec(kept)?))
         .and_then(|()| std::fs::rename(&new, file));
     if written.is_err() {
-        // The error that counts is the one above.
+        // The error of the write is the one to report.
         let _ = std::fs::remove_file(&new);
     }
     written

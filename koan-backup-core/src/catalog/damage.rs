@@ -1,5 +1,5 @@
-//! What is wrong with backups that were verified: `damage/{id}.json`. Of those that are whole there is no file, so that whoever
-//! lists backups has little to read.
+//! Damage records: sidecar files `damage/{id}.json` of backups that did not verify. Valid backups have no
+//! such file, so that listing backups needs few reads.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::storage::Storage;
 
 const FOLDER: &str = "damage";
 
-/// What is wrong with a backup.
+/// The damage of a backup.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Damage {
@@ -21,31 +21,33 @@ struct Damage {
     problem: String,
 }
 
-/// What is known to be wrong, by backup.
+/// Reads the known damage of all backups.
 ///
-/// A backup whose record cannot be read counts as damaged: it is not known to be whole.
+/// A backup whose damage record cannot be read counts as damaged.
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let remedy = "remove it: its backup is verified again in its turn";
-    let all = sidecar::all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
-    let unreadable =
-        all.unreadable.into_iter().map(|(id, problem)| (id, format!("what a verification found: {problem}")));
-    Ok(all.known.into_iter().map(|(id, damage)| (id, damage.problem)).chain(unreadable).collect())
+pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
+    let remedy = "remove it: maintenance verifies its backup again";
+    let all = sidecar::read_all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
+    let unreadable = all
+        .unreadable
+        .into_iter()
+        .map(|(id, problem)| (id, format!("the damage record cannot be read: {problem}")));
+    Ok(all.readable.into_iter().map(|(id, damage)| (id, damage.problem)).chain(unreadable).collect())
 }
 
-/// Keeps what a verification found: what is wrong, or that nothing is any more.
-pub(crate) async fn keep(
+/// Records the result of a verification: writes the damage record, or removes it if there is no damage.
+pub(crate) async fn record(
     storage: &Storage,
     id: BackupId,
     found_at: Timestamp,
     problem: Option<&String>,
 ) -> Result<()> {
     match problem {
-        None => sidecar::forget(storage, FOLDER, &id).await,
+        None => sidecar::remove(storage, FOLDER, &id).await,
         Some(problem) => {
-            sidecar::keep(storage, FOLDER, &id, &Damage { found_at, problem: problem.clone() }).await
+            sidecar::write(storage, FOLDER, &id, &Damage { found_at, problem: problem.clone() }).await
         }
     }
 }

@@ -1,11 +1,11 @@
-//! One backup in the catalog.
+//! An entry of the catalog.
 
 use std::sync::Arc;
 
 use crate::archive::{BackupStatus, Manifest};
 use crate::foundation::id::BackupId;
 
-/// A backup, and the storage profile it is in. Cheap to clone.
+/// A backup in a storage profile. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct CatalogEntry {
     profile: Arc<str>,
@@ -22,41 +22,43 @@ impl CatalogEntry {
         self.damage = Some(problem.into());
     }
 
-    /// The storage profile.
+    /// Returns the name of the storage profile.
     pub fn profile(&self) -> &str {
         &self.profile
     }
 
-    /// Its manifest; of an archive that is sealed as a whole, the envelope.
+    /// Returns the manifest of the backup; if its archive is encrypted as a whole, the envelope.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Its id.
+    /// Returns the id of the backup.
     pub fn id(&self) -> BackupId {
         self.manifest.id
     }
 
-    /// Bytes of its archive; 0 if it has none.
+    /// Returns the size of the archive; 0 if there is none.
     pub fn size_bytes(&self) -> u64 {
         self.manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes)
     }
 
-    /// What the last verification by maintenance, or by a retention that was applied, found wrong with it. `None` if nothing was
-    /// wrong, or if it was never verified: that alone does not prove that it is whole.
+    /// Returns the damage that the last verification found. It is `None` if the backup was valid, and also if
+    /// it was never verified.
     pub fn damage(&self) -> Option<&str> {
         self.damage.as_deref()
     }
 
-    /// What was warned of. `None` if that is not known: the archive is sealed as a whole, and its warnings are in it. That there
-    /// are some is known all the same, by its [status](Manifest::status).
+    /// Returns the warnings of the backup. They are `None` if they are unknown because the archive, which
+    /// contains them, is encrypted as a whole. The [status](Manifest::status) shows nevertheless that there
+    /// are some.
     pub fn warnings(&self) -> Option<&[String]> {
         let is_hidden =
             self.manifest.is_sealed() && self.manifest.status == BackupStatus::CompletedWithWarnings;
         (!is_hidden).then_some(self.manifest.warnings.as_slice())
     }
 
-    /// Whether everything asked for is in it, nobody was warned of anything, and no [damage](Self::damage) is known.
+    /// Returns whether the backup contains all selected entities, has no warnings, and has no known
+    /// [damage](Self::damage).
     pub fn is_healthy(&self) -> bool {
         let manifest = &self.manifest;
         manifest.status == BackupStatus::Completed && manifest.warnings.is_empty() && self.damage.is_none()

@@ -1,4 +1,4 @@
-//! Whether the backups there are would help on the worst day.
+//! The health of the backups: compares the catalog with what the user expects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::acknowledgement::Acknowledgements;
 use super::entry::CatalogEntry;
-use super::losses::{MOST_PERCENT, SizeDrop, losses};
+use super::losses::{DEFAULT_LOSS_PERCENT, SizeDrop, losses};
 use super::origin::Origin;
 use super::unlisted::{UnlistedArchive, UnlistedState};
 use super::unreadable::UnreadableManifest;
@@ -17,7 +17,7 @@ use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::series::SeriesName;
 
-/// What is expected of the backups.
+/// What the user expects of the backups.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Expectations {
@@ -25,7 +25,7 @@ pub struct Expectations {
     by_name: BTreeMap<String, Duration>,
     entities_within: Option<Duration>,
     verified_within: Option<Duration>,
-    shrinks_by_percent: u8,
+    max_loss_percent: u8,
 }
 
 impl Default for Expectations {
@@ -35,154 +35,167 @@ impl Default for Expectations {
             by_name: BTreeMap::new(),
             entities_within: None,
             verified_within: None,
-            shrinks_by_percent: MOST_PERCENT,
+            max_loss_percent: DEFAULT_LOSS_PERCENT,
         }
     }
 }
 
 impl Expectations {
-    /// Only that no entity shrinks by more than half from one backup of a series to the next.
+    /// Creates expectations that only limit losses: no entity may lose more than half of its records from one
+    /// backup of a series to the next.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Some backup is completed in every such span.
+    /// Expects that a backup of any name is completed in each interval.
     pub fn every(mut self, interval: Duration) -> Self {
         self.every = Some(interval);
         self
     }
 
-    /// A backup of this name, or of this series, is completed in every such span.
+    /// Expects that a backup with this name, or of this series, is completed in each interval.
     pub fn backup_every(mut self, name: impl Into<String>, interval: Duration) -> Self {
         self.by_name.insert(name.into(), interval);
         self
     }
 
-    /// Every covered entity is in a completed backup that is not older than this.
+    /// Expects that every covered entity is in a completed backup that is not older than this.
     pub fn entities_within(mut self, age: Duration) -> Self {
         self.entities_within = Some(age);
         self
     }
 
-    /// Some backup was verified by maintenance within this time.
+    /// Expects that maintenance has verified a backup within this time.
     pub fn verified_within(mut self, age: Duration) -> Self {
         self.verified_within = Some(age);
         self
     }
 
-    /// An entity that loses more than so many of a hundred records from one backup of a series to the next is a problem until
-    /// the loss is [acknowledged](crate::builders::Catalog::acknowledge); 50 by default.
-    pub fn shrinks_by_percent(mut self, percent: u8) -> Self {
-        self.shrinks_by_percent = percent.min(100);
+    /// Expects that no entity loses more than this percentage of its records from one backup of a series to
+    /// the next. A larger loss is a problem until it is
+    /// [acknowledged](crate::builders::Catalog::acknowledge). The default is 50.
+    pub fn max_loss_percent(mut self, percent: u8) -> Self {
+        self.max_loss_percent = percent.min(100);
         self
     }
 }
 
-/// When a backup was verified, as it is kept beside the backups.
+/// The record of a verification, stored in a sidecar file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VerificationRecord {
     pub(crate) verified_at: Timestamp,
 }
 
-/// The state of the backups, at one moment.
+/// The health of the backups at one moment.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CatalogHealth {
-    /// When it was looked at.
+    /// When the health was determined.
     pub checked_at: Timestamp,
-    /// The newest completed backup that is not dated in the future, and when it began.
+    /// The newest completed backup that is not dated in the future, and when it started.
     pub last_success: Option<(BackupId, Timestamp)>,
-    /// The last verification by maintenance: which backup, when.
+    /// The last verification by maintenance: the backup and the time.
     pub last_verification: Option<(BackupId, Timestamp)>,
-    /// Backups that failed, and none of their series was completed since.
+    /// Failed backups, if no later backup of their series was completed.
     pub failed: Vec<BackupId>,
-    /// Backups that a verification found to be damaged, each with its storage profile.
+    /// Backups with known damage, each with its storage profile.
     pub damaged: Vec<(String, BackupId)>,
-    /// Covered entities that are in no completed backup, or in none that is young enough.
+    /// Covered entities that are in no completed backup, or only in backups that are too old.
     pub stale_entities: Vec<StaleEntity>,
-    /// Entities that lost most of their records, oldest first, until that is [acknowledged](crate::builders::Catalog::acknowledge).
-    pub shrunk: Vec<SizeDrop>,
-    /// Backups of older versions that record no environment. They may belong to another application, so they are not considered.
+    /// Entities that lost more records than expected, oldest first, until the loss is
+    /// [acknowledged](crate::builders::Catalog::acknowledge).
+    pub size_drops: Vec<SizeDrop>,
+    /// The number of backups of older versions that record no environment. They may belong to another
+    /// application, so they are not considered.
     pub unidentified: usize,
-    /// What maintenance tried in its last run and did not get done, in whichever process it ran: a retention that was refused, a
-    /// leftover that stayed.
-    pub undone: Vec<IncompleteTask>,
-    /// Archives that no manifest names, each with its storage profile. [`recover`](crate::builders::Catalog::recover) publishes their manifests again.
+    /// What the last maintenance run of any process did not complete: for example a refused retention, or a
+    /// file that could not be removed.
+    pub incomplete_tasks: Vec<IncompleteTask>,
+    /// Archives that no manifest names, each with its storage profile.
+    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again.
     pub unlisted: Vec<(String, UnlistedArchive)>,
     /// Manifests that cannot be read, each with its storage profile.
     pub unreadable: Vec<(String, UnreadableManifest)>,
-    /// Completed backups that are dated in the future. Age checks do not count them.
+    /// Completed backups that are dated in the future. Checks of age ignore them.
     pub future: Vec<BackupId>,
-    /// Everything that needs somebody, in words.
+    /// Descriptions of all problems that need attention.
     pub problems: Vec<String>,
 }
 
-/// An entity without a young backup.
+/// An entity whose newest backup is too old, or that has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StaleEntity {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
-    /// When the newest completed backup with it began.
+    /// When the newest completed backup that contains it started.
     pub last: Option<Timestamp>,
 }
 
-/// What maintenance did not get done. A later run that does it clears it.
+/// A task that maintenance did not complete. It is cleared when a later run completes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct IncompleteTask {
     /// The storage profile.
     pub profile: String,
-    /// `retention`, `verification`, `leftovers` or `catalog`.
-    pub chore: String,
+    /// The task: `retention`, `verification`, `cleanup` or `catalog`.
+    pub task: String,
     /// When it was tried.
     pub tried_at: Timestamp,
-    /// Why it was not done.
+    /// Why it was not completed.
     pub problem: String,
 }
 
 impl CatalogHealth {
-    /// Whether nobody is needed.
+    /// Returns whether there are no problems.
     pub fn is_healthy(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// How far clocks may be apart: what is dated later is in the future.
-const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+/// How far clocks may differ. A backup that is dated later than this counts as dated in the future.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 fn is_future(at: Timestamp, now: Timestamp) -> bool {
-    Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > TOLERANCE)
+    Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW)
 }
 
-/// What is judged.
+/// What the health is determined from.
 #[derive(Debug)]
-pub(crate) struct Judged<'a> {
-    /// All backups; those of other applications are passed over.
+pub(crate) struct HealthInput<'a> {
+    /// All backups. Those of other applications are ignored.
     pub(crate) entries: Vec<CatalogEntry>,
     pub(crate) own: &'a ApplicationIdentity,
-    /// The entities that should be in them.
+    /// The entities that backups should contain.
     pub(crate) covered: BTreeSet<String>,
     pub(crate) verified: Vec<(BackupId, VerificationRecord)>,
     pub(crate) acknowledged: Acknowledgements,
-    pub(crate) undone: Vec<IncompleteTask>,
+    pub(crate) incomplete_tasks: Vec<IncompleteTask>,
     pub(crate) unlisted: Vec<(String, UnlistedArchive)>,
     pub(crate) unreadable: Vec<(String, UnreadableManifest)>,
 }
 
-/// The health of the backups of an application. `canonical` gives the present name of an entity.
+/// Determines the health of the backups of an application. `canonical` returns the current name of an entity.
 pub(crate) fn health(
-    judged: Judged<'_>,
+    input: HealthInput<'_>,
     expected: &Expectations,
     canonical: impl Fn(&str) -> String,
     now: Timestamp,
 ) -> CatalogHealth {
-    let Judged { mut entries, own, covered, mut verified, acknowledged, undone, unlisted, unreadable } =
-        judged;
+    let HealthInput {
+        mut entries,
+        own,
+        covered,
+        mut verified,
+        acknowledged,
+        incomplete_tasks,
+        unlisted,
+        unreadable,
+    } = input;
     entries.retain(|entry| entry.manifest().producer.origin(own) != Origin::Other);
     entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
     let damaged = entries.iter().filter(|entry| entry.damage().is_some());
@@ -194,7 +207,7 @@ pub(crate) fn health(
     let unidentified = before - entries.len();
     verified.retain(|(id, _)| entries.iter().any(|entry| entry.id() == *id));
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
-    // What is dated in the future would pass every check of age until then.
+    // Backups that are dated in the future would pass every check of age until then, so they are excluded.
     let dated = |entry: &&&CatalogEntry| !is_future(entry.manifest().created_at, now);
     let past: Vec<_> = complete.iter().filter(dated).copied().collect();
     let future = complete.iter().filter(|entry| !dated(entry)).map(|entry| entry.id()).collect();
@@ -207,14 +220,14 @@ pub(crate) fn health(
         failed: failed(&entries),
         damaged,
         stale_entities: stale(&past, &covered, expected.entities_within, now),
-        shrunk: losses(
+        size_drops: losses(
             complete.iter().map(|entry| entry.manifest()),
             canonical,
-            expected.shrinks_by_percent,
+            expected.max_loss_percent,
             &acknowledged,
         ),
         unidentified,
-        undone,
+        incomplete_tasks,
         unlisted,
         unreadable,
         future,
@@ -277,7 +290,9 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
             None => {
                 let unidentified = match health.unidentified {
                     0 => String::new(),
-                    count => format!(" ({count} of older versions record no environment and do not count)"),
+                    count => {
+                        format!(" ({count} backups of older versions record no environment and do not count)")
+                    }
                 };
                 problems.push(format!(
                     "{what} was ever completed; one is expected every {hours} hours{unidentified}"
@@ -294,10 +309,10 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         overdue("no backup".to_owned(), health.last_success.map(|(_, at)| at), interval);
     }
     for (name, interval) in &expected.by_name {
-        let is_meant = |entry: &&&CatalogEntry| {
+        let has_name = |entry: &&&CatalogEntry| {
             entry.manifest().name.as_str() == name || entry.manifest().series_name().as_str() == name
         };
-        let last = complete.iter().find(is_meant);
+        let last = complete.iter().find(has_name);
         let last = last.map(|entry| entry.manifest().created_at);
         overdue(format!("no backup called `{name}`"), last, *interval);
     }
@@ -315,7 +330,10 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
     let damaged = health.damaged.iter();
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
     problems.extend(health.future.iter().map(|id| {
-        format!("backup {id} is dated in the future, so checks of age do not count it; set the clock, and delete that backup")
+        format!(
+            "backup {id} is dated in the future, so checks of age ignore it; set the clock, and delete that \
+             backup"
+        )
     }));
     problems.extend(health.unreadable.iter().map(|(profile, manifest)| {
         format!(
@@ -337,23 +355,23 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
              `koan.catalog().recover()` verifies it and publishes its manifest"
         )
     }));
-    problems.extend(health.undone.iter().map(|undone| {
-        let IncompleteTask { profile, chore, tried_at, problem } = undone;
+    problems.extend(health.incomplete_tasks.iter().map(|incomplete_tasks| {
+        let IncompleteTask { profile, task, tried_at, problem } = incomplete_tasks;
         let at = tried_at.strftime("%Y-%m-%d %H:%M:%S");
-        format!("maintenance of profile `{profile}` did not get `{chore}` done at {at}: {problem}")
+        format!("maintenance of profile `{profile}` did not complete `{task}` at {at}: {problem}")
     }));
     problems.extend(health.stale_entities.iter().map(|stale| match stale.last {
-        None => format!("`{}` is in no backup that was completed", stale.entity),
+        None => format!("`{}` is in no completed backup", stale.entity),
         Some(last) => {
             format!("`{}` was last backed up at {}", stale.entity, last.strftime("%Y-%m-%d %H:%M:%S"))
         }
     }));
-    problems.extend(health.shrunk.iter().map(|shrunk| {
-        let SizeDrop { entity, set, backup, before, after, .. } = shrunk;
+    problems.extend(health.size_drops.iter().map(|size_drops| {
+        let SizeDrop { entity, set, backup, before, after, .. } = size_drops;
         let set = if set.is_root() { String::new() } else { format!("#{set}") };
         format!(
-            "`{entity}{set}` had {before} records and has {after} in backup {backup}; find out why, or accept it with \
-             `koan.catalog().acknowledge(id, reason)`"
+            "`{entity}{set}` had {before} records and has {after} in backup {backup}; find out why, or \
+             accept the loss with `koan.catalog().acknowledge(id, reason)`"
         )
     }));
     problems

@@ -1,4 +1,4 @@
-//! Entities that lost most of their records from one backup of a series to the next.
+//! Finds entities that lost most of their records from one backup of a series to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use crate::archive::{EntityStatus, Manifest};
 use crate::foundation::id::{BackupId, SetName};
 use crate::foundation::series::SeriesName;
 
-/// An entity that loses more than so many of a hundred records has lost most of them.
-pub(crate) const MOST_PERCENT: u8 = 50;
+/// The percentage of records that an entity may lose from one backup to the next, by default.
+pub(crate) const DEFAULT_LOSS_PERCENT: u8 = 50;
 
-/// An entity with fewer records than in the backup before.
+/// An entity that has far fewer records than in the previous backup of the series.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SizeDrop {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
     /// The set.
     pub set: SetName,
@@ -26,32 +26,33 @@ pub struct SizeDrop {
     pub series: SeriesName,
     /// The newer backup.
     pub backup: BackupId,
-    /// When the newer backup began.
+    /// When the newer backup started.
     pub created_at: Timestamp,
-    /// The backup before.
+    /// The previous backup.
     pub previous: BackupId,
-    /// When the backup before began.
+    /// When the previous backup started.
     pub previous_created_at: Timestamp,
-    /// Records in the one before.
+    /// The number of records in the previous backup.
     pub before: u64,
-    /// Records in the newer one.
+    /// The number of records in the newer backup.
     pub after: u64,
 }
 
-/// An entity in the newest backup of its series that was looked at.
-struct Last {
+/// The last known number of records of an entity and set in a series.
+struct LastCount {
     backup: BackupId,
     created_at: Timestamp,
     records: u64,
 }
 
-/// Whether more than so many of a hundred records are gone.
-pub(super) fn is_most(before: u64, after: u64, percent: u8) -> bool {
+/// Returns whether more than `percent` percent of the records are gone.
+pub(super) fn is_loss(before: u64, after: u64, percent: u8) -> bool {
     u128::from(after) * 100 < u128::from(before) * u128::from(100 - percent.min(100))
 }
 
-/// The losses of more than so many of a hundred records that nobody has acknowledged, oldest first. The manifests are those of the
-/// completed backups of one application, in any order; `canonical` gives the present name of an entity.
+/// Returns the losses of more than `percent` percent of the records that nobody has acknowledged, oldest
+/// first. The manifests are those of the completed backups of one application, in any order. `canonical`
+/// returns the current name of an entity.
 pub(crate) fn losses<'a>(
     manifests: impl Iterator<Item = &'a Manifest>,
     canonical: impl Fn(&str) -> String,
@@ -62,7 +63,7 @@ pub(crate) fn losses<'a>(
     manifests.sort_by_key(|manifest| (manifest.created_at, manifest.id));
     // A copy is the same backup.
     manifests.dedup_by_key(|manifest| manifest.id);
-    let mut last: BTreeMap<(SeriesName, String), BTreeMap<SetName, Last>> = BTreeMap::new();
+    let mut last: BTreeMap<(SeriesName, String), BTreeMap<SetName, LastCount>> = BTreeMap::new();
     let mut losses = Vec::new();
     for manifest in manifests {
         let series = manifest.series_name();
@@ -70,7 +71,7 @@ pub(crate) fn losses<'a>(
         for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
             *counts.entry((canonical(&entity.entity), entity.set.clone())).or_default() += entity.item_count;
         }
-        // An entity that was not asked for has not shrunk; a set that is gone has.
+        // An entity that the backup did not select is not a loss; a missing set of a selected entity is one.
         let entities: BTreeSet<_> = counts.keys().map(|(entity, _)| entity.clone()).collect();
         for entity in entities {
             let sets = last.entry((series.clone(), entity.clone())).or_default();
@@ -87,13 +88,14 @@ pub(crate) fn losses<'a>(
                     before: before.records,
                     after,
                 };
-                if is_most(before.records, after, percent)
-                    && !acknowledged.cover(&loss, &manifest.producer, percent, &canonical)
+                if is_loss(before.records, after, percent)
+                    && !acknowledged.accept(&loss, &manifest.producer, percent, &canonical)
                 {
                     losses.push(loss);
                 }
             }
-            let here = |records: u64| Last { backup: manifest.id, created_at: manifest.created_at, records };
+            let here =
+                |records: u64| LastCount { backup: manifest.id, created_at: manifest.created_at, records };
             for (_, gone) in
                 sets.iter_mut().filter(|(set, _)| !counts.contains_key(&(entity.clone(), (*set).clone())))
             {

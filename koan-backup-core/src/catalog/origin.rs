@@ -4,20 +4,20 @@ use super::stored::StoredBackup;
 use crate::archive::{Manifest, Producer};
 use crate::foundation::identity::ApplicationIdentity;
 
-/// Whose backup it is.
+/// The origin of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// That of the application that asks.
+    /// This application and environment made it.
     Own,
-    /// It was made by an older version, records no environment, and does not name another application: several applications of one
-    /// profile may share it.
+    /// An older version made it, which recorded no environment, and it names no other application. Several
+    /// applications that share a profile could have made it.
     Unidentified,
-    /// That of another application, or of another environment.
+    /// Another application or environment made it.
     Other,
 }
 
 impl Producer {
-    /// Whose backup it is, for the application that asks.
+    /// Returns the origin of a backup, as seen by the application `own`.
     pub(crate) fn origin(&self, own: &ApplicationIdentity) -> Origin {
         let is_named = |own: &str| self.application.as_deref() == Some(own);
         match self.environment.as_deref() {
@@ -29,8 +29,8 @@ impl Producer {
         }
     }
 
-    /// Who made it, for people.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns a description of the application, for messages.
+    pub(crate) fn description(&self) -> String {
         let application = self.application.as_deref().unwrap_or("(no name)");
         match &self.environment {
             Some(environment) => ApplicationIdentity::asked_for(application, environment).to_string(),
@@ -39,26 +39,26 @@ impl Producer {
     }
 }
 
-/// What whoever reads a backup should know about its origin, if something.
+/// Returns a note for users of a backup that this application did not certainly make.
 pub(super) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Option<String> {
     let id = manifest.id;
     match manifest.producer.origin(own) {
         Origin::Own => None,
         Origin::Unidentified => Some(format!(
-            "backup {id} was made by an older version that recorded no environment; it is used as one of {own}, though another \
-             application in the same storage profile may have made it"
+            "backup {id} was made by an older version that recorded no environment; it is used as a backup \
+             of {own}, but another application in the same storage profile may have made it"
         )),
         Origin::Other => {
-            Some(format!("backup {id} was made by {}, and this is {own}", manifest.producer.shown()))
+            Some(format!("backup {id} was made by {}, and this is {own}", manifest.producer.description()))
         }
     }
 }
 
-/// Among which backups one is looked up by its name.
+/// The application among whose backups a name is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) own: &'a ApplicationIdentity,
-    /// The application that was named instead.
+    /// Another application that was named instead.
     pub(crate) from: Option<&'a ApplicationIdentity>,
 }
 
@@ -67,9 +67,9 @@ impl Lookup<'_> {
         manifest.producer.origin(self.from.unwrap_or(self.own))
     }
 
-    /// Those of the backups of a name that are meant, in their order. Backups that record no environment are meant only if none
-    /// that `accept` takes is known to be the application's own.
-    pub(crate) fn meant<'a>(
+    /// Returns those of the backups with a name that belong to the application, in the same order. Backups
+    /// that record no environment are returned only if no own backup is accepted by `accept`.
+    pub(crate) fn select<'a>(
         &self,
         named: &[StoredBackup<'a>],
         accept: impl Fn(&Manifest) -> bool,
@@ -90,12 +90,13 @@ impl Lookup<'_> {
         }
     }
 
-    /// What an error adds about backups of the name that are not meant.
-    pub(crate) fn others(&self, named: &[StoredBackup<'_>]) -> String {
+    /// Returns the part of a "not found" error that describes backups of other applications with the same
+    /// name.
+    pub(crate) fn not_found_note(&self, named: &[StoredBackup<'_>]) -> String {
         let mut others: Vec<_> = named
             .iter()
             .filter(|backup| self.origin(&backup.manifest) == Origin::Other)
-            .map(|backup| backup.manifest.producer.shown())
+            .map(|backup| backup.manifest.producer.description())
             .collect();
         others.sort();
         others.dedup();
@@ -103,8 +104,8 @@ impl Lookup<'_> {
         match others.is_empty() {
             true => format!(" of {of}"),
             false => format!(
-                " of {of}; there are some of {}: name that application with `.from_application(name, environment)`, or name a backup \
-                 by its id",
+                " of {of}; there are backups of {}: name that application with `.from_application(name, \
+                 environment)`, or name a backup by its id",
                 others.join(", ")
             ),
         }

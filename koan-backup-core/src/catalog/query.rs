@@ -1,4 +1,4 @@
-//! Which of the backups, in which order, and how many.
+//! Queries of the catalog: filter, order and page.
 
 use std::cmp::Reverse;
 use std::ops::{Bound, RangeBounds};
@@ -10,53 +10,53 @@ use super::origin::Origin;
 use crate::archive::{BackupStatus, EntityManifest};
 use crate::foundation::identity::ApplicationIdentity;
 
-/// What backups are sorted by.
+/// The attribute by which backups are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SortBy {
-    /// When they began.
+    /// When they started.
     #[default]
     Time,
-    /// Their names, then when they began.
+    /// Their names, then when they started.
     Name,
-    /// Bytes of their archives.
+    /// The sizes of their archives.
     Size,
     /// How long they took.
     Duration,
 }
 
-/// Which comes first.
+/// The order in which backups are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// The newest, largest or longest.
+    /// The newest, largest or longest first.
     #[default]
     Descending,
-    /// The oldest, smallest or shortest.
+    /// The oldest, smallest or shortest first.
     Ascending,
 }
 
-/// Some of the backups that were asked for.
+/// A page of the backups that match a query.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CatalogPage {
-    /// Those that were taken, in the order that was asked for.
+    /// The backups of this page, in the order of the query.
     pub entries: Vec<CatalogEntry>,
-    /// How many there are before any is skipped.
+    /// How many backups match the query, on all pages.
     pub total: usize,
 }
 
-/// Whose backups are asked for.
+/// Selects backups by their origin.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct OriginFilter {
     pub(crate) application: ApplicationIdentity,
     pub(crate) origins: &'static [Origin],
 }
 
-/// What is asked for. What is left out asks for nothing.
+/// A query. A condition that is not set matches every backup.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    /// Whose backups.
-    pub(crate) of: Option<Asked>,
+    /// The origin of the backups.
+    pub(crate) of: Option<OriginFilter>,
     pub(crate) since: Option<Timestamp>,
     pub(crate) from: Option<Bound<Timestamp>>,
     pub(crate) to: Option<Bound<Timestamp>>,
@@ -64,7 +64,8 @@ pub(crate) struct Filter {
     pub(crate) any_tags: Vec<String>,
     pub(crate) all_tags: Vec<String>,
     pub(crate) entities: Vec<String>,
-    /// The paths of types, and their names for archives that are sealed as a whole, whose envelopes have no paths.
+    /// The paths of entity types, each with the entity's name, because envelopes of encrypted archives have
+    /// no paths.
     pub(crate) types: Vec<(String, String)>,
     pub(crate) providers: Vec<String>,
     pub(crate) statuses: Vec<BackupStatus>,
@@ -78,7 +79,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Those of `entries` that are asked for.
+    /// Returns the page of `entries` that match.
     pub(crate) fn page(&self, mut entries: Vec<CatalogEntry>) -> CatalogPage {
         entries.retain(|entry| self.matches(entry));
         match self.sort {
@@ -92,7 +93,8 @@ impl Filter {
         CatalogPage { entries, total }
     }
 
-    /// Sorts by a key, then by time. Keys are taken once each: manifests lie all over the memory.
+    /// Sorts by a key, then by time. Each key is computed only once, because access to many manifests is
+    /// slow.
     fn sorted<K: Ord>(&self, entries: &mut [CatalogEntry], key: impl Fn(&CatalogEntry) -> K) {
         let key = |entry: &CatalogEntry| (key(entry), entry.manifest().created_at, entry.id());
         match self.order {
@@ -106,7 +108,8 @@ impl Filter {
         let time = (self.from.unwrap_or(Bound::Unbounded), self.to.unwrap_or(Bound::Unbounded));
         let has_tag = |tag: &String| manifest.tags.contains(tag);
         let any_entity = |matches: &dyn Fn(&EntityManifest) -> bool| manifest.entities.iter().any(matches);
-        let is_of = |asked: &Asked| asked.origins.contains(&manifest.producer.origin(&asked.application));
+        let is_of =
+            |filter: &OriginFilter| filter.origins.contains(&manifest.producer.origin(&filter.application));
         self.of.as_ref().is_none_or(is_of)
             && time.contains(&manifest.created_at)
             && (self.names.is_empty() || self.names.iter().any(|name| manifest.name.as_str() == name))
@@ -119,7 +122,7 @@ impl Filter {
             && (self.statuses.is_empty() || self.statuses.contains(&manifest.status))
             && self.sizes.is_none_or(|sizes| sizes.contains(&entry.size_bytes()))
             && self.healthy.is_none_or(|healthy| entry.is_healthy() == healthy)
-            && self.text.as_ref().is_none_or(|text| speaks_of(entry, text))
+            && self.text.as_ref().is_none_or(|text| contains_text(entry, text))
     }
 }
 
@@ -127,8 +130,8 @@ fn is_type(entity: &EntityManifest, (path, name): &(String, String)) -> bool {
     if entity.type_path.is_empty() { &entity.entity == name } else { &entity.type_path == path }
 }
 
-/// Whether name, description or a tag holds the text, whatever its case.
-fn speaks_of(entry: &CatalogEntry, text: &str) -> bool {
+/// Returns whether the name, the description or a tag contains the text, ignoring case.
+fn contains_text(entry: &CatalogEntry, text: &str) -> bool {
     let text = text.to_lowercase();
     let manifest = entry.manifest();
     let words = std::iter::once(manifest.name.as_str()).chain(manifest.description.as_deref());

@@ -1,18 +1,18 @@
-//! How a backup is named.
+//! References to backups.
 
 use crate::foundation::id::{BackupId, LATEST};
 
-/// Which backup is meant.
+/// A reference to a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BackupRef {
-    /// The one of this id.
+    /// The backup with this id.
     Id(BackupId),
-    /// The newest of this name: to restore, the newest that was completed, or, where parts are allowed, that has an archive; to
-    /// verify, the newest, so that one that failed is told.
+    /// The newest backup with this name. A restore takes the newest completed one, or, if partial backups are
+    /// allowed, the newest with an archive. A verification takes the newest, even if it failed.
     Name(String),
-    /// The newest completed backup that contains every selected entity; without a selection, every included entity that any backup
-    /// contains.
+    /// The newest completed backup that contains every selected entity. Without a selection, it must contain
+    /// every included entity that any backup contains.
     Latest,
 }
 

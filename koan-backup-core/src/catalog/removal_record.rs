@@ -1,9 +1,9 @@
-//! Records of archives that are to be removed: `removals/{archive file name}.json`.
+//! Removal records of archives that are to be removed: `removals/{archive file name}.json`.
 //!
-//! Whoever removes a backup, or replaces its archive, writes the record before the manifest is hidden or
-//! replaced. A complete archive without a manifest is never treated as garbage, so the record is what allows
-//! maintenance to finish a removal that was interrupted. It counts only while no manifest names the archive,
-//! and for a rekeyed backup only if the replacement verifies; whoever judges that is `recover`.
+//! An operation that removes a backup, or replaces its archive, writes the record before it hides or replaces
+//! the manifest. A complete archive without a manifest is never treated as garbage, so only the record allows
+//! maintenance to finish an interrupted removal. It counts only while no manifest names the archive, and for
+//! a rekeyed backup only if the replacement verifies. The module `recover` decides that.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,14 +13,14 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::sidecar::{self, Found};
+use super::sidecar::{self, SidecarFiles};
 use crate::archive::may_be_archive;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 const FOLDER: &str = "removals";
-/// What to do about a record that cannot be read.
+/// What the user should do about a record that cannot be read.
 const REMEDY: &str = "remove that record: its archive stays, and is reported as unlisted";
 
 /// Why an archive is to be removed.
@@ -28,29 +28,29 @@ const REMEDY: &str = "remove that record: its archive stays, and is reported as 
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RemovalReason {
-    /// Somebody deleted the backup.
+    /// The user deleted the backup.
     Deleted,
     /// A retention removed the backup.
     Retention,
-    /// The backup was encrypted for other recipients, in another archive.
+    /// The backup was rewritten for other recipients, in another archive.
     Rekeyed,
 }
 
-/// An archive that is to be removed.
+/// The record of an archive that is to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RemovalRecord {
     /// The path of the archive.
     pub(crate) archive: String,
-    /// Its backup.
+    /// The backup of the archive.
     pub(crate) id: BackupId,
     pub(crate) reason: RemovalReason,
-    /// The path of the archive that takes its place.
+    /// The path of the archive that replaces it.
     pub(crate) replacement: Option<String>,
     pub(crate) decided_at: Timestamp,
 }
 
-/// The name of an archive's file.
+/// The file name of an archive, which is the key of a removal record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ArchiveFileName(String);
 
@@ -70,25 +70,25 @@ impl fmt::Display for ArchiveFileName {
 }
 
 impl RemovalRecord {
-    /// Writes the record, in the place of an earlier one.
+    /// Writes the record, and replaces an earlier one.
     ///
     /// # Errors
-    /// The storage refuses: the archive must not be removed then.
+    /// The storage fails. The archive must not be removed then.
     pub(crate) async fn write(&self, storage: &Storage) -> Result<()> {
-        sidecar::keep(storage, FOLDER, &name_of(&self.archive)?, self).await
+        sidecar::write(storage, FOLDER, &name_of(&self.archive)?, self).await
     }
 }
 
-/// Withdraws the record of an archive, if there is one: the archive stays, or is gone.
+/// Withdraws the record of an archive, if there is one, because the archive stays or is removed.
 ///
 /// # Errors
-/// The storage refuses.
+/// The storage fails.
 pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
-    sidecar::forget(storage, FOLDER, &name_of(archive)?).await
+    sidecar::remove(storage, FOLDER, &name_of(archive)?).await
 }
 
-/// Withdraws a record that is not needed any more, and waits for that, though not for ever. A failure is
-/// logged: the next maintenance withdraws it.
+/// Withdraws a record that is no longer needed, with a time limit. A failure is only logged, because the next
+/// maintenance withdraws the record.
 pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
     let withdrawn = timeout(CLEANUP_TIMEOUT, withdraw(storage, archive)).await;
     if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.no_answer_error())) {
@@ -99,29 +99,30 @@ pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
     }
 }
 
-/// The record of an archive; none if there is none.
+/// Reads the record of an archive, or returns `None` if there is none.
 ///
 /// # Errors
 /// The storage cannot be read, or the record is damaged.
 pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<RemovalRecord>> {
-    let found = sidecar::one::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
+    let found = sidecar::read::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
     Ok(found.filter(|record| record.archive == archive))
 }
 
-/// All records of a profile. One that names another archive than its file name says does not count.
+/// Reads all records of a profile. A record whose content names another archive than its file name is
+/// ignored.
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn all(storage: &Storage) -> Result<Found<ArchiveFileName, RemovalRecord>> {
-    let mut found = sidecar::all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
-    found.known.retain(|name, record| name_of(&record.archive).is_ok_and(|named| named == *name));
+pub(crate) async fn all(storage: &Storage) -> Result<SidecarFiles<ArchiveFileName, RemovalRecord>> {
+    let mut found = sidecar::read_all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
+    found.readable.retain(|name, record| name_of(&record.archive).is_ok_and(|named| named == *name));
     Ok(found)
 }
 
 fn name_of(archive: &str) -> Result<ArchiveFileName> {
     let name = archive.strip_prefix("archives/").and_then(|name| name.parse().ok());
     name.ok_or_else(|| {
-        let text = format!("`{archive}` is no path of an archive, so no removal record can name it");
+        let text = format!("`{archive}` is not the path of an archive, so it cannot have a removal record");
         Error::new(ErrorKind::Corrupt, text)
     })
 }

@@ -1,4 +1,5 @@
-//! Small files that stand beside backups: `{folder}/{key}.json`, where the key is mostly the id of a backup.
+//! Sidecar files: small files `{folder}/{key}.json` that are stored beside archives. The key is usually the
+//! id of a backup.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,48 +10,48 @@ use object_store::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::READS_AT_ONCE;
+use super::MAX_CONCURRENT_READS;
 use super::unreadable::concerns_one_file;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// The most bytes such a file can have.
-const MAX_BYTES: u64 = 1 << 20;
+/// The largest size of a sidecar file.
+const MAX_SIDECAR_BYTES: u64 = 1 << 20;
 
-/// Where the file of a key lies in a folder.
+/// Returns the path of the file of a key in a folder.
 pub(crate) fn path(folder: &str, key: &impl Display) -> Path {
     Path::from(format!("{folder}/{key}.json"))
 }
 
-/// The files of a folder, by their keys.
+/// The sidecar files of a folder, by their keys.
 #[derive(Debug)]
-pub(crate) struct Found<K, T> {
-    pub(crate) known: BTreeMap<K, T>,
-    /// Why the others cannot be read. They are never treated as absent.
+pub(crate) struct SidecarFiles<K, T> {
+    pub(crate) readable: BTreeMap<K, T>,
+    /// The files that cannot be read, with the reason. They are never treated as absent.
     pub(crate) unreadable: BTreeMap<K, String>,
 }
 
-/// All files of a folder, by their keys. A file whose name is not that of a key is not ours, and is left out. `remedy` says what to do
-/// about one that is damaged.
+/// Reads all files of a folder. A file whose name is not a key is ignored. `remedy` tells the user what to do
+/// about a damaged file; it is part of the error text.
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn all<K: FromStr + Display + Ord, T: DeserializeOwned>(
+pub(crate) async fn read_all<K: FromStr + Display + Ord, T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,
     remedy: &str,
-) -> Result<Found<K, T>> {
-    let place = Path::from(folder);
-    let listed = storage.list(&place).await;
-    let listed = listed.map_err(|source| storage.failed(&place, "listed in", source))?;
+) -> Result<SidecarFiles<K, T>> {
+    let folder_path = Path::from(folder);
+    let listed = storage.list(&folder_path).await;
+    let listed = listed.map_err(|source| storage.failed(&folder_path, "listed in", source))?;
     let keys = listed.into_iter().filter_map(|file| key_of::<K>(folder, &file.path));
-    let read = |key: K| async move { (one(storage, folder, &key, remedy).await, key) };
-    let mut read = futures::stream::iter(keys).map(read).buffer_unordered(READS_AT_ONCE);
-    let mut found = Found { known: BTreeMap::new(), unreadable: BTreeMap::new() };
+    let read = |key: K| async move { (read(storage, folder, &key, remedy).await, key) };
+    let mut read = futures::stream::iter(keys).map(read).buffer_unordered(MAX_CONCURRENT_READS);
+    let mut found = SidecarFiles { readable: BTreeMap::new(), unreadable: BTreeMap::new() };
     while let Some((content, key)) = read.next().await {
         match content {
             Ok(None) => {}
-            Ok(Some(content)) => drop(found.known.insert(key, content)),
+            Ok(Some(content)) => drop(found.readable.insert(key, content)),
             Err(error) if concerns_one_file(storage, &error) => {
                 found.unreadable.insert(key, error.chain());
             }
@@ -60,24 +61,25 @@ pub(crate) async fn all<K: FromStr + Display + Ord, T: DeserializeOwned>(
     Ok(found)
 }
 
-/// The key of a file, if its name is that of one.
+/// Returns the key of a file, if its name is a key.
 fn key_of<K: FromStr + Display>(folder: &str, file: &Path) -> Option<K> {
     let key = file.filename()?.strip_suffix(".json")?.parse().ok()?;
     (path(folder, &key) == *file).then_some(key)
 }
 
-/// The file of one key; none if there is none.
+/// Reads the file of a key, or returns `None` if it does not exist.
 ///
 /// # Errors
-/// The storage cannot be read, or the file is damaged: `remedy` says what to do then. It is an error and never treated as absent.
-pub(crate) async fn one<T: DeserializeOwned>(
+/// The storage cannot be read, or the file is damaged. A damaged file is never treated as absent; `remedy`
+/// tells the user what to do about it.
+pub(crate) async fn read<T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,
     key: &impl Display,
     remedy: &str,
 ) -> Result<Option<T>> {
     let path = path(folder, key);
-    let Some(bytes) = storage.read(&path, MAX_BYTES).await? else { return Ok(None) };
+    let Some(bytes) = storage.read(&path, MAX_SIDECAR_BYTES).await? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|_| {
         Error::new(
             ErrorKind::Corrupt,
@@ -86,8 +88,8 @@ pub(crate) async fn one<T: DeserializeOwned>(
     })
 }
 
-/// Writes the file of a key, in the place of what is there.
-pub(crate) async fn keep(
+/// Writes the file of a key, and replaces an existing one.
+pub(crate) async fn write(
     storage: &Storage,
     folder: &str,
     key: &impl Display,
@@ -96,8 +98,8 @@ pub(crate) async fn keep(
     storage.replace(&path(folder, key), crate::foundation::json::document(content)).await
 }
 
-/// Removes the file of a key, if there is one, and looks whether it is gone.
-pub(crate) async fn forget(storage: &Storage, folder: &str, key: &impl Display) -> Result<()> {
+/// Removes the file of a key, if it exists, and checks that it is gone.
+pub(crate) async fn remove(storage: &Storage, folder: &str, key: &impl Display) -> Result<()> {
     let path = path(folder, key);
     if storage.size(&path).await?.is_some() {
         storage.remove(&path).await?;

@@ -1,4 +1,4 @@
-//! Counts and sizes over all backups.
+//! Statistics of the catalog.
 
 use std::collections::BTreeMap;
 
@@ -9,90 +9,90 @@ use serde::Serialize;
 use super::entry::CatalogEntry;
 use crate::archive::EntityStatus;
 
-/// Counts and sizes over the backups of an application.
+/// Counts and sizes of the backups of an application.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CatalogStatistics {
-    /// All backups.
+    /// The number of backups.
     pub backups: usize,
-    /// Those in which everything asked for is.
+    /// The number of completed backups.
     pub complete: usize,
-    /// The others.
+    /// The number of other backups.
     pub failed: usize,
-    /// Bytes of all archives.
+    /// The size of all archives.
     pub size_bytes: u64,
-    /// When the oldest and the newest began.
+    /// When the oldest backup started.
     pub oldest: Option<Timestamp>,
-    /// When the newest began.
+    /// When the newest backup started.
     pub newest: Option<Timestamp>,
-    /// By the names of entities.
+    /// Statistics by entity name.
     pub by_entity: BTreeMap<String, EntityStatistic>,
-    /// By series.
+    /// Statistics by series.
     pub by_series: BTreeMap<String, SeriesStatistic>,
-    /// By the names of storage profiles.
+    /// Statistics by the name of the storage profile.
     pub by_profile: BTreeMap<String, ProfileStatistic>,
-    /// By months in UTC, oldest first: `2026-11`.
+    /// The growth by months in UTC, oldest first.
     pub growth: Vec<Growth>,
 }
 
-/// One entity over all backups.
+/// The statistics of one entity in all backups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityStatistic {
-    /// Backups that hold it.
+    /// The number of backups that contain it.
     pub backups: usize,
-    /// When the newest of them began.
+    /// When the newest of them started.
     pub newest: Option<Timestamp>,
-    /// Records in the newest, of all sets.
+    /// The number of records in the newest, in all sets.
     pub records: u64,
-    /// Bytes of its lines in all archives, compressed.
+    /// The compressed bytes of its records in all archives.
     pub compressed_bytes: u64,
 }
 
-/// One series of backups.
+/// The statistics of one series of backups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SeriesStatistic {
-    /// Backups in it.
+    /// The number of its backups.
     pub backups: usize,
-    /// Those in which everything asked for is.
+    /// The number of its completed backups.
     pub complete: usize,
-    /// Bytes of their archives.
+    /// The size of their archives.
     pub size_bytes: u64,
-    /// When the newest of them began.
+    /// When the newest backup started.
     pub newest: Option<Timestamp>,
-    /// When the newest began in which everything asked for is.
+    /// When the newest completed backup started.
     pub newest_complete: Option<Timestamp>,
 }
 
-/// One storage profile.
+/// The statistics of one storage profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProfileStatistic {
-    /// Backups in it.
+    /// The number of its backups.
     pub backups: usize,
-    /// Bytes of their archives.
+    /// The size of their archives.
     pub size_bytes: u64,
 }
 
-/// What came in one month and is still there.
+/// The backups of one month that still exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Growth {
-    /// The month.
+    /// The month, for example `2026-11`.
     pub month: String,
-    /// Backups that began in it.
+    /// The number of backups that started in this month.
     pub backups: usize,
-    /// Bytes of their archives.
+    /// The size of their archives.
     pub size_bytes: u64,
 }
 
-/// The statistics of these backups.
+/// Computes the statistics of these backups.
 pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
     let mut all = CatalogStatistics { backups: entries.len(), ..CatalogStatistics::default() };
     let mut growth: BTreeMap<String, Growth> = BTreeMap::new();

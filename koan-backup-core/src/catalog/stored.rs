@@ -1,10 +1,10 @@
-//! Manifests as they lie in a storage profile.
+//! Reads manifests from a storage profile.
 
 use futures::StreamExt as _;
 use object_store::path::Path;
 use tokio::time::timeout;
 
-use super::READS_AT_ONCE;
+use super::MAX_CONCURRENT_READS;
 use super::origin::{Lookup, origin_note};
 use super::reference::BackupRef;
 use super::unreadable::UnreadableManifest;
@@ -15,30 +15,31 @@ use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::manifests_prefix;
 use crate::storage::{CLEANUP_TIMEOUT, ListedFile, Storage};
 
-/// A backup as it lies in a storage profile.
+/// A backup in a storage profile.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredBackup<'a> {
     pub(crate) storage: &'a Storage,
     pub(crate) manifest: Manifest,
     /// The manifest as it was published, which is compared with its copy in the archive.
     pub(crate) published: serde_json::Value,
-    /// Whether the manifest was taken out of a sealed archive, of which the published one is an envelope.
+    /// Whether `manifest` comes from inside an archive that is encrypted as a whole; the published one is its
+    /// envelope.
     pub(crate) is_opened: bool,
-    /// A newer backup of the same name that was passed over, because it failed.
-    pub(crate) passed_over: Option<BackupId>,
-    /// Manifests that cannot be read and may be those of newer backups that were meant, if it was looked up
-    /// by name or as `latest`.
+    /// A newer backup with the same name that was not selected because it failed.
+    pub(crate) newer_failed: Option<BackupId>,
+    /// Manifests that cannot be read and may belong to newer backups, if the backup was looked up by name or
+    /// as `latest`.
     pub(crate) unreadable: Vec<UnreadableManifest>,
 }
 
 impl<'a> StoredBackup<'a> {
-    /// A backup by its manifest, which was named by its id.
+    /// Creates a backup that was looked up by its id.
     pub(crate) fn new(storage: &'a Storage, manifest: Manifest, published: serde_json::Value) -> Self {
-        Self { storage, manifest, published, is_opened: false, passed_over: None, unreadable: Vec::new() }
+        Self { storage, manifest, published, is_opened: false, newer_failed: None, unreadable: Vec::new() }
     }
 
-    /// The same, looked up where some manifests cannot be read: those of older backups do not matter.
-    pub(crate) fn beside(self, unreadable: Vec<UnreadableManifest>) -> Self {
+    /// Adds those unreadable manifests that may belong to newer backups.
+    pub(crate) fn with_unreadable(self, unreadable: Vec<UnreadableManifest>) -> Self {
         let began = self.manifest.created_at.as_millisecond();
         let may_be_newer = |manifest: &UnreadableManifest| {
             manifest.id.time().is_none_or(|time| time.as_millisecond() >= began)
@@ -46,12 +47,12 @@ impl<'a> StoredBackup<'a> {
         Self { unreadable: unreadable.into_iter().filter(may_be_newer).collect(), ..self }
     }
 
-    /// What whoever reads the backup should know about how it was found: that a newer one may have been
-    /// meant, and whose it is.
+    /// Returns notes about the lookup: that a newer backup may exist, and that another application may have
+    /// made this one.
     pub(crate) fn notes(&self, own: &ApplicationIdentity) -> Vec<String> {
         let Manifest { id, name, created_at, .. } = &self.manifest;
-        let passed_over = self.passed_over.map(|failed| {
-            format!("the newest backup called `{name}`, {failed}, failed: this is an older one, {id}")
+        let newer_failed = self.newer_failed.map(|failed| {
+            format!("the newest backup called `{name}`, {failed}, failed: an older one, {id}, is used")
         });
         let unreadable = self.unreadable.first().map(|first| {
             let more = match self.unreadable.len() {
@@ -59,13 +60,13 @@ impl<'a> StoredBackup<'a> {
                 many => format!(" (and {} more manifests)", many - 1),
             };
             format!(
-                "backup {id} of {created_at} is used, and a newer one may have been meant: {}{more}; \
-                 `koan.catalog().recover()` verifies the archive of a damaged manifest and publishes it \
-                 again, and a backup that is named by its id is used without looking for others",
+                "backup {id} of {created_at} is used, but there may be a newer one: {}{more}; \
+                 `koan.catalog().recover()` verifies the archive of a damaged manifest and publishes the \
+                 manifest again; name a backup by its id to use it regardless of others",
                 first.problem
             )
         });
-        passed_over.into_iter().chain(unreadable).chain(origin_note(&self.manifest, own)).collect()
+        newer_failed.into_iter().chain(unreadable).chain(origin_note(&self.manifest, own)).collect()
     }
 }
 
@@ -76,7 +77,8 @@ pub(crate) struct StoredManifests<'a> {
     pub(crate) unreadable: Vec<UnreadableManifest>,
 }
 
-/// The backups of a profile whose manifests can be read, newest first. The others are logged.
+/// Returns the backups of a profile whose manifests can be read, newest first. The other manifests are
+/// logged.
 ///
 /// # Errors
 /// As for [`list_all`].
@@ -86,14 +88,16 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
     Ok(backups)
 }
 
-/// The backups of a profile, and the manifests that cannot be read.
+/// Returns the backups of a profile, and the manifests that cannot be read.
 ///
 /// # Errors
-/// The storage cannot be listed or read: an incomplete list is never given. One manifest that is damaged, or
-/// that the store does not hand out, is no such error; if the store hands out none of them, it is.
+/// The storage cannot be listed or read; an incomplete list is never returned. A single manifest that is
+/// damaged, or that the store refuses to return, is no error, but it is one if the store returns none of
+/// them.
 pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
     let read = |file: ListedFile| async move { (read(storage, &file.path).await, file.path) };
-    let mut read = futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(READS_AT_ONCE);
+    let mut read =
+        futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(MAX_CONCURRENT_READS);
     let (mut backups, mut unreadable, mut refused) = (Vec::new(), Vec::new(), None);
     while let Some((found, path)) = read.next().await {
         match found {
@@ -117,10 +121,10 @@ pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
     Ok(StoredManifests { backups, unreadable })
 }
 
-/// The files of all manifests in a profile: those called `{id}.json`. What is called otherwise is not ours.
+/// Lists the files of all manifests in a profile: those with the name `{id}.json`. Other files are ignored.
 ///
 /// # Errors
-/// The storage cannot be read: an incomplete list is never given.
+/// The storage cannot be listed; an incomplete list is never returned.
 pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
     let mut listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
@@ -133,13 +137,13 @@ pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
     Ok(listed)
 }
 
-/// A manifest; none if it is gone since it was listed.
+/// Reads a manifest, or returns `None` if it does not exist (any more).
 pub(super) async fn read<'a>(storage: &'a Storage, path: &Path) -> Result<Option<StoredBackup<'a>>> {
     let bytes = storage.read(path, MAX_MANIFEST_BYTES).await?;
     bytes.map(|bytes| parse(storage, path.as_ref(), &bytes)).transpose()
 }
 
-/// The backup of an id, whoever made it.
+/// Returns the backup with an id, whichever application made it.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
@@ -151,8 +155,8 @@ pub(crate) async fn find_id(storage: &Storage, id: BackupId) -> Result<StoredBac
     }
 }
 
-/// The backup that is meant: by id, whoever made it; by name, the newest that `accept` takes, among those of
-/// the application that `lookup` names.
+/// Finds a backup: by id, whichever application made it; by name, the newest one that `accept` accepts, among
+/// those of the application in `lookup`.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
@@ -164,20 +168,21 @@ pub(crate) async fn find<'a>(
 ) -> Result<StoredBackup<'a>> {
     match wanted {
         BackupRef::Id(id) => find_id(storage, *id).await,
-        BackupRef::Latest => {
-            Err(Error::new(ErrorKind::Internal, "`latest` was looked for by its name; this is a defect"))
-        }
+        BackupRef::Latest => Err(Error::new(
+            ErrorKind::Internal,
+            "`latest` was looked up as a name; this is a bug in koan-backup",
+        )),
         BackupRef::Name(name) => {
             let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
             unreadable.iter().for_each(|manifest| manifest.log(storage));
             all.retain(|backup| backup.manifest.name.as_str() == name);
-            let named = lookup.meant(&all, &accept);
+            let named = lookup.select(&all, &accept);
             let failed =
                 named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
             if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
-                return Ok(StoredBackup { passed_over: failed, ..backup }.beside(unreadable));
+                return Ok(StoredBackup { newer_failed: failed, ..backup }.with_unreadable(unreadable));
             }
-            let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
+            let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
             let what = match failed {
                 Some(id) => {
                     format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
@@ -189,7 +194,7 @@ pub(crate) async fn find<'a>(
     }
 }
 
-/// The manifest of a backup as it is published now; none if there is none.
+/// Returns the currently published manifest of a backup, or `None` if there is none.
 pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
     let path = manifest_path(id);
     match storage.read(&path, MAX_MANIFEST_BYTES).await? {
@@ -198,7 +203,7 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
     }
 }
 
-/// As [`published`], for whoever gives up: it does not wait for ever.
+/// Returns the same as [`published`], with a time limit, for operations that clean up after an error.
 ///
 /// # Errors
 /// As for [`published`], or the storage does not answer.
@@ -206,7 +211,7 @@ pub(crate) async fn published_in_time(storage: &Storage, id: &BackupId) -> Resul
     timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.no_answer_error()))
 }
 
-/// What an error about backups that are not there adds about manifests that cannot be read.
+/// Returns the part of a "not found" error that describes manifests that cannot be read.
 pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
     match unreadable.first() {
         None => String::new(),
@@ -219,7 +224,7 @@ pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
 fn not_found(storage: &Storage, what: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
-        format!("{what} in storage `{}`; `koan.backups()` lists those that are", storage.location()),
+        format!("{what} in storage `{}`; `koan.backups()` lists the existing ones", storage.location()),
     )
 }
 
@@ -228,8 +233,8 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         Error::with_source(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` is damaged; leave its archive where it is: \
-                 `koan.catalog().recover()` verifies it and publishes its manifest again",
+                "manifest `{path}` in storage `{}` is damaged; do not move its archive: \
+                 `koan.catalog().recover()` verifies the archive and publishes its manifest again",
                 storage.location()
             ),
             source,
@@ -239,7 +244,7 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         return Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` holds more than any that is written",
+                "manifest `{path}` in storage `{}` is larger than any that koan-backup writes",
                 storage.location()
             ),
         ));
@@ -250,7 +255,7 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         return Err(Error::new(
             ErrorKind::Incompatible,
             format!(
-                "manifest `{path}` has format version {}, this version of koan-backup reads \
+                "manifest `{path}` has format version {}, but this version of koan-backup reads \
                  {FORMAT_VERSION}; update it",
                 version.unwrap_or_default()
             ),
@@ -261,7 +266,7 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         return Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` has format version 0, which never was",
+                "manifest `{path}` in storage `{}` has format version 0, which does not exist",
                 storage.location()
             ),
         ));
@@ -269,7 +274,7 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
     if manifest_path(&manifest.id).as_ref() != path {
         return Err(Error::new(
             ErrorKind::Corrupt,
-            format!("manifest `{path}` in storage `{}` is that of another backup", storage.location()),
+            format!("manifest `{path}` in storage `{}` belongs to another backup", storage.location()),
         ));
     }
     Ok(StoredBackup::new(storage, manifest, published))

@@ -1,6 +1,6 @@
-//! Archives that no manifest names: which files there are, and what each of them is.
+//! Finds and inspects unlisted archives, which no manifest names.
 //!
-//! An archive contains its own manifest, so absence from `manifests/` does not make it garbage.
+//! An archive contains its own manifest, so one that `manifests/` does not list is not garbage.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,38 +16,38 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 use crate::storage::archives_prefix;
 
-/// An archive that no manifest names, and that is not to be removed.
+/// An archive that no manifest names, and that has no removal record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UnlistedArchive {
-    /// Its path in the storage profile.
+    /// The path of the archive in the storage profile.
     pub archive: String,
-    /// Its size.
+    /// The size of the archive.
     pub size_bytes: u64,
-    /// The backup that its own manifest names; none if that was not read.
+    /// The id in the manifest inside the archive; `None` if that manifest was not read.
     pub id: Option<BackupId>,
-    /// What is known of it.
+    /// The state of the archive.
     pub state: UnlistedState,
 }
 
-/// What is known of an archive that no manifest names.
+/// The state of an unlisted archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum UnlistedState {
-    /// It has a directory and a manifest of its own. Its content was not verified.
+    /// It has a directory and contains its manifest. Its content was not verified.
     Complete,
-    /// It is encrypted as a whole, so what is in it is not known without a key.
+    /// It is encrypted as a whole, so its content is unknown without a key.
     Encrypted,
-    /// It is not incomplete, and is damaged.
+    /// It is damaged, but it is not proven to be truncated.
     Damaged {
-        /// What is wrong.
+        /// A description of the damage.
         problem: String,
     },
 }
 
-/// A file that can be an archive.
+/// A file that may be an archive.
 #[derive(Clone, Debug)]
 pub(crate) struct ArchiveCandidate {
     pub(crate) path: Path,
@@ -56,43 +56,43 @@ pub(crate) struct ArchiveCandidate {
 }
 
 impl ArchiveCandidate {
-    /// Whether the file is called as this library calls archives. Maintenance removes no other.
+    /// Returns whether the file has the name of an archive. Maintenance removes no other files.
     pub(crate) fn has_archive_name(&self) -> bool {
         self.path.filename().is_some_and(is_archive_name)
     }
 }
 
-/// What a file is.
+/// The result of the inspection of a file.
 #[derive(Debug)]
-pub(crate) enum Inspected {
-    /// A complete archive, with its own manifest: not verified.
-    Complete(Box<FoundArchive>),
-    /// Encrypted as a whole, and no key opens it.
+pub(crate) enum Inspection {
+    /// A complete archive that contains its manifest. It is not verified.
+    Complete(Box<CompleteArchive>),
+    /// It is encrypted as a whole, and no key decrypts it.
     Encrypted,
-    /// Proven to be cut off: it has no end.
+    /// It is proven to be truncated: it has no end record.
     Incomplete,
-    /// It has an end, or most of one, and is damaged.
+    /// It is damaged, but it is not proven to be truncated.
     Damaged(String),
-    /// A ZIP of somebody else.
+    /// A ZIP file of another program.
     Foreign,
-    /// It has gone.
+    /// The file no longer exists.
     Gone,
 }
 
 /// A complete archive.
 #[derive(Debug)]
-pub(crate) struct FoundArchive {
+pub(crate) struct CompleteArchive {
     pub(crate) manifest: Manifest,
-    /// Its own manifest as it is in the archive.
+    /// The JSON of the manifest inside the archive.
     pub(crate) inner: serde_json::Value,
 }
 
-/// Bytes of the record that ends a ZIP.
-const END_BYTES: usize = 22;
-/// Bytes from the end of a file within which its last records are looked for.
+/// The size of the end record of a ZIP file.
+const END_RECORD_BYTES: usize = 22;
+/// How many bytes at the end of a file are searched for its last records.
 const TAIL_BYTES: u64 = (64 << 10) + 22;
 
-/// The files of a profile that can be archives.
+/// Lists the files of a profile that may be archives.
 ///
 /// # Errors
 /// The storage cannot be listed.
@@ -104,31 +104,32 @@ pub(crate) async fn candidates(storage: &Storage) -> Result<Vec<ArchiveCandidate
         ArchiveCandidate { size_bytes: file.size_bytes(), modified: file.modified(), path: file.path }
     });
     let mut candidates: Vec<_> = candidates.collect();
-    // Stores list in any order.
+    // Stores list files in any order.
     candidates.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(candidates)
 }
 
-/// Those of `candidates` that none of `named` is.
-pub(crate) fn unnamed<'c>(
+/// Returns the candidates that are not in `listed`.
+pub(crate) fn without_manifest<'c>(
     candidates: &'c [ArchiveCandidate],
-    named: &BTreeSet<&str>,
+    listed: &BTreeSet<&str>,
 ) -> Vec<&'c ArchiveCandidate> {
-    candidates.iter().filter(|file| !named.contains(file.path.as_ref())).collect()
+    candidates.iter().filter(|file| !listed.contains(file.path.as_ref())).collect()
 }
 
-/// What a file is, by its directory and its own manifest. The keys are for archives that are encrypted as a whole.
+/// Inspects a file by its directory and the manifest inside. `identities` decrypt archives that are encrypted
+/// as a whole.
 ///
 /// # Errors
-/// The storage cannot be read: nothing is known of the file then.
+/// The storage cannot be read. The state of the file is unknown then.
 pub(crate) async fn inspect(
     storage: &Storage,
     candidate: &ArchiveCandidate,
     identities: &Arc<Identities>,
-) -> Result<Inspected> {
+) -> Result<Inspection> {
     let path = &candidate.path;
     if storage.size(path).await?.is_none() {
-        return Ok(Inspected::Gone);
+        return Ok(Inspection::Gone);
     }
     let object = ArchiveObject::find(storage, path.as_ref()).await?;
     let start = object.stored(0..object.stored_bytes().min(64)).await?;
@@ -137,60 +138,63 @@ pub(crate) async fn inspect(
         false => object.clone(),
         true => match object.clone().unsealed(identities).await {
             Ok(Some(opened)) => opened,
-            Ok(None) => return Ok(Inspected::Encrypted),
-            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Inspected::Damaged(error.chain())),
+            Ok(None) => return Ok(Inspection::Encrypted),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                return Ok(Inspection::Damaged(error.chain()));
+            }
             Err(error) => return Err(error),
         },
     };
     match own_manifest(opened).await {
-        Ok(Some(found)) => Ok(Inspected::Complete(Box::new(found))),
+        Ok(Some(found)) => Ok(Inspection::Complete(Box::new(found))),
         Ok(None) if candidate.has_archive_name() => {
-            Ok(Inspected::Damaged("it has no manifest of its own".to_owned()))
+            Ok(Inspection::Damaged("it contains no manifest".to_owned()))
         }
-        Ok(None) => Ok(Inspected::Foreign),
+        Ok(None) => Ok(Inspection::Foreign),
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
-            // What a key opens and is cut off would also look so if its last bytes were damaged.
-            match !sealed && is_cut_off(&object).await? {
-                true => Ok(Inspected::Incomplete),
-                false if candidate.has_archive_name() => Ok(Inspected::Damaged(error.chain())),
-                false => Ok(Inspected::Foreign),
+            // An encrypted file whose last bytes are damaged looks like a truncated one, so it counts as
+            // damaged.
+            match !sealed && is_truncated(&object).await? {
+                true => Ok(Inspection::Incomplete),
+                false if candidate.has_archive_name() => Ok(Inspection::Damaged(error.chain())),
+                false => Ok(Inspection::Foreign),
             }
         }
         Err(error) => Err(error),
     }
 }
 
-/// The manifest in an archive; none if the ZIP has none.
-async fn own_manifest(object: ArchiveObject) -> Result<Option<FoundArchive>> {
+/// Reads the manifest inside an archive, or returns `None` if the ZIP file contains none.
+async fn own_manifest(object: ArchiveObject) -> Result<Option<CompleteArchive>> {
     let reader = ArchiveReader::open(object).await?;
     if !reader.contains(entry::MANIFEST) {
         return Ok(None);
     }
     let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
     let manifest = serde_json::from_value(inner.clone())
-        .map_err(|_| reader.broken(entry::MANIFEST, "it is not what the format says"))?;
-    Ok(Some(FoundArchive { manifest, inner }))
+        .map_err(|_| reader.broken(entry::MANIFEST, "it does not follow the format"))?;
+    Ok(Some(CompleteArchive { manifest, inner }))
 }
 
-/// Whether a file is proven to be the beginning of an archive: it has no end record, nor is there a directory that reaches as far as
-/// one would begin. A file whose end record is merely damaged is not cut off.
-async fn is_cut_off(object: &ArchiveObject) -> Result<bool> {
+/// Returns whether a file is proven to be a truncated archive: it has no end record, and no directory that is
+/// followed by enough bytes for one. A file whose end record is only damaged is not truncated.
+async fn is_truncated(object: &ArchiveObject) -> Result<bool> {
     let bytes = object.stored_bytes();
     let tail = match object.stored(bytes.saturating_sub(TAIL_BYTES)..bytes).await {
         Ok(tail) => tail,
-        // The store gives less than it says: that proves nothing.
+        // The store returned fewer bytes than it announced, which proves nothing.
         Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
         Err(error) => return Err(error),
     };
     if let Some(end) = memchr::memmem::rfind(&tail, b"PK\x05\x06") {
-        return Ok(end + END_BYTES > tail.len());
+        return Ok(end + END_RECORD_BYTES > tail.len());
     }
-    // The manifest is written last, so its record is the last of the directory.
+    // The manifest is written last, so its record is the last one of the directory.
     let last = memchr::memmem::rfind(&tail, entry::MANIFEST.as_bytes());
     let directory = last.filter(|&name| {
         let header = name.checked_sub(46).and_then(|start| tail.get(start..start + 4));
         header == Some(b"PK\x01\x02")
     });
-    let end = directory.map(|name| name + entry::MANIFEST.len() + END_BYTES);
+    let end = directory.map(|name| name + entry::MANIFEST.len() + END_RECORD_BYTES);
     Ok(end.is_none_or(|end| end > tail.len()))
 }

@@ -11,25 +11,26 @@ use crate::foundation::error::{Error, ErrorKind};
 use crate::foundation::id::BackupId;
 use crate::storage::{Storage, is_refusal};
 
-/// A manifest that cannot be read: it is damaged, was written by a newer version, or the store does not hand it out. Its backup is
-/// never treated as absent: its archive stays.
+/// A manifest that cannot be read: it is damaged, was written by a newer version, or the store refuses to
+/// return it. Its backup is never treated as absent, so its archive stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UnreadableManifest {
-    /// The backup, by the name of the file.
+    /// The backup, according to the file name.
     pub id: BackupId,
     /// The path of the manifest in its storage profile.
     pub path: String,
     /// Why it cannot be read.
     pub problem: String,
-    /// Whether the file was read and its content is no manifest, so that it can be replaced.
+    /// Whether the file was read but its content is no manifest, so that it can be replaced.
     #[serde(skip)]
     pub(crate) is_damaged: bool,
 }
 
 impl UnreadableManifest {
-    /// The manifest at a path, if an error concerns only that file. An error of the storage as a whole does not.
+    /// Returns the unreadable manifest at a path, if the error concerns only that file and not the whole
+    /// storage.
     pub(crate) fn of(storage: &Storage, path: &Path, error: &Error) -> Option<Self> {
         let id = manifest_id(path)?;
         concerns_one_file(storage, error).then(|| Self {
@@ -41,16 +42,23 @@ impl UnreadableManifest {
     }
 
     pub(crate) fn log(&self, storage: &Storage) {
-        tracing::warn!(target: "koan::backup", storage = %storage.location(), manifest = %self.path, problem = %self.problem, "a manifest cannot be read");
+        tracing::warn!(
+            target: "koan::backup",
+            storage = %storage.location(),
+            manifest = %self.path,
+            problem = %self.problem,
+            "a manifest cannot be read"
+        );
     }
 }
 
-/// Whether an error concerns the file that was read, and not the storage: the file is damaged or of a newer version, the store
-/// refuses to hand it out (cold storage, missing permission), it is no file that can be read in its directory, or its sectors on the disk
-/// are bad. If none of the manifests can be read, the call fails all the same.
+/// Returns whether an error concerns only the file that was read, and not the whole storage. Examples: the
+/// file is damaged or of a newer version, the store refuses to return it (cold storage, missing permission),
+/// it is no regular file, or its disk sectors are bad. If none of the manifests can be read, the caller fails
+/// nevertheless.
 ///
-/// A process that has no file handles or memory left, and a network file system that is gone, concern more than one file: the call
-/// fails, because an older backup must not be used as if it were the newest.
+/// A lack of file handles or memory, or a network file system that is gone, concerns more than one file. The
+/// caller must fail then, because an older backup must not be used as if it were the newest.
 pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => true,
@@ -65,7 +73,7 @@ pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
     }
 }
 
-/// The error of the operating system that an error comes from, if it comes from one.
+/// Returns the operating system error that caused an error, if there is one.
 fn cause_of_system(error: &Error) -> Option<&io::Error> {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -77,14 +85,15 @@ fn cause_of_system(error: &Error) -> Option<&io::Error> {
     None
 }
 
-/// Whether an error of the operating system is about the file that was named.
+/// Returns whether an operating system error concerns the file that was named.
 fn is_of_file(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied};
     matches!(kind, PermissionDenied | IsADirectory | NotADirectory | InvalidFilename | NotFound)
 }
 
-/// Errors of the operating system about one file that have no [`io::ErrorKind`] of their own: the disk cannot read what it stores
-/// (`EIO`, on Windows `ERROR_CRC`), a device that is not there (`ENXIO`, `ENODEV`), and links that lead round in a circle (`ELOOP`).
+/// The codes of operating system errors that concern one file and have no own [`io::ErrorKind`]: a read error
+/// of the disk (`EIO`, on Windows `ERROR_CRC`), a missing device (`ENXIO`, `ENODEV`), and a cycle of links
+/// (`ELOOP`).
 #[cfg(target_os = "linux")]
 const CODES_OF_ONE_FILE: &[i32] = &[5, 6, 19, 40];
 #[cfg(all(unix, not(target_os = "linux")))]

@@ -1,4 +1,4 @@
-//! Which backup `latest` means.
+//! Finds the backup that `latest` means.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 use crate::storage::Storage;
 
-/// Finds the backup that is meant: by id or name as [`catalog::find`] does. `latest` is the newest completed
-/// backup that contains every selected entity, among those of the application that `lookup` names; without a
-/// selection these are all included entities that any completed backup contains.
+/// Finds a backup: by id or name as [`catalog::find`] does, or `latest`. `latest` is the newest completed
+/// backup of the application in `lookup` that contains every selected entity. Without a selection, these are
+/// all included entities that any completed backup contains.
 ///
 /// # Errors
-/// There is none, or the storage cannot be read.
+/// There is no such backup, or the storage cannot be read.
 pub(crate) async fn find<'a>(
     environment: &Environment,
     storage: &'a Storage,
@@ -32,22 +32,22 @@ pub(crate) async fn find<'a>(
     let StoredManifests { backups: all, unreadable } = list_all(storage).await?;
     unreadable.iter().for_each(|manifest| manifest.log(storage));
     let is_complete = |manifest: &Manifest| manifest.status.is_complete();
-    let mut candidates = lookup.meant(&all, is_complete);
+    let mut candidates = lookup.select(&all, is_complete);
     candidates.retain(|backup| is_complete(&backup.manifest));
-    let others = if all.is_empty() { String::new() } else { lookup.others(&all) };
-    let others = format!("{others}{}", unreadable_note(&unreadable));
-    let latest = latest(environment, storage, &candidates, selection, &others)?;
-    Ok(latest.clone().beside(unreadable))
+    let origin_note = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
+    let note = format!("{origin_note}{}", unreadable_note(&unreadable));
+    let latest = latest(environment, storage, &candidates, selection, &note)?;
+    Ok(latest.clone().with_unreadable(unreadable))
 }
 
-/// What the newest completed backup of the application in a profile warned of, for the boot report.
+/// Returns the warnings of the newest completed backup of the application in a profile, for the boot report.
 ///
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn warnings(storage: &Storage, lookup: Lookup<'_>) -> Result<Vec<String>> {
     let all = list(storage).await?;
     let is_complete = |manifest: &Manifest| manifest.status.is_complete();
-    let own = lookup.meant(&all, is_complete);
+    let own = lookup.select(&all, is_complete);
     let newest = own.into_iter().find(|backup| is_complete(&backup.manifest));
     let text = |backup: StoredBackup<'_>| {
         let name = backup.manifest.name.to_string();
@@ -61,40 +61,40 @@ fn latest<'c, 'a>(
     storage: &Storage,
     candidates: &'c [StoredBackup<'a>],
     selection: &Selection,
-    others: &str,
+    note: &str,
 ) -> Result<&'c StoredBackup<'a>> {
     let selected = selected(environment, selection)?;
-    let held: Vec<_> = candidates.iter().map(|backup| held(environment, backup, selection)).collect();
-    let anywhere: BTreeSet<&str> = held.iter().flatten().map(String::as_str).collect();
+    let contained: Vec<_> =
+        candidates.iter().map(|backup| contained(environment, backup, selection)).collect();
+    let anywhere: BTreeSet<&str> = contained.iter().flatten().map(String::as_str).collect();
     let mut required = selected;
     if !selection.is_explicit() {
         required.retain(|entity| anywhere.contains(entity.as_str()));
     }
-    let holds_sets = |backup: &StoredBackup<'_>| {
+    let contains_sets = |backup: &StoredBackup<'_>| {
         selection.sets.iter().all(|set| completed(backup).any(|entity| &entity.set == set))
     };
-    let found = candidates
-        .iter()
-        .zip(&held)
-        .find(|(backup, held)| !required.is_empty() && required.is_subset(held) && holds_sets(backup));
+    let found = candidates.iter().zip(&contained).find(|(backup, contained)| {
+        !required.is_empty() && required.is_subset(contained) && contains_sets(backup)
+    });
     if let Some((backup, _)) = found {
         return Ok(backup);
     }
     let what = match required.is_empty() {
-        true => "any entity that is selected".to_owned(),
+        true => "any selected entity".to_owned(),
         false => format!("all of {}", names(required.iter())),
     };
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "no completed backup in storage `{}` contains {what}{others}, so there is no `latest`; name a \
+            "no completed backup in storage `{}` contains {what}{note}, so there is no `latest`; name a \
              backup by its id, or select fewer entities",
             storage.location()
         ),
     ))
 }
 
-/// The names of the selected entities: of all that are covered, or those that are named.
+/// Returns the names of the selected entities.
 fn selected(environment: &Environment, selection: &Selection) -> Result<BTreeSet<String>> {
     let mut selected = BTreeSet::new();
     for known in environment.entities.iter().filter(|known| known.policy.is_some()) {
@@ -102,13 +102,17 @@ fn selected(environment: &Environment, selection: &Selection) -> Result<BTreeSet
             selected.insert(known.codec.name().to_owned());
         }
     }
-    // An entity that the application no longer includes or knows can be in a backup all the same.
+    // A backup can also contain an entity that the application no longer includes or knows.
     selected.extend(selection.names.iter().map(|name| current(environment, name)));
     Ok(selected)
 }
 
-/// The entities that a backup contains, by their current names.
-fn held(environment: &Environment, backup: &StoredBackup<'_>, selection: &Selection) -> BTreeSet<String> {
+/// Returns the entities that a backup contains, by their current names.
+fn contained(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    selection: &Selection,
+) -> BTreeSet<String> {
     completed(backup)
         .filter(|entity| selection.selects_set(&entity.set))
         .map(|entity| current(environment, &entity.entity))

@@ -1,21 +1,23 @@
-//! Who works on what in a storage: a lease holds while its holder gives signs of life, and expires by itself.
+//! Leases: time-limited rights to work on a subject in a storage. A lease is valid while its holder renews
+//! it, and expires otherwise.
 //!
-//! Leases lie at `leases/{subject}/{generation}.json`. Whoever wants one looks for the highest generation; if
-//! that was released or has expired, the next one is created by a put that creates only, which one contender
-//! alone can do. The holder renews by writing its own file again, and nobody else writes it. The highest
-//! generation is never removed, so that numbers do not start again, and whoever slept for long finds by
-//! listing once more that it comes too late.
+//! A lease is a file `leases/{subject}/{generation}.json`. A contender reads the highest generation. If that
+//! one is released or has expired, the contender creates the next one with a conditional put, which succeeds
+//! for one contender only. The holder renews the lease by writing its own file again; nobody else writes it.
+//! The highest generation is never removed, so numbers do not start again. A contender lists the generations
+//! once more after creating its file, so one that was suspended for a long time notices that it comes too
+//! late.
 //!
 //! # Clocks
-//! The holder gives a lease up at `expiresAt` by its own clock, and others take it half a lease later by
-//! theirs. So clocks may differ by half a lease. A renewal counts only if the store answered before the lease
-//! would have expired: whoever found it expired can rely on that.
+//! The holder gives up a lease at `expiresAt` by its own clock. Others may take it half a lease time later by
+//! their clocks, so clocks may differ by half a lease time. A renewal counts only if the store answered
+//! before the lease would have expired, because after that another process may have found it expired.
 //!
-//! # What it is not
-//! A lease is no fence: a process that is paused between asking and publishing may still publish when it
-//! wakes up. That does no harm to what others publish, because a manifest is only ever created, at a path of
-//! its own, and refers to an archive of its own. To make it rare, a lease is renewed right before, and
-//! publishing is given up when that time is over.
+//! # Limits
+//! A lease is no fence: a process that is suspended between the check of its lease and the publication may
+//! still publish when it continues. That does not harm what others publish, because a manifest is only ever
+//! created, at its own path, and refers to its own archive. To make this rare, a lease is renewed right
+//! before the publication, and the publication is abandoned when the lease time is over.
 
 mod claim;
 mod confirmed;
@@ -40,38 +42,41 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-pub(crate) use self::confirmed::Confirmed;
+pub(crate) use self::confirmed::ConfirmedLease;
 use self::file::Holder;
 pub(crate) use self::file::{LeaseFile, LeasedWork};
 pub(crate) use self::found::{FoundLease, all, find_held};
-pub(crate) use self::gc::trim;
+pub(crate) use self::gc::collect_garbage;
 pub(crate) use self::subject::Subject;
 
-/// How long a lease holds without a sign of life, unless something else is said.
-pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(60);
-/// Shorter ones are lost when a store is slow, longer ones keep others waiting for the dead.
-const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// How long a lease is valid without a renewal, by default.
+pub(crate) const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(60);
+/// The accepted lease times. A shorter one is lost when a store is slow; with a longer one, others wait too
+/// long for a process that was killed.
+const LEASE_TIME_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
 
-/// A lease that is held, and renewed in the background.
+/// A lease that this process holds. It is renewed in the background.
 ///
 /// # Cancel safety
-/// Dropping it releases it in the background. Whoever must know that it was released awaits
-/// [`release`](Self::release).
+/// Dropping the lease releases it in the background. Await [`release`](Self::release) to be sure that it was
+/// released.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// None once it was released.
+    /// `None` after the release.
     keeper: Option<Arc<Keeper>>,
     ended: CancellationToken,
 }
 
 impl Lease {
-    /// Takes the lease of a subject in a storage.
+    /// Acquires the lease of a subject in a storage.
     ///
-    /// Dropping the future takes no lease: one that was taken all the same is released in the background.
+    /// # Cancel safety
+    /// If the future is dropped, a lease that was acquired nevertheless is released in the background.
     ///
     /// # Errors
-    /// Somebody else holds it ([`ErrorKind::Busy`], which says who), the storage fails, or a lease there
-    /// cannot be read.
+    /// Another process holds the lease ([`ErrorKind::Busy`]; the error names it), the storage fails, or an
+    /// existing lease cannot be read.
     pub(crate) async fn acquire(
         environment: &Environment,
         storage: &Storage,
@@ -79,7 +84,7 @@ impl Lease {
         work: LeasedWork,
         cancel: &CancellationToken,
     ) -> Result<Self> {
-        // Restores only read a profile; what they find there is a backup whatever else is missing.
+        // A restore only reads the profile, so it does not need the profile mark.
         if !matches!(subject, Subject::Restore(_)) {
             until_cancelled(cancel, storage.require_profile()).await?;
         }
@@ -91,68 +96,71 @@ impl Lease {
             subject,
             work,
         };
-        claim.taken(cancel).await
+        claim.acquire(cancel).await
     }
 
-    /// Is cancelled when the work is, and when the lease is lost or could not be renewed until it expired.
+    /// Returns a token that is cancelled when the operation is cancelled, and when the lease is lost or could
+    /// not be renewed before it expired.
     pub(crate) fn lost(&self) -> CancellationToken {
         self.keeper.as_ref().map(|keeper| keeper.lost().clone()).unwrap_or_default()
     }
 
-    /// Makes sure that the lease is held and renews it. The answer says until when it is held, and bounds
-    /// what is done next.
+    /// Checks that the lease is held, and renews it. The result says until when it is held, which limits the
+    /// next step.
     ///
     /// # Errors
-    /// It was lost ([`ErrorKind::Busy`]), the work was cancelled, or the storage fails.
-    pub(crate) async fn confirm(&self) -> Result<Confirmed> {
+    /// The lease was lost ([`ErrorKind::Busy`]), the operation was cancelled, or the storage fails.
+    pub(crate) async fn confirm(&self) -> Result<ConfirmedLease> {
         let confirmed = async {
             loop {
                 let confirmed = self.renew(None).await?;
-                // This process may have been suspended since the storage answered. A lease that has expired
-                // is not renewed.
+                // This process may have been suspended since the storage answered. An expired lease is not
+                // renewed.
                 if confirmed.is_current() {
                     return Ok(confirmed);
                 }
             }
         };
-        until_cancelled(&self.lost(), confirmed).await.map_err(|error| self.lost_or(error))
+        until_cancelled(&self.lost(), confirmed).await.map_err(|error| self.explain_cancellation(error))
     }
 
-    /// Takes one step that cannot be undone: the lease is confirmed right before it, and the step ends while
-    /// the lease is held. `what` completes "whether …": `` `x` was removed ``.
+    /// Runs a step that cannot be undone. The lease is confirmed right before, and the step must end while
+    /// the lease is held. `what` completes the sentence "whether … is not known", for example `` `x` was
+    /// removed ``.
     ///
     /// # Errors
-    /// The lease was lost ([`ErrorKind::Busy`]) and the step was not taken; the step failed; or it was not
-    /// answered in time.
+    /// The lease was lost ([`ErrorKind::Busy`]) and the step was not started; the step failed; or the storage
+    /// did not answer in time.
     pub(crate) async fn step<T>(&self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
         self.confirm().await?.within(what, step).await
     }
 
-    /// Says what is worked on, so that it is not taken for a leftover. Otherwise like
+    /// Records in the lease what is worked on, so that maintenance does not remove it. Otherwise like
     /// [`confirm`](Self::confirm).
-    pub(crate) async fn works_on(&self, work: LeasedWork) -> Result<()> {
+    pub(crate) async fn set_work(&self, work: LeasedWork) -> Result<()> {
         self.renew(Some(work)).await.map(drop)
     }
 
-    async fn renew(&self, work: Option<LeasedWork>) -> Result<Confirmed> {
+    async fn renew(&self, work: Option<LeasedWork>) -> Result<ConfirmedLease> {
         let Some(keeper) = self.keeper.clone() else {
             return Err(Error::new(ErrorKind::Internal, "a lease was used after it was released"));
         };
-        // Not dropped halfway: what it writes must not arrive after the release.
+        // In its own task, so that it is not dropped halfway: its write must not arrive after the release.
         let renewed = tokio::spawn(async move { keeper.confirm(work).await }).await;
         renewed.map_err(task_lost)?
     }
 
-    /// The error of a lease that was lost, in the place of a cancellation that followed from it.
-    fn lost_or(&self, error: Error) -> Error {
+    /// Returns the error of the lost lease if `error` is the cancellation that followed from the loss, or
+    /// else `error`.
+    fn explain_cancellation(&self, error: Error) -> Error {
         match self.keeper.as_ref().and_then(|keeper| keeper.loss()) {
             Some(lost) if error.kind() == ErrorKind::Cancelled => lost,
             _ => error,
         }
     }
 
-    /// The error of work that ended with `error`: that of the lease, if it was lost and the work stopped for
-    /// that reason.
+    /// Returns the error of an operation that ended with `error`: that of the lost lease, if the operation
+    /// stopped for that reason and was not cancelled by the caller.
     pub(crate) fn explain(&self, error: Error, cancel: &CancellationToken) -> Error {
         let lost = self.keeper.as_ref().and_then(|keeper| keeper.loss());
         match lost {
@@ -161,8 +169,8 @@ impl Lease {
         }
     }
 
-    /// Gives the lease back. Waits for the store, though not for ever: if it does not answer, the lease
-    /// expires by itself.
+    /// Releases the lease. It waits for the store for a limited time; if the store does not answer, the lease
+    /// expires.
     pub(crate) async fn release(mut self) {
         self.ended.cancel();
         let Some(keeper) = self.keeper.take() else { return };
@@ -170,7 +178,7 @@ impl Lease {
     }
 }
 
-/// A lease that is dropped is released, though nobody waits for it.
+/// Releases the lease in the background.
 impl Drop for Lease {
     fn drop(&mut self) {
         self.ended.cancel();
@@ -180,35 +188,35 @@ impl Drop for Lease {
     }
 }
 
-/// Refuses a lease that holds for too short or too long.
+/// Checks that a lease time is neither too short nor too long.
 ///
 /// # Errors
-/// It holds for less than a second, or for more than an hour.
+/// It is shorter than a second, or longer than an hour.
 pub(crate) fn check_time(time: Duration) -> Result<()> {
-    if TIMES.contains(&time) {
+    if LEASE_TIME_RANGE.contains(&time) {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Configuration,
-        format!("`lease_time` is {time:?}; a lease holds for at least 1 second and at most 1 hour"),
+        format!("`lease_time` is {time:?}; it must be at least 1 second and at most 1 hour"),
     ))
 }
 
-/// Takes the lease in a task of its own: when nobody waits for it any more, it goes on, and the lease is
-/// dropped, which releases it.
 impl Claim {
-    async fn taken(self, cancel: &CancellationToken) -> Result<Lease> {
+    /// Acquires the lease in its own task. If the caller stops waiting, the task continues and drops the
+    /// lease, which releases it.
+    async fn acquire(self, cancel: &CancellationToken) -> Result<Lease> {
         let stop = cancel.child_token();
-        let taking = tokio::spawn(async move {
-            let keeper = Arc::new(self.take(stop).await?);
+        let task = tokio::spawn(async move {
+            let keeper = Arc::new(self.into_keeper(stop).await?);
             let ended = CancellationToken::new();
-            tokio::spawn(Arc::clone(&keeper).keep(ended.clone()));
+            tokio::spawn(Arc::clone(&keeper).keep_renewed(ended.clone()));
             Ok(Lease { keeper: Some(keeper), ended })
         });
-        until_cancelled(cancel, async { taking.await.map_err(task_lost)? }).await
+        until_cancelled(cancel, async { task.await.map_err(task_lost)? }).await
     }
 }
 
 fn task_lost(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "the task that holds a lease was lost", source)
+    Error::with_source(ErrorKind::Internal, "the task that holds a lease ended unexpectedly", source)
 }

@@ -1,5 +1,4 @@
-//! Makes sure that a manifest, or its absence, survives a loss of power, before an archive is removed on its
-//! account.
+//! Makes a manifest, or its absence, durable before an archive is removed because of it.
 
 use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -12,32 +11,33 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 use crate::storage::{archives_prefix, manifests_prefix};
 
-/// Whether a manifest, or its absence, was made durable.
+/// The result of making a manifest, or its absence, durable.
 pub(crate) enum Durability {
+    /// It survives a loss of power now.
     Durable,
-    /// Somebody else works on the backup. The error says who.
+    /// Another process works on the backup. The error names it.
     Busy(Error),
     /// The manifest appeared or disappeared meanwhile.
     Changed,
 }
 
-/// Makes the manifest of a backup durable as it is read now, or its absence, and says whether that was done.
+/// Makes the current manifest of a backup, or its absence, durable.
 ///
-/// In a directory, a manifest that can be read need not be durable: the process that wrote it may have died
-/// before it was synced, or the sync failed. So the manifest is written again, as a new file. Nobody else
-/// replaces it meanwhile, because the lease of those who rekey the backup is held; if somebody else holds it,
-/// nothing is done.
+/// In a directory, a manifest that can be read is not necessarily durable: the process that wrote it may have
+/// been killed before the sync, or the sync failed. Therefore the manifest is written again, as a new file.
+/// Meanwhile the rekey lease of the backup is held, so no other process replaces the manifest; if another
+/// process holds this lease, nothing is done.
 ///
 /// # Errors
-/// The storage cannot be read or written, or cannot make it durable. Nothing may be removed on account of
-/// this manifest then.
+/// The storage cannot be read or written, or cannot make the manifest durable. Nothing may be removed because
+/// of this manifest then.
 pub(crate) async fn make_durable(
     environment: &Environment,
     storage: &Storage,
     id: BackupId,
     cancel: &CancellationToken,
 ) -> Result<Durability> {
-    if storage.keeps_what_it_shows() {
+    if storage.is_always_durable() {
         return Ok(Durability::Durable);
     }
     let path = manifest_path(&id);
@@ -53,9 +53,9 @@ pub(crate) async fn make_durable(
         Err(error) if error.kind() == ErrorKind::Busy => return Ok(Durability::Busy(error)),
         lease => lease?,
     };
-    let settled = rewrite(&lease, storage, &path).await;
+    let durability = rewrite(&lease, storage, &path).await;
     lease.release().await;
-    settled
+    durability
 }
 
 async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durability> {
@@ -64,8 +64,8 @@ async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durabi
     Ok(Durability::Durable)
 }
 
-/// Makes durable which manifests and archives there are now. Whoever removes a backup on account of others
-/// does this first.
+/// Makes the names of all manifests and archives durable. This comes before the removal of a backup that
+/// other backups replace.
 ///
 /// # Errors
 /// The file system cannot do it.

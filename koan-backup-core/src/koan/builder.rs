@@ -68,7 +68,7 @@ impl KoanBuilder {
             application: None,
             application_environment: None,
             clock: Arc::new(SystemClock),
-            lease_time: lease::DEFAULT_TIME,
+            lease_time: lease::DEFAULT_LEASE_TIME,
             listener: Listener::default(),
             operation_log: OperationLog::Emitted,
             catalog_cache: None,

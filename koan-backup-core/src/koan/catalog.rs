@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::{Koan, RecoverBuilder};
 use crate::archive::BackupStatus;
 use crate::catalog::{
-    self, Acknowledgement, Acknowledgements, Asked, CatalogEntry, CatalogHealth, CatalogPage,
-    CatalogStatistics, Expectations, Filter, Judged, Order, Origin, SizeDrop, SortBy, UnreadableManifest,
+    self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics,
+    Expectations, Filter, HealthInput, Order, Origin, OriginFilter, SizeDrop, SortBy, UnreadableManifest,
 };
 use crate::entity::Entity;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -25,7 +25,8 @@ use crate::operations::recover;
 
 /// All the backups in all the storage profiles. Manifests that were read before are not read again.
 ///
-/// A manifest that cannot be read does not hide the others: [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
+/// A manifest that cannot be read does not hide the others: [`unreadable`](Self::unreadable) and
+/// [`health`](Self::health) report it.
 ///
 /// # Errors
 /// Every method fails where a profile cannot be listed or read: an incomplete list is never given.
@@ -50,8 +51,8 @@ impl Catalog {
         Ok(self.query().last(age).await?.entries)
     }
 
-    /// The newest backup of this application, if there is one. Backups of older versions that record no environment are considered
-    /// if there are no others.
+    /// The newest backup of this application, if there is one. Backups of older versions that record no
+    /// environment are considered if there are no others.
     pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
         match self.query().of(&[Origin::Own]).first().await? {
             Some(entry) => Ok(Some(entry)),
@@ -72,7 +73,8 @@ impl Catalog {
         })
     }
 
-    /// The backups of a name, newest first: those of this application, and those of older versions that record no environment.
+    /// The backups of a name, newest first: those of this application, and those of older versions that
+    /// record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
         Ok(self.query().of(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
@@ -82,7 +84,8 @@ impl Catalog {
         CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), within: None }
     }
 
-    /// Counts and sizes of the backups of this application, and of those of older versions that record no environment.
+    /// Counts and sizes of the backups of this application, and of those of older versions that record no
+    /// environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
         Ok(catalog::statistics(&self.query().of(&[Origin::Own, Origin::Unidentified]).await?.entries))
     }
@@ -95,18 +98,19 @@ impl Catalog {
     pub async fn verifications(&self) -> Result<BTreeMap<(String, BackupId), Timestamp>> {
         let mut all = BTreeMap::new();
         for (profile, storage) in &self.koan.environment.storages {
-            let verified = verifications::of(storage).await?;
+            let verified = verifications::read_all(storage).await?;
             all.extend(verified.into_iter().map(|(id, record)| ((profile.clone(), id), record.verified_at)));
         }
         Ok(all)
     }
 
-    /// Accepts that entities have fewer records in a backup than in the backup before it. Until then the loss is a problem in the
-    /// [health](Self::health), and a retention keeps the last backup from before. Returns what was accepted. Acknowledging a
-    /// backup again replaces the reason.
+    /// Accepts that entities have fewer records in a backup than in the backup before it. Until then the loss
+    /// is a problem in the [health](Self::health), and a retention keeps the last backup from before. Returns
+    /// what was accepted. Acknowledging a backup again replaces the reason.
     ///
     /// # Errors
-    /// There is no reason, no such backup, nothing was lost in it, it is that of another application, or the storage refuses.
+    /// There is no reason, no such backup, nothing was lost in it, it is that of another application, or the
+    /// storage refuses.
     pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<SizeDrop>> {
         if reason.trim().is_empty() {
             return Err(Error::new(
@@ -117,7 +121,7 @@ impl Catalog {
         let environment = &self.koan.environment;
         let entry = self.get(id).await?;
         if entry.manifest().producer.origin(&environment.identity) == Origin::Other {
-            let by = entry.manifest().producer.shown();
+            let by = entry.manifest().producer.description();
             let text = format!("backup {id} was made by {by}; acknowledge its losses there");
             return Err(Error::new(ErrorKind::Conflict, text));
         }
@@ -130,14 +134,14 @@ impl Catalog {
         let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
         lost.retain(|loss| loss.backup == id);
         let now = environment.clock.now();
-        let Some(acknowledgement) = Acknowledgement::of(&lost, &entry.manifest().producer, reason, now)
+        let Some(acknowledgement) = Acknowledgement::new(&lost, &entry.manifest().producer, reason, now)
         else {
             let text = format!("backup {id} has no entity with fewer records than in the backup before it");
             return Err(Error::new(ErrorKind::NotFound, text));
         };
         // Each profile is pruned on its own.
         for entry in all.iter().filter(|entry| entry.id() == id) {
-            acknowledgement.keep(environment.storage(Some(entry.profile()))?, id).await?;
+            acknowledgement.write(environment.storage(Some(entry.profile()))?, id).await?;
         }
         Ok(lost)
     }
@@ -145,14 +149,14 @@ impl Catalog {
     /// Whether the backups of this application are what is expected of them.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
-        let (mut verified, mut undone, mut unlisted, mut unreadable) =
+        let (mut verified, mut incomplete_tasks, mut unlisted, mut unreadable) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut acknowledged = Acknowledgements::default();
         let now = environment.clock.now();
         for (profile, storage) in &environment.storages {
-            verified.extend(verifications::of(storage).await?);
-            undone.extend(maintenance::undone(profile, storage, now).await?);
-            acknowledged.add(Acknowledgements::of(storage).await?);
+            verified.extend(verifications::read_all(storage).await?);
+            incomplete_tasks.extend(maintenance::incomplete_tasks(profile, storage, now).await?);
+            acknowledged.add(Acknowledgements::read(storage).await?);
             let survey = Survey::take(storage, &environment.clock).await?;
             let found = recover::unlisted(environment, storage, &survey).await?;
             unlisted.extend(found.into_iter().map(|archive| (profile.clone(), archive)));
@@ -161,8 +165,17 @@ impl Catalog {
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
         let (entries, own) = (self.all().await?, &environment.identity);
-        let judged = Judged { entries, own, covered, verified, acknowledged, undone, unlisted, unreadable };
-        Ok(catalog::health(judged, expected, |name| environment.canonical(name), now))
+        let input = HealthInput {
+            entries,
+            own,
+            covered,
+            verified,
+            acknowledged,
+            incomplete_tasks,
+            unlisted,
+            unreadable,
+        };
+        Ok(catalog::health(input, expected, |name| environment.canonical(name), now))
     }
 
     /// The manifests that cannot be read, each with its storage profile.
@@ -176,7 +189,8 @@ impl Catalog {
         Ok(unreadable)
     }
 
-    /// Begins to recover archives that no manifest names: each is verified, and its manifest is published again.
+    /// Begins to recover archives that no manifest names: each is verified, and its manifest is published
+    /// again.
     pub fn recover(&self) -> RecoverBuilder {
         RecoverBuilder::new(self.koan.clone())
     }
@@ -198,8 +212,8 @@ impl Catalog {
     }
 }
 
-/// Some of the backups: awaited it gives a page of them, newest first unless it is sorted otherwise. Several conditions must all
-/// hold.
+/// Some of the backups: awaited it gives a page of them, newest first unless it is sorted otherwise. Several
+/// conditions must all hold.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is looked for before it is awaited"]
 pub struct CatalogQuery {
@@ -250,14 +264,14 @@ impl CatalogQuery {
         environment: impl Into<String>,
     ) -> Self {
         let application = ApplicationIdentity::asked_for(application, environment);
-        self.filter.of = Some(Asked { application, origins: &[Origin::Own] });
+        self.filter.of = Some(OriginFilter { application, origins: &[Origin::Own] });
         self
     }
 
     /// Those of the application of this context, of these origins.
     fn of(mut self, origins: &'static [Origin]) -> Self {
         let application = self.catalog.koan.environment.identity.clone();
-        self.filter.of = Some(Asked { application, origins });
+        self.filter.of = Some(OriginFilter { application, origins });
         self
     }
 
@@ -292,14 +306,15 @@ impl CatalogQuery {
         self
     }
 
-    /// Those that were completed without a warning, and of which no damage is known. One that was never verified may be damaged
-    /// all the same.
+    /// Those that were completed without a warning, and of which no damage is known. One that was never
+    /// verified may be damaged all the same.
     pub fn healthy(mut self) -> Self {
         self.filter.healthy = Some(true);
         self
     }
 
-    /// Those that failed, were completed with warnings, or were found to be damaged by maintenance or by a retention.
+    /// Those that failed, were completed with warnings, or were found to be damaged by maintenance or by a
+    /// retention.
     pub fn requiring_attention(mut self) -> Self {
         self.filter.healthy = Some(false);
         self

@@ -15,9 +15,9 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 
 /// Maintenance of the storage profiles: awaited it runs once; [`start`](Self::start) runs it again and again.
 ///
-/// A run removes what crashed runs left, applies the retention if there is one, verifies the backup whose last verification is
-/// longest ago, and reads what is new in the catalog. What it does not get done is in its report, and in the
-/// [health](super::Catalog::health) of the catalog until a later run does it.
+/// A run removes what crashed runs left, applies the retention if there is one, verifies the backup whose
+/// last verification is longest ago, and reads what is new in the catalog. What it does not get done is in
+/// its report, and in the [health](super::Catalog::health) of the catalog until a later run does it.
 ///
 /// # Cancel safety
 /// Dropping the future stops the run; every backup is there whole or not at all.
@@ -57,17 +57,19 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// How old a file that belongs to no backup must be to be removed; a day by default. It must be longer than any upload takes.
+    /// How old a file that belongs to no backup must be to be removed; a day by default. It must be longer
+    /// than any upload takes.
     ///
-    /// What a crashed run has uploaded of an archive and not completed needs no age: it goes once the lease of that run has expired.
-    pub fn leftovers_older_than(mut self, age: Duration) -> Self {
-        self.options.leftovers_older_than = Some(age);
+    /// What a crashed run has uploaded of an archive and not completed needs no age: it goes once the lease
+    /// of that run has expired.
+    pub fn cleanup_older_than(mut self, age: Duration) -> Self {
+        self.options.cleanup_older_than = Some(age);
         self
     }
 
     /// Removes no files of crashed runs, and aborts none of their uploads.
-    pub fn without_leftovers(mut self) -> Self {
-        self.options.leftovers_older_than = None;
+    pub fn without_cleanup(mut self) -> Self {
+        self.options.cleanup_older_than = None;
         self
     }
 
@@ -77,7 +79,8 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// By how much each wait is longer at random, a day at most, so that machines that started together do not work together.
+    /// By how much each wait is longer at random, a day at most, so that machines that started together do
+    /// not work together.
     pub fn jitter(mut self, at_most: Duration) -> Self {
         self.jitter = at_most;
         self
@@ -89,7 +92,8 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Runs in the background until the task is stopped or dropped: at once, then after each interval. Each run is logged.
+    /// Runs in the background until the task is stopped or dropped: at once, then after each interval. Each
+    /// run is logged.
     ///
     /// # Panics
     /// There is no Tokio runtime.
@@ -196,10 +200,16 @@ fn log(ran: &Result<MaintenanceReport>) {
         Ok(report) => {
             for profile in &report.profiles {
                 if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
-                    tracing::error!(target: "koan::backup", profile = %profile.profile, backup = %id, %damage, "a backup is damaged");
+                    tracing::error!(
+                        target: "koan::backup", profile = %profile.profile, backup = %id, %damage,
+                        "a backup is damaged"
+                    );
                 }
                 for failure in &profile.failures {
-                    tracing::error!(target: "koan::backup", profile = %profile.profile, %failure, "maintenance failed in part");
+                    tracing::error!(
+                        target: "koan::backup", profile = %profile.profile, %failure,
+                        "maintenance failed in part"
+                    );
                 }
             }
         }

@@ -90,6 +90,6 @@ pub(crate) async fn verify_and_record(
         let text = format!("backup {id} was removed or changed while it was verified; try again");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    let kept = catalog::damage::keep(storage, id, environment.clock.now(), problem.as_ref()).await;
+    let kept = catalog::damage::record(storage, id, environment.clock.now(), problem.as_ref()).await;
     Ok(RecordedVerification { problem, kept })
 }

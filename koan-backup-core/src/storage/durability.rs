@@ -6,23 +6,25 @@ use super::{Sort, Storage};
 use crate::foundation::error::{Error, Result};
 
 impl Storage {
-    /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what could not be synced
-    /// is read from memory, and is gone after a loss of power.
+    /// Whether a file that was read back after its write failed is there to stay. On a disk it is not: what
+    /// could not be synced is read from memory, and is gone after a loss of power.
     pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
         let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
         let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
-        !is_disk && self.keeps_what_it_shows()
+        !is_disk && self.is_always_durable()
     }
 
-    /// Whether a file that can be read is durable, whoever wrote it and however that write ended. In a directory it is not.
-    pub(crate) fn keeps_what_it_shows(&self) -> bool {
+    /// Whether a file that can be read is durable, whoever wrote it and however that write ended. In a
+    /// directory it is not.
+    pub(crate) fn is_always_durable(&self) -> bool {
         !matches!(self.sort, Sort::Directory(_))
     }
 
     /// Removes a file, if it is there; in a directory the removal is durable when this returns.
     ///
     /// # Errors
-    /// The storage refuses, or the removal could not be made durable: the file may come back after a loss of power.
+    /// The storage refuses, or the removal could not be made durable: the file may come back after a loss of
+    /// power.
     pub(crate) async fn remove_durably(&self, path: &Path) -> Result<()> {
         match &self.sort {
             Sort::Directory(disk) => {

@@ -15,13 +15,13 @@ use super::{Sort, Storage};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListedFile {
     pub(crate) path: Path,
-    pub(crate) stamp: FileStamp,
+    pub(crate) fingerprint: FileFingerprint,
 }
 
 /// What tells two versions of a file apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct FileStamp {
+pub(crate) struct FileFingerprint {
     size_bytes: u64,
     /// Seconds since 1970, and nanoseconds.
     modified: (i64, u32),
@@ -32,12 +32,13 @@ pub(crate) struct FileStamp {
 impl ListedFile {
     /// Its size.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.stamp.size_bytes
+        self.fingerprint.size_bytes
     }
 
-    /// When it was written last, by the clock of the store. Of a multipart upload some stores give the time of its start.
+    /// When it was written last, by the clock of the store. Of a multipart upload some stores give the time
+    /// of its start.
     pub(crate) fn modified(&self) -> Timestamp {
-        let (seconds, nanos) = self.stamp.modified;
+        let (seconds, nanos) = self.fingerprint.modified;
         Timestamp::new(seconds, i32::try_from(nanos).unwrap_or_default()).unwrap_or(Timestamp::MAX)
     }
 }
@@ -45,9 +46,10 @@ impl ListedFile {
 impl Storage {
     /// The files of a folder and of those in it, in no order.
     ///
-    /// A directory is read by the standard library: `object_store` asks for each file twice, and thousands of them take
-    /// thrice the time. Files and folders whose names this library never writes are left out: a name that is not Unicode, or a
-    /// folder such as `@eaDir` or `.snapshot`, which may not even be readable, must not make the listing fail.
+    /// A directory is read by the standard library: `object_store` asks for each file twice, and thousands of
+    /// them take thrice the time. Files and folders whose names this library never writes are left out: a
+    /// name that is not Unicode, or a folder such as `@eaDir` or `.snapshot`, which may not even be readable,
+    /// must not make the listing fail.
     ///
     /// # Errors
     /// The storage cannot be listed: an incomplete list is never given.
@@ -72,12 +74,12 @@ impl Storage {
 impl From<ObjectMeta> for ListedFile {
     fn from(meta: ObjectMeta) -> Self {
         let modified = (meta.last_modified.timestamp(), meta.last_modified.timestamp_subsec_nanos());
-        let stamp = FileStamp { size_bytes: meta.size, modified, tag: meta.e_tag };
-        Self { path: meta.location, stamp }
+        let fingerprint = FileFingerprint { size_bytes: meta.size, modified, tag: meta.e_tag };
+        Self { path: meta.location, fingerprint }
     }
 }
 
-impl FileStamp {
+impl FileFingerprint {
     fn of(meta: &std::fs::Metadata) -> io::Result<Self> {
         let tag = Some(format!("{:x}", file_number(meta)));
         Ok(Self { size_bytes: meta.len(), modified: since_1970(meta.modified()?), tag })
@@ -102,7 +104,10 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
                 Ok(link) if link.is_symlink() => match std::fs::metadata(entry.path()) {
                     // A link that cannot be followed is a file that cannot be read, which hides no other.
                     Err(error) if !is_gone(&error) => {
-                        files.push(ListedFile { path, stamp: FileStamp::of(&link).map_err(failed)? });
+                        files.push(ListedFile {
+                            path,
+                            fingerprint: FileFingerprint::of(&link).map_err(failed)?,
+                        });
                         continue;
                     }
                     meta => meta,
@@ -119,14 +124,15 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
                     folders.push((entry.path(), path));
                 }
             } else if meta.is_file() && !is_temporary(name) {
-                files.push(ListedFile { path, stamp: FileStamp::of(&meta).map_err(failed)? });
+                files.push(ListedFile { path, fingerprint: FileFingerprint::of(&meta).map_err(failed)? });
             }
         }
     }
     Ok(files)
 }
 
-/// Whether a folder can be one that this library makes: the names of its folders are lower case letters, digits and hyphens.
+/// Whether a folder can be one that this library makes: the names of its folders are lower case letters,
+/// digits and hyphens.
 fn is_our_folder(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
@@ -176,7 +182,7 @@ mod tests {
 
     async fn listed(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
         let files = storage.list(&folder.into()).await.expect("listed");
-        sorted(files.into_iter().map(|file| (file.path, file.stamp.size_bytes)).collect())
+        sorted(files.into_iter().map(|file| (file.path, file.fingerprint.size_bytes)).collect())
     }
 
     /// What `object_store` makes of the same folder.
@@ -233,9 +239,9 @@ mod tests {
         let (file, other) = (folder.path().join("m/a"), folder.path().join("other"));
         std::fs::create_dir(folder.path().join("m")).expect("a folder");
         std::fs::write(&file, "one").expect("written");
-        let stamp = async || storage.list(&"m".into()).await.expect("listed")[0].stamp.clone();
-        let first = stamp().await;
-        assert_eq!(stamp().await, first);
+        let fingerprint = async || storage.list(&"m".into()).await.expect("listed")[0].fingerprint.clone();
+        let first = fingerprint().await;
+        assert_eq!(fingerprint().await, first);
         let time = std::fs::metadata(&file).expect("there").modified().expect("a time");
         let set = |path: &std::path::Path, time| {
             let file = std::fs::File::options().write(true).open(path).expect("a file");
@@ -245,15 +251,15 @@ mod tests {
         std::fs::write(&other, "two").expect("written");
         set(&other, time);
         std::fs::rename(&other, &file).expect("renamed");
-        let second = stamp().await;
+        let second = fingerprint().await;
         #[cfg(unix)]
         assert_ne!(second, first);
         set(&file, time + std::time::Duration::from_nanos(1000));
-        let third = stamp().await;
+        let third = fingerprint().await;
         assert_ne!(third, second, "the time");
         std::fs::write(&file, "three").expect("written");
         set(&file, time + std::time::Duration::from_nanos(1000));
-        assert_ne!(stamp().await, third, "the length");
+        assert_ne!(fingerprint().await, third, "the length");
     }
 
     #[tokio::test]

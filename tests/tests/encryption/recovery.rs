@@ -102,6 +102,6 @@ async fn an_old_archive_that_a_rekey_left_goes_and_is_not_recovered_in_place_of_
     let manifest = koan.backups().await.expect("listed").remove(0);
     assert_eq!(manifest.archive.expect("an archive").file, path(&second));
     let ran = koan.maintenance().await.expect("ran");
-    assert_eq!(ran.profiles[0].leftovers, [path(&first)], "{ran:?}");
+    assert_eq!(ran.profiles[0].removed_files, [path(&first)], "{ran:?}");
     assert_eq!(clinic.archive(), second);
 }

@@ -138,7 +138,7 @@ async fn of_two_at_once_the_later_one_is_told_who_seals_it() {
         both => panic!("one of them seals it: {both:?}"),
     };
     assert_eq!(error.kind(), ErrorKind::Busy);
-    assert!(error.to_string().contains(&format!("sealing backup {id} for other recipients")), "{error}");
+    assert!(error.to_string().contains(&format!("rewriting backup {id} for other recipients")), "{error}");
     let _ = sealed.require_replaced().expect("the old archive is gone");
     assert_eq!(archives(&vault).await, 1, "an archive that does not count");
 }

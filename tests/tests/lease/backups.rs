@@ -23,7 +23,7 @@ async fn of_two_that_back_up_under_one_name_one_wins_and_the_other_is_told_who()
     };
     assert_eq!(lost.kind(), ErrorKind::Busy);
     for part in [
-        "somebody is backing up `nightly`",
+        "another process is backing up `nightly`",
         "application `shop`",
         &format!("process {}", std::process::id()),
         "nothing has to be unlocked",

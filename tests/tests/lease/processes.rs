@@ -109,8 +109,8 @@ async fn two_processes_that_contend_for_a_lease_never_both_publish() {
         workers[1 - first].tell("back up");
         let said = [workers[0].hear(), workers[1].hear()];
         let winner = match said.each_ref().map(String::as_str) {
-            ["began", lost] if lost.starts_with("Busy: somebody is backing up") => 0,
-            [lost, "began"] if lost.starts_with("Busy: somebody is backing up") => 1,
+            ["began", lost] if lost.starts_with("Busy: another process is backing up") => 0,
+            [lost, "began"] if lost.starts_with("Busy: another process is backing up") => 1,
             _ => panic!("round {round}: one of them begins, and they said {said:?}; seed {seed}"),
         };
         won[winner] += 1;

@@ -156,7 +156,7 @@ async fn maintenance_that_lost_its_lease_removes_no_leftovers() {
     store.resume();
     let report = running.await.expect("no panic").expect("a report");
     let profile = &report.profiles[0];
-    assert!(profile.leftovers.is_empty(), "{report:?}");
+    assert!(profile.removed_files.is_empty(), "{report:?}");
     assert!(profile.skipped.iter().any(|skipped| skipped.contains("`thief`")), "{report:?}");
     assert!(leftovers.iter().all(|leftover| leftover.exists()) && verification.exists());
 }

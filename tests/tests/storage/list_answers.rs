@@ -69,7 +69,7 @@ async fn an_answer_that_is_no_list_is_an_error_and_not_an_empty_list() {
                 assert_eq!(error.kind(), ErrorKind::Storage, "{place} {body}: {error:?}");
             }
             let ran = koan.maintenance().await.expect("ran");
-            assert!(!ran.is_clean() && ran.profiles[0].leftovers.is_empty(), "{place} {body}: {ran:?}");
+            assert!(!ran.is_clean() && ran.profiles[0].removed_files.is_empty(), "{place} {body}: {ran:?}");
         }
     }
 }

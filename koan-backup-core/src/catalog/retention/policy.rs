@@ -12,10 +12,10 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The policy of which backups are kept.
 ///
-/// Rules apply to the backups of each [series](crate::catalog::SeriesName) separately, and only to completed ones. A
-/// backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and being the
-/// newest completed backup override a limit. If there are limits and no rules, everything within the limits
-/// is kept. Calendar periods are in UTC.
+/// Rules apply to the backups of each [series](crate::catalog::SeriesName) separately, and only to completed
+/// ones. A backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and being
+/// the newest completed backup override a limit. If there are limits and no rules, everything within the
+/// limits is kept. Calendar periods are in UTC.
 ///
 /// Only backups of the application and environment of the context are considered. Independently of rules and
 /// limits, the newest backup of every entity and set that verifies is kept, in whatever series it is, until
@@ -175,14 +175,15 @@ impl Retention {
             any = true;
             if count == 0 {
                 return refused(format!(
-                    "`{rule}` is 0, so it would keep nothing; leave it out, or say how many"
+                    "`{rule}` is 0, so it would keep nothing; leave it out, or give a number"
                 ));
             }
         }
         match any {
             true => Ok(()),
             false => refused(
-                "this retention has no rule, so it would keep nothing; add one: `Retention::new().keep_last(7).daily(30)`"
+                "this retention has no rule, so it would keep nothing; add one: \
+                 `Retention::new().keep_last(7).daily(30)`"
                     .to_owned(),
             ),
         }

@@ -1,4 +1,4 @@
-//! Taking a lease.
+//! Acquires a lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::file::{FORMAT_VERSION, Holder, LeaseFile, LeasedWork, lease_seconds};
 use super::generations::{Generations, list};
-use super::keeper::{Keeper, Place};
+use super::keeper::{Keeper, LeaseLocation};
 use super::subject::Subject;
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// How often it is tried again when others come and go meanwhile.
-const TRIES: usize = 8;
+/// How often a contender tries to create the next generation while others acquire and release leases.
+const MAX_ATTEMPTS: usize = 8;
 
-/// Somebody who wants a lease.
+/// The claim of a contender for a lease.
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) storage: Storage,
@@ -31,31 +31,31 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes the lease. `stop` is cancelled when it is lost.
-    pub(super) async fn take(self, stop: CancellationToken) -> Result<Keeper> {
+    /// Acquires the lease. `stop` is cancelled when the lease is lost.
+    pub(super) async fn into_keeper(self, stop: CancellationToken) -> Result<Keeper> {
         match self.subject.is_shared() {
-            true => self.share(stop).await,
-            false => self.win(stop).await,
+            true => self.acquire_shared(stop).await,
+            false => self.acquire_exclusive(stop).await,
         }
     }
 
-    /// Takes a lease that others may hold as well: a file of its own.
-    async fn share(self, stop: CancellationToken) -> Result<Keeper> {
+    /// Acquires a lease that several may hold: each holder has its own file.
+    async fn acquire_shared(self, stop: CancellationToken) -> Result<Keeper> {
         let folder = self.subject.folder();
         self.remove_expired(&folder).await;
         let path = Path::from(format!("{folder}/{}.json", self.holder.token));
         let (file, deadline) = self.file()?;
         match self.create(&path, &file).await? {
-            None => self.keeper(Place::Shared(path), file, deadline, stop),
+            None => self.keeper(LeaseLocation::Shared(path), file, deadline, stop),
             Some(other) => Err(other.busy(&self.storage)),
         }
     }
 
-    /// Takes a lease that one may hold.
-    async fn win(self, stop: CancellationToken) -> Result<Keeper> {
+    /// Acquires a lease that only one may hold.
+    async fn acquire_exclusive(self, stop: CancellationToken) -> Result<Keeper> {
         let generations = Generations { storage: self.storage.clone(), folder: self.subject.folder() };
-        for _ in 0..TRIES {
-            // As of before it was read: its holder may have renewed it since.
+        for _ in 0..MAX_ATTEMPTS {
+            // The time before the read, because the holder may have renewed the lease since.
             let now = self.clock.now();
             let next = match generations.newest().await? {
                 None => 1,
@@ -70,11 +70,12 @@ impl Claim {
                 None => {}
             }
             match generations.highest().await {
-                // Whoever saw the last one long ago has created one that was there before and was removed.
+                // This contender was suspended: it has created a generation that existed before and was
+                // removed.
                 Ok(highest) if highest > next => self.storage.remove(&path).await?,
                 Ok(_) => {
-                    generations.tidy(next).await;
-                    return self.keeper(Place::Generation(generations, next), file, deadline, stop);
+                    generations.remove_older(next).await;
+                    return self.keeper(LeaseLocation::Generation(generations, next), file, deadline, stop);
                 }
                 Err(error) => {
                     let released = LeaseFile { released: true, ..file };
@@ -83,19 +84,21 @@ impl Claim {
                 }
             }
         }
-        let (subject, place) = (&self.subject, self.storage.location());
+        let (subject, location) = (&self.subject, self.storage.location());
         Err(Error::new(
             ErrorKind::Busy,
-            format!("others were faster, each time, {subject} in storage `{place}`; try again"),
+            format!(
+                "another process was faster in each attempt at {subject} in storage `{location}`; try again"
+            ),
         ))
     }
 
-    /// Creates the file of a lease; gives that of another who was faster.
+    /// Creates the file of a lease. Returns the file of another contender if that one was faster.
     async fn create(&self, path: &Path, file: &LeaseFile) -> Result<Option<LeaseFile>> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.storage.store().put_opts(path, PutPayload::from(file.to_json()), options).await;
         let Err(source) = put else { return Ok(None) };
-        // It may have been created all the same, and the answer was lost.
+        // The file may have been created although the answer was lost.
         match LeaseFile::read(&self.storage, path).await {
             Ok(Some(found)) if found.holder.token == file.holder.token => Ok(None),
             Ok(Some(found)) => Ok(Some(found)),
@@ -104,13 +107,13 @@ impl Claim {
         }
     }
 
-    /// The lease from now on, and when it is over by the time that goes by.
+    /// Returns the file of a lease that starts now, and its end by the monotonic clock.
     fn file(&self) -> Result<(LeaseFile, Instant)> {
         let (now, deadline) = (self.clock.now(), Instant::now() + self.time);
         let expires_at = now.checked_add(self.time).map_err(|source| {
             Error::with_source(
                 ErrorKind::Configuration,
-                "the clock is at the end of all time; set it",
+                "the system clock is beyond the supported time; set it",
                 source,
             )
         })?;
@@ -129,7 +132,7 @@ impl Claim {
 
     fn keeper(
         &self,
-        place: Place,
+        location: LeaseLocation,
         file: LeaseFile,
         deadline: Instant,
         stop: CancellationToken,
@@ -138,17 +141,25 @@ impl Claim {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "storage `{}` takes longer to write a lease than it holds; set a longer `lease_time` \
-                     than {:?}",
+                    "storage `{}` needs more time to write a lease than the lease is valid; set a longer \
+                     `lease_time` than {:?}",
                     self.storage.location(),
                     self.time
                 ),
             ));
         }
-        Ok(Keeper::new(self.storage.clone(), Arc::clone(&self.clock), self.time, place, file, deadline, stop))
+        Ok(Keeper::new(
+            self.storage.clone(),
+            Arc::clone(&self.clock),
+            self.time,
+            location,
+            file,
+            deadline,
+            stop,
+        ))
     }
 
-    /// Removes what others left who died. Nobody contends for it.
+    /// Removes the expired leases of processes that were killed. Nobody contends for a shared lease.
     async fn remove_expired(&self, folder: &Path) {
         for path in list(&self.storage, folder).await.unwrap_or_default() {
             let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! A lease that was confirmed a moment ago, and until when it is held.
+//! A confirmed lease, and the time until which it is held.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,44 +12,46 @@ use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::CLEANUP_TIMEOUT;
 
-/// A lease that was confirmed a moment ago: what is done now must end before the lease expires.
+/// A lease that was just confirmed. A step that relies on it must end before the lease expires.
 #[derive(Debug)]
-pub(crate) struct Confirmed {
+pub(crate) struct ConfirmedLease {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) expires_at: Timestamp,
     pub(super) deadline: Instant,
-    /// Is cancelled when the work is, or when the lease is lost.
+    /// Is cancelled when the operation is cancelled, or when the lease is lost.
     pub(super) lost: CancellationToken,
 }
 
-impl Confirmed {
-    /// For how long the lease is held from now on, by the clock and by the time that passes.
-    pub(crate) fn left(&self) -> Duration {
+impl ConfirmedLease {
+    /// Returns how long the lease is still held, by the system clock and by the monotonic clock, whichever is
+    /// shorter.
+    pub(crate) fn time_left(&self) -> Duration {
         let by_clock = self.expires_at.duration_since(self.clock.now());
         let by_clock = Duration::try_from(by_clock).unwrap_or_default();
         by_clock.min(self.deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether the lease is held now.
+    /// Returns whether the lease is held now.
     pub(super) fn is_current(&self) -> bool {
-        !self.left().is_zero()
+        !self.time_left().is_zero()
     }
 
-    /// Does something that cannot be undone, and waits for its end no longer than the lease is held, and only
-    /// for a short time once the work is cancelled.
+    /// Runs a step that cannot be undone. It waits for the end of the step while the lease is held, and only
+    /// for a short time once the operation is cancelled.
     ///
     /// # Errors
-    /// It failed; the lease has expired by now, so that it was not begun; or it was not answered in time.
+    /// The step failed; the lease had expired, so the step was not started; or the storage did not answer in
+    /// time.
     pub(crate) async fn within<T>(self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
-        let left = self.left();
-        // The step is begun first, whatever the time is.
-        if left.is_zero() {
+        let time_left = self.time_left();
+        // `ended_within` polls the step before the timeout, so an expired lease must be refused here.
+        if time_left.is_zero() {
             let text = format!("the lease expired at {} before {what}; nothing was done", self.expires_at);
             return Err(Error::new(ErrorKind::Busy, text));
         }
-        ended_within(&self.lost, left, CLEANUP_TIMEOUT, step).await.unwrap_or_else(|| {
+        ended_within(&self.lost, time_left, CLEANUP_TIMEOUT, step).await.unwrap_or_else(|| {
             let when = if self.lost.is_cancelled() {
-                "after the work was stopped"
+                "after the operation was stopped"
             } else {
                 "while the lease was held"
             };

@@ -14,12 +14,12 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
-/// The version of the files that this version writes.
+/// The format version of the lease files that are written.
 pub(super) const FORMAT_VERSION: u32 = 1;
-/// The most bytes such a file can have.
-const MAX_BYTES: u64 = 64 << 10;
+/// The largest size of a lease file.
+const MAX_LEASE_BYTES: u64 = 64 << 10;
 
-/// A lease as it stands in its file.
+/// The content of a lease file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeaseFile {
@@ -27,45 +27,45 @@ pub(crate) struct LeaseFile {
     pub(crate) subject: Subject,
     pub(crate) holder: Holder,
     pub(crate) acquired_at: Timestamp,
-    /// The holder gives it up then, unless it renews it.
+    /// When the holder gives up the lease, unless it renews the lease before.
     pub(crate) expires_at: Timestamp,
-    /// How long it holds without a sign of life.
+    /// How long the lease is valid without a renewal.
     pub(super) lease_seconds: u32,
     pub(super) released: bool,
     #[serde(flatten)]
     pub(crate) work: LeasedWork,
 }
 
-/// Who holds a lease.
+/// The process that holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Holder {
-    /// No other lease has it.
+    /// A random value that no other lease has.
     pub(super) token: Uuid,
     pub(crate) application: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) process: u32,
 }
 
-/// What is worked on, as far as it is known.
+/// What the holder of a lease works on, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeasedWork {
-    /// The backup.
+    /// The backup that is worked on.
     pub(crate) backup: Option<BackupId>,
     /// The archive that is being written.
     pub(crate) archive: Option<String>,
 }
 
-/// The version alone, which is looked at before the rest.
+/// The format version alone, which is checked before the rest is parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Version {
+struct VersionOnly {
     format_version: u64,
 }
 
 impl Holder {
-    /// This process.
+    /// Describes this process.
     pub(super) fn new(producer: &Producer) -> Self {
         Self {
             token: Uuid::now_v7(),
@@ -77,24 +77,24 @@ impl Holder {
 }
 
 impl LeaseFile {
-    /// When others may take it: half a lease after it expired, because clocks differ.
+    /// Returns when others may take the lease: half a lease time after it expires, because clocks differ.
     pub(crate) fn free_at(&self) -> Timestamp {
         let grace = SignedDuration::from_millis(i64::from(self.lease_seconds) * 500);
         self.expires_at.checked_add(grace).unwrap_or(Timestamp::MAX)
     }
 
-    /// Whether others may take it.
+    /// Returns whether others may take the lease.
     pub(crate) fn is_free(&self, now: Timestamp) -> bool {
         self.released || now > self.free_at()
     }
 
-    /// The error of whoever wants what another holds.
+    /// Returns the error of a contender when another process holds this lease.
     pub(crate) fn busy(&self, storage: &Storage) -> Error {
         Error::new(
             ErrorKind::Busy,
             format!(
-                "somebody is {} in storage `{}` already: {}, since {}; wait until that is done. Without a \
-                 sign of life it is over at {}, and nothing has to be unlocked",
+                "another process is {} in storage `{}`: {}, since {}; wait until it has finished. If that \
+                 process was killed, its lease expires at {}, and nothing has to be unlocked",
                 self.subject,
                 storage.location(),
                 self.holder,
@@ -108,31 +108,31 @@ impl LeaseFile {
         crate::foundation::json::document(self)
     }
 
-    /// Reads a lease; `None` if it does not exist.
+    /// Reads a lease, or returns `None` if it does not exist.
     ///
     /// # Errors
-    /// It cannot be read, is none, or was written by a newer version. It may be held: it is never taken for
-    /// free.
+    /// The file cannot be read, is no lease, or was written by a newer version. The lease may be held, so it
+    /// is never treated as free.
     pub(super) async fn read(storage: &Storage, path: &Path) -> Result<Option<Self>> {
-        let Some(bytes) = storage.read(path, MAX_BYTES).await? else { return Ok(None) };
+        let Some(bytes) = storage.read(path, MAX_LEASE_BYTES).await? else { return Ok(None) };
         let damaged = |source: serde_json::Error| {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` cannot be read, so somebody may hold it; once nobody \
-                     works there, remove that file",
+                    "lease `{path}` in storage `{}` cannot be read, so another process may hold it; when no \
+                     process uses this storage, remove that file",
                     storage.location()
                 ),
                 source,
             )
         };
-        let version: Version = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let version: VersionOnly = serde_json::from_slice(&bytes).map_err(damaged)?;
         if version.format_version != u64::from(FORMAT_VERSION) {
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 format!(
-                    "lease `{path}` in storage `{}` has format version {}, this version of koan-backup knows \
-                     {FORMAT_VERSION}; update it",
+                    "lease `{path}` in storage `{}` has format version {}, but this version of koan-backup \
+                     knows only {FORMAT_VERSION}; update it",
                     storage.location(),
                     version.format_version
                 ),
@@ -142,7 +142,7 @@ impl LeaseFile {
     }
 }
 
-/// Whole seconds, rounded up: others rather wait too long.
+/// Returns whole seconds, rounded up, so that others wait too long rather than too short.
 pub(super) fn lease_seconds(time: Duration) -> u32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX)

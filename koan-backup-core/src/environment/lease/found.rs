@@ -1,4 +1,4 @@
-//! Which leases are held.
+//! Finds the leases in a storage.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,40 +7,40 @@ use object_store::path::Path;
 
 use super::file::LeaseFile;
 use super::generations::{Generations, generation, list};
-use super::subject::{PREFIX, Subject};
+use super::subject::{LEASES_FOLDER, Subject};
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// A lease, whether it is held or not: of those that one may hold, the one that counts.
+/// A lease in the storage, held or free. Of an exclusive lease, it is the highest generation.
 #[derive(Debug)]
 pub(crate) struct FoundLease {
     pub(super) path: Path,
     pub(crate) file: LeaseFile,
 }
 
-/// All leases of a storage.
+/// Returns all leases of a storage.
 ///
-/// A restore writes its lease first and then looks whether its backup is still there. So whoever removes a
-/// backup removes its manifest first, looks at leases once more, and puts the manifest back if the backup is
-/// held: one of the two sees the other.
+/// A restore first writes its lease and then checks that its backup exists. A removal first removes the
+/// manifest, then reads the leases again, and puts the manifest back if the backup is in use. In this order,
+/// one of the two always notices the other.
 ///
 /// # Errors
-/// The storage cannot be read, or a lease cannot: it may be held.
+/// The storage cannot be read, or a lease cannot be read, which may be held.
 pub(crate) async fn all(storage: &Storage) -> Result<Vec<FoundLease>> {
-    below(storage, &Path::from(PREFIX)).await
+    below(storage, &Path::from(LEASES_FOLDER)).await
 }
 
-/// A lease of this subject that is held now.
+/// Returns a lease of this subject that is held now.
 ///
 /// # Errors
-/// As for [`all`], of the leases of that subject.
+/// As for [`all`], but only for the leases of this subject.
 pub(crate) async fn find_held(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     subject: &Subject,
 ) -> Result<Option<LeaseFile>> {
-    // As of before it was read: its holder may have renewed it since.
+    // The time before the read, because the holder may have renewed the lease since.
     let now = clock.now();
     let found = below(storage, &subject.folder()).await?;
     Ok(found.into_iter().map(|lease| lease.file).find(|file| !file.is_free(now)))
@@ -63,7 +63,7 @@ async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
             continue;
         }
         for path in paths.into_iter().filter(|path| path.as_ref().ends_with(".json")) {
-            // One that has gone was released.
+            // A file that has disappeared was released.
             if let Some(file) = LeaseFile::read(storage, &path).await? {
                 found.push(FoundLease { path, file });
             }
@@ -75,8 +75,8 @@ async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` is that of `{folder}`, so somebody may hold it; once \
-                     nobody works there, remove that file",
+                    "lease `{path}` in storage `{}` belongs to `{folder}`, so another process may hold it; \
+                     when no process uses this storage, remove that file",
                     storage.location()
                 ),
             ));

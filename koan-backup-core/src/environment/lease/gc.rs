@@ -1,4 +1,4 @@
-//! Leases that nobody will ask for any more.
+//! Removes leases that are no longer needed.
 
 use std::time::Duration;
 
@@ -13,36 +13,37 @@ use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
-/// Removes leases that have been free for longer than `age`: those of restores and copies, which have no numbers, and those of
-/// sealing a backup that is not there any more. All others stay, because their numbers must not start again.
+/// Removes leases that have been free for longer than `min_age`: shared leases, which have no generations,
+/// and the rekey leases of backups that no longer exist. All others stay, because their generations must not
+/// start again.
 ///
-/// Whoever has slept for longer than `age` between looking for the last number of a backup that is gone and creating the next
-/// one finds no backup to seal. Should the backup have been copied back meanwhile, and be sealed under a lower number, that one
-/// sees the higher number before it publishes, and does not.
+/// A process that was suspended for longer than `min_age` before it creates the next generation for a removed
+/// backup finds no backup to rekey. If the backup was copied back meanwhile and is being rekeyed under a
+/// lower generation, that process notices the higher generation before it publishes, and does not publish.
 ///
-/// `lease` is that of the caller, and is confirmed right before each removal.
+/// `lease` is the lease of the caller. It is confirmed right before each removal.
 ///
 /// # Errors
 /// The storage cannot be read, a file cannot be removed, or the lease of the caller was lost.
-pub(crate) async fn trim(
+pub(crate) async fn collect_garbage(
     lease: &Lease,
     storage: &Storage,
     found: &[FoundLease],
-    age: Duration,
+    min_age: Duration,
     now: Timestamp,
-    is_there: impl Fn(&BackupId) -> bool,
+    backup_exists: impl Fn(&BackupId) -> bool,
 ) -> Result<()> {
-    for FoundLease { path, file } in found.iter().filter(|found| is_old(&found.file, age, now)) {
+    for FoundLease { path, file } in found.iter().filter(|found| is_old(&found.file, min_age, now)) {
         match &file.subject {
             Subject::Restore(_) | Subject::Copy(_) => {
                 lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
             }
-            Subject::Rekey(id) if !is_there(id) => {
+            Subject::Rekey(id) if !backup_exists(id) => {
                 let generations = Generations { storage: storage.clone(), folder: file.subject.folder() };
                 let mut numbers = generations.numbers().await?;
-                // The lowest first: whoever comes in between finds the highest.
+                // The lowest first, so that a process that lists them meanwhile finds the highest.
                 numbers.sort_unstable();
-                // Somebody took it a moment ago.
+                // Another process has just acquired the lease.
                 if numbers.last().is_none_or(|&highest| generations.path(highest) != *path) {
                     continue;
                 }
@@ -57,7 +58,7 @@ pub(crate) async fn trim(
     Ok(())
 }
 
-fn is_old(file: &LeaseFile, age: Duration, now: Timestamp) -> bool {
+fn is_old(file: &LeaseFile, min_age: Duration, now: Timestamp) -> bool {
     let passed = Duration::try_from(now.duration_since(file.free_at()));
-    file.is_free(now) && passed.is_ok_and(|passed| passed > age)
+    file.is_free(now) && passed.is_ok_and(|passed| passed > min_age)
 }

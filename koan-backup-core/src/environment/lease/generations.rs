@@ -1,4 +1,4 @@
-//! The leases of one subject that one may hold: the highest generation counts.
+//! The generations of an exclusive lease, of which the highest counts.
 
 use object_store::path::Path;
 
@@ -6,12 +6,12 @@ use super::file::LeaseFile;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// Digits of a generation in its file's name, so that names sort as numbers do.
+/// The number of digits of a generation in its file name, so that names sort like numbers.
 const DIGITS: usize = 10;
-/// How often the highest generation is looked for when it goes while it is read.
-const LOOKS: usize = 8;
+/// How often the highest generation is listed again when its file disappears before it is read.
+const MAX_READ_ATTEMPTS: usize = 8;
 
-/// The leases of one subject.
+/// The generations of the lease of one subject.
 #[derive(Clone, Debug)]
 pub(super) struct Generations {
     pub(super) storage: Storage,
@@ -19,43 +19,44 @@ pub(super) struct Generations {
 }
 
 impl Generations {
-    /// Where a generation lies.
+    /// Returns the path of a generation.
     pub(super) fn path(&self, generation: u64) -> Path {
         Path::from(format!("{}/{generation:0DIGITS$}.json", self.folder))
     }
 
-    /// All that there are.
+    /// Returns the numbers of all generations.
     pub(super) async fn numbers(&self) -> Result<Vec<u64>> {
         Ok(list(&self.storage, &self.folder).await?.iter().filter_map(generation).collect())
     }
 
-    /// The highest that there is; 0 if there is none.
+    /// Returns the highest number, or 0 if there is none.
     pub(super) async fn highest(&self) -> Result<u64> {
         Ok(self.numbers().await?.into_iter().max().unwrap_or_default())
     }
 
-    /// The lease that counts.
+    /// Returns the highest generation, which is the lease that counts.
     pub(super) async fn newest(&self) -> Result<Option<(u64, LeaseFile)>> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_READ_ATTEMPTS {
             let highest = self.highest().await?;
             if highest == 0 {
                 return Ok(None);
             }
-            // If it is gone, there are higher ones by now.
+            // If the file is gone, there are higher generations by now.
             if let Some(file) = LeaseFile::read(&self.storage, &self.path(highest)).await? {
                 return Ok(Some((highest, file)));
             }
         }
         let text = format!(
-            "leases at `{}` in storage `{}` change hands too fast to be read; try again",
+            "leases at `{}` in storage `{}` change too fast to be read; try again",
             self.folder,
             self.storage.location()
         );
         Err(Error::new(ErrorKind::Busy, text))
     }
 
-    /// Removes what lies before the one before this: whoever lists while they change still finds one of the two.
-    pub(super) async fn tidy(&self, generation: u64) {
+    /// Removes all generations except this one and the one before it. Both stay, so that a process that lists
+    /// the folder meanwhile finds at least one of them.
+    pub(super) async fn remove_older(&self, generation: u64) {
         let Ok(numbers) = self.numbers().await else { return };
         for number in numbers.into_iter().filter(|&number| number + 1 < generation) {
             let _ = self.storage.remove(&self.path(number)).await;
@@ -63,7 +64,8 @@ impl Generations {
     }
 }
 
-/// The leases in a folder and those below. What is called otherwise (`._x.json`, a conflicted copy) is not ours.
+/// Lists the leases in a folder and below. Files with other names (`._x.json`, a conflicted copy) are
+/// ignored.
 pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> {
     let listed = storage.list(folder).await.map_err(|source| {
         Error::with_source(
@@ -75,15 +77,15 @@ pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> 
     Ok(listed.into_iter().map(|file| file.path).filter(is_lease).collect())
 }
 
-/// Whether a file is called as leases are: a number or a token, in the folder of its subject.
+/// Returns whether a file has the name of a lease: a number or a token, in the folder of its subject.
 fn is_lease(path: &Path) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let name = path.filename().and_then(|name| name.strip_suffix(".json"));
     let is_in_place = path.parts().count() == 4 || generation(path).is_some();
-    is_in_place && name.is_some_and(|name| name.bytes().all(is_plain))
+    is_in_place && name.is_some_and(|name| name.bytes().all(is_allowed))
 }
 
-/// The generation of a file, if its name is that of one.
+/// Returns the generation of a file, if its name is a number.
 pub(super) fn generation(path: &Path) -> Option<u64> {
     let number = path.filename()?.strip_suffix(".json")?;
     let is_one = number.len() == DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Keeping a lease: it is renewed until it is released or lost.
+//! Keeps a lease: renews it until it is released or lost.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::confirmed::Confirmed;
+use super::confirmed::ConfirmedLease;
 use super::file::{LeaseFile, LeasedWork};
 use super::generations::Generations;
 use super::subject::Subject;
@@ -16,43 +16,43 @@ use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// Whoever keeps a lease.
+/// The owner of a lease file, which renews and releases it.
 #[derive(Debug)]
 pub(super) struct Keeper {
     storage: Storage,
     clock: Arc<dyn Clock>,
     time: Duration,
-    place: Place,
-    /// Locked while the file is written, so that what is written last is the release.
-    written: Mutex<Written>,
-    /// Is cancelled when it is lost.
+    location: LeaseLocation,
+    /// Locked while the file is written, so that the release is the last write.
+    written: Mutex<WrittenLease>,
+    /// Is cancelled when the lease is lost.
     lost: CancellationToken,
-    /// What it means for the work when the lease is lost.
+    /// What the loss of the lease means for the operation; part of the error.
     consequence: &'static str,
-    why_lost: OnceLock<String>,
+    loss_reason: OnceLock<String>,
 }
 
-/// Where its file lies.
+/// The location of a lease file.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum LeaseLocation {
     /// One of the generations, of which the highest counts.
     Generation(Generations, u64),
-    /// Beside others that are held at the same time.
+    /// The file of a shared lease; others may be held at the same time.
     Shared(Path),
 }
 
-/// The lease as it was written last.
+/// The last written state of the lease.
 #[derive(Debug)]
-struct Written {
+struct WrittenLease {
     file: LeaseFile,
-    /// When it is over by the time that goes by, whatever the clock says.
+    /// When the lease expires by the monotonic clock, whatever the system clock says.
     deadline: Instant,
 }
 
 /// Why a lease was not renewed.
 enum NotRenewed {
     Lost(String),
-    /// The store failed; it may be renewed yet.
+    /// The store failed; a later attempt may succeed.
     Failed(Error),
 }
 
@@ -61,7 +61,7 @@ impl Keeper {
         storage: Storage,
         clock: Arc<dyn Clock>,
         time: Duration,
-        place: Place,
+        location: LeaseLocation,
         file: LeaseFile,
         deadline: Instant,
         lost: CancellationToken,
@@ -70,28 +70,29 @@ impl Keeper {
             Subject::Prune => "nothing more is removed",
             _ => "nothing was published",
         };
-        let written = Mutex::new(Written { file, deadline });
-        Self { storage, clock, time, place, written, lost, consequence, why_lost: OnceLock::new() }
+        let written = Mutex::new(WrittenLease { file, deadline });
+        Self { storage, clock, time, location, written, lost, consequence, loss_reason: OnceLock::new() }
     }
 
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 
-    /// The error of the work, if the lease was lost.
+    /// Returns the error of the operation if the lease was lost.
     pub(super) fn loss(&self) -> Option<Error> {
-        let why = self.why_lost.get()?;
-        let lease = match &self.place {
-            Place::Generation(generations, _) => &generations.folder,
-            Place::Shared(path) => path,
+        let why = self.loss_reason.get()?;
+        let lease = match &self.location {
+            LeaseLocation::Generation(generations, _) => &generations.folder,
+            LeaseLocation::Shared(path) => path,
         };
-        let place = self.storage.location();
-        let text = format!("the lease `{lease}` in storage `{place}` was lost: {why}; {}", self.consequence);
+        let storage = self.storage.location();
+        let text =
+            format!("the lease `{lease}` in storage `{storage}` was lost: {why}; {}", self.consequence);
         Some(Error::new(ErrorKind::Busy, text))
     }
 
-    /// Renews the lease until `ended`, or until it is lost.
-    pub(super) async fn keep(self: Arc<Self>, ended: CancellationToken) {
+    /// Renews the lease until `ended` is cancelled, or until the lease is lost.
+    pub(super) async fn keep_renewed(self: Arc<Self>, ended: CancellationToken) {
         let mut pause = self.time / 3;
         loop {
             tokio::select! {
@@ -99,25 +100,25 @@ impl Keeper {
                 () = sleep(pause) => {}
             }
             let mut written = self.written.lock().await;
-            if ended.is_cancelled() || self.why_lost.get().is_some() {
+            if ended.is_cancelled() || self.loss_reason.get().is_some() {
                 return;
             }
             pause = match self.renew(&mut written, None).await {
                 Ok(()) => self.time / 3,
-                Err(NotRenewed::Lost(why)) => return self.lose(why),
+                Err(NotRenewed::Lost(why)) => return self.mark_lost(why),
                 Err(NotRenewed::Failed(error)) => {
                     tracing::warn!(
                         target: "koan::backup", error = %error.chain(),
-                        "a lease was not renewed; it is tried again until it expires"
+                        "a lease was not renewed; the renewal is retried until the lease expires"
                     );
-                    (self.time / 12).min(self.left(&written))
+                    (self.time / 12).min(self.time_left(&written))
                 }
             };
         }
     }
 
-    /// Renews the lease now, and tells until when it is held.
-    pub(super) async fn confirm(&self, work: Option<LeasedWork>) -> Result<Confirmed> {
+    /// Renews the lease now, and returns until when it is held.
+    pub(super) async fn confirm(&self, work: Option<LeasedWork>) -> Result<ConfirmedLease> {
         let mut written = self.written.lock().await;
         if let Some(lost) = self.loss() {
             return Err(lost);
@@ -126,23 +127,23 @@ impl Keeper {
             Ok(()) => Ok(self.confirmed(&written)),
             Err(NotRenewed::Failed(error)) => Err(error),
             Err(NotRenewed::Lost(why)) => {
-                self.lose(why);
+                self.mark_lost(why);
                 Err(self.loss().unwrap_or_else(Error::cancelled))
             }
         }
     }
 
-    /// Gives the lease back, if it was not lost.
-    pub(super) async fn release(&self, patience: Duration) {
-        let released = timeout(patience, async {
+    /// Releases the lease, if it was not lost.
+    pub(super) async fn release(&self, time_limit: Duration) {
+        let released = timeout(time_limit, async {
             let written = self.written.lock().await;
-            if self.why_lost.get().is_some() {
+            if self.loss_reason.get().is_some() {
                 return Ok(());
             }
-            match &self.place {
-                Place::Shared(path) => self.storage.remove(path).await,
+            match &self.location {
+                LeaseLocation::Shared(path) => self.storage.remove(path).await,
                 // The highest generation is never removed, so that numbers do not start again.
-                Place::Generation(..) => {
+                LeaseLocation::Generation(..) => {
                     let file = LeaseFile { released: true, ..written.file.clone() };
                     self.storage.replace(&self.path(), file.to_json()).await
                 }
@@ -155,34 +156,34 @@ impl Keeper {
         };
         tracing::warn!(
             target: "koan::backup", path = %self.path(), error = %what,
-            "a lease was not released; it expires by itself"
+            "a lease was not released; it will expire"
         );
     }
 
-    /// How long it holds from now on, by the clock and by the time that goes by.
-    fn left(&self, written: &Written) -> Duration {
-        self.confirmed(written).left()
+    /// Returns how long the lease is still held.
+    fn time_left(&self, written: &WrittenLease) -> Duration {
+        self.confirmed(written).time_left()
     }
 
-    fn confirmed(&self, written: &Written) -> Confirmed {
+    fn confirmed(&self, written: &WrittenLease) -> ConfirmedLease {
         let (expires_at, deadline) = (written.file.expires_at, written.deadline);
-        Confirmed { clock: Arc::clone(&self.clock), expires_at, deadline, lost: self.lost.clone() }
+        ConfirmedLease { clock: Arc::clone(&self.clock), expires_at, deadline, lost: self.lost.clone() }
     }
 
-    /// Writes the lease with a later end. It counts only if that is done before the lease would have expired:
-    /// until then nobody else has found it free.
+    /// Writes the lease with a later end. The renewal counts only if it is complete before the lease would
+    /// have expired, because until then no other process has found it free.
     async fn renew(
         &self,
-        written: &mut Written,
+        written: &mut WrittenLease,
         work: Option<LeasedWork>,
     ) -> std::result::Result<(), NotRenewed> {
-        let left = self.left(written);
+        let left = self.time_left(written);
         if left.is_zero() {
             return Err(NotRenewed::Lost(format!("it expired at {}", written.file.expires_at)));
         }
         let (now, deadline) = (self.clock.now(), Instant::now() + self.time);
         let Ok(expires_at) = now.checked_add(self.time) else {
-            return Err(NotRenewed::Lost("the clock is at the end of all time".to_owned()));
+            return Err(NotRenewed::Lost("the system clock is beyond the supported time".to_owned()));
         };
         let mut file = LeaseFile { expires_at, ..written.file.clone() };
         if let Some(work) = work {
@@ -190,14 +191,14 @@ impl Keeper {
         }
         let unanswered = || NotRenewed::Lost("the storage did not answer before it expired".to_owned());
         timeout(left, self.write(&file)).await.map_err(|_| unanswered())??;
-        if self.left(written).is_zero() {
+        if self.time_left(written).is_zero() {
             return Err(unanswered());
         }
-        *written = Written { file, deadline };
-        timeout(self.left(written), self.require_highest()).await.map_err(|_| unanswered())?
+        *written = WrittenLease { file, deadline };
+        timeout(self.time_left(written), self.require_highest()).await.map_err(|_| unanswered())?
     }
 
-    /// Writes the file, if it is still there and its own.
+    /// Writes the file, if it still exists and belongs to this holder.
     async fn write(&self, file: &LeaseFile) -> std::result::Result<(), NotRenewed> {
         let path = self.path();
         match LeaseFile::read(&self.storage, &path).await {
@@ -212,9 +213,9 @@ impl Keeper {
         self.storage.replace(&path, file.to_json()).await.map_err(NotRenewed::Failed)
     }
 
-    /// It is lost if there is a later generation.
+    /// Checks that there is no later generation, which would mean that the lease is lost.
     async fn require_highest(&self) -> std::result::Result<(), NotRenewed> {
-        let Place::Generation(generations, own) = &self.place else { return Ok(()) };
+        let LeaseLocation::Generation(generations, own) = &self.location else { return Ok(()) };
         let highest = generations.highest().await.map_err(NotRenewed::Failed)?;
         if highest <= *own {
             return Ok(());
@@ -222,23 +223,23 @@ impl Keeper {
         let other = LeaseFile::read(&self.storage, &generations.path(highest)).await;
         Err(NotRenewed::Lost(match other {
             Ok(Some(other)) => format!("{} took it at {}", other.holder, other.acquired_at),
-            Ok(None) | Err(_) => "somebody else took it".to_owned(),
+            Ok(None) | Err(_) => "another process took it".to_owned(),
         }))
     }
 
     fn path(&self) -> Path {
-        match &self.place {
-            Place::Generation(generations, number) => generations.path(*number),
-            Place::Shared(path) => path.clone(),
+        match &self.location {
+            LeaseLocation::Generation(generations, number) => generations.path(*number),
+            LeaseLocation::Shared(path) => path.clone(),
         }
     }
 
-    fn lose(&self, why: String) {
+    fn mark_lost(&self, why: String) {
         tracing::warn!(
             target: "koan::backup", path = %self.path(), reason = %why,
-            "a lease was lost; the work under it stops"
+            "a lease was lost; the operation stops"
         );
-        let _ = self.why_lost.set(why);
+        let _ = self.loss_reason.set(why);
         self.lost.cancel();
     }
 }

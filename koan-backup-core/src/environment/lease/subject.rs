@@ -1,4 +1,4 @@
-//! What a lease is about.
+//! The subjects of leases.
 
 use std::fmt;
 
@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::identity::ApplicationIdentity;
 
-/// What a lease is about.
+/// The subject of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Subject {
-    /// Backups of a name, as versions before identities of applications were recorded wrote it. It is only read.
+    /// The backups with one name. Only versions that recorded no application identity wrote this subject; it
+    /// is only read.
     Backup(BackupName),
-    /// Backups of a name by one application: one at a time.
+    /// The backups with one name by one application. Exclusive.
     BackupBy {
         /// The name.
         name: BackupName,
@@ -23,21 +24,22 @@ pub(crate) enum Subject {
         /// Its environment.
         environment: String,
     },
-    /// Removing backups: one at a time.
+    /// The removal of backups. Exclusive.
     Prune,
-    /// Reading a backup, which several may do at once; nobody may remove it meanwhile.
+    /// The reading of a backup, which must not be removed meanwhile. Shared.
     Restore(BackupId),
-    /// Sealing a backup for others: one at a time.
+    /// The rewriting of a backup for other recipients. Exclusive.
     Rekey(BackupId),
-    /// Bringing a backup from elsewhere, which several may do at once: its archive is no leftover.
+    /// The copying of a backup into this storage, whose archive is not published yet. Shared.
     Copy(BackupId),
 }
 
-/// Where all leases lie.
-pub(super) const PREFIX: &str = "leases";
+/// The folder of all leases.
+pub(super) const LEASES_FOLDER: &str = "leases";
 
 impl Subject {
-    /// Backups of a name by an application. Another application backs up under the same name at the same time.
+    /// Returns the subject of the backups with one name by one application. Another application may make
+    /// backups with the same name at the same time.
     pub(crate) fn of_backup(name: &BackupName, identity: &ApplicationIdentity) -> Self {
         Self::BackupBy {
             name: name.clone(),
@@ -46,7 +48,7 @@ impl Subject {
         }
     }
 
-    /// The folder of its leases.
+    /// Returns the folder of the leases of this subject.
     pub(crate) fn folder(&self) -> Path {
         let below = match self {
             Self::Backup(name) => format!("backup/{}", file_name(name)),
@@ -59,26 +61,27 @@ impl Subject {
             Self::Rekey(id) => format!("rekey/{id}"),
             Self::Copy(id) => format!("copy/{id}"),
         };
-        Path::from(format!("{PREFIX}/{below}"))
+        Path::from(format!("{LEASES_FOLDER}/{below}"))
     }
 
-    /// The subjects whose holders need this backup to stay.
+    /// Returns the subjects whose leases protect this backup from removal.
     pub(crate) fn holding(backup: BackupId) -> [Self; 2] {
         [Self::Restore(backup), Self::Rekey(backup)]
     }
 
-    /// Whether its holder needs this backup to stay.
+    /// Returns whether a lease of this subject protects this backup from removal.
     pub(crate) fn holds(&self, backup: &BackupId) -> bool {
         Self::holding(*backup).contains(self)
     }
 
-    /// Whether many may hold it at once.
+    /// Returns whether several processes may hold the lease at the same time.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Self::Restore(_) | Self::Copy(_))
     }
 }
 
-/// The name of a backup as it stands in a path. Names that would share one are told apart by a hash.
+/// Returns the folder name for a backup name. A hash distinguishes names that would have the same folder
+/// name.
 fn file_name(name: &BackupName) -> String {
     let safe = name.safe();
     if safe == name.as_str() {
@@ -99,7 +102,7 @@ impl fmt::Display for Subject {
             Self::Backup(name) | Self::BackupBy { name, .. } => write!(f, "backing up `{name}`"),
             Self::Prune => f.write_str("removing backups"),
             Self::Restore(id) => write!(f, "restoring backup {id}"),
-            Self::Rekey(id) => write!(f, "sealing backup {id} for other recipients"),
+            Self::Rekey(id) => write!(f, "rewriting backup {id} for other recipients"),
             Self::Copy(id) => write!(f, "copying backup {id}"),
         }
     }

@@ -1,7 +1,7 @@
 //! Warnings about entities that have far fewer records than in the previous backup.
 
 use crate::archive::Manifest;
-use crate::catalog::{self, Acknowledgements, CatalogEntry, MOST_PERCENT, Origin, SizeDrop};
+use crate::catalog::{self, Acknowledgements, CatalogEntry, DEFAULT_LOSS_PERCENT, Origin, SizeDrop};
 use crate::environment::Environment;
 use crate::foundation::error::Result;
 use crate::foundation::series::SeriesName;
@@ -42,7 +42,7 @@ impl EarlierBackups {
                     && manifest.series_name() == *series
                     && manifest.producer.origin(&environment.identity) == Origin::Own
             });
-            Ok(EarlierEntries { entries, acknowledged: Acknowledgements::of(storage).await? })
+            Ok(EarlierEntries { entries, acknowledged: Acknowledgements::read(storage).await? })
         };
         Self { found: found.await }
     }
@@ -62,7 +62,7 @@ impl EarlierBackups {
         };
         let manifests = entries.iter().map(CatalogEntry::manifest).chain([draft]);
         let canonical = |name: &str| environment.canonical(name);
-        let losses = catalog::losses(manifests, canonical, MOST_PERCENT, acknowledged);
+        let losses = catalog::losses(manifests, canonical, DEFAULT_LOSS_PERCENT, acknowledged);
         let mut warnings: Vec<_> =
             losses.iter().take(MAX_NAMED_LOSSES).map(|loss| warning(loss, draft)).collect();
         if let Some(more @ 1..) = losses.len().checked_sub(MAX_NAMED_LOSSES) {

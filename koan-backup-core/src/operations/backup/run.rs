@@ -97,7 +97,7 @@ async fn run_under_lease(
     let profile = environment.profile_name(options.profile.as_deref());
     let written = async {
         let work = LeasedWork { backup: Some(header.id), archive: Some(archive.to_string()) };
-        until_cancelled(&options.cancel, lease.works_on(work)).await?;
+        until_cancelled(&options.cancel, lease.set_work(work)).await?;
         // Read before a snapshot is opened, because reading many manifests takes time.
         let series = options.series_of(name);
         let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
@@ -141,7 +141,7 @@ async fn finish(
         Ok(_) if options.cancel.is_cancelled() => Error::cancelled(),
         // From here on cancellation has no effect: a published backup must not be reported as cancelled.
         Ok(held) => {
-            let published = publish(storage, &manifest, held.left(), &options.cancel).await;
+            let published = publish(storage, &manifest, held.time_left(), &options.cancel).await;
             return published.map(|()| BackupReport::new(manifest));
         }
         Err(error) => error,

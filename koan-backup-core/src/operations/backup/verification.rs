@@ -38,7 +38,7 @@ pub(super) async fn verify_published(
     let verifier = PublishedVerifier { environment, storage, report: &report, options, listener };
     let verification = verifier.verify().await?;
     let record = VerificationRecord { verified_at: environment.clock.now() };
-    let kept = timeout(CLEANUP_TIMEOUT, verifications::keep(storage, report.id(), &record)).await;
+    let kept = timeout(CLEANUP_TIMEOUT, verifications::write(storage, report.id(), &record)).await;
     if let Err(error) = kept.unwrap_or_else(|_| Err(storage.no_answer_error())) {
         tracing::warn!(
             target: "koan::backup", backup = %report.id(), error = %error.chain(),
@@ -167,7 +167,7 @@ impl PublishedVerifier<'_> {
                     return Err(Error::new(ErrorKind::Conflict, text));
                 }
             };
-            let kept = damage::keep(storage, id, found_at, Some(&error.chain())).await;
+            let kept = damage::record(storage, id, found_at, Some(&error.chain())).await;
             let replaced = match manifest {
                 Some(manifest) => {
                     let path = manifest_path(&id);

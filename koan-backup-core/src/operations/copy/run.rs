@@ -14,7 +14,7 @@ use crate::archive::{
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
-use crate::environment::lease::{Confirmed, Lease, LeasedWork, Subject};
+use crate::environment::lease::{ConfirmedLease, Lease, LeasedWork, Subject};
 use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::new_backup_id;
@@ -245,7 +245,7 @@ async fn check(
 /// Makes the copy exist, and gives the archive that counts: another, if somebody else made the same copy
 /// meanwhile.
 async fn publish(
-    held: Confirmed,
+    held: ConfirmedLease,
     backup: &StoredBackup<'_>,
     copy: &StoredBackup<'_>,
     unpublished: UnpublishedArchive,

@@ -1,4 +1,5 @@
-//! Files that belong to no backup: archives that may be removed, temporary files, and what is known of backups that are gone.
+//! Files that belong to no backup: archives that may be removed, temporary files, and what is known of
+//! backups that are gone.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -24,7 +25,7 @@ use crate::operations::recover::{Judge, Judgement, listed_count, refuse_mostly_u
 use crate::storage::Storage;
 
 /// What the removal of leftovers works with.
-pub(super) struct Leftovers<'l> {
+pub(super) struct Cleanup<'l> {
     pub(super) lease: &'l Lease,
     pub(super) environment: &'l Environment,
     pub(super) storage: &'l Storage,
@@ -33,8 +34,8 @@ pub(super) struct Leftovers<'l> {
     pub(super) age: Duration,
 }
 
-/// Why an archive may be removed.
-enum Why {
+/// RemovalGround an archive may be removed.
+enum RemovalGround {
     /// This removal record counts.
     Recorded(RemovalRecord),
     /// The manifest of this backup names another archive, which verifies.
@@ -52,12 +53,13 @@ enum Removal {
     Busy(String),
 }
 
-impl Leftovers<'_> {
-    /// Reports unlisted archives, and removes archives that may be removed, temporary files, leases that nobody will ask for, and what is
-    /// known of backups that are gone. What could not be done, and why, goes to `problems`.
+impl Cleanup<'_> {
+    /// Reports unlisted archives, and removes archives that may be removed, temporary files, leases that
+    /// nobody will ask for, and what is known of backups that are gone. What could not be done, and why, goes
+    /// to `problems`.
     ///
-    /// A complete archive goes only if a removal record counts, or if the manifest of the same backup names another archive that verifies.
-    /// All others that go are proven to be cut off.
+    /// A complete archive goes only if a removal record counts, or if the manifest of the same backup names
+    /// another archive that verifies. All others that go are proven to be cut off.
     ///
     /// # Errors
     /// The storage cannot be read, the lease was lost, or most of what is stored is unlisted.
@@ -70,18 +72,18 @@ impl Leftovers<'_> {
         let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
         // Of an archive that cannot be read nothing is known: it counts as unlisted.
         let (mut removable, mut unknown) = (Vec::new(), 0);
-        for candidate in judge.unnamed() {
+        for candidate in judge.without_manifest() {
             match judge.judge(candidate).await {
                 Ok(Judgement::ToBeRemoved(record)) if candidate.has_archive_name() => {
-                    removable.push((candidate, Why::Recorded(record)));
+                    removable.push((candidate, RemovalGround::Recorded(record)));
                 }
                 Ok(Judgement::Superseded { id, .. })
                     if candidate.has_archive_name() && self.is_old(candidate) =>
                 {
-                    removable.push((candidate, Why::Superseded(id)));
+                    removable.push((candidate, RemovalGround::Superseded(id)));
                 }
                 Ok(Judgement::Incomplete) if candidate.has_archive_name() && self.is_old(candidate) => {
-                    removable.push((candidate, Why::Incomplete));
+                    removable.push((candidate, RemovalGround::Incomplete));
                 }
                 Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
                     report.unlisted.push(archive);
@@ -96,14 +98,21 @@ impl Leftovers<'_> {
         }
         problems.extend(judge.unreadable_records.iter().cloned());
         for archive in &report.unlisted {
-            tracing::warn!(target: "koan::backup", storage = %storage.location(), archive = %archive.archive, state = ?archive.state, "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and publishes its manifest");
+            tracing::warn!(
+                target: "koan::backup",
+                storage = %storage.location(),
+                archive = %archive.archive,
+                state = ?archive.state,
+                "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and \
+                 publishes its manifest"
+            );
         }
         refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
         for (candidate, why) in removable {
             match self.remove_archive(candidate, &why).await {
                 Ok(Removal::Done) => {
                     report.freed_bytes += candidate.size_bytes;
-                    report.leftovers.push(candidate.path.to_string());
+                    report.removed_files.push(candidate.path.to_string());
                 }
                 Ok(Removal::Unneeded) => {}
                 Ok(Removal::Busy(why)) => {
@@ -117,12 +126,12 @@ impl Leftovers<'_> {
                 Err(error) => problems.push(error.chain()),
             }
         }
-        self.settle_records(&judge, problems).await;
+        self.withdraw_records(&judge, problems).await;
         self.remove_temporary(report, problems).await?;
         let ids = survey.ids();
         for result in [
-            forget_gone(self.lease, storage, &ids, survey.taken_at).await,
-            lease::trim(self.lease, storage, &survey.leases, self.age, survey.taken_at, |id| {
+            remove_obsolete_sidecars(self.lease, storage, &ids, survey.taken_at).await,
+            lease::collect_garbage(self.lease, storage, &survey.leases, self.age, survey.taken_at, |id| {
                 ids.contains(id)
             })
             .await,
@@ -132,30 +141,33 @@ impl Leftovers<'_> {
         Ok(())
     }
 
-    /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the record that allowed it was
-    /// withdrawn. Says what became of it.
+    /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the
+    /// record that allowed it was withdrawn. Says what became of it.
     ///
-    /// A complete archive goes on account of a manifest that names another one, or that is gone. That must be so after a loss of power
-    /// as well, so the manifest is made durable first.
-    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &Why) -> Result<Removal> {
+    /// A complete archive goes on account of a manifest that names another one, or that is gone. That must be
+    /// so after a loss of power as well, so the manifest is made durable first.
+    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &RemovalGround) -> Result<Removal> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
-        if !self.is_as_judged(candidate).await? {
+        if !self.is_unchanged(candidate).await? {
             return Ok(Removal::Unneeded);
         }
         let backup = match why {
-            Why::Recorded(record) if removal_record::find(storage, path).await?.as_ref() != Some(record) => {
+            RemovalGround::Recorded(record)
+                if removal_record::find(storage, path).await?.as_ref() != Some(record) =>
+            {
                 return Ok(Removal::Unneeded);
             }
-            Why::Recorded(record) => Some(record.id),
-            Why::Superseded(id) => Some(*id),
-            Why::Incomplete => None,
+            RemovalGround::Recorded(record) => Some(record.id),
+            RemovalGround::Superseded(id) => Some(*id),
+            RemovalGround::Incomplete => None,
         };
         if let Some(id) = backup {
             let settled =
                 manifest_durability::make_durable(self.environment, storage, id, &self.lease.lost()).await;
             let settled = settled.map_err(|error| {
                 error.context(format!(
-                    "archive `{path}` was not removed, because it is not sure that the manifest of backup {id} survives a loss of power"
+                    "archive `{path}` was not removed, because it is not sure that the manifest of backup \
+                     {id} survives a loss of power"
                 ))
             })?;
             match settled {
@@ -192,7 +204,7 @@ impl Leftovers<'_> {
     }
 
     /// Whether the file of an archive is still the one that was judged.
-    async fn is_as_judged(&self, candidate: &ArchiveCandidate) -> Result<bool> {
+    async fn is_unchanged(&self, candidate: &ArchiveCandidate) -> Result<bool> {
         match self.storage.store().head(&candidate.path).await {
             Ok(found) => Ok(found.size == candidate.size_bytes
                 && found.last_modified.timestamp() == candidate.modified.as_second()),
@@ -201,9 +213,9 @@ impl Leftovers<'_> {
         }
     }
 
-    /// Withdraws records whose archive is gone, or is named by a manifest and stays. One of a backup that somebody rekeys at the moment
-    /// is left alone.
-    async fn settle_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
+    /// Withdraws records whose archive is gone, or is named by a manifest and stays. One of a backup that
+    /// somebody rekeys at the moment is left alone.
+    async fn withdraw_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
         let listed = self.survey.listed_archives();
         for record in judge.records.values().filter(|record| !judge.is_needed(&record.id)) {
             let settled = async {
@@ -227,9 +239,9 @@ impl Leftovers<'_> {
     ) -> Result<()> {
         let Some(directory) = self.storage.directory() else { return Ok(()) };
         let leases = self.survey.held(self.survey.taken_at);
-        let worked_on = leases.filter_map(|lease| lease.work.archive.clone()).collect();
+        let in_use = leases.filter_map(|lease| lease.work.archive.clone()).collect();
         let held = self.lease.confirm().await?;
-        let temporary = TemporaryFiles { directory: directory.to_owned(), worked_on, age: self.age, held };
+        let temporary = TemporaryFiles { directory: directory.to_owned(), in_use, age: self.age, held };
         let observed = SystemTime::from(self.survey.taken_at);
         let removed = tokio::task::spawn_blocking(move || temporary.remove(observed)).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
@@ -241,7 +253,7 @@ impl Leftovers<'_> {
             match result {
                 Ok(bytes) => {
                     report.freed_bytes += bytes;
-                    report.leftovers.push(file);
+                    report.removed_files.push(file);
                 }
                 Err(error) => problems.push(format!("`{file}` was not removed: {error}")),
             }
@@ -257,26 +269,27 @@ impl Leftovers<'_> {
 }
 
 /// Forgets what was found of backups that are gone.
-async fn forget_gone(
+async fn remove_obsolete_sidecars(
     lease: &Lease,
     storage: &Storage,
     there: &BTreeSet<BackupId>,
     now: Timestamp,
 ) -> Result<()> {
-    for id in verifications::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
+    for id in verifications::read_all(storage).await?.into_keys().filter(|id| !there.contains(id)) {
         let what = format!("the verification of backup {id} was forgotten");
-        lease.step(&what, verifications::forget(storage, id)).await?;
+        lease.step(&what, verifications::remove(storage, id)).await?;
     }
-    for id in damage::of(storage).await?.into_keys().filter(|id| !there.contains(id)) {
+    for id in damage::read_all(storage).await?.into_keys().filter(|id| !there.contains(id)) {
         let what = format!("the damage of backup {id} was forgotten");
-        lease.step(&what, damage::keep(storage, id, now, None)).await?;
+        lease.step(&what, damage::record(storage, id, now, None)).await?;
     }
-    // Those of backups that are gone still tell of losses that show at later ones, as long as there are earlier ones.
+    // Those of backups that are gone still tell of losses that show at later ones, as long as there are
+    // earlier ones.
     let oldest = there.first().copied();
-    for id in Acknowledgements::of(storage).await?.backups() {
+    for id in Acknowledgements::read(storage).await?.backups() {
         if !there.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {
             let what = format!("the acknowledgement of backup {id} was forgotten");
-            lease.step(&what, Acknowledgements::forget(storage, id)).await?;
+            lease.step(&what, Acknowledgements::remove(storage, id)).await?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What maintenance did not get done, and why: `maintenance/{chore}.json`, as long as that is so.
+//! What maintenance did not get done, and why: `maintenance/{task}.json`, as long as that is so.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,49 +19,53 @@ const FOLDER: &str = "maintenance";
 
 /// What maintenance does in a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Chore {
-    Leftovers,
+pub(super) enum MaintenanceTask {
+    Cleanup,
     Retention,
     Verification,
     Catalog,
 }
 
-/// What of a chore was not done.
+/// What of a task was not done.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct UndoneRecord {
+struct IncompleteTaskRecord {
     tried_at: Timestamp,
     problems: Vec<String>,
 }
 
 /// What is not done in a profile.
 ///
-/// A record that cannot be read is reported as a problem of its chore: it is never taken for done.
+/// A record that cannot be read is reported as a problem of its task: it is never taken for done.
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn undone(profile: &str, storage: &Storage, now: Timestamp) -> Result<Vec<IncompleteTask>> {
+pub(crate) async fn incomplete_tasks(
+    profile: &str,
+    storage: &Storage,
+    now: Timestamp,
+) -> Result<Vec<IncompleteTask>> {
     let remedy = "remove it: maintenance tells again what it does not get done";
-    let records = sidecar::all::<Chore, UndoneRecord>(storage, FOLDER, remedy).await?;
+    let records = sidecar::read_all::<MaintenanceTask, IncompleteTaskRecord>(storage, FOLDER, remedy).await?;
     let unreadable = records.unreadable.into_iter();
-    let unreadable =
-        unreadable.map(|(chore, problem)| (chore, UndoneRecord { tried_at: now, problems: vec![problem] }));
-    let undone = records.known.into_iter().chain(unreadable).flat_map(|(chore, record)| {
-        let UndoneRecord { tried_at, problems } = record;
+    let unreadable = unreadable
+        .map(|(task, problem)| (task, IncompleteTaskRecord { tried_at: now, problems: vec![problem] }));
+    let incomplete = records.readable.into_iter().chain(unreadable).flat_map(|(task, record)| {
+        let IncompleteTaskRecord { tried_at, problems } = record;
         let profile = profile.to_owned();
         problems.into_iter().map(move |problem| IncompleteTask {
             profile: profile.clone(),
-            chore: chore.name().to_owned(),
+            task: task.name().to_owned(),
             tried_at,
             problem,
         })
     });
-    Ok(undone.collect())
+    Ok(incomplete.collect())
 }
 
 /// The report of a run, and what of it is kept for whoever looks at the health of the backups.
 #[derive(Debug)]
-pub(super) struct Outcome<'a> {
+pub(super) struct ProfileOutcome<'a> {
     pub(super) report: ProfileMaintenance,
     environment: &'a Environment,
     storage: &'a Storage,
@@ -70,11 +74,11 @@ pub(super) struct Outcome<'a> {
     earlier: Option<Vec<Path>>,
 }
 
-impl Chore {
+impl MaintenanceTask {
     /// Its name in the health.
     fn name(self) -> &'static str {
         match self {
-            Self::Leftovers => "leftovers",
+            Self::Cleanup => "cleanup",
             Self::Retention => "retention",
             Self::Verification => "verification",
             Self::Catalog => "catalog",
@@ -82,9 +86,9 @@ impl Chore {
     }
 
     /// What is done.
-    fn work(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
-            Self::Leftovers => "removing leftovers",
+            Self::Cleanup => "removing cleanup",
             Self::Retention => "retention",
             Self::Verification => "verification",
             Self::Catalog => "refreshing the catalog",
@@ -92,22 +96,22 @@ impl Chore {
     }
 }
 
-impl fmt::Display for Chore {
+impl fmt::Display for MaintenanceTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Chore {
+impl FromStr for MaintenanceTask {
     type Err = ();
 
     fn from_str(name: &str) -> std::result::Result<Self, ()> {
-        let all = [Self::Leftovers, Self::Retention, Self::Verification, Self::Catalog];
-        all.into_iter().find(|chore| chore.name() == name).ok_or(())
+        let all = [Self::Cleanup, Self::Retention, Self::Verification, Self::Catalog];
+        all.into_iter().find(|task| task.name() == name).ok_or(())
     }
 }
 
-impl<'a> Outcome<'a> {
+impl<'a> ProfileOutcome<'a> {
     pub(super) fn new(
         environment: &'a Environment,
         profile: &str,
@@ -118,53 +122,55 @@ impl<'a> Outcome<'a> {
         Self { report, environment, storage, cancel, earlier: None }
     }
 
-    /// Notes how a chore ended.
+    /// Notes how a task ended.
     ///
     /// # Errors
     /// It was cancelled, which ends everything.
-    pub(super) async fn note(&mut self, chore: Chore, result: Result<()>) -> Result<()> {
+    pub(super) async fn note(&mut self, task: MaintenanceTask, result: Result<()>) -> Result<()> {
         match result {
             Ok(()) => {
-                self.done(chore, Vec::new()).await;
+                self.done(task, Vec::new()).await;
                 Ok(())
             }
-            Err(error) => self.failed(&[chore], error).await,
+            Err(error) => self.failed(&[task], error).await,
         }
     }
 
-    /// Notes that a chore came to its end, and what of it could not be done all the same.
-    pub(super) async fn done(&mut self, chore: Chore, problems: Vec<String>) {
-        self.report.failures.extend(problems.iter().map(|problem| format!("{}: {problem}", chore.work())));
+    /// Notes that a task came to its end, and what of it could not be done all the same.
+    pub(super) async fn done(&mut self, task: MaintenanceTask, problems: Vec<String>) {
+        self.report
+            .failures
+            .extend(problems.iter().map(|problem| format!("{}: {problem}", task.description())));
         let cancel = self.cancel;
-        if let Err(error) = until_cancelled(cancel, self.keep(chore, problems)).await {
+        if let Err(error) = until_cancelled(cancel, self.keep(task, problems)).await {
             // The report is what is left to tell it.
-            self.report.failures.push(format!("keeping how `{}` ended: {}", chore.name(), error.chain()));
+            self.report.failures.push(format!("keeping how `{}` ended: {}", task.name(), error.chain()));
         }
     }
 
-    /// Notes why chores were not done. What somebody else is doing already is skipped.
+    /// Notes why tasks were not done. What somebody else is doing already is skipped.
     ///
     /// # Errors
     /// They were cancelled, which ends everything.
-    pub(super) async fn failed(&mut self, chores: &[Chore], error: Error) -> Result<()> {
+    pub(super) async fn failed(&mut self, tasks: &[MaintenanceTask], error: Error) -> Result<()> {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
         }
-        for &chore in chores {
+        for &task in tasks {
             match error.kind() {
                 ErrorKind::Busy => {
-                    self.report.skipped.push(format!("{}: {}", chore.work(), error.chain()));
+                    self.report.skipped.push(format!("{}: {}", task.description(), error.chain()));
                 }
-                _ => self.done(chore, vec![error.chain()]).await,
+                _ => self.done(task, vec![error.chain()]).await,
             }
         }
         Ok(())
     }
 
-    async fn keep(&mut self, chore: Chore, problems: Vec<String>) -> Result<()> {
+    async fn keep(&mut self, task: MaintenanceTask, problems: Vec<String>) -> Result<()> {
         if !problems.is_empty() {
-            let record = UndoneRecord { tried_at: self.environment.clock.now(), problems };
-            return sidecar::keep(self.storage, FOLDER, &chore.name(), &record).await;
+            let record = IncompleteTaskRecord { tried_at: self.environment.clock.now(), problems };
+            return sidecar::write(self.storage, FOLDER, &task.name(), &record).await;
         }
         // Looked for once: as long as everything goes well, nothing is written or removed.
         if self.earlier.is_none() {
@@ -173,10 +179,10 @@ impl<'a> Outcome<'a> {
             let listed = listed.map_err(|source| self.storage.failed(&folder, "listed in", source))?;
             self.earlier = Some(listed.into_iter().map(|file| file.path).collect());
         }
-        let path = sidecar::path(FOLDER, &chore.name());
+        let path = sidecar::path(FOLDER, &task.name());
         match &self.earlier {
             Some(earlier) if earlier.contains(&path) => {
-                sidecar::forget(self.storage, FOLDER, &chore.name()).await
+                sidecar::remove(self.storage, FOLDER, &task.name()).await
             }
             _ => Ok(()),
         }

@@ -30,16 +30,18 @@ pub struct ProfileMaintenance {
     /// What is wrong with it, if something is.
     pub damage: Option<String>,
     /// Files of crashed runs that are gone now.
-    pub leftovers: Vec<String>,
+    pub removed_files: Vec<String>,
     /// Their bytes.
     pub freed_bytes: u64,
-    /// Archives that crashed runs had begun to upload: of these the store had parts, which nobody sees, and they are gone now. How
-    /// many bytes they were is not known.
+    /// Archives that crashed runs had begun to upload: of these the store had parts, which nobody sees, and
+    /// they are gone now. How many bytes they were is not known.
     pub aborted_uploads: Vec<String>,
     /// Complete archives that no manifest names, and damaged ones that are not merely incomplete. They stay;
-    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again. Empty where leftovers are not looked for.
+    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again. Empty where leftovers
+    /// are not looked for.
     pub unlisted: Vec<UnlistedArchive>,
-    /// Manifests that cannot be read. Their backups stay. Empty where neither leftovers nor a retention were asked for.
+    /// Manifests that cannot be read. Their backups stay. Empty where neither leftovers nor a retention were
+    /// asked for.
     pub unreadable: Vec<UnreadableManifest>,
     /// What somebody else was doing already.
     pub skipped: Vec<String>,
@@ -48,8 +50,8 @@ pub struct ProfileMaintenance {
 }
 
 impl MaintenanceReport {
-    /// Whether nothing failed, nothing is damaged, no archive is unlisted, and every manifest can be read. What somebody else was doing
-    /// already is in [`skipped`](ProfileMaintenance::skipped).
+    /// Whether nothing failed, nothing is damaged, no archive is unlisted, and every manifest can be read.
+    /// What somebody else was doing already is in [`skipped`](ProfileMaintenance::skipped).
     pub fn is_clean(&self) -> bool {
         self.profiles.iter().all(|profile| {
             profile.failures.is_empty()

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::cleanup::Leftovers;
-use super::incomplete_tasks::{Chore, Outcome};
+use super::cleanup::Cleanup;
+use super::incomplete_tasks::{MaintenanceTask, ProfileOutcome};
 use super::report::{MaintenanceReport, ProfileMaintenance};
-use super::uploads::Unfinished;
+use super::uploads::UnfinishedUploads;
 use super::verifications;
 use crate::catalog::retention::Retention;
 use crate::catalog::{self, Origin, StoredBackup, VerificationRecord};
@@ -28,7 +28,7 @@ pub(crate) struct MaintenanceOptions {
     /// Whether one backup is verified in each run.
     pub(crate) verifies: bool,
     /// How old a file must be to be a leftover; none are removed without.
-    pub(crate) leftovers_older_than: Option<Duration>,
+    pub(crate) cleanup_older_than: Option<Duration>,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -38,7 +38,7 @@ impl Default for MaintenanceOptions {
             retention: None,
             profiles: Vec::new(),
             verifies: true,
-            leftovers_older_than: Some(Duration::from_secs(86_400)),
+            cleanup_older_than: Some(Duration::from_secs(86_400)),
             cancel: CancellationToken::new(),
         }
     }
@@ -46,10 +46,10 @@ impl Default for MaintenanceOptions {
 
 impl MaintenanceOptions {
     /// What of it removes something.
-    fn removes(&self) -> Vec<Chore> {
-        let leftovers = self.leftovers_older_than.map(|_| Chore::Leftovers);
-        let retention = self.retention.as_ref().map(|_| Chore::Retention);
-        leftovers.into_iter().chain(retention).collect()
+    fn removes(&self) -> Vec<MaintenanceTask> {
+        let cleanup = self.cleanup_older_than.map(|_| MaintenanceTask::Cleanup);
+        let retention = self.retention.as_ref().map(|_| MaintenanceTask::Retention);
+        cleanup.into_iter().chain(retention).collect()
     }
 }
 
@@ -79,19 +79,19 @@ async fn profile(
     storage: &Storage,
     options: &MaintenanceOptions,
 ) -> Result<ProfileMaintenance> {
-    let mut outcome = Outcome::new(environment, name, storage, &options.cancel);
+    let mut outcome = ProfileOutcome::new(environment, name, storage, &options.cancel);
     let cancel = &options.cancel;
-    let seen = match options.removes().is_empty() {
+    let found = match options.removes().is_empty() {
         true => None,
         false => remove(environment, name, storage, options, &mut outcome).await?,
     };
     if options.verifies {
-        let verified = verify_next(environment, storage, seen, cancel, &mut outcome.report);
+        let verified = verify_next(environment, storage, found, cancel, &mut outcome.report);
         let verified = until_cancelled(cancel, Box::pin(verified)).await;
-        outcome.note(Chore::Verification, verified).await?;
+        outcome.note(MaintenanceTask::Verification, verified).await?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
-    outcome.note(Chore::Catalog, refreshed.map(drop)).await?;
+    outcome.note(MaintenanceTask::Catalog, refreshed.map(drop)).await?;
     Ok(outcome.report)
 }
 
@@ -102,60 +102,60 @@ async fn remove<'a>(
     name: &str,
     storage: &'a Storage,
     options: &MaintenanceOptions,
-    outcome: &mut Outcome<'_>,
+    outcome: &mut ProfileOutcome<'_>,
 ) -> Result<Option<Vec<StoredBackup<'a>>>> {
     let cancel = &options.cancel;
     match Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await {
         Ok(lease) => {
-            let seen = remove_under(&lease, environment, name, storage, options, outcome).await;
+            let found = remove_under_lease(&lease, environment, name, storage, options, outcome).await;
             lease.release().await;
-            seen
+            found
         }
         Err(error) => outcome.failed(&options.removes(), error).await.map(|()| None),
     }
 }
 
-async fn remove_under<'a>(
+async fn remove_under_lease<'a>(
     lease: &Lease,
     environment: &Environment,
     name: &str,
     storage: &'a Storage,
     options: &MaintenanceOptions,
-    outcome: &mut Outcome<'_>,
+    outcome: &mut ProfileOutcome<'_>,
 ) -> Result<Option<Vec<StoredBackup<'a>>>> {
     let cancel = lease.lost();
     let explained = |error| lease.explain(error, &options.cancel);
     let look = async {
         prune::require_that_of_store(environment, storage).await?;
         // Listed before leases are asked for: whoever has noted an upload holds a lease by then.
-        let uploads = Unfinished::list(storage).await?;
+        let uploads = UnfinishedUploads::list(storage).await?;
         let survey = Survey::take(storage, &environment.clock).await?;
         survey.require_clock(environment.clock.now())?;
         Ok((uploads, survey))
     };
     let (uploads, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
-        Ok(seen) => seen,
+        Ok(found) => found,
         Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
     };
     outcome.report.unreadable = survey.unreadable.clone();
     // Before the retention, which may take long.
-    if let Some(age) = options.leftovers_older_than {
+    if let Some(age) = options.cleanup_older_than {
         let age = age.max(environment.lease_time * 2);
         let (mut problems, report) = (Vec::new(), &mut outcome.report);
         let removed = async {
             let held = survey.held(survey.taken_at);
             problems.extend(uploads.abort(lease, storage, held, report).await?);
-            let leftovers = Leftovers { lease, environment, storage, survey: &survey, age };
-            leftovers.remove(report, &mut problems).await
+            let cleanup = Cleanup { lease, environment, storage, survey: &survey, age };
+            cleanup.remove(report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
-            Ok(()) => outcome.done(Chore::Leftovers, problems).await,
+            Ok(()) => outcome.done(MaintenanceTask::Cleanup, problems).await,
             Err(error) if problems.is_empty() || error.kind() == ErrorKind::Cancelled => {
-                outcome.failed(&[Chore::Leftovers], error).await?;
+                outcome.failed(&[MaintenanceTask::Cleanup], error).await?;
             }
             Err(error) => {
                 problems.push(error.chain());
-                outcome.done(Chore::Leftovers, problems).await;
+                outcome.done(MaintenanceTask::Cleanup, problems).await;
             }
         }
         environment.manifests.trim(storage, survey.ids()).await;
@@ -165,9 +165,9 @@ async fn remove_under<'a>(
         match pruned.map_err(explained) {
             Ok(report) => outcome.report.pruned = Some(report),
             // Afterwards the profile is looked at again.
-            Err(error) => return outcome.failed(&[Chore::Retention], error).await.map(|()| None),
+            Err(error) => return outcome.failed(&[MaintenanceTask::Retention], error).await.map(|()| None),
         }
-        outcome.done(Chore::Retention, Vec::new()).await;
+        outcome.done(MaintenanceTask::Retention, Vec::new()).await;
     }
     let removed = outcome.report.pruned.iter().flat_map(|pruned| &pruned.removed);
     let removed: BTreeSet<_> = removed.map(|backup| backup.id).collect();
@@ -181,12 +181,12 @@ async fn remove_under<'a>(
 async fn verify_next(
     environment: &Environment,
     storage: &Storage,
-    seen: Option<Vec<StoredBackup<'_>>>,
+    found: Option<Vec<StoredBackup<'_>>>,
     cancel: &CancellationToken,
     report: &mut ProfileMaintenance,
 ) -> Result<()> {
-    let verified = verifications::of(storage).await?;
-    let backups = match seen {
+    let verified = verifications::read_all(storage).await?;
+    let backups = match found {
         Some(backups) => backups,
         None => catalog::list(storage).await?,
     };
@@ -209,5 +209,5 @@ async fn verify_next(
     // Told before it is kept: a storage that cannot be written must not hide it.
     (report.verified, report.damage) = (Some(id), examined.problem);
     examined.kept?;
-    verifications::keep(storage, id, &VerificationRecord { verified_at: environment.clock.now() }).await
+    verifications::write(storage, id, &VerificationRecord { verified_at: environment.clock.now() }).await
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::archive::is_archive_name;
-use crate::environment::lease::Confirmed;
+use crate::environment::lease::ConfirmedLease;
 use crate::storage::PROBE_PREFIX;
 
 /// Where our files lie.
@@ -32,11 +32,11 @@ type Removed = Vec<(String, io::Result<u64>)>;
 pub(super) struct TemporaryFiles {
     pub(super) directory: PathBuf,
     /// Archives that somebody writes: their temporary files may be of any age.
-    pub(super) worked_on: Vec<String>,
+    pub(super) in_use: Vec<String>,
     /// How old others must be.
     pub(super) age: Duration,
     /// They are removed while this lease is held.
-    pub(super) held: Confirmed,
+    pub(super) held: ConfirmedLease,
 }
 
 impl TemporaryFiles {
@@ -95,7 +95,7 @@ impl TemporaryFiles {
     /// Removes a file if it is one of them, and gives its bytes.
     fn remove_file(&self, entry: &DirEntry, path: &str, now: SystemTime) -> io::Result<Option<u64>> {
         let Some(whole) = whole(path) else { return Ok(None) };
-        if self.worked_on.iter().any(|file| file == whole) {
+        if self.in_use.iter().any(|file| file == whole) {
             return Ok(None);
         }
         self.remove_old(entry, now)
@@ -112,7 +112,7 @@ impl TemporaryFiles {
         if !is_old {
             return Ok(None);
         }
-        if self.held.left().is_zero() {
+        if self.held.time_left().is_zero() {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "the lease expired; the next run removes it",
@@ -128,7 +128,8 @@ fn whole(path: &str) -> Option<&str> {
     let (whole, number) = path.rsplit_once('#')?;
     let (folder, name) = whole.rsplit_once('/')?;
     let is_ours = match (folder, name.strip_suffix(".json")) {
-        // A file that is created to make the names in a folder durable, and that a killed process leaves there.
+        // A file that is created to make the names in a folder durable, and that a killed process leaves
+        // there.
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,

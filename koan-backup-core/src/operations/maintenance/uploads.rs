@@ -11,19 +11,20 @@ use crate::foundation::error::{ErrorKind, Result};
 use crate::storage::{Aborted, Storage};
 
 /// Notes of uploads that may be unfinished.
-pub(super) struct Unfinished(Vec<Path>);
+pub(super) struct UnfinishedUploads(Vec<Path>);
 
-impl Unfinished {
+impl UnfinishedUploads {
     /// Those that there are now.
     pub(super) async fn list(storage: &Storage) -> Result<Self> {
         UploadNote::list(storage).await.map(Self)
     }
 
-    /// Aborts those of archives that no lease names. `held` was asked for after they were listed. Gives what could not be aborted,
-    /// which is tried again the next time.
+    /// Aborts those of archives that no lease names. `held` was asked for after they were listed. Gives what
+    /// could not be aborted, which is tried again the next time.
     ///
-    /// They need not be of any age: whoever uploads holds a lease that names the archive, from before the first part until the upload
-    /// is over. So nobody is at work on the others, or somebody who has lost the lease and publishes nothing.
+    /// They need not be of any age: whoever uploads holds a lease that names the archive, from before the
+    /// first part until the upload is over. So nobody is at work on the others, or somebody who has lost the
+    /// lease and publishes nothing.
     ///
     /// # Errors
     /// The lease was lost.
@@ -34,13 +35,16 @@ impl Unfinished {
         held: impl Iterator<Item = &'l LeaseFile>,
         report: &mut ProfileMaintenance,
     ) -> Result<Vec<String>> {
-        let worked_on: BTreeSet<_> = held.filter_map(|lease| lease.work.archive.as_deref()).collect();
+        let in_use: BTreeSet<_> = held.filter_map(|lease| lease.work.archive.as_deref()).collect();
         let mut problems = Vec::new();
         for path in self.0 {
-            match abort(lease, storage, &path, &worked_on).await {
+            match abort(lease, storage, &path, &in_use).await {
                 Ok(None) => {}
                 Ok(Some(archive)) => {
-                    tracing::info!(target: "koan::backup", storage = %storage.location(), %archive, "an unfinished upload was aborted");
+                    tracing::info!(
+                        target: "koan::backup", storage = %storage.location(), %archive,
+                        "an unfinished upload was aborted"
+                    );
                     report.aborted_uploads.push(archive);
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
@@ -58,10 +62,10 @@ async fn abort(
     lease: &Lease,
     storage: &Storage,
     path: &Path,
-    worked_on: &BTreeSet<&str>,
+    in_use: &BTreeSet<&str>,
 ) -> Result<Option<String>> {
     let Some(note) = UploadNote::read(storage, path).await? else { return Ok(None) };
-    if worked_on.contains(note.archive.as_str()) {
+    if in_use.contains(note.archive.as_str()) {
         return Ok(None);
     }
     let archive = Path::from(note.archive.as_str());

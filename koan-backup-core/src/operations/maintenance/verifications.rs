@@ -13,20 +13,23 @@ const FOLDER: &str = "verifications";
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, VerificationRecord>> {
-    let all = sidecar::all(storage, FOLDER, "remove it: its backup is verified again").await?;
+pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, VerificationRecord>> {
+    let all = sidecar::read_all(storage, FOLDER, "remove it: its backup is verified again").await?;
     for (id, problem) in all.unreadable {
-        tracing::warn!(target: "koan::backup", backup = %id, %problem, "when a backup was verified cannot be read");
+        tracing::warn!(
+            target: "koan::backup", backup = %id, %problem,
+            "when a backup was verified cannot be read"
+        );
     }
-    Ok(all.known)
+    Ok(all.readable)
 }
 
 /// Keeps when a backup was verified.
-pub(crate) async fn keep(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
-    sidecar::keep(storage, FOLDER, &id, record).await
+pub(crate) async fn write(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
+    sidecar::write(storage, FOLDER, &id, record).await
 }
 
 /// Forgets a backup that is gone.
-pub(super) async fn forget(storage: &Storage, id: BackupId) -> Result<()> {
-    sidecar::forget(storage, FOLDER, &id).await
+pub(super) async fn remove(storage: &Storage, id: BackupId) -> Result<()> {
+    sidecar::remove(storage, FOLDER, &id).await
 }

@@ -79,9 +79,9 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let pins = sidecar::all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
+    let pins = sidecar::read_all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
     let unreadable = pins.unreadable.into_iter().map(|(id, problem)| (id, unreadable_reason(&problem)));
-    Ok(pins.known.into_iter().map(|(id, pin)| (id, pin.reason)).chain(unreadable).collect())
+    Ok(pins.readable.into_iter().map(|(id, pin)| (id, pin.reason)).chain(unreadable).collect())
 }
 
 fn unreadable_reason(problem: &str) -> String {
@@ -93,5 +93,5 @@ fn unreadable_reason(problem: &str) -> String {
 /// # Errors
 /// As for [`of`], of this pin.
 pub(super) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
-    Ok(sidecar::one::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
+    Ok(sidecar::read::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
 }

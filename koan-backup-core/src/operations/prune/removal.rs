@@ -13,7 +13,7 @@ use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::catalog::retention::{Group, Holding};
 use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
-use crate::environment::lease::{self, Confirmed, Lease, LeasedWork, Subject};
+use crate::environment::lease::{self, ConfirmedLease, Lease, LeasedWork, Subject};
 use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -192,7 +192,7 @@ async fn still_unneeded(
     environment: &Environment,
     storage: &Storage,
     id: BackupId,
-) -> Result<Confirmed> {
+) -> Result<ConfirmedLease> {
     require_unheld(environment, storage, id).await?;
     require_unpinned(storage, id).await?;
     lease.confirm().await

@@ -11,7 +11,7 @@ use crate::archive::{EntityStatus, Manifest, Producer};
 use crate::catalog::retention::{self, Candidate, Group, Retention, RetentionPlan, label};
 use crate::catalog::unlisted::{self, ArchiveCandidate};
 use crate::catalog::{
-    self, Acknowledgements, MOST_PERCENT, Origin, SizeDrop, StoredBackup, StoredManifests,
+    self, Acknowledgements, DEFAULT_LOSS_PERCENT, Origin, SizeDrop, StoredBackup, StoredManifests,
     UnreadableManifest, damage,
 };
 use crate::environment::Environment;
@@ -24,7 +24,8 @@ use crate::storage::Storage;
 /// The backups of a profile, and which are pinned or worked on.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
-    /// When it was begun. Leases are judged as of this time: their holders go on renewing them while the rest is read.
+    /// When it was begun. Leases are judged as of this time: their holders go on renewing them while the rest
+    /// is read.
     pub(crate) taken_at: Timestamp,
     /// The files that can be archives.
     pub(crate) archives: Vec<ArchiveCandidate>,
@@ -41,14 +42,16 @@ pub(crate) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Looks at a profile: at archives first, then leases, then manifests. Whoever writes an archive holds a lease that names it until
-    /// its manifest is there, so an archive that was listed and that neither names is unlisted, however long this takes.
+    /// Looks at a profile: at archives first, then leases, then manifests. Whoever writes an archive holds a
+    /// lease that names it until its manifest is there, so an archive that was listed and that neither names
+    /// is unlisted, however long this takes.
     pub(crate) async fn take(storage: &'a Storage, clock: &Arc<dyn Clock>) -> Result<Self> {
         let taken_at = clock.now();
         let archives = unlisted::candidates(storage).await?;
         let leases = lease::all(storage).await?;
         let StoredManifests { backups, unreadable } = catalog::list_all(storage).await?;
-        let (damage, acknowledged) = (damage::of(storage).await?, Acknowledgements::of(storage).await?);
+        let (damage, acknowledged) =
+            (damage::read_all(storage).await?, Acknowledgements::read(storage).await?);
         let pins = pins::of(storage).await?;
         Ok(Self { taken_at, archives, backups, unreadable, pins, damage, acknowledged, leases })
     }
@@ -194,7 +197,12 @@ impl<'a> Survey<'a> {
     {
         let complete =
             backups.map(|backup| &backup.manifest).filter(|manifest| manifest.status.is_complete());
-        catalog::losses(complete, |name| environment.canonical(name), MOST_PERCENT, &self.acknowledged)
+        catalog::losses(
+            complete,
+            |name| environment.canonical(name),
+            DEFAULT_LOSS_PERCENT,
+            &self.acknowledged,
+        )
     }
 
     fn candidates<'s>(
@@ -244,8 +252,8 @@ fn require_released(environment: &Environment, retention: &Retention) -> Result<
         Some(name) => Err(Error::new(
             ErrorKind::Configuration,
             format!(
-                "`release_entity` gives up entities that no longer exist in the code, and `{name}` is backed up by this \
-                 application; remove the rule"
+                "`release_entity` gives up entities that no longer exist in the code, and `{name}` is backed \
+                 up by this application; remove the rule"
             ),
         )),
     }

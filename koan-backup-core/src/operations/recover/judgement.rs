@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::verified::{self, Verified};
 use crate::catalog::removal_record::{self, RemovalRecord};
-use crate::catalog::unlisted::{self, ArchiveCandidate, FoundArchive, Inspected};
+use crate::catalog::unlisted::{self, ArchiveCandidate, CompleteArchive, Inspection};
 use crate::catalog::{StoredBackup, UnlistedArchive, UnlistedState};
 use crate::encryption::Identities;
 use crate::environment::Environment;
@@ -30,7 +30,7 @@ pub(crate) enum Judgement {
     /// It is proven to be cut off.
     Incomplete,
     /// It may be a backup that somebody misses: it stays.
-    Unlisted(UnlistedArchive, Option<Box<FoundArchive>>),
+    Unlisted(UnlistedArchive, Option<Box<CompleteArchive>>),
     /// It is a ZIP of somebody else.
     Foreign,
     /// It has gone.
@@ -66,7 +66,7 @@ impl<'s, 'a> Judge<'s, 'a> {
             environment,
             storage,
             survey,
-            records: found.known.into_values().map(|record| (record.archive.clone(), record)).collect(),
+            records: found.readable.into_values().map(|record| (record.archive.clone(), record)).collect(),
             unreadable_records: found.unreadable.into_values().collect(),
             identities: OnceCell::new(),
             cancel: cancel.clone(),
@@ -74,8 +74,8 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 
     /// The archives that no readable manifest names.
-    pub(crate) fn unnamed(&self) -> Vec<&'s ArchiveCandidate> {
-        unlisted::unnamed(&self.survey.archives, &self.survey.listed_archives())
+    pub(crate) fn without_manifest(&self) -> Vec<&'s ArchiveCandidate> {
+        unlisted::without_manifest(&self.survey.archives, &self.survey.listed_archives())
     }
 
     /// What is to become of an archive that no readable manifest names.
@@ -105,19 +105,19 @@ impl<'s, 'a> Judge<'s, 'a> {
         let found = match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?))
             .await?
         {
-            Inspected::Gone => return Ok(Judgement::Gone),
-            Inspected::Foreign => return Ok(Judgement::Foreign),
-            Inspected::Incomplete => {
+            Inspection::Gone => return Ok(Judgement::Gone),
+            Inspection::Foreign => return Ok(Judgement::Foreign),
+            Inspection::Incomplete => {
                 let is_needed = survey.unreadable.iter().any(|manifest| path.contains(&manifest.id.short()));
                 return Ok(if is_needed { Judgement::InUse } else { Judgement::Incomplete });
             }
-            Inspected::Encrypted => {
+            Inspection::Encrypted => {
                 return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Encrypted), None));
             }
-            Inspected::Damaged(problem) => {
+            Inspection::Damaged(problem) => {
                 return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Damaged { problem }), None));
             }
-            Inspected::Complete(found) => found,
+            Inspection::Complete(found) => found,
         };
         let id = found.manifest.id;
         if let Some(listed) = survey.backups.iter().find(|backup| backup.manifest.id == id)
@@ -137,8 +137,8 @@ impl<'s, 'a> Judge<'s, 'a> {
         self.survey.held(self.survey.taken_at).any(|lease| lease.subject.holds(id))
     }
 
-    /// Whether a record counts: no manifest names its archive, none of that backup is unreadable, the backup is not pinned, and a
-    /// replacement verifies.
+    /// Whether a record counts: no manifest names its archive, none of that backup is unreadable, the backup
+    /// is not pinned, and a replacement verifies.
     async fn counts(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())
@@ -158,7 +158,7 @@ impl<'s, 'a> Judge<'s, 'a> {
             return Ok(false);
         };
         match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
-            Inspected::Complete(found) if found.manifest.id == record.id => {
+            Inspection::Complete(found) if found.manifest.id == record.id => {
                 Ok(matches!(self.verified(candidate, &found).await?, Verified::Whole(_)))
             }
             _ => Ok(false),
@@ -173,7 +173,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     pub(super) async fn verified(
         &self,
         candidate: &ArchiveCandidate,
-        found: &FoundArchive,
+        found: &CompleteArchive,
     ) -> Result<Verified<'a>> {
         let identities = self.identities().await?;
         verified::verify(self.environment, self.storage, candidate, found, identities, &self.options()).await
@@ -183,11 +183,15 @@ impl<'s, 'a> Judge<'s, 'a> {
         VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() }
     }
 
-    /// The keys there are. A source that fails is logged: what it would open stays closed, and its archive stays.
+    /// The keys there are. A source that fails is logged: what it would open stays closed, and its archive
+    /// stays.
     async fn identities(&self) -> Result<&Arc<Identities>> {
         let found = self.identities.get_or_init(|| async {
             let identities = self.environment.identities().await.unwrap_or_else(|error| {
-                tracing::warn!(target: "koan::backup", error = %error.chain(), "the keys for unlisted archives were not read");
+                tracing::warn!(
+                    target: "koan::backup", error = %error.chain(),
+                    "the keys for unlisted archives were not read"
+                );
                 Identities::default()
             });
             Arc::new(identities)
@@ -196,7 +200,8 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 }
 
-/// Refuses to delete anything while most of what is stored is unlisted: manifests that are gone are a likelier reason than crashes.
+/// Refuses to delete anything while most of what is stored is unlisted: manifests that are gone are a
+/// likelier reason than crashes.
 ///
 /// # Errors
 /// That is so ([`ErrorKind::Conflict`]), or the storage cannot be read.
@@ -206,7 +211,7 @@ pub(crate) async fn require_mostly_listed(
     survey: &Survey<'_>,
 ) -> Result<()> {
     let listed = listed_count(survey);
-    let unnamed = unlisted::unnamed(&survey.archives, &survey.listed_archives());
+    let unnamed = unlisted::without_manifest(&survey.archives, &survey.listed_archives());
     // As long as few archives are unnamed, none of them need be opened.
     if unnamed.len() <= listed {
         return Ok(());
@@ -234,14 +239,17 @@ pub(crate) async fn unlisted(
 ) -> Result<Vec<UnlistedArchive>> {
     let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
     let mut unlisted = Vec::new();
-    for candidate in judge.unnamed() {
+    for candidate in judge.without_manifest() {
         match judge.judge(candidate).await {
             Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
                 unlisted.push(archive)
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(target: "koan::backup", archive = %candidate.path, error = %error.chain(), "an archive that no manifest names was not read");
+                tracing::warn!(
+                    target: "koan::backup", archive = %candidate.path, error = %error.chain(),
+                    "an archive that no manifest names was not read"
+                );
             }
         }
     }
@@ -263,7 +271,9 @@ pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed:
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives have no manifest, and {listed} have one; look whether `manifests/` is complete, and publish what is missing with `koan.catalog().recover()`",
+            "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives \
+             have no manifest, and {listed} have one; look whether `manifests/` is complete, and publish \
+             what is missing with `koan.catalog().recover()`",
             storage.location()
         ),
     ))

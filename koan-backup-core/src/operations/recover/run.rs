@@ -7,7 +7,7 @@ use super::judgement::{Judge, Judgement};
 use super::report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 use super::verified::Verified;
 use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
-use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
+use crate::catalog::unlisted::{ArchiveCandidate, CompleteArchive};
 use crate::catalog::{self, StoredBackup, UnlistedArchive, UnlistedState, removal_record};
 use crate::environment::Environment;
 use crate::environment::lease::{Lease, LeasedWork, Subject};
@@ -140,7 +140,7 @@ async fn publish_verified<'a>(
     survey: &Survey<'a>,
     judge: &Judge<'_, 'a>,
     candidate: &ArchiveCandidate,
-    found: &FoundArchive,
+    found: &CompleteArchive,
     cancel: &CancellationToken,
 ) -> Result<Recovered<'a>> {
     let id = Some(found.manifest.id);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::archive::{ArchiveFile, ArchiveObject, hash_of, manifest_fits, manifest_path};
-use crate::catalog::unlisted::{ArchiveCandidate, FoundArchive};
+use crate::catalog::unlisted::{ArchiveCandidate, CompleteArchive};
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
@@ -30,7 +30,7 @@ pub(super) async fn verify<'a>(
     environment: &Environment,
     storage: &'a Storage,
     candidate: &ArchiveCandidate,
-    found: &FoundArchive,
+    found: &CompleteArchive,
     identities: &Arc<Identities>,
     options: &VerifyOptions,
 ) -> Result<Verified<'a>> {
@@ -46,7 +46,7 @@ async fn verify_found<'a>(
     environment: &Environment,
     storage: &'a Storage,
     candidate: &ArchiveCandidate,
-    found: &FoundArchive,
+    found: &CompleteArchive,
     identities: &Arc<Identities>,
     options: &VerifyOptions,
 ) -> Result<Verified<'a>> {

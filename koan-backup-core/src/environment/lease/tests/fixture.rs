@@ -1,4 +1,4 @@
-//! A storage in memory and a clock that is moved by hand.
+//! The fixture of the lease tests: a storage in memory and a manual clock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -19,23 +19,23 @@ use crate::foundation::error::Result;
 use crate::foundation::id::BackupName;
 use crate::storage::Storage;
 
-/// How long leases hold here, by a clock that stands still.
-pub(super) const HOLDS: Duration = Duration::from_secs(60);
+/// The lease time of the tests, by the manual clock.
+pub(super) const LEASE_TIME: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub(super) struct Scene {
+pub(super) struct Fixture {
     pub(super) storage: Storage,
-    pub(super) clock: HandClock,
-    pub(super) holds: Duration,
+    pub(super) clock: ManualClock,
+    pub(super) lease_time: Duration,
 }
 
-impl Scene {
+impl Fixture {
     pub(super) fn new() -> Self {
-        Self::of(HOLDS)
+        Self::of(LEASE_TIME)
     }
 
-    pub(super) fn of(holds: Duration) -> Self {
-        Self { storage: Storage::memory(), clock: HandClock::new(), holds }
+    pub(super) fn of(lease_time: Duration) -> Self {
+        Self { storage: Storage::memory(), clock: ManualClock::new(), lease_time }
     }
 
     pub(super) async fn acquire(&self, subject: Subject) -> Result<Lease> {
@@ -43,29 +43,29 @@ impl Scene {
             storage: self.storage.clone(),
             clock: self.clock.shared(),
             holder: holder("shop", "till", std::process::id()),
-            time: self.holds,
+            time: self.lease_time,
             subject,
             work: LeasedWork::default(),
         };
-        claim.taken(&CancellationToken::new()).await
+        claim.acquire(&CancellationToken::new()).await
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The subjects of what is held.
+    /// Returns the subjects of the leases that are held.
     pub(super) async fn held(&self) -> Vec<Subject> {
         let held = self.found().await.into_iter().filter(|lease| !lease.file.is_free(self.now()));
         held.map(|lease| lease.file.subject).collect()
     }
 
-    /// All leases, those that are free too.
+    /// Returns all leases, including free ones.
     pub(super) async fn found(&self) -> Vec<FoundLease> {
         all(&self.storage).await.expect("listed")
     }
 
-    /// A lease that another process took just now.
+    /// Returns a lease that another process has just acquired.
     pub(super) fn foreign(&self, subject: Subject) -> LeaseFile {
         LeaseFile {
             format_version: 1,
@@ -98,7 +98,7 @@ impl Scene {
         self.storage.store().put(&path.into(), content).await.expect("written");
     }
 
-    /// The lease that counts.
+    /// Reads the lease that counts.
     pub(super) async fn read(&self, subject: Subject) -> LeaseFile {
         self.generations(subject).newest().await.expect("readable").expect("there").1
     }
@@ -108,7 +108,7 @@ impl Scene {
         LeaseFile::read(&self.storage, &path).await.expect("readable").expect("there")
     }
 
-    /// All files there are.
+    /// Returns the names of all files.
     pub(super) async fn files(&self) -> Vec<String> {
         let listed = list(&self.storage, &Path::default()).await.expect("listed");
         listed.iter().map(Path::to_string).collect()
@@ -128,26 +128,26 @@ fn holder(application: &str, host: &str, process: u32) -> Holder {
     Holder { token: Uuid::now_v7(), application, host, process }
 }
 
-/// Waits until something is so.
-pub(super) async fn patiently(is_so: impl AsyncFn() -> bool) {
-    // What never is so ends with the time limit of the test runner.
+/// Waits until a condition is true.
+pub(super) async fn wait_until(is_so: impl AsyncFn() -> bool) {
+    // A condition that never becomes true ends with the time limit of the test runner.
     while !is_so().await {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// A clock that is moved by hand.
+/// A clock that the test advances.
 #[derive(Clone)]
-pub(super) struct HandClock(Arc<Mutex<Hand>>);
+pub(super) struct ManualClock(Arc<Mutex<ManualClockState>>);
 
-struct Hand {
+struct ManualClockState {
     now: Timestamp,
     hook: Option<Box<dyn FnOnce() + Send>>,
 }
 
-impl HandClock {
+impl ManualClock {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Hand {
+        Self(Arc::new(Mutex::new(ManualClockState {
             now: "2026-01-01T00:00:00Z".parse().expect("an instant"),
             hook: None,
         })))
@@ -157,17 +157,17 @@ impl HandClock {
         Arc::new(self.clone())
     }
 
-    pub(super) fn go_on(&self, time: Duration) {
+    pub(super) fn advance(&self, time: Duration) {
         self.0.lock().expect("sound").now += time;
     }
 
-    /// Does something when the time is asked for next.
-    pub(super) fn when_it_is_looked_at(&self, hook: impl FnOnce() + Send + 'static) {
+    /// Calls `hook` when the time is read next.
+    pub(super) fn on_next_read(&self, hook: impl FnOnce() + Send + 'static) {
         self.0.lock().expect("sound").hook = Some(Box::new(hook));
     }
 }
 
-impl Clock for HandClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         let hook = self.0.lock().expect("sound").hook.take();
         if let Some(hook) = hook {
@@ -177,8 +177,8 @@ impl Clock for HandClock {
     }
 }
 
-impl fmt::Debug for HandClock {
+impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HandClock")
+        f.write_str("ManualClock")
     }
 }
