@@ -31,7 +31,7 @@ mod ddl;
 mod derived;
 mod error;
 mod form;
-mod habit;
+mod observed_encoding;
 mod index_check;
 mod key_equality;
 mod mapping;

@@ -12,7 +12,7 @@ use super::ddl;
 use super::derived;
 use super::error::failed;
 use super::form::FormReplay;
-use super::habit::key_forms;
+use super::observed_encoding::key_forms;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;

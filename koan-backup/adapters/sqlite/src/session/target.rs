@@ -16,7 +16,7 @@ use super::super::collation::Collations;
 use super::super::column_type::ColumnType;
 use super::super::error::failed;
 use super::super::form::FormReplay;
-use super::super::habit::habits;
+use super::super::observed_encoding::habits;
 use super::super::key_equality::KeyEquality;
 use super::super::mapping::{Content, Mapping};
 use super::super::snapshot::Physical;

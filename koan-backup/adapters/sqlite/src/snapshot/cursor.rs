@@ -14,7 +14,7 @@ use super::super::bind::Stored;
 use super::super::column_type::{ColumnType, Kind};
 use super::super::error::failed;
 use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
-use super::super::habit::{KeyForms, habits, key_forms};
+use super::super::observed_encoding::{KeyForms, habits, key_forms};
 use super::super::mapping::{Content, Mapping, Place};
 use super::super::read::words::write_uuid;
 use super::super::thread::Wanted;
