@@ -1,14 +1,14 @@
 //! Behaviour of the adapter, on real files.
 
-mod balance;
-mod covering;
+mod counts;
+mod coverage;
 mod damage;
 mod dates;
 mod derived_data;
 mod dry_run;
-mod equality;
+mod key_equality;
 mod fixture;
-mod forms;
+mod physical_forms;
 mod keys;
 mod mapping;
 mod nulls;
