@@ -1,4 +1,4 @@
-//! Behaviour of the adapter, on real files.
+//! Tests of the adapter's behavior, on real database files.
 
 mod counts;
 mod coverage;
@@ -6,13 +6,13 @@ mod damage;
 mod dates;
 mod derived_data;
 mod dry_run;
-mod key_equality;
 mod fixture;
-mod physical_forms;
+mod key_equality;
 mod keys;
 mod mapping;
 mod nulls;
 mod opening;
+mod physical_forms;
 mod reading;
 mod restoring;
 mod schema;

@@ -1,59 +1,59 @@
-//! SQL in pieces, without comments.
+//! Splits SQL into tokens, without comments.
 
-/// A piece of SQL, and where it is in the text.
+/// A token of SQL and its position in the text.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
-    kind: Kind,
-    /// A word or mark as it is written; what is in quotation marks without them.
+    kind: TokenKind,
+    /// A word or punctuation as written; quoted text without the quotation marks.
     value: String,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     Word,
     /// In double quotes, backticks or brackets.
     Name,
     /// In single quotes.
     Text,
-    Mark,
+    Punctuation,
 }
 
 impl Token {
     pub(super) fn is_word(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.value.eq_ignore_ascii_case(word)
+        self.kind == TokenKind::Word && self.value.eq_ignore_ascii_case(word)
     }
 
     pub(super) fn is_mark(&self, mark: char) -> bool {
-        self.kind == Kind::Mark && self.value.starts_with(mark)
+        self.kind == TokenKind::Punctuation && self.value.starts_with(mark)
     }
 
     pub(super) fn is_text(&self, text: &str) -> bool {
-        self.kind == Kind::Text && self.value.eq_ignore_ascii_case(text)
+        self.kind == TokenKind::Text && self.value.eq_ignore_ascii_case(text)
     }
 
-    /// Whether it is that name, in quotation marks or not.
+    /// Returns whether the token is this name, with or without quotation marks.
     pub(super) fn is_name(&self, name: &str) -> bool {
-        matches!(self.kind, Kind::Word | Kind::Name) && self.value.eq_ignore_ascii_case(name)
+        matches!(self.kind, TokenKind::Word | TokenKind::Name) && self.value.eq_ignore_ascii_case(name)
     }
 
-    /// What is written, without quotation marks; `None` for a mark.
+    /// Returns the text without quotation marks; `None` for punctuation.
     pub(super) fn content(&self) -> Option<&str> {
-        (self.kind != Kind::Mark).then_some(self.value.as_str())
+        (self.kind != TokenKind::Punctuation).then_some(self.value.as_str())
     }
 
-    /// One text for all spellings that mean the same.
+    /// Returns the same text for all spellings with the same meaning.
     pub(super) fn normal(&self) -> String {
         match self.kind {
-            Kind::Word | Kind::Name => self.value.to_lowercase(),
-            Kind::Text => format!("'{}'", self.value),
-            Kind::Mark => self.value.clone(),
+            TokenKind::Word | TokenKind::Name => self.value.to_lowercase(),
+            TokenKind::Text => format!("'{}'", self.value),
+            TokenKind::Punctuation => self.value.clone(),
         }
     }
 }
 
-/// Takes SQL apart.
+/// Splits SQL into tokens.
 pub(super) fn tokens(sql: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = sql.char_indices().peekable();
@@ -81,12 +81,12 @@ pub(super) fn tokens(sql: &str) -> Vec<Token> {
                     value.push(next);
                 }
                 let end = start + value.len();
-                tokens.push(Token { kind: Kind::Word, value, start, end });
+                tokens.push(Token { kind: TokenKind::Word, value, start, end });
                 continue;
             }
             _ => {
                 let end = start + first.len_utf8();
-                tokens.push(Token { kind: Kind::Mark, value: first.into(), start, end });
+                tokens.push(Token { kind: TokenKind::Punctuation, value: first.into(), start, end });
                 continue;
             }
         };
@@ -101,13 +101,13 @@ pub(super) fn tokens(sql: &str) -> Vec<Token> {
             }
         }
         let end = rest.peek().map_or(sql.len(), |(at, _)| *at);
-        let kind = if first == '\'' { Kind::Text } else { Kind::Name };
+        let kind = if first == '\'' { TokenKind::Text } else { TokenKind::Name };
         tokens.push(Token { kind, value, start, end });
     }
     tokens
 }
 
-/// The parts of a list between commas, those in parentheses left whole.
+/// Splits a list at its commas; text in parentheses is not split.
 pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i32;
     tokens
@@ -118,7 +118,7 @@ pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
         .collect()
 }
 
-/// The tokens within the parentheses that begin a list, and those behind them.
+/// Returns the tokens within the parentheses at the start of a list, and the tokens after them.
 pub(super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
     if !tokens.first()?.is_mark('(') {
         return None;
@@ -131,7 +131,7 @@ pub(super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
     Some((&tokens[1..end], &tokens[end + 1..]))
 }
 
-/// Where a word is that is in no parentheses.
+/// Returns the position of a word outside parentheses.
 pub(super) fn position(tokens: &[Token], word: &str) -> Option<usize> {
     let mut depth = 0_i32;
     tokens.iter().position(|token| {
