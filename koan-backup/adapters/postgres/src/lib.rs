@@ -28,7 +28,7 @@ mod insert_only;
 mod mapping;
 mod materialized;
 mod null_form;
-mod older_rows;
+mod not_valid_constraints;
 mod options;
 mod physical;
 mod provider;

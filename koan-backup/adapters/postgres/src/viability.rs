@@ -13,7 +13,7 @@ use super::error::failed;
 use super::insert_only;
 use super::mapping::Mapping;
 use super::materialized;
-use super::older_rows;
+use super::not_valid_constraints;
 use super::physical::Physical;
 use super::sequence::{Sequences, Use};
 use super::session::{
@@ -63,7 +63,7 @@ pub(super) async fn assess(
                         Occasion::Restore => Severity::Warning,
                         Occasion::Backup => Severity::Error,
                     };
-                    findings.extend(older_rows::assess(connection, target, &mapping, severity).await?);
+                    findings.extend(not_valid_constraints::assess(connection, target, &mapping, severity).await?);
                 }
                 mappings.push((name, mapping));
             }

@@ -4,7 +4,7 @@ mod array;
 mod binary;
 mod moment;
 mod numeric;
-mod plain_decimal;
+mod short_decimal;
 
 use std::borrow::Cow;
 

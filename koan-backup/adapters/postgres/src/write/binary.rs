@@ -10,7 +10,7 @@ use koan_backup_core::value::{Date, Time, Value};
 use super::super::column_type::{ColumnType, Kind};
 use super::super::null_form::NullForm;
 use super::super::types::StoredType;
-use super::plain_decimal::PlainDecimal;
+use super::short_decimal::PlainDecimal;
 use super::{moment, numeric};
 use koan_backup_sql::conversion_error::ConversionError;
 
