@@ -98,7 +98,10 @@ impl Mapping {
         } else {
             unmapped_columns.extend(rest);
         }
-        let is_key = |mapped: &MappedColumn| matches!(mapped.content, Content::Field(index) if schema.fields[index].key);
+        let is_key = |mapped: &MappedColumn| match mapped.content {
+            Content::Field(index) => schema.fields[index].key,
+            Content::Extra => false,
+        };
         let key = (0..columns.len()).filter(|&index| is_key(&columns[index])).collect();
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields }
     }
