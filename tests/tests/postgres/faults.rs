@@ -178,7 +178,7 @@ async fn a_connection_that_cannot_be_made_says_why() {
     let text = refused("postgres://ann:s3cret@127.0.0.1:1/test".to_owned()).await;
     assert!(text.contains("127.0.0.1:1/test") && text.contains("check host, port"), "{text}");
     let text = refused(format!("postgres://postgres@127.0.0.1:{port}/test?sslmode=require")).await;
-    assert!(text.contains("switch TLS on"), "never in clear: {text}");
+    assert!(text.contains("enable TLS"), "never in clear: {text}");
 }
 
 /// An authority, and a certificate for `localhost` that it signed.

@@ -46,7 +46,7 @@ const TABLES: &[(&str, &str)] = &[
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint) PARTITION BY RANGE (id)", "no partition"),
     ("CREATE TABLE whole (id bigint PRIMARY KEY, kind text, size bigint) PARTITION BY RANGE (id);
         CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (8)", "bounds"),
-    ("CREATE TABLE part (id bigint PRIMARY KEY, kind varchar(1), size bigint)", "characters at most"),
+    ("CREATE TABLE part (id bigint PRIMARY KEY, kind varchar(1), size bigint)", "characters, and the text is longer"),
 ];
 
 /// Tables that refuse each new row by what it gets in columns that are in no field.

@@ -190,7 +190,7 @@ async fn values_that_no_record_can_hold_are_refused_by_entity_key_and_column() {
         ("moment", "'-infinity'", "`infinity`"),
         ("clock", "'24:00'", "24:00:00"),
         ("samples", "'{1,NaN}'", "NaN or infinity"),
-        ("samples", "'[0:1]={1,2}'", "does not begin at 1"),
+        ("samples", "'[0:1]={1,2}'", "lower bound is not 1"),
     ] {
         server.sql(&format!(
             "TRUNCATE reading; INSERT INTO reading (id, {column}) VALUES (1, DEFAULT), (42, {value})"

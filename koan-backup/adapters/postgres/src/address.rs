@@ -1,4 +1,4 @@
-//! Where a database is: its address, without ever showing the password.
+//! The address of a database, which is displayed without the password.
 
 use std::fmt;
 
@@ -6,37 +6,38 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// How a connection is protected.
+/// How a connection is encrypted and verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protection {
-    /// In clear.
+    /// Not encrypted.
     Disable,
-    /// Encrypted where the server can, in clear where it cannot; nobody is verified.
+    /// Encrypted if the server supports it; nothing is verified.
     Prefer,
-    /// Encrypted or not at all; the server is not verified.
+    /// Encrypted; the server is not verified.
     Require,
-    /// Encrypted, and the server's certificate and host name are verified.
+    /// Encrypted; the server's certificate and host name are verified.
     Verify,
 }
 
-/// An address that was understood.
+/// A parsed address.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) config: Config,
     pub(super) protection: Protection,
-    /// The file of the authorities that the address names.
+    /// The file with the trusted root certificates.
     pub(super) root_certificate: Option<String>,
-    /// `host:port/database`, for error texts.
-    shown: String,
+    /// `host:port/database`, for error messages.
+    display_name: String,
 }
 
 impl Address {
-    /// Understands `postgres://user@host:port/database?sslmode=…`, or `host=… user=… dbname=…`.
+    /// Parses `postgres://user@host:port/database?sslmode=…` or `host=… user=… dbname=…`.
     pub(super) fn parse(text: &str) -> Result<Self> {
         if is_ambiguous(text) {
             return Err(configuration(
-                "the address of a PostgreSQL database has more than one `@`, or one where none can be, so a part of the password \
-                 would be taken for the host; write `%40` for an `@` within the user, the password or the database"
+                "the address of a PostgreSQL database has more than one `@`, or one in an unexpected \
+                 position, so a part of the password would be parsed as the host; write `%40` for an `@` \
+                 within the user, the password or the database"
                     .to_owned(),
             ));
         }
@@ -49,16 +50,16 @@ impl Address {
                 _ => root_certificate = Some(value),
             }
         }
-        // The parser's own errors name the parameter and not what is in it.
+        // The parser's errors contain the name of a parameter and never its value.
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             configuration(format!(
-                "the address of a PostgreSQL database is not understood ({reason}); write \
+                "the address of a PostgreSQL database is invalid ({reason}); write \
                  postgres://user:password@host:5432/database, with special characters percent-encoded"
             ))
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(configuration("the address of a PostgreSQL database names no host".to_owned()));
+            return Err(configuration("the address of a PostgreSQL database has no host".to_owned()));
         }
         let protection = match (protection.unwrap_or(Protection::Prefer), &root_certificate) {
             (Protection::Require, Some(_)) => Protection::Verify,
@@ -72,25 +73,25 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("koan-backup");
         }
-        let shown = shown(&config);
-        Ok(Self { config, protection, root_certificate, shown })
+        let display_name = display_name(&config);
+        Ok(Self { config, protection, root_certificate, display_name })
     }
 }
 
-/// Shows the place, never the user's password.
+/// Writes host, port and database, never user or password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.display_name)
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?})", self.shown, self.protection)
+        write!(f, "{} ({:?})", self.display_name, self.protection)
     }
 }
 
-fn shown(config: &Config) -> String {
+fn display_name(config: &Config) -> String {
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(name)) => name.clone(),
         #[cfg(unix)]
@@ -110,63 +111,68 @@ fn protection_of(mode: &str) -> Result<Protection> {
         "require" => Ok(Protection::Require),
         "verify-full" => Ok(Protection::Verify),
         "verify-ca" => Err(configuration(
-            "sslmode=verify-ca is not known here; use verify-full, which compares the host name as well"
+            "sslmode=verify-ca is not supported; use verify-full, which also verifies the host name"
                 .to_owned(),
         )),
         _ => Err(configuration(
-            "that sslmode is not known; it is one of disable, prefer, require and verify-full".to_owned(),
+            "unknown sslmode; use one of disable, prefer, require and verify-full".to_owned(),
         )),
     }
 }
 
-/// Whether it is not clear where the password ends: what the parser takes for the host, the database or a parameter is shown in errors.
+/// Returns whether it is unclear where the password ends. Errors contain what the parser takes for the host,
+/// the database or a parameter, so a part of the password could be displayed.
 fn is_ambiguous(text: &str) -> bool {
-    /// Parameters whose values may hold an `@`.
-    const FREE: [&str; 3] = ["application_name", "options", "sslrootcert"];
+    /// Parameters whose values may contain an `@`.
+    const FREE_TEXT_PARAMETERS: [&str; 3] = ["application_name", "options", "sslrootcert"];
     let Some((_, rest)) = text.split_once("://") else {
         return text.contains('@') && !text.contains('=');
     };
     let count = |text: &str| text.matches('@').count();
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let is_free =
-        |part: &str| count(part) == 0 || part.split_once('=').is_some_and(|(name, _)| FREE.contains(&name));
-    match count(place) {
-        // A password with a question mark, which the parser understands.
+    let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let is_unambiguous = |part: &str| {
+        count(part) == 0 || part.split_once('=').is_some_and(|(name, _)| FREE_TEXT_PARAMETERS.contains(&name))
+    };
+    match count(location) {
+        // A password with a question mark, which the parser accepts.
         0 => count(query) > 1,
-        1 => !query.split('&').all(is_free),
+        1 => !query.split('&').all(is_unambiguous),
         _ => true,
     }
 }
 
-/// The address without `sslmode` and `sslrootcert`, which the driver does not know in full, and these.
+/// Removes `sslmode` and `sslrootcert`, which the driver does not fully support, from the address; returns
+/// the rest and these parameters.
 fn without_tls_parameters(text: &str) -> (String, Vec<(String, String)>) {
-    let is_ours = |name: &str| matches!(name, "sslmode" | "sslrootcert");
-    let mut ours = Vec::new();
+    let is_tls_parameter = |name: &str| matches!(name, "sslmode" | "sslrootcert");
+    let mut tls_parameters = Vec::new();
     if !text.contains("://") {
         let mut rest = Vec::new();
         for part in text.split_ascii_whitespace() {
             match part.split_once('=') {
-                Some((name, value)) if is_ours(name) => {
-                    ours.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+                Some((name, value)) if is_tls_parameter(name) => {
+                    tls_parameters.push((name.to_owned(), value.trim_matches('\'').to_owned()));
                 }
                 _ => rest.push(part),
             }
         }
-        if ours.is_empty() {
-            return (text.to_owned(), ours);
+        if tls_parameters.is_empty() {
+            return (text.to_owned(), tls_parameters);
         }
-        return (rest.join(" "), ours);
+        return (rest.join(" "), tls_parameters);
     }
-    let Some((place, query)) = text.split_once('?') else { return (text.to_owned(), ours) };
+    let Some((location, query)) = text.split_once('?') else { return (text.to_owned(), tls_parameters) };
     let mut rest = Vec::new();
     for part in query.split('&') {
         match part.split_once('=') {
-            Some((name, value)) if is_ours(name) => ours.push((name.to_owned(), percent_decoded(value))),
+            Some((name, value)) if is_tls_parameter(name) => {
+                tls_parameters.push((name.to_owned(), percent_decoded(value)))
+            }
             _ => rest.push(part),
         }
     }
     let rest = rest.join("&");
-    (if rest.is_empty() { place.to_owned() } else { format!("{place}?{rest}") }, ours)
+    (if rest.is_empty() { location.to_owned() } else { format!("{location}?{rest}") }, tls_parameters)
 }
 
 fn percent_decoded(text: &str) -> String {

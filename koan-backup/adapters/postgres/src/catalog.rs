@@ -1,4 +1,4 @@
-//! The tables of a database and their columns, as PostgreSQL tells them.
+//! The tables, columns and types of a database, read from PostgreSQL's catalog.
 
 use std::collections::BTreeMap;
 
@@ -12,57 +12,57 @@ use super::error::failed;
 use super::types::{StoredType, TypeRow};
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// Everything that is called a table, but for what PostgreSQL and its extensions brought along.
+/// All tables and views of the database, except those of PostgreSQL itself and of extensions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Catalog {
     /// Ordered by schema and name.
     pub(super) tables: Vec<Table>,
-    /// The schemas in which names without one are looked for.
+    /// The schemas in which names without a schema are searched.
     pub(super) schemas: Vec<String>,
-    /// Every schema, and whether the role may use what is in it.
+    /// All schemas, each with whether the role may use it.
     pub(super) usable: BTreeMap<String, bool>,
 }
 
-/// A table, or what looks like one.
+/// A table or a view.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) oid: Oid,
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) kind: TableKind,
-    /// Whether its rows are those of a partitioned table.
+    /// Whether the table is a partition, so that its rows belong to a partitioned table.
     pub(super) is_partition: bool,
-    /// Whether the role may alter it.
+    /// Whether the role may alter the table.
     pub(super) is_owned: bool,
-    /// Whether the role may read it.
+    /// Whether the role may read the table.
     pub(super) is_readable: bool,
-    /// Whether row-level security would hide rows from the role.
+    /// Whether row-level security hides rows from the role.
     pub(super) hides_rows: bool,
-    /// The table that it is a partition of, or those that it inherits from, as texts name them.
+    /// The table that this is a partition of, or the tables that it inherits from, by display name.
     pub(super) parents: Vec<String>,
-    /// Its partitions, or the tables that inherit from it, as texts name them.
+    /// The partitions, or the tables that inherit from it, by display name.
     pub(super) children: Vec<String>,
     pub(super) columns: Vec<Column>,
-    /// What keeps its rows apart at once and without a condition.
+    /// The unique indexes that are immediate, complete, and compare the columns as the columns themselves do.
     pub(super) unique: Vec<UniqueIndex>,
-    /// How it is called in texts: with its schema where that is not looked in anyway.
-    pub(super) shown: String,
+    /// The name for messages: with the schema unless the schema is in the search path.
+    pub(super) display_name: String,
 }
 
-/// An index, that of a constraint perhaps, which keeps rows apart.
+/// A unique index, which may belong to a constraint.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct UniqueIndex {
-    /// Its name, which is that of its constraint.
+    /// The name, which a constraint shares.
     pub(super) name: String,
-    /// The columns that it compares.
+    /// The columns that are unique together.
     columns: Vec<String>,
 }
 
-/// What sort of relation.
+/// The type of a relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableKind {
     Table,
-    /// Its rows are in its partitions.
+    /// A table whose rows are in its partitions.
     Partitioned,
     View,
     MaterializedView,
@@ -73,25 +73,26 @@ pub(super) enum TableKind {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// Whether the role may read it. Privileges on single columns are enough.
+    /// Whether the role may read the column; a privilege for the column alone is sufficient.
     pub(super) is_readable: bool,
     pub(super) stored: StoredType,
-    /// The type as SQL takes it.
+    /// The type in SQL syntax.
     pub(super) declared: String,
-    /// What the type was declared with: precision, scale, length.
+    /// The type modifier: precision, scale or length.
     pub(super) modifier: i32,
     pub(super) not_null: bool,
-    /// Whether an INSERT that does not name it is refused: it, or a domain of its type, is NOT NULL, and nothing fills it.
+    /// Whether an INSERT has to name the column: the column or a domain of its type is NOT NULL, and it has
+    /// no default.
     pub(super) needs_value: bool,
     pub(super) identity: Identity,
     pub(super) generated: bool,
-    /// Whether its order depends on a collation.
+    /// Whether the order of its values depends on a collation.
     pub(super) is_collated: bool,
-    /// What is in its rows, where it is a composite type.
+    /// The parts of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
 }
 
-/// Whether a column numbers its rows.
+/// Whether the column is an identity column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
     None,
@@ -99,7 +100,7 @@ pub(super) enum Identity {
     Always,
 }
 
-/// A foreign key between two tables.
+/// A foreign key from one table to another.
 #[derive(Clone, Debug)]
 pub(super) struct Reference {
     pub(super) child: Oid,
@@ -109,22 +110,27 @@ pub(super) struct Reference {
 const TABLES: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
            pg_catalog.pg_has_role(c.relowner, 'USAGE'), 
-           pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+           pg_catalog.has_table_privilege(c.oid, 'SELECT')
+               AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
            pg_catalog.row_security_active(c.oid)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                          AND d.deptype = 'e')
     ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
 
 const COLUMNS: &str = "
-    SELECT a.attrelid, a.attname::text, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    SELECT a.attrelid, a.attname::text, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod),
+        a.attnotnull,
            NOT a.atthasdef AND a.attidentity = ''
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid AND d.typtype = 'd' AND d.typdefault IS NOT NULL)
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
+                   AND d.typtype = 'd' AND d.typdefault IS NOT NULL)
                AND (a.attnotnull OR EXISTS (
                    WITH RECURSIVE domains AS (
                        SELECT d.typnotnull, d.typbasetype FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
-                       UNION ALL SELECT d.typnotnull, d.typbasetype FROM domains b JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype)
+                       UNION ALL SELECT d.typnotnull, d.typbasetype FROM domains b
+                           JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype)
                    SELECT FROM domains WHERE typnotnull)),
            a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
            pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
@@ -136,9 +142,11 @@ const COLUMNS: &str = "
 
 const TYPES: &str = "
     WITH RECURSIVE used AS (
-        SELECT a.atttypid AS oid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        SELECT a.atttypid AS oid FROM pg_catalog.pg_attribute a
+            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND a.attnum > 0
+        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+            AND a.attnum > 0
         UNION
         SELECT v.oid FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid
         CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) v(oid) WHERE v.oid <> 0)
@@ -146,12 +154,14 @@ const TYPES: &str = "
            t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
     FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
 
-/// Unique indexes that compare their columns as the columns compare themselves.
+/// Unique indexes that compare their columns as the columns themselves do.
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema'
+        AND n.nspname !~ '^pg_'
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid
+        AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
     WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
       AND NOT EXISTS (
         SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p (place)
@@ -173,7 +183,7 @@ const REFERENCES: &str = "
     WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2";
 
 impl Catalog {
-    /// Reads the names of all tables and their columns.
+    /// Reads all tables, columns and types.
     pub(super) async fn read(connection: &Connection) -> Result<Self> {
         let read = async {
             let client = &connection.client;
@@ -208,10 +218,10 @@ impl Catalog {
                 let kind: Oid = row.try_get(2)?;
                 let composite = composites.get(&kind).filter(|_| column.stored == StoredType::Composite);
                 let (base, members) = members.get(&kind).cloned().unwrap_or_default();
-                column.composite = composite.map(|&(scale_counts, has_hstore)| Composite {
+                column.composite = composite.map(|&(is_scale_significant, has_hstore)| Composite {
                     declared: column.declared.clone(),
                     base,
-                    scale_counts,
+                    is_scale_significant,
                     members,
                     has_hstore,
                 });
@@ -229,13 +239,15 @@ impl Catalog {
             for row in client.query(SCHEMAS, &[]).await? {
                 usable.insert(row.try_get(0)?, row.try_get(1)?);
             }
-            let shown: BTreeMap<Oid, String> =
-                tables.iter().map(|table| (table.oid, table.shown.clone())).collect();
+            let display_names: BTreeMap<Oid, String> =
+                tables.iter().map(|table| (table.oid, table.display_name.clone())).collect();
             let mut parents: BTreeMap<Oid, Vec<String>> = BTreeMap::new();
             let mut children: BTreeMap<Oid, Vec<String>> = BTreeMap::new();
             for row in client.query(PARENTS, &[]).await? {
                 let (child, parent): (Oid, Oid) = (row.try_get(0)?, row.try_get(1)?);
-                if let (Some(child_name), Some(parent_name)) = (shown.get(&child), shown.get(&parent)) {
+                if let (Some(child_name), Some(parent_name)) =
+                    (display_names.get(&child), display_names.get(&parent))
+                {
                     parents.entry(child).or_default().push(parent_name.clone());
                     children.entry(parent).or_default().push(child_name.clone());
                 }
@@ -254,28 +266,29 @@ impl Catalog {
         Ok(Self { tables, schemas: connection.schemas.clone(), usable })
     }
 
-    /// Whether the role may not use a schema. What is in it can be named, and neither read nor written.
+    /// Returns whether the role may not use a schema. Its tables are listed in the catalog, but cannot be
+    /// read or written.
     pub(super) fn is_closed(&self, schema: &str) -> bool {
         self.usable.get(schema).is_some_and(|usable| !usable)
     }
 
-    /// The name of a relation in texts: with its schema where that is not looked in anyway.
-    pub(super) fn shown(&self, schema: &str, name: &str) -> String {
-        shown(schema, name, &self.schemas)
+    /// Returns the name of a relation for messages: with the schema unless the schema is in the search path.
+    pub(super) fn display_name(&self, schema: &str, name: &str) -> String {
+        display_name(schema, name, &self.schemas)
     }
 
-    /// The materialized views.
+    /// Returns the materialized views.
     pub(super) fn materialized_views(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().filter(|table| table.kind == TableKind::MaterializedView)
     }
 
-    /// The tables in which a name without a schema is looked for, those of the first schema first.
+    /// Returns the tables that are found by a name without a schema, in the order of the search path.
     pub(super) fn visible(&self) -> impl Iterator<Item = &Table> {
         self.schemas.iter().flat_map(|schema| self.tables.iter().filter(move |table| table.schema == *schema))
     }
 }
 
-/// The foreign keys between tables, each pair once.
+/// Reads the foreign keys as pairs of child and parent table, each pair once.
 pub(super) async fn references(connection: &Connection) -> Result<Vec<Reference>> {
     let read = async {
         let rows = connection.client.query(REFERENCES, &[]).await?;
@@ -287,12 +300,12 @@ pub(super) async fn references(connection: &Connection) -> Result<Vec<Reference>
 }
 
 impl Table {
-    /// The name as SQL takes it.
+    /// Returns the name in SQL syntax.
     pub(super) fn quoted(&self) -> String {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 
-    /// The rows of this table as SQL takes them: those of tables that inherit from it are theirs.
+    /// Returns the SQL expression for the rows of this table, without those of tables that inherit from it.
     pub(super) fn rows(&self) -> String {
         match self.kind {
             TableKind::Partitioned => self.quoted(),
@@ -300,8 +313,8 @@ impl Table {
         }
     }
 
-    /// How it belongs to another table, if it does.
-    pub(super) fn belongs(&self) -> Option<String> {
+    /// Describes the partitions and inheritance of the table, if there are any.
+    pub(super) fn relationship(&self) -> Option<String> {
         let parents = listed(self.parents.iter().map(String::as_str));
         let children = listed(self.children.iter().map(String::as_str));
         let mut parts = Vec::new();
@@ -318,18 +331,18 @@ impl Table {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Whether records can be in it.
+    /// Returns whether the relation can hold records.
     pub(super) fn is_table(&self) -> bool {
         matches!(self.kind, TableKind::Table | TableKind::Partitioned)
     }
 
-    /// Whether the database itself keeps rows with these values in these columns apart.
-    pub(super) fn keeps_apart<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> bool {
-        self.kept_apart_by(columns).next().is_some()
+    /// Returns whether a unique index distinguishes the rows by these columns.
+    pub(super) fn is_unique_over<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> bool {
+        self.unique_indexes_over(columns).next().is_some()
     }
 
-    /// What keeps rows with these values in these columns apart.
-    pub(super) fn kept_apart_by<'a>(
+    /// Returns the unique indexes over exactly these columns.
+    pub(super) fn unique_indexes_over<'a>(
         &self,
         columns: impl IntoIterator<Item = &'a str>,
     ) -> impl Iterator<Item = &UniqueIndex> {
@@ -343,8 +356,8 @@ impl Table {
     }
 }
 
-fn shown(schema: &str, name: &str, schemas: &[String]) -> String {
-    match schemas.iter().any(|looked_in| looked_in == schema) {
+fn display_name(schema: &str, name: &str, schemas: &[String]) -> String {
+    match schemas.iter().any(|searched| searched == schema) {
         true => name.to_owned(),
         false => format!("{schema}.{name}"),
     }
@@ -352,7 +365,7 @@ fn shown(schema: &str, name: &str, schemas: &[String]) -> String {
 
 fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> {
     let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-    let shown = shown(&schema, &name, schemas);
+    let display_name = display_name(&schema, &name, schemas);
     Ok(Table {
         oid: row.try_get(0)?,
         schema,
@@ -372,7 +385,7 @@ fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> 
         children: Vec::new(),
         columns: Vec::new(),
         unique: Vec::new(),
-        shown,
+        display_name,
     })
 }
 

@@ -1,4 +1,5 @@
-//! What a column is to a field: how its values are selected, and what they mean.
+//! The type of a column from the point of view of a field: how its values are selected, and how they are
+//! read.
 
 use koan_backup_core::schema::{FieldSchema, LogicalType, WireForm};
 
@@ -7,25 +8,25 @@ use super::composite::Composite;
 use super::types::StoredType;
 use koan_backup_sql::identifier::quoted;
 
-/// A column as one field sees it.
+/// A column from the point of view of one field.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ColumnType {
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
     pub(super) stored: StoredType,
-    /// How the server sends it.
-    pub(super) sent: Sent,
+    /// The binary format in which the server sends the value.
+    pub(super) format: BinaryFormat,
     pub(super) modifier: i32,
-    /// Units of time in a second, where the column counts time.
+    /// The number of units in a second, if the column stores times as numbers.
     pub(super) units_per_second: i128,
-    /// Whether numbers in a list are told as text, so that no digit is lost.
+    /// Whether decimals in a list are written as text, so that no digit is lost.
     decimals_as_text: bool,
-    /// What is in its rows, where it is a composite type.
+    /// The parts of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
 }
 
-/// What a field means.
+/// The type as which the values of a field are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     Bool,
     Integer,
     Float32,
@@ -40,17 +41,17 @@ pub(super) enum Kind {
     Time,
     /// A list, map or struct.
     Structure,
-    /// Any JSON.
+    /// Any JSON value.
     Json,
-    /// What serde writes is what the column holds.
-    Own,
-    /// What a flattened map takes up.
+    /// The column holds the value as serde writes it.
+    AsSerialized,
+    /// A value of a flattened map.
     Extra,
 }
 
-/// The binary form in which the server sends a value.
+/// The binary format in which the server sends a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
+pub(super) enum BinaryFormat {
     Bool,
     Int2,
     Int4,
@@ -61,7 +62,7 @@ pub(super) enum Sent {
     Text,
     /// JSON as text.
     Json,
-    /// JSON as text behind a version.
+    /// JSON as text after a version byte.
     Jsonb,
     Uuid,
     Inet,
@@ -70,22 +71,22 @@ pub(super) enum Sent {
     Time,
     Timestamp,
     TimestampTz,
-    /// A list of what is sent so.
-    Array(Box<Sent>),
-    /// Another type's list, as text.
+    /// An array of elements in this format.
+    Array(Box<BinaryFormat>),
+    /// The server casts the value before it sends it.
     CastToInt8,
     CastToNumeric,
     CastToText,
-    /// Rendered as JSON by the server.
+    /// The server converts the value to JSON.
     CastToJson,
-    /// Its text is JSON.
+    /// The server sends the value as text, and this text is JSON.
     CastTextIsJson,
-    /// A list of what has a text form.
+    /// The server casts the elements of an array to text.
     CastToTextArray,
 }
 
 impl ColumnType {
-    /// A column that holds a field; `None` when its type cannot be that of the field.
+    /// Returns the type of a column that holds a field; `None` if the column's type does not fit the field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Option<Self> {
         let units_per_second = match field.wire {
             WireForm::UnixMillis => 1_000,
@@ -93,21 +94,22 @@ impl ColumnType {
             WireForm::UnixNanos => 1_000_000_000,
             _ => 1,
         };
-        Self::new(Kind::of(field), column, units_per_second, field.rust_type.contains("Decimal"))
+        Self::new(FieldKind::of(field), column, units_per_second, field.rust_type.contains("Decimal"))
     }
 
-    /// A column that a flattened map takes up.
+    /// Returns the type of a column that holds an entry of a flattened map.
     pub(super) fn extra(column: &Column) -> Option<Self> {
-        Self::new(Kind::Extra, column, 1, false)
+        Self::new(FieldKind::Extra, column, 1, false)
     }
 
-    fn new(kind: Kind, column: &Column, units_per_second: i128, decimals_as_text: bool) -> Option<Self> {
-        // JSON of a row with an `hstore` in it cannot be read back.
+    fn new(kind: FieldKind, column: &Column, units_per_second: i128, decimals_as_text: bool) -> Option<Self> {
+        // The JSON of a row that contains an `hstore` cannot be converted back.
         let has_hstore = column.composite.as_ref().is_some_and(|composite| composite.has_hstore);
         Some(Self {
             kind,
             stored: column.stored.clone(),
-            sent: sent(kind, &column.stored).filter(|sent| *sent != Sent::CastToJson || !has_hstore)?,
+            format: binary_format(kind, &column.stored)
+                .filter(|format| *format != BinaryFormat::CastToJson || !has_hstore)?,
             modifier: column.modifier,
             units_per_second,
             decimals_as_text,
@@ -115,66 +117,72 @@ impl ColumnType {
         })
     }
 
-    /// Whether a decimal in a list is told as text.
-    pub(super) fn tells_decimals_as_text(&self) -> bool {
+    /// Returns whether a decimal in a list is written as text.
+    pub(super) fn writes_decimals_as_text(&self) -> bool {
         self.decimals_as_text
     }
 
-    /// Whether its records hold JSON for it.
+    /// Returns whether records hold the value as JSON that the server creates.
     pub(super) fn is_json(&self) -> bool {
-        self.sent == Sent::CastToJson
+        self.format == BinaryFormat::CastToJson
     }
 
-    /// Whether JSON `null` and NULL are the same to its field.
-    pub(super) fn merges_json_null(&self) -> bool {
-        matches!(self.sent, Sent::Json | Sent::Jsonb) && self.kind != Kind::Text
+    /// Returns whether JSON `null` and NULL are the same value of the field.
+    pub(super) fn reads_json_null_as_null(&self) -> bool {
+        matches!(self.format, BinaryFormat::Json | BinaryFormat::Jsonb) && self.kind != FieldKind::Text
     }
 
-    /// Whether what it holds as JSON `null` and as NULL is the same to its field: the column itself, or the elements of its lists.
+    /// Returns whether JSON `null` and NULL are the same value of the field, in the column itself or in the
+    /// elements of its arrays.
     pub(super) fn has_json_nulls(&self) -> bool {
-        self.merges_json_null()
-            || matches!(&self.sent, Sent::Array(element) if matches!(**element, Sent::Json | Sent::Jsonb))
+        self.reads_json_null_as_null()
+            || match &self.format {
+                BinaryFormat::Array(element) => {
+                    matches!(**element, BinaryFormat::Json | BinaryFormat::Jsonb)
+                }
+                _ => false,
+            }
     }
 
-    /// Whether a value that the server sent is JSON `null`.
+    /// Returns whether a value that the server sent is JSON `null`.
     pub(super) fn is_json_null(&self, bytes: &[u8]) -> bool {
-        self.merges_json_null() && is_json_null(&self.sent, bytes)
+        self.reads_json_null_as_null() && is_json_null(&self.format, bytes)
     }
 
-    /// What is selected of the column.
-    pub(super) fn selected(&self, column: &str) -> String {
+    /// Returns the SQL expression that selects the column.
+    pub(super) fn select_expression(&self, column: &str) -> String {
         let name = quoted(column);
-        match self.sent {
-            Sent::CastToInt8 => format!("{name}::pg_catalog.int8"),
-            Sent::CastToNumeric => format!("{name}::pg_catalog.numeric"),
-            Sent::CastToText | Sent::CastTextIsJson => format!("{name}::pg_catalog.text"),
-            Sent::CastToJson => match &self.composite {
+        match self.format {
+            BinaryFormat::CastToInt8 => format!("{name}::pg_catalog.int8"),
+            BinaryFormat::CastToNumeric => format!("{name}::pg_catalog.numeric"),
+            BinaryFormat::CastToText | BinaryFormat::CastTextIsJson => format!("{name}::pg_catalog.text"),
+            BinaryFormat::CastToJson => match &self.composite {
                 Some(composite) => format!(
-                    "CASE WHEN {name}::pg_catalog.text IS NULL THEN NULL WHEN {} THEN pg_catalog.to_json({name})::pg_catalog.text \
-                     ELSE '' END",
-                    composite.comes_back(&name)
+                    "CASE WHEN {name}::pg_catalog.text IS NULL THEN NULL WHEN {} THEN \
+                     pg_catalog.to_json({name})::pg_catalog.text ELSE '' END",
+                    composite.round_trip_condition(&name)
                 ),
                 None => format!("pg_catalog.to_json({name})::pg_catalog.text"),
             },
-            Sent::CastToTextArray => format!("{name}::pg_catalog.text[]"),
+            BinaryFormat::CastToTextArray => format!("{name}::pg_catalog.text[]"),
             _ => name,
         }
     }
 }
 
-/// Whether a value of JSON that was sent so is `null`.
-pub(super) fn is_json_null(sent: &Sent, bytes: &[u8]) -> bool {
-    let text = match (sent, bytes) {
-        (Sent::Jsonb, [_, text @ ..]) => text,
+/// Returns whether a JSON value in this format is `null`.
+pub(super) fn is_json_null(format: &BinaryFormat, bytes: &[u8]) -> bool {
+    let text = match (format, bytes) {
+        (BinaryFormat::Jsonb, [_, text @ ..]) => text,
         _ => bytes,
     };
     text.trim_ascii() == b"null"
 }
 
-impl Kind {
+impl FieldKind {
     pub(super) fn of(field: &FieldSchema) -> Self {
         if field.wire == WireForm::Own {
-            return Self::Own;
+            return Self::AsSerialized;
         }
         match field.logical {
             LogicalType::Bool => Self::Bool,
@@ -194,7 +202,7 @@ impl Kind {
         }
     }
 
-    /// What it is, for error texts.
+    /// Returns the type's name, for error messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Bool => "a boolean",
@@ -210,18 +218,18 @@ impl Kind {
             Self::Time => "a time of day",
             Self::Structure => "a list, map or struct",
             Self::Json => "JSON",
-            Self::Own | Self::Extra => "a value",
+            Self::AsSerialized | Self::Extra => "a value",
         }
     }
 
-    /// Types that can hold it, for error texts.
+    /// Returns the column types that can hold the field, for error messages.
     pub(super) fn remedy(self) -> &'static str {
         match self {
             Self::Bool => "`boolean`",
             Self::Integer => "`bigint`, or `numeric` beyond 64 bits",
             Self::Float32 | Self::Float64 => "`double precision`",
             Self::Decimal => "`numeric`",
-            Self::Text | Self::Own | Self::Extra => "`text`",
+            Self::Text | Self::AsSerialized | Self::Extra => "`text`",
             Self::Bytes => "`bytea`",
             Self::Uuid => "`uuid`",
             Self::Timestamp => "`timestamptz`",
@@ -233,92 +241,96 @@ impl Kind {
     }
 }
 
-/// How the server sends a column that holds such a field; `None` when it cannot hold one.
-pub(super) fn sent(kind: Kind, stored: &StoredType) -> Option<Sent> {
+/// Returns the format in which the server sends a column for a field of this kind; `None` if the types do not
+/// fit.
+pub(super) fn binary_format(kind: FieldKind, stored: &StoredType) -> Option<BinaryFormat> {
     use StoredType as T;
-    let plain = plain(stored);
+    let native = native_format(stored);
     match kind {
-        Kind::Bool => plain.filter(|_| matches!(stored, T::Bool | T::Int2 | T::Int4 | T::Int8)),
-        Kind::Integer => match stored {
-            T::Int2 | T::Int4 | T::Int8 | T::Numeric => plain,
-            T::Oid => Some(Sent::CastToInt8),
-            _ => plain.filter(|_| stored.is_text()),
+        FieldKind::Bool => native.filter(|_| matches!(stored, T::Bool | T::Int2 | T::Int4 | T::Int8)),
+        FieldKind::Integer => match stored {
+            T::Int2 | T::Int4 | T::Int8 | T::Numeric => native,
+            T::Oid => Some(BinaryFormat::CastToInt8),
+            _ => native.filter(|_| stored.is_text()),
         },
-        Kind::Float32 | Kind::Float64 => {
+        FieldKind::Float32 | FieldKind::Float64 => {
             let is_number =
                 matches!(stored, T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric);
-            plain.filter(|_| is_number)
+            native.filter(|_| is_number)
         }
-        Kind::Decimal => match stored {
-            T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric => plain,
-            T::Money => Some(Sent::CastToNumeric),
-            _ => plain.filter(|_| stored.is_text()),
+        FieldKind::Decimal => match stored {
+            T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric => native,
+            T::Money => Some(BinaryFormat::CastToNumeric),
+            _ => native.filter(|_| stored.is_text()),
         },
-        Kind::Text => match stored {
-            T::Text | T::Char | T::Enum | T::Inet => plain,
+        FieldKind::Text => match stored {
+            T::Text | T::Char | T::Enum | T::Inet => native,
             T::Bytea | T::MoneyOfOtherUnits => None,
-            _ => Some(Sent::CastToText),
+            _ => Some(BinaryFormat::CastToText),
         },
-        Kind::Bytes => plain.filter(|_| *stored == T::Bytea || stored.is_text()),
-        Kind::Uuid => plain.filter(|_| matches!(stored, T::Uuid | T::Bytea) || stored.is_text()),
-        Kind::Timestamp | Kind::DateTime => {
+        FieldKind::Bytes => native.filter(|_| *stored == T::Bytea || stored.is_text()),
+        FieldKind::Uuid => native.filter(|_| matches!(stored, T::Uuid | T::Bytea) || stored.is_text()),
+        FieldKind::Timestamp | FieldKind::DateTime => {
             let fits =
                 matches!(stored, T::Timestamp | T::TimestampTz | T::Int4 | T::Int8) || stored.is_text();
-            plain.filter(|_| fits)
+            native.filter(|_| fits)
         }
-        Kind::Date => plain.filter(|_| *stored == T::Date || stored.is_text()),
-        Kind::Time => plain.filter(|_| *stored == T::Time || stored.is_text()),
-        Kind::Structure => structure(stored),
-        Kind::Json => structure(stored).or(match stored {
+        FieldKind::Date => native.filter(|_| *stored == T::Date || stored.is_text()),
+        FieldKind::Time => native.filter(|_| *stored == T::Time || stored.is_text()),
+        FieldKind::Structure => structured_format(stored),
+        FieldKind::Json => structured_format(stored).or(match stored {
             T::Bytea | T::Array(_) | T::MoneyOfOtherUnits => None,
-            _ => Some(Sent::CastToJson),
+            _ => Some(BinaryFormat::CastToJson),
         }),
-        Kind::Own | Kind::Extra => match stored {
-            T::Array(_) | T::Composite | T::Hstore | T::Vector => structure(stored),
-            T::Oid => Some(Sent::CastToInt8),
-            T::Money => Some(Sent::CastToNumeric),
-            T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampTz | T::Other => Some(Sent::CastToText),
-            _ => plain,
+        FieldKind::AsSerialized | FieldKind::Extra => match stored {
+            T::Array(_) | T::Composite | T::Hstore | T::Vector => structured_format(stored),
+            T::Oid => Some(BinaryFormat::CastToInt8),
+            T::Money => Some(BinaryFormat::CastToNumeric),
+            T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampTz | T::Other => {
+                Some(BinaryFormat::CastToText)
+            }
+            _ => native,
         },
     }
 }
 
-fn structure(stored: &StoredType) -> Option<Sent> {
+fn structured_format(stored: &StoredType) -> Option<BinaryFormat> {
     use StoredType as T;
     Some(match stored {
-        T::Json | T::Text | T::Char => Sent::Json,
-        T::Jsonb => Sent::Jsonb,
-        T::Vector => Sent::CastTextIsJson,
-        T::Composite | T::Hstore => Sent::CastToJson,
+        T::Json | T::Text | T::Char => BinaryFormat::Json,
+        T::Jsonb => BinaryFormat::Jsonb,
+        T::Vector => BinaryFormat::CastTextIsJson,
+        T::Composite | T::Hstore => BinaryFormat::CastToJson,
         T::Array(element) => match element.as_ref() {
             T::Composite | T::Hstore | T::Array(_) | T::MoneyOfOtherUnits => return None,
-            element => plain(element).map_or(Sent::CastToTextArray, |sent| Sent::Array(Box::new(sent))),
+            element => native_format(element)
+                .map_or(BinaryFormat::CastToTextArray, |format| BinaryFormat::Array(Box::new(format))),
         },
         _ => return None,
     })
 }
 
-/// How the server sends a type by itself, where that is read here.
-fn plain(stored: &StoredType) -> Option<Sent> {
+/// Returns the format in which the server sends a type without a cast, if that format is supported.
+fn native_format(stored: &StoredType) -> Option<BinaryFormat> {
     use StoredType as T;
     Some(match stored {
-        T::Bool => Sent::Bool,
-        T::Int2 => Sent::Int2,
-        T::Int4 => Sent::Int4,
-        T::Int8 => Sent::Int8,
-        T::Float4 => Sent::Float4,
-        T::Float8 => Sent::Float8,
-        T::Numeric => Sent::Numeric,
-        T::Text | T::Char | T::Enum => Sent::Text,
-        T::Json => Sent::Json,
-        T::Jsonb => Sent::Jsonb,
-        T::Uuid => Sent::Uuid,
-        T::Inet => Sent::Inet,
-        T::Bytea => Sent::Bytes,
-        T::Date => Sent::Date,
-        T::Time => Sent::Time,
-        T::Timestamp => Sent::Timestamp,
-        T::TimestampTz => Sent::TimestampTz,
+        T::Bool => BinaryFormat::Bool,
+        T::Int2 => BinaryFormat::Int2,
+        T::Int4 => BinaryFormat::Int4,
+        T::Int8 => BinaryFormat::Int8,
+        T::Float4 => BinaryFormat::Float4,
+        T::Float8 => BinaryFormat::Float8,
+        T::Numeric => BinaryFormat::Numeric,
+        T::Text | T::Char | T::Enum => BinaryFormat::Text,
+        T::Json => BinaryFormat::Json,
+        T::Jsonb => BinaryFormat::Jsonb,
+        T::Uuid => BinaryFormat::Uuid,
+        T::Inet => BinaryFormat::Inet,
+        T::Bytea => BinaryFormat::Bytes,
+        T::Date => BinaryFormat::Date,
+        T::Time => BinaryFormat::Time,
+        T::Timestamp => BinaryFormat::Timestamp,
+        T::TimestampTz => BinaryFormat::TimestampTz,
         T::Oid
         | T::Money
         | T::MoneyOfOtherUnits

@@ -1,4 +1,4 @@
-//! One connection, and the task that moves its bytes.
+//! A connection, with the task that runs its protocol.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,64 +10,66 @@ use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Protection};
-use super::error::{event_trigger, failed, refused};
+use super::error::{event_trigger, failed, server_error};
 use super::settings;
 use koan_backup_sql::identifier::quoted;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The oldest release that the tests run on, as `server_version_num` counts. An older one might do, and nobody has seen it.
-const OLDEST: u64 = 150_000;
+/// The oldest release that the tests run on, in the format of `server_version_num`. Older releases are
+/// refused because they are not tested.
+const MIN_VERSION: u64 = 150_000;
 
-/// Where to connect to.
+/// The database, and how to connect to it.
 #[derive(Clone)]
 pub(super) struct Location {
     pub(super) address: Address,
     pub(super) tls: MakeRustlsConnect,
-    /// Connections that read at once.
+    /// The number of connections that read at the same time.
     pub(super) connections: usize,
-    /// The schemas in which tables are looked for; those of the role's `search_path` if there are none.
+    /// The schemas in which tables are searched; if empty, those of the role's `search_path`.
     pub(super) schemas: Vec<String>,
 }
 
-/// An open connection. Dropping it closes it, and the server undoes what was not committed.
+/// An open connection. Dropping it closes it, and the server rolls back uncommitted changes.
 pub(super) struct Connection {
     pub(super) client: Client,
     task: JoinHandle<()>,
-    /// Why it has ended, where the server said so or the network did.
-    farewell: Arc<OnceLock<tokio_postgres::Error>>,
-    /// The schemas in which names without one are looked for, in that order.
+    /// The error that ended the connection, from the server or the network.
+    last_error: Arc<OnceLock<tokio_postgres::Error>>,
+    /// The schemas in which names without a schema are searched, in this order.
     pub(super) schemas: Vec<String>,
-    /// Event triggers that fire when tables are altered, each with its function.
+    /// The event triggers that fire when tables are altered, each with its function.
     event_triggers: Vec<(String, String)>,
-    /// Whether `money` counts hundredths.
+    /// Whether `money` has two decimal places.
     pub(super) money_in_hundredths: bool,
 }
 
-/// The event triggers that a restore can fire by what it alters, with their functions as contexts of errors name them.
+/// The event triggers that a restore can fire with its DDL, with their functions as error contexts name them.
 const EVENT_TRIGGERS: &str = "
     SELECT t.evtname::text, t.evtfoid::pg_catalog.regprocedure::text FROM pg_catalog.pg_event_trigger t
     WHERE t.evtenabled <> 'D' ORDER BY 1";
 
 impl Location {
-    /// Opens a connection and pins its settings.
+    /// Opens a connection and sets its session parameters.
     pub(super) async fn connect(&self) -> Result<Connection> {
         let connecting = async {
             let (client, connection) = self.address.config.connect(self.tls.clone()).await?;
-            let farewell = Arc::new(OnceLock::new());
-            let told = Arc::clone(&farewell);
+            let last_error = Arc::new(OnceLock::new());
+            let slot = Arc::clone(&last_error);
             let task = tokio::spawn(async move {
                 let mut connection = std::pin::pin!(connection);
-                // Kept before the connection goes, from which whoever uses the client sees that it has ended.
+                // The error is stored before the connection is dropped, because the client notices the end at
+                // that point.
                 if let Err(error) = connection.as_mut().await {
-                    let _ = told.set(error);
+                    let _ = slot.set(error);
                 }
             });
             Ok::<_, tokio_postgres::Error>(Connection {
                 client,
                 task,
-                farewell,
+                last_error,
                 schemas: Vec::new(),
                 event_triggers: Vec::new(),
                 money_in_hundredths: true,
@@ -91,42 +93,44 @@ impl Location {
     }
 
     async fn prepare(&self, connection: &Connection) -> Result<Vec<String>> {
-        let lost = |error| failed("preparing a connection", &error);
+        let to_error = |error| failed("preparing a connection", &error);
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
-        self.require_known(connection.number("asking for the version", version).await?)?;
+        self.require_supported(connection.number("reading the version", version).await?)?;
         let row = connection
             .client
             .query_one(
-                "SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_encoding')",
+                "SELECT pg_catalog.current_schemas(false)::text[], \
+                 pg_catalog.current_setting('server_encoding')",
                 &[],
             )
             .await
-            .map_err(lost)?;
+            .map_err(to_error)?;
         let (own, encoding): (Vec<String>, String) =
-            row.try_get(0).and_then(|own| Ok((own, row.try_get(1)?))).map_err(lost)?;
+            row.try_get(0).and_then(|own| Ok((own, row.try_get(1)?))).map_err(to_error)?;
         if encoding == "SQL_ASCII" {
-            // Such a database holds any bytes and converts none. Asked for UTF-8, the server would fail a whole table without saying
-            // which row it is; sent as they are, the row with other bytes is found and named.
-            connection.client.batch_execute("SET client_encoding = 'SQL_ASCII'").await.map_err(lost)?;
+            // Such a database stores any bytes and converts none. With client encoding UTF-8 the server would
+            // fail a whole table without naming the row; without conversion, the row with invalid bytes is
+            // found and named.
+            connection.client.batch_execute("SET client_encoding = 'SQL_ASCII'").await.map_err(to_error)?;
         }
         let path = search_path(&self.schemas, &own);
         let schemas = if self.schemas.is_empty() { own } else { self.schemas.clone() };
         let path = format!("SET search_path = {path}");
-        connection.client.batch_execute(&path).await.map_err(lost)?;
+        connection.client.batch_execute(&path).await.map_err(to_error)?;
         Ok(schemas)
     }
 
     /// Refuses a server that is too old, by its `server_version_num`.
-    fn require_known(&self, version: u64) -> Result<()> {
-        if version >= OLDEST {
+    fn require_supported(&self, version: u64) -> Result<()> {
+        if version >= MIN_VERSION {
             return Ok(());
         }
-        let (found, oldest) = (version / 10_000, OLDEST / 10_000);
+        let (found, oldest) = (version / 10_000, MIN_VERSION / 10_000);
         Err(Error::new(
             ErrorKind::Unsupported,
             format!(
-                "PostgreSQL at {} is of version {found}, and nothing older than {oldest} is backed up or restored here; upgrade \
-                 it, or use the `pg_dump` of its version",
+                "PostgreSQL at {} has version {found}, and versions before {oldest} are not supported; \
+                 upgrade it, or use the `pg_dump` of its version",
                 self.address
             ),
         ))
@@ -135,25 +139,25 @@ impl Location {
     fn not_connected(&self, error: &tokio_postgres::Error) -> Error {
         let what = format!("connecting to PostgreSQL at {}", self.address);
         if let Some(refusal) = error.as_db_error() {
-            return refused(&what, refusal);
+            return server_error(&what, refusal);
         }
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let remedy = match self.address.protection {
             Protection::Verify | Protection::Require if reason.contains("certificate") => {
-                "; name the authority of its certificate by sslrootcert, and the host as the certificate does"
+                "; name its root certificate with sslrootcert, and use the host name of the certificate"
             }
             Protection::Verify | Protection::Require if reason.contains("does not support TLS") => {
-                "; switch TLS on there, or say sslmode=prefer if records may travel in clear"
+                "; enable TLS on the server, or use sslmode=prefer if records may be sent unencrypted"
             }
-            _ => "; check host, port, and that the server is up",
+            _ => "; check host, port, and that the server is running",
         };
         Error::new(ErrorKind::Provider, format!("{what} failed: {reason}{remedy}"))
     }
 }
 
-/// The search path of a session: PostgreSQL's own names first, so that nothing can stand before them; then the schemas that were
-/// named; then those of the role. The role's schemas stay, because functions, checks, triggers and operators of extensions are named
-/// without a schema and found there by the application.
+/// Returns the search path of a session: `pg_catalog` first, so that no other name hides PostgreSQL's own;
+/// then the configured schemas; then those of the role. The role's schemas remain because functions, checks,
+/// triggers and operators of extensions are named without a schema, and the application finds them there.
 fn search_path(named: &[String], own: &[String]) -> String {
     let mut path = vec!["pg_catalog"];
     for schema in named.iter().chain(own) {
@@ -175,26 +179,26 @@ async fn event_triggers(connection: &Connection) -> Result<Vec<(String, String)>
 }
 
 impl Connection {
-    /// Runs statements that give nothing back.
+    /// Runs statements that return no rows.
     pub(super) async fn run(&self, what: &str, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).await.map_err(|error| self.failed(what, &error))
     }
 
-    /// The one number that a query gives.
+    /// Returns the number that a query returns.
     pub(super) async fn number(&self, what: &str, sql: &str) -> Result<u64> {
         let row = self.client.query_one(sql, &[]).await.map_err(|error| self.failed(what, &error))?;
         let number: i64 = row.try_get(0).map_err(|error| failed(what, &error))?;
         Ok(u64::try_from(number).unwrap_or(0))
     }
 
-    /// An error while doing `what`: where the connection has ended, what the server said last.
+    /// Converts an error while doing `what`. If the connection has ended, the stored error is used.
     fn failed(&self, what: &str, error: &tokio_postgres::Error) -> Error {
-        let last = self.farewell.get().filter(|_| error.is_closed());
+        let last = self.last_error.get().filter(|_| error.is_closed());
         let error = last.unwrap_or(error);
         match error.as_db_error().and_then(|refusal| event_trigger(refusal, &self.event_triggers)) {
             Some((trigger, function)) => failed(what, error).context(format!(
-                "event trigger `{trigger}` (function `{function}`) refused a statement that alters a table; run \
-                 `ALTER EVENT TRIGGER {} DISABLE` for the time of the restore",
+                "event trigger `{trigger}` (function `{function}`) refused a statement that alters a table; \
+                 run `ALTER EVENT TRIGGER {} DISABLE` before the restore, and enable it afterwards",
                 quoted(trigger)
             )),
             None => failed(what, error),
@@ -204,7 +208,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // The socket closes at once, whatever the server is still sending.
+        // This closes the socket at once, even if the server is still sending.
         self.task.abort();
     }
 }
@@ -231,15 +235,15 @@ mod tests {
         let address = Address::parse("postgres://ann:s3cret@db.example.org/shop").expect("an address");
         let tls = connector(&address).expect("no certificates");
         let location = Location { address, tls, connections: 1, schemas: Vec::new() };
-        let error = location.require_known(140_019).expect_err("too old");
+        let error = location.require_supported(140_019).expect_err("too old");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(
             error.to_string(),
-            "PostgreSQL at db.example.org:5432/shop is of version 14, and nothing older than 15 is backed up or restored here; \
-             upgrade it, or use the `pg_dump` of its version"
+            "PostgreSQL at db.example.org:5432/shop has version 14, and versions before 15 are not \
+             supported; upgrade it, or use the `pg_dump` of its version"
         );
         for version in [150_000, 160_009, 170_010, 180_004] {
-            location.require_known(version).expect("known");
+            location.require_supported(version).expect("known");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the database holds, and what of it is in no entity.
+//! Describes which tables and columns the entities cover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,12 @@ use koan_backup_core::{
 use super::catalog::{Catalog, Table, references};
 use super::connection::Connection;
 use super::error::failed;
-use super::mapping::{Mapping, find_table, named_sets, root_twin};
+use super::mapping::{Mapping, find_table, named_sets, table_named_root};
 use super::state::{self, StateOptions};
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
-/// Describes the database as `entities` see it. Tables in `ignored` are not missed.
+/// Describes the database from the point of view of `entities`. Tables in `ignored` are not reported as
+/// uncovered.
 pub(super) async fn describe(
     connection: &Connection,
     entities: &[EntityCodec],
@@ -25,32 +26,36 @@ pub(super) async fn describe(
     let catalog = Catalog::read(connection).await?;
     let mut description = ProviderDescription::default();
     description.version = format!("PostgreSQL {}", version(connection).await?);
-    let mut twins = BTreeMap::new();
-    let views: Vec<_> = entities.iter().map(|entity| view(&catalog, entity, &mut twins)).collect();
+    let mut unused_tables = BTreeMap::new();
+    let views: Vec<_> =
+        entities.iter().map(|entity| matched_tables(&catalog, entity, &mut unused_tables)).collect();
     description.entities = coverage::of_entities(&views);
-    let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(known).collect();
+    let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(database_table).collect();
     let ignored = IgnoredTables { tables: ignored, names: is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
     if !entities.is_empty() {
         description.warnings.extend(state::uncovered(connection, &catalog, &mapped, state).await?);
     }
-    // The rows of partitions are those of the partitioned table.
+    // The rows of a partition belong to its partitioned table.
     let tables = catalog.tables.iter().filter(|table| table.is_table() && !table.is_partition);
     let unmapped =
-        tables.filter(|table| !mapped.contains(&table.oid) && !ignored.contains(&self::known(table)));
-    description.unmapped_tables =
-        unmapped.map(|table| coverage::unmapped_table(&table.shown, twins.get(&table.oid))).collect();
+        tables.filter(|table| !mapped.contains(&table.oid) && !ignored.contains(&database_table(table)));
+    description.unmapped_tables = unmapped
+        .map(|table| coverage::unmapped_table(&table.display_name, unused_tables.get(&table.oid)))
+        .collect();
     description.unmapped_tables.sort();
     let inheriting = catalog.tables.iter().filter(|table| !table.is_partition && !table.parents.is_empty());
     description.notes.extend(inheriting.filter(|table| !mapped.contains(&table.oid)).map(|table| {
-        let belongs = table.belongs().unwrap_or_default();
-        format!("table `{}` {belongs}: an entity of its own backs up its rows", table.shown)
+        let relationship = table.relationship().unwrap_or_default();
+        format!("table `{}` {relationship}: an entity of its own backs up its rows", table.display_name)
     }));
-    let shown: BTreeMap<u32, &str> =
-        catalog.tables.iter().map(|table| (table.oid, table.shown.as_str())).collect();
+    let display_names: BTreeMap<u32, &str> =
+        catalog.tables.iter().map(|table| (table.oid, table.display_name.as_str())).collect();
     for reference in references(connection).await? {
-        if let (Some(&table), Some(&parent)) = (shown.get(&reference.child), shown.get(&reference.parent)) {
+        if let (Some(&table), Some(&parent)) =
+            (display_names.get(&reference.child), display_names.get(&reference.parent))
+        {
             description.foreign_keys.push(ForeignKey { table: table.to_owned(), parent: parent.to_owned() });
         }
     }
@@ -58,12 +63,12 @@ pub(super) async fn describe(
     Ok(description)
 }
 
-fn known(table: &Table) -> DatabaseTable<'_> {
+fn database_table(table: &Table) -> DatabaseTable<'_> {
     let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
-    DatabaseTable { shown: &table.shown, schema: &table.schema, name: &table.name, partition_of }
+    DatabaseTable { shown: &table.display_name, schema: &table.schema, name: &table.name, partition_of }
 }
 
-/// A table is named as boot reports name it, or with its schema.
+/// Returns whether a name is that of the table: its display name, or its name with the schema.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name == table.shown || with_schema == Some(table.name)
@@ -71,27 +76,27 @@ fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
 
 async fn version(connection: &Connection) -> Result<String> {
     let row = connection.client.query_one("SELECT pg_catalog.current_setting('server_version')", &[]).await;
-    row.and_then(|row| row.try_get(0)).map_err(|error| failed("asking for the version", &error))
+    row.and_then(|row| row.try_get(0)).map_err(|error| failed("reading the version", &error))
 }
 
-/// What one entity has to do with the database.
-fn view<'c>(
+/// Matches one entity with the tables of the database.
+fn matched_tables<'c>(
     catalog: &Catalog,
     entity: &'c EntityCodec,
-    twins: &mut BTreeMap<u32, String>,
+    unused_tables: &mut BTreeMap<u32, String>,
 ) -> EntityTables<'c, u32> {
     let root = match find_table(catalog, entity) {
         Ok(root) => root,
         Err(error) => return EntityTables { entity, tables: Vec::new(), problem: Some(error.to_string()) },
     };
-    if let Some(twin) = root_twin(catalog, root) {
-        twins.insert(twin.oid, root.shown.clone());
+    if let Some(unused) = table_named_root(catalog, root) {
+        unused_tables.insert(unused.oid, root.display_name.clone());
     }
     let sets = named_sets(catalog, root).into_iter().map(|(_, table)| table);
     let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
         id: table.oid,
-        table: table.shown.clone(),
-        belongs: table.belongs(),
+        table: table.display_name.clone(),
+        belongs: table.relationship(),
         matched: Mapping::matched(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }

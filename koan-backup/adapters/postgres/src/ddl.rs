@@ -1,4 +1,4 @@
-//! Makes tables that are missing.
+//! Creates missing tables.
 
 use koan_backup_core::{
     Error, ErrorKind, Result, SetName,
@@ -11,22 +11,24 @@ use super::mapping::find_table;
 use koan_backup_sql::identifier::quoted;
 use koan_backup_sql::tables::set_table;
 
-/// The longest name, in bytes: PostgreSQL cuts what is longer.
+/// The length of a name in bytes: PostgreSQL truncates longer ones.
 const MAX_NAME_BYTES: usize = 63;
 
-/// The statement that makes the table of a set of an entity: like the table of the default set where that exists, else
-/// from the entity's schema.
+/// Returns the statement that creates the table of a set: like the table of the default set if that exists,
+/// otherwise from the entity's schema.
 pub(super) fn create(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<String> {
     match find_table(catalog, entity) {
         Ok(root) if !set.is_root() => {
             let name = set_table(&root.name, set);
             check_length(&name)?;
-            let place = format!("{}.{}", quoted(&root.schema), quoted(&name));
-            Ok(format!("CREATE TABLE {place} (LIKE {} INCLUDING ALL)", root.quoted()))
+            let table = format!("{}.{}", quoted(&root.schema), quoted(&name));
+            Ok(format!("CREATE TABLE {table} (LIKE {} INCLUDING ALL)", root.quoted()))
         }
-        Ok(root) => Err(Error::new(ErrorKind::Internal, format!("table `{}` exists already", root.shown))),
+        Ok(root) => {
+            Err(Error::new(ErrorKind::Internal, format!("table `{}` exists already", root.display_name)))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let (schema, name) = place(catalog, entity)?;
+            let (schema, name) = table_name(catalog, entity)?;
             let name = set_table(&name, set);
             check_length(&name)?;
             Ok(from_schema(entity, &format!("{}.{}", quoted(&schema), quoted(&name))))
@@ -35,8 +37,8 @@ pub(super) fn create(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> 
     }
 }
 
-/// The schema and the name of the table that an entity is to have.
-fn place(catalog: &Catalog, entity: &EntityCodec) -> Result<(String, String)> {
+/// Returns the schema and the name for the table of an entity.
+fn table_name(catalog: &Catalog, entity: &EntityCodec) -> Result<(String, String)> {
     let named = entity.descriptor().table();
     if let Some((schema, name)) = named.and_then(|named| named.split_once('.')) {
         return Ok((schema.to_owned(), name.to_owned()));
@@ -46,7 +48,7 @@ fn place(catalog: &Catalog, entity: &EntityCodec) -> Result<(String, String)> {
         Some(schema) => Ok((schema.clone(), name)),
         None => Err(Error::new(
             ErrorKind::Configuration,
-            format!("there is no schema to make table `{name}` in; name one in the options of the database"),
+            format!("there is no schema for table `{name}`; name one in the options of the database"),
         )),
     }
 }
@@ -56,12 +58,15 @@ fn check_length(name: &str) -> Result<()> {
         true => Ok(()),
         false => Err(Error::new(
             ErrorKind::Unsupported,
-            format!("a table cannot be called `{name}`: PostgreSQL cuts names behind {MAX_NAME_BYTES} bytes"),
+            format!(
+                "table name `{name}` is too long: PostgreSQL truncates names after {MAX_NAME_BYTES} \
+                     bytes"
+            ),
         )),
     }
 }
 
-/// `LogEntry` as PostgreSQL's users write it: `log_entry`.
+/// Converts `LogEntry` to the usual spelling in PostgreSQL: `log_entry`.
 fn snake_case(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 4);
     let mut before = '_';
@@ -75,8 +80,8 @@ fn snake_case(name: &str) -> String {
     text
 }
 
-/// A table for the fields of an entity.
-fn from_schema(entity: &EntityCodec, place: &str) -> String {
+/// Returns the statement that creates a table for the fields of an entity.
+fn from_schema(entity: &EntityCodec, table_name: &str) -> String {
     let schema = entity.schema();
     let mut parts: Vec<String> = schema.fields.iter().map(column).collect();
     let keys: Vec<String> = schema.key_fields().map(|(_, field)| quoted(column_name(field))).collect();
@@ -86,7 +91,7 @@ fn from_schema(entity: &EntityCodec, place: &str) -> String {
         (false, false) => parts.push(format!("PRIMARY KEY ({})", keys.join(", "))),
         (false, true) => parts.push(format!("UNIQUE ({})", keys.join(", "))),
     }
-    format!("CREATE TABLE {place} (\n  {}\n)", parts.join(",\n  "))
+    format!("CREATE TABLE {table_name} (\n  {}\n)", parts.join(",\n  "))
 }
 
 fn column(field: &FieldSchema) -> String {

@@ -7,8 +7,8 @@ use koan_backup_core::{
 use tokio_postgres::error::SqlState;
 
 use super::connection::Connection;
-use super::derived::{self, Recomputed};
-use super::error::{failed, refusal_of};
+use super::derived::{self, RecomputedColumn};
+use super::error::{failed, kind_and_message};
 use super::mapping::Mapping;
 use koan_backup_sql::identifier::quoted;
 
@@ -83,7 +83,7 @@ impl ColumnDefault {
 pub(super) async fn find(
     connection: &Connection,
     mapping: &Mapping,
-    recomputed: &[Recomputed],
+    recomputed: &[RecomputedColumn],
     within: Within,
 ) -> Result<Vec<ColumnDefault>> {
     let is_computed = |name: &str| recomputed.iter().any(|computed| computed.column == name);
@@ -92,7 +92,7 @@ pub(super) async fn find(
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let what = format!("reading the defaults of table `{}`", mapping.table.shown);
+    let what = format!("reading the defaults of table `{}`", mapping.table.display_name);
     let lost = |error| failed(&what, &error);
     let rows = connection.client.query(DEFAULTS, &[&mapping.table.oid]).await.map_err(lost)?;
     let mut texts = Vec::new();
@@ -139,7 +139,10 @@ fn raised(error: &tokio_postgres::Error) -> Outcome {
         Some(refusal) if *refusal.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Outcome::Unknown,
         Some(refusal) => {
             let depends_on_role = *refusal.code() == SqlState::INSUFFICIENT_PRIVILEGE;
-            Outcome::Refused { why: format!("raises an error ({})", refusal_of(refusal).1), depends_on_role }
+            Outcome::Refused {
+                why: format!("raises an error ({})", kind_and_message(refusal).1),
+                depends_on_role,
+            }
         }
     }
 }
@@ -160,7 +163,7 @@ pub(super) async fn refusing_checks(
     if values.is_empty() {
         return Ok(Vec::new());
     }
-    let table = &mapping.table.shown;
+    let table = &mapping.table.display_name;
     let what = format!("reading the constraints of table `{table}`");
     let trial = Trial { connection, what: &what, within: Within::Connection };
     let plain = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
@@ -197,14 +200,14 @@ pub(super) async fn assess(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
-    recomputed: &[Recomputed],
+    recomputed: &[RecomputedColumn],
     severity: Severity,
 ) -> Result<Vec<(Finding, ColumnRole)>> {
     let defaults = find(connection, mapping, recomputed, Within::Connection).await?;
     let mut findings = Vec::new();
     for default in &defaults {
         let role = if default.depends_on_role() { ColumnRole::OfTheRole } else { ColumnRole::OfTheTable };
-        let refusal = default.refusal(&mapping.table.shown);
+        let refusal = default.refusal(&mapping.table.display_name);
         findings.extend(refusal.map(|refusal| (Finding::new(severity, entity, refusal), role)));
     }
     let generated = derived::generated(connection, &mapping.table).await?;

@@ -1,4 +1,5 @@
-//! Columns that the database fills and that no field covers: those of triggers, which do not fire in a restore, and generated columns.
+//! Uncovered columns that the database fills: by triggers, which do not fire during a restore, or by
+//! generated expressions.
 
 use koan_backup_core::{
     Result,
@@ -8,23 +9,26 @@ use koan_backup_core::{
 use super::catalog::Table;
 use super::connection::Connection;
 use super::error::failed;
+use super::literal::literal;
 use super::mapping::Mapping;
-use super::session::literal;
 use super::state::StateOptions;
 use koan_backup_sql::identifier::quoted;
 
-/// The triggers of a table that run before each row, with the name and text of their functions.
+/// The triggers of a table that fire before each row, with the name and text of their functions.
 const TRIGGERS: &str = "
-    SELECT t.tgname::text, p.proname::text, p.pronamespace = 'pg_catalog'::regnamespace, p.prosrc, t.tgargs, t.tgtype & 4 <> 0,
-           t.tgtype & 20 = 20 AND t.tgqual IS NULL AND pg_catalog.cardinality(t.tgattr::int2[]) = 0 AND t.tgenabled IN ('O', 'A')
+    SELECT t.tgname::text, p.proname::text, p.pronamespace = 'pg_catalog'::regnamespace, p.prosrc, t.tgargs,
+        t.tgtype & 4 <> 0,
+           t.tgtype & 20 = 20 AND t.tgqual IS NULL AND pg_catalog.cardinality(t.tgattr::int2[]) = 0
+               AND t.tgenabled IN ('O', 'A')
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-    WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
+    WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3
+        AND t.tgtype & 20 <> 0
     ORDER BY 1";
 
-/// A column that a restore computes with the function that its trigger calls: one of PostgreSQL's own, whose result depends on columns
-/// that are in the archive alone.
+/// An uncovered column that a restore computes with the function of its trigger. The function is one of
+/// PostgreSQL's own, and its result depends only on columns of the archive.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Recomputed {
+pub(super) struct RecomputedColumn {
     pub(super) column: String,
     pub(super) declared: String,
     /// The function, one of [`BUILT_IN`].
@@ -32,11 +36,11 @@ pub(super) struct Recomputed {
     arguments: Vec<String>,
 }
 
-/// PostgreSQL's own trigger functions that fill a column from others.
+/// PostgreSQL's trigger functions that compute a column from other columns.
 const BUILT_IN: [&str; 2] = ["tsvector_update_trigger", "tsvector_update_trigger_column"];
 
-impl Recomputed {
-    /// The statement that has a table with the same columns computed in the same way.
+impl RecomputedColumn {
+    /// Returns the statement that creates the same trigger on a table with the same columns.
     pub(super) fn create_trigger(&self, table: &str) -> String {
         let arguments: Vec<String> = self.arguments.iter().map(|argument| literal(argument)).collect();
         format!(
@@ -48,7 +52,7 @@ impl Recomputed {
     }
 }
 
-/// A trigger that runs before each row.
+/// A trigger that fires before each row.
 struct RowTrigger {
     name: String,
     function: String,
@@ -57,8 +61,8 @@ struct RowTrigger {
     text: String,
     arguments: Vec<String>,
     on_insert: bool,
-    /// Whether it fires for each row that is inserted or updated, whatever it holds.
-    always: bool,
+    /// Whether it fires for each inserted and updated row, without a condition.
+    is_unconditional: bool,
 }
 
 impl RowTrigger {
@@ -68,7 +72,7 @@ impl RowTrigger {
             .split(|&byte| byte == 0)
             .map(|argument| String::from_utf8_lossy(argument).into_owned())
             .collect();
-        // Each of them ends with a zero byte.
+        // Each argument ends with a zero byte.
         arguments.pop();
         Ok(Self {
             name: row.try_get(0)?,
@@ -77,11 +81,11 @@ impl RowTrigger {
             text: row.try_get(3)?,
             arguments,
             on_insert: row.try_get(5)?,
-            always: row.try_get(6)?,
+            is_unconditional: row.try_get(6)?,
         })
     }
 
-    /// Whether it computes a text search vector as PostgreSQL does.
+    /// Returns whether it computes a text search vector with a function of PostgreSQL.
     fn is_vector(&self) -> bool {
         self.is_built_in && BUILT_IN.contains(&self.function.as_str())
     }
@@ -93,7 +97,7 @@ impl RowTrigger {
         }
     }
 
-    /// The columns that the result depends on.
+    /// Returns the columns that the result depends on.
     fn sources(&self) -> impl Iterator<Item = &str> {
         let first = if self.function == "tsvector_update_trigger_column" { 1 } else { 2 };
         self.arguments.iter().skip(first).map(String::as_str)
@@ -101,24 +105,24 @@ impl RowTrigger {
 }
 
 async fn row_triggers(connection: &Connection, mapping: &Mapping) -> Result<Vec<RowTrigger>> {
-    // Those of a table of another role fire.
+    // A restore cannot disable the triggers of a table that another role owns.
     if mapping.unmapped_columns.is_empty() || !mapping.table.is_owned {
         return Ok(Vec::new());
     }
-    let what = format!("reading the triggers of table `{}`", mapping.table.shown);
+    let what = format!("reading the triggers of table `{}`", mapping.table.display_name);
     let rows = connection.client.query(TRIGGERS, &[&mapping.table.oid]).await;
     let rows = rows.map_err(|error| failed(&what, &error))?;
     rows.iter().map(|row| RowTrigger::read(row).map_err(|error| failed(&what, &error))).collect()
 }
 
-/// The columns of a table that a restore computes.
-pub(super) async fn recomputed(connection: &Connection, mapping: &Mapping) -> Result<Vec<Recomputed>> {
+/// Returns the columns of a table that a restore computes.
+pub(super) async fn recomputed(connection: &Connection, mapping: &Mapping) -> Result<Vec<RecomputedColumn>> {
     Ok(recomputed_by(&row_triggers(connection, mapping).await?, mapping))
 }
 
-/// The columns of a table that are declared GENERATED, each with its expression over the other columns.
+/// Returns the GENERATED columns of a table, each with its expression.
 pub(super) async fn generated(connection: &Connection, table: &Table) -> Result<Vec<(String, String)>> {
-    let what = format!("reading the generated columns of table `{}`", table.shown);
+    let what = format!("reading the generated columns of table `{}`", table.display_name);
     let rows = connection.client.query(GENERATED, &[&table.oid]).await;
     let rows = rows.map_err(|error| failed(&what, &error))?;
     let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
@@ -128,22 +132,25 @@ pub(super) async fn generated(connection: &Connection, table: &Table) -> Result<
 const GENERATED: &str = "
     SELECT a.attname::text, pg_catalog.format('(%s)::%s', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
                                               pg_catalog.format_type(a.atttypid, a.atttypmod))
-    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid
+        AND d.adnum = a.attnum
     WHERE a.attrelid = $1 AND a.attgenerated <> '' AND NOT a.attisdropped ORDER BY a.attnum";
 
-fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<Recomputed> {
-    let is_written =
-        |name: &str| mapping.places.iter().any(|place| place.column.name == name && !place.column.generated);
+fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<RecomputedColumn> {
+    let is_written = |name: &str| {
+        mapping.columns.iter().any(|mapped| mapped.column.name == name && !mapped.column.generated)
+    };
     let of = |column: &super::catalog::Column| {
         let mut filling = triggers.iter().filter(|trigger| trigger.fills(&column.name));
         let (trigger, None) = (filling.next()?, filling.next()) else { return None };
-        // A function that changes a source column may run behind this one, which has seen another value then.
+        // A trigger that changes a source column may fire after this one, which then computed its result from
+        // the previous value.
         let changes_source = |other: &RowTrigger| trigger.sources().any(|source| other.fills(source));
         let is_known = trigger.is_vector()
-            && trigger.always
+            && trigger.is_unconditional
             && trigger.sources().all(is_written)
             && !triggers.iter().any(changes_source);
-        is_known.then(|| Recomputed {
+        is_known.then(|| RecomputedColumn {
             column: column.name.clone(),
             declared: column.declared.clone(),
             function: trigger.function.clone(),
@@ -153,19 +160,19 @@ fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<Recomputed> 
     mapping.unmapped_columns.iter().filter_map(of).collect()
 }
 
-/// A finding for each column that would hold what it held before, or its default.
+/// Reports each column that would keep its previous value or its default.
 pub(super) async fn findings(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
     options: &StateOptions,
 ) -> Result<Vec<Finding>> {
-    let table = &mapping.table.shown;
+    let table = &mapping.table.display_name;
     let triggers = row_triggers(connection, mapping).await?;
     let recomputed = recomputed_by(&triggers, mapping);
     let mut findings = Vec::new();
     for trigger in &triggers {
-        // One that fires on UPDATE alone does not fill the column of a new row.
+        // A trigger that fires only on UPDATE does not fill the column of a new row.
         let severity = if trigger.on_insert { Severity::Error } else { Severity::Warning };
         for column in mapping.unmapped_columns.iter().filter(|column| trigger.fills(&column.name)) {
             let (name, trigger) = (&column.name, &trigger.name);
@@ -174,14 +181,15 @@ pub(super) async fn findings(
                     Severity::Note,
                     entity,
                     format!(
-                        "column `{name}` of table `{table}` is in no field; in records that are written it is computed as trigger \
-                         `{trigger}` computes it"
+                        "column `{name}` of table `{table}` has no field; a restore computes it as trigger \
+                         `{trigger}` does"
                     ),
                 ));
                 continue;
             }
             let stale = format!(
-                "column `{name}` of table `{table}` is in no field, and trigger `{trigger}` fills it, which does not fire"
+                "column `{name}` of table `{table}` has no field, and trigger `{trigger}`, which fills it, \
+                 does not fire in a restore"
             );
             findings.push(match options.recomputed_columns.get(&format!("{table}.{name}")) {
                 Some(by) => Finding::new(
@@ -193,8 +201,9 @@ pub(super) async fn findings(
                     severity,
                     entity,
                     format!(
-                        "{stale}: `{name}` would have to be computed again afterwards; add it as a field, make it a generated \
-                         column, or name what computes it with `.recomputed_after_restore(\"{table}.{name}\", \"…\")`"
+                        "{stale}: `{name}` would have to be computed again afterwards; add it as a field, \
+                         make it a generated column, or declare what computes it with \
+                         `.recomputed_after_restore(\"{table}.{name}\", \"…\")`"
                     ),
                 ),
             });
@@ -203,12 +212,12 @@ pub(super) async fn findings(
     Ok(findings)
 }
 
-/// Whether the text of a trigger's function gives the new row a value for a column.
+/// Returns whether the text of a trigger function assigns a value to a column of the new row.
 fn assigns(text: &str, column: &str) -> bool {
     let (text, column) = (text.to_lowercase(), column.to_lowercase());
     [format!("new.{column}"), format!("new.\"{column}\"")].iter().any(|name| {
         text.match_indices(name.as_str()).any(|(start, name)| {
-            let (before, behind) = (text[..start].trim_end(), text[start + name.len()..].trim_start());
+            let (before, after) = (text[..start].trim_end(), text[start + name.len()..].trim_start());
             let ends = !text[start + name.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
             let begins = before.is_empty()
                 || before.ends_with(';')
@@ -217,7 +226,7 @@ fn assigns(text: &str, column: &str) -> bool {
                     .any(|word| before.ends_with(word))
                 || before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with("--"));
             let is_target = before.ends_with("into") || before.ends_with("into strict");
-            ends && (behind.starts_with(":=") || is_target || (begins && behind.starts_with('=')))
+            ends && (after.starts_with(":=") || is_target || (begins && after.starts_with('=')))
         })
     })
 }

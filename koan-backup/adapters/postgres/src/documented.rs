@@ -1,9 +1,9 @@
-//! The table of types in the documentation is that of the code.
+//! Checks that the table of types in the documentation matches the code.
 
-use crate::column_type::{Kind, sent};
+use crate::column_type::{FieldKind, binary_format};
 use crate::types::StoredType;
 
-/// The types as SQL names them.
+/// Returns the column types with their SQL names.
 fn stored_types() -> Vec<(&'static str, StoredType)> {
     use StoredType as T;
     let list = |element| T::Array(Box::new(element));
@@ -38,21 +38,21 @@ fn stored_types() -> Vec<(&'static str, StoredType)> {
     ]
 }
 
-/// The types of fields, with the Rust types that have them.
-const KINDS: [(&str, Kind); 13] = [
-    ("`bool`", Kind::Bool),
-    ("integer", Kind::Integer),
-    ("`f32`, `f64`", Kind::Float64),
-    ("`Decimal`", Kind::Decimal),
-    ("`String`, enum", Kind::Text),
-    ("bytes", Kind::Bytes),
-    ("`Uuid`", Kind::Uuid),
-    ("instant", Kind::Timestamp),
-    ("date and time", Kind::DateTime),
-    ("date", Kind::Date),
-    ("time", Kind::Time),
-    ("list, map, struct", Kind::Structure),
-    ("`Value`", Kind::Json),
+/// The field types with the Rust types that have them.
+const KINDS: [(&str, FieldKind); 13] = [
+    ("`bool`", FieldKind::Bool),
+    ("integer", FieldKind::Integer),
+    ("`f32`, `f64`", FieldKind::Float64),
+    ("`Decimal`", FieldKind::Decimal),
+    ("`String`, enum", FieldKind::Text),
+    ("bytes", FieldKind::Bytes),
+    ("`Uuid`", FieldKind::Uuid),
+    ("instant", FieldKind::Timestamp),
+    ("date and time", FieldKind::DateTime),
+    ("date", FieldKind::Date),
+    ("time", FieldKind::Time),
+    ("list, map, struct", FieldKind::Structure),
+    ("`Value`", FieldKind::Json),
 ];
 
 #[test]
@@ -63,7 +63,7 @@ fn the_documented_table_of_types_is_that_of_the_code() {
     for (name, stored) in stored_types() {
         table.push_str(&format!("| {name} |"));
         for (_, kind) in KINDS {
-            table.push_str(if sent(kind, &stored).is_some() { " yes |" } else { " |" });
+            table.push_str(if binary_format(kind, &stored).is_some() { " yes |" } else { " |" });
         }
         table.push('\n');
     }

@@ -1,67 +1,69 @@
-//! What PostgreSQL's errors mean to whoever backs up or restores.
+//! Converts PostgreSQL's errors to errors with a remedy.
 //!
-//! Its details and hints hold content of records (`Key (email)=(…) already exists`), and so do some of its messages: a
-//! driver's error is never passed on as a source.
+//! Details and hints of PostgreSQL contain values of records (`Key (email)=(…) already exists`), and so do
+//! some messages: a driver's error is never used as a source.
 
 use std::error::Error as StdError;
 
 use koan_backup_core::{Error, ErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
-/// An error while doing `what`.
+/// Converts an error of the driver while doing `what`.
 pub(super) fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
-    let Some(refusal) = error.as_db_error() else {
+    let Some(error) = error.as_db_error() else {
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         return Error::new(
             ErrorKind::Provider,
             format!("{what} failed: the connection to PostgreSQL was lost ({reason}); try again"),
         );
     };
-    refused(what, refusal)
+    server_error(what, error)
 }
 
-/// The event trigger whose function raised an error, with that function. It is found by the function's name, which stands in the
-/// context of the error in every language of the server; the context itself may hold content of records and is not shown.
+/// Returns the event trigger whose function raised an error, and the function. The function's name is in the
+/// context of the error, whatever the language of the server. The context itself may contain values of
+/// records and is never displayed.
 pub(super) fn event_trigger<'t>(
-    refusal: &DbError,
+    error: &DbError,
     triggers: &'t [(String, String)],
 ) -> Option<(&'t str, &'t str)> {
-    let context = refusal.where_()?;
+    let context = error.where_()?;
     let found = triggers.iter().find(|(_, function)| context.contains(function.as_str()));
     found.map(|(trigger, function)| (trigger.as_str(), function.as_str()))
 }
 
-/// What the server said while doing `what`.
-pub(super) fn refused(what: &str, refusal: &DbError) -> Error {
-    let (kind, text) = refusal_of(refusal);
+/// Converts an error of the server while doing `what`.
+pub(super) fn server_error(what: &str, error: &DbError) -> Error {
+    let (kind, text) = kind_and_message(error);
     Error::new(kind, format!("{what} failed: {text}"))
 }
 
-/// The kind of a refusal and the server's words for it.
-pub(super) fn refusal_of(refusal: &DbError) -> (ErrorKind, String) {
-    let (kind, remedy) = meaning(refusal.code());
-    let told = told(refusal);
-    (kind, remedy.map_or_else(|| told.clone(), |remedy| format!("{told}; {remedy}")))
+/// Returns the error kind and the message for an error of the server.
+pub(super) fn kind_and_message(error: &DbError) -> (ErrorKind, String) {
+    let (kind, remedy) = kind_and_remedy(error.code());
+    let message = safe_message(error);
+    (kind, remedy.map_or_else(|| message.clone(), |remedy| format!("{message}; {remedy}")))
 }
 
-/// The server's words, where they cannot hold content of records, and the names of what it is about.
-fn told(refusal: &DbError) -> String {
-    let code = refusal.code().code();
+/// Returns the server's message if it cannot contain values of records, with the names of the objects it
+/// concerns.
+fn safe_message(error: &DbError) -> String {
+    let code = error.code().code();
     let class = code.get(..2).unwrap_or_default();
-    let words = match class {
-        // Names of columns, constraints and settings.
+    let text = match class {
+        // These messages only contain names of columns, constraints and settings.
         "08" | "0A" | "23" | "25" | "28" | "2B" | "3D" | "3F" | "40" | "42" | "53" | "54" | "55" | "57"
-        | "58" => refusal.message(),
-        "22" => condition(refusal.code()),
+        | "58" => error.message(),
+        "22" => value_error(error.code()),
         "P0" => "a function or trigger of the database raised an error",
-        _ => "the server refused",
+        _ => "the server returned an error",
     };
-    let mut text = format!("{words} (SQLSTATE {code}");
+    let mut text = format!("{text} (SQLSTATE {code}");
     let names = [
-        ("constraint", refusal.constraint()),
-        ("table", refusal.table()),
-        ("column", refusal.column()),
-        ("type", refusal.datatype()),
+        ("constraint", error.constraint()),
+        ("table", error.table()),
+        ("column", error.column()),
+        ("type", error.datatype()),
     ];
     for (what, name) in names {
         if let Some(name) = name {
@@ -72,19 +74,19 @@ fn told(refusal: &DbError) -> String {
     text
 }
 
-fn condition(code: &SqlState) -> &'static str {
+fn value_error(code: &SqlState) -> &'static str {
     match code {
         c if *c == SqlState::NUMERIC_VALUE_OUT_OF_RANGE => {
             "a number is out of the range of its column's type"
         }
         c if *c == SqlState::DIVISION_BY_ZERO => "a number is divided by zero",
         c if *c == SqlState::STRING_DATA_RIGHT_TRUNCATION => "a text is too long for its column's type",
-        c if *c == SqlState::INVALID_TEXT_REPRESENTATION => "a value is none that its column's type knows",
+        c if *c == SqlState::INVALID_TEXT_REPRESENTATION => "a value is not valid for its column's type",
         c if *c == SqlState::DATETIME_FIELD_OVERFLOW || *c == SqlState::INVALID_DATETIME_FORMAT => {
-            "a date or time is none that its column's type knows"
+            "a date or time is not valid for its column's type"
         }
         c if *c == SqlState::CHARACTER_NOT_IN_REPERTOIRE => {
-            "a text has bytes that are no characters of its encoding; find the row and correct its text"
+            "a text has bytes that are not valid in its encoding; find the row and correct its text"
         }
         c if *c == SqlState::UNTRANSLATABLE_CHARACTER => {
             "a text has a character that the encoding of the database or UTF-8 does not have"
@@ -93,15 +95,15 @@ fn condition(code: &SqlState) -> &'static str {
     }
 }
 
-fn meaning(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
+fn kind_and_remedy(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
     let is = |states: &[SqlState]| states.contains(code);
     if is(&[SqlState::T_R_SERIALIZATION_FAILURE]) {
         return (
             ErrorKind::Provider,
             Some(
-                "a standby gives up a read for what it has to replay: set `hot_standby_feedback = on` or a longer \
-                 `max_standby_streaming_delay` there, or back up the primary; on a primary, another session changed the same rows: \
-                 try again",
+                "a standby cancels a read that conflicts with replication: set `hot_standby_feedback = on` \
+                 or a longer `max_standby_streaming_delay` there, or back up the primary; on a primary, \
+                 another session changed the same rows: try again",
             ),
         );
     }
@@ -112,27 +114,30 @@ fn meaning(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
         return (ErrorKind::Provider, Some("check the name of the database, or create it"));
     }
     if is(&[SqlState::TOO_MANY_CONNECTIONS]) {
-        return (ErrorKind::Provider, Some("raise `max_connections`, or read by fewer connections"));
+        return (ErrorKind::Provider, Some("raise `max_connections`, or read with fewer connections"));
     }
     if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) {
-        return (ErrorKind::Provider, Some("grant the role what it lacks, or use one that owns the tables"));
+        return (
+            ErrorKind::Provider,
+            Some("grant the role the missing privilege, or use the role that owns the tables"),
+        );
     }
     if is(&[SqlState::DISK_FULL]) {
-        return (ErrorKind::Provider, Some("the server's disk is full; make room and try again"));
+        return (ErrorKind::Provider, Some("the server's disk is full; free space and try again"));
     }
     if is(&[SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE]) {
         return (
             ErrorKind::Provider,
-            Some("another session holds what is needed; try again when it has ended"),
+            Some("another session holds a required lock; try again when it has ended"),
         );
     }
     if is(&[SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW]) {
-        return (ErrorKind::Provider, Some("try again when the server is up"));
+        return (ErrorKind::Provider, Some("try again when the server is running"));
     }
     if is(&[SqlState::QUERY_CANCELED]) {
         return (
             ErrorKind::Provider,
-            Some("somebody cancelled it, or a time limit of the server did; try again"),
+            Some("it was cancelled by a user or by a time limit of the server; try again"),
         );
     }
     if is(&[SqlState::READ_ONLY_SQL_TRANSACTION]) {

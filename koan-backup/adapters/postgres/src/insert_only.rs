@@ -1,5 +1,5 @@
-//! Tables whose rows PostgreSQL lets nobody update or delete: published ones without a replica identity, and those with a
-//! partition on another server that is not writable.
+//! Tables whose rows PostgreSQL allows nobody to update or delete: published tables without a replica
+//! identity, and tables with a read-only foreign partition.
 
 use koan_backup_core::{
     Error, RestoreLevel, Result,
@@ -12,12 +12,13 @@ use super::error::failed;
 use super::session::Extent;
 use koan_backup_sql::identifier::listed;
 
-/// Publications of a table and its partitions that refuse updates or deletes, because a row cannot be identified by the columns that
-/// are published, or a filter needs other columns.
+/// The publications of a table and its partitions that prevent updates or deletes, because the published
+/// columns do not identify a row or do not include the columns of a filter.
 const REFUSING_PUBLICATIONS: &str = "
     SELECT DISTINCT p.pubname::text
     FROM (SELECT c.* FROM pg_catalog.pg_class c
-          WHERE c.oid = $1 OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass))) AS c
+          WHERE c.oid = $1 OR c.oid IN (SELECT relid
+              FROM pg_catalog.pg_partition_tree($1::oid::regclass))) AS c
     CROSS JOIN pg_catalog.pg_publication p
     LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND (r.prrelid = c.oid
         OR r.prrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(c.oid)))
@@ -29,34 +30,37 @@ const REFUSING_PUBLICATIONS: &str = "
            OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace n WHERE n.pnpubid = p.oid
                       AND n.pnnspid = c.relnamespace))
       AND (c.relreplident <> 'f' AND i.indexrelid IS NULL
-           OR c.relreplident <> 'f' AND r.prqual IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = r.oid
+           OR c.relreplident <> 'f' AND r.prqual IS NOT NULL AND EXISTS (SELECT
+               FROM pg_catalog.pg_depend d WHERE d.objid = r.oid
                 AND d.classid = 'pg_catalog.pg_publication_rel'::regclass
                 AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
                 AND NOT d.refobjsubid = ANY (i.indkey::int2[]))
            OR r.prattrs IS NOT NULL AND (c.relreplident = 'f' OR NOT i.indkey::int2[] <@ r.prattrs::int2[]))
     ORDER BY 1";
 
-/// Partitions on other servers that cannot be updated, or not be deleted from.
-const FIXED_PARTITIONS: &str = "
+/// Foreign partitions that do not allow updates or deletes.
+const READ_ONLY_PARTITIONS: &str = "
     SELECT c.relname::text FROM pg_catalog.pg_class c
     WHERE c.relkind = 'f' AND c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass))
       AND ($2 AND pg_catalog.pg_relation_is_updatable(c.oid, false) & 4 = 0
            OR $3 AND pg_catalog.pg_relation_is_updatable(c.oid, false) & 16 = 0)
     ORDER BY 1";
 
-/// How an error begins to tell the code that the server refuses to update or delete rows of a published table with.
-const REFUSALS: [&str; 2] = ["(SQLSTATE 55000", "(SQLSTATE 42P10"];
+/// The codes with which the server refuses an update or delete of a published table, as they appear in
+/// messages.
+const REFUSAL_CODES: [&str; 2] = ["(SQLSTATE 55000", "(SQLSTATE 42P10"];
 
-/// Adds to the error of an update or delete of a table that it is published, where that is why the server refuses it.
+/// Adds the reason to the error of an update or delete that the server refused because the table is
+/// published.
 pub(super) fn explained(error: Error, table: &Table, publications: &[String]) -> Error {
     let text = error.to_string();
-    if publications.is_empty() || !REFUSALS.iter().any(|refusal| text.contains(refusal)) {
+    if publications.is_empty() || !REFUSAL_CODES.iter().any(|refusal| text.contains(refusal)) {
         return error;
     }
-    Error::new(error.kind(), format!("{text}; {}", unchangeable(&table.shown, publications)))
+    Error::new(error.kind(), format!("{text}; {}", unchangeable(&table.display_name, publications)))
 }
 
-/// The publications for which the server refuses to update or delete rows of a table, where a restore does so.
+/// Returns the publications because of which the server refuses the updates or deletes of a restore.
 pub(super) async fn publications(
     connection: &Connection,
     table: &Table,
@@ -65,27 +69,27 @@ pub(super) async fn publications(
     if !extent.updates && !extent.deletes {
         return Ok(Vec::new());
     }
-    // Rows that change may be removed and inserted again.
+    // A changed row may be deleted and inserted again.
     names(connection, REFUSING_PUBLICATIONS, table, Extent { deletes: true, ..extent }).await
 }
 
 fn unchangeable(table: &str, publications: &[String]) -> String {
     let list = listed(publications.iter().map(String::as_str));
     format!(
-        "rows of table `{table}` can be inserted and not be changed or removed, because it is published ({list}) without a replica \
-         identity that has the columns needed; ALTER TABLE … REPLICA IDENTITY FULL, or take it out of a publication that lists some \
-         of its columns"
+        "rows of table `{table}` can be inserted but not updated or deleted, because it is published \
+         ({list}) without a replica identity that has the required columns; run ALTER TABLE … REPLICA \
+         IDENTITY FULL, or remove it from the publications that list only some of its columns"
     )
 }
 
 async fn names(connection: &Connection, sql: &str, table: &Table, extent: Extent) -> Result<Vec<String>> {
-    let what = format!("reading about table `{}`", table.shown);
+    let what = format!("reading the publications of table `{}`", table.display_name);
     let rows = connection.client.query(sql, &[&table.oid, &extent.updates, &extent.deletes]).await;
     let rows = rows.map_err(|error| failed(&what, &error))?;
     rows.iter().map(|row| row.try_get(0).map_err(|error| failed(&what, &error))).collect()
 }
 
-/// Reports a table whose rows cannot be changed, where a restore changes rows or may do so.
+/// Reports a table whose rows cannot be changed, if the restore changes rows or may do so.
 pub(super) async fn assess(
     connection: &Connection,
     entity: &str,
@@ -95,21 +99,21 @@ pub(super) async fn assess(
     if !extent.updates && !extent.deletes {
         return Ok(Vec::new());
     }
-    // An update depends on whether a row differs. Rows that are removed by TRUNCATE are not deleted.
+    // Rows are updated only if they differ, and rows that TRUNCATE removes are not deleted.
     let is_certain =
         extent.deletes && (extent.level != RestoreLevel::Fast || table.kind == TableKind::Partitioned);
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
-    let (shown, mut findings) = (&table.shown, Vec::new());
+    let (name, mut findings) = (&table.display_name, Vec::new());
     let publications = names(connection, REFUSING_PUBLICATIONS, table, extent).await?;
     if !publications.is_empty() {
-        findings.push(Finding::new(severity, entity, unchangeable(shown, &publications)));
+        findings.push(Finding::new(severity, entity, unchangeable(name, &publications)));
     }
-    let partitions = names(connection, FIXED_PARTITIONS, table, extent).await?;
+    let partitions = names(connection, READ_ONLY_PARTITIONS, table, extent).await?;
     if !partitions.is_empty() {
         let list = listed(partitions.iter().map(String::as_str));
         let text = format!(
-            "rows of table `{shown}` cannot be changed or removed, because its partitions {list} are on a server that cannot be \
-             written; detach them for the restore"
+            "rows of table `{name}` cannot be updated or deleted, because its partitions {list} are foreign \
+             tables that cannot be written; detach them for the restore"
         );
         findings.push(Finding::new(severity, entity, text));
     }

@@ -1,19 +1,24 @@
-//! PostgreSQL as a provider, by `tokio-postgres`.
+//! PostgreSQL as a provider, with `tokio-postgres`.
 //!
-//! - **Tables and columns** are matched by name: the entity's `table` (`orders`, `sales.orders`) or name, a field's `column`
-//!   or serde name; exactly, else ignoring case and underscores. Names without a schema are looked for along the role's
-//!   `search_path`. A set `x` of an entity in table `T` is the table `T#x`. A partitioned table is read with all its
-//!   partitions; a table that others inherit from, without their rows: each of those is a table of its own.
-//! - **Snapshots**: one transaction keeps a snapshot, several connections read in it, each table by a binary COPY in the
-//!   order of its key. Tables cannot be altered or emptied by TRUNCATE meanwhile; writers go on. Standbys work, too.
-//! - **Types**: dates and times are UTC, decimals exact. NaN, infinity and NUL are refused by entity, key and column; so is
-//!   what PostgreSQL would round or cut in silence. A type that a field cannot be read from is named at boot.
-//! - **Restores** are one transaction. Foreign keys hold at its end; triggers and rewrite rules do not act where the role owns
-//!   the table; indexes, constraints, triggers and rules are put back as they were. Keys are compared as the database compares
-//!   them and written as the archive spells them. Sequences move on, never back; like all sequences, they stay there when the
-//!   very commit fails. `docs/providers.md` lists what each role may do.
-//! - **TLS**: `sslmode=disable` is in clear; `prefer`, the default, encrypts where the server can and verifies nobody;
-//!   `require` encrypts or fails; `verify-full`, or `require` with a root certificate, verifies certificate and host name.
+//! - **Tables and columns** are matched by name: the entity's `table` (`orders`, `sales.orders`) or its name,
+//!   a field's `column` or its serde name. An exact match is preferred; otherwise case and underscores are
+//!   ignored. Names without a schema are searched in the role's `search_path`. Set `x` of an entity in table
+//!   `T` is table `T#x`. A partitioned table is read with all its partitions; a table that others inherit
+//!   from is read without their rows, because each of those is a table of its own.
+//! - **Snapshots**: one transaction holds a snapshot, and several connections read in it, each table with a
+//!   binary COPY in the order of its key. Tables cannot be altered or truncated meanwhile; writers are not
+//!   blocked. Standbys are supported.
+//! - **Types**: dates and times are UTC, and decimals are exact. NaN, infinity and NUL are refused with
+//!   entity, key and column; so are values that PostgreSQL would round or truncate without an error. A column
+//!   type that does not fit its field is reported at boot.
+//! - **Restores** run in one transaction. Foreign keys are checked at its end; triggers and rewrite rules do
+//!   not fire if the role owns the table; indexes, constraints, triggers and rules are put back as they were.
+//!   Keys are compared as the database compares them and written with the spelling of the archive. Sequences
+//!   only move forward; like every change of a sequence, this is not rolled back if the commit fails.
+//!   `docs/providers.md` lists the privileges that each operation needs.
+//! - **TLS**: `sslmode=disable` does not encrypt; `prefer`, the default, encrypts if the server supports it
+//!   and verifies nothing; `require` encrypts or fails; `verify-full`, or `require` with a root certificate,
+//!   verifies the certificate and the host name.
 
 mod address;
 mod catalog;
@@ -22,14 +27,16 @@ mod composite;
 mod connection;
 mod coverage;
 mod ddl;
+mod decimal_text;
 mod defaults;
 mod derived;
 mod error;
 mod insert_only;
+mod literal;
 mod mapping;
 mod materialized;
+mod not_valid_constraints;
 mod null_form;
-mod older_rows;
 mod options;
 mod physical;
 mod provider;

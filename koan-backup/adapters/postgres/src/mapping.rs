@@ -1,45 +1,45 @@
-//! Which table an entity is in, and which column each field.
+//! Maps an entity to its table, and its fields to columns.
 
 mod sets;
 
 use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec, schema::FieldSchema};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
-use super::column_type::{ColumnType, Kind};
+use super::column_type::{ColumnType, FieldKind};
 use super::types::StoredType;
 use koan_backup_sql::columns::{Columns, missing, require_none};
 use koan_backup_sql::coverage::{self, MatchedColumns};
 use koan_backup_sql::identifier::{folded, listed, quoted};
 use koan_backup_sql::tables;
 
-pub(super) use sets::{named_sets, root_twin};
+pub(super) use sets::{named_sets, table_named_root};
 
-/// An entity and its table, side by side.
+/// An entity's table, with the columns matched to its fields.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) table: Table,
-    /// Columns that hold something of the entity, fields in their order first.
-    pub(super) places: Vec<Place>,
-    /// Columns that are in no field; those that PostgreSQL computes are not counted.
+    /// The columns that hold data of the entity: those of fields first, in the order of the fields.
+    pub(super) columns: Vec<MappedColumn>,
+    /// The columns that belong to no field, without those that PostgreSQL computes.
     pub(super) unmapped_columns: Vec<Column>,
-    /// The places of the key fields, as indexes into `places`.
+    /// The columns of the key fields, as indexes into `columns`.
     pub(super) key: Vec<usize>,
-    /// Indexes of fields that have no column.
+    /// The indexes of fields without a column.
     pub(super) unmapped_fields: Vec<usize>,
-    /// Columns whose type cannot be that of their field, and why.
-    unfit: Vec<String>,
+    /// Messages about columns whose type does not fit their field.
+    incompatible: Vec<String>,
 }
 
-/// A column and what of the entity is in it.
+/// A column and the data of the entity that it holds.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct MappedColumn {
     pub(super) column: Column,
     pub(super) content: Content,
     pub(super) column_type: ColumnType,
 }
 
-impl Place {
-    /// The serde name of the field, or the name of the column that a flattened map takes up.
+impl MappedColumn {
+    /// Returns the serde name of the field, or the name of the column for an entry of a flattened map.
     pub(super) fn name<'a>(&'a self, entity: &'a EntityCodec) -> &'a str {
         match self.content {
             Content::Field(field) => &entity.schema().fields[field].name,
@@ -48,12 +48,12 @@ impl Place {
     }
 }
 
-/// What of an entity a column holds.
+/// The data of an entity that a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// The field of that index.
+    /// The field with this index.
     Field(usize),
-    /// What a flattened map takes up under the column's name.
+    /// An entry of a flattened map, under the column's name.
     Extra,
 }
 
@@ -68,51 +68,55 @@ impl Mapping {
     /// Matches the columns of a table.
     pub(super) fn of_table(table: &Table, entity: &EntityCodec) -> Result<Self> {
         let names = table.columns.iter().map(|column| column.name.as_str()).collect();
-        let taken = Columns { table: &table.shown, names }.matched(entity)?;
-        Ok(Self::from_matches(table, entity, &taken))
+        let matches = Columns { table: &table.display_name, names }.matched(entity)?;
+        Ok(Self::from_matches(table, entity, &matches))
     }
 
-    fn from_matches(table: &Table, entity: &EntityCodec, taken: &[Option<usize>]) -> Self {
+    fn from_matches(table: &Table, entity: &EntityCodec, matches: &[Option<usize>]) -> Self {
         let schema = entity.schema();
-        let (mut places, mut unmapped_fields, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut columns, mut unmapped_fields, mut incompatible) = (Vec::new(), Vec::new(), Vec::new());
         for (index, field) in schema.fields.iter().enumerate() {
-            let Some(column) = taken.iter().position(|&taken| taken == Some(index)) else {
+            let Some(column) = matches.iter().position(|&field| field == Some(index)) else {
                 unmapped_fields.push(index);
                 continue;
             };
             let column = table.columns[column].clone();
             match ColumnType::of_field(field, &column) {
                 Some(column_type) => {
-                    places.push(Place { column, content: Content::Field(index), column_type });
+                    columns.push(MappedColumn { column, content: Content::Field(index), column_type });
                 }
-                None => unfit.push(unfit_type(table, &column, field)),
+                None => incompatible.push(incompatible_type(table, &column, field)),
             }
         }
         let rest =
-            table.columns.iter().zip(taken).filter(|(column, field)| field.is_none() && !column.generated);
+            table.columns.iter().zip(matches).filter(|(column, field)| field.is_none() && !column.generated);
         let rest = rest.map(|(column, _)| column.clone());
         let mut unmapped_columns = Vec::new();
         for column in rest {
             match ColumnType::extra(&column).filter(|_| schema.open) {
-                Some(column_type) => places.push(Place { column, content: Content::Extra, column_type }),
+                Some(column_type) => {
+                    columns.push(MappedColumn { column, content: Content::Extra, column_type })
+                }
                 None => unmapped_columns.push(column),
             }
         }
-        let is_key =
-            |place: &Place| matches!(place.content, Content::Field(index) if schema.fields[index].key);
-        let key = (0..places.len()).filter(|&place| is_key(&places[place])).collect();
-        Self { table: table.clone(), places, key, unmapped_columns, unmapped_fields, unfit }
+        let is_key = |mapped: &MappedColumn| match mapped.content {
+            Content::Field(index) => schema.fields[index].key,
+            Content::Extra => false,
+        };
+        let key = (0..columns.len()).filter(|&index| is_key(&columns[index])).collect();
+        Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
     }
 
-    /// Why records cannot be read or written, if that is so: a field that must have a column has none, or a column is of
-    /// a type that its field is not.
+    /// Returns why records cannot be read or written, if so: a field that requires a column has none, or a
+    /// column's type does not fit its field.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
-        let mut problems = self.unfit.clone();
-        problems.extend(missing(entity, &self.table.shown, &self.unmapped_fields));
+        let mut problems = self.incompatible.clone();
+        problems.extend(missing(entity, &self.table.display_name, &self.unmapped_fields));
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
-    /// What of a table is in an entity, or why that cannot be told.
+    /// Returns which columns of a table an entity covers, or why they cannot be matched.
     pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
         let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
         if let Some(why) = mapping.unreadable() {
@@ -121,59 +125,59 @@ impl Mapping {
         let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
         Ok(MatchedColumns {
             problem: mapping.problem(entity),
-            covered_columns: mapping.places.iter().map(|place| place.column.name.clone()).collect(),
+            covered_columns: mapping.columns.iter().map(|mapped| mapped.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
             bulky_fields: mapping.bulky_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
     }
 
-    /// Why the role cannot read all rows of the entity, if that is so.
+    /// Returns why the role cannot read all rows of the entity, if so.
     pub(super) fn unreadable(&self) -> Option<String> {
-        let name = &self.table.shown;
-        if self.places.iter().any(|place| !place.column.is_readable) {
+        let name = &self.table.display_name;
+        if self.columns.iter().any(|mapped| !mapped.column.is_readable) {
             let sql = self.table.quoted();
             Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
         } else if self.table.hides_rows {
             Some(format!(
-                "row-level security hides rows of table `{name}` from the role; use the owner of the table or a role with \
-                 BYPASSRLS, so that no row is missing"
+                "row-level security hides rows of table `{name}` from the role; use the owner of the table \
+                 or a role with BYPASSRLS, so that no row is missing"
             ))
         } else {
             None
         }
     }
 
-    /// [`problem`](Self::problem) as an error.
+    /// Returns the [`problem`](Self::problem) as an error.
     pub(super) fn check(&self, entity: &EntityCodec) -> Result<()> {
         require_none(entity, self.problem(entity))
     }
 
-    /// Fields of bytes that a line holds as a list of numbers, and whose columns hold bytes.
+    /// Returns the fields of bytes that are written as a list of numbers and whose columns are `bytea`.
     fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
         let fields = &entity.schema().fields;
-        let is_bulky = |place: &Place| match place.content {
-            Content::Field(index) if place.column.stored == StoredType::Bytea => {
+        let is_bulky = |mapped: &MappedColumn| match mapped.content {
+            Content::Field(index) if mapped.column.stored == StoredType::Bytea => {
                 coverage::is_bulky(&fields[index]).then_some(index)
             }
             _ => None,
         };
-        self.places.iter().filter_map(is_bulky).collect()
+        self.columns.iter().filter_map(is_bulky).collect()
     }
 
-    /// The columns of the key.
+    /// Returns the columns of the key.
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &Column> {
-        self.key.iter().map(|&place| &self.places[place].column)
+        self.key.iter().map(|&index| &self.columns[index].column)
     }
 }
 
-/// The table of the default set.
+/// Finds the table of the default set.
 pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Result<&'c Table> {
     let descriptor = entity.descriptor();
     let wanted = descriptor.table().unwrap_or(entity.name());
     let named = |matches: &dyn Fn(&str) -> bool| {
         let mut found: Vec<&Table> = catalog.visible().filter(|table| matches(&table.name)).collect();
-        // The first schema that has one hides those behind it.
+        // The first schema with such a table hides those after it.
         if let Some(schema) = found.first().map(|table| table.schema.clone()) {
             found.retain(|table| table.schema == schema);
         }
@@ -184,7 +188,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
         found = catalog.tables.iter().filter(|table| table.schema == schema && table.name == name).collect();
     }
     if found.is_empty() && descriptor.table().is_some() {
-        // PostgreSQL makes names that are not quoted lower-case.
+        // PostgreSQL converts unquoted names to lower case.
         found = named(&|name| name.eq_ignore_ascii_case(wanted));
     } else if found.is_empty() {
         found = named(&|name| folded(name) == folded(wanted));
@@ -194,24 +198,25 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
         [table] if table.is_table() => Ok(table),
         [table] => Err(not_a_table(entity, table)),
         [] => Err(no_table(catalog, entity, wanted)),
-        several => Err(tables::ambiguous(entity, several.iter().map(|table| table.shown.as_str()))),
+        several => Err(tables::ambiguous(entity, several.iter().map(|table| table.display_name.as_str()))),
     }
 }
 
-fn unfit_type(table: &Table, column: &Column, field: &FieldSchema) -> String {
-    let kind = Kind::of(field);
+fn incompatible_type(table: &Table, column: &Column, field: &FieldSchema) -> String {
+    let kind = FieldKind::of(field);
     if column.stored.is_money_of_other_units() {
         return format!(
-            "column `{}` of table `{}` is of type `{}`, and `lc_monetary` of the database has no hundredths, so that what field \
-             `{}` holds would depend on that setting; make the column `numeric`",
-            column.name, table.shown, column.declared, field.name,
+            "column `{}` of table `{}` is of type `{}`, which does not have two decimal places with \
+             `lc_monetary` of the database, so the value of field `{}` would depend on that setting; make \
+             the column `numeric`",
+            column.name, table.display_name, column.declared, field.name,
         );
     }
     format!(
-        "column `{}` of table `{}` is of type `{}`, which field `{}` ({}, as its type says) cannot be read from; make the \
-         column {}, or change the type of the field",
+        "column `{}` of table `{}` is of type `{}`, which does not fit field `{}` ({}); make the column {}, \
+         or change the type of the field",
         column.name,
-        table.shown,
+        table.display_name,
         column.declared,
         field.name,
         kind.noun(),
@@ -223,17 +228,18 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
     let what = match table.kind {
         TableKind::View => "a view",
         TableKind::MaterializedView => "a materialized view",
-        _ => "a table of another server",
+        _ => "a foreign table",
     };
-    tables::not_a_table(entity, &table.shown, what)
+    tables::not_a_table(entity, &table.display_name, what)
 }
 
-/// The table is there, and the role may not use its schema.
+/// Returns the error for an existing table in a schema that the role may not use.
 fn closed(entity: &EntityCodec, table: &Table) -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "{} is in table `{}.{}`, and the role may not use schema `{}`; run `GRANT USAGE ON SCHEMA {} TO` the role",
+            "{} is in table `{}.{}`, and the role may not use schema `{}`; run `GRANT USAGE ON SCHEMA {} TO` \
+             the role",
             entity.name(),
             table.schema,
             table.name,
@@ -244,7 +250,7 @@ fn closed(entity: &EntityCodec, table: &Table) -> Error {
 }
 
 fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
-    // PostgreSQL leaves schemas that a role may not use out of its path without a word.
+    // PostgreSQL silently omits schemas that a role may not use from its search path.
     let is_wanted = |table: &&Table| match entity.descriptor().table() {
         Some(_) => table.name.eq_ignore_ascii_case(wanted),
         None => folded(&table.name) == folded(wanted),
@@ -253,15 +259,16 @@ fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
     if let Some(table) = hidden {
         return closed(entity, table);
     }
-    let near = catalog.visible().find(|table| tables::is_near(&table.name, wanted)).or_else(|| {
+    let similar = catalog.visible().find(|table| tables::is_near(&table.name, wanted)).or_else(|| {
         catalog.tables.iter().find(|table| table.name == wanted || tables::is_near(&table.name, wanted))
     });
-    let place = looked_in(catalog);
-    tables::not_found(entity, wanted, &place, near.map(|table| table.shown.as_str()))
+    let location = searched_schemas(catalog);
+    tables::not_found(entity, wanted, &location, similar.map(|table| table.display_name.as_str()))
 }
 
-/// Where a table was looked for, for an error: the schemas, those that do not exist or may not be used apart.
-fn looked_in(catalog: &Catalog) -> String {
+/// Returns the schemas in which a table was searched, for an error; schemas that do not exist or may not be
+/// used are listed separately.
+fn searched_schemas(catalog: &Catalog) -> String {
     let (known, unknown): (Vec<&str>, Vec<&str>) =
         catalog.schemas.iter().map(String::as_str).partition(|schema| catalog.usable.contains_key(*schema));
     let open: Vec<&str> = known.into_iter().filter(|schema| !catalog.is_closed(schema)).collect();
@@ -271,20 +278,20 @@ fn looked_in(catalog: &Catalog) -> String {
                 catalog.usable.iter().filter(|(_, usable)| !**usable).map(|(schema, _)| schema.as_str());
             let closed: Vec<&str> = closed.collect();
             match closed.as_slice() {
-                [] => ", and no schema is looked in, because the role's search_path names none that exists; name one with `.schema(\"…\")`".to_owned(),
+                [] => ", and no schema is searched, because the role's search_path contains no existing schema; name one with `.schema(\"…\")`".to_owned(),
                 closed => format!(
-                    ", and no schema is looked in, because the role may use none of its search_path (it may not use {}); GRANT USAGE ON \
-                     SCHEMA to it, or name a schema with `.schema(\"…\")`",
+                    ", and no schema is searched, because the role may use none of its search_path (it may \
+                     not use {}); run GRANT USAGE ON SCHEMA, or name a schema with `.schema(\"…\")`",
                     listed(closed.iter().copied())
                 ),
             }
         }
-        open => format!(", in the schemas looked in, which are {}", listed(open.iter().copied())),
+        open => format!(", in the searched schemas {}", listed(open.iter().copied())),
     };
     if !unknown.is_empty() {
-        let there = listed(catalog.usable.keys().map(String::as_str));
+        let existing = listed(catalog.usable.keys().map(String::as_str));
         text.push_str(&format!(
-            "; there is no schema {}, the schemas of the database are {there}",
+            "; there is no schema {}, the schemas of the database are {existing}",
             listed(unknown.iter().copied())
         ));
     }

@@ -8,20 +8,20 @@ use super::connection::Connection;
 use super::error::failed;
 use koan_backup_sql::identifier::quoted;
 
-/// A materialized view with rows that some tables made.
+/// A populated materialized view that depends on some tables.
 #[derive(Clone, Debug)]
 pub(super) struct MaterializedView {
     pub(super) oid: Oid,
     schema: String,
     name: String,
-    /// Its name in texts.
-    pub(super) shown: String,
+    /// The name for messages.
+    pub(super) display_name: String,
     /// Whether the role may refresh it.
     pub(super) may_refresh: bool,
 }
 
-/// The views over tables, directly or through other views, those first on which others depend. Partitions and tables that
-/// inherit are read with their parents.
+/// The materialized views that depend on tables, directly or through other views; a view comes after those
+/// that it depends on. Partitions and tables that inherit are read together with their parents.
 const DEPENDING: &str = "
     WITH RECURSIVE family AS (
         SELECT pg_catalog.unnest($1::oid[]) AS oid
@@ -37,11 +37,13 @@ const DEPENDING: &str = "
         JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.ev_class <> r.oid
         JOIN pg_catalog.pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm'))
     SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE')
-    FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'm' AND c.relispopulated GROUP BY 1, 2, 3, 4 ORDER BY pg_catalog.max(r.depth), 2, 3";
 
-/// The settings by which values become text, which a view may depend on: those of the role and the database count there.
-const FORMS: [&str; 9] = [
+/// The settings that affect how values are written as text, which a view may depend on. A refresh uses the
+/// values of the role and the database.
+const TEXT_FORMAT_SETTINGS: [&str; 9] = [
     "DateStyle",
     "IntervalStyle",
     "TimeZone",
@@ -53,7 +55,8 @@ const FORMS: [&str; 9] = [
     "xmlbinary",
 ];
 
-/// The populated materialized views that depend on some tables, in the order in which they are to be refreshed.
+/// Returns the populated materialized views that depend on some tables, in the order in which they are
+/// refreshed.
 pub(super) async fn depending_on(
     connection: &Connection,
     catalog: &Catalog,
@@ -63,24 +66,31 @@ pub(super) async fn depending_on(
     let rows = connection.client.query(DEPENDING, &[&tables]).await.map_err(|error| failed(what, &error))?;
     let view = |row: &tokio_postgres::Row| {
         let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-        let shown = catalog.shown(&schema, &name);
-        Ok(MaterializedView { oid: row.try_get(0)?, schema, name, shown, may_refresh: row.try_get(3)? })
+        let display_name = catalog.display_name(&schema, &name);
+        Ok(MaterializedView {
+            oid: row.try_get(0)?,
+            schema,
+            name,
+            display_name,
+            may_refresh: row.try_get(3)?,
+        })
     };
     let views: std::result::Result<Vec<_>, tokio_postgres::Error> = rows.iter().map(view).collect();
     views.map_err(|error| failed(what, &error))
 }
 
-/// Refreshes the views that depend on some tables. Nothing but the commit may follow in the transaction.
+/// Refreshes the views that depend on some tables. Only the commit may follow in the transaction.
 pub(super) async fn refresh(connection: &Connection, catalog: &Catalog, tables: &[Oid]) -> Result<()> {
     let views = depending_on(connection, catalog, tables).await?;
     if views.is_empty() {
         return Ok(());
     }
-    let forms: Vec<String> = FORMS.iter().map(|name| format!("SET LOCAL {name} TO DEFAULT")).collect();
-    connection.run("refreshing materialized views", &forms.join("; ")).await?;
+    let defaults: Vec<String> =
+        TEXT_FORMAT_SETTINGS.iter().map(|name| format!("SET LOCAL {name} TO DEFAULT")).collect();
+    connection.run("refreshing materialized views", &defaults.join("; ")).await?;
     for view in views {
         let refresh = format!("REFRESH MATERIALIZED VIEW {}.{}", quoted(&view.schema), quoted(&view.name));
-        connection.run(&format!("refreshing materialized view `{}`", view.shown), &refresh).await?;
+        connection.run(&format!("refreshing materialized view `{}`", view.display_name), &refresh).await?;
     }
     Ok(())
 }

@@ -1,33 +1,44 @@
-//! Which `null`s of a record were JSON `null` in the database and not NULL.
+//! Records which `null`s of a record were JSON `null` in the database and not NULL.
 //!
-//! A record holds `null` for both. So an archive records, for each column that held JSON `null`, a form for each run of records.
-//! A form lists the JSON `null`s among the `null`s of a value, counted from 0: `""` is NULL, `"0"` is JSON `null`, and `"1,3-5"` is a
-//! list whose second and whose fourth to sixth `null` are JSON `null`.
+//! A record holds `null` for both. An archive therefore records, for each column with JSON `null`, a form for
+//! each run of records. A form lists the JSON `null`s among all `null`s of a value, counted from 0: `""`
+//! means NULL, `"0"` means JSON `null`, and `"1,3-5"` is a list in which the second and the fourth to sixth
+//! `null` are JSON `null`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-/// How many runs are recorded for a column. A column that changes more often is not backed up.
+/// The number of runs that are recorded for a column. A backup refuses a column with more.
 const MAX_RUNS: usize = 1 << 20;
-/// How long all different forms of a column can be together. A column with more is not backed up.
+/// The total length of the distinct forms of a column. A backup refuses a column with more.
 const MAX_FORM_BYTES: usize = 8 << 20;
 
-/// The forms of one column as an archive holds them.
+/// The forms of one column, as an archive records them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct NullForms {
     pub(super) forms: Vec<String>,
-    /// Runs as `form*count`, separated by spaces, in the order of the records. None: all records have the first form.
+    /// Runs as `form*count`, separated by spaces, in the order of the records. Empty if all records have the
+    /// first form.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) runs: String,
+}
+
+/// What was recorded of all columns, for the archive.
+#[derive(Debug, Default)]
+pub(super) struct RecordedNulls {
+    /// The forms by the name of the field, or of the column of a flattened map.
+    pub(super) forms: BTreeMap<String, NullForms>,
+    /// What another kind of database does not keep.
+    pub(super) not_kept_elsewhere: Vec<String>,
 }
 
 /// Records the forms of one column while it is read.
 #[derive(Debug, Default)]
 pub(super) struct NullRecorder {
-    /// The form of the open run; none while no value held a `null`.
-    open: Option<usize>,
-    /// How many records are in the open run.
+    /// The form of the current run; `None` until a value contains a `null`.
+    current: Option<usize>,
+    /// The number of records in the current run.
     length: u64,
     forms: Vec<String>,
     known: HashMap<String, usize>,
@@ -36,42 +47,42 @@ pub(super) struct NullRecorder {
     overflowed: bool,
 }
 
-/// The forms of a column changed too often or were too long to be recorded.
+/// The error for a column whose forms change too often or are too long to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooManyForms;
 
 impl NullRecorder {
-    /// Whether the forms changed too often or were too long, so that they are not all recorded.
+    /// Returns whether the forms change too often or are too long, so that they are not completely recorded.
     pub(super) fn is_overflowed(&self) -> bool {
         self.overflowed
     }
 
-    /// Counts a record whose value has no `null`.
+    /// Adds a record whose value has no `null`.
     #[inline]
     pub(super) fn skip(&mut self) {
         self.length += 1;
     }
 
-    /// Notes the form of the next record.
+    /// Adds a record with this form.
     #[inline]
-    pub(super) fn note(&mut self, form: &str) {
-        match self.open {
-            Some(open) if self.forms[open] == form => {}
+    pub(super) fn record(&mut self, form: &str) {
+        match self.current {
+            Some(current) if self.forms[current] == form => {}
             _ => self.change(form),
         }
         self.length += 1;
     }
 
     fn change(&mut self, form: &str) {
-        if let Some(open) = self.open {
-            self.close(open);
+        if let Some(current) = self.current {
+            self.close(current);
         }
         let known = self.known.get(form).copied();
-        self.open = known.or_else(|| {
+        self.current = known.or_else(|| {
             self.form_bytes += form.len();
             if self.form_bytes > MAX_FORM_BYTES {
                 self.overflowed = true;
-                return self.open;
+                return self.current;
             }
             self.forms.push(form.to_owned());
             self.known.insert(form.to_owned(), self.forms.len() - 1);
@@ -79,22 +90,22 @@ impl NullRecorder {
         });
     }
 
-    fn close(&mut self, open: usize) {
+    fn close(&mut self, current: usize) {
         match self.runs.len() < MAX_RUNS {
-            true => self.runs.push((open, self.length)),
+            true => self.runs.push((current, self.length)),
             false => self.overflowed = true,
         }
         self.length = 0;
     }
 
-    /// Returns what was recorded; nothing if no value held JSON `null`.
+    /// Returns what an archive records; `None` if no value contained JSON `null`.
     ///
     /// # Errors
     ///
     /// [`TooManyForms`], if the forms changed too often or were too long.
     pub(super) fn finish(mut self) -> Result<Option<NullForms>, TooManyForms> {
-        if let Some(open) = self.open.take() {
-            self.close(open);
+        if let Some(current) = self.current.take() {
+            self.close(current);
         }
         if self.overflowed {
             return Err(TooManyForms);
@@ -114,13 +125,14 @@ impl NullRecorder {
     }
 }
 
-/// The text of a form: the JSON `null`s among the `null`s of a value, in rising order.
-pub(super) fn form_of(places: &[u64]) -> String {
+/// Returns the text of a form. `positions` are those of the JSON `null`s among the `null`s of a value, in
+/// ascending order.
+pub(super) fn form_of(positions: &[u64]) -> String {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for &place in places {
+    for &position in positions {
         match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == place => *last = place,
-            _ => ranges.push((place, place)),
+            Some((_, last)) if *last + 1 == position => *last = position,
+            _ => ranges.push((position, position)),
         }
     }
     let text = |(first, last): &(u64, u64)| match first == last {
@@ -135,10 +147,10 @@ pub(super) fn form_of(places: &[u64]) -> String {
 pub(super) struct NullForm(Vec<(u64, u64)>);
 
 impl NullForm {
-    /// Whether the `null` of that number is JSON `null`.
+    /// Returns whether the `null` with this number is JSON `null`.
     pub(super) fn is_json(&self, number: u64) -> bool {
         let behind = self.0.partition_point(|&(first, _)| first <= number);
-        behind.checked_sub(1).is_some_and(|place| number <= self.0[place].1)
+        behind.checked_sub(1).is_some_and(|position| number <= self.0[position].1)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -151,16 +163,16 @@ impl NullForm {
     }
 }
 
-/// Tells the form of each record of one column by its position.
+/// Returns the form of each record of one column by its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NullReplay {
     forms: Vec<NullForm>,
-    /// The position behind each run, and its form.
+    /// The position after each run, with its form.
     ends: Vec<(u64, usize)>,
 }
 
 impl NullReplay {
-    /// Reads what was recorded of a column; `None` if that is not a recorded form.
+    /// Parses what was recorded of a column; `None` if that is invalid.
     pub(super) fn of(recorded: &NullForms) -> Option<Self> {
         let forms = recorded.forms.iter().map(|form| NullForm::parse(form)).collect::<Option<Vec<_>>>()?;
         let (mut ends, mut end) = (Vec::new(), 0u64);
@@ -176,12 +188,12 @@ impl NullReplay {
         (!forms.is_empty()).then_some(Self { forms, ends })
     }
 
-    /// One form for all records, in which every `null` of a column is JSON `null`.
+    /// Creates a replay with one form for all records, in which every `null` of the column is JSON `null`.
     pub(super) fn json_null() -> Self {
         Self { forms: vec![NullForm(vec![(0, 0)])], ends: Vec::new() }
     }
 
-    /// The form of the record at that position. Behind the last run, its form goes on.
+    /// Returns the form of the record at this position. After the last run, its form continues.
     pub(super) fn at(&self, position: u64) -> &NullForm {
         let run = self.ends.partition_point(|&(end, _)| end <= position);
         let form = self.ends.get(run).or(self.ends.last()).map_or(0, |&(_, form)| form);
@@ -198,7 +210,7 @@ mod tests {
         for note in notes {
             match note {
                 None => recorder.skip(),
-                Some(form) => recorder.note(form),
+                Some(form) => recorder.record(form),
             }
         }
         let replay = NullReplay::of(&recorder.finish().expect("within the limits")?).expect("valid");
@@ -224,7 +236,7 @@ mod tests {
     fn one_form_needs_no_runs() {
         let mut recorder = NullRecorder::default();
         recorder.skip();
-        recorder.note("0");
+        recorder.record("0");
         recorder.skip();
         let recorded = recorder.finish().expect("within the limits").expect("recorded");
         assert_eq!(recorded, NullForms { forms: vec!["0".to_owned()], runs: String::new() });
@@ -243,11 +255,11 @@ mod tests {
     fn a_column_that_changes_too_often_is_refused_and_none_of_its_nulls_becomes_another() {
         let mut recorder = NullRecorder::default();
         for _ in 0..MAX_RUNS / 2 {
-            recorder.note("");
-            recorder.note("0");
+            recorder.record("");
+            recorder.record("0");
         }
         assert!(!recorder.is_overflowed());
-        recorder.note("");
+        recorder.record("");
         assert_eq!(recorder.finish(), Err(TooManyForms));
     }
 
@@ -266,7 +278,7 @@ mod tests {
         let mut recorder = NullRecorder::default();
         let long = "1,".repeat(MAX_FORM_BYTES / 4);
         for end in 0..2 {
-            recorder.note(&format!("{long}{end}"));
+            recorder.record(&format!("{long}{end}"));
         }
         assert!(recorder.is_overflowed());
         assert_eq!(recorder.finish(), Err(TooManyForms));

@@ -1,4 +1,4 @@
-//! How a database is reached.
+//! Options for connecting to a database.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -12,10 +12,10 @@ use super::connection::Location;
 use super::state::{MaterializedViews, StateOptions};
 use super::tls::connector;
 
-/// Connections that read at once, if nothing else is said.
-const CONNECTIONS: usize = 2;
+/// The default number of connections that read at the same time.
+const DEFAULT_CONNECTIONS: usize = 2;
 
-/// How a PostgreSQL database is reached: see [`Postgres::options`].
+/// Options for connecting to a PostgreSQL database: see [`Postgres::options`].
 #[derive(Clone)]
 pub struct PostgresOptions {
     address: String,
@@ -30,7 +30,7 @@ impl PostgresOptions {
     pub(super) fn new(address: String) -> Self {
         Self {
             address,
-            connections: CONNECTIONS,
+            connections: DEFAULT_CONNECTIONS,
             schemas: Vec::new(),
             root_certificate: None,
             ignored: BTreeMap::new(),
@@ -38,81 +38,87 @@ impl PostgresOptions {
         }
     }
 
-    /// How many entities are read at once, each by a connection of its own; 2 if not said. One more connection keeps the
-    /// snapshot.
+    /// Sets how many entities are read at the same time, each with a connection of its own; the default is 2.
+    /// One more connection holds the snapshot.
     #[must_use]
     pub fn connections(mut self, connections: NonZeroUsize) -> Self {
         self.connections = connections.get();
         self
     }
 
-    /// A schema in which tables are looked for. Said several times, the first that has the table counts; not said, those
-    /// of the role's `search_path`.
+    /// Adds a schema in which tables are searched. If several schemas have the table, the one that was added
+    /// first is used. Without this option, tables are searched in the role's `search_path`.
     #[must_use]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schemas.push(schema.into());
         self
     }
 
-    /// The PEM file of the authorities by which the server's certificate is verified; with `sslmode=verify-full` and none,
-    /// those that the system trusts. With it, `sslmode=require` verifies as well.
+    /// Sets the PEM file with the root certificates that verify the server's certificate. Without it,
+    /// `sslmode=verify-full` uses those that the system trusts. With it, `sslmode=require` verifies the
+    /// server too.
     #[must_use]
     pub fn root_certificate(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificate = Some(path.into());
         self
     }
 
-    /// A table that is meant to be in no entity, and why: boot reports do not warn of it. It is named as they name it: `jobs`, or
-    /// `audit.jobs` where its schema is not looked in.
+    /// Declares that a table belongs to no entity, with a reason: boot reports do not warn about it. Use the
+    /// name of the boot report: `jobs`, or `audit.jobs` if the schema is not in the search path.
     #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
         self
     }
 
-    /// Declares that a standalone sequence needs no backup, and why, so that boot reports do not warn of it. A sequence that a
-    /// table of an entity uses is in the backup; this is for one that only programs call. It is named as boot reports name it.
+    /// Declares that a standalone sequence needs no backup, with a reason: boot reports do not warn about it.
+    /// Sequences that the table of an entity uses are part of the backup; this is for a sequence that only
+    /// programs call. Use the name of the boot report.
     #[must_use]
     pub fn ignore_sequence(mut self, sequence: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_sequences.insert(sequence.into(), reason.into());
         self
     }
 
-    /// Declares that a materialized view needs no refresh after a restore, and why, so that boot reports do not warn of it.
+    /// Declares that a materialized view needs no refresh after a restore, with a reason: boot reports do not
+    /// warn about it.
     #[must_use]
     pub fn ignore_materialized_view(mut self, view: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_views.insert(view.into(), reason.into());
         self
     }
 
-    /// Declares that the large objects of the database need no backup, and why.
+    /// Declares that the large objects of the database need no backup, with a reason.
     #[must_use]
     pub fn ignore_large_objects(mut self, reason: impl Into<String>) -> Self {
         self.state.ignored_large_objects = Some(reason.into());
         self
     }
 
-    /// Refreshes the materialized views that depend on restored tables, within the transaction of the restore and each after those
-    /// that it reads. Views that hold no rows yet (`WITH NO DATA`) are left so. Without this option, viability names the views.
+    /// Refreshes the materialized views that depend on restored tables, within the transaction of the
+    /// restore; a view is refreshed after those that it reads. Unpopulated views (`WITH NO DATA`) are not
+    /// refreshed. Without this option, viability reports the views.
     #[must_use]
     pub fn refresh_materialized_views(mut self) -> Self {
         self.state.materialized_views = MaterializedViews::Refreshed;
         self
     }
 
-    /// Declares that something computes a column again after each restore, and what: `("film.search", "the nightly reindex")`.
-    /// A restore of a table is refused while a trigger fills a column that no field covers, because triggers do not fire in a
-    /// restore; with this declaration it is not.
+    /// Declares that a column is computed again after each restore, and by what: `("film.search", "the
+    /// nightly reindex")`. Without this declaration, a restore is refused if a trigger fills a column that no
+    /// field covers, because triggers do not fire during a restore.
     #[must_use]
     pub fn recomputed_after_restore(mut self, column: impl Into<String>, by: impl Into<String>) -> Self {
         self.state.recomputed_columns.insert(column.into(), by.into());
         self
     }
 
-    /// Reads the address and the certificates. The first connection is made when the context is built.
+    /// Parses the address and reads the certificates. The first connection is opened when the context is
+    /// built.
     ///
     /// # Errors
-    /// The address is not understood, certificates cannot be read, or an ignored table has no reason.
+    /// Returns an error if the address is invalid, the certificates cannot be read, or an ignored table has
+    /// no reason.
     pub fn connect(self) -> Result<Postgres> {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(
@@ -128,7 +134,8 @@ impl PostgresOptions {
                 Protection::Disable | Protection::Prefer => {
                     return Err(Error::new(
                         ErrorKind::Configuration,
-                        "a root certificate is given, but the address does not ask for TLS; say sslmode=verify-full",
+                        "a root certificate is given, but the address does not request TLS; use \
+                         sslmode=verify-full",
                     ));
                 }
             }
@@ -140,7 +147,7 @@ impl PostgresOptions {
     }
 }
 
-/// Shows no password.
+/// Omits the address, which contains the password.
 impl std::fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostgresOptions")

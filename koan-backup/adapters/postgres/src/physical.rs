@@ -1,4 +1,4 @@
-//! What an archive records of a table beside its records.
+//! What an archive records of a table in addition to its records.
 
 use std::collections::BTreeMap;
 
@@ -9,44 +9,46 @@ use koan_backup_core::{
 use serde::{Deserialize, Serialize};
 
 use super::mapping::Mapping;
-use super::null_form::NullForms;
+use super::null_form::{NullForms, RecordedNulls};
 use super::sequence::SequenceState;
-use super::snapshot::SeenNulls;
 
-/// What is recorded.
+/// The physical form of a table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Physical {
-    /// Fields that had no column: what records hold there is what serde filled in.
+pub(super) struct PhysicalForm {
+    /// Fields without a column: records hold the value that serde filled in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) fields_without_column: Vec<String>,
-    /// Fields, or columns of a flattened map, whose `null` was always JSON `null`, as earlier versions recorded it.
+    /// Fields, or columns of a flattened map, whose `null` was always JSON `null`, as earlier versions
+    /// recorded it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) json_null: Vec<String>,
-    /// By the name of the field, or of the column of a flattened map, which `null`s were JSON `null` in the column and not NULL.
+    /// Which `null`s were JSON `null` in the column and not NULL, by the name of the field or of the column
+    /// of a flattened map.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) null_forms: BTreeMap<String, NullForms>,
-    /// What another kind of database does not keep, under [the name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores look for.
+    /// What another kind of database does not keep, under [the
+    /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) not_kept_elsewhere: Vec<String>,
-    /// The sequences that number the rows.
+    /// The sequences that the table uses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sequences: Vec<SequenceState>,
 }
 
-impl Physical {
-    /// What an archive recorded of the sequences of a target.
+impl PhysicalForm {
+    /// Returns what an archive recorded of the sequences of a target.
     pub(super) fn sequences_of(target: &RestoreTarget) -> Vec<SequenceState> {
         let physical = target.physical.as_ref().and_then(|json| Self::deserialize(json).ok());
         physical.map_or_else(Vec::new, |physical| physical.sequences)
     }
 }
 
-/// Adds to the summary of a read what it recorded, and warnings.
-pub(super) fn describe(
+/// Adds the physical form and its warnings to the summary of a read.
+pub(super) fn report(
     entity: &EntityCodec,
     mapping: &Mapping,
-    nulls: SeenNulls,
+    nulls: RecordedNulls,
     sequences: Vec<SequenceState>,
     summary: &mut ReadSummary,
 ) {
@@ -57,10 +59,10 @@ pub(super) fn describe(
         summary.warnings.push(format!(
             "field `{field}` of {} is in no column of table `{}`; its records hold what the type fills in",
             entity.name(),
-            mapping.table.shown,
+            mapping.table.display_name,
         ));
     }
-    let physical = Physical {
+    let physical = PhysicalForm {
         fields_without_column,
         json_null: Vec::new(),
         null_forms: nulls.forms,

@@ -1,4 +1,4 @@
-//! The provider: what an application opens and a context works with.
+//! The provider that an application opens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::session::PostgresSession;
 use crate::snapshot::PostgresSnapshot;
 use crate::state::StateOptions;
 
-/// A PostgreSQL database whose tables are entities.
+/// A PostgreSQL database whose tables hold entities.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), koan_backup::Error> {
@@ -38,16 +38,16 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The database at an address: `postgres://user:password@host:5432/database`, or `host=… user=… dbname=…`. Connects
-    /// when the context is built, not before.
+    /// Creates a provider for the database at an address: `postgres://user:password@host:5432/database`, or
+    /// `host=… user=… dbname=…`. The first connection is opened when the context is built.
     ///
     /// # Errors
-    /// The address is not understood, or certificates that it names cannot be read.
+    /// Returns an error if the address is invalid, or if certificates that it names cannot be read.
     pub fn connect(address: impl Into<String>) -> Result<Self> {
         Self::options(address).connect()
     }
 
-    /// How to reach the database at an address.
+    /// Returns options for connecting to the database at an address.
     pub fn options(address: impl Into<String>) -> PostgresOptions {
         PostgresOptions::new(address.into())
     }

@@ -1,4 +1,4 @@
-//! The sequences that number the rows of tables, and what an archive records of them.
+//! The sequences that tables use, and what an archive records of them.
 
 mod source;
 
@@ -18,14 +18,14 @@ use koan_backup_sql::identifier::quoted;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sequence {
     pub(super) oid: Oid,
-    /// The table.
+    /// The table that uses the sequence.
     pub(super) table: Oid,
     pub(super) schema: String,
     pub(super) name: String,
-    /// The column that is numbered, where that is known.
+    /// The column that the sequence numbers, if it is known.
     pub(super) column: Option<String>,
-    pub(super) use_: Use,
-    pub(super) rises: bool,
+    pub(super) usage: SequenceUse,
+    pub(super) is_ascending: bool,
     pub(super) cycles: bool,
     pub(super) min: i64,
     pub(super) max: i64,
@@ -36,20 +36,21 @@ pub(super) struct Sequence {
 
 /// How a table uses a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// The column holds the numbers of the sequence, so that its rows tell how far the sequence must be.
-    Plain,
-    /// The column, a trigger or a function may make something else of them, so that only the sequence itself tells.
+pub(super) enum SequenceUse {
+    /// The column holds the numbers of the sequence, so the required position follows from its rows.
+    Direct,
+    /// The column, a trigger or a function may compute something else from the numbers, so the position is
+    /// known only from the sequence.
     Computed,
 }
 
-/// Where a sequence stands, as an archive records it.
+/// The position of a sequence, as an archive records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SequenceState {
     pub(super) schema: String,
     pub(super) name: String,
-    /// The column that it numbers, where that is known.
+    /// The column that the sequence numbers, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) column: Option<String>,
     pub(super) last_value: i64,
@@ -60,11 +61,11 @@ pub(super) struct SequenceState {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sequences {
     pub(super) all: Vec<Sequence>,
-    /// Tables that use a function which takes numbers from a sequence that it does not name.
-    pub(super) unnamed: BTreeSet<Oid>,
+    /// Tables with a function that takes numbers from a sequence whose name is not a literal in its text.
+    pub(super) with_computed_names: BTreeSet<Oid>,
 }
 
-/// What columns own a sequence, or take their default from one that PostgreSQL knows of.
+/// The sequences that columns own, or that PostgreSQL records as part of a default.
 const DEPENDENCIES: &str = r#"
     SELECT DISTINCT s.oid, x.relation, n.nspname::text, s.relname::text, a.attname::text,
         a.attidentity <> ''
@@ -73,17 +74,21 @@ const DEPENDENCIES: &str = r#"
               AND coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), '')
                   ~ '^\(?nextval\(''([^'']|'''')*''::regclass\)(\)?::[[:alpha:]_ ."]+)?$'),
         q.seqincrement > 0, q.seqcycle, q.seqmin, q.seqmax,
-        pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
-        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
+        pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
+            AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE')
+            AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
         pg_catalog.pg_has_role(s.relowner, 'USAGE')
-    FROM (SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number FROM pg_catalog.pg_depend d
+    FROM (SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number
+        FROM pg_catalog.pg_depend d
           WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
             AND d.deptype IN ('a', 'i')
           UNION
           SELECT d.refobjid, f.adrelid, f.adnum FROM pg_catalog.pg_depend d
           JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
-          WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass) x
+          WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+              AND d.refclassid = 'pg_catalog.pg_class'::regclass) x
     JOIN pg_catalog.pg_class s ON s.oid = x.sequence AND s.relkind = 'S'
     JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
@@ -92,12 +97,15 @@ const DEPENDENCIES: &str = r#"
     LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
     WHERE x.relation = ANY ($1) ORDER BY 3, 4, 5"#;
 
-/// The sequences of these names, in the same columns. Those of whole schemas have an empty name. Names are looked up in the catalog,
-/// because `to_regclass` fails for a schema that the role may not use.
+/// The sequences with a name, in the same columns; with an empty name, all sequences of a schema. Names are
+/// searched in the catalog because `to_regclass` fails for a schema that the role may not use.
 const NAMED: &str = "
-    SELECT s.oid, 0::oid, n.nspname::text, s.relname::text, ''::text, false, q.seqincrement > 0, q.seqcycle, q.seqmin, q.seqmax,
-        pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
-        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
+    SELECT s.oid, 0::oid, n.nspname::text, s.relname::text, ''::text, false, q.seqincrement > 0, q.seqcycle,
+        q.seqmin, q.seqmax,
+        pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
+            AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        pg_catalog.has_sequence_privilege(s.oid, 'UPDATE')
+            AND pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
         pg_catalog.pg_has_role(s.relowner, 'USAGE')
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
@@ -109,11 +117,13 @@ const NAMED: &str = "
             SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace m ON m.oid = c.relnamespace
             WHERE c.relkind = 'S' AND c.relname = w.parts[1]
               AND (m.nspname = ANY (pg_catalog.current_schemas(false)) OR m.nspname = $2)
-            ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(false), m.nspname) NULLS LAST LIMIT 1))
+            ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(false),
+                m.nspname) NULLS LAST LIMIT 1))
     ORDER BY 3, 4";
 
 impl Sequences {
-    /// The sequences that these tables own, take defaults from, or whose functions and triggers take numbers from.
+    /// Finds the sequences that these tables own, that their defaults use, or that their functions and
+    /// triggers take numbers from.
     pub(super) async fn of(connection: &Connection, tables: &[&Table]) -> Result<Self> {
         let what = "reading the sequences of tables";
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
@@ -125,13 +135,13 @@ impl Sequences {
         for source in source::of(connection, &oids).await? {
             let names = source::names(&source.text);
             let mut wanted: Vec<(&str, &str)> = Vec::new();
-            for name in &names.literal {
+            for name in &names.literals {
                 wanted.push((name, &source.schema));
             }
             let own =
                 tables.iter().find(|table| table.oid == source.table).map(|table| table.schema.as_str());
-            if names.has_others {
-                found.unnamed.insert(source.table);
+            if names.has_computed {
+                found.with_computed_names.insert(source.table);
                 wanted.push(("", &source.schema));
                 wanted.extend(own.filter(|own| *own != source.schema).map(|own| ("", own)));
             }
@@ -139,15 +149,15 @@ impl Sequences {
                 let rows = connection.client.query(NAMED, &[&name, &schema]).await;
                 let rows = rows.map_err(|error| failed(what, &error))?;
                 if rows.is_empty() && !name.is_empty() {
-                    found.unnamed.insert(source.table);
+                    found.with_computed_names.insert(source.table);
                 }
                 for row in rows {
                     let mut sequence = sequence(&row).map_err(|error| failed(what, &error))?;
                     sequence.table = source.table;
                     sequence.column = source.column.clone().filter(|_| !name.is_empty());
-                    sequence.use_ = match source.is_plain && sequence.column.is_some() {
-                        true => Use::Plain,
-                        false => Use::Computed,
+                    sequence.usage = match source.holds_number && sequence.column.is_some() {
+                        true => SequenceUse::Direct,
+                        false => SequenceUse::Computed,
                     };
                     let known = |other: &&Sequence| {
                         other.oid == sequence.oid
@@ -156,8 +166,10 @@ impl Sequences {
                     };
                     match found.all.iter().position(|other| known(&other)) {
                         None => found.all.push(sequence),
-                        // The default of a domain, which the column itself does not have.
-                        Some(place) if sequence.use_ == Use::Plain => found.all[place].use_ = Use::Plain,
+                        // The default belongs to a domain, so the column itself has none.
+                        Some(index) if sequence.usage == SequenceUse::Direct => {
+                            found.all[index].usage = SequenceUse::Direct
+                        }
                         Some(_) => {}
                     }
                 }
@@ -168,17 +180,18 @@ impl Sequences {
 }
 
 impl Sequence {
-    /// Whether inserting rows as this role needs it: a column takes its numbers from it, and no function does so in its own right.
+    /// Returns whether a role needs the sequence to insert rows: a column takes its numbers from it, not a
+    /// function with its own privileges.
     pub(super) fn is_needed(&self) -> bool {
-        self.use_ == Use::Plain || self.column.is_some()
+        self.usage == SequenceUse::Direct || self.column.is_some()
     }
 
-    /// The name as SQL takes it.
+    /// Returns the name in SQL syntax.
     pub(super) fn quoted(&self) -> String {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 
-    /// Where it stands, as the archive is to record it.
+    /// Reads the position, as an archive records it.
     pub(super) async fn state(&self, connection: &Connection) -> Result<SequenceState> {
         let what = format!("reading sequence `{}`", self.name);
         let query = format!("SELECT last_value, is_called FROM {}", self.quoted());
@@ -191,7 +204,8 @@ impl Sequence {
         Ok(SequenceState { schema, name, column, last_value, is_called })
     }
 
-    /// What an archive recorded of it: under the column that it numbers, else under its own name.
+    /// Returns what an archive recorded of the sequence: by the column that it numbers, otherwise by its
+    /// name.
     pub(super) fn recorded<'s>(&self, states: &'s [SequenceState]) -> Option<&'s SequenceState> {
         let by_column = |state: &&SequenceState| self.column.is_some() && state.column == self.column;
         let by_name = |state: &&SequenceState| state.name == self.name;
@@ -205,7 +219,7 @@ impl Sequence {
     }
 }
 
-/// Reads where the sequences of a table stand. Gives a warning for each that could not be read.
+/// Reads the positions of the sequences of a table. Returns a warning for each one that cannot be read.
 pub(super) async fn states(
     connection: &Connection,
     table: &Table,
@@ -215,32 +229,32 @@ pub(super) async fn states(
     for sequence in &sequences.all {
         match sequence.may_read {
             true => states.push(sequence.state(connection).await?),
-            false => warnings.push(unreadable(sequence, table)),
+            false => warnings.push(unreadable_message(sequence, table)),
         }
     }
-    if sequences.unnamed.contains(&table.oid) {
-        warnings.push(unnamed(table));
+    if sequences.with_computed_names.contains(&table.oid) {
+        warnings.push(computed_name_message(table));
     }
     Ok((states, warnings))
 }
 
-/// The text on a sequence that the role may not read.
-pub(super) fn unreadable(sequence: &Sequence, table: &Table) -> String {
+/// Returns the message for a sequence that the role may not read.
+pub(super) fn unreadable_message(sequence: &Sequence, table: &Table) -> String {
     format!(
-        "the role may not read sequence `{}` of table `{}`, so that no backup holds where it stands; GRANT SELECT ON SEQUENCE {} \
-         to it",
+        "the role may not read sequence `{}` of table `{}`, so backups do not contain its position; GRANT \
+         SELECT ON SEQUENCE {} to it",
         sequence.name,
-        table.shown,
+        table.display_name,
         sequence.quoted(),
     )
 }
 
-/// The text on a function that takes numbers from a sequence that it does not name.
-fn unnamed(table: &Table) -> String {
+/// Returns the message for a function that takes numbers from a sequence whose name is computed.
+fn computed_name_message(table: &Table) -> String {
     format!(
-        "a default or trigger of table `{}` takes numbers from a sequence that cannot be told from its text; all sequences of its \
-         schema are recorded, and one in another schema is not",
-        table.shown
+        "a default or trigger of table `{}` takes numbers from a sequence whose name is computed; all \
+         sequences of its schema are recorded, but not those of other schemas",
+        table.display_name
     )
 }
 
@@ -252,8 +266,8 @@ fn sequence(row: &Row) -> Result<Sequence, tokio_postgres::Error> {
         schema: row.try_get(2)?,
         name: row.try_get(3)?,
         column: Some(column).filter(|column| !column.is_empty()),
-        use_: if row.try_get(5)? { Use::Plain } else { Use::Computed },
-        rises: row.try_get(6)?,
+        usage: if row.try_get(5)? { SequenceUse::Direct } else { SequenceUse::Computed },
+        is_ascending: row.try_get(6)?,
         cycles: row.try_get(7)?,
         min: row.try_get(8)?,
         max: row.try_get(9)?,

@@ -35,7 +35,7 @@ use super::connection::{Connection, Location};
 use super::ddl;
 use super::mapping::Mapping;
 use super::materialized;
-use super::physical::Physical;
+use super::physical::PhysicalForm;
 use super::sequence::SequenceState;
 use super::state::MaterializedViews;
 use balance::Expected;
@@ -52,7 +52,7 @@ pub(super) use equality::KeyEquality;
 pub(super) use keys::first_keys;
 pub(super) use load::{Route, is_empty_now};
 pub(super) use rules::{refusal as refusing_rules, rules_of};
-pub(super) use suspended::{Extent, TRIGGERS, literal};
+pub(super) use suspended::{Extent, TRIGGERS};
 pub(super) use target::Target;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
@@ -146,7 +146,7 @@ impl PostgresSession {
             }
             found => found?,
         };
-        let recorded = Physical::sequences_of(&request);
+        let recorded = PhysicalForm::sequences_of(&request);
         let mut target = Target::new(request, mapping)?;
         target.earlier = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
         self.targets += 1;

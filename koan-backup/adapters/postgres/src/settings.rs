@@ -1,4 +1,5 @@
-//! The settings that every connection pins, so that nothing depends on what the server, the database or the role sets.
+//! The settings that every connection sets, so that nothing depends on the configuration of the server, the
+//! database or the role.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +9,9 @@ use tokio_postgres::error::SqlState;
 use super::connection::Connection;
 use super::error::failed;
 
-/// Settings that any role may set, and the value that each connection gives them.
+/// Settings that any role may change, with the value that each connection sets.
 ///
-/// `search_path` and `synchronous_commit` are pinned by [`pin`] itself, because their values depend on what is set.
+/// [`pin`] sets `search_path` and `synchronous_commit`, because their values depend on the current ones.
 pub(super) const PINNED: &[(&str, &str)] = &[
     // How values are written and read as text.
     ("client_encoding", "UTF8"),
@@ -26,77 +27,80 @@ pub(super) const PINNED: &[(&str, &str)] = &[
     ("xmloption", "content"),
     ("xmlbinary", "base64"),
     ("array_nulls", "on"),
-    // How statements are understood.
+    // How statements are parsed.
     ("standard_conforming_strings", "on"),
     ("backslash_quote", "safe_encoding"),
     ("escape_string_warning", "off"),
     ("transform_null_equals", "off"),
     ("quote_all_identifiers", "off"),
     ("exit_on_error", "off"),
-    // Which rows a query returns. Where row-level security would hide rows, the server refuses instead.
+    // Which rows a query returns. With `row_security` off the server refuses a query from which it would hide
+    // rows.
     ("row_security", "off"),
     ("gin_fuzzy_search_limit", "0"),
-    // What transactions are, where a statement does not say it.
+    // The properties of a transaction whose statement does not set them.
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("default_transaction_deferrable", "off"),
-    // What ends a statement or a session before its work is done.
+    // Time limits that would end a statement or a session.
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("transaction_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
-    // Queries of the catalogs are short, and their plans look expensive: compiling one takes longer than running it.
+    // Queries of the catalogs are short but have expensive plans: compiling one takes longer than running it.
     ("jit", "off"),
-    // Where a restore makes tables.
+    // Where a restore creates tables.
     ("default_tablespace", ""),
     ("default_table_access_method", "heap"),
 ];
 
-/// Settings that only some roles may set. A connection on which one of them has another value, and cannot be given this
-/// one, is refused.
+/// Settings that only some roles may change. If one of them has another value and cannot be set, the
+/// connection is refused.
 pub(super) const REQUIRED: &[(&str, &str, &str)] = &[
     ("session_replication_role", "origin", "foreign keys would not be checked"),
     ("zero_damaged_pages", "off", "the rows of damaged pages would be left out"),
     ("ignore_checksum_failure", "off", "damaged pages would be read as if they were whole"),
 ];
 
-/// Commits wait until they are on disk. A server that waits for its standbys as well goes on doing so.
+/// A commit waits until it is on disk. If the server also waits for its standbys, that remains.
 const SYNCHRONOUS_COMMIT: &str = "SELECT pg_catalog.set_config('synchronous_commit', CASE \
-    pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
+                                  pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN \
+                                  'remote_apply' ELSE 'on' END, false)";
 
-/// Decimal places of `money` as the server, the database or the role sets them, which is how applications see it.
-const MONEY_PLACES: &str =
+/// The decimal places of `money` with the settings of the server, the database or the role, as applications
+/// see it.
+const MONEY_DECIMAL_PLACES: &str =
     "SELECT pg_catalog.scale(pg_catalog.numeric(pg_catalog.int8(0)::pg_catalog.money))::int8";
 
-/// What a connection learned before it pinned its settings.
+/// What was read before the settings were changed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    /// Whether `money` counts hundredths for those who use the database, as it does with the pinned settings.
+pub(super) struct DetectedSettings {
+    /// Whether `money` has two decimal places for applications, as it does with the new settings.
     pub(super) money_in_hundredths: bool,
 }
 
-/// Pins the settings of a connection, but for its `search_path`.
-pub(super) async fn pin(connection: &Connection) -> Result<Found> {
+/// Sets the session parameters of a connection, except `search_path`.
+pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
     let what = "pinning the settings of a connection";
-    let lost = |error: &tokio_postgres::Error| failed(what, error);
-    // First what would end or change the questions that follow.
+    let to_error = |error: &tokio_postgres::Error| failed(what, error);
+    // First the settings that could end or change the following queries.
     connection.run(what, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
-    let places = connection.number(what, MONEY_PLACES).await?;
+    let places = connection.number(what, MONEY_DECIMAL_PLACES).await?;
     let names = PINNED.iter().map(|(name, _)| name.to_ascii_lowercase());
     let names: Vec<String> = names.chain(REQUIRED.iter().map(|(name, ..)| (*name).to_owned())).collect();
     let query = "SELECT name, setting FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY ($1)";
     let rows = connection.client.query(query, &[&names]).await;
     let mut set = BTreeMap::new();
-    for row in rows.map_err(|error| lost(&error))? {
-        let read = |index| row.try_get::<_, Option<String>>(index).map_err(|error| lost(&error));
+    for row in rows.map_err(|error| to_error(&error))? {
+        let read = |index| row.try_get::<_, Option<String>>(index).map_err(|error| to_error(&error));
         set.insert(read(0)?.unwrap_or_default().to_ascii_lowercase(), read(1)?.unwrap_or_default());
     }
-    // Releases differ in which settings they know.
+    // The known settings differ between releases.
     let known = PINNED.iter().filter(|(name, _)| set.contains_key(&name.to_ascii_lowercase()));
     let mut statements: Vec<String> = known.map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     statements.push(SYNCHRONOUS_COMMIT.to_owned());
-    connection.client.batch_execute(&statements.join("; ")).await.map_err(|error| lost(&error))?;
+    connection.client.batch_execute(&statements.join("; ")).await.map_err(|error| to_error(&error))?;
     for (name, value, consequence) in REQUIRED {
         if set.get(*name).is_none_or(|is| is == value) {
             continue;
@@ -107,13 +111,14 @@ pub(super) async fn pin(connection: &Connection) -> Result<Found> {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "`{name}` is not `{value}` for this role, and the role may not set it: {consequence}; set `{name}` to \
-                         `{value}` for the role and the server, or GRANT SET ON PARAMETER {name} to the role"
+                        "`{name}` is not `{value}` for this role, and the role may not set it: \
+                         {consequence}; set `{name}` to `{value}` for the role and the server, or GRANT SET \
+                         ON PARAMETER {name} to the role"
                     ),
                 ));
             }
-            Err(error) => return Err(lost(&error)),
+            Err(error) => return Err(to_error(&error)),
         }
     }
-    Ok(Found { money_in_hundredths: places == 2 })
+    Ok(DetectedSettings { money_in_hundredths: places == 2 })
 }

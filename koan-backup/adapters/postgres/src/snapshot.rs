@@ -1,4 +1,4 @@
-//! One view of the database, shared by several connections.
+//! One consistent view of the database, shared by several connections.
 
 mod condition;
 mod copy;
@@ -20,70 +20,69 @@ use super::connection::{Connection, Location};
 use super::error::failed;
 use super::mapping::{Mapping, find_table, named_sets};
 
-pub(super) use json_null::SeenNulls;
-
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// A transaction that keeps the snapshot, and connections that read in it.
+/// A transaction that holds the snapshot, and connections that read in it.
 #[derive(Debug)]
 pub(super) struct PostgresSnapshot {
     location: Location,
-    /// Answers questions and exports the snapshot; reads only where a server does not let it be exported.
-    keeper: Arc<tokio::sync::Mutex<Connection>>,
-    /// The name of the snapshot.
+    /// The connection that exports the snapshot. It reads tables only if the server does not allow the
+    /// export.
+    holder: Arc<tokio::sync::Mutex<Connection>>,
+    /// The identifier of the exported snapshot.
     exported: Option<String>,
-    /// Connections that have the snapshot and wait for work.
+    /// Idle connections that have joined the snapshot.
     idle: Mutex<Vec<Connection>>,
     catalog: Arc<Catalog>,
 }
 
 impl PostgresSnapshot {
     pub(super) async fn open(location: Location) -> Result<Self> {
-        let keeper = location.connect().await?;
-        let mut catalog = lock_tables(&keeper).await?;
-        let exported = export(&keeper).await?;
+        let holder = location.connect().await?;
+        let mut catalog = lock_tables(&holder).await?;
+        let exported = export(&holder).await?;
         if exported.is_none() {
-            // The refusal has ended the transaction.
-            keeper.run("beginning to read", "ROLLBACK").await?;
-            catalog = lock_tables(&keeper).await?;
+            // The error has ended the transaction.
+            holder.run("beginning a read transaction", "ROLLBACK").await?;
+            catalog = lock_tables(&holder).await?;
         }
         Ok(Self {
             location,
-            keeper: Arc::new(tokio::sync::Mutex::new(keeper)),
+            holder: Arc::new(tokio::sync::Mutex::new(holder)),
             exported,
             idle: Mutex::new(Vec::new()),
             catalog: Arc::new(catalog),
         })
     }
 
-    /// Refuses what was read if the tables may have been altered meanwhile: their locks end with the keeper, and with a
-    /// standby's patience.
+    /// Returns an error if the tables may have been altered while they were read: their locks end with the
+    /// connection that holds them, which a standby may cancel.
     async fn require_locks(&self) -> Result<()> {
-        let keeper = self.keeper.lock().await;
-        keeper.run("keeping the tables from being altered while they are read", "SELECT").await
+        let holder = self.holder.lock().await;
+        holder.run("keeping the tables locked while they are read", "SELECT").await
     }
 
-    /// A connection that sees the snapshot.
+    /// Returns a connection that has joined the snapshot.
     async fn reader(&self, snapshot: &str) -> Result<Connection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(connection) = idle {
             return Ok(connection);
         }
         let connection = self.location.connect().await?;
-        // The name comes from the server and holds digits and hyphens only.
+        // The identifier comes from the server and contains only digits and hyphens.
         let begin = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', ""));
         connection.run("joining the snapshot", &begin).await?;
         Ok(connection)
     }
 }
 
-/// Begins a transaction, locks all tables against being altered, and reads their names and columns in its snapshot.
+/// Begins a transaction, locks all tables against being altered, and reads the catalog in its snapshot.
 ///
-/// Some alterations and TRUNCATE show through a snapshot; a lock that is taken before it keeps them out. The snapshot
-/// begins with the first query, which comes after the lock.
-async fn lock_tables(keeper: &Connection) -> Result<Catalog> {
-    let before = Catalog::read(keeper).await?;
-    keeper.run("beginning to read", BEGIN).await?;
+/// Some alterations and TRUNCATE are visible in an existing snapshot, so the lock is taken first. The
+/// snapshot begins with the first query, which follows the lock.
+async fn lock_tables(holder: &Connection) -> Result<Catalog> {
+    let before = Catalog::read(holder).await?;
+    holder.run("beginning a read transaction", BEGIN).await?;
     let readable: Vec<String> = before
         .tables
         .iter()
@@ -92,14 +91,15 @@ async fn lock_tables(keeper: &Connection) -> Result<Catalog> {
         .collect();
     if !readable.is_empty() {
         let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", readable.join(", "));
-        keeper.run("locking the tables against being altered", &lock).await?;
+        holder.run("locking the tables against being altered", &lock).await?;
     }
-    Catalog::read(keeper).await
+    Catalog::read(holder).await
 }
 
-/// The name by which other connections see the snapshot; `None` where the server does not give one.
-async fn export(keeper: &Connection) -> Result<Option<String>> {
-    match keeper.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await {
+/// Returns the identifier with which other connections join the snapshot; `None` if the server does not allow
+/// it.
+async fn export(holder: &Connection) -> Result<Option<String>> {
+    match holder.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await {
         Ok(row) => row.try_get(0).map(Some).map_err(|error| failed("sharing the snapshot", &error)),
         Err(error) if error.as_db_error().is_some() => Ok(None),
         Err(error) => Err(failed("sharing the snapshot", &error)),
@@ -137,13 +137,13 @@ impl Snapshot for PostgresSnapshot {
                 let connection = self.reader(snapshot).await?;
                 let summary = cursor::read(&connection, &request, mapping, sink).await?;
                 self.require_locks().await?;
-                // One whose read failed or was given up is dropped, which ends what it was doing.
+                // A connection whose read failed or was cancelled is dropped, which ends its query.
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
                 Ok(summary)
             }
             None => {
-                let keeper = self.keeper.lock().await;
-                cursor::read(&keeper, &request, mapping, sink).await
+                let holder = self.holder.lock().await;
+                cursor::read(&holder, &request, mapping, sink).await
             }
         }
     }
@@ -151,10 +151,10 @@ impl Snapshot for PostgresSnapshot {
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
         let mapping = Mapping::find(&self.catalog, entity, set)?;
         let query = format!("SELECT pg_catalog.count(*) FROM {}", mapping.table.rows());
-        self.keeper
+        self.holder
             .lock()
             .await
-            .number(&format!("counting the rows of table `{}`", mapping.table.shown), &query)
+            .number(&format!("counting the rows of table `{}`", mapping.table.display_name), &query)
             .await
     }
 }

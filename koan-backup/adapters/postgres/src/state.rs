@@ -1,4 +1,4 @@
-//! State of a database outside of the rows of tables: standalone sequences, large objects, materialized views.
+//! State of a database outside of table rows: standalone sequences, large objects, materialized views.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +11,22 @@ use super::error::failed;
 use super::materialized;
 use super::sequence::{self, Sequences};
 
-/// What was decided about state outside of the rows: see [`PostgresOptions`](super::PostgresOptions).
+/// The options for state outside of table rows: see [`PostgresOptions`](super::PostgresOptions).
 #[derive(Clone, Debug, Default)]
 pub(super) struct StateOptions {
-    /// Standalone sequences that need no backup, and why.
+    /// Standalone sequences that need no backup, each with a reason.
     pub(super) ignored_sequences: BTreeMap<String, String>,
-    /// Materialized views that need no refresh, and why.
+    /// Materialized views that need no refresh, each with a reason.
     pub(super) ignored_views: BTreeMap<String, String>,
     /// Why large objects need no backup.
     pub(super) ignored_large_objects: Option<String>,
-    /// Columns that something fills after a restore, as `table.column`, and what.
+    /// Columns as `table.column` that something computes after a restore, and what.
     pub(super) recomputed_columns: BTreeMap<String, String>,
     pub(super) materialized_views: MaterializedViews,
 }
 
 impl StateOptions {
-    /// Refuses what was decided without a reason.
+    /// Refuses options without a reason.
     pub(super) fn require_reasons(&self) -> Result<()> {
         let of = |what: &'static str, decided: &BTreeMap<String, String>| {
             let without = decided.iter().find(|(_, reason)| reason.trim().is_empty());
@@ -41,34 +41,36 @@ impl StateOptions {
             None => Ok(()),
             Some(what) => Err(Error::new(
                 ErrorKind::Configuration,
-                format!("{what}: no reason is given for leaving this out of backups or restores; say why"),
+                format!("{what}: no reason is given for its exclusion from backups or restores; state one"),
             )),
         }
     }
 }
 
-/// What becomes of materialized views that depend on restored tables.
+/// What a restore does with materialized views that depend on restored tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MaterializedViews {
-    /// They are named.
+    /// They are reported.
     #[default]
     Stale,
     /// They are refreshed within the transaction.
     Refreshed,
 }
 
-/// Sequences that belong to no table, by a default, a domain, an identity column or an owner.
+/// Sequences that belong to no table: by a default, a domain, an identity column or an owner.
 const STANDALONE: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'S' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                          AND d.deptype IN ('a', 'i', 'e'))
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
                       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid)
     ORDER BY 2, 3";
 
-/// What no backup holds, each as a text that says what to do. `covered` are the tables of the entities.
+/// Returns a message with a remedy for everything that no backup contains. `covered` are the tables of the
+/// entities.
 pub(super) async fn uncovered(
     connection: &Connection,
     catalog: &Catalog,
@@ -82,7 +84,7 @@ pub(super) async fn uncovered(
     let of_entities = Sequences::of(connection, &tables).await?;
     for found in of_entities.all.iter().filter(|found| !found.may_read) {
         if let Some(table) = tables.iter().find(|table| table.oid == found.table) {
-            texts.push(sequence::unreadable(found, table));
+            texts.push(sequence::unreadable_message(found, table));
         }
     }
     let used: BTreeSet<Oid> =
@@ -93,13 +95,14 @@ pub(super) async fn uncovered(
         let read = || Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
         let (oid, schema, name): (Oid, String, String) = read().map_err(|error| failed(what, &error))?;
         if !used.contains(&oid) {
-            standalone.insert(catalog.shown(&schema, &name));
+            standalone.insert(catalog.display_name(&schema, &name));
         }
     }
     for name in standalone.iter().filter(|name| !options.ignored_sequences.contains_key(*name)) {
         texts.push(format!(
-            "sequence `{name}` belongs to no table, so that no backup holds where it stands; let a column own it \
-             (ALTER SEQUENCE … OWNED BY …), or say why it needs no backup with `.ignore_sequence(\"{}\", \"…\")`",
+            "sequence `{name}` belongs to no table, so backups do not contain its position; let a column own \
+             it (ALTER SEQUENCE … OWNED BY …), or declare why it needs no backup with \
+             `.ignore_sequence(\"{}\", \"…\")`",
             name.escape_debug()
         ));
     }
@@ -114,17 +117,20 @@ pub(super) async fn uncovered(
     for view in &views {
         let is_refreshed = options.materialized_views == MaterializedViews::Refreshed
             && dependent.iter().any(|dependent| dependent.oid == view.oid);
-        if is_refreshed || options.ignored_views.contains_key(&view.shown) {
+        if is_refreshed || options.ignored_views.contains_key(&view.display_name) {
             continue;
         }
         texts.push(format!(
-            "materialized view `{}` holds rows that no backup holds and that a restore leaves as they are; have restores refresh \
-             it with `.refresh_materialized_views()`, or say why not with `.ignore_materialized_view(\"{}\", \"…\")`",
-            view.shown,
-            view.shown.escape_debug(),
+            "materialized view `{}` holds rows that no backup contains and that a restore does not change; \
+             let restores refresh it with `.refresh_materialized_views()`, or declare why not with \
+             `.ignore_materialized_view(\"{}\", \"…\")`",
+            view.display_name,
+            view.display_name.escape_debug(),
         ));
     }
-    for name in options.ignored_views.keys().filter(|name| !views.iter().any(|view| view.shown == **name)) {
+    for name in
+        options.ignored_views.keys().filter(|name| !views.iter().any(|view| view.display_name == **name))
+    {
         texts
             .push(format!("`ignore_materialized_view` names `{name}`, and there is no such view; remove it"));
     }
@@ -133,8 +139,9 @@ pub(super) async fn uncovered(
         let count = connection.number(what, count).await?;
         if count > 0 {
             texts.push(format!(
-                "the database has {count} large objects, which no backup holds; keep such content in columns of type `bytea`, or \
-                 say why it needs no backup with `.ignore_large_objects(\"…\")`"
+                "the database has {count} large objects, which no backup contains; store such content in \
+                 columns of type `bytea`, or declare why it needs no backup with \
+                 `.ignore_large_objects(\"…\")`"
             ));
         }
     }

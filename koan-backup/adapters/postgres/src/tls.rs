@@ -1,4 +1,4 @@
-//! TLS by `rustls`, so that no system library is needed.
+//! TLS with `rustls`, so that no system library is needed.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Protection};
 
-/// What makes the TLS side of a connection to `address`.
+/// Creates the TLS connector for `address`.
 pub(super) fn connector(address: &Address) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(ring::default_provider());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -31,7 +31,7 @@ pub(super) fn connector(address: &Address) -> Result<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// The authorities in the file that was named, else those that the system trusts.
+/// Loads the root certificates from the configured file, otherwise those that the system trusts.
 fn roots(address: &Address) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match &address.root_certificate {
@@ -50,7 +50,7 @@ fn roots(address: &Address) -> Result<RootCertStore> {
         }
         None => {
             let found = rustls_native_certs::load_native_certs();
-            // Some entries of a system's store may be none that rustls takes.
+            // The system's store may contain certificates that rustls does not accept.
             let (_added, _ignored) = roots.add_parsable_certificates(found.certs);
         }
     }
@@ -58,7 +58,8 @@ fn roots(address: &Address) -> Result<RootCertStore> {
         let wanted = match &address.root_certificate {
             Some(path) => format!("`{path}` holds no certificate"),
             None => {
-                "this system has no trusted certificates; name the file of yours by sslrootcert".to_owned()
+                "this system has no trusted certificates; name your root certificate file with sslrootcert"
+                    .to_owned()
             }
         };
         return Err(Error::new(
@@ -69,7 +70,8 @@ fn roots(address: &Address) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Takes whatever certificate the server shows, as `sslmode=require` says; what is signed with it is checked.
+/// Accepts any certificate of the server, as `sslmode=require` specifies; the handshake signatures are
+/// verified.
 #[derive(Debug)]
 struct AnyCertificate {
     provider: Arc<CryptoProvider>,

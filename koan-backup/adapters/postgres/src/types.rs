@@ -1,10 +1,10 @@
-//! The types of columns, as far as reading and writing them differs.
+//! The types of columns, as far as they are read or written differently.
 
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::Oid;
 
-/// What a column holds, domains looked through.
+/// The type of a column, without domains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StoredType {
     Bool,
@@ -16,11 +16,11 @@ pub(super) enum StoredType {
     Float8,
     Numeric,
     Money,
-    /// `money` in a database whose `lc_monetary` has other units than hundredths.
+    /// `money` in a database whose `lc_monetary` does not have two decimal places.
     MoneyOfOtherUnits,
-    /// `text`, `varchar`, `citext`, `name`: sent as they are.
+    /// `text`, `varchar`, `citext`, `name`: sent unchanged.
     Text,
-    /// `char(n)`: padded with blanks.
+    /// `char(n)`: padded with spaces.
     Char,
     Enum,
     Json,
@@ -34,13 +34,13 @@ pub(super) enum StoredType {
     Timestamp,
     TimestampTz,
     Array(Box<StoredType>),
-    /// A row in a column.
+    /// A composite type.
     Composite,
     /// `hstore`
     Hstore,
     /// `vector` and `halfvec`, whose text is a JSON list.
     Vector,
-    /// Whatever else has a text form.
+    /// Any other type; it has a text form.
     Other,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct TypeRow {
 }
 
 impl StoredType {
-    /// The type of an oid, and what the domain it goes by was declared with, if it is one.
+    /// Returns the type of an oid, and the type modifier of its domain, if it is one.
     pub(super) fn of(oid: Oid, types: &BTreeMap<Oid, TypeRow>) -> (Self, i32) {
         let (mut oid, mut modifier) = (oid, -1);
         while let Some(domain) = types.get(&oid).filter(|row| row.kind == "d") {
@@ -102,7 +102,7 @@ impl StoredType {
         (stored, modifier)
     }
 
-    /// The same where `money` does not count hundredths.
+    /// Replaces `money` by the type for a database in which it does not have two decimal places.
     pub(super) fn with_money_of_other_units(self) -> Self {
         match self {
             Self::Money => Self::MoneyOfOtherUnits,
@@ -111,7 +111,7 @@ impl StoredType {
         }
     }
 
-    /// Whether it holds `money` that no field can be read from.
+    /// Returns whether the type contains `money` that no field can be read from.
     pub(super) fn is_money_of_other_units(&self) -> bool {
         match self {
             Self::MoneyOfOtherUnits => true,
@@ -120,7 +120,7 @@ impl StoredType {
         }
     }
 
-    /// Whether it is text without further ado.
+    /// Returns whether values are plain text.
     pub(super) fn is_text(&self) -> bool {
         matches!(self, Self::Text | Self::Char)
     }

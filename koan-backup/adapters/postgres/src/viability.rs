@@ -9,14 +9,14 @@ use serde::Deserialize as _;
 use super::catalog::{Catalog, references};
 use super::connection::Connection;
 use super::defaults::{self, ColumnRole};
-use super::derived::{self, Recomputed};
+use super::derived::{self, RecomputedColumn};
 use super::error::failed;
 use super::insert_only;
 use super::mapping::Mapping;
 use super::materialized;
-use super::older_rows;
-use super::physical::Physical;
-use super::sequence::{Sequences, Use};
+use super::not_valid_constraints;
+use super::physical::PhysicalForm;
+use super::sequence::{SequenceUse, Sequences};
 use super::session::{
     Extent, Interference, Route, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules,
     rules_of,
@@ -66,7 +66,8 @@ pub(super) async fn assess(
                         Occasion::Restore => Severity::Warning,
                         Occasion::Backup => Severity::Error,
                     };
-                    findings.extend(older_rows::assess(connection, target, &mapping, severity).await?);
+                    findings
+                        .extend(not_valid_constraints::assess(connection, target, &mapping, severity).await?);
                 }
                 mappings.push((name, mapping));
             }
@@ -75,12 +76,17 @@ pub(super) async fn assess(
     }
     let tables: Vec<_> = mappings
         .iter()
-        .map(|(entity, mapping)| TargetTable { entity, id: mapping.table.oid, table: &mapping.table.shown })
+        .map(|(entity, mapping)| TargetTable {
+            entity,
+            id: mapping.table.oid,
+            table: &mapping.table.display_name,
+        })
         .collect();
     findings.extend(findings::of_shared_tables(&tables));
     let silenced = mappings.iter().zip(silenced).filter(|(_, triggers)| !triggers.is_empty());
-    let silenced: Vec<_> =
-        silenced.map(|((name, mapping), triggers)| (*name, mapping.table.shown.as_str(), triggers)).collect();
+    let silenced: Vec<_> = silenced
+        .map(|((name, mapping), triggers)| (*name, mapping.table.display_name.as_str(), triggers))
+        .collect();
     findings.extend(findings::of_triggers(&silenced));
     look_at_references(connection, &catalog, &mappings, &mut findings).await?;
     look_at_views(connection, &catalog, &mappings, state, occasion, &mut findings).await?;
@@ -101,11 +107,11 @@ pub(super) async fn assess(
 fn look_at(
     target: &RestoreTarget,
     mapping: &Mapping,
-    recomputed: &[Recomputed],
+    recomputed: &[RecomputedColumn],
     options: &SessionOptions,
     findings: &mut Vec<Finding>,
 ) {
-    let (entity, table) = (&target.entity, &mapping.table.shown);
+    let (entity, table) = (&target.entity, &mapping.table.display_name);
     if let Some(problem) = mapping.problem(entity) {
         findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
@@ -119,11 +125,11 @@ fn look_at(
         .map(|column| UnmappedColumn { name: &column.name, is_needed: column.needs_value });
     findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
     let physical =
-        target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
+        target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
     let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
     let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
     findings.extend(findings::of_unmapped_fields(entity, table, lost));
-    if !mapping.table.keeps_apart(mapping.key_columns().map(|column| column.name.as_str())) {
+    if !mapping.table.is_unique_over(mapping.key_columns().map(|column| column.name.as_str())) {
         findings.push(Finding::new(
             Severity::Note,
             entity.name(),
@@ -142,7 +148,7 @@ async fn look_at_privileges(
     options: &SessionOptions,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<String>> {
-    let (table, oid) = (&mapping.table.shown, mapping.table.oid);
+    let (table, oid) = (&mapping.table.display_name, mapping.table.oid);
     let what = format!("reading about table `{table}`");
     let mut wanted = vec!["SELECT"];
     let is_written = options.intent == SessionIntent::Apply;
@@ -194,8 +200,8 @@ async fn look_at_sequences(
     options: &SessionOptions,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let (entity, table) = (target.entity.name(), &mapping.table.shown);
-    let recorded = Physical::sequences_of(target);
+    let (entity, table) = (target.entity.name(), &mapping.table.display_name);
+    let recorded = PhysicalForm::sequences_of(target);
     let sequences = Sequences::of(connection, &[&mapping.table]).await?;
     for sequence in &sequences.all {
         let name = &sequence.name;
@@ -211,7 +217,8 @@ async fn look_at_sequences(
             ));
         }
         let state = sequence.recorded(&recorded);
-        let is_told = sequences.all.iter().any(|other| other.oid == sequence.oid && other.use_ == Use::Plain);
+        let is_told =
+            sequences.all.iter().any(|other| other.oid == sequence.oid && other.usage == SequenceUse::Direct);
         if state.is_none() && !is_told {
             findings.push(Finding::new(
                 Severity::Warning,
@@ -253,7 +260,7 @@ async fn look_at_defaults(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
-    computed: &[Recomputed],
+    computed: &[RecomputedColumn],
     options: &SessionOptions,
     occasion: Occasion,
     findings: &mut Vec<Finding>,
@@ -261,7 +268,7 @@ async fn look_at_defaults(
     let table = &mapping.table;
     let inserts = occasion == Occasion::Backup || options.replace_existing || {
         let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {} LIMIT 1) AS one", table.rows());
-        let what = format!("reading about table `{}`", table.shown);
+        let what = format!("reading about table `{}`", table.display_name);
         table.is_readable && connection.number(&what, &any).await? == 0
     };
     // Rows that are there already need no default; a dry run knows whether all of them are.
@@ -283,7 +290,7 @@ async fn look_at_views(
 ) -> Result<()> {
     let tables: Vec<u32> = mappings.iter().map(|(_, mapping)| mapping.table.oid).collect();
     for view in materialized::depending_on(connection, catalog, &tables).await? {
-        let name = &view.shown;
+        let name = &view.display_name;
         let (severity, text) = match state.materialized_views {
             MaterializedViews::Refreshed if occasion == Occasion::Backup => continue,
             MaterializedViews::Refreshed if !view.may_refresh => (
@@ -318,13 +325,13 @@ async fn look_at_interference(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let (table, entity) = (&mapping.table, request.entity.name());
-    let what = format!("reading about table `{}`", table.shown);
+    let what = format!("reading about table `{}`", table.display_name);
     let policies = format!("SELECT pg_catalog.row_security_active({}::oid)::int::int8", table.oid);
     if connection.number(&what, &policies).await? == 1 {
         let text = format!(
             "row-level security of table `{}` applies to the role, so rows could be hidden or refused; restore as a role with \
              BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
-            table.shown
+            table.display_name
         );
         findings.push(Finding::new(Severity::Error, entity, text));
         return Ok(());
@@ -337,7 +344,7 @@ async fn look_at_interference(
             "rewrite rules {} of table `{}` are disabled during the restore; what they did is restored only if it is in the \
              archive",
             listed(rules.iter().map(|rule| rule.name.as_str())),
-            table.shown
+            table.display_name
         );
         findings.push(Finding::new(Severity::Note, entity, text));
     }
@@ -379,9 +386,9 @@ async fn look_at_references(
         let child = mappings.iter().find(|(_, mapping)| mapping.table.oid == reference.child);
         let parent = mappings.iter().any(|(_, mapping)| mapping.table.oid == reference.parent);
         let Some((name, mapping)) = child else { continue };
-        let table = &mapping.table.shown;
+        let table = &mapping.table.display_name;
         let to = catalog.tables.iter().find(|table| table.oid == reference.parent);
-        let to = to.map_or("another table", |table| table.shown.as_str());
+        let to = to.map_or("another table", |table| table.display_name.as_str());
         if !parent {
             findings.push(Finding::new(
                 Severity::Note,

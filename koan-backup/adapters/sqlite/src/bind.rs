@@ -1,4 +1,4 @@
-//! Turns a value into what is stored, in a given form.
+//! Converts a value to what is stored, in a given form.
 
 mod moment;
 
@@ -8,16 +8,13 @@ use koan_backup_core::value::Value;
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-pub(super) use moment::julian_of;
-
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, Kind};
+use super::column_type::{ColumnType, ValueKind};
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
 use super::number::{self, Number};
-use super::read::words::write_uuid;
 use koan_backup_sql::conversion_error::ConversionError;
 
-/// A value as it will be stored: the column's affinity leaves it as it is.
+/// A value as it is stored; the column's affinity does not change it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Stored<'a> {
     Null,
@@ -56,41 +53,43 @@ impl ToSql for Stored<'_> {
 }
 
 impl ColumnType {
-    /// What is stored for a value in a form. A form that cannot hold the value gives way: a value is never cut.
+    /// Converts a value to what is stored in a form. If the form cannot hold the value, another one is used:
+    /// a value is never truncated.
     pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, ConversionError> {
         let stored = match value {
-            // A column that forbids NULL holds no value as the JSON value `null`.
-            Value::Null if self.kind == Kind::Json && (form.has(JSON_NULL) || self.not_null) => {
+            // A column that forbids NULL stores a missing value as the JSON value `null`.
+            Value::Null if self.kind == ValueKind::Json && (form.has(JSON_NULL) || self.not_null) => {
                 return Ok(Stored::Text(Cow::Borrowed("null")));
             }
             Value::Null => return Ok(Stored::Null),
-            Value::Bool(flag) => boolean(*flag, form),
-            Value::I64(integer) => integer_in(*integer, form),
-            Value::U64(integer) => return self.beyond_64_bits(integer.to_string()),
-            Value::F64(real) => self.float_in(*real, form)?,
-            Value::Decimal(text) => return self.decimal_in(text, form),
-            Value::Str(text) | Value::Json(text) => return self.text_in(text, form),
+            Value::Bool(flag) => store_boolean(*flag, form),
+            Value::I64(integer) => store_integer(*integer, form),
+            Value::U64(integer) => return self.store_beyond_64_bits(integer.to_string()),
+            Value::F64(real) => self.store_float(*real, form)?,
+            Value::Decimal(text) => return self.store_decimal(text, form),
+            Value::Str(text) | Value::Json(text) => return self.store_text(text, form),
             Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) if form.has(TEXT) => Stored::Text(Cow::Borrowed(text)),
                 _ => Stored::Blob(Cow::Borrowed(bytes)),
             },
-            Value::Uuid(bytes) => uuid(*bytes, form, self.default),
+            Value::Uuid(bytes) => store_uuid(*bytes, form, self.default),
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
-                self.moment_in(value, form)?
+                self.store_moment(value, form)?
             }
             _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
         };
-        self.settle(stored)
+        self.apply_affinity(stored)
     }
 
-    /// What the column's affinity makes of it.
-    fn settle<'v>(&self, stored: Stored<'v>) -> Result<Stored<'v>, ConversionError> {
+    /// Converts the value as the column's affinity does.
+    fn apply_affinity<'v>(&self, stored: Stored<'v>) -> Result<Stored<'v>, ConversionError> {
         Ok(match (stored, self.affinity) {
             (Stored::Integer(integer), Affinity::Real) => match number::float_of(integer) {
                 Some(real) => Stored::Real(real),
                 None => {
                     return Err(ConversionError::new(
-                        "has REAL affinity, which cannot hold so long an integer; declare it INTEGER",
+                        "has REAL affinity, which cannot hold an integer this large exactly; declare it \
+                         INTEGER",
                     ));
                 }
             },
@@ -104,18 +103,18 @@ impl ColumnType {
         })
     }
 
-    fn beyond_64_bits(&self, text: String) -> Result<Stored<'static>, ConversionError> {
+    fn store_beyond_64_bits(&self, text: String) -> Result<Stored<'static>, ConversionError> {
         if self.affinity.is_numeric() {
             return Err(ConversionError::new("cannot hold so large an integer; declare it TEXT"));
         }
         Ok(Stored::Text(Cow::Owned(text)))
     }
 
-    fn float_in(&self, real: f64, form: Form) -> Result<Stored<'static>, ConversionError> {
+    fn store_float(&self, real: f64, form: Form) -> Result<Stored<'static>, ConversionError> {
         if !real.is_finite() {
             return Err(ConversionError::new("cannot hold NaN or infinity"));
         }
-        let narrow = (self.kind == Kind::Float32).then(|| number::nearest_f32(real));
+        let narrow = (self.kind == ValueKind::Float32).then(|| number::nearest_f32(real));
         let as_text = form.has(TEXT) || (self.affinity == Affinity::Text && !form.has(TEXT_POINT));
         Ok(match (number::integer_of(real), narrow) {
             (Some(integer), _) if form.has(INTEGER) => Stored::Integer(integer),
@@ -130,61 +129,64 @@ impl ColumnType {
         })
     }
 
-    fn decimal_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
-        if matches!(self.kind, Kind::Float32 | Kind::Float64) {
+    fn store_decimal<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
+        if matches!(self.kind, ValueKind::Float32 | ValueKind::Float64) {
             let real =
                 text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
-            return self.float_in(real, form).and_then(|stored| self.settle(stored));
+            return self.store_float(real, form).and_then(|stored| self.apply_affinity(stored));
         }
         let wants_number = form.has(INTEGER | REAL) || self.affinity.is_numeric();
         if !wants_number || !number::is_decimal(text) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
         match number::number_of(text) {
-            Some(Number::Integer(integer)) => self.settle(integer_in(integer, form)),
-            Some(Number::Real(real)) => self.settle(Stored::Real(real)),
+            Some(Number::Integer(integer)) => self.apply_affinity(store_integer(integer, form)),
+            Some(Number::Real(real)) => self.apply_affinity(Stored::Real(real)),
             None if self.affinity.is_numeric() => Err(ConversionError::new(
-                "would round a number of so many digits, by its numeric affinity; declare it TEXT",
+                "has numeric affinity, which would round a number with this many digits; declare it TEXT",
             )),
             None => Ok(Stored::Text(Cow::Borrowed(text))),
         }
     }
 
-    fn text_in<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
+    fn store_text<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
         if form.has(BLOB) {
             return Ok(Stored::Blob(Cow::Borrowed(text.as_bytes())));
         }
         if form.has(INTEGER | REAL) && number::is_decimal(text) {
             return match number::number_of(text) {
-                Some(Number::Integer(integer)) => self.settle(integer_in(integer, form)),
-                Some(Number::Real(real)) => self.settle(Stored::Real(real)),
+                Some(Number::Integer(integer)) => self.apply_affinity(store_integer(integer, form)),
+                Some(Number::Real(real)) => self.apply_affinity(Stored::Real(real)),
                 None => Ok(Stored::Text(Cow::Borrowed(text))),
             };
         }
         if !self.affinity.is_numeric() || !number::is_decimal(text.trim_ascii()) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
-        // SQLite makes a number of it here, which must read as the very same text again.
+        // SQLite converts the text to a number, whose text must be the same again.
         let number = number::number_of(text.trim_ascii());
-        let again = number.map(|number| match number {
+        let rewritten = number.map(|number| match number {
             Number::Integer(integer) => integer.to_string(),
             Number::Real(real) => number::shortest_text(real),
         });
         match number {
-            Some(Number::Integer(integer)) if again.as_deref() == Some(text) => {
-                self.settle(Stored::Integer(integer))
+            Some(Number::Integer(integer)) if rewritten.as_deref() == Some(text) => {
+                self.apply_affinity(Stored::Integer(integer))
             }
-            Some(Number::Real(real)) if again.as_deref() == Some(text) || self.kind == Kind::Json => {
-                self.settle(Stored::Real(real))
+            Some(Number::Real(real))
+                if rewritten.as_deref() == Some(text) || self.kind == ValueKind::Json =>
+            {
+                self.apply_affinity(Stored::Real(real))
             }
             _ => Err(ConversionError::new(
-                "would turn text that looks like a number into another text, by its numeric affinity; declare it TEXT",
+                "has numeric affinity, which would convert text that looks like a number to different text; \
+                 declare it TEXT",
             )),
         }
     }
 }
 
-fn boolean(flag: bool, form: Form) -> Stored<'static> {
+fn store_boolean(flag: bool, form: Form) -> Stored<'static> {
     let pick = |(yes, no): (&'static str, &'static str)| if flag { yes } else { no };
     match form.shape {
         Shape::Words(pair) => Stored::Text(Cow::Borrowed(pick(WORDS[pair]))),
@@ -194,7 +196,7 @@ fn boolean(flag: bool, form: Form) -> Stored<'static> {
     }
 }
 
-fn integer_in(integer: i64, form: Form) -> Stored<'static> {
+fn store_integer(integer: i64, form: Form) -> Stored<'static> {
     match number::float_of(integer) {
         Some(real) if form.has(REAL) => Stored::Real(real),
         _ if form.has(TEXT | TEXT_POINT) => Stored::Text(Cow::Owned(integer.to_string())),
@@ -202,10 +204,10 @@ fn integer_in(integer: i64, form: Form) -> Stored<'static> {
     }
 }
 
-fn uuid(bytes: [u8; 16], form: Form, default: Form) -> Stored<'static> {
+fn store_uuid(bytes: [u8; 16], form: Form, default: Form) -> Stored<'static> {
     match (form.shape, default.shape) {
-        (Shape::Uuid(style), _) => Stored::Text(Cow::Owned(write_uuid(bytes, style))),
-        (_, Shape::Uuid(style)) if !form.has(BLOB) => Stored::Text(Cow::Owned(write_uuid(bytes, style))),
+        (Shape::Uuid(style), _) => Stored::Text(Cow::Owned(style.write(bytes))),
+        (_, Shape::Uuid(style)) if !form.has(BLOB) => Stored::Text(Cow::Owned(style.write(bytes))),
         _ => Stored::Blob(Cow::Owned(bytes.to_vec())),
     }
 }

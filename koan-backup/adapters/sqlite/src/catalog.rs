@@ -1,14 +1,14 @@
-//! The tables of a database and their columns, as SQLite tells them.
+//! The tables, columns, indexes and triggers of a database, read from SQLite's schema.
 
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
-/// Everything in the schema that is called a table.
+/// All tables of the schema, including views and virtual tables.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Catalog {
     pub(super) tables: Vec<Table>,
 }
 
-/// A table, or what looks like one.
+/// A table, a view or a virtual table.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) name: String,
@@ -17,21 +17,21 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
 }
 
-/// What the b-tree of a table is keyed by.
+/// The key of a table's b-tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableStorage {
     Rowid,
-    /// The primary key: a table made `WITHOUT ROWID`.
+    /// The primary key, in a table created with `WITHOUT ROWID`.
     PrimaryKey,
 }
 
-/// What `PRAGMA table_list` calls it.
+/// The type of a table in `PRAGMA table_list`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableKind {
     Table,
     View,
     Virtual,
-    /// Where a virtual table keeps what it holds.
+    /// A table in which a virtual table stores its data.
     Shadow,
 }
 
@@ -43,12 +43,13 @@ pub(super) struct Column {
     pub(super) affinity: Affinity,
     pub(super) not_null: bool,
     pub(super) has_default: bool,
-    /// The place in the primary key, from 1; 0 outside it.
+    /// The position in the primary key, from 1; 0 if the column is not part of it.
     pub(super) primary_key: i64,
     pub(super) generated: bool,
 }
 
-/// What SQLite turns values into that are put in a column: <https://sqlite.org/datatype3.html#affname>
+/// The type to which SQLite converts values that are stored in a column:
+/// <https://sqlite.org/datatype3.html#affname>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Affinity {
     Integer,
@@ -59,7 +60,7 @@ pub(super) enum Affinity {
 }
 
 impl Affinity {
-    /// By SQLite's five rules, in their order.
+    /// Returns the affinity of a declared type, by SQLite's five rules in their order.
     pub(super) fn of(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |part: &str| declared.contains(part);
@@ -76,7 +77,7 @@ impl Affinity {
         }
     }
 
-    /// Whether text that looks like a number becomes one.
+    /// Returns whether text that looks like a number is converted to one.
     pub(super) fn is_numeric(self) -> bool {
         matches!(self, Self::Integer | Self::Real | Self::Numeric)
     }
@@ -87,15 +88,15 @@ impl Affinity {
 pub(super) struct Index {
     pub(super) name: String,
     pub(super) unique: bool,
-    /// Its columns; `None` for an expression or the rowid.
+    /// The columns; `None` for an expression or the rowid.
     pub(super) columns: Vec<Option<String>>,
-    /// The text it was made by; `None` when a constraint of the table made it.
+    /// The statement that created the index; `None` if a constraint of the table created it.
     pub(super) sql: Option<String>,
     pub(super) partial: bool,
 }
 
 impl Catalog {
-    /// Reads the names of all tables and their columns.
+    /// Reads all tables and their columns.
     pub(super) fn read(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare(
             "SELECT name, type, strict, wr FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
@@ -125,14 +126,14 @@ impl Catalog {
 }
 
 impl Table {
-    /// The columns of the primary key, in its order.
+    /// Returns the columns of the primary key, in its order.
     pub(super) fn primary_key(&self) -> Vec<&Column> {
         let mut key: Vec<_> = self.columns.iter().filter(|column| column.primary_key > 0).collect();
         key.sort_by_key(|column| column.primary_key);
         key
     }
 
-    /// The column that is another name of the rowid, if there is one.
+    /// Returns the column that is an alias of the rowid, if there is one.
     pub(super) fn rowid_alias(&self) -> Option<&Column> {
         match self.primary_key().as_slice() {
             [column]
@@ -144,7 +145,8 @@ impl Table {
         }
     }
 
-    /// A name for the rowid that no column has; `None` for a table without a rowid or without such a name.
+    /// Returns a name for the rowid that no column has; `None` for a table without a rowid or without such a
+    /// name.
     pub(super) fn rowid_name(&self) -> Option<&'static str> {
         let is_free = |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         (self.storage == TableStorage::Rowid)
@@ -155,11 +157,12 @@ impl Table {
 
 fn columns(connection: &Connection, table: &str, strict: bool) -> Result<Vec<Column>> {
     let mut statement = connection.prepare_cached(
-        "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid",
+        "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?1) \
+         ORDER BY cid",
     )?;
     let columns = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
-        // ANY keeps what it is given in a strict table; elsewhere it is a word like any other.
+        // In a strict table ANY keeps every value unchanged; elsewhere it has no special meaning.
         let keeps_all = strict && declared.eq_ignore_ascii_case("ANY");
         Ok(Column {
             name: row.get(0)?,
@@ -174,11 +177,11 @@ fn columns(connection: &Connection, table: &str, strict: bool) -> Result<Vec<Col
     columns.collect()
 }
 
-/// The indexes of a table.
+/// Reads the indexes of a table.
 pub(super) fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>> {
     let mut statement = connection.prepare_cached(
-        "SELECT l.name, l.\"unique\", l.partial, s.sql FROM pragma_index_list(?1) l \
-         LEFT JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = l.name ORDER BY l.seq",
+        "SELECT l.name, l.\"unique\", l.partial, s.sql FROM pragma_index_list(?1) l LEFT JOIN \
+         main.sqlite_schema s ON s.type = 'index' AND s.name = l.name ORDER BY l.seq",
     )?;
     let mut indexes: Vec<Index> = statement
         .query_map([table], |row| {
@@ -199,13 +202,13 @@ pub(super) fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>
 }
 
 impl Index {
-    /// The columns of an index that holds every row and no expression.
+    /// Returns the columns of an index that contains every row and no expression.
     pub(super) fn plain_columns(&self) -> Option<Vec<&str>> {
         let columns = self.columns.iter().map(Option::as_deref).collect::<Option<Vec<_>>>();
         columns.filter(|_| !self.partial)
     }
 
-    /// Whether it keeps exactly these columns unique, in any order.
+    /// Returns whether the index is unique over exactly these columns, in any order.
     pub(super) fn makes_unique<'k>(&self, key: impl Iterator<Item = &'k str>) -> bool {
         let mut key: Vec<&str> = key.collect();
         key.sort_unstable();
@@ -217,7 +220,7 @@ impl Index {
     }
 }
 
-/// The columns of an index, with the collation of each; without the columns that only find its rows.
+/// Returns the columns of an index, each with its collation; without the columns that only locate its rows.
 pub(super) fn index_collations(
     connection: &Connection,
     index: &str,
@@ -227,7 +230,7 @@ pub(super) fn index_collations(
     statement.query_map([index], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// The names of the triggers of a table.
+/// Reads the names of the triggers of a table.
 pub(super) fn triggers(connection: &Connection, table: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 ORDER BY name",
@@ -235,18 +238,17 @@ pub(super) fn triggers(connection: &Connection, table: &str) -> Result<Vec<Strin
     statement.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// The foreign keys between tables, each pair once: who refers, and to whom.
+/// Reads the foreign keys as pairs of child and parent table, each pair once.
 pub(super) fn references(connection: &Connection) -> Result<Vec<(String, String)>> {
     let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT l.name, coalesce(p.name, k.\"table\") \
-         FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) k \
-         LEFT JOIN pragma_table_list p ON p.schema = 'main' AND p.name = k.\"table\" COLLATE NOCASE \
-         WHERE l.schema = 'main' AND l.type = 'table' ORDER BY 1, 2",
+        "SELECT DISTINCT l.name, coalesce(p.name, k.\"table\") FROM pragma_table_list l JOIN \
+         pragma_foreign_key_list(l.name) k LEFT JOIN pragma_table_list p ON p.schema = 'main' AND p.name = \
+         k.\"table\" COLLATE NOCASE WHERE l.schema = 'main' AND l.type = 'table' ORDER BY 1, 2",
     )?;
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// The text a table was made by.
+/// Reads the statement that created a table.
 pub(super) fn table_sql(connection: &Connection, table: &str) -> Result<Option<String>> {
     let query = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
     connection.query_row(query, [table], |row| row.get(0)).optional()

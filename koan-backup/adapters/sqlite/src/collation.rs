@@ -1,4 +1,4 @@
-//! Collations: how SQLite compares text in a column.
+//! Collations: how SQLite compares the text of a column.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, Result};
 
 type Compare = dyn Fn(&str, &str) -> Ordering + Send + Sync;
 
-/// The collations that the application defines, by their names in capital letters.
+/// The collations that the application defines, by name in upper case.
 #[derive(Clone, Default)]
 pub(super) struct Collations(BTreeMap<String, Arc<Compare>>);
 
@@ -18,7 +18,7 @@ impl Collations {
         self.0.insert(name.to_ascii_uppercase(), compare);
     }
 
-    /// Makes them known to a connection.
+    /// Defines the collations on a connection.
     pub(super) fn define(&self, connection: &Connection) -> Result<()> {
         self.0.iter().try_for_each(|(name, compare)| {
             let compare = Arc::clone(compare);
@@ -26,12 +26,12 @@ impl Collations {
         })
     }
 
-    /// Whether SQLite or the application has the collation of that name.
+    /// Returns whether SQLite or the application has a collation of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
 
-    /// The collation of that name; `None` if neither SQLite nor the application has it.
+    /// Returns the collation of this name; `None` if neither SQLite nor the application has it.
     pub(super) fn find(&self, name: &str) -> Option<Collation> {
         Some(match name.to_ascii_uppercase().as_str() {
             "BINARY" => Collation::Binary,
@@ -62,7 +62,7 @@ impl Collation {
         matches!(self, Self::Binary)
     }
 
-    /// Whether two texts are one by this collation.
+    /// Returns whether the collation treats two texts as equal.
     pub(super) fn equal(&self, one: &[u8], other: &[u8]) -> bool {
         match self {
             Self::Binary => one == other,
@@ -87,7 +87,7 @@ impl fmt::Debug for Collation {
     }
 }
 
-/// As SQLite compares: ASCII letters of either case are one, and nothing behind a NUL is looked at.
+/// Compares as SQLite does: ASCII letters of either case are equal, and text after a NUL is ignored.
 fn no_case(one: &[u8], other: &[u8]) -> bool {
     let until_nul = |text: &[u8]| text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
     let (one, other) = (&one[..until_nul(one)], &other[..until_nul(other)]);
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_equal_exactly_when_sqlite_says_so() {
+    fn texts_compare_as_in_sqlite() {
         let connection = Connection::open_in_memory().expect("a database");
         let texts = ["", " ", "a", "A", "a ", "A  ", "é", "É", "a\0b", "A\0c", "a\0", "ab", " a", "a\t"];
         for (name, collation) in

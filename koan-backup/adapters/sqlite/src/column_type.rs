@@ -1,4 +1,5 @@
-//! What a column is to a field: how its values are read and in which form they are written.
+//! The type of a column from the point of view of a field: how its values are read and in which form they are
+//! written.
 
 use koan_backup_core::{
     schema::{FieldSchema, LogicalType, WireForm},
@@ -7,31 +8,31 @@ use koan_backup_core::{
 
 use super::catalog::{Affinity, Column};
 use super::form::{
-    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, Moment, NATIVE, Parts, REAL, Seconds,
-    Shape, TEXT, UnixUnit, UuidStyle,
+    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, MomentParts, MomentStyle, NATIVE, REAL,
+    SecondsStyle, Shape, TEXT, UnixUnit, UuidStyle,
 };
 
-/// A column as one field sees it.
+/// A column from the point of view of one field.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ColumnType {
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
     pub(super) affinity: Affinity,
     /// Whether the column forbids NULL.
     pub(super) not_null: bool,
-    /// What a whole number means as a time.
+    /// The unit in which a whole number counts time.
     pub(super) unit: UnixUnit,
-    /// Whether the field's own form of times counts units since 1970.
+    /// Whether the serde form of the field's times counts units since 1970.
     pub(super) counts_time: bool,
-    /// Whether the field's own form of times is ISO 8601 text, so that such text need not be taken apart and put
-    /// together again.
-    pub(super) takes_iso: bool,
-    /// How a value is written when nothing else is known.
+    /// Whether the serde form of the field's times is ISO 8601 text, so that such text is passed on without
+    /// parsing it.
+    pub(super) passes_iso_text: bool,
+    /// The form in which a value is written if no other form is known.
     pub(super) default: Form,
 }
 
-/// How values are read.
+/// The type as which values are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Bool,
     Integer,
     Float32,
@@ -45,24 +46,24 @@ pub(super) enum Kind {
     Date,
     Time,
     Json,
-    /// What serde writes is what the column holds.
-    Own,
-    /// What a flattened map takes up.
+    /// The column holds the value as serde writes it.
+    AsSerialized,
+    /// A value of a flattened map.
     Extra,
 }
 
 impl ColumnType {
-    /// A column that holds a field.
+    /// Returns the type of a column that holds a field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Self {
-        Self::new(Kind::of(field), field.wire, column)
+        Self::new(ValueKind::of(field), field.wire, column)
     }
 
-    /// A column that a flattened map takes up.
+    /// Returns the type of a column that holds an entry of a flattened map.
     pub(super) fn extra(column: &Column) -> Self {
-        Self::new(Kind::Extra, WireForm::Plain, column)
+        Self::new(ValueKind::Extra, WireForm::Plain, column)
     }
 
-    fn new(kind: Kind, wire: WireForm, column: &Column) -> Self {
+    fn new(kind: ValueKind, wire: WireForm, column: &Column) -> Self {
         let (unit, counts_time) = match wire {
             WireForm::UnixSeconds => (UnixUnit::Seconds, true),
             WireForm::UnixMillis => (UnixUnit::Millis, true),
@@ -76,16 +77,16 @@ impl ColumnType {
             not_null: column.not_null,
             unit,
             counts_time,
-            takes_iso: wire == WireForm::Plain,
+            passes_iso_text: wire == WireForm::Plain,
             default: default_form(kind, unit, column),
         }
     }
 }
 
-impl Kind {
+impl ValueKind {
     fn of(field: &FieldSchema) -> Self {
         if field.wire == WireForm::Own {
-            return Self::Own;
+            return Self::AsSerialized;
         }
         match field.logical {
             LogicalType::Bool => Self::Bool,
@@ -104,7 +105,7 @@ impl Kind {
         }
     }
 
-    /// What it is, for error texts.
+    /// Returns the type's name, for error messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Bool => "a boolean",
@@ -119,30 +120,38 @@ impl Kind {
             Self::Date => "a date",
             Self::Time => "a time of day",
             Self::Json => "JSON",
-            Self::Own | Self::Extra => "a value",
+            Self::AsSerialized | Self::Extra => "a value",
         }
     }
 }
 
-/// The form of a value in a column of which nothing else is known.
-fn default_form(kind: Kind, unit: UnixUnit, column: &Column) -> Form {
-    let moment = |parts, seconds, offset, ways| {
-        Form::new(Shape::Moment(Moment { parts, seconds, offset, offset_seconds: 0 }), ways)
+/// Returns the form of a value in a column of which no other form is known.
+fn default_form(kind: ValueKind, unit: UnixUnit, column: &Column) -> Form {
+    let moment = |parts, seconds, offset, variants| {
+        Form::new(Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds: 0 }), variants)
     };
     match kind {
-        Kind::Bool if column.affinity == Affinity::Text => Form::new(Shape::Words(DIGIT_WORDS), TEXT),
-        Kind::Uuid if column.declared.to_ascii_uppercase().contains("BLOB") => Form::plain(BLOB),
-        Kind::Uuid => Form::new(Shape::Uuid(UuidStyle::Hyphenated), TEXT),
-        Kind::Timestamp | Kind::DateTime | Kind::Date if column.affinity == Affinity::Integer => {
+        ValueKind::Bool if column.affinity == Affinity::Text => Form::new(Shape::Words(DIGIT_WORDS), TEXT),
+        ValueKind::Uuid if column.declared.to_ascii_uppercase().contains("BLOB") => Form::stored_as(BLOB),
+        ValueKind::Uuid => Form::new(Shape::Uuid(UuidStyle::Hyphenated), TEXT),
+        ValueKind::Timestamp | ValueKind::DateTime | ValueKind::Date
+            if column.affinity == Affinity::Integer =>
+        {
             Form::new(Shape::Unix(unit), INTEGER)
         }
-        Kind::Timestamp | Kind::DateTime | Kind::Date if column.affinity == Affinity::Real => {
+        ValueKind::Timestamp | ValueKind::DateTime | ValueKind::Date if column.affinity == Affinity::Real => {
             Form::new(Shape::Julian, REAL)
         }
-        Kind::Timestamp => moment(Parts::Both('T'), Seconds::Written, OffsetStyle::Zulu, FRACTION_MINIMAL),
-        Kind::DateTime => moment(Parts::Both(' '), Seconds::Written, OffsetStyle::Absent, FRACTION_MINIMAL),
-        Kind::Date => moment(Parts::Date, Seconds::Left, OffsetStyle::Absent, FRACTION_0),
-        Kind::Time => moment(Parts::Time, Seconds::Written, OffsetStyle::Absent, FRACTION_MINIMAL),
-        _ => Form::plain(NATIVE),
+        ValueKind::Timestamp => {
+            moment(MomentParts::Both('T'), SecondsStyle::Written, OffsetStyle::Zulu, FRACTION_MINIMAL)
+        }
+        ValueKind::DateTime => {
+            moment(MomentParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
+        }
+        ValueKind::Date => moment(MomentParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
+        ValueKind::Time => {
+            moment(MomentParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
+        }
+        _ => Form::stored_as(NATIVE),
     }
 }

@@ -1,4 +1,4 @@
-//! Opening the database file.
+//! Opens connections to the database file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,12 +10,12 @@ use rusqlite::{Connection, OpenFlags};
 use super::collation::Collations;
 use super::derived::Recomputed;
 use super::error::failed;
-use super::pragmas::{Role, pin};
+use super::pragmas::{Role, set_all};
 
-/// The name of the database itself on a connection to a temporary one.
+/// The schema name of the database itself on a connection to a temporary database.
 pub(super) const ORIGIN: &str = "koan_origin";
 
-/// What is encoded in the path of a URI.
+/// The characters that are percent-encoded in the path of a URI.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
@@ -26,17 +26,17 @@ pub(super) struct Location {
     pub(super) access: Access,
     pub(super) missing: Missing,
     pub(super) busy_timeout: Duration,
-    /// What the application compares text with, besides SQLite's own collations.
+    /// The application's collations, in addition to SQLite's own.
     pub(super) collations: Collations,
-    /// What triggers fill and the application computes again after a restore.
+    /// The data that triggers fill and that the application computes again after a restore.
     pub(super) recomputed: Recomputed,
 }
 
-/// What is done where there is no file.
+/// What to do if the file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Refuse,
-    /// An empty database is made.
+    /// An empty database is created.
     Create,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Access {
 }
 
 impl Location {
-    /// Checks that there is a database at the path, or makes an empty one where that is asked for.
+    /// Checks that there is a database at the path, or creates an empty one if that is requested.
     pub(super) fn establish(&self) -> Result<()> {
         self.check_path()?;
         let connection = match self.access {
@@ -61,10 +61,10 @@ impl Location {
         version.map(drop).map_err(|error| failed(&self.path, "opening", error))
     }
 
-    /// A connection that only reads.
+    /// Opens a connection that only reads.
     ///
-    /// The file is opened for writing all the same where that is allowed: only then can SQLite finish what a crashed
-    /// process left in the journal.
+    /// If it is allowed, the file is opened for writing nevertheless: only then can SQLite recover the
+    /// journal of a process that crashed.
     pub(super) fn reading(&self) -> Result<Connection> {
         let flags = match self.access {
             Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -77,13 +77,13 @@ impl Location {
         Ok(connection)
     }
 
-    /// A connection that reads, by a file that is open for reading only.
+    /// Opens a connection that only reads, with a file that is opened only for reading.
     pub(super) fn comparing(&self) -> Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
     }
 
-    /// A connection to an empty temporary database, to which the database itself is attached as [`ORIGIN`], for reading only. `reader` is
-    /// a connection to the database.
+    /// Opens a connection to an empty temporary database, to which the database itself is attached as
+    /// [`ORIGIN`], read-only. `reader` is a connection to the database.
     pub(super) fn trial(&self, reader: &Connection) -> Result<Connection> {
         let opened = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -91,11 +91,12 @@ impl Location {
                 | OpenFlags::SQLITE_OPEN_URI
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags("", flags)?;
-            // Databases of one connection must have one encoding, and only an empty one can be given one.
+            // All databases of a connection have the same encoding, and it can only be set while they are
+            // empty.
             let encoding: String = reader.query_row("PRAGMA encoding", [], |row| row.get(0))?;
             connection.execute_batch(&format!("PRAGMA encoding = '{encoding}'"))?;
             let connection = self.prepared(connection, Role::Write)?;
-            // What made a table once may hold what SQLite would not make today.
+            // An existing table may use syntax that SQLite no longer accepts in new ones.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
             connection.execute(&format!("ATTACH DATABASE ?1 AS {ORIGIN}"), [self.read_only_uri()])?;
             Ok(connection)
@@ -103,13 +104,13 @@ impl Location {
         opened().map_err(|error| failed(&self.path, "beginning the dry run", error))
     }
 
-    /// The path as SQLite opens it for reading only: <https://sqlite.org/uri.html>
+    /// Returns the URI with which SQLite opens the file read-only: <https://sqlite.org/uri.html>
     fn read_only_uri(&self) -> String {
         let path = percent_encoding::percent_encode(self.path.as_os_str().as_encoded_bytes(), ENCODED);
         format!("file:{path}?mode=ro")
     }
 
-    /// A connection that writes.
+    /// Opens a connection that writes.
     pub(super) fn writing(&self) -> Result<Connection> {
         if self.access == Access::ReadOnly {
             return Err(Error::new(
@@ -131,9 +132,9 @@ impl Location {
 
     fn prepared(&self, connection: Connection, role: Role) -> rusqlite::Result<Connection> {
         connection.busy_timeout(self.busy_timeout)?;
-        // A quoted name that is no column must be an error, not a string.
+        // A quoted name that is not a column must be an error, not a string.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        pin(&connection, role)?;
+        set_all(&connection, role)?;
         self.collations.define(&connection)?;
         Ok(connection)
     }
@@ -141,16 +142,16 @@ impl Location {
     fn check_path(&self) -> Result<()> {
         let path = &self.path;
         let problem = if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
-            "names no file; each connection would see a database of its own"
+            "is not a file; each connection would open its own database"
         } else if path.is_dir() {
             "is a directory; give the path of a file in it"
         } else if !parent_exists(path) {
-            "is in a directory that does not exist; make the directory first"
+            "is in a directory that does not exist; create the directory first"
         } else if self.access == Access::ReadOnly && !path.exists() {
-            "does not exist, and nothing is made when it is opened read-only"
+            "does not exist, and it is not created if it is opened read-only"
         } else if self.missing == Missing::Refuse && !path.exists() {
-            "does not exist; mount its disk, correct the path, or let the application make its database first; to restore into a new \
-             one, open it by `Sqlite::options(…).create_if_missing()`"
+            "does not exist; mount its disk, correct the path, or let the application create its database \
+             first; to restore into a new one, open it with `Sqlite::options(…).create_if_missing()`"
         } else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! What the database holds, and what of it is in no entity.
+//! Describes which tables and columns the entities cover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,12 @@ use koan_backup_core::{
 
 use super::catalog::{TableKind, references};
 use super::error::failed;
-use super::mapping::{Mapping, find_table, named_sets, root_twin};
+use super::mapping::{Mapping, find_table, named_sets, table_named_root};
 use super::snapshot::Reader;
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
-/// Describes the database as `entities` see it. Tables in `ignored` are not missed.
+/// Describes the database from the point of view of `entities`. Tables in `ignored` are not reported as
+/// uncovered.
 pub(super) fn describe(
     reader: &Reader,
     entities: &[EntityCodec],
@@ -22,11 +23,12 @@ pub(super) fn describe(
 ) -> Result<ProviderDescription> {
     let mut description = ProviderDescription::default();
     description.version = format!("SQLite {}", rusqlite::version());
-    let mut twins = BTreeMap::new();
-    let views: Vec<_> = entities.iter().map(|entity| view(reader, entity, &mut twins)).collect();
+    let mut unused_tables = BTreeMap::new();
+    let views: Vec<_> =
+        entities.iter().map(|entity| matched_tables(reader, entity, &mut unused_tables)).collect();
     description.entities = coverage::of_entities(&views);
     let known: Vec<DatabaseTable<'_>> =
-        reader.catalog.tables.iter().map(|table| known(&table.name)).collect();
+        reader.catalog.tables.iter().map(|table| database_table(&table.name)).collect();
     let ignored = IgnoredTables { tables: ignored, names: is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<&str> =
@@ -38,9 +40,9 @@ pub(super) fn describe(
         .filter(|table| matches!(table.kind, TableKind::Table | TableKind::Virtual));
     let unmapped = tables
         .map(|table| &table.name)
-        .filter(|name| !mapped.contains(name.as_str()) && !ignored.contains(&self::known(name)));
+        .filter(|name| !mapped.contains(name.as_str()) && !ignored.contains(&database_table(name)));
     description.unmapped_tables =
-        unmapped.map(|name| coverage::unmapped_table(name, twins.get(name))).collect();
+        unmapped.map(|name| coverage::unmapped_table(name, unused_tables.get(name))).collect();
     description.unmapped_tables.sort();
     let pairs = references(&reader.connection)
         .map_err(|error| failed(&reader.path, "reading the foreign keys", error))?;
@@ -49,29 +51,29 @@ pub(super) fn describe(
     Ok(description)
 }
 
-fn known(name: &str) -> DatabaseTable<'_> {
+fn database_table(name: &str) -> DatabaseTable<'_> {
     DatabaseTable { shown: name, schema: "main", name, partition_of: None }
 }
 
-/// SQLite compares names without regard to case. A name may have its schema before it.
+/// Compares names without regard to case, as SQLite does. A name may include its schema.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name.eq_ignore_ascii_case(table.name)
         || with_schema.is_some_and(|rest| rest.eq_ignore_ascii_case(table.name))
 }
 
-/// What one entity has to do with the database.
-fn view<'r>(
+/// Matches one entity with the tables of the database.
+fn matched_tables<'r>(
     reader: &Reader,
     entity: &'r EntityCodec,
-    twins: &mut BTreeMap<String, String>,
+    unused_tables: &mut BTreeMap<String, String>,
 ) -> EntityTables<'r, String> {
     let root = match find_table(&reader.catalog, entity) {
         Ok(root) => root,
         Err(error) => return EntityTables { entity, tables: Vec::new(), problem: Some(error.to_string()) },
     };
-    if let Some(twin) = root_twin(&reader.catalog, entity, root) {
-        twins.insert(twin.name.clone(), root.name.clone());
+    if let Some(unused) = table_named_root(&reader.catalog, entity, root) {
+        unused_tables.insert(unused.name.clone(), root.name.clone());
     }
     let sets = named_sets(&reader.catalog, entity, root).into_iter().map(|(_, table)| table);
     let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {

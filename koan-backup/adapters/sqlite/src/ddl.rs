@@ -1,4 +1,4 @@
-//! Makes tables that are missing.
+//! Creates missing tables.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use super::mapping::find_table;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 use koan_backup_sql::tables::set_table;
 
-/// The statement that makes the table of a set of an entity: like the table of the default set where that exists, else
-/// from the entity's schema.
+/// Returns the statement that creates the table of a set: like the table of the default set if that exists,
+/// otherwise from the entity's schema.
 pub(super) fn create(
     connection: &Connection,
     catalog: &Catalog,
@@ -39,20 +39,21 @@ pub(super) fn create(
     }
 }
 
-/// Why SQLite cannot make a table from the schema of an entity: it does not tell names apart by case.
+/// Returns why SQLite cannot create a table from the entity's schema, if so: it compares column names without
+/// regard to case.
 pub(super) fn problem(entity: &EntityCodec) -> Option<String> {
     let names: Vec<&str> = entity.schema().fields.iter().map(column_name).collect();
-    let twin = |(index, name): (usize, &&str)| {
+    let same_name = |(index, name): (usize, &&str)| {
         let other = names[..index].iter().find(|other| other.eq_ignore_ascii_case(name))?;
         Some(format!(
-            "its table cannot be made: columns `{other}` and `{name}` are one to SQLite; name one of them with \
-             #[entity(column = \"…\")]"
+            "its table cannot be created: columns `{other}` and `{name}` have the same name for SQLite; \
+             rename one of them with #[entity(column = \"…\")]"
         ))
     };
-    names.iter().enumerate().find_map(twin)
+    names.iter().enumerate().find_map(same_name)
 }
 
-/// A table for the fields of an entity.
+/// Returns the statement that creates a table for the fields of an entity.
 fn from_schema(entity: &EntityCodec, name: &str) -> String {
     let schema = entity.schema();
     let keys: Vec<&FieldSchema> = schema.key_fields().map(|(_, field)| field).collect();
@@ -66,7 +67,7 @@ fn from_schema(entity: &EntityCodec, name: &str) -> String {
 fn column(field: &FieldSchema, single_key: bool) -> String {
     let mut text = quoted(column_name(field));
     let declared = match declared_type(field) {
-        // `INTEGER PRIMARY KEY` is another name of the rowid, in which SQLite puts a number in place of NULL.
+        // `INTEGER PRIMARY KEY` is an alias of the rowid, where SQLite replaces NULL with a number.
         "INTEGER" if field.key && field.nullable => "INT",
         declared => declared,
     };
@@ -90,10 +91,10 @@ fn column_name(field: &FieldSchema) -> &str {
 
 pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     match (&field.logical, field.wire) {
-        // A column without a type keeps whatever it is given.
+        // A column without a type stores every value unchanged.
         (_, WireForm::Own) => "",
         (LogicalType::Bool, _) => "BOOLEAN",
-        // What is beyond 64 bits with a sign is kept as text.
+        // Integers that do not fit into 64 bits with a sign are stored as text.
         (LogicalType::Integer { bits, signed }, _) if *bits < 64 || (*bits == 64 && *signed) => "INTEGER",
         (LogicalType::Float { .. }, _) => "REAL",
         (LogicalType::Bytes, _) => "BLOB",
@@ -101,12 +102,13 @@ pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
             LogicalType::Timestamp | LogicalType::DateTime,
             WireForm::UnixSeconds | WireForm::UnixMillis | WireForm::UnixMicros | WireForm::UnixNanos,
         ) => "INTEGER",
-        // Decimals as well: as a number SQLite would round them.
+        // Decimals too: SQLite would round a number.
         _ => "TEXT",
     }
 }
 
-/// The text of a table under another name. SQLite keeps it as `CREATE TABLE`, the name, and the rest as it was written.
+/// Returns a table's statement with another name. SQLite stores it as `CREATE TABLE`, the name, and the rest
+/// as it was written.
 fn renamed(sql: &str, name: &str) -> Option<String> {
     const BEGINNING: &str = "CREATE TABLE ";
     let rest = sql.get(BEGINNING.len()..).filter(|_| sql.is_char_boundary(BEGINNING.len()))?.trim_start();
@@ -125,7 +127,7 @@ fn renamed(sql: &str, name: &str) -> Option<String> {
         if character != close {
             continue;
         }
-        // A doubled quote is one in the name.
+        // A doubled quote stands for one quote in the name.
         if close != ']' && characters.peek().is_some_and(|&(_, next)| next == close) {
             characters.next();
             continue;

@@ -1,4 +1,4 @@
-//! Data that triggers compute from the rows of a table. Triggers do not fire in a restore.
+//! Data that triggers compute from the rows of a table. Triggers do not fire during a restore.
 
 mod follow;
 pub(super) mod tokens;
@@ -20,7 +20,8 @@ use follow::{Follow, follow};
 use koan_backup_sql::identifier::quoted;
 use tokens::tokens;
 
-/// What triggers fill and the application computes again after a restore: a table or `table.column`, and by what.
+/// Tables and columns (`table.column`) that triggers fill and that the application computes again after a
+/// restore, each with how it does so.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recomputed(Arc<BTreeMap<String, String>>);
 
@@ -38,25 +39,25 @@ impl Recomputed {
     }
 }
 
-/// A full-text index whose content is in another table or a view, from which it can be rebuilt.
+/// A full-text index whose content is in another table or in a view, from which it can be rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ExternalIndex {
     name: String,
     content: String,
-    /// 5 for FTS5; 4 for those before.
+    /// 5 for FTS5; 4 for the versions before it.
     version: u8,
 }
 
-/// What a trigger writes when a row of its table is written.
+/// A table or column that a trigger writes when a row of the trigger's table is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct TriggerWrite {
     trigger: String,
     table: String,
-    /// The column, where only some columns of rows are changed.
+    /// The column, if only some columns are updated.
     column: Option<String>,
 }
 
-/// What would be stale after a restore of these tables, with what to do about it.
+/// Reports what would be stale after a restore of these tables, with the remedy.
 pub(super) fn assess(
     connection: &Connection,
     catalog: &Catalog,
@@ -70,35 +71,38 @@ pub(super) fn assess(
         for index in rebuilt.iter().filter(|index| depends_on(connection, catalog, index, &table.name)) {
             if let Some(reason) = recomputed.reason(&index.name) {
                 let text = format!(
-                    "full-text index `{}` follows table `{}` and is not rebuilt: it must be computed again, by {reason}",
+                    "full-text index `{}` follows table `{}` and is not rebuilt: it must be computed again, \
+                     by {reason}",
                     index.name, table.name
                 );
                 findings.push(Finding::new(Severity::Warning, *entity, text));
                 continue;
             }
-            if let Some(text) = unknown(connection, catalog, index)? {
+            if let Some(text) = unknown_content(connection, catalog, index)? {
                 findings.push(Finding::new(Severity::Error, *entity, text));
-            } else if let Err(error) = tried(connection, catalog, index) {
+            } else if let Err(error) = check_rebuild(connection, catalog, index) {
                 let text = format!(
-                    "full-text index `{}` follows table `{}` and cannot be rebuilt here: {error}; drop it before the restore \
-                     and make it again afterwards, or name it with `Sqlite::options(…).recomputed`",
+                    "full-text index `{}` follows table `{}` and cannot be rebuilt here: {error}; drop it \
+                     before the restore and make it again afterwards, or name it with \
+                     `Sqlite::options(…).recomputed`",
                     index.name, table.name
                 );
                 findings.push(Finding::new(Severity::Error, *entity, text));
             }
         }
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         let writes = trigger_writes(connection, table).unwrap_or_else(|error| {
             let text = format!(
-                "what the triggers of table `{}` fill cannot be found out here: {error}; triggers do not fire in a restore",
+                "the data that the triggers of table `{}` fill cannot be determined: {error}; triggers do \
+                 not fire in a restore",
                 table.name
             );
             findings.push(Finding::new(Severity::Warning, *entity, text));
             BTreeSet::new()
         });
         for write in writes {
-            let Some((name, severity)) = stale(&write, catalog, &rebuilt, mappings) else { continue };
-            if !told.insert(name.clone()) {
+            let Some((name, severity)) = stale_name(&write, catalog, &rebuilt, mappings) else { continue };
+            if !reported.insert(name.clone()) {
                 continue;
             }
             let what = format!(
@@ -112,13 +116,14 @@ pub(super) fn assess(
                 (Severity::Error, None) => (
                     Severity::Error,
                     format!(
-                        "{what}, so it would not fit the restored rows: it must be computed again afterwards; say by what with \
-                         `Sqlite::options(…).recomputed(\"{name}\", \"…\")`, or have an entity hold it"
+                        "{what}, so it would not match the restored rows: it must be computed again \
+                         afterwards; declare how with `Sqlite::options(…).recomputed(\"{name}\", \"…\")`, or \
+                         map it to an entity"
                     ),
                 ),
                 (severity, None) => (
                     severity,
-                    format!("{what}: it keeps what it holds, because no target of this restore holds it"),
+                    format!("{what}: it is left unchanged, because it is not a target of this restore"),
                 ),
             };
             findings.push(Finding::new(severity, *entity, text));
@@ -127,27 +132,32 @@ pub(super) fn assess(
     Ok(findings)
 }
 
-/// Why it is not known which rows an index holds, if it is not known.
-fn unknown(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<Option<String>> {
+/// Returns why it is unknown which rows an index contains, if that is so.
+fn unknown_content(
+    connection: &Connection,
+    catalog: &Catalog,
+    index: &ExternalIndex,
+) -> Result<Option<String>> {
     let Follow::Unknown { trigger, table } = follow(connection, catalog, index)? else { return Ok(None) };
     Ok(Some(format!(
-        "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way that a rebuild of the index \
-         would not follow, so rows that it leaves out might be found: the index must be computed again after the restore; say by what \
-         with `Sqlite::options(…).recomputed(\"{0}\", \"…\")`",
+        "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way \
+         that a rebuild of the index would not follow, so a search might find rows that it leaves out: the \
+         index must be computed again after the restore; declare how with \
+         `Sqlite::options(…).recomputed(\"{0}\", \"…\")`",
         index.name
     )))
 }
 
-/// Compiles what would make an index fit its content again.
-fn tried(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<()> {
+/// Compiles the statements that would rebuild an index.
+fn check_rebuild(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<()> {
     if let Follow::Select(sql) = follow(connection, catalog, index)? {
         connection.prepare(&sql)?;
     }
     connection.prepare(&format!("SELECT * FROM main.{}", quoted(&index.name))).map(drop)
 }
 
-/// The name of what a trigger fills and no archive holds, and how much that matters.
-fn stale(
+/// Returns the name of data that a trigger fills and no archive holds, and the severity of that.
+fn stale_name(
     write: &TriggerWrite,
     catalog: &Catalog,
     rebuilt: &[ExternalIndex],
@@ -176,7 +186,8 @@ fn stale(
     }
 }
 
-/// Rebuilds the full-text indexes whose content is in one of these tables. Within the transaction of the restore.
+/// Rebuilds the full-text indexes whose content is in one of these tables, within the transaction of the
+/// restore.
 ///
 /// # Errors
 /// An index cannot be rebuilt.
@@ -186,13 +197,14 @@ pub(super) fn rebuild<'t>(
     recomputed: &Recomputed,
     tables: impl Iterator<Item = &'t str> + Clone,
 ) -> koan_backup_core::Result<()> {
-    let lost = |error| Error::with_source(ErrorKind::Provider, "reading the full-text indexes failed", error);
-    for index in external_indexes(connection, catalog).map_err(lost)? {
+    let to_error =
+        |error| Error::with_source(ErrorKind::Provider, "reading the full-text indexes failed", error);
+    for index in external_indexes(connection, catalog).map_err(to_error)? {
         let is_stale = tables.clone().any(|table| depends_on(connection, catalog, &index, table));
         if !is_stale || recomputed.reason(&index.name).is_some() {
             continue;
         }
-        if let Some(text) = unknown(connection, catalog, &index).map_err(lost)? {
+        if let Some(text) = unknown_content(connection, catalog, &index).map_err(to_error)? {
             return Err(Error::new(ErrorKind::Constraint, text));
         }
         let name = quoted(&index.name);
@@ -201,7 +213,7 @@ pub(super) fn rebuild<'t>(
                 .execute(&format!("INSERT INTO main.{name} ({name}) VALUES ('{command}')"), [])
                 .map(drop)
         };
-        let rebuilt = match follow(connection, catalog, &index).map_err(lost)? {
+        let rebuilt = match follow(connection, catalog, &index).map_err(to_error)? {
             Follow::Select(sql) => {
                 command("delete-all").and_then(|()| connection.execute(&sql, []).map(drop))
             }
@@ -211,8 +223,8 @@ pub(super) fn rebuild<'t>(
             Error::with_source(
                 ErrorKind::Provider,
                 format!(
-                    "full-text index `{}`, which follows restored rows, cannot be rebuilt; drop it before the restore and make it \
-                     again afterwards",
+                    "full-text index `{}`, which follows restored rows, cannot be rebuilt; drop it before \
+                     the restore and make it again afterwards",
                     index.name
                 ),
                 error,
@@ -222,7 +234,7 @@ pub(super) fn rebuild<'t>(
     Ok(())
 }
 
-/// Whether the content of an index is a table, or a view that may read it.
+/// Returns whether the content of an index is the table, or a view that may read it.
 fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex, table: &str) -> bool {
     if index.content.eq_ignore_ascii_case(table) {
         return true;
@@ -234,19 +246,22 @@ fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex,
     is_view && reads(connection, &index.content, table).unwrap_or(true)
 }
 
-/// Whether a view reads a table, itself or through other views.
+/// Returns whether a view reads a table, directly or through other views.
 fn reads(connection: &Connection, view: &str, table: &str) -> Result<bool> {
     let actions =
-        watched(connection, &format!("SELECT * FROM main.{}", quoted(view)), |context| {
-            match context.action {
+        compiled_actions(
+            connection,
+            &format!("SELECT * FROM main.{}", quoted(view)),
+            |context| match context.action {
                 AuthAction::Read { table_name, .. } => Some(table_name.to_owned()),
                 _ => None,
-            }
-        })?;
+            },
+        )?;
     Ok(actions.iter().any(|name| name.eq_ignore_ascii_case(table)))
 }
 
-/// What the triggers of a table write, as SQLite finds out when it compiles statements that make them fire.
+/// Returns what the triggers of a table write. SQLite reports it when it compiles statements that would fire
+/// them.
 fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<TriggerWrite>> {
     let name = quoted(&table.name);
     let set: Vec<String> = table
@@ -262,7 +277,7 @@ fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<Tri
     ];
     let mut writes = BTreeSet::new();
     for statement in statements {
-        writes.extend(watched(connection, &statement, |context| {
+        writes.extend(compiled_actions(connection, &statement, |context| {
             let (table, column) = match context.action {
                 AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => (table_name, None),
                 AuthAction::Update { table_name, column_name } => (table_name, Some(column_name.to_owned())),
@@ -274,43 +289,44 @@ fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<Tri
     Ok(writes)
 }
 
-/// Which triggers write an index.
+/// The triggers that write an index.
 struct IndexWriters {
-    /// The triggers that write it, in lower case.
+    /// The names of the triggers that write it, in lower case.
     known: BTreeSet<String>,
-    /// The tables whose triggers do not compile here, in lower case: any of them may write it.
-    unread: BTreeSet<String>,
+    /// The names of the tables whose triggers could not be compiled, in lower case; any of these triggers may
+    /// write the index.
+    uncompiled: BTreeSet<String>,
 }
 
 impl IndexWriters {
     fn may_include(&self, trigger: &str, table: &str) -> bool {
-        self.known.contains(&trigger.to_lowercase()) || self.unread.contains(&table.to_lowercase())
+        self.known.contains(&trigger.to_lowercase()) || self.uncompiled.contains(&table.to_lowercase())
     }
 }
 
-/// Finds the triggers that write an index, as SQLite compiles them. A restore has triggers switched off, so they are switched on
-/// meanwhile: nothing is run.
+/// Finds the triggers that write an index. A restore disables triggers, so they are enabled while statements
+/// are compiled; no statement is executed.
 fn triggers_that_write(
     connection: &Connection,
     catalog: &Catalog,
     index: &ExternalIndex,
 ) -> Result<IndexWriters> {
-    let fire = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
-    let before = connection.db_config(fire)?;
-    connection.set_db_config(fire, true)?;
+    let enable_triggers = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+    let before = connection.db_config(enable_triggers)?;
+    connection.set_db_config(enable_triggers, true)?;
     let writers = compiled_writers(connection, catalog, index);
-    connection.set_db_config(fire, before)?;
+    connection.set_db_config(enable_triggers, before)?;
     Ok(writers)
 }
 
 fn compiled_writers(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> IndexWriters {
-    let mut writers = IndexWriters { known: BTreeSet::new(), unread: BTreeSet::new() };
+    let mut writers = IndexWriters { known: BTreeSet::new(), uncompiled: BTreeSet::new() };
     for table in &catalog.tables {
         match table.kind {
             TableKind::Table => {}
-            // The triggers of a view fire instead of a statement, and their table has no columns here.
+            // Triggers of a view replace a statement, and the columns of a view are not read here.
             TableKind::View => {
-                writers.unread.insert(table.name.to_lowercase());
+                writers.uncompiled.insert(table.name.to_lowercase());
                 continue;
             }
             TableKind::Virtual | TableKind::Shadow => continue,
@@ -321,14 +337,14 @@ fn compiled_writers(connection: &Connection, catalog: &Catalog, index: &External
                     writes.into_iter().filter(|write| write.table.eq_ignore_ascii_case(&index.name));
                 writers.known.extend(of_index.map(|write| write.trigger.to_lowercase()));
             }
-            Err(_) => drop(writers.unread.insert(table.name.to_lowercase())),
+            Err(_) => drop(writers.uncompiled.insert(table.name.to_lowercase())),
         }
     }
     writers
 }
 
-/// Compiles a statement, which is never run, and gives what `note` makes of each thing that it would do.
-fn watched<T: Send + 'static>(
+/// Compiles a statement without executing it, and returns what `note` returns for each of its actions.
+fn compiled_actions<T: Send + 'static>(
     connection: &Connection,
     statement: &str,
     note: impl Fn(&AuthContext<'_>) -> Option<T> + Send + 'static,
@@ -345,7 +361,7 @@ fn watched<T: Send + 'static>(
     Ok(std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// The full-text indexes whose content is in a table or view that they name.
+/// Returns the full-text indexes whose content is in a table or view that they name.
 fn external_indexes(connection: &Connection, catalog: &Catalog) -> Result<Vec<ExternalIndex>> {
     let mut statement =
         connection.prepare_cached("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
@@ -358,7 +374,7 @@ fn external_indexes(connection: &Connection, catalog: &Catalog) -> Result<Vec<Ex
     Ok(found)
 }
 
-/// The option `content` of a full-text table of that name. Empty if the index has no content.
+/// Reads the option `content` of a full-text table. The content is empty for an index without content.
 fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
     let tokens = tokens(sql);
     let module = tokens.iter().position(|token| token.is_word("using")).and_then(|at| tokens.get(at + 1))?;
@@ -382,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_content_of_a_full_text_table_is_found_however_it_is_written() {
+    fn the_content_option_of_a_full_text_table_is_found_in_every_spelling() {
         for (sql, content) in [
             ("CREATE VIRTUAL TABLE f USING fts5(a, content='docs')", Some("docs")),
             ("CREATE VIRTUAL TABLE f USING FTS5(a, b, content = docs, content_rowid=id)", Some("docs")),

@@ -1,7 +1,7 @@
-//! The documentation and the code name the same types.
+//! Checks that the documentation and the code name the same column types.
 
 #[test]
-fn the_documented_types_of_columns_are_those_that_are_declared() {
+fn the_documented_column_types_are_the_declared_ones() {
     let page = include_str!("../../../docs/types.md");
     koan_backup_sql::documented::require_documented(page, "SQLite", crate::ddl::declared_type);
 }

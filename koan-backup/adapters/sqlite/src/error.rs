@@ -1,24 +1,25 @@
-//! What SQLite's errors mean to whoever backs up or restores.
+//! Converts SQLite's errors to errors with a remedy.
 
 use std::path::Path;
 
 use koan_backup_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
-/// An error of SQLite while doing `what` with the database at `path`.
+/// Converts an error that SQLite returned while doing `what` with the database at `path`.
 ///
-/// SQLite names tables and columns in its messages, never what is in them.
+/// SQLite's messages contain the names of tables and columns, never values.
 pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
-    let is_log_shut = is_shut(&error) && is_in_wal_mode(path);
+    let is_log_inaccessible = is_access_denied(&error) && is_in_wal_mode(path);
     let path = path.display();
     let Some(code) = error.sqlite_error_code() else {
         return Error::with_source(ErrorKind::Provider, format!("{what} in `{path}` failed"), error);
     };
-    if is_log_shut {
+    if is_log_inaccessible {
         let text = format!(
-            "{what} in `{path}` failed: the database is in WAL mode, so SQLite needs the file `{path}-shm` beside it and can neither \
-             make nor open it; let this process write in that directory, or copy the database with its `-wal` file to a directory \
-             where it may write, or have the application set `PRAGMA journal_mode = DELETE`"
+            "{what} in `{path}` failed: the database is in WAL mode, so SQLite needs the file `{path}-shm` \
+             beside it and can neither make nor open it; let this process write in that directory, or copy \
+             the database with its `-wal` file to a directory where it may write, or have the application \
+             set `PRAGMA journal_mode = DELETE`"
         );
         return Error::with_source(ErrorKind::Provider, text, error);
     }
@@ -27,13 +28,13 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
         ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full; make room and try again"),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             ErrorKind::Provider,
-            "another process holds it locked; try again, or give `busy_timeout` more time",
+            "another process has locked it; try again, or give `busy_timeout` more time",
         ),
         ErrorCode::NotADatabase => {
             (ErrorKind::Provider, "the file is not an SQLite database, or it is encrypted")
         }
         ErrorCode::DatabaseCorrupt => {
-            (ErrorKind::Provider, "the database file is damaged; see what `PRAGMA integrity_check` says")
+            (ErrorKind::Provider, "the database file is damaged; run `PRAGMA integrity_check`")
         }
         ErrorCode::ReadOnly => {
             (ErrorKind::Provider, "the database cannot be written; check the file's permissions")
@@ -47,18 +48,19 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
         ErrorCode::OutOfMemory => (ErrorKind::Provider, "there is not enough memory"),
         ErrorCode::SchemaChanged => (ErrorKind::Provider, "the tables were altered meanwhile; try again"),
         ErrorCode::ConstraintViolation => (ErrorKind::Constraint, "a constraint does not hold"),
-        _ => (ErrorKind::Provider, "SQLite refused"),
+        _ => (ErrorKind::Provider, "SQLite returned an error"),
     };
     Error::with_source(kind, format!("{what} in `{path}` failed: {remedy}"), error)
 }
 
-/// Whether a file could not be opened or written.
-fn is_shut(error: &rusqlite::Error) -> bool {
+/// Returns whether a file could not be opened or written.
+fn is_access_denied(error: &rusqlite::Error) -> bool {
     use ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
     matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
 }
 
-/// Whether the header of a database file says that its changes are in a log: <https://sqlite.org/fileformat2.html#file_format_version_numbers>
+/// Returns whether the header of a database file says that it uses a write-ahead log:
+/// <https://sqlite.org/fileformat2.html#file_format_version_numbers>
 fn is_in_wal_mode(path: &Path) -> bool {
     use std::io::Read as _;
     let mut header = [0; 20];
@@ -66,19 +68,19 @@ fn is_in_wal_mode(path: &Path) -> bool {
     read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[18..] == [2, 2]
 }
 
-/// Whether a constraint was broken.
+/// Returns whether a constraint was violated.
 pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
-/// Whether another row has the values that a unique index keeps apart.
+/// Returns whether a row violates a unique constraint.
 pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID, SQLITE_CONSTRAINT_UNIQUE};
     let codes = [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID, SQLITE_CONSTRAINT_UNIQUE];
     matches!(error.sqlite_error(), Some(failure) if codes.contains(&failure.extended_code))
 }
 
-/// Whether a statement did not compile.
+/// Returns whether a statement could not be compiled.
 pub(super) fn is_refused_statement(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqlInputError { .. })
         || matches!(error.sqlite_error(), Some(failure) if failure.extended_code == rusqlite::ffi::SQLITE_ERROR)

@@ -1,30 +1,31 @@
 //! The physical form of a value: its storage class, and the text form of dates, times, booleans and the like.
 //!
-//! A value often fits several forms: `2009-01-01 00:00:00.5` has one fraction digit, or as few as it needs. So a
-//! [`Form`] is a set of forms of one shape. What all values of a run have in common is the form they are written back
-//! in.
+//! A value often fits several forms: `2009-01-01 00:00:00.5` has one fraction digit, or as few as it needs. A
+//! [`Form`] is therefore a set of variants of one shape. Values are written back in a variant that all values
+//! of a run have in common.
 
 mod record;
 mod replay;
 mod text;
 
-pub(super) use record::{FormRecorder, Recorded};
+pub(super) use record::{FormRecorder, RecordedForms};
 pub(super) use replay::FormReplay;
 
 use koan_backup_core::value::OffsetStyle;
+use uuid::Uuid;
 
-/// Forms of one shape; one form where [`ways`](Self::ways) has one bit.
+/// A set of variants of one shape; it is a single form if [`variants`](Self::variants) has one bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) shape: Shape,
-    pub(super) ways: u32,
+    pub(super) variants: u32,
 }
 
-/// What sort of form.
+/// What a form describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Told by the storage class alone.
-    Plain,
+    /// The storage class alone.
+    StorageClass,
     /// A boolean as one of [`WORDS`].
     Words(usize),
     /// A UUID as text.
@@ -33,34 +34,34 @@ pub(super) enum Shape {
     Unix(UnixUnit),
     /// A Julian day.
     Julian,
-    /// A date, a time or both as text; the ways say how fractions of a second are written.
-    Moment(Moment),
+    /// A date, a time or both as text; the variants say how fractions of a second are written.
+    Moment(MomentStyle),
 }
 
-/// How a date or time is written, but for fractions of a second.
+/// How a date or time is written, except for fractions of a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) parts: Parts,
-    pub(super) seconds: Seconds,
+pub(super) struct MomentStyle {
+    pub(super) parts: MomentParts,
+    pub(super) seconds: SecondsStyle,
     pub(super) offset: OffsetStyle,
-    /// East of UTC.
+    /// Seconds east of UTC.
     pub(super) offset_seconds: i32,
 }
 
-/// What is written of a date and time.
+/// Which parts of a date and time are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parts {
+pub(super) enum MomentParts {
     Date,
     Time,
-    /// Both, and what stands between them.
+    /// Both, with this character between them.
     Both(char),
 }
 
 /// Whether seconds are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seconds {
+pub(super) enum SecondsStyle {
     Written,
-    Left,
+    Omitted,
 }
 
 /// The text forms of a UUID.
@@ -73,6 +74,22 @@ pub(super) enum UuidStyle {
     Braced,
     BracedUpper,
     Urn,
+}
+
+impl UuidStyle {
+    /// Writes a UUID as text in this style.
+    pub(super) fn write(self, bytes: [u8; 16]) -> String {
+        let uuid = Uuid::from_bytes(bytes);
+        match self {
+            Self::Hyphenated => uuid.hyphenated().to_string(),
+            Self::HyphenatedUpper => format!("{:X}", uuid.hyphenated()),
+            Self::Simple => uuid.simple().to_string(),
+            Self::SimpleUpper => format!("{:X}", uuid.simple()),
+            Self::Braced => uuid.braced().to_string(),
+            Self::BracedUpper => format!("{:X}", uuid.braced()),
+            Self::Urn => uuid.urn().to_string(),
+        }
+    }
 }
 
 /// The unit of a Unix time.
@@ -95,7 +112,7 @@ impl UnixUnit {
     }
 }
 
-/// Words for true and false. The first pair that fits a word is the one it is told by.
+/// Words for true and false. A word is assigned to the first pair that contains it.
 pub(super) const WORDS: [(&str, &str); 14] = [
     ("true", "false"),
     ("TRUE", "FALSE"),
@@ -113,85 +130,86 @@ pub(super) const WORDS: [(&str, &str); 14] = [
     ("1", "0"),
 ];
 
-/// The place of the digits among them: what SQLite makes of a boolean in a column for text.
+/// The index of the digits in [`WORDS`]: SQLite stores a boolean as a digit in a text column.
 pub(super) const DIGIT_WORDS: usize = 13;
 
-/// As the column does it: what SQLite makes of the value by the column's affinity.
+/// The storage class that the column's affinity gives to the value.
 pub(super) const NATIVE: u32 = 1;
 pub(super) const INTEGER: u32 = 1 << 1;
 pub(super) const REAL: u32 = 1 << 2;
 pub(super) const TEXT: u32 = 1 << 3;
 pub(super) const BLOB: u32 = 1 << 4;
-/// A number of 64 bits that reads as the shortest text of the one of 32 bits: 0.1, not 0.10000000149011612.
+/// A number of 64 bits that equals the shortest decimal text of the 32-bit number: 0.1, not
+/// 0.10000000149011612.
 pub(super) const REAL_SHORT: u32 = 1 << 5;
-/// A number as text, with a point always: `1.0`.
+/// A number as text, always with a decimal point: `1.0`.
 pub(super) const TEXT_POINT: u32 = 1 << 6;
-/// Fractions of a second with no digit; the nine bits above it are one to nine digits.
+/// No fraction digits; the nine bits above this one stand for one to nine digits.
 pub(super) const FRACTION_0: u32 = 1 << 8;
 /// As few fraction digits as the value needs.
 pub(super) const FRACTION_MINIMAL: u32 = 1 << 18;
-/// None, three, six or nine fraction digits, as few as the value needs.
+/// Zero, three, six or nine fraction digits, as few as the value needs.
 pub(super) const FRACTION_THREES: u32 = 1 << 19;
 
 /// The name of [`JSON_NULL`] in an archive.
 pub(super) const JSON_NULL_FORM: &str = "text:null";
-/// No value as the JSON text `null`, which the database tells from NULL.
+/// A missing value as the JSON text `null`, which the database distinguishes from NULL.
 pub(super) const JSON_NULL: u32 = 1 << 20;
-/// Every form in which NULL is NULL.
+/// All forms that write a missing value as NULL.
 pub(super) const SQL_NULL: u32 = NATIVE | INTEGER | REAL | TEXT | BLOB | REAL_SHORT | TEXT_POINT;
 
 impl Form {
-    pub(super) const fn plain(ways: u32) -> Self {
-        Self { shape: Shape::Plain, ways }
+    pub(super) const fn stored_as(variants: u32) -> Self {
+        Self { shape: Shape::StorageClass, variants }
     }
 
-    pub(super) const fn new(shape: Shape, ways: u32) -> Self {
-        Self { shape, ways }
+    pub(super) const fn new(shape: Shape, variants: u32) -> Self {
+        Self { shape, variants }
     }
 
-    /// The forms that are in both, if there are any.
+    /// Returns the variants that are in both forms, if there are any.
     pub(super) fn common(self, other: Self) -> Option<Self> {
-        let ways = self.ways & other.ways;
-        (ways != 0 && self.shape == other.shape).then_some(Self { shape: self.shape, ways })
+        let variants = self.variants & other.variants;
+        (variants != 0 && self.shape == other.shape).then_some(Self { shape: self.shape, variants })
     }
 
-    /// One form of these: `preferred` if it is among them, else the plainest.
+    /// Reduces the form to one variant: `preferred` if it is included, otherwise the simplest.
     pub(super) fn single(self, preferred: Self) -> Self {
         match self.common(preferred) {
-            Some(common) => Self { ways: lowest(common.ways), ..common },
-            None => Self { ways: lowest(self.ways), ..self },
+            Some(common) => Self { variants: lowest(common.variants), ..common },
+            None => Self { variants: lowest(self.variants), ..self },
         }
     }
 
-    pub(super) fn has(self, way: u32) -> bool {
-        self.ways & way != 0
+    pub(super) fn has(self, variant: u32) -> bool {
+        self.variants & variant != 0
     }
 }
 
-fn lowest(ways: u32) -> u32 {
-    ways & ways.wrapping_neg()
+fn lowest(variants: u32) -> u32 {
+    variants & variants.wrapping_neg()
 }
 
-/// The ways to write a fraction of `nanosecond` that was written with `digits` digits.
-pub(super) fn fraction_ways(nanosecond: i32, digits: u8) -> u32 {
+/// Returns the variants that write a fraction of `nanosecond` with `digits` digits.
+pub(super) fn fraction_variants(nanosecond: i32, digits: u8) -> u32 {
     let needed = needed_digits(nanosecond);
-    let mut ways = FRACTION_0 << u32::from(digits.min(9));
+    let mut variants = FRACTION_0 << u32::from(digits.min(9));
     if digits == needed {
-        ways |= FRACTION_MINIMAL;
+        variants |= FRACTION_MINIMAL;
     }
     if digits == needed.div_ceil(3) * 3 {
-        ways |= FRACTION_THREES;
+        variants |= FRACTION_THREES;
     }
-    ways
+    variants
 }
 
-/// How many digits a fraction is written with; more than the form says when the value needs them.
-pub(super) fn fraction_digits(ways: u32, nanosecond: i32) -> u8 {
+/// Returns the number of fraction digits to write; more than the form has if the value needs them.
+pub(super) fn fraction_digits(variants: u32, nanosecond: i32) -> u8 {
     let needed = needed_digits(nanosecond);
-    if ways & FRACTION_THREES != 0 {
+    if variants & FRACTION_THREES != 0 {
         return needed.div_ceil(3) * 3;
     }
-    let fixed = (0..=9u8).find(|&digits| ways & (FRACTION_0 << u32::from(digits)) != 0);
+    let fixed = (0..=9u8).find(|&digits| variants & (FRACTION_0 << u32::from(digits)) != 0);
     fixed.map_or(needed, |fixed| fixed.max(needed))
 }
 

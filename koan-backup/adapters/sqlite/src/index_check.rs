@@ -1,7 +1,8 @@
-//! Whether the indexes of a table have an entry for each of its rows.
+//! Checks that the indexes of a table have an entry for each of its rows.
 //!
-//! SQLite reads and counts through an index where it has one, and an index that lost entries hides rows without an error. So
-//! rows are counted in the table itself, and each index is compared with that number.
+//! SQLite reads and counts through an index if it can, and an index that lost entries hides rows without an
+//! error. Therefore the rows of the table itself are counted, and the entries of each index are compared with
+//! that number.
 
 use rusqlite::{Connection, Result};
 
@@ -9,7 +10,7 @@ use super::catalog::{Index, index_collations, indexes};
 use super::collation::Collations;
 use koan_backup_sql::identifier::quoted;
 
-/// An index that does not have one entry for each row.
+/// An index whose number of entries differs from the number of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct IndexFault {
     pub(super) index: String,
@@ -18,31 +19,32 @@ pub(super) struct IndexFault {
 }
 
 impl IndexFault {
-    /// What was found and what to do, for the table of that name.
+    /// Returns a message with the fault and the remedy.
     pub(super) fn message(&self, table: &str) -> String {
         let Self { index, entries, rows } = self;
         let remedy = match entries > rows {
-            true => {
-                "the table may have lost rows; look at `PRAGMA integrity_check` and restore an older backup"
-            }
+            true => "the table may have lost rows; run `PRAGMA integrity_check` and restore an older backup",
             false => {
-                "queries that use it miss rows; copy the file, then run `REINDEX` and `PRAGMA integrity_check`"
+                "queries that use it miss rows; copy the file, then run `REINDEX` and `PRAGMA \
+                 integrity_check`"
             }
         };
         format!(
-            "index `{index}` of table `{table}` has {entries} entries for {rows} rows, so it is damaged: {remedy}"
+            "index `{index}` of table `{table}` has {entries} entries for {rows} rows, so it is damaged: \
+             {remedy}"
         )
     }
 }
 
-/// How many rows a table has, counted in the table itself and in no index.
+/// Counts the rows of the table itself, without using an index.
 pub(super) fn table_rows(connection: &Connection, table: &str) -> Result<u64> {
     count(connection, &format!("SELECT count(*) FROM main.{} NOT INDEXED", quoted(table)))
 }
 
-/// The indexes of a table that have more or fewer entries than it has rows.
+/// Returns the indexes of a table that have more or fewer entries than it has rows.
 ///
-/// Partial indexes hold some of the rows only, and an index with a collation that this connection does not know cannot be read.
+/// Partial indexes contain only some of the rows, and an index whose collation this connection does not know
+/// cannot be read; both are skipped.
 pub(super) fn index_faults(
     connection: &Connection,
     collations: &Collations,
@@ -54,7 +56,7 @@ pub(super) fn index_faults(
         if index.partial || !is_readable(connection, collations, &index)? {
             continue;
         }
-        // `count(*)` alone would be answered by any index; a sum is made by the one that is named.
+        // SQLite may count with any index for `count(*)`; it computes a sum with the named one.
         let query = format!(
             "SELECT coalesce(sum(1), 0) FROM main.{} INDEXED BY {}",
             quoted(table),
@@ -68,7 +70,7 @@ pub(super) fn index_faults(
     Ok(faults)
 }
 
-/// Whether the connection knows the collations of an index.
+/// Returns whether the connection knows the collations of an index.
 pub(super) fn is_readable(connection: &Connection, collations: &Collations, index: &Index) -> Result<bool> {
     Ok(index_collations(connection, &index.name)?.iter().all(|(_, collation)| collations.has(collation)))
 }

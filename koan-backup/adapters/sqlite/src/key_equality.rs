@@ -1,7 +1,7 @@
-//! When two keys are one key to a table. There is one definition, for backups, dry runs and restores.
+//! Decides when two keys are the same for a table. Backups, dry runs and restores share this definition.
 //!
-//! Two keys are one if the key's columns compare equal by their own collations, or by those of an index that keeps exactly these
-//! columns unique. Numbers are equal by their value, whatever their storage class.
+//! Two keys are the same if the key's columns compare as equal by their own collations, or by those of a
+//! unique index over exactly these columns. Numbers are compared by value, whatever their storage class.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
@@ -11,11 +11,12 @@ use super::collation::{Collation, Collations};
 use super::number;
 use koan_backup_sql::identifier::quoted;
 
-/// The ways in which two keys of a table can be one.
+/// The comparisons by which two keys of a table can be the same.
 #[derive(Clone, Debug)]
 pub(super) struct KeyEquality {
-    /// For each way, the collation of each column of the key. The first are those of the columns themselves.
-    ways: Vec<Vec<NamedCollation>>,
+    /// For each comparison, the collation of each key column. The first comparison uses the collations of the
+    /// columns themselves.
+    comparisons: Vec<Vec<NamedCollation>>,
     /// A collation of the key's columns that the connection does not know.
     unknown: Option<String>,
 }
@@ -48,7 +49,7 @@ impl KeyEquality {
         };
         let columns: Result<Vec<String>> =
             key.iter().map(|column| column_collation(connection, table, column)).collect();
-        let mut ways = vec![of_names(columns?)];
+        let mut comparisons = vec![of_names(columns?)];
         for index in indexes(connection, table)? {
             if !index.makes_unique(key.iter().copied()) {
                 continue;
@@ -58,60 +59,61 @@ impl KeyEquality {
                 let found = of_index.iter().find(|(name, _)| name.as_deref() == Some(column));
                 found.map_or_else(|| "BINARY".to_owned(), |(_, collation)| collation.clone())
             };
-            let way = of_names(key.iter().map(by_column).collect());
-            let is_known = ways.iter().any(|known| {
-                known.iter().zip(&way).all(|(one, other)| one.name.eq_ignore_ascii_case(&other.name))
+            let comparison = of_names(key.iter().map(by_column).collect());
+            let is_known = comparisons.iter().any(|known| {
+                known.iter().zip(&comparison).all(|(one, other)| one.name.eq_ignore_ascii_case(&other.name))
             });
             if !is_known {
-                ways.push(way);
+                comparisons.push(comparison);
             }
         }
-        Ok(Self { ways, unknown })
+        Ok(Self { comparisons, unknown })
     }
 
-    /// A collation of the key that neither SQLite nor the application defines.
+    /// Returns a collation of the key that neither SQLite nor the application defines.
     pub(super) fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
     }
 
-    /// Whether keys are one only if they are equal byte for byte, numbers aside.
+    /// Returns whether only keys with the same bytes are the same, apart from numbers.
     pub(super) fn is_bytewise(&self) -> bool {
-        self.ways.iter().flatten().all(|collation| collation.collation.is_binary())
+        self.comparisons.iter().flatten().all(|collation| collation.collation.is_binary())
     }
 
-    /// Whether a unique index over the key's columns, with the collations of the columns, keeps all keys apart.
-    pub(super) fn is_that_of_the_columns(&self) -> bool {
-        self.ways.len() == 1
+    /// Returns whether a unique index with the collations of the columns distinguishes all keys.
+    pub(super) fn is_decided_by_the_columns(&self) -> bool {
+        self.comparisons.len() == 1
     }
 
-    /// The names of the collations of each way, that of the columns first.
-    pub(super) fn ways(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
-        self.ways.iter().map(|way| way.iter().map(|collation| collation.name.as_str()))
+    /// Returns the names of the collations of each comparison, that of the columns first.
+    pub(super) fn comparisons(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        self.comparisons.iter().map(|comparison| comparison.iter().map(|collation| collation.name.as_str()))
     }
 
-    /// The condition that finds the rows of a key in these columns, the first of whose parameters has that number.
+    /// Returns the condition that finds the rows with a key in these columns. `first` is the number of its
+    /// first parameter.
     pub(super) fn condition<'c>(
         &self,
         columns: impl Iterator<Item = &'c str> + Clone,
         first: usize,
     ) -> String {
-        let is_single = self.is_that_of_the_columns();
-        let ways = self.ways.iter().map(|way| {
-            let terms = columns.clone().zip(way).enumerate().map(|(index, (column, collation))| {
-                // The collation of the column counts by itself.
+        let is_single = self.is_decided_by_the_columns();
+        let comparisons = self.comparisons.iter().map(|comparison| {
+            let terms = columns.clone().zip(comparison).enumerate().map(|(index, (column, collation))| {
+                // SQLite uses the collation of the column by itself.
                 let collate =
                     if is_single { String::new() } else { format!(" COLLATE {}", quoted(&collation.name)) };
                 format!("{}{collate} IS ?{}", quoted(column), first + index)
             });
             format!("({})", terms.collect::<Vec<_>>().join(" AND "))
         });
-        ways.collect::<Vec<_>>().join(" OR ")
+        comparisons.collect::<Vec<_>>().join(" OR ")
     }
 
-    /// Whether two keys are one.
+    /// Returns whether two keys are the same.
     pub(super) fn same(&self, one: &[ValueRef<'_>], other: &[ValueRef<'_>]) -> bool {
-        self.ways.iter().any(|way| {
-            let parts = one.iter().zip(other).zip(way);
+        self.comparisons.iter().any(|comparison| {
+            let parts = one.iter().zip(other).zip(comparison);
             one.len() == other.len() && parts.into_iter().all(|((one, other), c)| equal(one, other, c))
         })
     }
@@ -126,14 +128,15 @@ fn equal(one: &ValueRef<'_>, other: &ValueRef<'_>, collation: &NamedCollation) -
     }
 }
 
-/// The collation of a column, as SQLite names it.
+/// Returns the name of a column's collation.
 pub(super) fn column_collation(connection: &Connection, table: &str, column: &str) -> Result<String> {
     let (_, collation, ..) = connection.column_metadata(Some("main"), table, column)?;
     let name = collation.map(|name| name.to_string_lossy().into_owned());
     Ok(name.unwrap_or_else(|| "BINARY".to_owned()))
 }
 
-/// The collations of columns and indexes of a table that the connection does not know: no row can be written.
+/// Returns the collations of a table's columns and indexes that the connection does not know; without them no
+/// row can be written.
 pub(super) fn unknown_collations<'k>(
     connection: &Connection,
     collations: &Collations,

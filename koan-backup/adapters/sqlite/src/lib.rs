@@ -1,25 +1,28 @@
-//! SQLite as a provider, by the bundled `rusqlite`.
+//! SQLite as a provider, with the bundled `rusqlite`.
 //!
-//! - **Tables and columns** are matched by name: the entity's `table` or name, a field's `column` or serde name; exactly,
-//!   else ignoring case and underscores. What is ambiguous is refused. A set `x` of an entity in table `T` is the table
-//!   `T#x`.
-//! - **Snapshots**: all entities are read in one read transaction, each in the order of its key. In WAL mode writers go on
-//!   meanwhile; with a rollback journal they wait until the snapshot is dropped.
-//! - **Types**: values are read as their field means them, whatever storage class they are in. Dates and times are text, a
-//!   whole number of seconds since 1970 (or of the unit that the field's serde form counts), or a Julian day as REAL. A number
-//!   after the year 2200 is refused where no unit is declared, because it may count milliseconds.
-//! - **Physical form**: an archive records in which form each column holds its values, so that a restored row equals the
-//!   lost one byte for byte. White space and the order of keys inside JSON text are not kept; the backup counts such values in a
-//!   warning.
-//! - **Keys** are one key if SQLite compares them equal: by the collations of the key's columns, or by those of an index that
-//!   keeps these columns unique. A backup and a restore refuse two records of one key by name; a restore writes the key as the
-//!   archive spells it.
-//! - **Damage**: the rows that were read are compared with a scan of the table that uses no index, in the same snapshot, and every
-//!   index is counted. Rows that an index hides or repeats fail the backup.
-//! - **Restores** are one transaction. Foreign keys may be broken until the commit, deleting cascades nowhere, and triggers
-//!   do not fire: what they did is in the archive already. Full-text indexes with external content are rebuilt within the
-//!   transaction, with the rows that their triggers choose. What else triggers fill and no archive holds makes a restore fail before it writes, unless it is named with
-//!   [`SqliteOptions::recomputed`].
+//! - **Tables and columns** are matched by name: the entity's `table` or its name, a field's `column` or its
+//!   serde name. An exact match is preferred; otherwise case and underscores are ignored. An ambiguous name
+//!   is refused. Set `x` of an entity in table `T` is table `T#x`.
+//! - **Snapshots**: all entities are read in one read transaction, each in the order of its key. In WAL mode
+//!   other connections can write meanwhile; with a rollback journal they wait until the snapshot is dropped.
+//! - **Types**: a value is read according to the type of its field, whatever its storage class. Dates and
+//!   times are text, a whole number of seconds since 1970 (or of the unit that the field's serde form uses),
+//!   or a Julian day as REAL. A number after the year 2200 is refused unless the field declares its unit,
+//!   because it may count milliseconds.
+//! - **Physical form**: an archive records the form in which each column holds its values, so that a restored
+//!   row equals the lost one byte for byte. White space and the order of keys inside JSON text are not
+//!   preserved; the backup counts such values in a warning.
+//! - **Key equality**: two keys are the same if SQLite compares them as equal, by the collations of the key's
+//!   columns or by those of a unique index over exactly these columns. A backup and a restore refuse two
+//!   records with the same key and name it; a restore writes the key with the spelling of the archive.
+//! - **Damage**: the rows that were read are compared with a scan of the table that uses no index, in the
+//!   same snapshot, and the entries of every index are counted. Rows that an index hides or repeats make the
+//!   backup fail.
+//! - **Restores** run in one transaction. Foreign keys may be violated until the commit, deletes do not
+//!   cascade, and triggers do not fire, because the archive already contains their effects. Full-text indexes
+//!   with external content are rebuilt within the transaction, with the rows that their triggers select. If
+//!   triggers fill other data that no archive holds, a restore fails before it writes, unless that data is
+//!   named with [`SqliteOptions::recomputed`].
 
 mod bind;
 mod catalog;
@@ -32,12 +35,12 @@ mod ddl;
 mod derived;
 mod error;
 mod form;
-mod habit;
 mod index_check;
 mod key_equality;
 mod mapping;
 mod new_rows;
 mod number;
+mod observed_encoding;
 mod options;
 mod pragmas;
 mod provider;
@@ -46,6 +49,7 @@ mod references;
 mod session;
 mod snapshot;
 mod thread;
+mod time_number;
 mod unwritable;
 mod viability;
 

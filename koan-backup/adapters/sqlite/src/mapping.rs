@@ -1,4 +1,4 @@
-//! Which table an entity is in, and which column each field.
+//! Maps an entity to its table, and its fields to columns.
 
 mod sets;
 
@@ -11,40 +11,40 @@ use koan_backup_sql::coverage::{self, MatchedColumns};
 use koan_backup_sql::identifier::folded;
 use koan_backup_sql::tables;
 
-pub(super) use sets::{named_sets, root_twin};
+pub(super) use sets::{named_sets, table_named_root};
 
-/// An entity and its table, side by side.
+/// An entity's table, with the columns matched to its fields.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) table: Table,
-    /// Columns that hold something of the entity, fields in their order first.
-    pub(super) places: Vec<Place>,
-    /// Columns that are in no field; those that SQLite computes are not counted.
+    /// The columns that hold data of the entity: those of fields first, in the order of the fields.
+    pub(super) columns: Vec<MappedColumn>,
+    /// The columns that belong to no field, without those that SQLite computes.
     pub(super) unmapped_columns: Vec<Column>,
-    /// The places of the key fields, as indexes into `places`.
+    /// The columns of the key fields, as indexes into `columns`.
     pub(super) key: Vec<usize>,
-    /// Indexes of fields that have no column.
+    /// The indexes of fields without a column.
     pub(super) unmapped_fields: Vec<usize>,
 }
 
-/// A column and what of the entity is in it.
+/// A column and the data of the entity that it holds.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct MappedColumn {
     pub(super) column: Column,
     pub(super) content: Content,
 }
 
-/// What of an entity a column holds.
+/// The data of an entity that a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// The field of that index.
+    /// The field with this index.
     Field(usize),
-    /// What a flattened map takes up under the column's name.
+    /// An entry of a flattened map, under the column's name.
     Extra,
 }
 
-impl Place {
-    /// The serde name of its field; the name of the column where a flattened map takes it up.
+impl MappedColumn {
+    /// Returns the serde name of the field, or the name of the column for an entry of a flattened map.
     pub(super) fn field_name<'e>(&'e self, entity: &'e EntityCodec) -> &'e str {
         match self.content {
             Content::Field(index) => &entity.schema().fields[index].name,
@@ -52,7 +52,7 @@ impl Place {
         }
     }
 
-    /// How values are read from the column and written to it.
+    /// Returns how values are read from the column and written to it.
     pub(super) fn column_type(&self, entity: &EntityCodec) -> ColumnType {
         match self.content {
             Content::Field(index) => ColumnType::of_field(&entity.schema().fields[index], &self.column),
@@ -72,71 +72,75 @@ impl Mapping {
     /// Matches the columns of a table.
     pub(super) fn of_table(table: &Table, entity: &EntityCodec) -> Result<Self> {
         let names = table.columns.iter().map(|column| column.name.as_str()).collect();
-        let taken = Columns { table: &table.name, names }.matched(entity)?;
-        Ok(Self::from_matches(table, entity, &taken))
+        let matches = Columns { table: &table.name, names }.matched(entity)?;
+        Ok(Self::from_matches(table, entity, &matches))
     }
 
-    fn from_matches(table: &Table, entity: &EntityCodec, taken: &[Option<usize>]) -> Self {
+    fn from_matches(table: &Table, entity: &EntityCodec, matches: &[Option<usize>]) -> Self {
         let schema = entity.schema();
-        let mut places = Vec::new();
+        let mut columns = Vec::new();
         let mut unmapped_fields = Vec::new();
         for index in 0..schema.fields.len() {
-            match taken.iter().position(|&field| field == Some(index)) {
-                Some(column) => places
-                    .push(Place { column: table.columns[column].clone(), content: Content::Field(index) }),
+            match matches.iter().position(|&field| field == Some(index)) {
+                Some(column) => columns.push(MappedColumn {
+                    column: table.columns[column].clone(),
+                    content: Content::Field(index),
+                }),
                 None => unmapped_fields.push(index),
             }
         }
         let rest =
-            table.columns.iter().zip(taken).filter(|(column, field)| field.is_none() && !column.generated);
+            table.columns.iter().zip(matches).filter(|(column, field)| field.is_none() && !column.generated);
         let rest = rest.map(|(column, _)| column.clone());
         let mut unmapped_columns = Vec::new();
         if schema.open {
-            places.extend(rest.map(|column| Place { column, content: Content::Extra }));
+            columns.extend(rest.map(|column| MappedColumn { column, content: Content::Extra }));
         } else {
             unmapped_columns.extend(rest);
         }
-        let is_key =
-            |place: &Place| matches!(place.content, Content::Field(index) if schema.fields[index].key);
-        let key = (0..places.len()).filter(|&place| is_key(&places[place])).collect();
-        Self { table: table.clone(), places, key, unmapped_columns, unmapped_fields }
+        let is_key = |mapped: &MappedColumn| match mapped.content {
+            Content::Field(index) => schema.fields[index].key,
+            Content::Extra => false,
+        };
+        let key = (0..columns.len()).filter(|&index| is_key(&columns[index])).collect();
+        Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields }
     }
 
-    /// Why records cannot be read or written, if that is so: a field that must have a column has none.
+    /// Returns why records cannot be read or written, if so: a field that requires a column has none.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
         missing(entity, &self.table.name, &self.unmapped_fields)
     }
 
-    /// What of a table is in an entity, or why that cannot be told.
+    /// Returns which columns of a table an entity covers, or why they cannot be matched.
     pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
         let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
         let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
         Ok(MatchedColumns {
             problem: mapping.problem(entity),
-            covered_columns: mapping.places.iter().map(|place| place.column.name.clone()).collect(),
+            covered_columns: mapping.columns.iter().map(|mapped| mapped.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
             bulky_fields: mapping.bulky_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
     }
 
-    /// Fields of bytes that a line holds as a list of numbers.
+    /// Returns the fields of bytes that are written as a list of numbers.
     fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
         let fields = &entity.schema().fields;
-        let is_bulky = |place: &Place| match place.content {
+        let is_bulky = |mapped: &MappedColumn| match mapped.content {
             Content::Field(index) => coverage::is_bulky(&fields[index]).then_some(index),
             Content::Extra => None,
         };
-        self.places.iter().filter_map(is_bulky).collect()
+        self.columns.iter().filter_map(is_bulky).collect()
     }
 
-    /// [`problem`](Self::problem) as an error.
+    /// Returns the [`problem`](Self::problem) as an error.
     pub(super) fn check(&self, entity: &EntityCodec) -> Result<()> {
         require_none(entity, self.problem(entity))
     }
 }
 
-/// The table of the default set.
+/// Finds the table of the default set.
 pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Result<&'c Table> {
     let descriptor = entity.descriptor();
     let wanted = descriptor.table().unwrap_or(entity.name());
@@ -145,7 +149,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
     };
     let mut found = named(&|name| name == wanted);
     if found.is_empty() && descriptor.table().is_some() {
-        // SQLite itself does not tell names apart by case.
+        // SQLite itself compares names without regard to case.
         found = named(&|name| name.eq_ignore_ascii_case(wanted));
     } else if found.is_empty() {
         found = named(&|name| folded(name) == folded(wanted));

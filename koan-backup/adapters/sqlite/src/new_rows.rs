@@ -10,7 +10,7 @@ use super::clauses::{Element, elements};
 use super::collation::Collations;
 use super::derived::tokens::tokens;
 use super::mapping::Mapping;
-use super::pragmas::{Role, pin};
+use super::pragmas::{Role, set_all};
 use koan_backup_sql::identifier::quoted;
 
 /// Returns why no record can be inserted into a table, whatever it holds. Empty if nothing was found.
@@ -22,7 +22,7 @@ pub(super) fn refusals(
     let Some(sql) = table_sql(connection, &mapping.table.name)? else { return Ok(Vec::new()) };
     let elements = elements(&sql);
     let memory = Connection::open_in_memory()?;
-    pin(&memory, Role::Read)?;
+    set_all(&memory, Role::Read)?;
     // A quoted name of a column that is not here must not become a text.
     memory.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     memory.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;

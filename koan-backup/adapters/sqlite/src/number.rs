@@ -1,6 +1,6 @@
 //! Conversions between numbers that are either exact or refused.
 
-/// The integer that a floating-point number is.
+/// Returns the integer that equals the floating-point number.
 pub(super) fn integer_of(number: f64) -> Option<i64> {
     // −2⁶³ and 2⁶³ are exact as f64.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
@@ -9,32 +9,32 @@ pub(super) fn integer_of(number: f64) -> Option<i64> {
     fits.then_some(number as i64)
 }
 
-/// The floating-point number nearest to an integer.
+/// Returns the floating-point number nearest to the integer.
 pub(super) fn nearest_float(integer: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "callers compare the result with the integer")]
     let float = integer as f64;
     float
 }
 
-/// The floating-point number that an integer is.
+/// Returns the floating-point number that equals the integer.
 pub(super) fn float_of(integer: i64) -> Option<f64> {
     let float = nearest_float(integer);
     (integer_of(float) == Some(integer)).then_some(float)
 }
 
-/// The number of 32 bits nearest to one of 64.
+/// Returns the 32-bit number nearest to the 64-bit number.
 pub(super) fn nearest_f32(number: f64) -> f32 {
     #[expect(clippy::cast_possible_truncation, reason = "callers compare the result with the number")]
     let narrow = number as f32;
     narrow
 }
 
-/// The shortest text that reads back as the same number: `0.99`, `12`, never an exponent.
+/// Returns the shortest text that parses as the same number: `0.99`, `12`, never with an exponent.
 pub(super) fn shortest_text(number: f64) -> String {
     number.to_string()
 }
 
-/// Whether `text` is a decimal number, perhaps with an exponent.
+/// Returns whether `text` is a decimal number, with or without an exponent.
 pub(super) fn is_decimal(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
@@ -49,7 +49,8 @@ pub(super) fn is_decimal(text: &str) -> bool {
         && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
 }
 
-/// What SQLite's numeric affinities make of a decimal text, if that is the very same number.
+/// Returns the number that SQLite's numeric affinities convert a decimal text to, if its value is exactly the
+/// same.
 pub(super) fn number_of(text: &str) -> Option<Number> {
     if let Ok(integer) = trimmed(text).parse::<i64>() {
         return Some(Number::Integer(integer));
@@ -66,7 +67,8 @@ pub(super) enum Number {
     Real(f64),
 }
 
-/// A decimal without what does not count: a plus, leading and trailing zeros, a bare point.
+/// Removes what does not change a decimal's value: a plus sign, leading and trailing zeros, a decimal point
+/// at the end.
 fn trimmed(text: &str) -> String {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
@@ -82,7 +84,7 @@ fn trimmed(text: &str) -> String {
     }
 }
 
-/// A decimal with its exponent worked in; `None` when that would be absurdly long.
+/// Writes a decimal without its exponent; `None` if the result would be unreasonably long.
 fn expanded(text: &str) -> Option<String> {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return Some(text.to_owned()) };
     let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= 400)?;
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decimal_is_a_number_of_sqlite_only_when_no_digit_is_lost() {
+    fn a_decimal_is_stored_as_a_number_only_if_no_digit_is_lost() {
         assert_eq!(number_of("0.99"), Some(Number::Real(0.99)));
         assert_eq!(number_of("1.50"), Some(Number::Real(1.5)));
         assert_eq!(number_of("2.00"), Some(Number::Integer(2)));
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_told_from_other_text() {
+    fn decimals_are_distinguished_from_other_text() {
         for text in ["1", "-1.5", "+.5", "1.", "1e5", "1.5E-7"] {
             assert!(is_decimal(text), "{text}");
         }

@@ -1,4 +1,4 @@
-//! How a database is opened.
+//! Options for opening a database.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use super::collation::Collations;
 use super::connection::{Access, Location, Missing};
 use super::derived::Recomputed;
 
-/// How long a locked database is waited for, if nothing else is said.
+/// The default for how long to wait for a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How an SQLite database is opened: see [`Sqlite::options`].
+/// Options for opening an SQLite database: see [`Sqlite::options`].
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     location: Location,
@@ -38,39 +38,41 @@ impl SqliteOptions {
         }
     }
 
-    /// Never writes to the file; restoring fails.
+    /// Opens the file read-only; a restore fails.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.location.access = Access::ReadOnly;
         self
     }
 
-    /// Makes an empty database where there is none, for a restore into a new one. Without it a missing file is an error, because an
-    /// empty database in the place of one whose disk is not mounted would be backed up. The directory must be there.
+    /// Creates an empty database if the file does not exist, for a restore into a new one. Without this
+    /// option a missing file is an error, because a backup of an empty database would succeed when the disk
+    /// of the real one is not mounted. The directory must exist.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
         self.location.missing = Missing::Create;
         self
     }
 
-    /// How long a database that another process has locked is waited for; 10 seconds if not said.
+    /// Sets how long to wait for a database that another process has locked; the default is 10 seconds.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.location.busy_timeout = timeout;
         self
     }
 
-    /// A table that is meant to be in no entity, and why: boot reports do not warn of it.
+    /// Declares that a table belongs to no entity, with a reason: boot reports do not warn about it.
     #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
         self
     }
 
-    /// Defines a collation that the application's tables use, as the application's own connections define it.
+    /// Defines a collation that the application's tables use, in the same way as on the application's own
+    /// connections.
     ///
-    /// SQLite cannot write a row of a table whose index uses a collation that it does not know, and a backup cannot tell whether
-    /// two keys are one by it.
+    /// SQLite cannot write a row of a table whose index uses an unknown collation, and a backup cannot decide
+    /// whether two keys are the same by it.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), koan_backup::Error> {
@@ -89,10 +91,12 @@ impl SqliteOptions {
         self
     }
 
-    /// Names a table, or a column as `table.column`, that triggers fill and that the application computes again after a restore.
+    /// Names a table, or a column as `table.column`, that triggers fill and that the application computes
+    /// again after a restore.
     ///
-    /// Triggers do not fire in a restore. What they fill and no archive holds, and what SQLite cannot rebuild, makes a restore
-    /// fail before it writes, unless it is named here: then the restore says that it has to be computed again.
+    /// Triggers do not fire during a restore. Data that triggers fill, that no archive holds and that SQLite
+    /// cannot rebuild makes a restore fail before it writes, unless it is named here: then the restore
+    /// reports that it has to be computed again.
     #[must_use]
     pub fn recomputed(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
         self.location.recomputed.add(name.into(), reason.into());
@@ -102,9 +106,9 @@ impl SqliteOptions {
     /// Opens the database.
     ///
     /// # Errors
-    /// The file does not exist and is not [to be made](Self::create_if_missing), the path is a directory, its directory does not exist, or
-    /// the file is not an SQLite database. An ignored table or what is
-    /// recomputed has no reason.
+    /// Returns an error if the file does not exist and [is not to be created](Self::create_if_missing), the
+    /// path is a directory, its directory does not exist, or the file is not an SQLite database. Ignored
+    /// tables and recomputed data need a reason.
     pub fn open(self) -> Result<Sqlite> {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(
@@ -115,7 +119,10 @@ impl SqliteOptions {
         if let Some(name) = self.location.recomputed.without_reason() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("`{name}` is computed again after a restore, without a reason; say by what"),
+                format!(
+                    "`{name}` is declared as recomputed without a reason; state how it is computed \
+                         again"
+                ),
             ));
         }
         self.location.establish()?;

@@ -1,43 +1,45 @@
-//! The settings of a connection that change what is read, what is written, or whether it lasts.
+//! Sets the pragmas of a connection that change what is read, what is written, or whether a commit survives a
+//! crash.
 //!
-//! A connection begins with what the SQLite library was compiled with, which is the application's matter. So each setting is
-//! either set here or was found to change nothing; a test compares this list with that of SQLite.
+//! A connection starts with the defaults that the SQLite library was compiled with, and the application
+//! chooses these. So each pragma is either set here or was reviewed and found to have no effect; a test
+//! compares both lists with SQLite's own.
 
 use rusqlite::{Connection, Result};
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It only reads the database.
+    /// Only reads the database.
     Read,
-    /// It writes the database.
+    /// Writes the database.
     Write,
 }
 
 /// Set on every connection.
 const ALWAYS: &[(&str, &str)] = &[
-    // Names of columns come back as they are asked for, and statements that write give no rows.
+    // Column names are returned as requested, and statements that write return no rows.
     ("full_column_names", "OFF"),
     ("short_column_names", "ON"),
     ("count_changes", "OFF"),
     ("empty_result_callbacks", "OFF"),
     ("reverse_unordered_selects", "OFF"),
-    // Indexes and checks that use LIKE mean what SQLite says by default.
+    // LIKE in indexes and checks works as SQLite documents it.
     ("case_sensitive_like", "OFF"),
-    // A connection never sees what another has not committed.
+    // A connection never sees uncommitted changes of another.
     ("read_uncommitted", "OFF"),
     ("locking_mode", "NORMAL"),
-    // A damaged page is found when it is read.
+    // A damaged page is detected when it is read.
     ("cell_size_check", "ON"),
     ("ignore_check_constraints", "OFF"),
     ("writable_schema", "OFF"),
     ("legacy_alter_table", "OFF"),
-    // Temporary tables grow with the data: they are in files.
+    // Temporary tables grow with the data, so they are in files.
     ("temp_store", "DEFAULT"),
     ("automatic_index", "ON"),
-    // A file that is cut while it is mapped ends the process.
+    // A mapped file that is truncated would kill the process.
     ("mmap_size", "0"),
-    // An enforced key would cascade, and its check would come too early: references are checked before the commit.
+    // Enforced foreign keys would cascade and be checked too early: references are checked before the commit.
     ("foreign_keys", "OFF"),
     ("defer_foreign_keys", "OFF"),
     ("recursive_triggers", "OFF"),
@@ -48,14 +50,14 @@ const ALWAYS: &[(&str, &str)] = &[
 const WRITING: &[(&str, &str)] =
     &[("query_only", "OFF"), ("synchronous", "EXTRA"), ("fullfsync", "ON"), ("checkpoint_fullfsync", "ON")];
 
-/// Sets what a connection needs, and checks the setting on which durability depends.
-pub(super) fn pin(connection: &Connection, role: Role) -> Result<()> {
+/// Sets the pragmas of a connection, and replaces a journal mode that does not survive a crash.
+pub(super) fn set_all(connection: &Connection, role: Role) -> Result<()> {
     let role = if role == Role::Write { WRITING } else { &[] };
     for (pragma, value) in ALWAYS.iter().chain(role) {
         set(connection, pragma, value)?;
     }
     if !role.is_empty() {
-        // Neither of them survives a crash. They last no longer than a connection, so this one does not inherit them.
+        // Neither mode survives a crash. They end with the connection, so this one does not inherit them.
         let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
         if matches!(mode.to_ascii_lowercase().as_str(), "off" | "memory") {
             set(connection, "journal_mode", "DELETE")?;
@@ -64,7 +66,7 @@ pub(super) fn pin(connection: &Connection, role: Role) -> Result<()> {
     Ok(())
 }
 
-/// Sets a pragma. Some answer with a row, which says nothing that is not known.
+/// Sets a pragma. Some return a row, which is ignored.
 fn set(connection: &Connection, pragma: &str, value: &str) -> Result<()> {
     let mut statement = connection.prepare(&format!("PRAGMA {pragma} = {value}"))?;
     let mut rows = statement.query([])?;
@@ -76,50 +78,51 @@ fn set(connection: &Connection, pragma: &str, value: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// Set elsewhere, or found to change neither what is read nor what is written nor whether it lasts.
+    /// Pragmas that are set elsewhere, or that change neither what is read nor what is written nor its
+    /// durability.
     const REVIEWED: &[(&str, &str)] = &[
         ("analysis_limit", "how much ANALYZE looks at, which is not run"),
         ("application_id", "a number in the file, kept as it is"),
         ("auto_vacuum", "a property of the file, kept as it is"),
         ("busy_timeout", "set for each connection by an option"),
         ("cache_spill", "when pages go to the disk before the commit"),
-        ("collation_list", "only tells"),
-        ("compile_options", "only tells"),
+        ("collation_list", "read-only"),
+        ("compile_options", "read-only"),
         ("data_store_directory", "of Windows only, deprecated"),
-        ("data_version", "only tells"),
-        ("database_list", "only tells"),
+        ("data_version", "read-only"),
+        ("database_list", "read-only"),
         ("default_cache_size", "deprecated; the size of the cache is set"),
         ("encoding", "a property of the file; text is handed over as UTF-8"),
-        ("foreign_key_check", "only tells"),
-        ("foreign_key_list", "only tells"),
-        ("freelist_count", "only tells"),
-        ("function_list", "only tells"),
-        ("hard_heap_limit", "of the process, the application's matter; what exceeds it is an error"),
-        ("incremental_vacuum", "an order, never given"),
-        ("index_info", "only tells"),
-        ("index_list", "only tells"),
-        ("index_xinfo", "only tells"),
-        ("integrity_check", "only tells"),
-        ("journal_mode", "checked by `pin`"),
+        ("foreign_key_check", "read-only"),
+        ("foreign_key_list", "read-only"),
+        ("freelist_count", "read-only"),
+        ("function_list", "read-only"),
+        ("hard_heap_limit", "of the process, the application's choice; what exceeds it is an error"),
+        ("incremental_vacuum", "a command that is never run"),
+        ("index_info", "read-only"),
+        ("index_list", "read-only"),
+        ("index_xinfo", "read-only"),
+        ("integrity_check", "read-only"),
+        ("journal_mode", "checked by `set_all`"),
         ("journal_size_limit", "how large an empty journal may be"),
-        ("lock_proxy_file", "of macOS only, the application's matter"),
-        ("lock_status", "only tells"),
+        ("lock_proxy_file", "of macOS only, the application's choice"),
+        ("lock_status", "read-only"),
         ("max_page_count", "what exceeds it is an error"),
-        ("module_list", "only tells"),
-        ("optimize", "an order, never given"),
-        ("page_count", "only tells"),
+        ("module_list", "read-only"),
+        ("optimize", "a command that is never run"),
+        ("page_count", "read-only"),
         ("page_size", "a property of the file, kept as it is"),
-        ("pragma_list", "only tells"),
-        ("quick_check", "only tells"),
+        ("pragma_list", "read-only"),
+        ("quick_check", "read-only"),
         ("schema_version", "only tells, as long as it is not set"),
-        ("secure_delete", "whether deleted content is overwritten, the application's matter"),
-        ("shrink_memory", "an order, never given"),
+        ("secure_delete", "whether deleted content is overwritten, the application's choice"),
+        ("shrink_memory", "a command that is never run"),
         ("soft_heap_limit", "of the process; advice only"),
-        ("stats", "only tells"),
+        ("stats", "read-only"),
         ("synchronous", "set on connections that write; others write nothing"),
-        ("table_info", "only tells"),
-        ("table_list", "only tells"),
-        ("table_xinfo", "only tells"),
+        ("table_info", "read-only"),
+        ("table_list", "read-only"),
+        ("table_xinfo", "read-only"),
         ("temp_store_directory", "deprecated; where temporary files are"),
         ("threads", "helpers of sorting"),
         (
@@ -134,7 +137,7 @@ mod tests {
         ("vdbe_trace", "prints, in debug builds only"),
         ("parser_trace", "prints, in debug builds only"),
         ("wal_autocheckpoint", "when a log is merged into the file; both last"),
-        ("wal_checkpoint", "an order, never given"),
+        ("wal_checkpoint", "a command that is never run"),
         ("query_only", "set where a connection reads"),
     ];
 
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pragma_of_sqlite_is_set_or_was_reviewed() {
+    fn every_pragma_of_sqlite_is_set_or_reviewed() {
         let connection = Connection::open_in_memory().expect("a database");
         let mut statement = connection.prepare("SELECT name FROM pragma_pragma_list").expect("a list");
         let names = statement.query_map([], |row| row.get::<_, String>(0)).expect("names");
@@ -160,18 +163,19 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_does_not_keep_the_settings_it_was_compiled_with() {
+    fn compiled_in_settings_are_overridden() {
         let connection = Connection::open_in_memory().expect("a database");
         connection
             .execute_batch(
-                "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA reverse_unordered_selects = ON; \
-                 PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF; PRAGMA count_changes = ON; \
-                 PRAGMA cell_size_check = OFF; PRAGMA defer_foreign_keys = ON; PRAGMA read_uncommitted = ON; \
-                 PRAGMA temp_store = MEMORY; PRAGMA automatic_index = OFF; PRAGMA full_column_names = ON; \
-                 PRAGMA legacy_alter_table = ON; PRAGMA writable_schema = ON; PRAGMA case_sensitive_like = ON",
+                "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA reverse_unordered_selects \
+                 = ON; PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF; PRAGMA count_changes \
+                 = ON; PRAGMA cell_size_check = OFF; PRAGMA defer_foreign_keys = ON; PRAGMA read_uncommitted \
+                 = ON; PRAGMA temp_store = MEMORY; PRAGMA automatic_index = OFF; PRAGMA full_column_names = \
+                 ON; PRAGMA legacy_alter_table = ON; PRAGMA writable_schema = ON; PRAGMA case_sensitive_like \
+                 = ON",
             )
             .expect("settings");
-        pin(&connection, Role::Write).expect("set");
+        set_all(&connection, Role::Write).expect("set");
         for (pragma, wanted) in [
             ("foreign_keys", "0"),
             ("recursive_triggers", "0"),

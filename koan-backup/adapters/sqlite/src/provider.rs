@@ -1,4 +1,4 @@
-//! The provider: what an application opens and a context works with.
+//! The provider that an application opens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::session::SqliteSession;
 use crate::snapshot::{Reader, SqliteSnapshot};
 use crate::thread::ConnectionThread;
 
-/// An SQLite database whose tables are entities.
+/// An SQLite database whose tables hold entities.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), koan_backup::Error> {
@@ -38,20 +38,21 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, which must exist: [`SqliteOptions::create_if_missing`] makes one.
+    /// Opens the database at `path`, which must exist; [`SqliteOptions::create_if_missing`] creates one.
     ///
     /// # Errors
-    /// The file does not exist, the path is a directory, its directory does not exist, or the file is not an SQLite database.
+    /// Returns an error if the file does not exist, the path is a directory, its directory does not exist, or
+    /// the file is not an SQLite database.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         Self::options(path).open()
     }
 
-    /// How to open the database at `path`.
+    /// Returns options for opening the database at `path`.
     pub fn options(path: impl Into<PathBuf>) -> SqliteOptions {
         SqliteOptions::new(path.into())
     }
 
-    /// The path of the database file.
+    /// Returns the path of the database file.
     pub fn path(&self) -> &Path {
         &self.location.path
     }
@@ -60,14 +61,14 @@ impl Sqlite {
         Self { location, ignored: Arc::new(ignored) }
     }
 
-    /// A connection of its own for one question.
-    async fn ask<T: Send + 'static>(
+    /// Runs one query on a new connection.
+    async fn query<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+        query_job: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let location = self.location.clone();
         let thread = ConnectionThread::start(move || Reader::begin(location.reading()?, &location)).await?;
-        thread.run(move |reader, _| question(reader)).await
+        thread.run(move |reader, _| query_job(reader)).await
     }
 }
 
@@ -95,7 +96,7 @@ impl Provider for Sqlite {
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
-        self.ask(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await
+        self.query(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
@@ -104,7 +105,7 @@ impl Provider for Sqlite {
 
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
         let (targets, options, access) = (targets.to_vec(), options.clone(), self.location.access);
-        self.ask(move |reader| crate::viability::assess(reader, &targets, &options, access)).await
+        self.query(move |reader| crate::viability::assess(reader, &targets, &options, access)).await
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {

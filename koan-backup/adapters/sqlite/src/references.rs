@@ -1,4 +1,4 @@
-//! Foreign keys that point nowhere.
+//! Finds dangling references: foreign keys whose parent row does not exist.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,16 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 use super::catalog::indexes;
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// How many rows an error text names.
-const NAMED: usize = 5;
+/// The number of rows that an error message lists.
+const MAX_LISTED_ROWS: usize = 5;
 
-/// How many rows of a table refer to a row that does not exist, by the table referred to. Without foreign keys, none.
-pub(super) fn dangling(connection: &Connection, table: &str) -> Result<BTreeMap<String, u64>> {
+/// Counts the rows of a table that refer to a missing row, by parent table. Tables without foreign keys have
+/// none.
+pub(super) fn count_dangling(connection: &Connection, table: &str) -> Result<BTreeMap<String, u64>> {
     let mut counts = BTreeMap::new();
     for key in foreign_keys(connection, table)? {
         let query =
-            format!("SELECT count(*) FROM main.{} AS c WHERE {}", quoted(table), key.points_nowhere());
+            format!("SELECT count(*) FROM main.{} AS c WHERE {}", quoted(table), key.dangling_condition());
         let count: i64 = connection.query_row(&query, [], |row| row.get(0))?;
         let count = u64::try_from(count).unwrap_or(0);
         if count > 0 {
@@ -33,80 +34,87 @@ pub(super) enum Rowids {
     Change,
 }
 
-/// Rows of a child table that came out of an archive, some of which pointed nowhere already when it was made.
+/// Rows of a child table that were restored from an archive. Some of their references were dangling when the
+/// backup was made.
 #[derive(Debug, Default)]
-pub(super) struct Brought {
-    /// How many pointed nowhere, by the table referred to.
+pub(super) struct RestoredRows {
+    /// The number of dangling references that the archive recorded, by parent table.
     pub(super) recorded: BTreeMap<String, u64>,
-    /// Which they are.
-    pub(super) rows: Rows,
+    /// The restored rows.
+    pub(super) rows: RowSelection,
 }
 
-/// Rows of a table.
+/// A selection of the rows of a table.
 #[derive(Debug, Default)]
-pub(super) enum Rows {
+pub(super) enum RowSelection {
     #[default]
     All,
-    /// Those whose keys are in temporary tables: the names of the key columns, and the table with columns `k0`, `k1`, ….
+    /// The rows whose keys are in temporary tables: the names of the key columns, and the table with columns
+    /// `k0`, `k1`, ….
     Keyed(Vec<(Vec<String>, String)>),
 }
 
-/// References that point nowhere and did not before.
+/// References that became dangling.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken {
+pub(super) struct BrokenReference {
     pub(super) parent: String,
     pub(super) count: u64,
-    /// Some of the rows, as an error text lists them.
+    /// Some of the rows, as an error message lists them.
     pub(super) examples: String,
 }
 
-/// Remembers which rows of a table point nowhere, in a temporary table.
-pub(super) fn remember(connection: &Connection, table: &str, rowids: Rowids) -> Result<()> {
+/// Records the dangling references of a table in a temporary table.
+pub(super) fn record_dangling(connection: &Connection, table: &str, rowids: Rowids) -> Result<()> {
     connection.execute_batch(
-        "CREATE TEMP TABLE IF NOT EXISTS koan_dangling (child, fk, identity); \
-         CREATE INDEX IF NOT EXISTS temp.koan_dangling_row ON koan_dangling (child, fk, identity)",
+        "CREATE TEMP TABLE IF NOT EXISTS koan_dangling (child, fk, identity); CREATE INDEX IF NOT EXISTS \
+         temp.koan_dangling_row ON koan_dangling (child, fk, identity)",
     )?;
     for key in foreign_keys(connection, table)? {
         let insert = format!(
             "INSERT INTO temp.koan_dangling SELECT ?1, ?2, {} FROM main.{} AS c WHERE {}",
-            key.identity(&identity(connection, table, rowids)?),
+            key.identity(&identifying_columns(connection, table, rowids)?),
             quoted(table),
-            key.points_nowhere()
+            key.dangling_condition()
         );
         connection.execute(&insert, (table, key.id))?;
     }
     Ok(())
 }
 
-/// The first foreign key of a table under which rows point nowhere that neither did so before nor were brought along so.
+/// Returns the first foreign key of a table with dangling references that existed neither before nor in the
+/// archive.
 pub(super) fn newly_broken(
     connection: &Connection,
     table: &str,
     rowids: Rowids,
-    brought: Option<&Brought>,
-) -> Result<Option<Broken>> {
-    let columns = identity(connection, table, rowids)?;
-    let mut parents: BTreeMap<String, Tally> = BTreeMap::new();
+    restored: Option<&RestoredRows>,
+) -> Result<Option<BrokenReference>> {
+    let columns = identifying_columns(connection, table, rowids)?;
+    let mut parents: BTreeMap<String, ReferenceCounts> = BTreeMap::new();
     for key in foreign_keys(connection, table)? {
-        let shown: Vec<&String> = match columns.as_slice() {
+        let listed_columns: Vec<&String> = match columns.as_slice() {
             [] => key.columns.iter().collect(),
             columns if columns.len() > 8 => key.columns.iter().collect(),
             columns => columns.iter().collect(),
         };
-        let list: Vec<String> =
-            shown.iter().enumerate().map(|(index, name)| format!("c.{} AS s{index}", quoted(name))).collect();
-        let names: Vec<String> = (0..shown.len()).map(|index| format!("s{index}")).collect();
+        let list: Vec<String> = listed_columns
+            .iter()
+            .enumerate()
+            .map(|(index, name)| format!("c.{} AS s{index}", quoted(name)))
+            .collect();
+        let names: Vec<String> = (0..listed_columns.len()).map(|index| format!("s{index}")).collect();
         let query = format!(
-            "SELECT (SELECT count(*) FROM temp.koan_dangling AS d WHERE d.child = ?1 AND d.fk = ?2 AND d.identity = i), \
-             count(*), max(r), {} FROM (SELECT {} AS i, {} AS r, {} FROM main.{} AS c WHERE {}) GROUP BY i",
+            "SELECT (SELECT count(*) FROM temp.koan_dangling AS d WHERE d.child = ?1 AND d.fk = ?2 AND \
+             d.identity = i), count(*), max(r), {} FROM (SELECT {} AS i, {} AS r, {} FROM main.{} AS c WHERE \
+             {}) GROUP BY i",
             names.join(", "),
             key.identity(&columns),
-            restored(brought),
+            is_restored_condition(restored),
             list.join(", "),
             quoted(table),
-            key.points_nowhere()
+            key.dangling_condition()
         );
-        let tally = parents.entry(key.parent.clone()).or_default();
+        let counts = parents.entry(key.parent.clone()).or_default();
         let mut statement = connection.prepare(&query)?;
         let mut rows = statement.query((table, key.id))?;
         while let Some(row) = rows.next()? {
@@ -115,41 +123,41 @@ pub(super) fn newly_broken(
             let old = u64::try_from(now.min(before)).unwrap_or(0);
             let is_restored: bool = row.get(2)?;
             if is_restored {
-                tally.brought += new;
-                tally.brought_before += old;
+                counts.restored += new;
+                counts.restored_before += old;
             } else {
-                tally.others += new;
+                counts.others += new;
             }
-            let examples = if is_restored { &mut tally.brought_examples } else { &mut tally.examples };
-            if new > 0 && examples.len() < NAMED {
-                examples.push(text(row, &shown));
+            let examples = if is_restored { &mut counts.restored_examples } else { &mut counts.examples };
+            if new > 0 && examples.len() < MAX_LISTED_ROWS {
+                examples.push(row_text(row, &listed_columns));
             }
         }
     }
-    for (parent, tally) in parents {
-        let recorded = brought.and_then(|brought| brought.recorded.get(&parent)).copied().unwrap_or(0);
-        // One that was there already and came along as well is one.
-        let allowed = recorded.saturating_sub(tally.brought_before);
-        let (mut count, mut examples) = (tally.others, tally.examples);
-        if tally.brought > allowed {
-            count += tally.brought - allowed;
-            examples.extend(tally.brought_examples);
+    for (parent, counts) in parents {
+        let recorded = restored.and_then(|restored| restored.recorded.get(&parent)).copied().unwrap_or(0);
+        // A reference that existed before and was restored as well counts once.
+        let allowed = recorded.saturating_sub(counts.restored_before);
+        let (mut count, mut examples) = (counts.others, counts.examples);
+        if counts.restored > allowed {
+            count += counts.restored - allowed;
+            examples.extend(counts.restored_examples);
         }
         if count > 0 {
-            let examples = listed(examples.iter().take(NAMED).map(String::as_str));
-            return Ok(Some(Broken { parent, count, examples }));
+            let examples = listed(examples.iter().take(MAX_LISTED_ROWS).map(String::as_str));
+            return Ok(Some(BrokenReference { parent, count, examples }));
         }
     }
     Ok(None)
 }
 
-/// What is counted of the references to one table.
+/// The counts for the references to one table.
 #[derive(Default)]
-struct Tally {
-    brought: u64,
-    brought_before: u64,
+struct ReferenceCounts {
+    restored: u64,
+    restored_before: u64,
     others: u64,
-    brought_examples: Vec<String>,
+    restored_examples: Vec<String>,
     examples: Vec<String>,
 }
 
@@ -158,19 +166,19 @@ struct ForeignKey {
     id: i64,
     parent: String,
     columns: Vec<String>,
-    /// The columns referred to; `None` when there is no such table.
+    /// The referenced columns; `None` if the parent table does not exist.
     parent_columns: Option<Vec<String>>,
 }
 
 impl ForeignKey {
-    /// The condition of a row `c` that points nowhere.
-    fn points_nowhere(&self) -> String {
+    /// Returns the condition for a row `c` whose parent does not exist.
+    fn dangling_condition(&self) -> String {
         let set: Vec<String> =
             self.columns.iter().map(|column| format!("c.{} IS NOT NULL", quoted(column))).collect();
         let set = set.join(" AND ");
         let Some(parent_columns) = &self.parent_columns else { return set };
-        // As a foreign key compares: by the affinity and the collation of the column referred to, which come from the
-        // left, where the right is an expression.
+        // A foreign key compares with the affinity and the collation of the parent column; these come from
+        // the left operand if the right one is an expression.
         let equal: Vec<String> = parent_columns
             .iter()
             .zip(&self.columns)
@@ -183,21 +191,25 @@ impl ForeignKey {
         )
     }
 
-    /// What tells a row `c` and where it points from all others, as text.
+    /// Returns an expression that identifies a row `c` and its reference, as text.
     fn identity(&self, columns: &[String]) -> String {
         let parts: Vec<String> = columns
             .iter()
             .chain(&self.columns)
             .map(|column| {
                 let column = quoted(column);
-                format!("CASE typeof(c.{column}) WHEN 'text' THEN 't' || hex(c.{column}) ELSE quote(c.{column}) END")
+                format!(
+                    "CASE typeof(c.{column}) WHEN 'text' THEN 't' || hex(c.{column}) ELSE \
+                         quote(c.{column}) END"
+                )
             })
             .collect();
         parts.join(" || ',' || ")
     }
 }
 
-/// The foreign keys of a table, but for those that refer to what is no key: SQLite itself cannot check them.
+/// Reads the foreign keys of a table, except those whose parent columns are not unique: SQLite itself cannot
+/// check these.
 fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
@@ -229,7 +241,8 @@ fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>>
                     Some(columns) => columns,
                     None => primary.clone(),
                 };
-                let is_key = same(&columns, &primary) || has_unique_index(connection, &key.parent, &columns)?;
+                let is_key =
+                    same_names(&columns, &primary) || has_unique_index(connection, &key.parent, &columns)?;
                 if is_key && columns.len() == key.columns.len() {
                     key.parent_columns = Some(columns);
                     keys.push(key);
@@ -249,18 +262,18 @@ fn has_unique_index(connection: &Connection, table: &str, columns: &[String]) ->
                 .columns
                 .into_iter()
                 .collect::<Option<Vec<String>>>()
-                .is_some_and(|of_index| same(&of_index, columns))
+                .is_some_and(|of_index| same_names(&of_index, columns))
     }))
 }
 
-/// Whether two lists have the same names, in any order.
-fn same(one: &[String], other: &[String]) -> bool {
-    let folded = |names: &[String]| {
+/// Returns whether two lists have the same names, in any order.
+fn same_names(one: &[String], other: &[String]) -> bool {
+    let sorted = |names: &[String]| {
         let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         names.sort_unstable();
         names
     };
-    folded(one) == folded(other)
+    sorted(one) == sorted(other)
 }
 
 fn primary_key(connection: &Connection, table: &str) -> Result<Vec<String>> {
@@ -269,8 +282,9 @@ fn primary_key(connection: &Connection, table: &str) -> Result<Vec<String>> {
     key.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// The columns that tell the rows of a table apart: the primary key, else the rowid where it stays, else all.
-fn identity(connection: &Connection, table: &str, rowids: Rowids) -> Result<Vec<String>> {
+/// Returns the columns that identify the rows of a table: the primary key, otherwise the rowid if it does not
+/// change, otherwise all columns.
+fn identifying_columns(connection: &Connection, table: &str, rowids: Rowids) -> Result<Vec<String>> {
     let primary = primary_key(connection, table)?;
     if !primary.is_empty() {
         return Ok(primary);
@@ -284,12 +298,12 @@ fn identity(connection: &Connection, table: &str, rowids: Rowids) -> Result<Vec<
     }
 }
 
-/// Whether a row `c` came out of an archive.
-fn restored(brought: Option<&Brought>) -> String {
-    match brought.map(|brought| &brought.rows) {
+/// Returns a condition that is true for a row `c` that was restored.
+fn is_restored_condition(restored: Option<&RestoredRows>) -> String {
+    match restored.map(|restored| &restored.rows) {
         None => "0".to_owned(),
-        Some(Rows::All) => "1".to_owned(),
-        Some(Rows::Keyed(tables)) => {
+        Some(RowSelection::All) => "1".to_owned(),
+        Some(RowSelection::Keyed(tables)) => {
             let found = tables.iter().map(|(key, table)| {
                 let equal: Vec<String> = key
                     .iter()
@@ -304,8 +318,8 @@ fn restored(brought: Option<&Brought>) -> String {
     }
 }
 
-/// A row as an error text shows it, its values after three others.
-fn text(row: &Row<'_>, names: &[&String]) -> String {
+/// Formats a row for an error message. Its values follow three other columns.
+fn row_text(row: &Row<'_>, names: &[&String]) -> String {
     let part = |(index, name): (usize, &&String)| match row.get_ref(index + 3) {
         Ok(ValueRef::Integer(integer)) => format!("{name}={integer}"),
         Ok(ValueRef::Real(real)) => format!("{name}={real}"),

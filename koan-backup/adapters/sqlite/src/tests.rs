@@ -1,19 +1,19 @@
-//! Behaviour of the adapter, on real files.
+//! Tests of the adapter's behavior, on real database files.
 
-mod balance;
-mod covering;
+mod counts;
+mod coverage;
 mod damage;
 mod dates;
 mod derived_data;
 mod dry_run;
-mod equality;
 mod fixture;
-mod forms;
+mod key_equality;
 mod keys;
 mod mapping;
 mod new_rows;
 mod nulls;
 mod opening;
+mod physical_forms;
 mod reading;
 mod restoring;
 mod schema;

@@ -1,4 +1,4 @@
-//! A thread of its own for each connection, so that no async thread ever waits for SQLite.
+//! A thread for each connection, so that no async thread waits for SQLite.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,17 +9,17 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::oneshot;
 
-/// What a thread works on.
-pub(super) trait Work: Sized + 'static {
-    /// What is lost when the thread ends before its work is done.
+/// The state that a connection thread works on.
+pub(super) trait ThreadState: Sized + 'static {
+    /// What is lost if the thread ends before its work is done, for the error message.
     const LOST: &'static str = "the restore it was part of is rolled back";
 
-    /// The connection that is interrupted when the work is no longer wanted.
+    /// Returns the connection that is interrupted when a job is cancelled.
     fn connection(&self) -> &Connection;
 }
 
-impl Work for Connection {
-    const LOST: &'static str = "what was asked for was not done";
+impl ThreadState for Connection {
+    const LOST: &'static str = "the request was not completed";
 
     fn connection(&self) -> &Connection {
         self
@@ -28,46 +28,48 @@ impl Work for Connection {
 
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-/// A thread that owns a `W` and does one job after the other. Ends when this is dropped.
+/// A thread that owns a `W` and runs one job after another. The thread ends when this is dropped.
 pub(super) struct ConnectionThread<W> {
     jobs: mpsc::Sender<Job<W>>,
     current: Arc<Current>,
 }
 
-/// Which job is running, so that only that one is ever interrupted.
+/// The job that is running, so that only this one is interrupted.
 struct Current {
     job: Mutex<Option<Arc<AtomicBool>>>,
     interrupt: InterruptHandle,
 }
 
-/// Tells a job whether anybody still waits for it.
+/// Lets a job find out whether its result is still wanted.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted(Arc<AtomicBool>);
+pub(super) struct JobStatus(Arc<AtomicBool>);
 
-impl Wanted {
+impl JobStatus {
+    /// Returns an error if the job was cancelled.
+    ///
     /// # Errors
-    /// Nobody waits any longer.
+    /// The future that waits for the job was dropped.
     pub(super) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(Error::cancelled()) } else { Ok(()) }
     }
 }
 
-impl<W: Work> ConnectionThread<W> {
-    /// Starts a thread that works on what `build` makes there.
+impl<W: ThreadState> ConnectionThread<W> {
+    /// Starts a thread that works on the state that `build` creates there.
     pub(super) async fn start(build: impl FnOnce() -> Result<W> + Send + 'static) -> Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job<W>>();
         let (started, ready) = oneshot::channel();
         let body = move || {
-            let mut work = match build() {
-                Ok(work) => work,
+            let mut state = match build() {
+                Ok(state) => state,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            let interrupt = work.connection().get_interrupt_handle();
+            let interrupt = state.connection().get_interrupt_handle();
             if started.send(Ok(Arc::new(Current { job: Mutex::new(None), interrupt }))).is_err() {
                 return;
             }
             while let Ok(job) = queue.recv() {
-                job(&mut work);
+                job(&mut state);
             }
         };
         thread::Builder::new().name("koan-sqlite".to_owned()).spawn(body).map_err(|error| {
@@ -77,26 +79,26 @@ impl<W: Work> ConnectionThread<W> {
         Ok(Self { jobs, current })
     }
 
-    /// Does one job. When the future is dropped the job is interrupted.
+    /// Runs one job. If the future is dropped, the job is interrupted.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut W, &Wanted) -> Result<T> + Send + 'static,
+        job: impl FnOnce(&mut W, &JobStatus) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let unwanted = Arc::new(AtomicBool::new(false));
+        let cancelled = Arc::new(AtomicBool::new(false));
         let (reply, answer) = oneshot::channel();
         let current = Arc::clone(&self.current);
-        let wanted = Wanted(Arc::clone(&unwanted));
-        let boxed: Job<W> = Box::new(move |work| {
-            *current.lock() = Some(Arc::clone(&wanted.0));
-            let result = wanted.check().and_then(|()| job(work, &wanted));
+        let status = JobStatus(Arc::clone(&cancelled));
+        let boxed: Job<W> = Box::new(move |state| {
+            *current.lock() = Some(Arc::clone(&status.0));
+            let result = status.check().and_then(|()| job(state, &status));
             *current.lock() = None;
-            // Whoever waited may be gone.
+            // The receiver may have been dropped.
             let _ = reply.send(result);
         });
-        let mut guard = InterruptOnDrop { unwanted: Some(unwanted), current: &self.current };
+        let mut guard = InterruptOnDrop { cancelled: Some(cancelled), current: &self.current };
         self.jobs.send(boxed).map_err(|_| ended::<W>())?;
         let result = answer.await.map_err(|_| ended::<W>());
-        guard.unwanted = None;
+        guard.cancelled = None;
         result?
     }
 }
@@ -108,16 +110,16 @@ impl Current {
 }
 
 struct InterruptOnDrop<'a> {
-    unwanted: Option<Arc<AtomicBool>>,
+    cancelled: Option<Arc<AtomicBool>>,
     current: &'a Current,
 }
 
 impl Drop for InterruptOnDrop<'_> {
     fn drop(&mut self) {
-        let Some(unwanted) = &self.unwanted else { return };
-        unwanted.store(true, Ordering::Relaxed);
+        let Some(cancelled) = &self.cancelled else { return };
+        cancelled.store(true, Ordering::Relaxed);
         let running = self.current.lock();
-        if running.as_ref().is_some_and(|running| Arc::ptr_eq(running, unwanted)) {
+        if running.as_ref().is_some_and(|running| Arc::ptr_eq(running, cancelled)) {
             self.current.interrupt.interrupt();
         }
     }
@@ -129,12 +131,13 @@ impl<W> fmt::Debug for ConnectionThread<W> {
     }
 }
 
-/// Code that the job called has panicked, and took the thread with it.
-fn ended<W: Work>() -> Error {
+/// Returns the error for a thread that ended because a job panicked.
+fn ended<W: ThreadState>() -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "the work on an SQLite connection ended in a panic, whose message is in the program's error output: {}",
+            "the work on an SQLite connection ended in a panic, whose message is in the program's error \
+             output: {}",
             W::LOST
         ),
     )
@@ -145,13 +148,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_job_that_panics_says_what_is_lost_and_blames_nobody() {
+    async fn a_job_that_panics_reports_what_was_lost_and_no_defect() {
         let built = || Ok(Connection::open_in_memory().expect("a database"));
         let thread = ConnectionThread::start(built).await.expect("a thread");
         for _ in 0..2 {
             let error =
                 thread.run(|_, _| -> Result<()> { panic!("of the test") }).await.expect_err("a panic");
-            assert!(error.to_string().contains("was not done"), "{error}");
+            assert!(error.to_string().contains("was not completed"), "{error}");
             assert!(!error.to_string().contains("defect"), "{error}");
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn refusal(
     if !unknown_collations(connection, collations, table, columns)?.is_empty() {
         return Ok(None);
     }
-    let written = mapping.places.iter().filter(|place| !place.column.generated);
+    let written = mapping.columns.iter().filter(|place| !place.column.generated);
     let names: Vec<&str> = written.map(|place| place.column.name.as_str()).collect();
     let parameters = vec!["?"; names.len()].join(", ");
     let values = match names.is_empty() {

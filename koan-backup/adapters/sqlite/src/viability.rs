@@ -12,12 +12,12 @@ use super::ddl;
 use super::derived;
 use super::error::failed;
 use super::form::FormReplay;
-use super::habit::key_forms;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 use super::new_rows;
-use super::snapshot::{Physical, Reader};
+use super::observed_encoding::key_forms;
+use super::snapshot::{PhysicalForm, Reader};
 use super::unwritable;
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 use koan_backup_sql::identifier::quoted;
@@ -86,7 +86,7 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     if let Some(problem) = mapping.problem(entity) {
         findings.push(Finding::new(Severity::Error, entity.name(), problem));
     }
-    let key = mapping.key.iter().map(|&place| &mapping.places[place].column);
+    let key = mapping.key.iter().map(|&place| &mapping.columns[place].column);
     let computed = key.filter(|column| column.generated).map(|column| column.name.as_str());
     findings.extend(findings::of_computed_keys(entity, table, computed));
     let unmapped = mapping.unmapped_columns.iter().map(|column| {
@@ -96,7 +96,7 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     });
     findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
     let physical =
-        target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok()).unwrap_or_default();
+        target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
     let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
     let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
     findings.extend(findings::of_unmapped_fields(entity, table, lost));
@@ -135,11 +135,11 @@ fn look_at_key(
     findings: &mut Vec<Finding>,
 ) -> rusqlite::Result<()> {
     let entity = &target.entity;
-    let recorded = target.physical.as_ref().and_then(|json| Physical::deserialize(json).ok());
+    let recorded = target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok());
     let forms = key_forms(&reader.connection, entity, mapping)?;
     for (&place, forms) in mapping.key.iter().zip(&forms) {
         let Some(forms) = forms else { continue };
-        let place = &mapping.places[place];
+        let place = &mapping.columns[place];
         let default = place.column_type(entity).default;
         let comes = recorded.as_ref().map(|physical| match physical.columns.get(&place.column.name) {
             // A form that is not known is told of when the target is begun.
@@ -229,7 +229,7 @@ fn look_at_schema(
 
 fn has_unique_key(reader: &Reader, mapping: &Mapping) -> rusqlite::Result<bool> {
     let mut key: Vec<&str> =
-        mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()).collect();
+        mapping.key.iter().map(|&place| mapping.columns[place].column.name.as_str()).collect();
     key.sort_unstable();
     let mut primary: Vec<&str> =
         mapping.table.primary_key().iter().map(|column| column.name.as_str()).collect();

@@ -1,26 +1,31 @@
-//! Arrays as JSON lists, nested as deep as they have dimensions.
+//! Converts arrays to JSON lists, nested by dimension.
 //!
-//! Sent as: the number of dimensions, whether there are NULLs, the type of the elements; the length and lower bound of
-//! each dimension; then each element with its length (PostgreSQL's `array_send`).
+//! The server sends the number of dimensions, whether there are NULLs, and the type of the elements; the
+//! length and lower bound of each dimension; then each element with its length (PostgreSQL's `array_send`).
 
 use koan_backup_core::value::Timestamp;
 
-use super::super::column_type::{Sent, is_json_null};
+use super::super::column_type::{BinaryFormat, is_json_null};
 use super::super::null_form::form_of;
 use super::{decimal, fixed, inet, malformed, moment, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
 
-/// The list as JSON text.
-pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Result<String, ConversionError> {
+/// Returns the array as JSON text.
+pub(super) fn json(
+    bytes: &[u8],
+    element: &BinaryFormat,
+    decimals_as_text: bool,
+) -> Result<String, ConversionError> {
     let mut rest = bytes;
     let dimensions = usize::try_from(int(&mut rest)?).map_err(|_| malformed())?;
     let (_has_nulls, _type) = (int(&mut rest)?, int(&mut rest)?);
     if dimensions == 0 {
         return Ok("[]".to_owned());
     }
-    if dimensions > 1 && matches!(element, Sent::Json | Sent::Jsonb) {
+    if dimensions > 1 && matches!(element, BinaryFormat::Json | BinaryFormat::Jsonb) {
         return Err(ConversionError::new(
-            "holds an array of JSON of more than one dimension, which a list of JSON cannot tell from lists in an array of one; read the column into a field of text",
+            "holds an array of JSON with several dimensions, which looks like nested lists in one dimension; \
+             read the column into a field of text",
         ));
     }
     let mut lengths = Vec::with_capacity(dimensions.min(6));
@@ -28,7 +33,8 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
         lengths.push(usize::try_from(int(&mut rest)?).map_err(|_| malformed())?);
         if int(&mut rest)? != 1 {
             return Err(ConversionError::new(
-                "holds an array that does not begin at 1, which a list cannot tell; read the column into a field of text",
+                "holds an array whose lower bound is not 1, which a list cannot represent; read the column \
+                 into a field of text",
             ));
         }
     }
@@ -37,8 +43,8 @@ pub(super) fn json(bytes: &[u8], element: &Sent, decimals_as_text: bool) -> Resu
     Ok(text)
 }
 
-/// The form of a list of JSON: which of its `null`s are JSON `null`. `None` if it has no `null`.
-pub(super) fn null_form(bytes: &[u8], element: &Sent) -> Option<String> {
+/// Returns which `null`s of an array of JSON are JSON `null`; `None` if it has no `null`.
+pub(super) fn null_form(bytes: &[u8], element: &BinaryFormat) -> Option<String> {
     let mut rest = bytes;
     let dimensions = int(&mut rest).ok()?;
     let (_has_nulls, _type) = (int(&mut rest).ok()?, int(&mut rest).ok()?);
@@ -69,7 +75,7 @@ pub(super) fn null_form(bytes: &[u8], element: &Sent) -> Option<String> {
 fn list(
     rest: &mut &[u8],
     lengths: &[usize],
-    element: &Sent,
+    element: &BinaryFormat,
     decimals_as_text: bool,
     out: &mut String,
 ) -> Result<(), ConversionError> {
@@ -89,7 +95,7 @@ fn list(
 
 fn value(
     rest: &mut &[u8],
-    element: &Sent,
+    element: &BinaryFormat,
     decimals_as_text: bool,
     out: &mut String,
 ) -> Result<(), ConversionError> {
@@ -100,27 +106,29 @@ fn value(
     let (bytes, after) = rest.split_at_checked(length).ok_or_else(malformed)?;
     *rest = after;
     match element {
-        Sent::Bool => out.push_str(if bytes == [1] { "true" } else { "false" }),
-        Sent::Int2 => out.push_str(&i16::from_be_bytes(fixed(bytes)?).to_string()),
-        Sent::Int4 => out.push_str(&i32::from_be_bytes(fixed(bytes)?).to_string()),
-        Sent::Int8 => out.push_str(&i64::from_be_bytes(fixed(bytes)?).to_string()),
-        Sent::Float4 => out.push_str(&float(f64::from(f32::from_be_bytes(fixed(bytes)?)))?),
-        Sent::Float8 => out.push_str(&float(f64::from_be_bytes(fixed(bytes)?))?),
-        Sent::Numeric if decimals_as_text => string(&decimal::text(bytes)?, out)?,
-        Sent::Numeric => out.push_str(&decimal::text(bytes)?),
-        // Whether `null` is NULL or JSON `null` is noted beside the list.
-        Sent::Json => out.push_str(utf8(bytes)?),
-        Sent::Jsonb => out.push_str(utf8(bytes.get(1..).ok_or_else(malformed)?)?),
-        Sent::Uuid => string(&uuid::Uuid::from_bytes(fixed(bytes)?).to_string(), out)?,
-        Sent::Inet => string(&inet::text(bytes)?, out)?,
-        Sent::Bytes => {
+        BinaryFormat::Bool => out.push_str(if bytes == [1] { "true" } else { "false" }),
+        BinaryFormat::Int2 => out.push_str(&i16::from_be_bytes(fixed(bytes)?).to_string()),
+        BinaryFormat::Int4 => out.push_str(&i32::from_be_bytes(fixed(bytes)?).to_string()),
+        BinaryFormat::Int8 => out.push_str(&i64::from_be_bytes(fixed(bytes)?).to_string()),
+        BinaryFormat::Float4 => out.push_str(&float(f64::from(f32::from_be_bytes(fixed(bytes)?)))?),
+        BinaryFormat::Float8 => out.push_str(&float(f64::from_be_bytes(fixed(bytes)?))?),
+        BinaryFormat::Numeric if decimals_as_text => string(&decimal::text(bytes)?, out)?,
+        BinaryFormat::Numeric => out.push_str(&decimal::text(bytes)?),
+        // Whether `null` is NULL or JSON `null` is recorded separately.
+        BinaryFormat::Json => out.push_str(utf8(bytes)?),
+        BinaryFormat::Jsonb => out.push_str(utf8(bytes.get(1..).ok_or_else(malformed)?)?),
+        BinaryFormat::Uuid => string(&uuid::Uuid::from_bytes(fixed(bytes)?).to_string(), out)?,
+        BinaryFormat::Inet => string(&inet::text(bytes)?, out)?,
+        BinaryFormat::Bytes => {
             let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
             out.push_str(&format!("[{}]", numbers.join(",")));
         }
-        Sent::Date => string(&moment::date(i32::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
-        Sent::Time => string(&moment::time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
-        Sent::Timestamp => string(&moment::date_time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
-        Sent::TimestampTz => {
+        BinaryFormat::Date => string(&moment::date(i32::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
+        BinaryFormat::Time => string(&moment::time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
+        BinaryFormat::Timestamp => {
+            string(&moment::date_time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?
+        }
+        BinaryFormat::TimestampTz => {
             let local = moment::date_time(i64::from_be_bytes(fixed(bytes)?))?;
             string(&Timestamp { local, offset_seconds: 0 }.to_string(), out)?;
         }

@@ -1,7 +1,7 @@
-//! `numeric`, digit for digit.
+//! Reads `numeric` without losing a digit.
 //!
-//! Sent as groups of four decimal digits: how many groups, the weight of the first, the sign, and how many digits stand
-//! behind the point (PostgreSQL's `numeric_send`).
+//! The server sends groups of four decimal digits: the number of groups, the weight of the first one, the
+//! sign, the number of fraction digits, and the groups (PostgreSQL's `numeric_send`).
 
 use super::malformed;
 use koan_backup_sql::conversion_error::ConversionError;
@@ -9,7 +9,7 @@ use koan_backup_sql::conversion_error::ConversionError;
 const NEGATIVE: u16 = 0x4000;
 const POSITIVE: u16 = 0x0000;
 
-/// The number as text, with as many digits behind the point as it was stored with.
+/// Returns the number as text, with as many fraction digits as it was stored with.
 pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
     let (head, groups) = bytes.split_at_checked(8).ok_or_else(malformed)?;
     let part = |index: usize| [head[index], head[index + 1]];
@@ -55,13 +55,13 @@ pub(super) fn not_finite() -> ConversionError {
     ConversionError::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
 }
 
-/// The digits of a group without zeros in front, but for the last.
+/// Removes leading zeros from a group, but keeps its last digit.
 fn without_zeros(digits: &[u8; 4]) -> &[u8] {
     let zeros = digits.iter().take(3).take_while(|digit| **digit == b'0').count();
     &digits[zeros..]
 }
 
-/// The digits of a group, in ASCII.
+/// Returns the digits of a group in ASCII.
 fn four(group: u16) -> [u8; 4] {
     [1000, 100, 10, 1].map(|unit| b'0' + u8::try_from(group / unit % 10).unwrap_or(0))
 }

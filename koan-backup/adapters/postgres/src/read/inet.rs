@@ -1,6 +1,7 @@
-//! `inet` and `cidr` as they are written: `10.0.0.1`, `10.0.0.0/8`.
+//! Reads `inet` and `cidr` in their usual notation: `10.0.0.1`, `10.0.0.0/8`.
 //!
-//! Sent as family, bits of the network, whether it is `cidr`, the number of bytes, and these (PostgreSQL's `inet_send`).
+//! The server sends the family, the bits of the network, whether it is `cidr`, the number of bytes, and the
+//! bytes (PostgreSQL's `inet_send`).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,13 +1,13 @@
-//! Dates and times: days and microseconds since 2000.
+//! Reads dates and times, which are days and microseconds since 2000.
 
 use koan_backup_core::value::{Date, DateTime, Time};
 use koan_backup_sql::conversion_error::ConversionError;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
-/// Days from 0000-03-01 to 2000-01-01.
+/// The days from 0000-03-01 to 2000-01-01.
 const DAYS_TO_2000: i64 = 730_425;
 
-/// A date so many days after 2000-01-01.
+/// Returns the date that is this number of days after 2000-01-01.
 pub(super) fn date(days: i32) -> Result<Date, ConversionError> {
     if days == i32::MAX || days == i32::MIN {
         return Err(infinite());
@@ -15,7 +15,7 @@ pub(super) fn date(days: i32) -> Result<Date, ConversionError> {
     date_of(i64::from(days))
 }
 
-/// A date and time so many microseconds after 2000-01-01.
+/// Returns the date and time that is this number of microseconds after 2000-01-01.
 pub(super) fn date_time(micros: i64) -> Result<DateTime, ConversionError> {
     if micros == i64::MAX || micros == i64::MIN {
         return Err(infinite());
@@ -24,7 +24,7 @@ pub(super) fn date_time(micros: i64) -> Result<DateTime, ConversionError> {
     Ok(DateTime { date, time: time(micros.rem_euclid(MICROS_A_DAY))? })
 }
 
-/// A time of day.
+/// Returns the time of day that is this number of microseconds after midnight.
 pub(super) fn time(micros: i64) -> Result<Time, ConversionError> {
     if !(0..MICROS_A_DAY).contains(&micros) {
         return Err(ConversionError::new("holds 24:00:00, which no other database has; store 00:00:00"));
@@ -39,7 +39,8 @@ pub(super) fn time(micros: i64) -> Result<Time, ConversionError> {
     })
 }
 
-/// Howard Hinnant's `civil_from_days`: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
+/// Implements Howard Hinnant's `civil_from_days`:
+/// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
 fn date_of(days_after_2000: i64) -> Result<Date, ConversionError> {
     let days = days_after_2000 + DAYS_TO_2000;
     let era = days.div_euclid(146_097);
@@ -57,7 +58,8 @@ fn date_of(days_after_2000: i64) -> Result<Date, ConversionError> {
 
 fn infinite() -> ConversionError {
     ConversionError::new(
-        "holds `infinity`, which is no date; store NULL or a far date, or read the column into a field of text",
+        "holds `infinity`, which is not a date; store NULL or a far date, or read the column into a field of \
+         text",
     )
 }
 

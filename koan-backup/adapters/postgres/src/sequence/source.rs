@@ -1,4 +1,4 @@
-//! Sequences that are named only in the text of defaults, functions and triggers.
+//! Finds sequences that are named only in the text of defaults, functions and triggers.
 
 use koan_backup_core::Result;
 use tokio_postgres::types::Oid;
@@ -6,40 +6,44 @@ use tokio_postgres::types::Oid;
 use super::super::connection::Connection;
 use super::super::error::failed;
 
-/// A text that may take numbers from sequences.
+/// An SQL text that may take numbers from sequences.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SequenceText {
     pub(super) table: Oid,
-    /// The column whose default it is, or is called by.
+    /// The column of the default that contains or calls the text.
     pub(super) column: Option<String>,
     pub(super) text: String,
     /// The schema of the function, or of the table.
     pub(super) schema: String,
     /// Whether the column holds the number itself.
-    pub(super) is_plain: bool,
+    pub(super) holds_number: bool,
 }
 
-/// What a text takes numbers from.
+/// The sequences in a text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
-    pub(super) literal: Vec<String>,
-    /// Whether it takes numbers from sequences that it does not name.
-    pub(super) has_others: bool,
+pub(super) struct SequenceNames {
+    pub(super) literals: Vec<String>,
+    /// Whether it takes numbers from sequences whose names are not literals.
+    pub(super) has_computed: bool,
 }
 
-/// Defaults of columns and their domains, and the functions that these, the triggers of the tables, and such functions in turn
-/// call. Functions of PostgreSQL and of extensions are not looked at.
+/// The defaults of columns and their domains, and the functions that they call, directly or through other
+/// functions, with the functions of the tables' triggers. Functions of PostgreSQL and of extensions are
+/// excluded.
 const SOURCES: &str = r#"
     WITH RECURSIVE defaults AS (
         SELECT a.attrelid, a.attname::text AS name, pg_catalog.pg_get_expr(f.adbin, f.adrelid) AS text,
-               'pg_catalog.pg_attrdef'::regclass AS class, f.oid, pg_catalog.format_type(a.atttypid, NULL) AS type
-        FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+               'pg_catalog.pg_attrdef'::regclass AS class, f.oid, pg_catalog.format_type(a.atttypid,
+                   NULL) AS type
+        FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid
+            AND a.attnum = f.adnum
         WHERE a.attrelid = ANY ($1)
         UNION ALL
         SELECT a.attrelid, a.attname::text, t.typdefault, 'pg_catalog.pg_type'::regclass, t.oid,
                pg_catalog.format_type(t.typbasetype, NULL)
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.atthasdef AND t.typtype = 'd' AND t.typdefault IS NOT NULL),
+        WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.atthasdef AND t.typtype = 'd'
+            AND t.typdefault IS NOT NULL),
     own AS (
         SELECT p.oid, p.proname::text AS name, n.nspname::text AS schema,
                coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) AS text
@@ -57,7 +61,8 @@ const SOURCES: &str = r#"
         UNION
         SELECT c.attrelid, c.column_name, q.oid FROM called c JOIN own p ON p.oid = c.oid
         JOIN own q ON q.oid <> p.oid AND pg_catalog.lower(p.text)
-             ~ ('(^|[^[:alnum:]_$])' || pg_catalog.regexp_replace(pg_catalog.lower(q.name), '([^[:alnum:]_])', '\\\1', 'g')
+             ~ ('(^|[^[:alnum:]_$])' || pg_catalog.regexp_replace(pg_catalog.lower(q.name),
+                 '([^[:alnum:]_])', '\\\1', 'g')
                 || '"?[[:space:]]*\('))
     SELECT d.attrelid, d.name, d.text, n.nspname::text,
            d.type IN ('smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')
@@ -67,45 +72,45 @@ const SOURCES: &str = r#"
     UNION ALL
     SELECT c.attrelid, c.column_name, p.text, p.schema, false FROM called c JOIN own p ON p.oid = c.oid"#;
 
-/// Reads the texts for some tables that mention `nextval`.
-pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<Source>> {
+/// Reads the texts of some tables that contain `nextval`.
+pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<SequenceText>> {
     let what = "reading the defaults and triggers of tables";
     let rows = connection.client.query(SOURCES, &[&tables]).await.map_err(|error| failed(what, &error))?;
-    let mut sources = Vec::new();
+    let mut texts = Vec::new();
     for row in rows {
         let read = || {
-            Ok::<_, tokio_postgres::Error>(Source {
+            Ok::<_, tokio_postgres::Error>(SequenceText {
                 table: row.try_get(0)?,
                 column: row.try_get(1)?,
                 text: row.try_get::<_, Option<String>>(2)?.unwrap_or_default(),
                 schema: row.try_get(3)?,
-                is_plain: row.try_get(4)?,
+                holds_number: row.try_get(4)?,
             })
         };
-        sources.push(read().map_err(|error| failed(what, &error))?);
+        texts.push(read().map_err(|error| failed(what, &error))?);
     }
-    sources.retain(|source| source.text.to_ascii_lowercase().contains("nextval"));
-    Ok(sources)
+    texts.retain(|source| source.text.to_ascii_lowercase().contains("nextval"));
+    Ok(texts)
 }
 
-/// The names in calls of `nextval`.
-pub(super) fn names(text: &str) -> Names {
-    let mut names = Names::default();
+/// Finds the names in calls of `nextval`.
+pub(super) fn names(text: &str) -> SequenceNames {
+    let mut names = SequenceNames::default();
     let lower = text.to_ascii_lowercase();
     for (start, word) in lower.match_indices("nextval") {
         let rest = text[start + word.len()..].trim_start();
         let Some(rest) = rest.strip_prefix('(') else { continue };
         let rest = rest.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
-        match literal(rest) {
-            Some(name) if names.literal.contains(&name) => {}
-            Some(name) if is_name(&name) => names.literal.push(name),
-            _ => names.has_others = true,
+        match leading_literal(rest) {
+            Some(name) if names.literals.contains(&name) => {}
+            Some(name) if is_name(&name) => names.literals.push(name),
+            _ => names.has_computed = true,
         }
     }
     names
 }
 
-/// Whether a text is the name of a relation, with or without its schema, as SQL takes it.
+/// Returns whether a text is the name of a relation in SQL syntax, with or without its schema.
 fn is_name(text: &str) -> bool {
     let (mut parts, mut rest) = (0, text);
     loop {
@@ -126,21 +131,21 @@ fn is_name(text: &str) -> bool {
     }
 }
 
-/// The content of the literal that a text begins with, unless something is added to it.
-fn literal(text: &str) -> Option<String> {
+/// Returns the content of the literal at the start of a text, unless something is concatenated to it.
+fn leading_literal(text: &str) -> Option<String> {
     let mut content = String::new();
     let mut rest = text.strip_prefix('\'')?;
     loop {
-        let (part, behind) = rest.split_once('\'')?;
+        let (part, after) = rest.split_once('\'')?;
         content.push_str(part);
-        match behind.strip_prefix('\'') {
+        match after.strip_prefix('\'') {
             Some(more) => {
                 content.push('\'');
                 rest = more;
             }
             None => {
-                let behind = behind.trim_start();
-                return (behind.starts_with("::") || behind.starts_with(')')).then_some(content);
+                let after = after.trim_start();
+                return (after.starts_with("::") || after.starts_with(')')).then_some(content);
             }
         }
     }
@@ -154,7 +159,7 @@ mod tests {
     fn sequences_are_found_in_texts_and_those_without_a_name_are_noticed() {
         let of = |text: &str| {
             let names = names(text);
-            (names.literal, names.has_others)
+            (names.literals, names.has_computed)
         };
         let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(of("('X'::text || nextval('s.q2'::regclass))"), (named(&["s.q2"]), false));

@@ -47,7 +47,7 @@ pub(in super::super) async fn refusing_references(
     extent: Extent,
 ) -> Result<Vec<String>> {
     let table = &target.mapping.table;
-    let what = format!("reading the foreign keys of table `{}`", table.shown);
+    let what = format!("reading the foreign keys of table `{}`", table.display_name);
     let mut refusals = Vec::new();
     for row in rows(connection, table.oid, &what).await? {
         let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
@@ -119,7 +119,7 @@ impl Reference {
         if self.parent != target.mapping.table.oid || !self.is_acting || !(updates || deletes) {
             return None;
         }
-        let (name, child, table) = (&self.name, &self.child, &target.mapping.table.shown);
+        let (name, child, table) = (&self.name, &self.child, &target.mapping.table.display_name);
         let what = format!(
             "foreign key {name} of {child} would change rows of its own accord while table `{table}` is restored"
         );

@@ -59,7 +59,7 @@ impl Expected {
     pub(super) async fn check_count(&self, connection: &Connection) -> Result<()> {
         let Some(count) = self.count else { return Ok(()) };
         let (entity, table) = (self.target.entity.name(), &self.target.mapping.table);
-        let (shown, rows) = (&table.shown, table.rows());
+        let (shown, rows) = (&table.display_name, table.rows());
         let what = format!("counting the rows of table `{shown}`");
         let found = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
         if found == count {
@@ -82,7 +82,7 @@ impl Expected {
         let altered =
             format!("{written} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})");
         let Some(key) = first_key(connection, target, &altered).await? else { return Ok(()) };
-        let (entity, table) = (target.entity.name(), &target.mapping.table.shown);
+        let (entity, table) = (target.entity.name(), &target.mapping.table.display_name);
         Err(Error::new(
             ErrorKind::Constraint,
             format!(

@@ -42,7 +42,7 @@ pub(super) async fn broken_among(
     target: &Target,
     rows: &str,
 ) -> Result<Option<Error>> {
-    let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+    let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     let what = format!("looking for records of {name} that table `{table}` refuses");
     for Check { shown, broken } in all(connection, target, &what).await? {
         connection.run(&what, "SAVEPOINT koan_search").await?;

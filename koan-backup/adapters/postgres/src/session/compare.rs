@@ -54,7 +54,8 @@ pub(super) async fn end(
     }
     let mut refusals = target.defaults.iter();
     if counts.inserted > 0
-        && let Some(refusal) = refusals.find_map(|default| default.refusal(&target.mapping.table.shown))
+        && let Some(refusal) =
+            refusals.find_map(|default| default.refusal(&target.mapping.table.display_name))
     {
         let text = format!("{}: {refusal}", target.entity.name());
         return Err(Error::new(ErrorKind::Constraint, text));

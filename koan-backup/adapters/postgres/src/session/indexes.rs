@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::suspended::literal;
+use super::super::literal::literal;
 use koan_backup_sql::identifier::quoted;
 
 /// Indexes of a table, those of primary keys and unique constraints among them, that nothing needs meanwhile and that the role can

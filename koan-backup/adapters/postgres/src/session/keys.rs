@@ -53,7 +53,7 @@ pub(in super::super) async fn first_keys(
     count: usize,
 ) -> Result<Vec<String>> {
     let selected: Vec<String> =
-        columns.iter().map(|(name, column_type)| column_type.selected(name)).collect();
+        columns.iter().map(|(name, column_type)| column_type.select_expression(name)).collect();
     let query = format!("SELECT {} FROM {from} LIMIT {count}", selected.join(", "));
     let what = format!("looking for keys of {}", entity.name());
     let rows = connection.client.query(&query, &[]).await.map_err(|error| failed(&what, &error))?;

@@ -11,7 +11,7 @@ use tokio_postgres::Statement;
 
 use super::super::catalog::TableKind;
 use super::super::connection::Connection;
-use super::super::error::{failed, refusal_of};
+use super::super::error::{failed, kind_and_message};
 use super::super::insert_only;
 use super::balance::{Expected, Interference};
 use super::copy::{CopyUnderWay, NotTaken};
@@ -54,7 +54,7 @@ impl Loading {
         mut target: Target,
         number: usize,
     ) -> Result<Self> {
-        let what = format!("preparing table `{}`", target.mapping.table.shown);
+        let what = format!("preparing table `{}`", target.mapping.table.display_name);
         target.read_equality(connection).await?;
         target.find_recomputed(connection).await?;
         if options.intent == SessionIntent::Compare {
@@ -206,7 +206,7 @@ impl Loading {
 
     /// What the server said of a COPY, told of the record it is about.
     async fn refused(&self, NotTaken { error, records }: NotTaken) -> Error {
-        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
+        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
         let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), &error) };
         let place = refusal.where_().and_then(place_of);
         let Some(index) = place.as_ref().and_then(|(line, _)| line.checked_sub(1)) else {
@@ -225,21 +225,22 @@ impl Loading {
         }
         let column = place.and_then(|(_, column)| column);
         let column = column.map_or_else(String::new, |column| format!(", column `{column}`"));
-        let (kind, told) = refusal_of(refusal);
+        let (kind, told) = kind_and_message(refusal);
         Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {told}"))
     }
 
     /// Whether a unique constraint is that of the key. Those of partitions have other names, and are if there is no other.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
-        let mut keys = table.kept_apart_by(self.target.key_columns().map(|column| column.name.as_str()));
+        let mut keys =
+            table.unique_indexes_over(self.target.key_columns().map(|column| column.name.as_str()));
         let is_named = constraint.is_some_and(|constraint| keys.any(|index| index.name == constraint));
         is_named || (table.kind == TableKind::Partitioned && table.unique.len() == 1)
     }
 
     /// The error of a table that took another number of records than were written to it.
     pub(super) fn adds_up_wrong(&self, written: u64, taken: u64) -> Error {
-        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.shown);
+        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
         Error::new(
             ErrorKind::Constraint,
             format!(

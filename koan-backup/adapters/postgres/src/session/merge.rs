@@ -76,7 +76,7 @@ pub(super) async fn require_one_row_each(
     match first_key(connection, target, &several).await? {
         None => Ok(()),
         Some(key) => {
-            let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+            let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
             Err(Error::new(
                 ErrorKind::Constraint,
                 format!(

@@ -103,7 +103,7 @@ impl ForeignKey {
         let of_child = written.iter().find(|(_, mapping)| mapping.table.oid == self.child);
         let keys = match of_child.filter(|(entity, _)| entity.shows_keys()) {
             Some((entity, mapping)) => {
-                let places = mapping.key.iter().map(|&place| &mapping.places[place]);
+                let places = mapping.key.iter().map(|&place| &mapping.columns[place]);
                 let columns: Vec<_> =
                     places.map(|place| (place.column.name.as_str(), &place.column_type)).collect();
                 let order: Vec<String> = (1..=columns.len()).map(|column| column.to_string()).collect();
@@ -118,7 +118,7 @@ impl ForeignKey {
         };
         let shown = |oid: Oid| {
             let table = catalog.tables.iter().find(|table| table.oid == oid);
-            table.map_or("(a table that is not seen)", |table| &table.shown)
+            table.map_or("(a table that is not seen)", |table| &table.display_name)
         };
         let (name, child, parent) = (&self.name, shown(self.child), shown(self.parent));
         Ok(Some(Error::new(

@@ -8,7 +8,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::Oid;
 
 use super::super::connection::Connection;
-use super::super::error::{failed, refusal_of};
+use super::super::error::{failed, kind_and_message};
 use super::checks;
 use super::compare::same_row;
 use super::suspended::TRIGGERS;
@@ -261,7 +261,7 @@ pub(super) async fn rewrite(
         let text = format!(
             "{what} failed: {removed} rows of table `{}` were removed to be written again, and {inserted} were written; a \
              trigger or policy drops rows, so restore as the owner of the table",
-            target.mapping.table.shown
+            target.mapping.table.display_name
         );
         return Err(Error::new(ErrorKind::Constraint, text));
     }
@@ -359,12 +359,12 @@ async fn obstacle(
 }
 
 fn told(refused: &tokio_postgres::Error) -> String {
-    refused.as_db_error().map_or_else(|| refused.to_string(), |error| refusal_of(error).1)
+    refused.as_db_error().map_or_else(|| refused.to_string(), |error| kind_and_message(error).1)
 }
 
 /// The error of values that cannot be passed on between rows.
 fn swapped(target: &Target, told: &str, obstacle: &str) -> Error {
-    let (name, table) = (target.entity.name(), &target.mapping.table.shown);
+    let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     Error::new(
         ErrorKind::Constraint,
         format!(

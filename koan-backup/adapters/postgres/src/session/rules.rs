@@ -54,7 +54,7 @@ pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String>
         "rewrite rules {} of table `{}` would change what is written, and only the owner of the table can disable them; \
          restore as the owner, or have the owner disable them (ALTER TABLE … DISABLE RULE)",
         listed(acting),
-        table.shown
+        table.display_name
     ))
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn disable(connection: &Connection, table: &Table, what: &str) 
             _ => "ENABLE",
         };
         put_back.push(PutBack {
-            what: format!("enabling rule {name} of table `{}` again", table.shown),
+            what: format!("enabling rule {name} of table `{}` again", table.display_name),
             sql: format!("ALTER TABLE {relation} {state} RULE {name}"),
         });
     }

@@ -6,8 +6,8 @@ use tokio_postgres::types::Oid;
 use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::super::sequence::{Sequence, SequenceState, Sequences, Use};
-use super::suspended::literal;
+use super::super::literal::literal;
+use super::super::sequence::{Sequence, SequenceState, SequenceUse, Sequences};
 use koan_backup_sql::identifier::quoted;
 
 /// Where a sequence stands.
@@ -47,7 +47,7 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
         let mut wanted = recorded.clone();
         // The numbers of a sequence that has begun again do not tell how far it is.
         if !sequence.cycles || recorded.is_empty() {
-            for used in uses.iter().filter(|used| used.use_ == Use::Plain) {
+            for used in uses.iter().filter(|used| used.usage == SequenceUse::Direct) {
                 wanted.extend(held(connection, table, used).await?);
             }
         }
@@ -62,7 +62,7 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
 /// The furthest number of a sequence that a column holds.
 async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Result<Option<Position>> {
     let Some(column) = &sequence.column else { return Ok(None) };
-    let furthest = if sequence.rises { "max" } else { "min" };
+    let furthest = if sequence.is_ascending { "max" } else { "min" };
     let column = quoted(column);
     // Tables that inherit take their numbers from the same sequence.
     let query = format!(
@@ -72,7 +72,7 @@ async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Re
         sequence.min,
         sequence.max,
     );
-    let what = format!("looking how far sequence `{}` of table `{}` is", sequence.name, table.shown);
+    let what = format!("looking how far sequence `{}` of table `{}` is", sequence.name, table.display_name);
     let row = connection.client.query_one(&query, &[]).await.map_err(|error| failed(&what, &error))?;
     let number: Option<i64> = row.try_get(0).map_err(|error| failed(&what, &error))?;
     Ok(number.map(|last_value| Position { last_value, is_called: true }))
@@ -84,7 +84,7 @@ async fn go_to(
     sequence: &Sequence,
     furthest: Position,
 ) -> Result<()> {
-    let moving = format!("moving sequence `{}` of table `{}` on", sequence.name, table.shown);
+    let moving = format!("moving sequence `{}` of table `{}` on", sequence.name, table.display_name);
     let name = sequence.quoted();
     if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
         return Ok(());
@@ -100,7 +100,7 @@ async fn go_to(
         }
     }
     let Position { last_value, is_called } = furthest;
-    let is_behind = match (sequence.rises, is_called) {
+    let is_behind = match (sequence.is_ascending, is_called) {
         (true, true) => format!("(last_value, is_called) < ({last_value}, true)"),
         (true, false) => format!("last_value < {last_value}"),
         (false, true) => format!(
@@ -131,7 +131,7 @@ impl Sequence {
     fn further(&self, one: Position, other: Position) -> Position {
         let rank = |position: Position| {
             let value = i128::from(position.last_value);
-            (if self.rises { value } else { -value }, position.is_called)
+            (if self.is_ascending { value } else { -value }, position.is_called)
         };
         if rank(other) > rank(one) { other } else { one }
     }

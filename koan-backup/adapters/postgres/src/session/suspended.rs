@@ -13,6 +13,7 @@ use tokio_postgres::types::Oid;
 use super::super::catalog::{Catalog, Table, TableKind};
 use super::super::connection::Connection;
 use super::super::error::failed;
+use super::super::literal::literal;
 use super::super::mapping::Mapping;
 use super::acting::{self, Reference};
 use super::balance::Interference;
@@ -114,7 +115,7 @@ impl Suspended {
         extent: Extent,
     ) -> Result<()> {
         let table = &target.mapping.table;
-        let what = format!("preparing table `{}`", table.shown);
+        let what = format!("preparing table `{}`", table.display_name);
         let rules = rules::disable(connection, table, &what).await?;
         self.tables.extend(rules);
         if table.is_owned {
@@ -182,7 +183,7 @@ impl Suspended {
                 _ => "ENABLE",
             };
             self.tables.push(PutBack {
-                what: format!("switching trigger {trigger} of table `{}` on again", table.shown),
+                what: format!("switching trigger {trigger} of table `{}` on again", table.display_name),
                 sql: format!("ALTER TABLE ONLY {relation} {state} TRIGGER {trigger}"),
             });
         }
@@ -211,7 +212,7 @@ impl Suspended {
             };
             connection.run(what, &alter("BY DEFAULT")).await?;
             self.tables.push(PutBack {
-                what: format!("putting column `{}` of table `{}` back", column.name, table.shown),
+                what: format!("putting column `{}` of table `{}` back", column.name, table.display_name),
                 sql: alter("ALWAYS"),
             });
         }
@@ -262,7 +263,7 @@ impl Suspended {
             "SELECT pg_catalog.count(*) FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {}::oid",
             table.oid
         );
-        Ok(connection.number(&format!("preparing table `{}`", table.shown), &referring).await? == 0)
+        Ok(connection.number(&format!("preparing table `{}`", table.display_name), &referring).await? == 0)
     }
 
     /// The error of the first unique index that has a key twice, or foreign key under which rows point nowhere, if there is one.
@@ -311,9 +312,4 @@ async fn is_alone(connection: &Connection, table: &Table, what: &str) -> Result<
         }
         Err(error) => Err(failed(what, &error)),
     }
-}
-
-/// A text as SQL takes it; `standard_conforming_strings` is on.
-pub(in super::super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

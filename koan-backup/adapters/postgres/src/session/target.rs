@@ -13,11 +13,11 @@ use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
 use super::super::defaults::{self, ColumnDefault, Trial, Within};
-use super::super::derived::{self, Recomputed};
+use super::super::derived::{self, RecomputedColumn};
 use super::super::insert_only;
-use super::super::mapping::{Content, Mapping, Place};
+use super::super::mapping::{Content, MappedColumn, Mapping};
 use super::super::null_form::{NullForm, NullReplay};
-use super::super::physical::Physical;
+use super::super::physical::PhysicalForm;
 use super::super::types::StoredType;
 use super::equality::KeyEquality;
 use super::suspended::Extent;
@@ -38,7 +38,7 @@ pub(in super::super) struct Target {
     /// The tables that are restored earlier in the same session.
     pub(super) earlier: Vec<Oid>,
     /// Columns that no field holds and that are computed from the columns that are written.
-    pub(super) recomputed: Vec<Recomputed>,
+    pub(super) recomputed: Vec<RecomputedColumn>,
     /// Columns that PostgreSQL computes from those of the same row, and how.
     generated: Vec<(String, String)>,
     /// What new rows get in columns that no field holds, where a dry run has tried it.
@@ -90,11 +90,11 @@ impl Target {
         let entity = request.entity;
         mapping.check(&entity)?;
         let physical = match &request.physical {
-            None => Physical::default(),
-            Some(json) => Physical::deserialize(json).map_err(|_| unknown_form(&entity))?,
+            None => PhysicalForm::default(),
+            Some(json) => PhysicalForm::deserialize(json).map_err(|_| unknown_form(&entity))?,
         };
-        let (mut columns, mut key) = (Vec::with_capacity(mapping.places.len()), Vec::new());
-        for (index, place) in mapping.places.iter().enumerate() {
+        let (mut columns, mut key) = (Vec::with_capacity(mapping.columns.len()), Vec::new());
+        for (index, place) in mapping.columns.iter().enumerate() {
             let is_key = mapping.key.contains(&index);
             if place.column.generated && is_key {
                 return Err(Error::new(
@@ -165,7 +165,7 @@ impl Target {
         Some(format!(
             "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so that only the owner of the table can write it again; \
              restore as the owner, or with `replace_existing`",
-            column.name, table.shown
+            column.name, table.display_name
         ))
     }
 
@@ -210,7 +210,7 @@ impl Target {
     pub(in super::super) async fn find_defaults(&mut self, connection: &Connection) -> Result<()> {
         let within = Within::Transaction;
         self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, within).await?;
-        let what = format!("reading the generated columns of table `{}`", self.mapping.table.shown);
+        let what = format!("reading the generated columns of table `{}`", self.mapping.table.display_name);
         let sent = self.columns.iter().map(|column| (&column.name, &column.declared));
         let recomputed = self.recomputed.iter().map(|column| (&column.column, &column.declared));
         let others = self.mapping.unmapped_columns.iter().map(|column| (&column.name, &column.declared));
@@ -304,7 +304,7 @@ impl Target {
 
     /// Whether the database keeps records of one key apart by itself.
     pub(super) fn keeps_apart(&self) -> bool {
-        self.mapping.table.keeps_apart(self.key_columns().map(|column| column.name.as_str()))
+        self.mapping.table.is_unique_over(self.key_columns().map(|column| column.name.as_str()))
     }
 
     /// Adds the remedy to the error of an update or delete that a publication is the cause of.
@@ -367,7 +367,8 @@ impl Target {
     }
 
     fn no_column(&self, record: &Row<'_>, field: &str) -> Error {
-        let (name, key, table) = (self.entity.name(), self.entity.row_key(record), &self.mapping.table.shown);
+        let (name, key, table) =
+            (self.entity.name(), self.entity.row_key(record), &self.mapping.table.display_name);
         let field = self.entity.shown_name(field);
         Error::new(
             ErrorKind::Record,
@@ -385,7 +386,7 @@ impl Target {
 
     /// The error of records that have one key to the database.
     pub(super) fn twice(&self, keys: &[String]) -> Error {
-        twice(&self.entity, &self.mapping.table.shown, keys)
+        twice(&self.entity, &self.mapping.table.display_name, keys)
     }
 }
 
@@ -418,12 +419,12 @@ pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error
 }
 
 /// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds no other.
-fn nulls(entity: &EntityCodec, place: &Place, physical: &Physical) -> Result<Option<NullReplay>> {
+fn nulls(entity: &EntityCodec, place: &MappedColumn, physical: &PhysicalForm) -> Result<Option<NullReplay>> {
     if !place.column_type.has_json_nulls() {
         return Ok(None);
     }
     let name = place.name(entity);
-    let is_json = place.column_type.merges_json_null()
+    let is_json = place.column_type.reads_json_null_as_null()
         && (place.column.not_null || physical.json_null.iter().any(|field| field == name));
     if is_json {
         return Ok(Some(NullReplay::json_null()));

@@ -62,7 +62,7 @@ impl Unique {
     /// Reads what keeps the rows of a target apart.
     pub(super) async fn all(connection: &Connection, target: &Target) -> Result<Vec<Self>> {
         let table = &target.mapping.table;
-        let what = format!("reading the constraints of table `{}`", table.shown);
+        let what = format!("reading the constraints of table `{}`", table.display_name);
         let rows = connection.client.query(CONSTRAINTS, &[&table.oid]).await;
         let rows = rows.map_err(|error| failed(&what, &error))?;
         let key: Vec<_> =
@@ -75,7 +75,7 @@ impl Unique {
                 entity: target.entity.clone(),
                 key: key.clone(),
                 rows: table.rows(),
-                shown_table: table.shown.clone(),
+                shown_table: table.display_name.clone(),
                 name: row.try_get(0)?,
                 expressions: row.try_get(1)?,
                 predicate: row.try_get(2)?,

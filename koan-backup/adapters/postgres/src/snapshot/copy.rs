@@ -1,4 +1,4 @@
-//! The binary form of COPY: a header, rows of fields with their lengths, and a trailer.
+//! Parses the binary format of COPY: a header, rows of fields with their lengths, and a trailer.
 //!
 //! <https://www.postgresql.org/docs/current/sql-copy.html>, "Binary Format".
 
@@ -8,83 +8,84 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
-/// Takes what the server sends, piece by piece, and tells where rows are in it.
+/// Receives the data in chunks and returns the rows.
 #[derive(Debug, Default)]
 pub(super) struct CopyReader {
-    /// What came and is not read yet.
+    /// Received data that is not parsed yet.
     buffer: Vec<u8>,
-    place: usize,
+    position: usize,
     has_header: bool,
     is_complete: bool,
-    /// The fields of the last row; `None` is NULL.
+    /// The fields of the current row; `None` is NULL.
     fields: Vec<Option<Range<usize>>>,
 }
 
 impl CopyReader {
-    /// Takes a piece, and gives back the buffer of one that was read. What was left of that stands in front of the new one.
-    pub(super) fn take(&mut self, piece: Vec<u8>) -> Vec<u8> {
-        let rest = self.buffer.split_off(self.place);
-        self.place = 0;
-        let mut spent = std::mem::replace(&mut self.buffer, piece);
+    /// Adds a chunk and returns the buffer of a parsed one. Unparsed data is moved to the front of the new
+    /// buffer.
+    pub(super) fn push_chunk(&mut self, chunk: Vec<u8>) -> Vec<u8> {
+        let rest = self.buffer.split_off(self.position);
+        self.position = 0;
+        let mut used = std::mem::replace(&mut self.buffer, chunk);
         if !rest.is_empty() {
             self.buffer.splice(0..0, rest);
         }
-        spent.clear();
-        spent
+        used.clear();
+        used
     }
 
-    /// Goes to the next row. `false` when it is not there yet.
+    /// Goes to the next row. Returns `false` if it is not complete yet.
     pub(super) fn advance(&mut self) -> Result<bool> {
         if !self.has_header && !self.header()? {
             return Ok(false);
         }
-        let mut place = self.place;
-        let Some(count) = self.number::<2>(place).map(i16::from_be_bytes) else { return Ok(false) };
-        place += 2;
+        let mut position = self.position;
+        let Some(count) = self.number::<2>(position).map(i16::from_be_bytes) else { return Ok(false) };
+        position += 2;
         if self.is_complete {
             return Err(malformed());
         }
         if count == -1 {
             self.is_complete = true;
-            self.place = place;
+            self.position = position;
             return Ok(false);
         }
         self.fields.clear();
         for _ in 0..count {
-            let Some(length) = self.number::<4>(place).map(i32::from_be_bytes) else { return Ok(false) };
-            place += 4;
+            let Some(length) = self.number::<4>(position).map(i32::from_be_bytes) else { return Ok(false) };
+            position += 4;
             let field = match length {
                 -1 => None,
                 length => {
                     let length = usize::try_from(length).map_err(|_| malformed())?;
-                    if self.buffer.len() - place < length {
+                    if self.buffer.len() - position < length {
                         return Ok(false);
                     }
-                    place += length;
-                    Some(place - length..place)
+                    position += length;
+                    Some(position - length..position)
                 }
             };
             self.fields.push(field);
         }
-        self.place = place;
+        self.position = position;
         Ok(true)
     }
 
-    /// How many fields the last row has.
+    /// Returns the number of fields of the current row.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.fields.len()
     }
 
-    /// A field of the last row; `None` is NULL.
+    /// Returns a field of the current row; `None` is NULL.
     pub(super) fn field(&self, index: usize) -> Option<&[u8]> {
         let range = self.fields.get(index)?.clone()?;
         self.buffer.get(range)
     }
 
-    /// Whether the trailer came, behind which there is nothing.
+    /// Returns whether the trailer was received and nothing followed it.
     pub(super) fn is_complete(&self) -> bool {
-        self.is_complete && self.place == self.buffer.len()
+        self.is_complete && self.position == self.buffer.len()
     }
 
     fn header(&mut self) -> Result<bool> {
@@ -98,18 +99,18 @@ impl CopyReader {
         if self.buffer.len() < end {
             return Ok(false);
         }
-        self.place = end;
+        self.position = end;
         self.has_header = true;
         Ok(true)
     }
 
-    fn number<const N: usize>(&self, place: usize) -> Option<[u8; N]> {
-        self.buffer.get(place..place + N)?.try_into().ok()
+    fn number<const N: usize>(&self, position: usize) -> Option<[u8; N]> {
+        self.buffer.get(position..position + N)?.try_into().ok()
     }
 }
 
 fn malformed() -> Error {
-    Error::new(ErrorKind::Provider, "PostgreSQL sent something that is not the binary form of COPY")
+    Error::new(ErrorKind::Provider, "PostgreSQL sent data that is not in the binary format of COPY")
 }
 
 #[cfg(test)]
@@ -135,8 +136,8 @@ mod tests {
         for size in 1..=bytes.len() {
             let mut reader = CopyReader::default();
             let mut rows = Vec::new();
-            for piece in bytes.chunks(size) {
-                reader.take(piece.to_vec());
+            for chunk in bytes.chunks(size) {
+                reader.push_chunk(chunk.to_vec());
                 while reader.advance().expect("well formed") {
                     assert_eq!((reader.len(), reader.field(0)), (2, None));
                     rows.push(reader.field(1).expect("not NULL").to_vec());
@@ -152,7 +153,7 @@ mod tests {
         let bytes = copied();
         for length in 0..bytes.len() {
             let mut reader = CopyReader::default();
-            reader.take(bytes[..length].to_vec());
+            reader.push_chunk(bytes[..length].to_vec());
             while reader.advance().expect("well formed so far") {}
             assert!(!reader.is_complete(), "{length}");
         }
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_something_else_is_refused() {
         let mut reader = CopyReader::default();
-        reader.take(b"<html>this is not PostgreSQL</html>".to_vec());
+        reader.push_chunk(b"<html>this is not PostgreSQL</html>".to_vec());
         assert!(reader.advance().is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of one key in a table that does not keep them apart.
+//! Detects rows with equal keys in a table without a unique index over the key.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
@@ -7,14 +7,15 @@ use super::super::mapping::Mapping;
 use super::super::session::{KeyEquality, first_keys};
 use koan_backup_sql::identifier::quoted;
 
-/// Refuses rows whose keys differ in spelling and are one key to the database: a restore would have to make them one row.
+/// Refuses rows whose keys differ in spelling but are equal for the database: a restore would merge them into
+/// one row.
 ///
-/// Equal spellings follow one another and are found while rows are read.
+/// Rows with equal spellings are adjacent and are found while they are read.
 pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
     let names: Vec<&str> = mapping.key_columns().map(|column| column.name.as_str()).collect();
-    // A unique index lets rows with NULL in them stand side by side.
+    // A unique index allows several rows with NULL.
     let has_null = mapping.key_columns().any(|column| !column.not_null);
-    if names.is_empty() || (!has_null && mapping.table.keeps_apart(names.iter().copied())) {
+    if names.is_empty() || (!has_null && mapping.table.is_unique_over(names.iter().copied())) {
         return Ok(());
     }
     let equality = KeyEquality::of(connection, mapping.table.oid, &names).await?;
@@ -28,35 +29,39 @@ pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping
         .collect();
     let (grouped, rows) = (grouped.join(", "), mapping.table.rows());
     let group = format!("FROM {rows} AS r GROUP BY {grouped} HAVING pg_catalog.count(*) > 1 LIMIT 1");
-    let what = format!("comparing the keys of table `{}`", mapping.table.shown);
+    let what = format!("comparing the keys of table `{}`", mapping.table.display_name);
     let any = format!("SELECT pg_catalog.count(*) FROM (SELECT {group}) AS x");
     if connection.number(&what, &any).await? == 0 {
         return Ok(());
     }
-    let place = |row: &str| format!("{row}.tableoid::pg_catalog.text || {row}.ctid::pg_catalog.text");
+    let row_id = |row: &str| format!("{row}.tableoid::pg_catalog.text || {row}.ctid::pg_catalog.text");
     let from = format!(
-        "(SELECT pg_catalog.array_agg({}) AS \"koan places\" {group}) AS d JOIN {rows} AS t ON {} OPERATOR(pg_catalog.=) ANY (d.\"koan places\")",
-        place("r"),
-        place("t"),
+        "(SELECT pg_catalog.array_agg({}) AS \"koan rows\" {group}) AS d JOIN {rows} AS t ON {} \
+         OPERATOR(pg_catalog.=) ANY (d.\"koan rows\")",
+        row_id("r"),
+        row_id("t"),
     );
     let columns: Vec<_> = mapping
         .key
         .iter()
-        .map(|&index| (mapping.places[index].column.name.as_str(), &mapping.places[index].column_type))
+        .map(|&index| (mapping.columns[index].column.name.as_str(), &mapping.columns[index].column_type))
         .collect();
     let mut keys = first_keys(connection, entity, &columns, &from, 2).await?;
     keys.sort();
-    Err(Error::new(ErrorKind::Record, text(entity.name(), &mapping.table.shown, &keys)))
+    Err(Error::new(
+        ErrorKind::Record,
+        duplicate_key_message(entity.name(), &mapping.table.display_name, &keys),
+    ))
 }
 
-fn text(name: &str, table: &str, keys: &[String]) -> String {
+fn duplicate_key_message(name: &str, table: &str, keys: &[String]) -> String {
     let two = match keys {
         [one, other] if one != other => format!("{name} `{one}` and `{other}` are"),
         [key, ..] => format!("two rows of {name} `{key}` have"),
         [] => format!("two rows of {name} have"),
     };
     format!(
-        "{two} one key, by how table `{table}` compares its key: one of them would be lost in a restore; correct one of the rows, or \
-         declare a key that tells records apart"
+        "{two} the same key, as table `{table}` compares keys: one of them would be lost in a restore; \
+         correct one of the rows, or declare a key that distinguishes the records"
     )
 }

@@ -1,79 +1,70 @@
-//! JSON `null` and NULL in one column, which a record holds as one and the same `null`.
-
-use std::collections::BTreeMap;
+//! Records JSON `null` and NULL of one column, for which a record holds the same `null`.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
-use super::super::mapping::{Mapping, Place};
-use super::super::null_form::{NullForms, NullRecorder};
+use super::super::mapping::{MappedColumn, Mapping};
+use super::super::null_form::{NullRecorder, RecordedNulls};
 
-/// What each column was seen to hold where a record holds `null`; `None` where only NULL is `null`.
+/// A recorder for each column; `None` if only NULL becomes `null` in a record.
 #[derive(Debug)]
-pub(super) struct JsonNulls(Vec<Option<NullRecorder>>);
+pub(super) struct JsonNullRecorder(Vec<Option<NullRecorder>>);
 
-/// What was seen of all columns, for the archive.
-#[derive(Debug, Default)]
-pub(in super::super) struct SeenNulls {
-    /// By the name of the field, or of the column of a flattened map.
-    pub(in super::super) forms: BTreeMap<String, NullForms>,
-    /// What another kind of database does not keep.
-    pub(in super::super) not_kept_elsewhere: Vec<String>,
-}
-
-impl JsonNulls {
+impl JsonNullRecorder {
     pub(super) fn new(mapping: &Mapping) -> Self {
-        let recorder = |place: &Place| place.column_type.has_json_nulls().then(NullRecorder::default);
-        Self(mapping.places.iter().map(recorder).collect())
+        let recorder =
+            |mapped: &MappedColumn| mapped.column_type.has_json_nulls().then(NullRecorder::default);
+        Self(mapping.columns.iter().map(recorder).collect())
     }
 
-    /// Notes what a column holds in the next row.
+    /// Adds a column's value of the next row.
     #[inline]
-    pub(super) fn note(&mut self, mapping: &Mapping, index: usize, bytes: Option<&[u8]>) {
+    pub(super) fn record(&mut self, mapping: &Mapping, index: usize, bytes: Option<&[u8]>) {
         if let Some(recorder) = &mut self.0[index] {
-            mapping.places[index].column_type.note_nulls(bytes, recorder);
+            mapping.columns[index].column_type.record_nulls(bytes, recorder);
         }
     }
 
-    /// Refuses a column whose `null`s are more mixed than an archive can record.
+    /// Refuses a column that alternates between both more often than an archive can record.
     pub(super) fn check(&self, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
-        let mut places = mapping.places.iter().zip(&self.0);
-        let refused = places.find(|(_, recorder)| recorder.as_ref().is_some_and(NullRecorder::is_overflowed));
-        refused.map_or(Ok(()), |(place, _)| Err(too_mixed(entity, mapping, place)))
+        let mut columns = mapping.columns.iter().zip(&self.0);
+        let refused =
+            columns.find(|(_, recorder)| recorder.as_ref().is_some_and(NullRecorder::is_overflowed));
+        refused.map_or(Ok(()), |(mapped, _)| Err(alternates_too_often(entity, mapping, mapped)))
     }
 
-    /// Ends the read.
-    pub(super) fn finish(self, entity: &EntityCodec, mapping: &Mapping) -> Result<SeenNulls> {
-        let mut seen = SeenNulls::default();
-        for (place, recorder) in mapping.places.iter().zip(self.0) {
+    /// Returns what was recorded.
+    pub(super) fn finish(self, entity: &EntityCodec, mapping: &Mapping) -> Result<RecordedNulls> {
+        let mut recorded_nulls = RecordedNulls::default();
+        for (mapped, recorder) in mapping.columns.iter().zip(self.0) {
             let Some(recorder) = recorder else { continue };
-            let recorded = recorder.finish().map_err(|_| too_mixed(entity, mapping, place))?;
+            let recorded = recorder.finish().map_err(|_| alternates_too_often(entity, mapping, mapped))?;
             let Some(recorded) = recorded else { continue };
-            let (column, table) = (&place.column.name, &mapping.table.shown);
-            if !(place.column.not_null && place.column_type.merges_json_null()) {
-                seen.not_kept_elsewhere.push(format!(
-                    "column `{column}` of table `{table}` held JSON `null`, which a record cannot tell from NULL and only a restore into \
-                     PostgreSQL brings back: it becomes no value"
+            let (column, table) = (&mapped.column.name, &mapping.table.display_name);
+            if !(mapped.column.not_null && mapped.column_type.reads_json_null_as_null()) {
+                recorded_nulls.not_kept_elsewhere.push(format!(
+                    "column `{column}` of table `{table}` held JSON `null`, which is the same as NULL in a \
+                     record; only a restore into PostgreSQL writes it as JSON `null` again"
                 ));
             }
-            seen.forms.insert(place.name(entity).to_owned(), recorded);
+            recorded_nulls.forms.insert(mapped.name(entity).to_owned(), recorded);
         }
-        Ok(seen)
+        Ok(recorded_nulls)
     }
 }
 
-fn too_mixed(entity: &EntityCodec, mapping: &Mapping, place: &Place) -> Error {
-    let remedy = match place.column_type.merges_json_null() {
+fn alternates_too_often(entity: &EntityCodec, mapping: &Mapping, mapped: &MappedColumn) -> Error {
+    let remedy = match mapped.column_type.reads_json_null_as_null() {
         true => "make all of them NULL, or make the column NOT NULL",
         false => "use only one of the two in its lists",
     };
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "{}: column `{}` of table `{}` changes between NULL and JSON `null`, which a record cannot tell from each other, more \
-             often than an archive can record; {remedy}",
+            "{}: column `{}` of table `{}` alternates between NULL and JSON `null`, which are the same in a \
+             record, more often than an archive can record; {remedy}",
             entity.name(),
-            place.column.name,
-            mapping.table.shown
+            mapped.column.name,
+            mapping.table.display_name
         ),
     )
 }

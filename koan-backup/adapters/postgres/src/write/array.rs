@@ -1,6 +1,6 @@
-//! JSON lists as PostgreSQL's arrays, and JSON maps as `hstore`.
+//! Converts JSON lists to PostgreSQL's arrays, and JSON maps to `hstore`.
 //!
-//! Numbers and nested JSON are passed on as they are written, because a parser would round them.
+//! Numbers and nested JSON are copied as they are written, because a parser would round them.
 
 use serde_json::value::RawValue;
 
@@ -9,12 +9,12 @@ use super::super::types::StoredType;
 use super::hex;
 use koan_backup_sql::conversion_error::ConversionError;
 
-/// The text of an array, some of whose `null`s are JSON `null`.
+/// Returns the text of an array of which some `null`s are JSON `null`.
 pub(super) fn literal(text: &str, element: &StoredType, nulls: &NullForm) -> Result<String, ConversionError> {
     let items = list(text).ok_or_else(not_a_list)?;
     let mut out = String::with_capacity(text.len() + 16);
     match element {
-        // Arrays of JSON have one dimension: a list in the list is one element.
+        // Arrays of JSON have one dimension: a nested list is one element.
         StoredType::Json | StoredType::Jsonb => push_json(&items, nulls, &mut out),
         StoredType::Bytea => push_bytes(&items, &mut out)?,
         _ => push_list(&items, &mut out)?,
@@ -39,12 +39,12 @@ fn push_json(items: &[&RawValue], nulls: &NullForm, out: &mut String) {
     out.push('}');
 }
 
-/// The items of a JSON list, each as it is written.
+/// Returns the items of a JSON list, each as it is written.
 fn list(text: &str) -> Option<Vec<&RawValue>> {
     serde_json::from_str(text).ok()
 }
 
-/// Appends one dimension. NULL is the same in all of them.
+/// Appends one dimension. NULL is written in the same way at every depth.
 fn push(
     items: &[&RawValue],
     out: &mut String,
@@ -85,8 +85,8 @@ fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), ConversionErro
     })
 }
 
-/// Bytes are lists of numbers, so that the innermost lists are elements. No dimension but the first can be empty, so an empty
-/// list is an element without bytes.
+/// Appends arrays of bytes. Bytes are lists of numbers, so the innermost lists are elements. Only the first
+/// dimension can be empty, so an empty list is an element without bytes.
 fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), ConversionError> {
     let not_bytes = || ConversionError::new("holds a list that is not bytes");
     let bytes = |item: &RawValue| serde_json::from_str::<Vec<u8>>(item.get()).ok();
@@ -111,7 +111,7 @@ fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// The text of an `hstore`.
+/// Returns the text of an `hstore`.
 pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
     use serde_json::Value as Json;
     let not_a_map = || ConversionError::new("is `hstore`, which holds a map of texts; make it `jsonb`");

@@ -1,57 +1,58 @@
-//! The binary form of COPY, in which the server has nothing to parse.
+//! Writes values in the binary format of COPY, which the server does not have to parse.
 //!
-//! <https://www.postgresql.org/docs/current/sql-copy.html>, "Binary Format"; what each type is sent as is in the server's
-//! `…_recv` functions.
+//! <https://www.postgresql.org/docs/current/sql-copy.html>, "Binary Format"; the server's `…_recv` functions
+//! define the format of each type.
 
 use std::borrow::Cow;
 
 use koan_backup_core::value::{Date, Time, Value};
 
-use super::super::column_type::{ColumnType, Kind};
+use super::super::column_type::{ColumnType, FieldKind};
 use super::super::null_form::NullForm;
 use super::super::types::StoredType;
-use super::plain_decimal::PlainDecimal;
+use super::short_decimal::ShortDecimal;
 use super::{moment, numeric};
 use koan_backup_sql::conversion_error::ConversionError;
 
-/// What stands in front of the rows: a signature, no flags, no extension.
+/// The start of the data: a signature, no flags, no extension.
 pub(in super::super) const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// What stands behind them.
+/// The end of the data.
 pub(in super::super) const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
 
 const NULL: [u8; 4] = (-1i32).to_be_bytes();
-/// In front of the text of `jsonb`.
+/// The byte before the text of `jsonb`.
 const JSONB_VERSION: u8 = 1;
-/// Nanoseconds from 1970 to 2000.
+/// The nanoseconds from 1970 to 2000.
 const NANOS_TO_2000: i128 = 946_684_800_000_000_000;
-/// Days from 1970 to 2000.
+/// The days from 1970 to 2000.
 const DAYS_TO_2000: i64 = 10_957;
 
 impl ColumnType {
-    /// Whether values of its field are sent in binary: those that are usual for the column.
+    /// Returns whether values of the field are sent in binary: this is supported for the usual type of
+    /// column.
     pub(in super::super) fn is_sent_binary(&self) -> bool {
         use StoredType as T;
         matches!(
             (self.kind, &self.stored),
-            (Kind::Bool, T::Bool)
-                | (Kind::Integer, T::Int2 | T::Int4 | T::Int8)
-                | (Kind::Float32, T::Float4 | T::Float8)
-                | (Kind::Float64, T::Float8)
-                | (Kind::Decimal, T::Numeric)
-                | (Kind::Text, T::Text | T::Enum)
-                | (Kind::Bytes, T::Bytea)
-                | (Kind::Uuid, T::Uuid)
-                | (Kind::Date, T::Date)
-                | (Kind::Time, T::Time)
-                | (Kind::Timestamp | Kind::DateTime, T::Timestamp | T::TimestampTz)
-                | (Kind::Structure | Kind::Json, T::Json | T::Jsonb)
+            (FieldKind::Bool, T::Bool)
+                | (FieldKind::Integer, T::Int2 | T::Int4 | T::Int8)
+                | (FieldKind::Float32, T::Float4 | T::Float8)
+                | (FieldKind::Float64, T::Float8)
+                | (FieldKind::Decimal, T::Numeric)
+                | (FieldKind::Text, T::Text | T::Enum)
+                | (FieldKind::Bytes, T::Bytea)
+                | (FieldKind::Uuid, T::Uuid)
+                | (FieldKind::Date, T::Date)
+                | (FieldKind::Time, T::Time)
+                | (FieldKind::Timestamp | FieldKind::DateTime, T::Timestamp | T::TimestampTz)
+                | (FieldKind::Structure | FieldKind::Json, T::Json | T::Jsonb)
         )
     }
 
-    /// Appends a value with its length in front. What is refused of its [text](Self::text) is refused here.
+    /// Appends a value with its length. It refuses the same values as [`text`](Self::text).
     ///
     /// # Errors
-    /// The column cannot hold the value as it is. `out` may have a part of it then.
+    /// Returns an error if the column cannot hold the value unchanged. `out` may then contain a part of it.
     pub(in super::super) fn push_binary(
         &self,
         value: &Value<'_>,
@@ -69,17 +70,17 @@ impl ColumnType {
             (Value::I64(number), T::Int2) => push(&narrow::<i16>(*number)?.to_be_bytes(), out),
             (Value::F64(number), T::Float8) if number.is_finite() => push(&number.to_be_bytes(), out),
             (Value::Decimal(text), T::Numeric) => {
-                let plain = PlainDecimal::of(text);
-                if let Some(plain) =
-                    plain.filter(|plain| self.scale().is_none_or(|most| plain.scale() <= most))
+                let short = ShortDecimal::of(text);
+                if let Some(short) =
+                    short.filter(|short| self.scale().is_none_or(|most| short.scale() <= most))
                 {
-                    plain.push(out);
+                    short.push(out);
                     return Ok(());
                 }
                 self.check_scale(text)?;
-                counted(out, |out| numeric::push(text, out))
+                push_with_length(out, |out| numeric::push(text, out))
             }
-            // Without a declared length there is nothing to look at but the one character that no text there has.
+            // Without a declared length, only NUL has to be excluded.
             (Value::Str(text), T::Text) if self.modifier < 0 && !text.as_bytes().contains(&0) => {
                 push(text.as_bytes(), out)
             }
@@ -93,18 +94,18 @@ impl ColumnType {
             (Value::Timestamp(_) | Value::DateTime(_), T::Timestamp | T::TimestampTz) => {
                 push(&self.micros(value)?.to_be_bytes(), out)
             }
-            (Value::Json(_), T::Jsonb) => counted(out, |out| {
+            (Value::Json(_), T::Jsonb) => push_with_length(out, |out| {
                 out.push(JSONB_VERSION);
                 out.extend_from_slice(self.required_text(value)?.as_bytes());
                 Ok(())
             }),
             (_, T::Text | T::Enum | T::Json) => push(self.required_text(value)?.as_bytes(), out),
-            // Seldom: a value in another form than is usual for the field.
+            // This is rare: a value in another form than usual for the field.
             _ => self.push_parsed(&self.required_text(value)?, out),
         }
     }
 
-    /// Appends a value some of whose `null`s are JSON `null`.
+    /// Appends a value of which some `null`s are JSON `null`.
     ///
     /// # Errors
     /// See [`push_binary`](Self::push_binary).
@@ -116,36 +117,36 @@ impl ColumnType {
     ) -> Result<(), ConversionError> {
         match (value, &self.stored) {
             (Value::Null, StoredType::Jsonb) if nulls.is_json(0) => push(b"\x01null", out),
-            (Value::Null, _) if nulls.is_json(0) && self.merges_json_null() => push(b"null", out),
+            (Value::Null, _) if nulls.is_json(0) && self.reads_json_null_as_null() => push(b"null", out),
             _ => self.push_binary(value, out),
         }
     }
 
-    /// The text of a value that is one.
+    /// Returns the text of a value that is not NULL.
     fn required_text<'v>(&self, value: &'v Value<'_>) -> Result<Cow<'v, str>, ConversionError> {
-        self.text(value)?.ok_or_else(|| ConversionError::new("cannot hold that there is no value"))
+        self.text(value)?.ok_or_else(|| ConversionError::new("cannot hold NULL"))
     }
 
-    /// Appends what the text means, as the server would read it.
+    /// Appends the value of a text, as the server would parse it.
     fn push_parsed(&self, text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
         use StoredType as T;
         let integer = || text.parse::<i64>().map_err(|_| out_of_range());
         match self.stored {
             T::Int2 | T::Int4 | T::Int8 => self.push_binary(&Value::I64(integer()?), out),
-            T::Float4 => push(&text.parse::<f32>().map_err(|_| unknown())?.to_be_bytes(), out),
-            T::Float8 => push(&text.parse::<f64>().map_err(|_| unknown())?.to_be_bytes(), out),
-            T::Numeric => counted(out, |out| numeric::push(text, out)),
+            T::Float4 => push(&text.parse::<f32>().map_err(|_| invalid_value())?.to_be_bytes(), out),
+            T::Float8 => push(&text.parse::<f64>().map_err(|_| invalid_value())?.to_be_bytes(), out),
+            T::Numeric => push_with_length(out, |out| numeric::push(text, out)),
             T::Bool => push(&[u8::from(text == "true")], out),
-            T::Jsonb => counted(out, |out| {
+            T::Jsonb => push_with_length(out, |out| {
                 out.push(JSONB_VERSION);
                 out.extend_from_slice(text.as_bytes());
                 Ok(())
             }),
-            _ => Err(unknown()),
+            _ => Err(invalid_value()),
         }
     }
 
-    /// Microseconds since 2000, in UTC.
+    /// Returns microseconds since 2000, in UTC.
     fn micros(&self, value: &Value<'_>) -> Result<i64, ConversionError> {
         let utc = moment::in_utc(value)?;
         self.check_time(utc.local.time)?;
@@ -154,7 +155,7 @@ impl ColumnType {
     }
 }
 
-/// Days since 2000.
+/// Returns days since 2000.
 fn days(date: Date) -> Result<i32, ConversionError> {
     let days = date.unix_days().ok_or_else(out_of_range)? - DAYS_TO_2000;
     i32::try_from(days).map_err(|_| out_of_range())
@@ -170,22 +171,22 @@ fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, ConversionError> {
 }
 
 fn out_of_range() -> ConversionError {
-    ConversionError::new("cannot hold so large a value; declare it with a larger type")
+    ConversionError::new("cannot hold a value this large; declare it with a larger type")
 }
 
-fn unknown() -> ConversionError {
+fn invalid_value() -> ConversionError {
     ConversionError::new("cannot hold a value of that form")
 }
 
 fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ConversionError> {
-    counted(out, |out| {
+    push_with_length(out, |out| {
         out.extend_from_slice(bytes);
         Ok(())
     })
 }
 
-/// Appends what `push` appends, with its length in front.
-fn counted(
+/// Appends the length of what `push` appends, and then that.
+fn push_with_length(
     out: &mut Vec<u8>,
     push: impl FnOnce(&mut Vec<u8>) -> Result<(), ConversionError>,
 ) -> Result<(), ConversionError> {

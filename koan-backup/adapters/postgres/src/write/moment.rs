@@ -1,4 +1,4 @@
-//! Dates and times as PostgreSQL reads them.
+//! Writes dates and times as PostgreSQL parses them.
 
 use koan_backup_core::value::{Date, DateTime, Time, Timestamp, Value};
 
@@ -30,14 +30,14 @@ impl ColumnType {
         }
     }
 
-    /// A column that counts time.
+    /// Writes a time for a column that stores times as numbers.
     fn count(&self, value: &Value<'_>) -> Result<String, ConversionError> {
         let nanos = at_an_offset(value).and_then(Timestamp::unix_nanos);
         let unit = 1_000_000_000 / self.units_per_second;
         let whole = nanos.filter(|nanos| nanos % unit == 0);
         whole.map(|nanos| (nanos / unit).to_string()).ok_or_else(|| {
             ConversionError::new(
-                "counts time in a unit that cannot hold so fine a time; make it `timestamptz`",
+                "stores times in a unit that cannot represent a time this precise; make it `timestamptz`",
             )
         })
     }
@@ -53,7 +53,7 @@ impl ColumnType {
         Ok(time.to_string())
     }
 
-    /// A column rounds what is finer than it holds, and says nothing.
+    /// Refuses a time that the column would round without an error.
     pub(super) fn check_time(&self, time: Time) -> Result<(), ConversionError> {
         if time.second > 59 {
             return Err(ConversionError::new(
@@ -71,7 +71,7 @@ impl ColumnType {
     }
 }
 
-/// The instant in UTC, which is what a column without offset holds.
+/// Returns the instant in UTC, which a column without an offset holds.
 pub(super) fn in_utc(value: &Value<'_>) -> Result<Timestamp, ConversionError> {
     let instant =
         at_an_offset(value).ok_or_else(|| ConversionError::new("cannot hold a time without a date"))?;
@@ -89,7 +89,7 @@ fn at_an_offset(value: &Value<'_>) -> Option<Timestamp> {
     })
 }
 
-/// The year before 1 is the year 1 before Christ to PostgreSQL, and 0 to everybody else here.
+/// Writes a date. For PostgreSQL the year before 1 is 1 BC; in archives it is the year 0.
 fn with_era(date: Date, time: &str) -> String {
     let Date { year, month, day } = date;
     match year {

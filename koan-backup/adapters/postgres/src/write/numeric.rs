@@ -1,48 +1,49 @@
-//! `numeric` from its text: groups of four decimal digits (PostgreSQL's `numeric_recv`).
+//! Writes the text of a number as `numeric`: groups of four decimal digits (PostgreSQL's `numeric_recv`).
 
-use super::super::read::is_decimal;
+use super::super::decimal_text::is_decimal;
 use koan_backup_sql::conversion_error::ConversionError;
 
 pub(super) const NEGATIVE: u16 = 0x4000;
-/// The most digits that PostgreSQL takes on either side of the point.
-const MOST_DIGITS: i64 = 131_072;
+/// The number of digits that PostgreSQL accepts on either side of the point.
+const MAX_DIGITS: i64 = 131_072;
 
-/// Appends how many groups there are, the weight of the first, the sign, how many digits stand behind the point, and the groups.
+/// Appends the number of groups, the weight of the first one, the sign, the number of fraction digits, and
+/// the groups.
 pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
-    let refused = || ConversionError::new("cannot hold a decimal of that form");
+    let invalid = || ConversionError::new("cannot hold a decimal of that form");
     if !is_decimal(text) {
-        return Err(refused());
+        return Err(invalid());
     }
     let (is_negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().map_err(|_| refused())?),
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().map_err(|_| invalid())?),
         None => (rest, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let length = |part: &str| i64::try_from(part.len()).unwrap_or(i64::MAX);
-    // The digits stand side by side; so many of them are in front of the point.
-    let in_front = length(whole).checked_add(exponent).ok_or_else(refused)?;
-    let scale = length(fraction).checked_sub(exponent).ok_or_else(refused)?.max(0);
-    if in_front.abs() > MOST_DIGITS || scale > MOST_DIGITS {
-        return Err(ConversionError::new("cannot hold a number of so many digits"));
+    // The number of digits before the point, after the exponent was applied.
+    let integer_digits = length(whole).checked_add(exponent).ok_or_else(invalid)?;
+    let scale = length(fraction).checked_sub(exponent).ok_or_else(invalid)?.max(0);
+    if integer_digits.abs() > MAX_DIGITS || scale > MAX_DIGITS {
+        return Err(ConversionError::new("cannot hold a number with this many digits"));
     }
-    let digit = |place: i64| -> u16 {
-        let Ok(place) = usize::try_from(place) else { return 0 };
-        let byte = match place.checked_sub(whole.len()) {
-            None => whole.as_bytes().get(place),
-            Some(place) => fraction.as_bytes().get(place),
+    let digit = |position: i64| -> u16 {
+        let Ok(position) = usize::try_from(position) else { return 0 };
+        let byte = match position.checked_sub(whole.len()) {
+            None => whole.as_bytes().get(position),
+            Some(position) => fraction.as_bytes().get(position),
         };
         byte.map_or(0, |byte| u16::from(byte - b'0'))
     };
-    // Groups are counted from the point: group 0 has the four digits in front of it.
+    // Groups are counted from the point: group 0 contains the four digits before it.
     let group = |index: i64| -> u16 {
-        let first = in_front - 4 * (index + 1);
-        (first..first + 4).fold(0, |number, place| number * 10 + digit(place))
+        let first = integer_digits - 4 * (index + 1);
+        (first..first + 4).fold(0, |number, position| number * 10 + digit(position))
     };
-    let mut highest = (in_front + 3).div_euclid(4) - 1;
+    let mut highest = (integer_digits + 3).div_euclid(4) - 1;
     let mut lowest = -(scale + 3).div_euclid(4);
     while highest >= lowest && group(highest) == 0 {
         highest -= 1;
@@ -50,13 +51,13 @@ pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError>
     while lowest <= highest && group(lowest) == 0 {
         lowest += 1;
     }
-    let count = u16::try_from((highest - lowest + 1).max(0)).map_err(|_| refused())?;
-    let weight = if count == 0 { 0 } else { i16::try_from(highest).map_err(|_| refused())? };
+    let count = u16::try_from((highest - lowest + 1).max(0)).map_err(|_| invalid())?;
+    let weight = if count == 0 { 0 } else { i16::try_from(highest).map_err(|_| invalid())? };
     let sign = if is_negative && count > 0 { NEGATIVE } else { 0 };
     out.extend_from_slice(&count.to_be_bytes());
     out.extend_from_slice(&weight.to_be_bytes());
     out.extend_from_slice(&sign.to_be_bytes());
-    out.extend_from_slice(&u16::try_from(scale).map_err(|_| refused())?.to_be_bytes());
+    out.extend_from_slice(&u16::try_from(scale).map_err(|_| invalid())?.to_be_bytes());
     for index in (lowest..=highest).rev() {
         out.extend_from_slice(&group(index).to_be_bytes());
     }

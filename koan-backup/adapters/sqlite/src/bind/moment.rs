@@ -5,33 +5,35 @@ use std::borrow::Cow;
 use koan_backup_core::value::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 
 use super::super::column_type::ColumnType;
-use super::super::form::{Form, Moment, Parts, REAL, Seconds, Shape, fraction_digits};
+use super::super::form::{Form, MomentParts, MomentStyle, REAL, SecondsStyle, Shape, fraction_digits};
 use super::super::number;
-use super::super::read::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds};
+use super::super::time_number::{is_beyond_seconds, julian_of};
 use super::Stored;
 use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
-    pub(super) fn moment_in(
+    pub(super) fn store_moment(
         &self,
         value: &Value<'_>,
         form: Form,
     ) -> Result<Stored<'static>, ConversionError> {
-        // A backup would refuse what it cannot tell from another unit.
-        let is_told = |stored: &Stored<'_>| match stored {
+        // A backup would refuse a number that could be in another unit.
+        let is_unambiguous = |stored: &Stored<'_>| match stored {
             Stored::Integer(count) => self.counts_time || !is_beyond_seconds(*count),
             _ => true,
         };
-        let stored = in_form(value, form).or_else(|| in_form(value, self.default)).filter(is_told);
-        stored.or_else(|| self.in_text(value)).ok_or_else(|| {
+        let stored =
+            store_in_form(value, form).or_else(|| store_in_form(value, self.default)).filter(is_unambiguous);
+        stored.or_else(|| self.store_as_text(value)).ok_or_else(|| {
             ConversionError::new(
-                "counts time in a unit that cannot hold so fine or so distant a time; declare it TEXT",
+                "stores times in a unit that cannot represent a time this precise or this distant; declare \
+                 it TEXT",
             )
         })
     }
 
-    /// Any time can be text; but a column that counts time is not given text in between.
-    fn in_text(&self, value: &Value<'_>) -> Option<Stored<'static>> {
+    /// Text can hold every time, but a column that stores numbers must not get text between them.
+    fn store_as_text(&self, value: &Value<'_>) -> Option<Stored<'static>> {
         if !matches!(self.default.shape, Shape::Moment(_)) {
             return None;
         }
@@ -46,9 +48,11 @@ impl ColumnType {
     }
 }
 
-fn in_form(value: &Value<'_>, form: Form) -> Option<Stored<'static>> {
+fn store_in_form(value: &Value<'_>, form: Form) -> Option<Stored<'static>> {
     match form.shape {
-        Shape::Moment(moment) => text(value, moment, form.ways).map(|text| Stored::Text(Cow::Owned(text))),
+        Shape::Moment(moment) => {
+            moment_text(value, moment, form.variants).map(|text| Stored::Text(Cow::Owned(text)))
+        }
         Shape::Unix(unit) => {
             let nanos = instant(value)?.unix_nanos()?;
             let count = i64::try_from(nanos / unit.nanos()).ok().filter(|_| nanos % unit.nanos() == 0)?;
@@ -63,13 +67,6 @@ fn in_form(value: &Value<'_>, form: Form) -> Option<Stored<'static>> {
     }
 }
 
-/// The Julian day as SQLite's `julianday` gives it; `None` when the instant is finer than a millisecond.
-pub(in super::super) fn julian_of(instant: Timestamp) -> Option<f64> {
-    let nanos = instant.unix_nanos()?;
-    let millis = i64::try_from(nanos / 1_000_000 + UNIX_EPOCH_IN_JULIAN_MILLIS).ok();
-    Some(number::float_of(millis.filter(|_| nanos % 1_000_000 == 0)?)? / 86_400_000.0)
-}
-
 fn instant(value: &Value<'_>) -> Option<Timestamp> {
     Some(match *value {
         Value::Timestamp(instant) => instant,
@@ -79,9 +76,9 @@ fn instant(value: &Value<'_>) -> Option<Timestamp> {
     })
 }
 
-fn text(value: &Value<'_>, mut moment: Moment, ways: u32) -> Option<String> {
+fn moment_text(value: &Value<'_>, mut moment: MomentStyle, variants: u32) -> Option<String> {
     if let Value::Time(time) = *value {
-        return style(moment, ways, time).write_time(time);
+        return style(moment, variants, time).write_time(time);
     }
     let mut instant = instant(value)?;
     if matches!(value, Value::Timestamp(_)) {
@@ -90,45 +87,24 @@ fn text(value: &Value<'_>, mut moment: Moment, ways: u32) -> Option<String> {
         }
         instant = at_offset_of(moment, instant)?;
     }
-    style(moment, ways, instant.local.time).write_timestamp(instant)
+    style(moment, variants, instant.local.time).write_timestamp(instant)
 }
 
-/// An instant that was read at an offset, by a type that turned it into UTC, goes back to that offset. One that still
-/// has an offset keeps it, but where offsets are not written at all.
-fn at_offset_of(moment: Moment, instant: Timestamp) -> Option<Timestamp> {
-    let keeps = instant.offset_seconds != 0 && moment.offset != OffsetStyle::Absent;
-    if keeps { Some(instant) } else { instant.at_offset(moment.offset_seconds) }
+/// Moves an instant to the offset of the form, for values that were read at an offset by a type that
+/// converted them to UTC. An instant with an offset of its own keeps it, unless the form has no offsets.
+fn at_offset_of(moment: MomentStyle, instant: Timestamp) -> Option<Timestamp> {
+    let keeps_offset = instant.offset_seconds != 0 && moment.offset != OffsetStyle::Absent;
+    if keeps_offset { Some(instant) } else { instant.at_offset(moment.offset_seconds) }
 }
 
-fn style(moment: Moment, ways: u32, time: Time) -> TemporalStyle {
+fn style(moment: MomentStyle, variants: u32, time: Time) -> TemporalStyle {
     TemporalStyle {
         separator: match moment.parts {
-            Parts::Both(separator) => Some(separator),
-            Parts::Date | Parts::Time => None,
+            MomentParts::Both(separator) => Some(separator),
+            MomentParts::Date | MomentParts::Time => None,
         },
-        seconds: moment.seconds == Seconds::Written,
-        fraction_digits: fraction_digits(ways, time.nanosecond),
+        seconds: moment.seconds == SecondsStyle::Written,
+        fraction_digits: fraction_digits(variants, time.nanosecond),
         offset: moment.offset,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn julian_days_are_those_of_sqlite() {
-        let connection = rusqlite::Connection::open_in_memory().expect("memory");
-        for text in [
-            "2009-01-01 00:00:00",
-            "1969-07-20 20:17:40.123",
-            "0001-01-01 12:00:00",
-            "9999-12-31 23:59:59.999",
-        ] {
-            let theirs: f64 =
-                connection.query_row("SELECT julianday(?1)", [text], |row| row.get(0)).expect("a date");
-            let (instant, _) = Timestamp::parse(text).expect("a date");
-            assert_eq!(julian_of(instant).map(f64::to_bits), Some(theirs.to_bits()), "{text}");
-        }
     }
 }

@@ -1,60 +1,60 @@
-//! SQL in pieces, without comments.
+//! Splits SQL into tokens, without comments.
 
-/// A piece of SQL, and where it is in the text.
+/// A token of SQL and its position in the text.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Token {
-    kind: Kind,
-    /// A word or mark as it is written; what is in quotation marks without them.
+pub(crate) struct Token {
+    kind: TokenKind,
+    /// A word or punctuation as written; quoted text without the quotation marks.
     value: String,
     pub(in super::super) start: usize,
     pub(in super::super) end: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     Word,
     /// In double quotes, backticks or brackets.
     Name,
     /// In single quotes.
     Text,
-    Mark,
+    Punctuation,
 }
 
 impl Token {
-    pub(in super::super) fn is_word(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.value.eq_ignore_ascii_case(word)
+    pub(crate) fn is_word(&self, word: &str) -> bool {
+        self.kind == TokenKind::Word && self.value.eq_ignore_ascii_case(word)
     }
 
-    pub(in super::super) fn is_mark(&self, mark: char) -> bool {
-        self.kind == Kind::Mark && self.value.starts_with(mark)
+    pub(crate) fn is_mark(&self, mark: char) -> bool {
+        self.kind == TokenKind::Punctuation && self.value.starts_with(mark)
     }
 
-    pub(in super::super) fn is_text(&self, text: &str) -> bool {
-        self.kind == Kind::Text && self.value.eq_ignore_ascii_case(text)
+    pub(crate) fn is_text(&self, text: &str) -> bool {
+        self.kind == TokenKind::Text && self.value.eq_ignore_ascii_case(text)
     }
 
-    /// Whether it is that name, in quotation marks or not.
-    pub(in super::super) fn is_name(&self, name: &str) -> bool {
-        matches!(self.kind, Kind::Word | Kind::Name) && self.value.eq_ignore_ascii_case(name)
+    /// Returns whether the token is this name, with or without quotation marks.
+    pub(crate) fn is_name(&self, name: &str) -> bool {
+        matches!(self.kind, TokenKind::Word | TokenKind::Name) && self.value.eq_ignore_ascii_case(name)
     }
 
-    /// What is written, without quotation marks; `None` for a mark.
-    pub(in super::super) fn content(&self) -> Option<&str> {
-        (self.kind != Kind::Mark).then_some(self.value.as_str())
+    /// Returns the text without quotation marks; `None` for punctuation.
+    pub(crate) fn content(&self) -> Option<&str> {
+        (self.kind != TokenKind::Punctuation).then_some(self.value.as_str())
     }
 
-    /// One text for all spellings that mean the same.
-    pub(in super::super) fn normal(&self) -> String {
+    /// Returns the same text for all spellings with the same meaning.
+    pub(crate) fn normal(&self) -> String {
         match self.kind {
-            Kind::Word | Kind::Name => self.value.to_lowercase(),
-            Kind::Text => format!("'{}'", self.value),
-            Kind::Mark => self.value.clone(),
+            TokenKind::Word | TokenKind::Name => self.value.to_lowercase(),
+            TokenKind::Text => format!("'{}'", self.value),
+            TokenKind::Punctuation => self.value.clone(),
         }
     }
 }
 
-/// Takes SQL apart.
-pub(in super::super) fn tokens(sql: &str) -> Vec<Token> {
+/// Splits SQL into tokens.
+pub(crate) fn tokens(sql: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = sql.char_indices().peekable();
     while let Some((start, first)) = rest.next() {
@@ -81,12 +81,12 @@ pub(in super::super) fn tokens(sql: &str) -> Vec<Token> {
                     value.push(next);
                 }
                 let end = start + value.len();
-                tokens.push(Token { kind: Kind::Word, value, start, end });
+                tokens.push(Token { kind: TokenKind::Word, value, start, end });
                 continue;
             }
             _ => {
                 let end = start + first.len_utf8();
-                tokens.push(Token { kind: Kind::Mark, value: first.into(), start, end });
+                tokens.push(Token { kind: TokenKind::Punctuation, value: first.into(), start, end });
                 continue;
             }
         };
@@ -101,14 +101,14 @@ pub(in super::super) fn tokens(sql: &str) -> Vec<Token> {
             }
         }
         let end = rest.peek().map_or(sql.len(), |(at, _)| *at);
-        let kind = if first == '\'' { Kind::Text } else { Kind::Name };
+        let kind = if first == '\'' { TokenKind::Text } else { TokenKind::Name };
         tokens.push(Token { kind, value, start, end });
     }
     tokens
 }
 
-/// The parts of a list between commas, those in parentheses left whole.
-pub(in super::super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
+/// Splits a list at its commas; text in parentheses is not split.
+pub(crate) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i32;
     tokens
         .split(|token| {
@@ -118,8 +118,8 @@ pub(in super::super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
         .collect()
 }
 
-/// The tokens within the parentheses that begin a list, and those behind them.
-pub(in super::super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
+/// Returns the tokens within the parentheses at the start of a list, and the tokens after them.
+pub(crate) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
     if !tokens.first()?.is_mark('(') {
         return None;
     }
@@ -131,8 +131,8 @@ pub(in super::super) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[
     Some((&tokens[1..end], &tokens[end + 1..]))
 }
 
-/// Where a word is that is in no parentheses.
-pub(in super::super) fn position(tokens: &[Token], word: &str) -> Option<usize> {
+/// Returns the position of a word outside parentheses.
+pub(crate) fn position(tokens: &[Token], word: &str) -> Option<usize> {
     let mut depth = 0_i32;
     tokens.iter().position(|token| {
         depth += i32::from(token.is_mark('(')) - i32::from(token.is_mark(')'));

@@ -1,22 +1,22 @@
-//! Notes the forms of a column while it is read.
+//! Records the forms of a column while it is read.
 
 use serde_json::{Value as Json, json};
 
 use super::{Form, JSON_NULL, Shape};
 
-/// How often a column may change its form before only the most frequent one is kept.
+/// The number of runs that are recorded per column; with more, only the most frequent form is recorded.
 const MAX_RUNS: usize = 65_536;
-/// How often a column that holds both NULL and JSON `null` may change its form. One that changes more often is not backed up: in
-/// another form its values would not be the same.
+/// The number of runs that are recorded for a column that holds both NULL and JSON `null`. A backup refuses a
+/// column with more runs, because another form would change the values.
 const MAX_NULL_RUNS: usize = 1 << 20;
 
-/// The forms of one column, run by run, in the order of the records.
+/// The forms of one column as runs, in the order of the records.
 #[derive(Debug)]
 pub(in super::super) struct FormRecorder {
-    /// What is written when nothing is recorded.
+    /// The form that is assumed when nothing is recorded.
     default: Form,
-    /// What the values of the open run have in common; none while all were NULL.
-    open: Option<Form>,
+    /// The variants that the values of the current run have in common; `None` while all of them are NULL.
+    current: Option<Form>,
     length: u64,
     forms: Vec<(Form, u64)>,
     runs: Vec<(usize, u64)>,
@@ -25,41 +25,41 @@ pub(in super::super) struct FormRecorder {
 
 impl FormRecorder {
     pub(in super::super) fn new(default: Form) -> Self {
-        Self { default, open: None, length: 0, forms: Vec::new(), runs: Vec::new(), overflowed: false }
+        Self { default, current: None, length: 0, forms: Vec::new(), runs: Vec::new(), overflowed: false }
     }
 
-    /// The next record has NULL, which has one form only.
+    /// Adds a record with NULL, which has only one form.
     pub(in super::super) fn null(&mut self) {
         self.length += 1;
     }
 
-    /// The next record has a value of that form.
+    /// Adds a record with a value of this form.
     #[inline]
-    pub(in super::super) fn note(&mut self, form: Form) {
-        match self.open {
-            Some(open) if open == form => {}
-            open => self.change(open, form),
+    pub(in super::super) fn value(&mut self, form: Form) {
+        match self.current {
+            Some(current) if current == form => {}
+            current => self.change(current, form),
         }
         self.length += 1;
     }
 
-    fn change(&mut self, open: Option<Form>, form: Form) {
-        match open {
-            None => self.open = Some(form),
-            Some(open) => match open.common(form) {
-                Some(common) => self.open = Some(common),
+    fn change(&mut self, current: Option<Form>, form: Form) {
+        match current {
+            None => self.current = Some(form),
+            Some(current) => match current.common(form) {
+                Some(common) => self.current = Some(common),
                 None => {
-                    self.close(open);
-                    self.open = Some(form);
+                    self.close(current);
+                    self.current = Some(form);
                 }
             },
         }
     }
 
-    fn close(&mut self, open: Form) {
-        let known = self.forms.iter().position(|(form, _)| open.common(*form).is_some());
+    fn close(&mut self, current: Form) {
+        let known = self.forms.iter().position(|(form, _)| current.common(*form).is_some());
         let index = known.unwrap_or_else(|| {
-            self.forms.push((open.single(self.default), 0));
+            self.forms.push((current.single(self.default), 0));
             self.forms.len() - 1
         });
         self.forms[index].1 += self.length;
@@ -71,29 +71,29 @@ impl FormRecorder {
         self.length = 0;
     }
 
-    /// What was recorded: nothing when the column is in its default form throughout.
-    pub(in super::super) fn finish(mut self) -> Recorded {
-        if let Some(open) = self.open.take() {
-            self.close(open);
+    /// Returns what an archive records; no JSON if every value has the default form.
+    pub(in super::super) fn finish(mut self) -> RecordedForms {
+        if let Some(current) = self.current.take() {
+            self.close(current);
         }
-        let seen = self.forms.len();
+        let form_count = self.forms.len();
         if self.forms.iter().all(|(form, _)| *form == self.default) {
-            return Recorded { json: None, mixed: None, mixes_nulls: false, seen };
+            return RecordedForms { json: None, mixed: None, mixes_nulls: false, form_count };
         }
-        let is_json_null = |form: &Form| form.shape == Shape::Plain && form.has(JSON_NULL);
+        let is_json_null = |form: &Form| form.shape == Shape::StorageClass && form.has(JSON_NULL);
         let has_json_null = self.forms.iter().any(|(form, _)| is_json_null(form));
         if self.overflowed && has_json_null {
-            return Recorded { json: None, mixed: None, mixes_nulls: true, seen };
+            return RecordedForms { json: None, mixed: None, mixes_nulls: true, form_count };
         }
         if self.runs.len() > MAX_RUNS && !has_json_null {
             let forms = self.forms.len();
-            let most =
+            let most_frequent =
                 self.forms.iter().max_by_key(|(_, count)| *count).map_or(self.default, |(form, _)| *form);
-            return Recorded {
-                json: Some(json!({ "forms": [most.to_string()] })),
+            return RecordedForms {
+                json: Some(json!({ "forms": [most_frequent.to_string()] })),
                 mixed: Some(forms),
                 mixes_nulls: false,
-                seen,
+                form_count,
             };
         }
         let forms: Vec<String> = self.forms.iter().map(|(form, _)| form.to_string()).collect();
@@ -101,31 +101,33 @@ impl FormRecorder {
             1 => json!({ "forms": forms }),
             _ => json!({ "forms": forms, "runs": runs_text(&self.runs) }),
         };
-        Recorded { json: Some(json), mixed: None, mixes_nulls: false, seen }
+        RecordedForms { json: Some(json), mixed: None, mixes_nulls: false, form_count }
     }
 }
 
-/// Runs as `form*count`, separated by spaces: one text, because tens of thousands of small lists are large once parsed.
+/// Writes runs as `form*count`, separated by spaces. They are one text because tens of thousands of small
+/// lists need much memory once parsed.
 fn runs_text(runs: &[(usize, u64)]) -> String {
     runs.iter().map(|(form, count)| format!("{form}*{count}")).collect::<Vec<_>>().join(" ")
 }
 
-/// The forms of one column.
+/// The forms of one column, as an archive records them.
 #[derive(Debug)]
-pub(in super::super) struct Recorded {
+pub(in super::super) struct RecordedForms {
     pub(in super::super) json: Option<Json>,
-    /// The number of forms, when they alternate too often to be recorded one by one.
+    /// The number of forms, if they alternate too often to be recorded in runs.
     pub(in super::super) mixed: Option<usize>,
-    /// Whether NULL and JSON `null` alternate too often to be recorded one by one.
+    /// Whether NULL and JSON `null` alternate too often to be recorded in runs.
     pub(in super::super) mixes_nulls: bool,
-    /// How many forms were seen.
-    seen: usize,
+    /// The number of forms.
+    form_count: usize,
 }
 
-impl Recorded {
-    /// Whether values are in forms that the database may tell apart though they mean the same.
-    pub(in super::super) fn is_of_several(&self) -> bool {
-        self.seen > 1
+impl RecordedForms {
+    /// Returns whether values have several forms, which the database may distinguish although they mean the
+    /// same.
+    pub(in super::super) fn has_several_forms(&self) -> bool {
+        self.form_count > 1
     }
 }
 
@@ -135,33 +137,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_in_common_make_one_run() {
-        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
+    fn values_with_a_common_form_are_one_run() {
+        let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         recorder.null();
-        recorder.note(Form::plain(NATIVE | INTEGER));
-        recorder.note(Form::plain(NATIVE | REAL));
+        recorder.value(Form::stored_as(NATIVE | INTEGER));
+        recorder.value(Form::stored_as(NATIVE | REAL));
         recorder.null();
         assert!(recorder.finish().json.is_none());
     }
 
     #[test]
     fn runs_are_in_the_order_of_the_records() {
-        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
-        recorder.note(Form::plain(NATIVE));
-        recorder.note(Form::plain(TEXT));
+        let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
+        recorder.value(Form::stored_as(NATIVE));
+        recorder.value(Form::stored_as(TEXT));
         recorder.null();
-        recorder.note(Form::plain(NATIVE | INTEGER));
+        recorder.value(Form::stored_as(NATIVE | INTEGER));
         let json = recorder.finish().json.expect("two forms");
         assert_eq!(json.to_string(), r#"{"forms":["native","text"],"runs":"0*1 1*2 0*1"}"#);
     }
 
     #[test]
-    fn a_column_that_alternates_endlessly_keeps_its_most_frequent_form() {
-        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
+    fn a_column_with_too_many_runs_keeps_its_most_frequent_form() {
+        let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..MAX_RUNS {
-            recorder.note(Form::plain(NATIVE));
-            recorder.note(Form::plain(TEXT));
-            recorder.note(Form::plain(TEXT));
+            recorder.value(Form::stored_as(NATIVE));
+            recorder.value(Form::stored_as(TEXT));
+            recorder.value(Form::stored_as(TEXT));
         }
         let recorded = recorder.finish();
         assert_eq!(recorded.mixed, Some(2));
@@ -169,11 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn null_and_json_null_are_recorded_beyond_the_limit_of_spellings_and_then_refused() {
-        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
+    fn null_and_json_null_are_recorded_beyond_the_limit_of_other_forms_and_then_refused() {
+        let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..MAX_RUNS {
-            recorder.note(Form::plain(SQL_NULL));
-            recorder.note(Form::plain(JSON_NULL));
+            recorder.value(Form::stored_as(SQL_NULL));
+            recorder.value(Form::stored_as(JSON_NULL));
         }
         let recorded = recorder.finish();
         assert!(!recorded.mixes_nulls);
@@ -181,10 +183,10 @@ mod tests {
         let runs = json["runs"].as_str().expect("runs");
         assert_eq!(runs.split(' ').count(), MAX_RUNS * 2);
 
-        let mut recorder = FormRecorder::new(Form::plain(NATIVE));
+        let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..=MAX_NULL_RUNS / 2 {
-            recorder.note(Form::plain(SQL_NULL));
-            recorder.note(Form::plain(JSON_NULL));
+            recorder.value(Form::stored_as(SQL_NULL));
+            recorder.value(Form::stored_as(JSON_NULL));
         }
         assert!(recorder.finish().mixes_nulls);
     }

@@ -1,4 +1,4 @@
-//! Gives back the forms of a column, record by record.
+//! Returns the recorded forms of a column, record by record.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -6,24 +6,24 @@ use serde_json::Value as Json;
 use super::Form;
 use super::text::UnknownForm;
 
-/// The forms of one column in the order of the records.
+/// The forms of one column, in the order of the records.
 #[derive(Debug)]
 pub(in super::super) struct FormReplay {
     forms: Vec<Form>,
     runs: std::vec::IntoIter<(usize, u64)>,
     current: Form,
-    left: u64,
+    remaining: u64,
 }
 
 #[derive(Deserialize)]
-struct Recorded {
+struct StoredForms {
     forms: Vec<String>,
     #[serde(default)]
     runs: String,
 }
 
-/// Runs as they were recorded: `form*count`, separated by spaces.
-fn runs(text: &str) -> Option<Vec<(usize, u64)>> {
+/// Parses runs as they were recorded: `form*count`, separated by spaces.
+fn parse_runs(text: &str) -> Option<Vec<(usize, u64)>> {
     let run = |run: &str| {
         let (form, count) = run.split_once('*')?;
         Some((form.parse().ok()?, count.parse().ok()?))
@@ -32,40 +32,40 @@ fn runs(text: &str) -> Option<Vec<(usize, u64)>> {
 }
 
 impl FormReplay {
-    /// One form for all records.
+    /// Creates a replay with one form for all records.
     pub(in super::super) fn constant(form: Form) -> Self {
-        Self { forms: vec![form], runs: Vec::new().into_iter(), current: form, left: u64::MAX }
+        Self { forms: vec![form], runs: Vec::new().into_iter(), current: form, remaining: u64::MAX }
     }
 
-    /// What was recorded of a column.
+    /// Creates a replay from what an archive recorded of a column.
     pub(in super::super) fn recorded(json: &Json) -> Result<Self, UnknownForm> {
-        let recorded = Recorded::deserialize(json).map_err(|_| UnknownForm)?;
+        let recorded = StoredForms::deserialize(json).map_err(|_| UnknownForm)?;
         let forms = recorded.forms.iter().map(|form| form.parse()).collect::<Result<Vec<Form>, _>>()?;
         let known = |&(form, _): &(usize, u64)| form < forms.len();
-        let runs = runs(&recorded.runs).ok_or(UnknownForm)?;
+        let runs = parse_runs(&recorded.runs).ok_or(UnknownForm)?;
         if !runs.iter().all(known) {
             return Err(UnknownForm);
         }
         let current = *forms.first().ok_or(UnknownForm)?;
-        let left = if runs.is_empty() { u64::MAX } else { 0 };
-        Ok(Self { forms, runs: runs.into_iter(), current, left })
+        let remaining = if runs.is_empty() { u64::MAX } else { 0 };
+        Ok(Self { forms, runs: runs.into_iter(), current, remaining })
     }
 
-    /// Every form that comes.
+    /// Returns every form that occurs.
     pub(in super::super) fn forms(&self) -> &[Form] {
         &self.forms
     }
 
-    /// The form of the next record.
+    /// Returns the form of the next record.
     pub(in super::super) fn next(&mut self) -> Form {
-        while self.left == 0 {
+        while self.remaining == 0 {
             match self.runs.next() {
-                Some((form, count)) => (self.current, self.left) = (self.forms[form], count),
-                // More records than were recorded: the last form goes on.
-                None => self.left = u64::MAX,
+                Some((form, count)) => (self.current, self.remaining) = (self.forms[form], count),
+                // There are more records than were recorded: the last form continues.
+                None => self.remaining = u64::MAX,
             }
         }
-        self.left -= 1;
+        self.remaining -= 1;
         self.current
     }
 }
@@ -78,15 +78,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_come_back_in_the_order_they_were_recorded() {
+    fn forms_are_returned_in_the_order_in_which_they_were_recorded() {
         let json = json!({ "forms": ["native", "text"], "runs": "1*2 0*1" });
         let mut replay = FormReplay::recorded(&json).expect("valid");
-        let ways: Vec<u32> = (0..5).map(|_| replay.next().ways).collect();
-        assert_eq!(ways, [TEXT, TEXT, NATIVE, NATIVE, NATIVE]);
+        let variants: Vec<u32> = (0..5).map(|_| replay.next().variants).collect();
+        assert_eq!(variants, [TEXT, TEXT, NATIVE, NATIVE, NATIVE]);
     }
 
     #[test]
-    fn forms_that_do_not_fit_together_are_refused() {
+    fn inconsistent_forms_are_refused() {
         for json in [
             json!({}),
             json!({ "forms": [] }),

@@ -1,4 +1,5 @@
-//! Forms as the stable text that archives hold: `integer`, `text:TRUE/FALSE`, `text:YYYY-MM-DD HH:MM:SS+02:00`.
+//! The text of forms in archives: `integer`, `text:TRUE/FALSE`, `text:YYYY-MM-DD HH:MM:SS+02:00`. It never
+//! changes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +7,12 @@ use std::str::FromStr;
 use koan_backup_core::value::OffsetStyle;
 
 use super::{
-    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM, Moment,
-    NATIVE, Parts, REAL, REAL_SHORT, Seconds, Shape, TEXT, TEXT_POINT, UnixUnit, UuidStyle, WORDS,
+    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM,
+    MomentParts, MomentStyle, NATIVE, REAL, REAL_SHORT, SecondsStyle, Shape, TEXT, TEXT_POINT, UnixUnit,
+    UuidStyle, WORDS,
 };
 
-const PLAIN: [(&str, u32); 8] = [
+const STORAGE_CLASSES: [(&str, u32); 8] = [
     ("native", NATIVE),
     ("integer", INTEGER),
     ("real", REAL),
@@ -20,7 +22,7 @@ const PLAIN: [(&str, u32); 8] = [
     ("text:1.0", TEXT_POINT),
     (JSON_NULL_FORM, JSON_NULL),
 ];
-const UUIDS: [(&str, UuidStyle); 7] = [
+const UUID_STYLES: [(&str, UuidStyle); 7] = [
     ("uuid", UuidStyle::Hyphenated),
     ("UUID", UuidStyle::HyphenatedUpper),
     ("uuid-simple", UuidStyle::Simple),
@@ -29,35 +31,35 @@ const UUIDS: [(&str, UuidStyle); 7] = [
     ("{UUID}", UuidStyle::BracedUpper),
     ("urn:uuid", UuidStyle::Urn),
 ];
-const UNITS: [(&str, UnixUnit); 4] = [
+const UNIX_UNITS: [(&str, UnixUnit); 4] = [
     ("unix-seconds", UnixUnit::Seconds),
     ("unix-milliseconds", UnixUnit::Millis),
     ("unix-microseconds", UnixUnit::Micros),
     ("unix-nanoseconds", UnixUnit::Nanos),
 ];
 
-/// Writes a form that is one.
+/// Writes a form that has one variant.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let storage = if self.has(REAL) { "real" } else { "integer" };
         match self.shape {
-            Shape::Plain => f.write_str(name(&PLAIN, &self.ways)),
+            Shape::StorageClass => f.write_str(name(&STORAGE_CLASSES, &self.variants)),
             Shape::Words(pair) => {
                 let (yes, no) = WORDS[pair];
                 write!(f, "text:{yes}/{no}")
             }
-            Shape::Uuid(style) => write!(f, "text:{}", name(&UUIDS, &style)),
-            Shape::Unix(unit) => write!(f, "{storage}:{}", name(&UNITS, &unit)),
+            Shape::Uuid(style) => write!(f, "text:{}", name(&UUID_STYLES, &style)),
+            Shape::Unix(unit) => write!(f, "{storage}:{}", name(&UNIX_UNITS, &unit)),
             Shape::Julian => f.write_str("real:julian-day"),
             Shape::Moment(moment) => {
                 f.write_str("text:")?;
-                moment_text(f, moment, self.ways)
+                moment_text(f, moment, self.variants)
             }
         }
     }
 }
 
-/// A form that this version does not know.
+/// The error of a form that this version does not know.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) struct UnknownForm;
 
@@ -65,8 +67,8 @@ impl FromStr for Form {
     type Err = UnknownForm;
 
     fn from_str(text: &str) -> Result<Self, UnknownForm> {
-        if let Some((_, way)) = PLAIN.iter().find(|(name, _)| *name == text) {
-            return Ok(Self::plain(*way));
+        if let Some((_, variant)) = STORAGE_CLASSES.iter().find(|(name, _)| *name == text) {
+            return Ok(Self::stored_as(*variant));
         }
         let (storage, rest) = text.split_once(':').ok_or(UnknownForm)?;
         let storage = match storage {
@@ -75,11 +77,11 @@ impl FromStr for Form {
             "real" => REAL,
             _ => return Err(UnknownForm),
         };
-        let shape = if let Some((_, unit)) = UNITS.iter().find(|(name, _)| *name == rest) {
+        let shape = if let Some((_, unit)) = UNIX_UNITS.iter().find(|(name, _)| *name == rest) {
             Shape::Unix(*unit)
         } else if rest == "julian-day" {
             Shape::Julian
-        } else if let Some((_, style)) = UUIDS.iter().find(|(name, _)| *name == rest) {
+        } else if let Some((_, style)) = UUID_STYLES.iter().find(|(name, _)| *name == rest) {
             Shape::Uuid(*style)
         } else if let Some(pair) = WORDS.iter().position(|(yes, no)| rest.split_once('/') == Some((yes, no)))
         {
@@ -95,19 +97,19 @@ fn name<'n, T: PartialEq>(names: &[(&'n str, T)], wanted: &T) -> &'n str {
     names.iter().find(|(_, known)| known == wanted).map_or("native", |(name, _)| name)
 }
 
-fn moment_text(f: &mut fmt::Formatter<'_>, moment: Moment, ways: u32) -> fmt::Result {
+fn moment_text(f: &mut fmt::Formatter<'_>, moment: MomentStyle, variants: u32) -> fmt::Result {
     match moment.parts {
-        Parts::Date => return f.write_str("YYYY-MM-DD"),
-        Parts::Time => {}
-        Parts::Both(separator) => write!(f, "YYYY-MM-DD{separator}")?,
+        MomentParts::Date => return f.write_str("YYYY-MM-DD"),
+        MomentParts::Time => {}
+        MomentParts::Both(separator) => write!(f, "YYYY-MM-DD{separator}")?,
     }
     f.write_str("HH:MM")?;
-    if moment.seconds == Seconds::Written {
+    if moment.seconds == SecondsStyle::Written {
         f.write_str(":SS")?;
-        match (0..=9u8).find(|&digits| ways & (FRACTION_0 << u32::from(digits)) != 0) {
+        match (0..=9u8).find(|&digits| variants & (FRACTION_0 << u32::from(digits)) != 0) {
             Some(0) => {}
             Some(digits) => write!(f, ".{}", "f".repeat(usize::from(digits)))?,
-            None if ways & FRACTION_THREES != 0 => f.write_str("[.fff]")?,
+            None if variants & FRACTION_THREES != 0 => f.write_str("[.fff]")?,
             None => f.write_str("[.f]")?,
         }
     }
@@ -133,22 +135,24 @@ fn moment_text(f: &mut fmt::Formatter<'_>, moment: Moment, ways: u32) -> fmt::Re
 
 fn parse_moment(text: &str) -> Option<Form> {
     let moment = |parts, seconds, (offset, offset_seconds)| {
-        Shape::Moment(Moment { parts, seconds, offset, offset_seconds })
+        Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds })
     };
     let absent = (OffsetStyle::Absent, 0);
     let (parts, rest) = match text.strip_prefix("YYYY-MM-DD") {
-        Some("") => return Some(Form::new(moment(Parts::Date, Seconds::Left, absent), FRACTION_0)),
+        Some("") => {
+            return Some(Form::new(moment(MomentParts::Date, SecondsStyle::Omitted, absent), FRACTION_0));
+        }
         Some(rest) => {
             let separator = rest.chars().next()?;
-            (Parts::Both(separator), &rest[separator.len_utf8()..])
+            (MomentParts::Both(separator), &rest[separator.len_utf8()..])
         }
-        None => (Parts::Time, text),
+        None => (MomentParts::Time, text),
     };
     let rest = rest.strip_prefix("HH:MM")?;
     let Some(rest) = rest.strip_prefix(":SS") else {
-        return Some(Form::new(moment(parts, Seconds::Left, parse_offset(rest)?), FRACTION_0));
+        return Some(Form::new(moment(parts, SecondsStyle::Omitted, parse_offset(rest)?), FRACTION_0));
     };
-    let (ways, rest) = if let Some(rest) = rest.strip_prefix("[.fff]") {
+    let (variants, rest) = if let Some(rest) = rest.strip_prefix("[.fff]") {
         (FRACTION_THREES, rest)
     } else if let Some(rest) = rest.strip_prefix("[.f]") {
         (FRACTION_MINIMAL, rest)
@@ -159,7 +163,7 @@ fn parse_moment(text: &str) -> Option<Form> {
     } else {
         (FRACTION_0, rest)
     };
-    Some(Form::new(moment(parts, Seconds::Written, parse_offset(rest)?), ways))
+    Some(Form::new(moment(parts, SecondsStyle::Written, parse_offset(rest)?), variants))
 }
 
 fn parse_offset(text: &str) -> Option<(OffsetStyle, i32)> {

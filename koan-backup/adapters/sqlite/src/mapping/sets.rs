@@ -1,4 +1,4 @@
-//! The tables beside the one of the default set: `note#archive` is the set `archive` of what is in `note`.
+//! Finds the tables of sets: table `note#archive` holds the set `archive` of the entity in `note`.
 
 use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec};
 
@@ -6,13 +6,14 @@ use super::super::catalog::{Catalog, Table, TableKind};
 use koan_backup_sql::identifier::{folded, listed};
 use koan_backup_sql::tables::{no_set, set_table};
 
-/// The sets of the entity in `root` that have a table, without the default one, in the order of their names.
+/// Returns the sets that have a table, without the default one, in the order of their names. `root` is the
+/// table of the default set.
 pub(in super::super) fn named_sets<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
     root: &Table,
 ) -> Vec<(SetName, &'c Table)> {
-    let mut sets: Vec<_> = beside(catalog, entity, root)
+    let mut sets: Vec<_> = suffixed_tables(catalog, entity, root)
         .filter_map(|(name, table)| Some((SetName::new(name).ok()?, table)))
         .filter(|(set, _)| !set.is_root())
         .collect();
@@ -21,16 +22,19 @@ pub(in super::super) fn named_sets<'c>(
     sets
 }
 
-/// The table that would be the set `root`, were that not the name of the default set.
-pub(in super::super) fn root_twin<'c>(
+/// Returns the table with the name of a set called `root`. It is not used, because `root` is the name of the
+/// default set.
+pub(in super::super) fn table_named_root<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
     root: &Table,
 ) -> Option<&'c Table> {
-    beside(catalog, entity, root).find(|(set, _)| *set == SetName::root().as_str()).map(|(_, table)| table)
+    suffixed_tables(catalog, entity, root)
+        .find(|(set, _)| *set == SetName::root().as_str())
+        .map(|(_, table)| table)
 }
 
-/// The table of a set that is not the default one.
+/// Finds the table of a set other than the default one.
 pub(super) fn find<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
@@ -38,8 +42,8 @@ pub(super) fn find<'c>(
     set: &SetName,
 ) -> Result<&'c Table> {
     let name = set_table(&root.name, set);
-    let found: Vec<&Table> = beside(catalog, entity, root)
-        // SQLite itself does not tell names apart by case.
+    let found: Vec<&Table> = suffixed_tables(catalog, entity, root)
+        // SQLite itself compares names without regard to case.
         .filter(|(other, _)| other.eq_ignore_ascii_case(set.as_str()))
         .map(|(_, table)| table)
         .collect();
@@ -51,7 +55,7 @@ pub(super) fn find<'c>(
                 Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "set `{set}` of {} could be in each of the tables {}; rename all of them but one",
+                        "set `{set}` of {} matches each of the tables {}; rename all of them but one",
                         entity.name(),
                         listed(several.iter().map(|table| table.name.as_str())),
                     ),
@@ -61,8 +65,9 @@ pub(super) fn find<'c>(
     }
 }
 
-/// What is called like the table of the default set, `#` and something: that, and the table.
-fn beside<'c>(
+/// Returns the tables named like the table of the default set, followed by `#` and a suffix, each with that
+/// suffix.
+fn suffixed_tables<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
     root: &Table,
@@ -72,7 +77,7 @@ fn beside<'c>(
         name.eq_ignore_ascii_case(&root.name)
             || !is_named
                 && folded(name) == folded(&root.name)
-                // What is called like another table is beside that one.
+                // Not if the name is exactly that of another table: then the set belongs to that one.
                 && !catalog.tables.iter().any(|table| table.name.eq_ignore_ascii_case(name))
     };
     let tables = catalog.tables.iter().filter(|table| table.kind == TableKind::Table);

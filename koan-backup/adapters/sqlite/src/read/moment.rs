@@ -1,6 +1,6 @@
-//! Dates and times: as text, as units since 1970, as Julian days.
+//! Reads dates and times: text, units since 1970, Julian days.
 //!
-//! SQLite has no type for them; the numbers are read as its own functions read them:
+//! SQLite has no type for them; numbers are read as its own functions read them:
 //! <https://sqlite.org/datatype3.html#date_and_time_datatype>
 
 use std::borrow::Cow;
@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use koan_backup_core::value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 use rusqlite::types::ValueRef;
 
-use super::super::bind::julian_of;
-use super::super::column_type::{ColumnType, Kind};
+use super::super::column_type::{ColumnType, ValueKind};
 use super::super::form::{
-    FRACTION_MINIMAL, Form, INTEGER, Moment, Parts, REAL, Seconds, Shape, UnixUnit, fraction_ways,
+    FRACTION_MINIMAL, Form, INTEGER, MomentParts, MomentStyle, REAL, SecondsStyle, Shape, UnixUnit,
+    fraction_variants,
 };
 use super::super::number;
+use super::super::time_number::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds, julian_of};
 use super::{Reading, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
 
@@ -23,21 +24,21 @@ impl ColumnType {
             ValueRef::Text(text) => {
                 let text = utf8(text)?;
                 match moment_text(self.kind, text) {
-                    Some((_, form)) if self.takes_iso && is_iso(self.kind, form) => {
+                    Some((_, form)) if self.passes_iso_text && is_iso(self.kind, form) => {
                         Ok((Value::Str(Cow::Borrowed(text)), Some(form)))
                     }
                     Some((value, form)) => Ok((value, Some(form))),
-                    // White space around it is not kept.
+                    // Surrounding white space is not preserved.
                     None => match moment_text(self.kind, text.trim_ascii()) {
                         Some((value, _)) => Ok((value, None)),
                         None => {
-                            Err(refused(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind)))
+                            Err(refusal(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind)))
                         }
                     },
                 }
             }
-            ValueRef::Integer(count) if self.kind != Kind::Time => self.unix(count, INTEGER),
-            ValueRef::Real(real) if self.kind != Kind::Time => match number::integer_of(real) {
+            ValueRef::Integer(count) if self.kind != ValueKind::Time => self.unix(count, INTEGER),
+            ValueRef::Real(real) if self.kind != ValueKind::Time => match number::integer_of(real) {
                 Some(count) if self.counts_time => self.unix(count, REAL),
                 _ => self.julian(real),
             },
@@ -50,19 +51,21 @@ impl ColumnType {
         let instant = Timestamp::from_unix_nanos(i128::from(count) * unit.nanos()).filter(in_range);
         let instant = instant.ok_or_else(|| {
             ConversionError::new(format!(
-                "holds a whole number that is outside the years 0 to 9999 when read as {} since 1970; if it counts \
-                 another unit, let the field say so, as #[serde(with = \"chrono::serde::ts_milliseconds\")] does",
+                "holds a whole number that is outside the years 0 to 9999 when read as {} since 1970; if it \
+                 counts another unit, let the field say so, as #[serde(with = \
+                 \"chrono::serde::ts_milliseconds\")] does",
                 unit_name(unit)
             ))
         })?;
         if !self.counts_time && is_beyond_seconds(count) {
             return Err(ConversionError::new(
-                "holds a whole number that is after the year 2200 when read as seconds since 1970, which no unit is declared \
-                 for; if it counts milliseconds, declare them on the field with \
-                 #[serde(with = \"chrono::serde::ts_milliseconds\")], and if it counts seconds, with `ts_seconds`",
+                "holds a whole number that is after the year 2200 when read as seconds since 1970, which no \
+                 unit is declared for; if it counts milliseconds, declare them on the field with \
+                 #[serde(with = \"chrono::serde::ts_milliseconds\")], and if it counts seconds, with \
+                 `ts_seconds`",
             ));
         }
-        Ok((self.of_instant(instant)?, Some(Form::new(Shape::Unix(unit), storage))))
+        Ok((self.value_of_instant(instant)?, Some(Form::new(Shape::Unix(unit), storage))))
     }
 
     fn julian(&self, real: f64) -> Result<Reading<'static>, ConversionError> {
@@ -70,37 +73,27 @@ impl ColumnType {
         let nanos = millis.map(|millis| (i128::from(millis) - UNIX_EPOCH_IN_JULIAN_MILLIS) * 1_000_000);
         let instant = nanos.and_then(Timestamp::from_unix_nanos).filter(in_range).ok_or_else(|| {
             ConversionError::new(
-                "holds a REAL that is outside the years 0 to 9999 when read as a Julian day, as SQLite reads it; store \
-                 dates as text or whole seconds",
+                "holds a REAL that is outside the years 0 to 9999 when read as a Julian day, as SQLite reads \
+                 it; store dates as text or whole seconds",
             )
         })?;
         if julian_of(instant).map(f64::to_bits) != Some(real.to_bits()) {
             return Err(ConversionError::new(
-                "holds a Julian day that is finer than SQLite's milliseconds and would not be written back as it is; \
-                 store dates as text",
+                "holds a Julian day that is finer than SQLite's milliseconds and would not be written back \
+                 as it is; store dates as text",
             ));
         }
-        Ok((self.of_instant(instant)?, Some(Form::new(Shape::Julian, REAL))))
+        Ok((self.value_of_instant(instant)?, Some(Form::new(Shape::Julian, REAL))))
     }
 
-    fn of_instant(&self, instant: Timestamp) -> Result<Value<'static>, ConversionError> {
+    fn value_of_instant(&self, instant: Timestamp) -> Result<Value<'static>, ConversionError> {
         match self.kind {
-            Kind::Timestamp => Ok(Value::Timestamp(instant)),
-            Kind::DateTime => Ok(Value::DateTime(instant.local)),
+            ValueKind::Timestamp => Ok(Value::Timestamp(instant)),
+            ValueKind::DateTime => Ok(Value::DateTime(instant.local)),
             _ if instant.local.time == Time::MIDNIGHT => Ok(Value::Date(instant.local.date)),
             _ => Err(ConversionError::new("holds a time of day with its date where a date is expected")),
         }
     }
-}
-
-/// 1970-01-01T00:00:00Z, counted as SQLite counts: in milliseconds from the beginning of Julian days.
-pub(in super::super) const UNIX_EPOCH_IN_JULIAN_MILLIS: i128 = 210_866_760_000_000;
-
-/// Whether a number of seconds since 1970 is so large that it is more likely one of another unit: after the year 2200. Nothing is
-/// read as another unit for that; the field has to declare it.
-pub(in super::super) fn is_beyond_seconds(count: i64) -> bool {
-    const YEAR_2200: i64 = 7_258_118_400;
-    count >= YEAR_2200
 }
 
 fn in_range(instant: &Timestamp) -> bool {
@@ -116,29 +109,29 @@ fn unit_name(unit: UnixUnit) -> &'static str {
     }
 }
 
-/// Whether a form is the one in which a value of its type is told to serde.
-fn is_iso(kind: Kind, form: Form) -> bool {
-    let Shape::Moment(Moment { parts, seconds, offset, .. }) = form.shape else { return false };
-    let exact = seconds == Seconds::Written && form.has(FRACTION_MINIMAL);
+/// Returns whether the form is the one that serde expects for a value of this type.
+fn is_iso(kind: ValueKind, form: Form) -> bool {
+    let Shape::Moment(MomentStyle { parts, seconds, offset, .. }) = form.shape else { return false };
+    let exact = seconds == SecondsStyle::Written && form.has(FRACTION_MINIMAL);
     match kind {
-        Kind::Timestamp => parts == Parts::Both('T') && exact && offset == OffsetStyle::Zulu,
-        Kind::DateTime => parts == Parts::Both('T') && exact && offset == OffsetStyle::Absent,
-        Kind::Date => parts == Parts::Date,
+        ValueKind::Timestamp => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Zulu,
+        ValueKind::DateTime => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Absent,
+        ValueKind::Date => parts == MomentParts::Date,
         _ => exact,
     }
 }
 
-fn moment_text(kind: Kind, text: &str) -> Option<(Value<'static>, Form)> {
+fn moment_text(kind: ValueKind, text: &str) -> Option<(Value<'static>, Form)> {
     match kind {
-        Kind::Timestamp => {
+        ValueKind::Timestamp => {
             let (value, style) = Timestamp::parse(text)?;
             Some((Value::Timestamp(value), form(kind, style, value.local.time, value.offset_seconds)))
         }
-        Kind::DateTime => {
+        ValueKind::DateTime => {
             let (value, style) = date_time(text)?;
             Some((Value::DateTime(value), form(kind, style, value.time, 0)))
         }
-        Kind::Date => {
+        ValueKind::Date => {
             let (value, style) = Date::parse(text)?;
             Some((Value::Date(value), form(kind, style, Time::MIDNIGHT, 0)))
         }
@@ -149,20 +142,21 @@ fn moment_text(kind: Kind, text: &str) -> Option<(Value<'static>, Form)> {
     }
 }
 
-/// Why text that looks like a date is not read as one, where there is a special remedy.
-fn refused(text: &str) -> Option<ConversionError> {
+/// Returns the error for text that looks like a date and is not accepted, if there is a specific remedy.
+fn refusal(text: &str) -> Option<ConversionError> {
     let starts_as_date = |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
     let is_marked = [" BC", " BCE"].iter().any(|mark| text.len() > mark.len() && text.ends_with(mark));
     let is_before = is_marked || text.strip_prefix('-').is_some_and(starts_as_date);
     is_before.then(|| {
         ConversionError::new(
-            "holds a date before the year 0, which is read in the form of ISO 8601 only: a sign and six digits of the year, \
-             where the year before 1 is 0 (`-000043-03-15` is 44 BC); write it so, or make the field text",
+            "holds a date before the year 0, which is read in the form of ISO 8601 only: a sign and six \
+             digits of the year, where the year before 1 is 0 (`-000043-03-15` is 44 BC); write it so, or \
+             make the field text",
         )
     })
 }
 
-/// An offset of zero says nothing about a date and time without one.
+/// Parses a date and time without an offset. An offset of zero is accepted, because it adds no information.
 fn date_time(text: &str) -> Option<(DateTime, TemporalStyle)> {
     DateTime::parse(text).or_else(|| {
         let (value, style) = Timestamp::parse(text)?;
@@ -170,18 +164,18 @@ fn date_time(text: &str) -> Option<(DateTime, TemporalStyle)> {
     })
 }
 
-fn form(kind: Kind, style: TemporalStyle, time: Time, offset_seconds: i32) -> Form {
+fn form(kind: ValueKind, style: TemporalStyle, time: Time, offset_seconds: i32) -> Form {
     let parts = match (kind, style.separator) {
-        (Kind::Time, _) => Parts::Time,
-        (_, None) => Parts::Date,
-        (_, Some(separator)) => Parts::Both(separator),
+        (ValueKind::Time, _) => MomentParts::Time,
+        (_, None) => MomentParts::Date,
+        (_, Some(separator)) => MomentParts::Both(separator),
     };
-    let moment = Moment {
+    let moment = MomentStyle {
         parts,
-        seconds: if style.seconds { Seconds::Written } else { Seconds::Left },
-        offset: if parts == Parts::Date { OffsetStyle::Absent } else { style.offset },
+        seconds: if style.seconds { SecondsStyle::Written } else { SecondsStyle::Omitted },
+        offset: if parts == MomentParts::Date { OffsetStyle::Absent } else { style.offset },
         offset_seconds,
     };
-    let ways = fraction_ways(time.nanosecond, if style.seconds { style.fraction_digits } else { 0 });
-    Form::new(Shape::Moment(moment), ways)
+    let variants = fraction_variants(time.nanosecond, if style.seconds { style.fraction_digits } else { 0 });
+    Form::new(Shape::Moment(moment), variants)
 }

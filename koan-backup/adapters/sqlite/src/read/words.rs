@@ -1,10 +1,10 @@
-//! Values that are written as certain words: booleans and UUIDs.
+//! Reads values that are written as fixed words: booleans and UUIDs.
 
 use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
-use super::super::column_type::Kind;
+use super::super::column_type::ValueKind;
 use super::super::form::{BLOB, Form, Shape, TEXT, UuidStyle, WORDS};
 use super::{Reading, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
@@ -36,22 +36,22 @@ pub(super) fn boolean(text: &str) -> Result<Reading<'static>, ConversionError> {
     }
 }
 
-/// Reads a UUID.
+/// Reads a UUID from a BLOB or from text.
 pub(super) fn uuid(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError> {
     match stored {
         ValueRef::Blob(blob) => match <[u8; 16]>::try_from(blob) {
-            Ok(bytes) => Ok((Value::Uuid(bytes), Some(Form::plain(BLOB)))),
+            Ok(bytes) => Ok((Value::Uuid(bytes), Some(Form::stored_as(BLOB)))),
             Err(_) => {
                 Err(ConversionError::new("holds a BLOB that is not 16 bytes long where a UUID is expected"))
             }
         },
         ValueRef::Text(text) => {
             let text = utf8(text)?;
-            let uuid = Uuid::try_parse(text).map_err(|_| unexpected(stored, Kind::Uuid))?;
-            let style = style_of(text).filter(|&style| write_uuid(uuid.into_bytes(), style) == text);
+            let uuid = Uuid::try_parse(text).map_err(|_| unexpected(stored, ValueKind::Uuid))?;
+            let style = style_of(text).filter(|&style| style.write(uuid.into_bytes()) == text);
             Ok((Value::Uuid(uuid.into_bytes()), style.map(|style| Form::new(Shape::Uuid(style), TEXT))))
         }
-        _ => Err(unexpected(stored, Kind::Uuid)),
+        _ => Err(unexpected(stored, ValueKind::Uuid)),
     }
 }
 
@@ -67,18 +67,4 @@ fn style_of(text: &str) -> Option<UuidStyle> {
         (45, false) => UuidStyle::Urn,
         _ => return None,
     })
-}
-
-/// Writes a UUID.
-pub(in super::super) fn write_uuid(bytes: [u8; 16], style: UuidStyle) -> String {
-    let uuid = Uuid::from_bytes(bytes);
-    match style {
-        UuidStyle::Hyphenated => uuid.hyphenated().to_string(),
-        UuidStyle::HyphenatedUpper => format!("{:X}", uuid.hyphenated()),
-        UuidStyle::Simple => uuid.simple().to_string(),
-        UuidStyle::SimpleUpper => format!("{:X}", uuid.simple()),
-        UuidStyle::Braced => uuid.braced().to_string(),
-        UuidStyle::BracedUpper => format!("{:X}", uuid.braced()),
-        UuidStyle::Urn => uuid.urn().to_string(),
-    }
 }

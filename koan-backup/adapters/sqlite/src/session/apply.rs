@@ -81,7 +81,7 @@ impl Applying {
         let statements = match empty && is_guarded {
             true => statements.insert_only(),
             // `ON CONFLICT` names one index, and another may find the row of a key as well.
-            false if !target.equality.is_that_of_the_columns() => statements.by_key(),
+            false if !target.equality.is_decided_by_the_columns() => statements.by_key(),
             false => statements,
         };
         Ok(Self {
@@ -225,7 +225,7 @@ impl Applying {
     fn remembers(&self, transaction: &Transaction) -> bool {
         self.conflict(transaction) != ConflictMode::Fail
             || self.brings_along(transaction)
-            || !self.target.equality.is_that_of_the_columns()
+            || !self.target.equality.is_decided_by_the_columns()
     }
 
     /// Whether it must be known later which rows these were, because some of them point nowhere.

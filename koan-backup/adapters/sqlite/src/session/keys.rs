@@ -53,7 +53,7 @@ impl WrittenKeys {
         let table = quoted(&self.table);
         let columns = key_columns(target).join(", ");
         connection.execute_batch(&format!("CREATE TEMP TABLE {table} ({columns})"))?;
-        for (way, collations) in target.equality.ways().enumerate() {
+        for (way, collations) in target.equality.comparisons().enumerate() {
             let unique = collations.enumerate().map(|(index, collation)| {
                 format!("k{index} IS NULL, ifnull(k{index}, 0) COLLATE {}", quoted(collation))
             });
@@ -97,7 +97,7 @@ impl WrittenKeys {
 
 /// The columns `k0`, `k1`, … of a temporary table that holds keys and compares them as the columns of the key do.
 pub(super) fn key_columns(target: &Target) -> Vec<String> {
-    let collations = target.equality.ways().next().into_iter().flatten();
+    let collations = target.equality.comparisons().next().into_iter().flatten();
     let columns = target.key_names().zip(collations).enumerate().map(|(index, (name, collation))| {
         let column = target.mapping.table.columns.iter().find(|column| column.name == name);
         let affinity = match column.map(|column| column.affinity) {

@@ -16,10 +16,10 @@ use super::super::collation::Collations;
 use super::super::column_type::ColumnType;
 use super::super::error::failed;
 use super::super::form::FormReplay;
-use super::super::habit::habits;
 use super::super::key_equality::KeyEquality;
 use super::super::mapping::{Content, Mapping};
-use super::super::snapshot::Physical;
+use super::super::observed_encoding::observed_forms;
+use super::super::snapshot::PhysicalForm;
 use koan_backup_sql::identifier::folded;
 
 /// An entity's table, ready to be filled.
@@ -27,7 +27,7 @@ use koan_backup_sql::identifier::folded;
 pub(super) struct Target {
     pub(super) entity: EntityCodec,
     pub(super) mapping: Mapping,
-    pub(super) physical: Physical,
+    pub(super) physical: PhysicalForm,
     /// The columns that are written: all of the mapping's but those that SQLite computes.
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
@@ -61,17 +61,17 @@ impl Target {
         mapping.check(&entity)?;
         let physical = match &request.physical {
             None => None,
-            Some(json) => Some(Physical::deserialize(json).map_err(|_| unknown_form(&entity, None))?),
+            Some(json) => Some(PhysicalForm::deserialize(json).map_err(|_| unknown_form(&entity, None))?),
         };
         let habits = match physical {
             Some(_) => Vec::new(),
-            None => habits(connection, &entity, &mapping)
+            None => observed_forms(connection, &entity, &mapping)
                 .map_err(|error| failed(path, &format!("reading table `{}`", mapping.table.name), error))?,
         };
         let physical = physical.unwrap_or_default();
-        let mut columns = Vec::with_capacity(mapping.places.len());
+        let mut columns = Vec::with_capacity(mapping.columns.len());
         let mut key = Vec::new();
-        for (index, place) in mapping.places.iter().enumerate() {
+        for (index, place) in mapping.columns.iter().enumerate() {
             let name = place.column.name.clone();
             let is_key = mapping.key.contains(&index);
             if place.column.generated && is_key {

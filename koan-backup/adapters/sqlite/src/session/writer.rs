@@ -16,8 +16,10 @@ use super::super::ddl;
 use super::super::derived;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
-use super::super::references::{Broken, Brought, Rowids, Rows, newly_broken, remember};
-use super::super::thread::Work;
+use super::super::references::{
+    BrokenReference, RestoredRows, RowSelection, Rowids, newly_broken, record_dangling,
+};
+use super::super::thread::ThreadState;
 use super::super::unwritable;
 use super::apply::{Applied, Applying};
 use super::target::Target;
@@ -34,7 +36,7 @@ pub(super) struct Writer {
     /// Tables of which it is remembered which rows pointed nowhere before.
     children: BTreeSet<String>,
     /// What archives brought along that points nowhere, by table.
-    brought: BTreeMap<String, Brought>,
+    brought: BTreeMap<String, RestoredRows>,
     /// Tables that were written.
     restored: BTreeSet<String>,
     /// Tables whose rows may be shown in errors: those of targets that are not encrypted.
@@ -53,7 +55,7 @@ enum State {
     Failed,
 }
 
-impl Work for Writer {
+impl ThreadState for Writer {
     fn connection(&self) -> &Connection {
         &self.transaction.connection
     }
@@ -184,7 +186,7 @@ impl Writer {
         let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
         for (child, _) in children {
             if !self.children.contains(&child) {
-                remember(&self.transaction.connection, &child, self.rowids()).map_err(lost)?;
+                record_dangling(&self.transaction.connection, &child, self.rowids()).map_err(lost)?;
                 self.children.insert(child);
             }
         }
@@ -194,8 +196,8 @@ impl Writer {
             for (parent, &count) in recorded {
                 *brought.recorded.entry(parent.clone()).or_default() += count;
             }
-            if !self.transaction.options.replace_existing && matches!(brought.rows, Rows::All) {
-                brought.rows = Rows::Keyed(Vec::new());
+            if !self.transaction.options.replace_existing && matches!(brought.rows, RowSelection::All) {
+                brought.rows = RowSelection::Keyed(Vec::new());
             }
         }
         Ok(())
@@ -209,7 +211,7 @@ impl Writer {
         let table = applying.table().to_owned();
         let Applied { counts, keys } = applying.end(&self.transaction)?;
         if let (Some(keys), Some(brought)) = (keys, self.brought.get_mut(&table))
-            && let Rows::Keyed(tables) = &mut brought.rows
+            && let RowSelection::Keyed(tables) = &mut brought.rows
         {
             tables.push(keys);
         }
@@ -277,7 +279,7 @@ impl Writer {
                     error,
                 )
             })?;
-            if let Some(Broken { parent, count, examples }) = broken {
+            if let Some(BrokenReference { parent, count, examples }) = broken {
                 let among = match self.shown.contains(child) {
                     true => format!(", among them {examples}"),
                     false => String::new(),

@@ -1,4 +1,4 @@
-//! By which way the rows of a table are read, and whether that way gave all of them, each once.
+//! Chooses how the rows of a table are read, and checks that every row was read exactly once.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,28 +12,28 @@ use super::super::error::failed;
 use super::super::index_check::{index_faults, is_readable, table_rows};
 use super::super::key_equality::KeyEquality;
 use super::super::mapping::Mapping;
-use super::Reader;
+use super::reader::Reader;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// How the rows of a table are read in the order of their keys.
+/// The path by which the rows of a table are read in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Way {
-    /// The table itself, which is in that order or is sorted.
+enum AccessPath {
+    /// The table itself, which has that order or is sorted.
     Table,
-    /// An index, which names the rows of the table.
+    /// An index with this name.
     Index(String),
 }
 
-/// The statement that reads a table, and the check of what it gave.
+/// The statement that reads a table, and the check of its result.
 #[derive(Debug)]
 pub(super) struct Access {
-    way: Way,
+    path: AccessPath,
     table: String,
     storage: TableStorage,
-    /// The columns that tell one row of the table from another, quoted.
+    /// The columns that identify a row of the table, quoted.
     identity: Vec<String>,
     key: Vec<String>,
-    /// Whether the key is ordered by its bytes, because its own collation is not known.
+    /// How the key is ordered.
     order: Order,
     seen: RowSet,
 }
@@ -54,19 +54,19 @@ impl Access {
     ) -> rusqlite::Result<Self> {
         let table = &mapping.table;
         let key: Vec<&str> =
-            mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()).collect();
+            mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()).collect();
         let primary = || table.primary_key().iter().map(|column| column.name.clone()).collect::<Vec<_>>();
         let is_in_order = match table.storage {
             TableStorage::Rowid => table.rowid_alias().is_some_and(|alias| key == [alias.name.as_str()]),
             TableStorage::PrimaryKey => key == primary(),
         };
         let order = if equality.unknown().is_some() { Order::ByBytes } else { Order::ByColumns };
-        let mut way = Way::Table;
+        let mut path = AccessPath::Table;
         if !is_in_order && order == Order::ByColumns {
             for index in indexes(connection, &table.name)? {
                 let serves = index.plain_columns().is_some_and(|columns| columns == key);
                 if serves && is_readable(connection, collations, &index)? {
-                    way = Way::Index(index.name);
+                    path = AccessPath::Index(index.name);
                     break;
                 }
             }
@@ -76,7 +76,7 @@ impl Access {
             TableStorage::PrimaryKey => primary().iter().map(|name| quoted(name)).collect(),
         };
         Ok(Self {
-            way,
+            path,
             table: table.name.clone(),
             storage: table.storage,
             identity,
@@ -86,38 +86,39 @@ impl Access {
         })
     }
 
-    /// The statement that reads these columns of all rows, with what tells the rows apart behind them.
+    /// Returns the statement that reads these columns of all rows, followed by the columns that identify the
+    /// rows.
     pub(super) fn select<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
         let mut list = quoted_list(columns);
-        if matches!(self.way, Way::Index(_)) {
+        if matches!(self.path, AccessPath::Index(_)) {
             for column in &self.identity {
                 list.push_str(", ");
                 list.push_str(column);
             }
         }
-        let by = match (&self.way, self.storage) {
-            (Way::Index(index), _) => format!(" INDEXED BY {}", quoted(index)),
-            (Way::Table, TableStorage::Rowid) => " NOT INDEXED".to_owned(),
-            (Way::Table, TableStorage::PrimaryKey) => String::new(),
+        let source = match (&self.path, self.storage) {
+            (AccessPath::Index(index), _) => format!(" INDEXED BY {}", quoted(index)),
+            (AccessPath::Table, TableStorage::Rowid) => " NOT INDEXED".to_owned(),
+            (AccessPath::Table, TableStorage::PrimaryKey) => String::new(),
         };
         let order: Vec<String> = match self.order {
             Order::ByColumns => self.key.clone(),
             Order::ByBytes => self.key.iter().map(|column| format!("{column} COLLATE BINARY")).collect(),
         };
-        format!("SELECT {list} FROM main.{}{by} ORDER BY {}", quoted(&self.table), order.join(", "))
+        format!("SELECT {list} FROM main.{}{source} ORDER BY {}", quoted(&self.table), order.join(", "))
     }
 
-    /// Notes a row that was read: its key, and what stands behind its columns.
+    /// Records a row that was read: its key and the columns that identify it.
     #[inline]
-    pub(super) fn note<'r>(
+    pub(super) fn record<'r>(
         &mut self,
         columns: usize,
         key: &[usize],
         get: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>,
     ) -> rusqlite::Result<()> {
-        match self.way {
-            Way::Table => self.seen.count += 1,
-            Way::Index(_) => {
+        match self.path {
+            AccessPath::Table => self.seen.count += 1,
+            AccessPath::Index(_) => {
                 let identity = columns..columns + self.identity.len();
                 self.seen.add(identity.chain(key.iter().copied()).map(get))?;
             }
@@ -125,49 +126,58 @@ impl Access {
         Ok(())
     }
 
-    /// Compares what was read with the table itself; gives warnings of indexes that were not used and are damaged.
+    /// Compares the rows that were read with the table itself; returns warnings about damaged indexes that
+    /// were not used.
     ///
     /// # Errors
-    /// Rows are missing or were read twice, or the table has fewer rows than one of its indexes names.
+    /// Rows are missing or were read more than once, or the table has fewer rows than one of its indexes has
+    /// entries.
     pub(super) fn check(&self, reader: &Reader) -> Result<Vec<String>> {
         let table = &self.table;
-        let lost = |error| failed(&reader.path, &format!("checking the rows of table `{table}`"), error);
-        let rows = table_rows(&reader.connection, table).map_err(lost)?;
-        let by = match &self.way {
-            Way::Table => "the table".to_owned(),
-            Way::Index(index) => format!("index `{index}`"),
+        let to_error = |error| failed(&reader.path, &format!("checking the rows of table `{table}`"), error);
+        let rows = table_rows(&reader.connection, table).map_err(to_error)?;
+        let source = match &self.path {
+            AccessPath::Table => "the table".to_owned(),
+            AccessPath::Index(index) => format!("index `{index}`"),
         };
         let damaged = |what: String| {
             Error::new(
                 ErrorKind::Provider,
                 format!(
-                    "table `{table}` was read by {by}, {what}: the database file is damaged; copy the file, run `REINDEX` and \
-                     `PRAGMA integrity_check`, then back up again"
+                    "table `{table}` was read by {source}, {what}: the database file is damaged; copy \
+                     the file, run `REINDEX` and `PRAGMA integrity_check`, then back up again"
                 ),
             )
         };
         if self.seen.count != rows {
-            return Err(damaged(format!("which gave {} rows, and the table has {rows}", self.seen.count)));
+            return Err(damaged(format!(
+                "which returned {} rows, but the table has {rows}",
+                self.seen.count
+            )));
         }
-        if matches!(self.way, Way::Index(_)) && self.of_table(reader).map_err(lost)? != self.seen {
-            return Err(damaged("which gave other rows than the table has, as many as they are".to_owned()));
+        if matches!(self.path, AccessPath::Index(_))
+            && self.scan_table(reader).map_err(to_error)? != self.seen
+        {
+            return Err(damaged(
+                "which returned as many rows as the table has, but not the same ones".to_owned(),
+            ));
         }
-        let faults = index_faults(&reader.connection, &reader.collations, table, rows).map_err(lost)?;
+        let faults = index_faults(&reader.connection, &reader.collations, table, rows).map_err(to_error)?;
         if let Some(fault) = faults.iter().find(|fault| fault.entries > fault.rows) {
             return Err(Error::new(ErrorKind::Provider, fault.message(table)));
         }
         Ok(faults.iter().map(|fault| fault.message(table)).collect())
     }
 
-    /// The rows of the table, read from it and from no index.
-    fn of_table(&self, reader: &Reader) -> rusqlite::Result<RowSet> {
+    /// Reads the rows of the table itself, without using an index.
+    fn scan_table(&self, reader: &Reader) -> rusqlite::Result<RowSet> {
         let columns: Vec<&str> = self.identity.iter().chain(&self.key).map(String::as_str).collect();
-        // A table without rowids has no `NOT INDEXED`: its own order is what it is read in.
-        let by = match self.storage {
+        // `NOT INDEXED` does not apply to a table without rowids: reading it in its own order uses no index.
+        let source = match self.storage {
             TableStorage::Rowid => " NOT INDEXED".to_owned(),
             TableStorage::PrimaryKey => format!(" ORDER BY {}", self.identity.join(", ")),
         };
-        let query = format!("SELECT {} FROM main.{}{by}", columns.join(", "), quoted(&self.table));
+        let query = format!("SELECT {} FROM main.{}{source}", columns.join(", "), quoted(&self.table));
         let mut statement = reader.connection.prepare(&query)?;
         let mut rows = statement.query([])?;
         let mut set = RowSet::default();
@@ -178,17 +188,17 @@ impl Access {
     }
 }
 
-/// How two keys of a table are compared, as a backup asks.
+/// Reads how the keys of a table are compared.
 pub(super) fn equality(
     reader: &Reader,
     collations: &Collations,
     mapping: &Mapping,
 ) -> rusqlite::Result<KeyEquality> {
-    let key = mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str());
+    let key = mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str());
     KeyEquality::of(&reader.connection, collations, &mapping.table.name, key)
 }
 
-/// A set of rows in any order, told apart by what was added of each.
+/// A set of rows in any order, as a count and a sum of hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct RowSet {
     count: u64,

@@ -1,4 +1,4 @@
-//! Rows of one key, which a restore would make one record.
+//! Detects rows with the same key, which a restore would merge into one record.
 
 use std::collections::HashSet;
 
@@ -9,15 +9,15 @@ use koan_backup_core::{
 };
 use rusqlite::types::{Value as StoredValue, ValueRef};
 
-use super::super::column_type::Kind;
+use super::super::column_type::ValueKind;
 use super::super::error::failed;
 use super::super::key_equality::KeyEquality;
 use super::super::mapping::Mapping;
-use super::Reader;
+use super::reader::Reader;
 use koan_backup_core::provider::keyed::RecordKey;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The key of the row before, where keys that differ byte for byte can be one.
+/// The key of the previous row, for tables where keys with different bytes can be the same.
 pub(super) struct LastKey<'e> {
     equality: &'e KeyEquality,
     key: Vec<StoredValue>,
@@ -28,7 +28,8 @@ impl<'e> LastKey<'e> {
         Self { equality, key: Vec::new() }
     }
 
-    /// Whether the row has the key of the one before. Rows are in the order of their keys, by the collations of the columns.
+    /// Returns whether the row has the key of the previous one. Rows are in the order of their keys, by the
+    /// collations of the columns.
     #[inline]
     pub(super) fn repeats<'r>(
         &mut self,
@@ -38,7 +39,7 @@ impl<'e> LastKey<'e> {
         if self.equality.is_bytewise() {
             return Ok(false);
         }
-        let key = key.iter().map(|&place| get(place)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let key = key.iter().map(|&index| get(index)).collect::<rusqlite::Result<Vec<_>>>()?;
         let last: Vec<ValueRef<'_>> = self.key.iter().map(ValueRef::from).collect();
         let repeats = self.equality.same(&key, &last);
         self.key = key.into_iter().map(owned).collect();
@@ -51,57 +52,60 @@ fn owned(value: ValueRef<'_>) -> StoredValue {
         ValueRef::Null => StoredValue::Null,
         ValueRef::Integer(integer) => StoredValue::Integer(integer),
         ValueRef::Real(real) => StoredValue::Real(real),
-        // Only compared: what is no UTF-8 has been refused before.
+        // The value is only compared, and text that is not UTF-8 was refused before.
         ValueRef::Text(text) => StoredValue::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(blob) => StoredValue::Blob(blob.to_vec()),
     }
 }
 
-/// The error of two rows whose keys the table's collations make one.
-pub(super) fn equal_keys(entity: &EntityCodec, mapping: &Mapping, key: &str) -> Error {
+/// Returns the error for two rows whose keys are equal by the table's collations.
+pub(super) fn duplicate_key_error(entity: &EntityCodec, mapping: &Mapping, key: &str) -> Error {
     Error::new(
         ErrorKind::Record,
         format!(
-            "{} `{key}` has the key of the row before it, by the collation with which table `{}` compares its key: one of \
-             them would be lost in a restore; correct one of the rows, or declare a key that tells records apart",
+            "{} `{key}` has the same key as the previous row, by the collation of the key of table `{}`: one \
+             of them would be lost in a restore; correct one of the rows, or declare a key that \
+             distinguishes the records",
             entity.name(),
             mapping.table.name
         ),
     )
 }
 
-/// Looks for two rows whose keys mean the same in different forms, as 7 and '7' do: they do not follow one another.
+/// Searches for two rows whose keys are the same value in different forms, such as 7 and '7': these are not
+/// adjacent.
 ///
-/// The keys of all rows are held in memory; it is asked for only where a column of the key holds several forms.
-pub(super) fn check_all(reader: &Reader, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
-    let lost =
+/// The keys of all rows are held in memory, so this is only called if a key column holds several forms.
+pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
+    let to_error =
         |error| failed(&reader.path, &format!("comparing the keys of table `{}`", mapping.table.name), error);
-    let columns = quoted_list(mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()));
-    let types: Vec<_> = mapping.key.iter().map(|&place| mapping.places[place].column_type(entity)).collect();
+    let columns = quoted_list(mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()));
+    let types: Vec<_> = mapping.key.iter().map(|&index| mapping.columns[index].column_type(entity)).collect();
     let query = format!("SELECT {columns} FROM main.{} NOT INDEXED", quoted(&mapping.table.name));
-    let mut statement = reader.connection.prepare(&query).map_err(lost)?;
-    let mut rows = statement.query([]).map_err(lost)?;
+    let mut statement = reader.connection.prepare(&query).map_err(to_error)?;
+    let mut rows = statement.query([]).map_err(to_error)?;
     let mut seen = HashSet::new();
-    while let Some(row) = rows.next().map_err(lost)? {
+    while let Some(row) = rows.next().map_err(to_error)? {
         let mut key = Vec::with_capacity(types.len());
         for (index, column_type) in types.iter().enumerate() {
-            let stored = row.get_ref(index).map_err(lost)?;
+            let stored = row.get_ref(index).map_err(to_error)?;
             key.push(match stored {
                 ValueRef::Null => Value::Null,
-                // All rows were read before.
-                stored => {
-                    column_type.read(stored).map_or(Value::Null, |(value, _)| meant(value, column_type.kind))
-                }
+                // All rows were read before, so this does not fail.
+                stored => column_type
+                    .read(stored)
+                    .map_or(Value::Null, |(value, _)| parse_moment(value, column_type.kind)),
             });
         }
         if !seen.insert(RecordKey::of_values(&key)) {
-            let names = mapping.key.iter().map(|&place| mapping.places[place].field_name(entity));
+            let names = mapping.key.iter().map(|&index| mapping.columns[index].field_name(entity));
             let text = entity.key_text(names.zip(&key));
             return Err(Error::new(
                 ErrorKind::Record,
                 format!(
-                    "{} `{text}` is in table `{}` twice, in different forms of the same value: one of them would be lost in a \
-                     restore; bring the column into one form, and remove one of the rows",
+                    "{} `{text}` has two rows in table `{}`, whose keys are different forms of the same \
+                     value: one of them would be lost in a restore; convert the column to one form, and \
+                     remove one of the rows",
                     entity.name(),
                     mapping.table.name
                 ),
@@ -111,14 +115,14 @@ pub(super) fn check_all(reader: &Reader, entity: &EntityCodec, mapping: &Mapping
     Ok(())
 }
 
-/// A date or time that is text as what it means.
-fn meant(value: Value<'_>, kind: Kind) -> Value<'_> {
+/// Parses a date or time that is text.
+fn parse_moment(value: Value<'_>, kind: ValueKind) -> Value<'_> {
     let Value::Str(text) = &value else { return value };
     let moment = match kind {
-        Kind::Timestamp => Timestamp::parse(text).map(|(at, _)| Value::Timestamp(at)),
-        Kind::DateTime => DateTime::parse(text).map(|(at, _)| Value::DateTime(at)),
-        Kind::Date => Date::parse(text).map(|(day, _)| Value::Date(day)),
-        Kind::Time => Time::parse(text).map(|(time, _)| Value::Time(time)),
+        ValueKind::Timestamp => Timestamp::parse(text).map(|(at, _)| Value::Timestamp(at)),
+        ValueKind::DateTime => DateTime::parse(text).map(|(at, _)| Value::DateTime(at)),
+        ValueKind::Date => Date::parse(text).map(|(day, _)| Value::Date(day)),
+        ValueKind::Time => Time::parse(text).map(|(time, _)| Value::Time(time)),
         _ => None,
     };
     moment.unwrap_or(value)

@@ -1,4 +1,4 @@
-//! What an archive records of a table beside its records, so that a restored row equals the lost one.
+//! What an archive records of a table in addition to its records, so that a restored row equals the lost one.
 
 use std::collections::BTreeMap;
 
@@ -8,42 +8,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::super::error::failed;
-use super::super::form::{JSON_NULL_FORM, Recorded};
+use super::super::form::{JSON_NULL_FORM, RecordedForms};
 use super::super::mapping::Mapping;
-use super::super::references::dangling;
-use super::Reader;
+use super::super::references::count_dangling;
+use super::reader::Reader;
 
-/// What is recorded.
+/// The physical form of a table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(in super::super) struct Physical {
-    /// The forms of the columns that are not in their default form throughout.
+pub(in super::super) struct PhysicalForm {
+    /// The forms of the columns that contain other values than those in the default form.
     pub(in super::super) columns: BTreeMap<String, Json>,
-    /// Fields that had no column: what records hold there is what serde filled in.
+    /// Fields without a column: records hold the value that serde filled in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) fields_without_column: Vec<String>,
-    /// How many rows referred to a row that did not exist, by the table referred to.
+    /// The number of rows that refer to a missing row, by parent table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(in super::super) dangling_references: BTreeMap<String, u64>,
-    /// The last number that AUTOINCREMENT gave out.
+    /// The last number that AUTOINCREMENT assigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) sequence: Option<i64>,
-    /// What another kind of database does not keep, under [the name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores look for.
+    /// What another kind of database does not keep, under [the
+    /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) not_kept_elsewhere: Vec<String>,
 }
 
-/// What was seen of a column.
+/// What was observed in a column.
 pub(super) struct ColumnReport<'m> {
     pub(super) name: &'m str,
     /// The serde name of its field.
     pub(super) field: &'m str,
-    pub(super) forms: Recorded,
-    pub(super) unfaithful: u64,
+    pub(super) forms: RecordedForms,
+    pub(super) inexact: u64,
 }
 
-/// Adds to the summary of a read what it recorded, and warnings of what could not be.
-pub(super) fn describe(
+/// Adds the physical form to the summary of a read, with warnings of what could not be recorded.
+pub(super) fn report(
     reader: &Reader,
     entity: &EntityCodec,
     mapping: &Mapping,
@@ -51,31 +52,33 @@ pub(super) fn describe(
     summary: &mut ReadSummary,
 ) -> Result<()> {
     let table = &mapping.table.name;
-    let mut physical = Physical::default();
+    let mut physical = PhysicalForm::default();
     for column in columns {
         let name = column.name;
         if column.forms.mixes_nulls {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "{}: column `{name}` of table `{table}` changes between NULL and JSON `null`, which a record cannot tell from \
-                     each other, more often than an archive can record; make all of them NULL, or make the column NOT NULL",
+                    "{}: column `{name}` of table `{table}` alternates between NULL and JSON `null`, which \
+                     are the same in a record, more often than an archive can record; make all of them NULL, \
+                     or make the column NOT NULL",
                     entity.name()
                 ),
             ));
         }
         if let Some(forms) = column.forms.mixed {
             summary.warnings.push(format!(
-                "column `{name}` of table `{table}` mixes {forms} physical forms more often than is recorded; its values \
-                 are restored, all in the most frequent form"
+                "column `{name}` of table `{table}` alternates between {forms} physical forms more often \
+                 than an archive records; a restore writes all its values in the most frequent form"
             ));
         }
-        let count = column.unfaithful + summary.rewritten.get(column.field).copied().unwrap_or(0);
+        let count = column.inexact + summary.rewritten.get(column.field).copied().unwrap_or(0);
         if count > 0 {
             let are = if count == 1 { "value is" } else { "values are" };
             summary.warnings.push(format!(
-                "column `{name}` of table `{table}`: {count} {are} kept in meaning but cannot be written back byte for \
-                 byte, because of white space, superfluous digits, letter case or the order of keys in JSON"
+                "column `{name}` of table `{table}`: {count} {are} kept in meaning but cannot be written \
+                 back byte for byte, because of white space, superfluous digits, letter case or the order of \
+                 keys in JSON"
             ));
         }
         if let Some(forms) = column.forms.json {
@@ -83,27 +86,29 @@ pub(super) fn describe(
             let mut seen = forms.get("forms").and_then(Json::as_array).into_iter().flatten();
             if seen.any(is_json_null) {
                 physical.not_kept_elsewhere.push(format!(
-                    "column `{name}` of table `{table}` held JSON `null`, which a record cannot tell from NULL and only a restore \
-                     into SQLite brings back: it becomes no value"
+                    "column `{name}` of table `{table}` held JSON `null`, which is the same as NULL in a \
+                     record; only a restore into SQLite writes it as JSON `null` again"
                 ));
             }
             physical.columns.insert(name.to_owned(), forms);
         }
     }
-    let lost = |error| failed(&reader.path, &format!("reading about table `{table}`"), error);
-    physical.dangling_references = dangling(&reader.connection, table).map_err(lost)?;
+    let to_error = |error| failed(&reader.path, &format!("reading the properties of table `{table}`"), error);
+    physical.dangling_references = count_dangling(&reader.connection, table).map_err(to_error)?;
     for (parent, count) in &physical.dangling_references {
         summary.warnings.push(format!(
-            "{count} rows of table `{table}` refer to rows of `{parent}` that do not exist; they are backed up as they are"
+            "{count} rows of table `{table}` refer to rows of `{parent}` that do not exist; they are backed \
+             up as they are"
         ));
     }
-    physical.sequence = sequence(reader, table).map_err(lost)?;
+    physical.sequence = sequence(reader, table).map_err(to_error)?;
     let fields = &entity.schema().fields;
     physical.fields_without_column =
         mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
     for field in &physical.fields_without_column {
         summary.warnings.push(format!(
-            "field `{field}` of {} is in no column of table `{table}`; its records hold what the type fills in",
+            "field `{field}` of {} is in no column of table `{table}`; its records hold what the type fills \
+             in",
             entity.name()
         ));
     }

@@ -1,4 +1,4 @@
-//! Indexes that do not have the rows of their table.
+//! Indexes whose entries do not match the rows of their table.
 
 use koan_backup_core::{
     SetName,
@@ -6,7 +6,7 @@ use koan_backup_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Copy, Database, codec, dry, foreign, overwrite, replace};
+use super::fixture::{Copy, Database, codec, dry_run, overwrite, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -24,10 +24,10 @@ struct Numbered {
     k: String,
 }
 
-/// Puts the pages of an index of table `other` in the place of those of an index of table `t`, and drops `other`.
+/// Creates a database in which an index of table `t` has the pages of an index of table `u`.
 ///
-/// The two tables have the same columns; what the index has of rows is what is in `other`.
-fn damaged(sql: &str, rows: &str, index: &str, other_index: &str) -> Database {
+/// The two tables have the same columns; the index then has entries for the rows of `u`.
+fn database_with_swapped_index(sql: &str, rows: &str, index: &str, other_index: &str) -> Database {
     let database = Database::new(sql);
     database.run(rows);
     let root = |name: &str| {
@@ -37,68 +37,70 @@ fn damaged(sql: &str, rows: &str, index: &str, other_index: &str) -> Database {
     let (one, other) = (root(index), root(other_index));
     database.run(&format!(
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = {other} WHERE name = '{index}'; \
-         UPDATE sqlite_schema SET rootpage = {one} WHERE name = '{other_index}'; PRAGMA writable_schema = RESET"
+         UPDATE sqlite_schema SET rootpage = {one} WHERE name = '{other_index}'; PRAGMA writable_schema = \
+         RESET"
     ));
     database.reopened()
 }
 
 const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)";
 
-/// A table of 1000 rows, whose primary key has an index of `kept`.
-fn keyed(kept: &str, as_row: &str) -> Database {
-    damaged(
+/// Creates a table of 1000 rows whose key index has entries only for the rows that satisfy `indexed`.
+fn database_with_partial_key_index(indexed: &str, as_row: &str) -> Database {
+    database_with_swapped_index(
         "CREATE TABLE t (k TEXT PRIMARY KEY, n INT); CREATE TABLE u (k TEXT PRIMARY KEY, n INT)",
         &format!(
-            "INSERT INTO t {NUMBERS} SELECT 'k' || i, i FROM n; \
-             INSERT INTO u (rowid, k, n) {NUMBERS} SELECT {as_row}, 'k' || i, i FROM n WHERE {kept}"
+            "INSERT INTO t {NUMBERS} SELECT 'k' || i, i FROM n; INSERT INTO u (rowid, k, n) {NUMBERS} SELECT \
+             {as_row}, 'k' || i, i FROM n WHERE {indexed}"
         ),
         "sqlite_autoindex_t_1",
         "sqlite_autoindex_u_1",
     )
 }
 
-async fn refused<T: Entity>(database: &Database) -> String {
+async fn backup_error<T: Entity>(database: &Database) -> String {
     database.copy::<T>().await.expect_err("rows are missing").to_string()
 }
 
 #[tokio::test]
-async fn rows_that_the_index_of_the_key_lacks_fail_the_backup() {
-    for kept in ["i % 10 <> 0", "i < 2", "0"] {
-        let error = refused::<Row>(&keyed(kept, "i")).await;
+async fn a_backup_fails_if_the_key_index_lacks_rows() {
+    for indexed in ["i % 10 <> 0", "i < 2", "0"] {
+        let error = backup_error::<Row>(&database_with_partial_key_index(indexed, "i")).await;
         assert!(
             error.contains("`t`") && error.contains("1000") && error.contains("REINDEX"),
-            "{kept}: {error}"
+            "{indexed}: {error}"
         );
     }
-    keyed("1", "i").copy::<Row>().await.expect("nothing is damaged");
+    database_with_partial_key_index("1", "i").copy::<Row>().await.expect("nothing is damaged");
 }
 
 #[tokio::test]
-async fn rows_that_an_index_gives_under_other_keys_fail_the_backup() {
-    // As many entries as rows: the keys of rows 1 and 2 are exchanged, and SQLite reads keys from the index.
-    let database = keyed("1", "CASE i WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE i END");
-    let error = refused::<Row>(&database).await;
-    assert!(error.contains("`t`") && error.contains("other rows"), "{error}");
+async fn a_backup_fails_if_an_index_has_other_keys_than_the_table() {
+    // The index has as many entries as there are rows, but the keys of rows 1 and 2 are exchanged, and SQLite
+    // reads keys from the index.
+    let database = database_with_partial_key_index("1", "CASE i WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE i END");
+    let error = backup_error::<Row>(&database).await;
+    assert!(error.contains("`t`") && error.contains("not the same ones"), "{error}");
 }
 
 #[tokio::test]
-async fn rows_are_counted_in_the_table_and_in_no_index() {
-    let database = keyed("i % 10 <> 0", "i");
+async fn rows_are_counted_without_using_an_index() {
+    let database = database_with_partial_key_index("i % 10 <> 0", "i");
     let count = database.snapshot().await.count(&codec::<Row>(), &SetName::root()).await.expect("a count");
     assert_eq!(count, 1000);
 }
 
 #[tokio::test]
-async fn a_secondary_index_that_lacks_rows_is_a_warning_and_one_that_has_more_an_error() {
-    let tables = "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT); CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT); \
-                  CREATE INDEX t_k ON t (k); CREATE INDEX u_k ON u (k)";
+async fn a_secondary_index_with_missing_entries_is_a_warning_and_one_with_extra_entries_an_error() {
+    let tables = "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT); CREATE TABLE u (id INTEGER PRIMARY KEY, k \
+                  TEXT); CREATE INDEX t_k ON t (k); CREATE INDEX u_k ON u (k)";
     let rows = |of_t: &str, of_u: &str| {
         format!(
-            "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n WHERE {of_t}; \
-             INSERT INTO u {NUMBERS} SELECT i, 'k' || i FROM n WHERE {of_u}"
+            "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n WHERE {of_t}; INSERT INTO u {NUMBERS} SELECT \
+             i, 'k' || i FROM n WHERE {of_u}"
         )
     };
-    let fewer = damaged(tables, &rows("1", "i < 900"), "t_k", "u_k");
+    let fewer = database_with_swapped_index(tables, &rows("1", "i < 900"), "t_k", "u_k");
     let copy: Copy = fewer.copy::<Numbered>().await.expect("all rows are read");
     assert_eq!(copy.lines.len(), 1000);
     assert!(
@@ -106,23 +108,24 @@ async fn a_secondary_index_that_lacks_rows_is_a_warning_and_one_that_has_more_an
         "{:?}",
         copy.warnings
     );
-    let more = damaged(tables, &rows("i < 900", "1"), "t_k", "u_k");
-    let error = refused::<Numbered>(&more).await;
+    let more = database_with_swapped_index(tables, &rows("i < 900", "1"), "t_k", "u_k");
+    let error = backup_error::<Numbered>(&more).await;
     assert!(error.contains("`t_k`") && error.contains("lost rows"), "{error}");
 }
 
 #[tokio::test]
 async fn a_table_without_rowids_is_compared_with_its_indexes() {
-    let tables = "CREATE TABLE t (n INT PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID; \
-                  CREATE TABLE u (n INT PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID";
+    let tables = "CREATE TABLE t (n INT PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID; CREATE TABLE u (n INT \
+                  PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID";
     let rows = format!(
-        "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n; INSERT INTO u {NUMBERS} SELECT i, 'k' || i FROM n WHERE i < 900"
+        "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n; INSERT INTO u {NUMBERS} SELECT i, 'k' || i FROM \
+         n WHERE i < 900"
     );
-    // The key of the entity is that of an index: rows are found through it.
-    let database = damaged(tables, &rows, "sqlite_autoindex_t_2", "sqlite_autoindex_u_2");
-    let error = refused::<Row>(&database).await;
+    // The key of the entity is the key of an index, so rows are read through the index.
+    let database = database_with_swapped_index(tables, &rows, "sqlite_autoindex_t_2", "sqlite_autoindex_u_2");
+    let error = backup_error::<Row>(&database).await;
     assert!(error.contains("899") && error.contains("1000"), "{error}");
-    // The table itself is read, and warns of the index.
+    // The table itself is read, with a warning about the index.
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestByNumber", table = "t")]
     struct ByNumber {
@@ -146,10 +149,10 @@ async fn a_partial_index_may_have_fewer_rows() {
 }
 
 #[tokio::test]
-async fn a_restore_into_a_table_whose_index_lacks_rows_is_refused_before_it_writes() {
-    let copy = foreign(&[r#"{"k":"k10","n":-1}"#]);
-    let database = keyed("i % 10 <> 0", "i");
-    for options in [overwrite(), dry(overwrite())] {
+async fn a_restore_is_refused_before_it_writes_if_an_index_lacks_rows() {
+    let copy = without_physical_form(&[r#"{"k":"k10","n":-1}"#]);
+    let database = database_with_partial_key_index("i % 10 <> 0", "i");
+    for options in [overwrite(), dry_run(overwrite())] {
         let error = database.restore::<Row>(&copy, &options).await.expect_err("row k10 would not be found");
         assert!(error.to_string().contains("REINDEX"), "{error}");
     }

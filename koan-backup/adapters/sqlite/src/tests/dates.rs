@@ -1,8 +1,8 @@
-//! Dates as other libraries write them, and numbers whose unit nobody declared.
+//! Dates as other libraries write them, and numbers whose unit is not declared.
 
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, foreign, overwrite};
+use super::fixture::{Database, overwrite, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -48,7 +48,7 @@ async fn dates_that_other_libraries_write_are_read_and_written_back_byte_for_byt
 }
 
 #[tokio::test]
-async fn a_number_that_may_be_of_another_unit_is_refused_until_the_unit_is_declared() {
+async fn a_number_that_may_have_another_unit_is_refused_until_the_unit_is_declared() {
     for millis in ["1704225600000", "7258118400", "4102444800000"] {
         let error = database(millis).copy::<Event>().await.expect_err("seconds or milliseconds").to_string();
         assert!(error.contains("`id=1`") && error.contains("ts_milliseconds"), "{millis}: {error}");
@@ -76,17 +76,17 @@ async fn a_number_that_may_be_of_another_unit_is_refused_until_the_unit_is_decla
 }
 
 #[tokio::test]
-async fn a_date_that_the_next_backup_would_refuse_is_not_written_as_a_number() {
+async fn a_date_is_not_written_as_a_number_that_the_next_backup_would_refuse() {
     let database = Database::new("CREATE TABLE e (id INTEGER PRIMARY KEY, at INTEGER)");
     let error = database
-        .restore::<Event>(&foreign(&[r#"{"id":1,"at":"2300-01-01T00:00:00Z"}"#]), &overwrite())
+        .restore::<Event>(&without_physical_form(&[r#"{"id":1,"at":"2300-01-01T00:00:00Z"}"#]), &overwrite())
         .await
         .expect_err("no unit is declared");
     assert!(error.to_string().contains("`at`"), "{error}");
 }
 
 #[tokio::test]
-async fn dates_before_the_year_zero_have_a_remedy() {
+async fn the_error_for_a_date_before_the_year_zero_contains_a_remedy() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestDay", table = "e")]
     struct Day {
@@ -103,7 +103,7 @@ async fn dates_before_the_year_zero_have_a_remedy() {
 }
 
 #[tokio::test]
-async fn json_that_is_nested_too_deeply_is_named_with_its_record() {
+async fn the_error_for_json_that_is_nested_too_deeply_names_the_record() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestDeep", table = "e")]
     struct Deep {
@@ -117,7 +117,7 @@ async fn json_that_is_nested_too_deeply_is_named_with_its_record() {
 }
 
 #[tokio::test]
-async fn a_column_may_be_called_by_a_control_character() {
+async fn the_name_of_a_column_may_contain_a_control_character() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestOdd", table = "e\tf")]
     struct Odd {

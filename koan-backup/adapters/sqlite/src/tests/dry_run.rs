@@ -1,4 +1,5 @@
-//! A dry run finds what a restore would be refused for, by the record, and leaves the database alone.
+//! A dry run finds the errors of a restore with the record that causes them, and does not change the
+//! database.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
@@ -10,7 +11,10 @@ use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
 use super::super::connection::ORIGIN;
-use super::fixture::{Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
+use super::fixture::{
+    Database, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
+    without_physical_form,
+};
 use crate::Sqlite;
 use koan_backup::Entity;
 
@@ -35,15 +39,15 @@ const SAME: &str = r#"{"id":3,"code":"a","amount":3}"#;
 const LARGE: &str = r#"{"id":4,"code":"d","amount":40}"#;
 const EMPTY: &str = r#"{"id":5,"code":null,"amount":null}"#;
 
-/// Restores and dry runs are refused alike, by the names that are expected, whatever the level.
+/// Asserts that a restore and its dry run fail with errors that contain `named`, at every level.
 async fn assert_refused(sql: &str, lines: &[&str], options: SessionOptions, named: &[&str]) {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let mut options = options.clone();
         options.level = level;
         let database = Database::new(sql);
         let before = database.dump("item");
-        for options in [dry(options.clone()), options] {
-            let ended = database.restore::<Item>(&foreign(lines), &options).await;
+        for options in [dry_run(options.clone()), options] {
+            let ended = database.restore::<Item>(&without_physical_form(lines), &options).await;
             let error = ended.expect_err(sql).chain();
             assert!(named.iter().all(|name| error.contains(name)), "{sql}, {options:?}: {error}");
             assert_eq!(database.dump("item"), before);
@@ -52,7 +56,7 @@ async fn assert_refused(sql: &str, lines: &[&str], options: SessionOptions, name
 }
 
 #[tokio::test]
-async fn what_a_constraint_refuses_is_found_by_the_record() {
+async fn a_constraint_violation_names_the_record() {
     let columns = |columns: &str| format!("CREATE TABLE item (id INTEGER PRIMARY KEY, {columns})");
     let with = |sql: &str, more: &str| format!("{sql}; {more}");
     let plain = columns("code TEXT, amount INT");
@@ -96,45 +100,47 @@ async fn what_a_constraint_refuses_is_found_by_the_record() {
 }
 
 #[tokio::test]
-async fn rows_that_stay_are_part_of_what_a_constraint_sees() {
-    let table = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT, most INT, CHECK (amount < most))";
+async fn constraints_apply_to_existing_and_restored_rows_together() {
+    let table = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT, most INT, CHECK \
+                 (amount < most))";
     let rows = |rows: &str| format!("{table}; INSERT INTO item VALUES {rows}");
     let named = ["id=1", "id=7", "code"];
     for options in [overwrite(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)] {
         assert_refused(&rows("(7, 'a', 7, 8)"), &[ONE, TWO], options, &named).await;
     }
     assert_refused(&rows("(4, 'x', 1, 8)"), &[LARGE], overwrite(), &["id=4", "CHECK"]).await;
-    // What is replaced, kept or changed in the same restore is in nobody's way.
+    // Rows that the same restore replaces, keeps or changes do not conflict.
     let passed_on = rows("(1, 'b', 1, NULL), (2, 'a', 2, 9)");
     for (sql, options) in [
         (rows("(7, 'a', 7, 8)"), replace()),
         (passed_on.clone(), overwrite()),
         (passed_on, conflict(ConflictMode::Keep)),
-        // A row that is older than its constraint stays.
+        // A row that already violates the constraint remains.
         (format!("PRAGMA ignore_check_constraints = ON; {}", rows("(7, 'x', 9, 8)")), overwrite()),
     ] {
         let database = Database::new(&sql);
-        let counts = database.restore::<Item>(&foreign(&[ONE, TWO]), &options).await.expect(&sql);
+        let counts =
+            database.restore::<Item>(&without_physical_form(&[ONE, TWO]), &options).await.expect(&sql);
         assert_eq!(counts.records(), 2);
     }
 }
 
 #[tokio::test]
-async fn references_that_would_point_nowhere_are_found() {
-    let tables = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT); \
-        CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES item(id)); \
-        INSERT INTO item VALUES (1, 'a', 1), (7, 'x', 7); INSERT INTO part VALUES (1, 7), (2, 70)";
+async fn references_that_would_become_dangling_are_found() {
+    let tables = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT); CREATE TABLE part (id \
+                  INTEGER PRIMARY KEY, item INT REFERENCES item(id)); INSERT INTO item VALUES (1, 'a', 1), \
+                  (7, 'x', 7); INSERT INTO part VALUES (1, 7), (2, 70)";
     let database = Database::new(tables);
-    // Part 2 points nowhere already.
+    // The reference of part 2 is already dangling.
     assert_refused(tables, &[ONE], replace(), &["`part`", "`item`", "1 rows"]).await;
-    let part = foreign(&[r#"{"id":3,"item":8}"#]);
-    for options in [dry(overwrite()), overwrite(), dry(replace()), replace()] {
+    let part = without_physical_form(&[r#"{"id":3,"item":8}"#]);
+    for options in [dry_run(overwrite()), overwrite(), dry_run(replace()), replace()] {
         let error = database.restore::<Part>(&part, &options).await.expect_err("no such item").chain();
         assert!(error.contains("`part`") && error.contains("id=3"), "{error}");
     }
-    // The item comes with the same restore.
-    let mut session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
-    let item = foreign(&[r#"{"id":8,"code":"new","amount":1}"#]);
+    // The same restore contains the item.
+    let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
+    let item = without_physical_form(&[r#"{"id":8,"code":"new","amount":1}"#]);
     session.begin(target::<Part>(&part, SetName::root())).await.expect("begun");
     session.write(records::<Part>(&part)).await.expect("compared");
     session.end().await.expect("ended");
@@ -152,14 +158,14 @@ struct Place {
     id: i64,
 }
 
-/// Restores items and places in one session, or does a dry run of that.
+/// Restores items and places in one session, or does a dry run.
 async fn restore_both(
     database: &Database,
     items: &[&str],
     places: &[&str],
     options: &SessionOptions,
 ) -> Result<(), Error> {
-    let (items, places) = (foreign(items), foreign(places));
+    let (items, places) = (without_physical_form(items), without_physical_form(places));
     let mut session = database.provider.begin_restore(options).await?;
     session.begin(target::<Item>(&items, SetName::root())).await?;
     session.write(records::<Item>(&items)).await?;
@@ -173,16 +179,18 @@ async fn restore_both(
 
 #[tokio::test]
 async fn a_child_of_several_parents_is_checked_against_each_of_them() {
-    let parents = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT); CREATE TABLE place (id INTEGER PRIMARY KEY); \
-        INSERT INTO item VALUES (1, 'a', 1); INSERT INTO place VALUES (1), (2)";
+    let parents = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT, amount INT); CREATE TABLE place (id \
+                   INTEGER PRIMARY KEY); INSERT INTO item VALUES (1, 'a', 1); INSERT INTO place VALUES (1), \
+                   (2)";
     for child in [
-        "CREATE TABLE c (id INTEGER PRIMARY KEY, item INT REFERENCES item, place INT REFERENCES place); INSERT INTO c VALUES (1, 1, 2)",
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, item INT REFERENCES item, place INT REFERENCES place); \
+         INSERT INTO c VALUES (1, 1, 2)",
         "CREATE TABLE c (item INT REFERENCES item, place INT REFERENCES place); INSERT INTO c VALUES (1, 2)",
-        "CREATE TABLE c (item INT REFERENCES ITEM, place INT REFERENCES PLACE, PRIMARY KEY (item, place)) WITHOUT ROWID; \
-         INSERT INTO c VALUES (1, 2)",
+        "CREATE TABLE c (item INT REFERENCES ITEM, place INT REFERENCES PLACE, PRIMARY KEY (item, place)) \
+         WITHOUT ROWID; INSERT INTO c VALUES (1, 2)",
     ] {
         let database = Database::new(&format!("{parents}; {child}"));
-        for options in [dry(replace()), replace()] {
+        for options in [dry_run(replace()), replace()] {
             let ended = restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await;
             let error = ended.expect_err(child).chain();
             assert!(
@@ -192,19 +200,20 @@ async fn a_child_of_several_parents_is_checked_against_each_of_them() {
             restore_both(&database, &[ONE], &[r#"{"id":2}"#], &options).await.expect(child);
         }
     }
-    // Another parent that no target writes is complete as well, and what pointed nowhere before may stay so.
+    // The rows of a parent table that is not a target count too, and references that were dangling before may
+    // remain.
     let database = Database::new(&format!(
-        "{parents}; CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (5); \
-         CREATE TABLE c (item INT REFERENCES item, place INT REFERENCES place, other INT REFERENCES other); \
-         INSERT INTO c VALUES (1, 1, 5), (1, 70, 50)"
+        "{parents}; CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (5); CREATE TABLE \
+         c (item INT REFERENCES item, place INT REFERENCES place, other INT REFERENCES other); INSERT INTO c \
+         VALUES (1, 1, 5), (1, 70, 50)"
     ));
-    for options in [dry(replace()), replace()] {
+    for options in [dry_run(replace()), replace()] {
         restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await.expect("as before");
     }
 }
 
 #[tokio::test]
-async fn constraints_of_tables_that_are_not_written_do_not_matter() {
+async fn constraints_of_tables_that_are_not_written_are_ignored() {
     let item = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT)";
     let odd = |sql: &str, rows: &str| {
         let database = Database::new(item);
@@ -218,45 +227,53 @@ async fn constraints_of_tables_that_are_not_written_do_not_matter() {
     };
     let row = "INSERT INTO part (id, item, email) VALUES (1, 7, 'a@b'), (2, 70, 'c')";
     for sql in [
-        "CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES item, email TEXT CHECK (email REGEXP '.@.'))",
-        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT COLLATE odd UNIQUE)",
-        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT, \
-         matched INT AS (regexp('x', email)) STORED)",
-        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT); \
-         CREATE UNIQUE INDEX part_email ON part (regexp('x', email), email COLLATE odd, id)",
+        "CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES item, email TEXT CHECK (email REGEXP \
+         '.@.'))",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT COLLATE odd \
+         UNIQUE)",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT, matched INT AS \
+         (regexp('x', email)) STORED)",
+        "CREATE TABLE part (id INT PRIMARY KEY, item INT REFERENCES item (id), email TEXT); CREATE UNIQUE \
+         INDEX part_email ON part (regexp('x', email), email COLLATE odd, id)",
         "CREATE TABLE part (id INT, email, item INT, FOREIGN KEY (item) REFERENCES ITEM ON DELETE CASCADE)",
     ] {
         let database = odd(sql, row);
-        // A reference that would break is found all the same, and one that is broken already is left alone.
-        for options in [dry(replace()), replace()] {
-            let ended = database.restore::<Item>(&foreign(&[ONE]), &options).await;
+        // A new dangling reference is found, and one that existed before is ignored.
+        for options in [dry_run(replace()), replace()] {
+            let ended = database.restore::<Item>(&without_physical_form(&[ONE]), &options).await;
             let error = ended.expect_err(sql).chain();
             assert!(error.contains("1 rows of table `part`"), "{sql}: {error}");
         }
         let seven = r#"{"id":7,"code":"new","amount":1}"#;
-        database.restore::<Item>(&foreign(&[seven]), &replace()).await.expect(sql);
-        database.restore::<Item>(&foreign(&[ONE]), &overwrite()).await.expect(sql);
+        database.restore::<Item>(&without_physical_form(&[seven]), &replace()).await.expect(sql);
+        database.restore::<Item>(&without_physical_form(&[ONE]), &overwrite()).await.expect(sql);
     }
     let parent = "CREATE TABLE place (code TEXT, email TEXT CHECK (email REGEXP '.@.'), id INT, UNIQUE (id), \
-        PRIMARY KEY (code COLLATE odd)); \
-        CREATE TABLE part (id INTEGER PRIMARY KEY, item INT REFERENCES place (id))";
+                  PRIMARY KEY (code COLLATE odd)); CREATE TABLE part (id INTEGER PRIMARY KEY, item INT \
+                  REFERENCES place (id))";
     let database = odd(parent, "INSERT INTO place VALUES ('a', 'a@b', 5)");
     database
-        .restore::<Part>(&foreign(&[r#"{"id":1,"item":5}"#]), &replace())
+        .restore::<Part>(&without_physical_form(&[r#"{"id":1,"item":5}"#]), &replace())
         .await
         .expect("it has its parent");
-    let lost = database.restore::<Part>(&foreign(&[r#"{"id":1,"item":6}"#]), &replace()).await;
+    let lost = database.restore::<Part>(&without_physical_form(&[r#"{"id":1,"item":6}"#]), &replace()).await;
     assert!(lost.expect_err("no such place").chain().contains("`place`"));
 }
 
 #[tokio::test]
-async fn a_table_that_would_be_made_has_its_constraints_too() {
+async fn the_constraints_of_a_table_that_would_be_created_are_checked() {
     let database = Database::new("CREATE TABLE other (id)");
-    for options in [dry(creating()), creating()] {
-        let error = database.restore::<Item>(&foreign(&[ONE, TWO, ONE]), &options).await.expect_err("twice");
+    for options in [dry_run(create_missing_tables()), create_missing_tables()] {
+        let error = database
+            .restore::<Item>(&without_physical_form(&[ONE, TWO, ONE]), &options)
+            .await
+            .expect_err("twice");
         assert!(error.chain().contains("id=1"), "{error:?}");
     }
-    database.restore::<Item>(&foreign(&[ONE, TWO]), &creating()).await.expect("made");
+    database
+        .restore::<Item>(&without_physical_form(&[ONE, TWO]), &create_missing_tables())
+        .await
+        .expect("made");
 }
 
 /// Waits until no connection of this process has the file open. A session closes its connections on threads of their own.
@@ -278,8 +295,9 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let path = directory.path().join("what? 100% #1 \u{fc}.db");
         let sql = Connection::open(&path).expect("a database");
         sql.execute_batch(&format!(
-            "PRAGMA {setting}; CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, amount INT, \
-             both TEXT AS (code || amount), CHECK (\"amount\" < 50)); INSERT INTO item VALUES (1, 'x', 7), (9, 'y', 9)"
+            "PRAGMA {setting}; CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, \
+             amount INT, both TEXT AS (code || amount), CHECK (\"amount\" < 50)); INSERT INTO item VALUES \
+             (1, 'x', 7), (9, 'y', 9)"
         ))
         .expect("tables");
         let database = Database::at(&path, Sqlite::open(&path).expect("opened"));
@@ -293,12 +311,12 @@ async fn a_dry_run_neither_writes_nor_locks() {
             assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
         }
         drop((trial, reader));
-        let mut session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
-        let items = foreign(&[ONE, LARGE]);
+        let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
+        let items = without_physical_form(&[ONE, LARGE]);
         session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
         session.write(records::<Item>(&items)).await.expect("compared");
         assert_eq!(std::fs::read(&path).expect("a file"), before, "{setting}");
-        // The application goes on; without a log, it waits for readers with its commit alone.
+        // The application can write; with a rollback journal its commit waits for readers.
         let write = "BEGIN IMMEDIATE; INSERT INTO item (code) VALUES ('z')";
         sql.execute_batch(write).expect("not locked");
         if setting.ends_with("WAL") {
@@ -308,7 +326,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         assert_eq!((counts.inserted, counts.updated), (1, 1), "{setting}");
         session.check_constraints().await.expect("no references");
         session.rollback().await.expect("over");
-        let session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
+        let session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
         let kind = session.commit().await.expect_err("a dry run has nothing to commit").kind();
         assert_eq!(kind, ErrorKind::Internal);
     }
@@ -326,8 +344,8 @@ async fn a_dry_run_neither_writes_nor_locks() {
     let files = || [&path, &log].map(|path| std::fs::read(path).ok());
     let before = files();
     assert!(before.iter().flatten().filter(|bytes| !bytes.is_empty()).count() == 2, "no log");
-    let mut session = provider.begin_restore(&dry(overwrite())).await.expect("a session");
-    let items = foreign(&[ONE, TWO]);
+    let mut session = provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
+    let items = without_physical_form(&[ONE, TWO]);
     session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
     session.write(records::<Item>(&items)).await.expect("compared");
     let counts = session.end().await.expect("compared");

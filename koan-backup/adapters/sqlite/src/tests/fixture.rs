@@ -1,4 +1,4 @@
-//! A database in a temporary directory, and the shortest way to back up and restore one table of it.
+//! A database in a temporary directory, with short functions to back up and restore one table.
 
 use koan_backup_core::{
     ConflictMode, Entity, Result, SetName,
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 
 use crate::Sqlite;
 
-/// A database file and a connection to look at it with.
+/// A database file, with a connection for the test's own queries.
 pub(super) struct Database {
     _directory: TempDir,
     pub(super) sql: Connection,
     pub(super) provider: Sqlite,
 }
 
-/// What a read gave.
+/// The result of reading an entity.
 #[derive(Clone, Debug)]
 pub(super) struct Copy {
     pub(super) lines: Vec<String>,
@@ -30,7 +30,7 @@ pub(super) struct Copy {
 }
 
 impl Database {
-    /// A database made by `sql`.
+    /// Creates a database with the statements `sql`.
     pub(super) fn new(sql: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("test.db");
@@ -41,13 +41,13 @@ impl Database {
         Self { _directory: directory, sql: connection, provider }
     }
 
-    /// A database file that is there, without a directory of its own.
+    /// Uses an existing database file.
     pub(super) fn at(path: &std::path::Path, provider: Sqlite) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Self { _directory: directory, sql: Connection::open(path).expect("a database"), provider }
     }
 
-    /// The same database, opened anew.
+    /// Closes the database and opens it again.
     pub(super) fn reopened(self) -> Self {
         let path = self.provider.path().to_owned();
         let Self { _directory, sql, provider } = self;
@@ -60,12 +60,12 @@ impl Database {
         self.sql.execute_batch(sql).expect("valid SQL");
     }
 
-    /// One value of a query.
+    /// Returns the value of a query with one row.
     pub(super) fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
         self.sql.query_row(query, [], |row| row.get(0)).expect("one row")
     }
 
-    /// Storage class and literal of every value of a table, row by row.
+    /// Returns the storage class and literal of every value of a table, row by row.
     pub(super) fn dump(&self, table: &str) -> Vec<String> {
         let table = table.replace('"', "\"\"");
         let statement = self.sql.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table");
@@ -79,7 +79,7 @@ impl Database {
         statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("text")
     }
 
-    /// Everything in the schema, as SQLite keeps it.
+    /// Returns all objects of the schema with their SQL.
     pub(super) fn schema(&self) -> Vec<(String, Option<String>)> {
         let mut statement =
             self.sql.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").expect("a schema");
@@ -108,7 +108,8 @@ impl Database {
         self.restore_set::<T>(copy, SetName::root(), options).await
     }
 
-    /// Restores a copy of an entity into a set, or does a dry run of that. A restore that is refused was reported before.
+    /// Restores a copy of an entity into a set, or does a dry run. Asserts that an error of the restore was
+    /// reported before, by viability or by a dry run.
     pub(super) async fn restore_set<T: Entity>(
         &self,
         copy: &Copy,
@@ -116,23 +117,23 @@ impl Database {
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
         if options.intent == SessionIntent::Compare {
-            return self.work::<T>(copy, set, options).await;
+            return self.run_session::<T>(copy, set, options).await;
         }
         let target = target::<T>(copy, set.clone());
         let findings = self.provider.assess(&[target], options).await.expect("an assessment");
-        let would = self.work::<T>(copy, set.clone(), &dry(options.clone())).await;
-        let ended = self.work::<T>(copy, set, options).await;
-        match &ended {
+        let dry_run_result = self.run_session::<T>(copy, set.clone(), &dry_run(options.clone())).await;
+        let result = self.run_session::<T>(copy, set, options).await;
+        match &result {
             Err(error) => {
                 let is_reported = findings.iter().any(|finding| finding.severity == Severity::Error);
-                assert!(is_reported || would.is_err(), "not reported before: {}", error.chain());
+                assert!(is_reported || dry_run_result.is_err(), "not reported before: {}", error.chain());
             }
-            Ok(counts) => assert_eq!(would.as_ref().ok(), Some(counts), "{would:?}"),
+            Ok(counts) => assert_eq!(dry_run_result.as_ref().ok(), Some(counts), "{dry_run_result:?}"),
         }
-        ended
+        result
     }
 
-    async fn work<T: Entity>(
+    async fn run_session<T: Entity>(
         &self,
         copy: &Copy,
         set: SetName,
@@ -194,8 +195,8 @@ pub(super) fn records<T: Entity>(copy: &Copy) -> Vec<Record> {
     copy.lines.iter().map(|line| codec.decode(line.as_bytes()).expect("a record")).collect()
 }
 
-/// A copy that comes from elsewhere.
-pub(super) fn foreign(lines: &[&str]) -> Copy {
+/// Creates a copy without a physical form, as if it came from another kind of database.
+pub(super) fn without_physical_form(lines: &[&str]) -> Copy {
     Copy { lines: lines.iter().map(|&line| line.to_owned()).collect(), physical: None, warnings: Vec::new() }
 }
 
@@ -215,12 +216,12 @@ pub(super) fn conflict(mode: ConflictMode) -> SessionOptions {
     options
 }
 
-pub(super) fn dry(mut options: SessionOptions) -> SessionOptions {
+pub(super) fn dry_run(mut options: SessionOptions) -> SessionOptions {
     options.intent = SessionIntent::Compare;
     options
 }
 
-pub(super) fn creating() -> SessionOptions {
+pub(super) fn create_missing_tables() -> SessionOptions {
     let mut options = SessionOptions::default();
     options.create_missing = true;
     options

@@ -1,4 +1,4 @@
-//! A key is the same key in whichever form it is stored.
+//! A key is found in whichever form it is stored.
 
 use koan_backup_core::{
     ErrorKind, SetName,
@@ -8,7 +8,7 @@ use koan_backup_core::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::fixture::{Database, codec, foreign, overwrite, read, replace};
+use super::fixture::{Database, codec, overwrite, read, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -38,7 +38,7 @@ async fn errors(database: &Database, copy: &super::fixture::Copy) -> Vec<String>
 }
 
 #[tokio::test]
-async fn a_key_in_another_form_than_the_archive_has_is_told_before_it_comes_in_twice() {
+async fn a_key_with_another_form_than_in_the_archive_is_reported_before_the_restore() {
     let copy = database(&[LOWER]).copy::<Keyed>().await.expect("a copy");
     let live = database(&[UPPER]);
     let found = errors(&live, &copy).await;
@@ -49,21 +49,21 @@ async fn a_key_in_another_form_than_the_archive_has_is_told_before_it_comes_in_t
 }
 
 #[tokio::test]
-async fn a_key_column_of_several_forms_is_told() {
+async fn a_key_column_with_several_forms_is_reported() {
     let other = "'00000000-0000-0000-0000-00000000000a'";
     let line = r#"{"uid":"67e55044-10b1-426f-9247-bb680e5fe0c8","name":"y"}"#;
     for live in [database(&[UPPER, other]), database(&[MIXED])] {
-        let found = errors(&live, &foreign(&[line])).await;
+        let found = errors(&live, &without_physical_form(&[line])).await;
         assert!(found.len() == 1 && found[0].contains("several forms"), "{found:?}");
-        assert!(live.assess::<Keyed>(&foreign(&[line]), &replace()).await.is_empty());
+        assert!(live.assess::<Keyed>(&without_physical_form(&[line]), &replace()).await.is_empty());
     }
-    // Digits only are of either case.
+    // Digits fit both letter cases.
     let live = database(&[LOWER, "'00000000-0000-0000-0000-000000000001'"]);
-    assert_eq!(errors(&live, &foreign(&[line])).await, [""; 0]);
+    assert_eq!(errors(&live, &without_physical_form(&[line])).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn numbers_are_one_key_whatever_their_storage_class() {
+async fn numeric_keys_are_compared_by_value_whatever_their_storage_class() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestNumberKey", table = "n")]
     struct Numbered {
@@ -78,14 +78,14 @@ async fn numbers_are_one_key_whatever_their_storage_class() {
 }
 
 #[tokio::test]
-async fn a_key_that_no_form_writes_back_fails_the_backup() {
+async fn a_backup_fails_if_no_form_writes_a_key_back() {
     let error = database(&[MIXED]).copy::<Keyed>().await.expect_err("letters of both cases");
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.to_string().contains("`uid`") && error.to_string().contains("letter case"), "{error}");
 }
 
 #[tokio::test]
-async fn a_record_is_found_by_its_key_behind_many_of_another_form() {
+async fn a_record_is_found_by_its_key_after_many_rows_with_another_form() {
     let filler: Vec<String> =
         (0..100).map(|index| format!("'00000000-0000-0000-0000-{index:011}a'")).collect();
     let uid = Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").expect("valid");

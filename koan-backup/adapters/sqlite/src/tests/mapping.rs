@@ -1,4 +1,4 @@
-//! Tables and columns are found by name, and what is ambiguous is refused.
+//! Tables and columns are found by name, and ambiguous names are refused.
 
 use koan_backup_core::ErrorKind;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ async fn ambiguous_columns_are_refused_with_all_candidates() {
 }
 
 #[tokio::test]
-async fn a_missing_table_says_what_was_looked_for_and_what_is_near() {
+async fn the_error_for_a_missing_table_names_it_and_a_similar_table() {
     let database = Database::new("CREATE TABLE invoice_lines (id)");
     let error = database.copy::<InvoiceLine>().await.expect_err("missing");
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -69,7 +69,7 @@ async fn views_and_virtual_tables_are_not_tables() {
 }
 
 #[tokio::test]
-async fn a_column_that_the_entity_names_must_be_there() {
+async fn a_column_that_the_entity_names_must_exist() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestColumn", table = "t")]
     struct Named {
@@ -97,7 +97,7 @@ async fn a_required_field_without_a_column_is_refused() {
 }
 
 #[tokio::test]
-async fn a_flattened_map_takes_up_the_other_columns() {
+async fn a_flattened_map_holds_the_other_columns() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestOpen", table = "t")]
     struct Open {

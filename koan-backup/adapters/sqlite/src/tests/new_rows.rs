@@ -6,7 +6,7 @@ use koan_backup_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Copy, Database, conflict, dry, foreign, overwrite, replace, target};
+use super::fixture::{Copy, Database, conflict, dry_run, overwrite, replace, target, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -47,7 +47,7 @@ const TAKING: &[&str] = &[
 ];
 
 fn lines() -> Copy {
-    foreign(&[r#"{"id":11,"size":1}"#, r#"{"id":12,"size":2}"#])
+    without_physical_form(&[r#"{"id":11,"size":1}"#, r#"{"id":12,"size":2}"#])
 }
 
 async fn findings(database: &Database, options: &SessionOptions) -> Vec<Finding> {
@@ -70,7 +70,7 @@ async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refu
             let is_named =
                 |found: &Finding| found.severity == Severity::Error && found.to_string().contains(named);
             assert!(found.iter().any(is_named), "{columns}: {found:?}");
-            for options in [dry(options.clone()), options] {
+            for options in [dry_run(options.clone()), options] {
                 let error = database.restore::<Item>(&lines(), &options).await.expect_err(columns).chain();
                 assert!(error.contains("id=11"), "{columns}: {error}");
             }
@@ -95,7 +95,7 @@ async fn rows_that_are_there_need_no_default() {
         let counts = database.restore::<Item>(&lines(), &overwrite()).await.expect(default);
         assert_eq!(counts.updated, 2);
         database.run("DELETE FROM item WHERE id = 12");
-        for options in [dry(overwrite()), overwrite()] {
+        for options in [dry_run(overwrite()), overwrite()] {
             let error = database.restore::<Item>(&lines(), &options).await.expect_err(default).chain();
             assert!(error.contains("id=12") && error.contains("note"), "{error}");
         }
@@ -107,7 +107,7 @@ async fn a_constraint_that_a_row_which_is_there_meets_does_not_refuse_its_record
     for rows in ["(11, 5, 50), (12, 5, 60)", "(11, 5, 50), (12, 5, NULL)"] {
         let database = Database::new(&table("most INT DEFAULT 1, CHECK (size <= most)"));
         database.run(&format!("INSERT INTO item VALUES {rows}"));
-        let lines = foreign(&[r#"{"id":11,"size":40}"#, r#"{"id":12,"size":50}"#]);
+        let lines = without_physical_form(&[r#"{"id":11,"size":40}"#, r#"{"id":12,"size":50}"#]);
         for options in [conflict(ConflictMode::Keep), overwrite()] {
             let counts = database.restore::<Item>(&lines, &options).await.expect(rows);
             assert_eq!(
@@ -117,8 +117,11 @@ async fn a_constraint_that_a_row_which_is_there_meets_does_not_refuse_its_record
         }
         for lines in [[r#"{"id":11,"size":70}"#], [r#"{"id":13,"size":2}"#]] {
             let key = if lines[0].contains("70") { "id=11" } else { "id=13" };
-            let error =
-                database.restore::<Item>(&foreign(&lines), &overwrite()).await.expect_err(rows).chain();
+            let error = database
+                .restore::<Item>(&without_physical_form(&lines), &overwrite())
+                .await
+                .expect_err(rows)
+                .chain();
             assert!(error.contains(key) && error.contains("size <= most"), "{error}");
         }
     }

@@ -1,9 +1,9 @@
-//! NULL, JSON's `null`, and what takes their place.
+//! NULL, JSON `null`, and values that replace them.
 
 use koan_backup_core::{RestoreLevel, provider::Severity};
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, creating, dry, foreign, overwrite, replace};
+use super::fixture::{Database, create_missing_tables, dry_run, overwrite, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize)]
@@ -24,11 +24,12 @@ struct Nulls {
 const TABLE: &str = "CREATE TABLE n (id INTEGER PRIMARY KEY, address TEXT, any TEXT, value TEXT, list TEXT)";
 
 #[tokio::test]
-async fn null_and_the_json_null_come_back_as_each_was() {
+async fn null_and_json_null_are_restored_as_they_were() {
     let database = Database::new(TABLE);
     database.run(
-        "INSERT INTO n VALUES (1, NULL, NULL, NULL, NULL), (2, 'null', 'null', 'null', 'null'), \
-         (3, '{\"city\":\"Bern\"}', '7', '[1]', '[1,2]'), (4, 'null', NULL, 'null', NULL), (5, NULL, 'null', NULL, 'null'), (6, NULL, NULL, NULL, NULL)",
+        "INSERT INTO n VALUES (1, NULL, NULL, NULL, NULL), (2, 'null', 'null', 'null', 'null'), (3, \
+         '{\"city\":\"Bern\"}', '7', '[1]', '[1,2]'), (4, 'null', NULL, 'null', NULL), (5, NULL, 'null', \
+         NULL, 'null'), (6, NULL, NULL, NULL, NULL)",
     );
     let before = database.dump("n");
     let copy = database.copy::<Nulls>().await.expect("a copy");
@@ -38,7 +39,7 @@ async fn null_and_the_json_null_come_back_as_each_was() {
         database.restore::<Nulls>(&copy, &options).await.expect("restored");
         assert_eq!(database.dump("n"), before);
     }
-    let counts = database.restore::<Nulls>(&copy, &dry(overwrite())).await.expect("compared");
+    let counts = database.restore::<Nulls>(&copy, &dry_run(overwrite())).await.expect("compared");
     assert_eq!(counts.unchanged, 6);
 }
 
@@ -47,7 +48,7 @@ async fn a_column_that_forbids_null_gets_the_json_null() {
     let table = TABLE.replace("TEXT", "TEXT NOT NULL");
     let lines = [r#"{"id":1,"address":null,"any":null,"value":null,"list":null}"#];
     let database = Database::new(&table);
-    database.restore::<Nulls>(&foreign(&lines), &overwrite()).await.expect("restored");
+    database.restore::<Nulls>(&without_physical_form(&lines), &overwrite()).await.expect("restored");
     assert_eq!(database.value::<String>("SELECT address || any || value || list FROM n"), "nullnullnullnull");
     let copy = database.copy::<Nulls>().await.expect("a copy");
     assert_eq!(copy.lines, lines);
@@ -68,15 +69,20 @@ async fn a_json_null_with_white_space_is_counted_as_another_form() {
 async fn json_text_that_is_rewritten_is_counted() {
     let database = Database::new(TABLE);
     database.run(
-        "INSERT INTO n VALUES (1, NULL, '{\"b\":1,\"a\":2}', '{ \"a\": 1 }', '[1]'), (2, '{\"city\":\"x\"}', '{\"a\":1}', '\"\\u00fc\"', '[1, 2]')",
+        "INSERT INTO n VALUES (1, NULL, '{\"b\":1,\"a\":2}', '{ \"a\": 1 }', '[1]'), (2, '{\"city\":\"x\"}', \
+         '{\"a\":1}', '\"\\u00fc\"', '[1, 2]')",
     );
     let copy = database.copy::<Nulls>().await.expect("a copy");
-    let told = |column: &str, count: &str| {
+    let is_counted = |column: &str, count: &str| {
         copy.warnings.iter().any(|warning| {
             warning.contains(&format!("column `{column}`")) && warning.contains(&format!(": {count} "))
         })
     };
-    assert!(told("any", "1") && told("value", "2") && told("list", "1"), "{:?}", copy.warnings);
+    assert!(
+        is_counted("any", "1") && is_counted("value", "2") && is_counted("list", "1"),
+        "{:?}",
+        copy.warnings
+    );
     assert!(!copy.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", copy.warnings);
 }
 
@@ -89,25 +95,31 @@ struct OptionalKey {
 }
 
 #[tokio::test]
-async fn a_table_that_is_made_does_not_number_a_key_that_is_none() {
+async fn a_created_table_does_not_replace_a_null_key_with_a_number() {
     let lines = [r#"{"id":null,"name":"none"}"#, r#"{"id":7,"name":"seven"}"#];
     for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
         let database = Database::new("");
-        let mut options = creating();
+        let mut options = create_missing_tables();
         options.level = level;
-        database.restore::<OptionalKey>(&foreign(&lines), &options).await.expect("restored");
+        database.restore::<OptionalKey>(&without_physical_form(&lines), &options).await.expect("restored");
         assert_eq!(database.copy::<OptionalKey>().await.expect("a copy").lines, lines);
-        let counts = database.restore::<OptionalKey>(&foreign(&lines), &options).await.expect("restored");
+        let counts = database
+            .restore::<OptionalKey>(&without_physical_form(&lines), &options)
+            .await
+            .expect("restored");
         assert_eq!((counts.inserted, counts.unchanged), (0, 2));
     }
 }
 
 #[tokio::test]
-async fn a_rowid_is_not_made_of_no_value() {
+async fn a_null_key_is_refused_where_sqlite_would_assign_a_rowid() {
     let lines = [r#"{"id":null,"name":"none"}"#];
     let database = Database::new("CREATE TABLE o (id INTEGER PRIMARY KEY, name TEXT)");
-    for options in [overwrite(), replace(), dry(overwrite())] {
-        let error = database.restore::<OptionalKey>(&foreign(&lines), &options).await.expect_err("a number");
+    for options in [overwrite(), replace(), dry_run(overwrite())] {
+        let error = database
+            .restore::<OptionalKey>(&without_physical_form(&lines), &options)
+            .await
+            .expect_err("a number");
         assert!(error.to_string().contains("`id`") && error.to_string().contains("rowid"), "{error}");
     }
     #[derive(Serialize, Deserialize, Entity)]
@@ -117,12 +129,15 @@ async fn a_rowid_is_not_made_of_no_value() {
         #[entity(key)]
         name: String,
     }
-    let error = database.restore::<OtherKey>(&foreign(&lines), &overwrite()).await.expect_err("a number");
+    let error = database
+        .restore::<OtherKey>(&without_physical_form(&lines), &overwrite())
+        .await
+        .expect_err("a number");
     assert!(error.to_string().contains("rowid"), "{error}");
 }
 
 #[tokio::test]
-async fn a_table_that_is_made_holds_every_value_as_it_is() {
+async fn a_created_table_holds_every_value_unchanged() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestExtremes", table = "e")]
     struct Extremes {
@@ -140,7 +155,10 @@ async fn a_table_that_is_made_holds_every_value_as_it_is() {
         r#"{"id":18446744073709551615,"wide":0,"small":0,"number":null,"text":"1e5","double":-0.5}"#,
     ];
     let database = Database::new("");
-    database.restore::<Extremes>(&foreign(&lines), &creating()).await.expect("restored");
+    database
+        .restore::<Extremes>(&without_physical_form(&lines), &create_missing_tables())
+        .await
+        .expect("restored");
     let mut found = database.copy::<Extremes>().await.expect("a copy").lines;
     found.sort();
     let mut wanted = lines.map(str::to_owned);
@@ -149,7 +167,7 @@ async fn a_table_that_is_made_holds_every_value_as_it_is() {
 }
 
 #[tokio::test]
-async fn names_that_differ_in_case_only_are_told_before_a_table_is_made() {
+async fn column_names_that_differ_only_in_case_are_reported_before_a_table_is_created() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestCase", table = "c")]
     struct Case {
@@ -158,12 +176,12 @@ async fn names_that_differ_in_case_only_are_told_before_a_table_is_made() {
         #[serde(rename = "Name")]
         other: String,
     }
-    let copy = foreign(&[r#"{"id":1,"name":"a","Name":"b"}"#]);
+    let copy = without_physical_form(&[r#"{"id":1,"name":"a","Name":"b"}"#]);
     let database = Database::new("");
-    let found = database.assess::<Case>(&copy, &creating()).await;
+    let found = database.assess::<Case>(&copy, &create_missing_tables()).await;
     assert!(
         found.iter().any(|finding| finding.severity == Severity::Error && finding.message.contains("`Name`")),
         "{found:?}"
     );
-    database.restore::<Case>(&copy, &creating()).await.expect_err("two columns of one name");
+    database.restore::<Case>(&copy, &create_missing_tables()).await.expect_err("two columns of one name");
 }

@@ -1,4 +1,4 @@
-//! Paths that are no database are refused clearly.
+//! Errors of opening a database.
 
 use koan_backup_core::{
     ErrorKind,
@@ -8,7 +8,7 @@ use koan_backup_core::{
 use crate::Sqlite;
 
 #[test]
-fn a_path_that_cannot_be_a_database_is_refused_by_name() {
+fn a_path_that_cannot_be_a_database_is_refused_with_the_path() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let text = directory.path().join("notes.txt");
     std::fs::write(&text, "these are notes, long enough to be no header of a database".repeat(40))
@@ -17,8 +17,8 @@ fn a_path_that_cannot_be_a_database_is_refused_by_name() {
         (directory.path().to_owned(), "is a directory"),
         (directory.path().join("missing/shop.db"), "does not exist"),
         (text, "not an SQLite database"),
-        (":memory:".into(), "names no file"),
-        ("".into(), "names no file"),
+        (":memory:".into(), "is not a file"),
+        ("".into(), "is not a file"),
     ] {
         let error = Sqlite::open(&path).expect_err(hint).to_string();
         assert!(error.contains(hint) && error.contains(&path.display().to_string()), "{error}");
@@ -26,7 +26,7 @@ fn a_path_that_cannot_be_a_database_is_refused_by_name() {
 }
 
 #[test]
-fn a_missing_file_is_an_error_and_is_made_only_where_that_is_asked_for() {
+fn a_missing_file_is_an_error_and_is_created_only_on_request() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("new.db");
     for options in [Sqlite::options(&path), Sqlite::options(&path).read_only().create_if_missing()] {
@@ -53,13 +53,13 @@ fn a_missing_file_is_an_error_and_is_made_only_where_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_file_that_disappears_is_not_made_again() {
+async fn a_file_that_disappears_is_not_created_again() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("shop.db");
     let provider = Sqlite::options(&path).create_if_missing().open().expect("made");
     std::fs::remove_file(&path).expect("removed");
     provider.snapshot().await.expect_err("it is gone");
-    for options in [SessionOptions::default(), super::fixture::dry(SessionOptions::default())] {
+    for options in [SessionOptions::default(), super::fixture::dry_run(SessionOptions::default())] {
         let error = provider.begin_restore(&options).await.expect_err("it is gone").to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
@@ -103,7 +103,7 @@ async fn a_locked_database_is_an_error_that_names_the_remedy() {
 
 #[cfg(unix)]
 #[test]
-fn a_log_whose_index_cannot_be_made_is_told_with_what_to_do() {
+fn a_write_ahead_log_whose_index_cannot_be_created_is_an_error_with_a_remedy() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("log.db");
     {
@@ -111,7 +111,8 @@ fn a_log_whose_index_cannot_be_made_is_told_with_what_to_do() {
         connection.pragma_update(None, "journal_mode", "wal").expect("set");
         connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").expect("valid SQL");
     }
-    // As in a directory in which nobody may write, which would not stop a superuser: SQLite follows no link here.
+    // This has the effect of a directory without write permission, which a superuser ignores: SQLite does not
+    // follow this link.
     std::os::unix::fs::symlink("nowhere", directory.path().join("log.db-shm")).expect("a link");
     for options in [Sqlite::options(&path), Sqlite::options(&path).read_only()] {
         let error = options.open().expect_err("the log cannot be read").to_string();

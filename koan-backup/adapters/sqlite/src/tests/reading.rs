@@ -1,4 +1,4 @@
-//! What cannot be told is refused, by entity, key and column, and never shown.
+//! Unreadable values are refused with entity, key and column; the error never contains the value.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup_core::{ErrorKind, SetName, provider::ReadRequest, value::Value};
@@ -28,10 +28,11 @@ struct Reading {
     any: Option<serde_json::Value>,
 }
 
-const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, big, huge, ratio, price, name, uid, at, millis, day, \"any\");";
+const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, big, huge, ratio, price, name, \
+                     uid, at, millis, day, \"any\");";
 
 #[tokio::test]
-async fn values_that_cannot_be_told_are_refused_by_name() {
+async fn values_that_the_type_cannot_hold_are_refused_with_key_and_column() {
     for (column, literal, hint) in [
         ("flag", "2", "other than 0 and 1"),
         ("flag", "'secret'", "not a boolean"),
@@ -64,7 +65,7 @@ async fn values_that_cannot_be_told_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_null_where_the_type_has_no_option_is_refused_by_name() {
+async fn a_null_for_a_field_without_option_is_refused_with_key_and_column() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestNotNull", table = "t")]
     struct NotNull {
@@ -90,7 +91,7 @@ async fn large_integers_and_units_of_time_are_exact() {
     assert!(copy.lines[0].contains(r#""millis":1249625104123"#), "{}", copy.lines[0]);
     let before = database.dump("t");
     database.restore::<Reading>(&copy, &super::fixture::replace()).await.expect("restored");
-    // The white space and number form inside JSON are the type's own.
+    // The type determines the white space and the form of numbers inside JSON.
     assert_eq!(database.dump("t")[0].replace("2.5]", "2.50]"), before[0]);
 }
 
@@ -108,7 +109,7 @@ async fn numbers_that_a_column_would_round_are_refused() {
         ("name", r#""big":null,"huge":null,"ratio":null,"price":null,"name":"007","#),
     ] {
         let line = format!(r#"{{"id":1,{blank}{middle}{rest}"#);
-        let copy = super::fixture::foreign(&[&line]);
+        let copy = super::fixture::without_physical_form(&[&line]);
         let error = database.restore::<Reading>(&copy, &super::fixture::overwrite()).await.expect_err(column);
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains(&format!("`{column}`")), "{error}");
@@ -117,7 +118,7 @@ async fn numbers_that_a_column_would_round_are_refused() {
 }
 
 #[tokio::test]
-async fn one_record_is_found_by_its_key_whatever_form_the_key_is_in() {
+async fn a_record_is_found_by_its_key_in_whichever_form_the_key_is_stored() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestKeyed", table = "k")]
     struct Keyed {
@@ -142,7 +143,7 @@ async fn one_record_is_found_by_its_key_whatever_form_the_key_is_in() {
 }
 
 #[tokio::test]
-async fn records_come_in_the_order_of_their_keys() {
+async fn records_are_read_in_the_order_of_their_keys() {
     let database = Database::new(
         "CREATE TABLE t (id INT, flag, count, big, huge, ratio, price, name, uid, at, millis, day, \"any\");
          INSERT INTO t (id) VALUES (3), (1), (2)",

@@ -1,9 +1,9 @@
-//! Records go back.
+//! Restoring records into tables with other rows.
 
 use koan_backup_core::{ConflictMode, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};
+use super::fixture::{Database, conflict, dry_run, overwrite, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -18,7 +18,7 @@ const USERS: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT 
     INSERT INTO users VALUES (1, 'a@x', 1.5), (2, 'b@x', NULL), (3, 'c@x', 3)";
 
 #[tokio::test]
-async fn destroyed_rows_come_back_as_they_were() {
+async fn deleted_and_changed_rows_are_restored_as_they_were() {
     let database = Database::new(USERS);
     let before = database.dump("users");
     let copy = database.copy::<User>().await.expect("a copy");
@@ -30,7 +30,7 @@ async fn destroyed_rows_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn other_rows_stay_unless_they_are_replaced() {
+async fn other_rows_remain_unless_they_are_replaced() {
     let database = Database::new(USERS);
     let copy = database.copy::<User>().await.expect("a copy");
     database.run("DELETE FROM users WHERE id = 1; INSERT INTO users VALUES (9, 'z@x', 0)");
@@ -42,7 +42,7 @@ async fn other_rows_stay_unless_they_are_replaced() {
 }
 
 #[tokio::test]
-async fn kept_rows_are_untouched() {
+async fn kept_rows_are_unchanged() {
     let database = Database::new(USERS);
     let copy = database.copy::<User>().await.expect("a copy");
     database.run("DELETE FROM users WHERE id = 1; UPDATE users SET score = 99 WHERE id = 2");
@@ -52,12 +52,12 @@ async fn kept_rows_are_untouched() {
 }
 
 #[tokio::test]
-async fn an_existing_key_fails_the_restore_that_asks_for_it() {
+async fn an_existing_key_fails_a_restore_in_fail_mode() {
     let database = Database::new(USERS);
     let copy = database.copy::<User>().await.expect("a copy");
     database.run("DELETE FROM users WHERE id = 1");
     let before = database.dump("users");
-    for options in [conflict(ConflictMode::Fail), dry(conflict(ConflictMode::Fail))] {
+    for options in [conflict(ConflictMode::Fail), dry_run(conflict(ConflictMode::Fail))] {
         let error = database.restore::<User>(&copy, &options).await.expect_err("a conflict");
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains("`id=2`"), "{error}");
@@ -66,11 +66,13 @@ async fn an_existing_key_fails_the_restore_that_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_unique_violation_names_constraint_and_key_and_undoes_everything() {
+async fn a_unique_violation_names_constraint_and_key_and_rolls_back() {
     let database = Database::new(USERS);
     let before = database.dump("users");
-    let copy =
-        foreign(&[r#"{"id":7,"email":"new@x","score":null}"#, r#"{"id":8,"email":"b@x","score":null}"#]);
+    let copy = without_physical_form(&[
+        r#"{"id":7,"email":"new@x","score":null}"#,
+        r#"{"id":8,"email":"b@x","score":null}"#,
+    ]);
     let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a violation");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.to_string().contains("`id=8`") && error.to_string().contains("users.email"), "{error}");
@@ -82,21 +84,28 @@ async fn a_unique_violation_names_constraint_and_key_and_undoes_everything() {
 async fn a_dry_run_compares_and_writes_nothing() {
     let database = Database::new(USERS);
     let copy = database.copy::<User>().await.expect("a copy");
-    database.run("DELETE FROM users WHERE id = 1; UPDATE users SET score = 9 WHERE id = 2; INSERT INTO users VALUES (9, 'z', 0)");
+    database.run(
+        "DELETE FROM users WHERE id = 1; UPDATE users SET score = 9 WHERE id = 2; INSERT INTO users \
+                  VALUES (9, 'z', 0)",
+    );
     let before = database.dump("users");
-    let counts = database.restore::<User>(&copy, &dry(replace())).await.expect("compared");
+    let counts = database.restore::<User>(&copy, &dry_run(replace())).await.expect("compared");
     assert_eq!((counts.inserted, counts.updated, counts.unchanged, counts.deleted), (1, 1, 1, 1));
-    let counts = database.restore::<User>(&copy, &dry(conflict(ConflictMode::Keep))).await.expect("compared");
+    let counts =
+        database.restore::<User>(&copy, &dry_run(conflict(ConflictMode::Keep))).await.expect("compared");
     assert_eq!((counts.inserted, counts.kept), (1, 2));
     assert_eq!(database.dump("users"), before);
 }
 
 #[tokio::test]
-async fn a_key_that_is_in_the_archive_twice_cannot_replace() {
+async fn a_duplicate_key_in_the_archive_is_refused_when_replacing() {
     let database = Database::new(USERS);
     let before = database.dump("users");
-    let copy = foreign(&[r#"{"id":7,"email":"x","score":null}"#, r#"{"id":7,"email":"y","score":null}"#]);
-    for options in [replace(), dry(replace())] {
+    let copy = without_physical_form(&[
+        r#"{"id":7,"email":"x","score":null}"#,
+        r#"{"id":7,"email":"y","score":null}"#,
+    ]);
+    for options in [replace(), dry_run(replace())] {
         let error = database.restore::<User>(&copy, &options).await.expect_err("a duplicate");
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains("`id=7`"), "{error}");
@@ -105,29 +114,32 @@ async fn a_key_that_is_in_the_archive_twice_cannot_replace() {
 }
 
 #[tokio::test]
-async fn what_a_table_says_about_conflicts_does_not_count() {
+async fn conflict_clauses_of_a_table_are_ignored() {
     let table = |key: &str, email: &str| {
         format!(
-            "CREATE TABLE users (id INTEGER PRIMARY KEY {key}, email TEXT NOT NULL UNIQUE {email}, score REAL); INSERT INTO users VALUES (1, 'a@x', 1), (2, 'b@x', 2)"
+            "CREATE TABLE users (id INTEGER PRIMARY KEY {key}, email TEXT NOT NULL UNIQUE {email}, score \
+             REAL); INSERT INTO users VALUES (1, 'a@x', 1), (2, 'b@x', 2)"
         )
     };
     for email in ["ON CONFLICT IGNORE", "ON CONFLICT REPLACE"] {
         let database = Database::new(&table("", email));
         let before = database.dump("users");
         for id in [2, 7] {
-            let copy = foreign(&[&format!(r#"{{"id":{id},"email":"a@x","score":null}}"#)]);
+            let copy = without_physical_form(&[&format!(r#"{{"id":{id},"email":"a@x","score":null}}"#)]);
             let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a clash");
             assert_eq!(error.kind(), ErrorKind::Constraint);
             assert_eq!(database.dump("users"), before);
         }
-        let copy =
-            foreign(&[r#"{"id":3,"email":"a@x","score":null}"#, r#"{"id":4,"email":"a@x","score":null}"#]);
+        let copy = without_physical_form(&[
+            r#"{"id":3,"email":"a@x","score":null}"#,
+            r#"{"id":4,"email":"a@x","score":null}"#,
+        ]);
         database.restore::<User>(&copy, &replace()).await.expect_err("a clash");
         assert_eq!(database.dump("users"), before);
     }
     let database = Database::new(&table("ON CONFLICT REPLACE", ""));
     let before = database.dump("users");
-    let copy = foreign(&[r#"{"id":2,"email":"new@x","score":null}"#]);
+    let copy = without_physical_form(&[r#"{"id":2,"email":"new@x","score":null}"#]);
     let error = database.restore::<User>(&copy, &conflict(ConflictMode::Fail)).await.expect_err("taken");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(database.dump("users"), before);
@@ -142,7 +154,7 @@ struct Twice {
 }
 
 #[tokio::test]
-async fn a_key_is_not_written_twice_however_the_table_compares_it() {
+async fn a_duplicate_key_is_refused_however_the_table_compares_it() {
     let same = [r#"{"k":"a","n":1}"#, r#"{"k":"a","n":2}"#];
     let folded = [r#"{"k":"a","n":1}"#, r#"{"k":"A","n":2}"#];
     let null = [r#"{"k":null,"n":1}"#, r#"{"k":null,"n":2}"#];
@@ -160,7 +172,7 @@ async fn a_key_is_not_written_twice_however_the_table_compares_it() {
             let before = (database.dump("t"), database.schema());
             for mode in [ConflictMode::Overwrite, ConflictMode::Keep] {
                 let error = database
-                    .restore::<Twice>(&foreign(lines), &conflict(mode))
+                    .restore::<Twice>(&without_physical_form(lines), &conflict(mode))
                     .await
                     .expect_err("a key that comes twice");
                 assert_eq!(error.kind(), ErrorKind::Record, "{column} {rows} {error}");
@@ -171,6 +183,7 @@ async fn a_key_is_not_written_twice_however_the_table_compares_it() {
     }
     let database = Database::new("CREATE TABLE t (k TEXT, n); INSERT INTO t VALUES ('z', 0)");
     let schema = database.schema();
-    let counts = database.restore::<Twice>(&foreign(&folded), &overwrite()).await.expect("two keys");
+    let counts =
+        database.restore::<Twice>(&without_physical_form(&folded), &overwrite()).await.expect("two keys");
     assert_eq!((counts.inserted, database.schema()), (2, schema));
 }

@@ -1,9 +1,11 @@
-//! Indexes, triggers, foreign keys, sequences and odd tables survive a restore.
+//! Indexes, triggers, without_physical_form keys and sequences are unchanged after a restore.
 
 use koan_backup_core::{ErrorKind, RestoreLevel, SetName, provider::Provider as _};
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, creating, foreign, overwrite, records, replace, target};
+use super::fixture::{
+    Database, create_missing_tables, overwrite, records, replace, target, without_physical_form,
+};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -34,7 +36,7 @@ const FOREST: &str = "CREATE TABLE nodes (id INTEGER PRIMARY KEY AUTOINCREMENT, 
     INSERT INTO leaves VALUES (1, 'a', 5), (2, 'b', NULL), (3, 'c', 7); DELETE FROM log;";
 
 #[tokio::test]
-async fn cycles_load_triggers_stay_silent_and_nothing_cascades() {
+async fn cyclic_references_are_restored_without_firing_triggers_or_cascading() {
     let database = Database::new(FOREST);
     let (nodes, leaves) = (database.dump("nodes"), database.dump("leaves"));
     let copy = database.copy::<Node>().await.expect("a copy");
@@ -49,10 +51,10 @@ async fn cycles_load_triggers_stay_silent_and_nothing_cascades() {
 }
 
 #[tokio::test]
-async fn a_reference_to_a_missing_row_names_tables_and_keys_and_undoes_everything() {
+async fn a_reference_to_a_missing_row_names_tables_and_keys_and_rolls_back() {
     let database = Database::new(FOREST);
     let before = database.dump("nodes");
-    let copy = foreign(&[r#"{"id":1,"parent":null}"#, r#"{"id":8,"parent":77}"#]);
+    let copy = without_physical_form(&[r#"{"id":1,"parent":null}"#, r#"{"id":8,"parent":77}"#]);
     let error = database.restore::<Node>(&copy, &replace()).await.expect_err("a violation");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     let text = error.to_string();
@@ -62,7 +64,7 @@ async fn a_reference_to_a_missing_row_names_tables_and_keys_and_undoes_everythin
 }
 
 #[tokio::test]
-async fn references_that_were_broken_in_the_lost_database_are_no_obstacle() {
+async fn references_that_were_dangling_when_backed_up_are_restored() {
     let broken = Database::new(&format!("{FOREST} INSERT INTO nodes VALUES (50, 49)"));
     let copy = broken.copy::<Node>().await.expect("a copy");
     assert!(
@@ -80,7 +82,7 @@ async fn references_that_were_broken_in_the_lost_database_are_no_obstacle() {
 }
 
 #[tokio::test]
-async fn indexes_are_the_very_same_afterwards_on_every_level() {
+async fn indexes_are_unchanged_after_a_restore_on_every_level() {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let database = Database::new(FOREST);
         let (schema, copy) = (database.schema(), database.copy::<Leaf>().await.expect("a copy"));
@@ -93,10 +95,11 @@ async fn indexes_are_the_very_same_afterwards_on_every_level() {
 }
 
 #[tokio::test]
-async fn a_unique_index_that_was_dropped_still_holds() {
+async fn a_unique_index_that_is_dropped_during_a_restore_is_still_enforced() {
     let database = Database::new(FOREST);
     let (before, schema) = (database.dump("leaves"), database.schema());
-    let copy = foreign(&[r#"{"node":1,"name":"x","size":1}"#, r#"{"node":2,"name":"x","size":1}"#]);
+    let copy =
+        without_physical_form(&[r#"{"node":1,"name":"x","size":1}"#, r#"{"node":2,"name":"x","size":1}"#]);
     let error = database.restore::<Leaf>(&copy, &replace()).await.expect_err("a violation");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.to_string().contains("leaves.name"), "{error}");
@@ -104,7 +107,7 @@ async fn a_unique_index_that_was_dropped_still_holds() {
 }
 
 #[tokio::test]
-async fn a_dropped_session_leaves_everything_as_it_was() {
+async fn a_dropped_session_changes_nothing() {
     let database = Database::new(FOREST);
     let copy = database.copy::<Leaf>().await.expect("a copy");
     let (before, schema) = (database.dump("leaves"), database.schema());
@@ -112,7 +115,7 @@ async fn a_dropped_session_leaves_everything_as_it_was() {
     session.begin(target::<Leaf>(&copy, SetName::root())).await.expect("begun");
     session.write(records::<Leaf>(&copy)[..1].to_vec()).await.expect("written");
     drop(session);
-    // A second session waits until the first one is gone.
+    // A second session waits for the end of the first one.
     let session = database.provider.begin_restore(&replace()).await.expect("a session");
     session.rollback().await.expect("rolled back");
     assert_eq!((database.dump("leaves"), database.schema()), (before, schema));
@@ -123,7 +126,7 @@ async fn a_session_that_failed_can_only_be_rolled_back() {
     let database = Database::new(FOREST);
     let before = database.dump("nodes");
     let mut session = database.provider.begin_restore(&overwrite()).await.expect("a session");
-    let good = foreign(&[r#"{"id":90,"parent":null}"#]);
+    let good = without_physical_form(&[r#"{"id":90,"parent":null}"#]);
     session.begin(target::<Node>(&good, SetName::root())).await.expect("begun");
     session.write(records::<Node>(&good)).await.expect("written");
     session.begin(target::<Node>(&good, SetName::root())).await.expect_err("out of order");
@@ -133,7 +136,7 @@ async fn a_session_that_failed_can_only_be_rolled_back() {
 }
 
 #[tokio::test]
-async fn numbers_given_out_before_are_not_given_out_again() {
+async fn numbers_that_autoincrement_assigned_before_are_not_assigned_again() {
     let database = Database::new(&format!(
         "{FOREST} INSERT INTO nodes VALUES (100, NULL); DELETE FROM nodes WHERE id = 100"
     ));
@@ -172,7 +175,7 @@ async fn computed_columns_are_read_and_never_written() {
 }
 
 #[tokio::test]
-async fn keys_that_nothing_makes_unique_are_matched_all_the_same() {
+async fn keys_without_a_unique_index_are_matched() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestLoose", table = "t")]
     struct Loose {
@@ -201,20 +204,20 @@ async fn keys_that_nothing_makes_unique_are_matched_all_the_same() {
     }
     let database = Database::new("CREATE TABLE t (a, b, n); INSERT INTO t VALUES (1, 'x', 1), (1, 'x', 2)");
     let error = database
-        .restore::<Loose>(&foreign(&[r#"{"a":1,"b":"x","n":3}"#]), &overwrite())
+        .restore::<Loose>(&without_physical_form(&[r#"{"a":1,"b":"x","n":3}"#]), &overwrite())
         .await
         .expect_err("two rows");
     assert!(error.to_string().contains("several rows"), "{error}");
 }
 
 #[tokio::test]
-async fn a_missing_table_is_made_from_the_entity() {
+async fn a_missing_table_is_created_from_the_entity() {
     let database = Database::new(FOREST);
     let copy = database.copy::<Leaf>().await.expect("a copy");
     let empty = Database::new("");
     empty.restore::<Leaf>(&copy, &overwrite()).await.expect_err("no table");
     assert!(empty.schema().is_empty());
-    empty.restore::<Leaf>(&copy, &creating()).await.expect("restored");
+    empty.restore::<Leaf>(&copy, &create_missing_tables()).await.expect("restored");
     assert_eq!(empty.dump("leaves"), database.dump("leaves"));
     let sql: String = empty.value("SELECT sql FROM sqlite_schema WHERE name = 'leaves'");
     assert!(
@@ -225,19 +228,20 @@ async fn a_missing_table_is_made_from_the_entity() {
 }
 
 #[tokio::test]
-async fn a_broken_reference_does_not_make_room_for_another() {
-    let one = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id)); INSERT INTO nodes VALUES (1, NULL), (50, 49)";
-    // The old one is mended and a new one comes.
+async fn a_dangling_reference_does_not_permit_another_one() {
+    let one = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id)); INSERT INTO nodes \
+               VALUES (1, NULL), (50, 49)";
+    // The restore fixes the existing dangling reference and adds another one.
     let database = Database::new(one);
     let before = database.dump("nodes");
-    let swapped = foreign(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
+    let swapped = without_physical_form(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
     for options in [overwrite(), replace()] {
         let error = database.restore::<Node>(&swapped, &options).await.expect_err("a new one");
         assert_eq!(error.kind(), ErrorKind::Constraint);
         assert!(error.to_string().contains("`id=60"), "{error}");
         assert_eq!(database.dump("nodes"), before);
     }
-    // The archive's one is the one that is there: it does not count twice.
+    // The reference of the archive is the existing one, so it counts only once.
     let mut copy = database.copy::<Node>().await.expect("a copy");
     for options in [overwrite(), replace()] {
         database.restore::<Node>(&copy, &options).await.expect("its own database");
@@ -254,22 +258,22 @@ async fn a_broken_reference_does_not_make_room_for_another() {
 }
 
 #[tokio::test]
-async fn references_are_checked_beside_one_that_cannot_be_and_without_a_rowid() {
+async fn references_are_checked_next_to_an_uncheckable_one_and_without_a_rowid() {
     let database = Database::new(
-        "CREATE TABLE other (x); CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id) REFERENCES other(x)); \
-         CREATE TABLE leaves (node INTEGER REFERENCES nodes(id), name TEXT, size REFERENCES other(x), PRIMARY KEY (node, name)) WITHOUT ROWID; \
-         INSERT INTO nodes VALUES (1, NULL)",
+        "CREATE TABLE other (x); CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id) \
+         REFERENCES other(x)); CREATE TABLE leaves (node INTEGER REFERENCES nodes(id), name TEXT, size \
+         REFERENCES other(x), PRIMARY KEY (node, name)) WITHOUT ROWID; INSERT INTO nodes VALUES (1, NULL)",
     );
-    let copy = foreign(&[r#"{"id":8,"parent":77}"#]);
+    let copy = without_physical_form(&[r#"{"id":8,"parent":77}"#]);
     let error = database.restore::<Node>(&copy, &overwrite()).await.expect_err("a violation");
     assert!(error.to_string().contains("`id=8"), "{error}");
-    let copy = foreign(&[r#"{"node":9,"name":"x","size":5}"#]);
+    let copy = without_physical_form(&[r#"{"node":9,"name":"x","size":5}"#]);
     let error = database.restore::<Leaf>(&copy, &overwrite()).await.expect_err("a violation");
     assert!(error.to_string().contains("node=9, name=\"x\""), "{error}");
 }
 
 #[tokio::test]
-async fn what_analyze_found_out_outlives_the_indexes() {
+async fn statistics_of_analyze_survive_rebuilt_indexes() {
     let database = Database::new(&format!("{FOREST} ANALYZE"));
     let before = database.dump("sqlite_stat1");
     let copy = database.copy::<Leaf>().await.expect("a copy");
@@ -280,7 +284,7 @@ async fn what_analyze_found_out_outlives_the_indexes() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_made_holds_the_largest_numbers() {
+async fn a_created_table_holds_the_largest_numbers() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestLarge", table = "large")]
     struct Large {
@@ -288,8 +292,9 @@ async fn a_table_that_is_made_holds_the_largest_numbers() {
         signed: i64,
     }
     let database = Database::new("");
-    let copy = foreign(&[r#"{"id":7,"signed":-5}"#, r#"{"id":18446744073709551615,"signed":5}"#]);
-    database.restore::<Large>(&copy, &creating()).await.expect("restored");
+    let copy =
+        without_physical_form(&[r#"{"id":7,"signed":-5}"#, r#"{"id":18446744073709551615,"signed":5}"#]);
+    database.restore::<Large>(&copy, &create_missing_tables()).await.expect("restored");
     let mut lines = database.copy::<Large>().await.expect("a copy").lines;
     lines.sort();
     assert_eq!(lines, [copy.lines[1].clone(), copy.lines[0].clone()]);

@@ -1,9 +1,9 @@
-//! Sets are tables beside the table of the default set, and hostile names are names.
+//! Sets are tables named like the table of the default set, and names may contain any characters.
 
 use koan_backup_core::SetName;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, codec, copy_of, creating, overwrite, replace};
+use super::fixture::{Database, codec, copy_of, create_missing_tables, overwrite, replace};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -39,7 +39,7 @@ async fn hostile_names_and_values_round_trip() {
 }
 
 #[tokio::test]
-async fn sets_are_listed_read_and_restored_apart() {
+async fn sets_are_listed_read_and_restored_separately() {
     let database = Database::new(TABLES);
     let snapshot = database.snapshot().await;
     assert_eq!(snapshot.sets(&codec::<Hostile>()).await.expect("sets"), [SetName::root(), set("old")]);
@@ -52,12 +52,12 @@ async fn sets_are_listed_read_and_restored_apart() {
 }
 
 #[tokio::test]
-async fn a_missing_set_is_refused_or_made_like_the_default_one() {
+async fn a_missing_set_is_refused_or_created_like_the_default_one() {
     let database = Database::new(TABLES);
     let copy = database.copy::<Hostile>().await.expect("a copy");
     let error = database.restore_set::<Hostile>(&copy, set("new"), &overwrite()).await.expect_err("missing");
     assert!(error.to_string().contains("set `new`"), "{error}");
-    database.restore_set::<Hostile>(&copy, set("new"), &creating()).await.expect("restored");
+    database.restore_set::<Hostile>(&copy, set("new"), &create_missing_tables()).await.expect("restored");
     assert_eq!(database.dump(&format!("{NAME}#new")), database.dump(NAME));
     let sql: String = database.value("SELECT sql FROM sqlite_schema WHERE name LIKE '%#new'");
     assert!(sql.contains("TEXT PRIMARY KEY"), "{sql}");
@@ -70,7 +70,7 @@ struct Note {
 }
 
 #[tokio::test]
-async fn the_table_of_a_set_is_found_whatever_case_it_is_written_in() {
+async fn the_table_of_a_set_is_found_whatever_the_case_of_its_name() {
     let database = Database::new(
         "CREATE TABLE test_note_of_sets (id INTEGER PRIMARY KEY); CREATE TABLE \"TestNoteOfSets#archive\" (id INTEGER PRIMARY KEY);
          CREATE TABLE \"Test_NoteOfSets#Old\" (id INTEGER PRIMARY KEY);
@@ -82,7 +82,7 @@ async fn the_table_of_a_set_is_found_whatever_case_it_is_written_in() {
     let copy = copy_of::<Note>(snapshot.as_ref(), set("archive")).await.expect("a copy");
     drop(snapshot);
     assert_eq!(copy.lines, [r#"{"id":7}"#]);
-    database.restore_set::<Note>(&copy, set("archive"), &creating()).await.expect("restored");
-    database.restore_set::<Note>(&copy, set("old"), &creating()).await.expect("restored");
+    database.restore_set::<Note>(&copy, set("archive"), &create_missing_tables()).await.expect("restored");
+    database.restore_set::<Note>(&copy, set("old"), &create_missing_tables()).await.expect("restored");
     assert_eq!(database.dump("Test_NoteOfSets#Old"), ["integer 7"]);
 }

@@ -1,4 +1,4 @@
-//! A snapshot does not change, and stops when nobody waits for it.
+//! A snapshot does not change, and a read stops when it is dropped.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const TABLES: &str =
     INSERT INTO debits VALUES (1); INSERT INTO credits VALUES (1);";
 
 #[tokio::test]
-async fn in_wal_mode_a_writer_goes_on_and_is_not_seen() {
+async fn in_wal_mode_a_snapshot_does_not_block_a_writer_or_see_its_changes() {
     let database = Database::new(&format!("PRAGMA journal_mode = WAL; {TABLES}"));
     let snapshot = database.snapshot().await;
     database.run("BEGIN; INSERT INTO debits VALUES (2); INSERT INTO credits VALUES (2); COMMIT");
@@ -58,14 +58,14 @@ async fn with_a_rollback_journal_a_writer_waits_for_the_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_read_stops_the_work() {
+async fn a_dropped_read_is_cancelled() {
     let database = Database::new(
         "CREATE TABLE debits (id, n); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 300000)
          INSERT INTO debits SELECT abs(random()), n FROM c",
     );
     let snapshot = database.snapshot().await;
     let read = |sink| snapshot.read(ReadRequest::all(codec::<Debit>(), SetName::root()), sink);
-    // Dropped as soon as it was asked for, and once it has given its first records.
+    // The first read is dropped before it runs, the second one after its first records.
     let (sink, first_chunks) = RecordSink::channel(codec::<Debit>(), 100);
     {
         let mut reading = std::pin::pin!(read(sink));
@@ -76,13 +76,14 @@ async fn a_dropped_read_stops_the_work() {
         ended = read(sink) => panic!("it ended: {ended:?}"),
         chunk = second_chunks.recv() => assert!(chunk.is_some()),
     }
-    // The next question is answered by the same thread. Nobody takes what was read, so that a read that goes on never ends.
+    // The same thread runs the next request. Nobody receives the records, so a read that continued would
+    // never end.
     snapshot.sets(&codec::<Debit>()).await.expect("an answer");
     drop((first_chunks, second_chunks));
 }
 
 #[tokio::test]
-async fn a_reader_that_is_gone_cancels_the_read() {
+async fn a_dropped_receiver_cancels_the_read() {
     let database = Database::new(TABLES);
     let snapshot = database.snapshot().await;
     let (sink, chunks) = RecordSink::channel(codec::<Debit>(), 1);

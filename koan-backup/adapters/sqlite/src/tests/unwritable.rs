@@ -7,7 +7,7 @@ use koan_backup_core::{
 use rusqlite::functions::FunctionFlags;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, dry, foreign, overwrite, replace, target};
+use super::fixture::{Database, dry_run, overwrite, replace, target, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -42,7 +42,7 @@ async fn a_table_that_needs_a_function_of_the_application_is_reported_with_what_
     ] {
         for rows in ["", "; INSERT INTO item (id, code) VALUES (1, 'a')"] {
             let database = database(&format!("{sql}{rows}"));
-            let lines = foreign(&[r#"{"id":1,"code":"b"}"#, r#"{"id":2,"code":"c"}"#]);
+            let lines = without_physical_form(&[r#"{"id":1,"code":"b"}"#, r#"{"id":2,"code":"c"}"#]);
             for mut options in [overwrite(), replace()] {
                 options.level = RestoreLevel::Fast;
                 let item = target::<Item>(&lines, SetName::root());
@@ -53,7 +53,7 @@ async fn a_table_that_needs_a_function_of_the_application_is_reported_with_what_
                     .map(ToString::to_string)
                     .collect();
                 let [finding] = errors.as_slice() else { panic!("{sql}: {errors:?}") };
-                for options in [dry(options.clone()), options] {
+                for options in [dry_run(options.clone()), options] {
                     let error = database.restore::<Item>(&lines, &options).await.expect_err(&sql).chain();
                     for text in [&error, finding] {
                         assert!(text.contains(named) && text.contains("`item`"), "{sql}: {text}");
@@ -105,7 +105,7 @@ async fn functions_that_are_not_needed_to_write_are_no_obstacle() {
         "); CREATE TABLE other (id INTEGER PRIMARY KEY, code TEXT CHECK (own(code)))",
     ] {
         let database = database(&format!("CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT{rest}"));
-        let lines = foreign(&[r#"{"id":1,"code":"b"}"#, r#"{"id":2,"code":"c"}"#]);
+        let lines = without_physical_form(&[r#"{"id":1,"code":"b"}"#, r#"{"id":2,"code":"c"}"#]);
         for options in [overwrite(), overwrite(), replace()] {
             let findings =
                 database.provider.assess(&[target::<Item>(&lines, SetName::root())], &options).await;

@@ -1,4 +1,4 @@
-//! Rows that violate a constraint which was added as `NOT VALID`: they are older than it.
+//! Finds rows that violate a constraint which was added as `NOT VALID` after them.
 
 use koan_backup_core::{
     Result,
@@ -15,17 +15,18 @@ const UNVALIDATED: &str =
       AND COALESCE((pg_catalog.to_jsonb(pg_constraint) ->> 'conenforced')::bool, true)
     ORDER BY conname";
 
-/// Finds rows that violate such a constraint of a target. They stay where they are, and cannot be inserted again.
+/// Reports rows of a target that violate such a constraint. They remain in the table, but cannot be inserted
+/// again.
 ///
-/// A backup that was made just now holds these rows, so `severity` is that of an error then. Before a restore nobody knows whether the
-/// archive holds them; a dry run finds out.
+/// A backup contains these rows, so the caller passes the severity of an error for it. Before a restore it is
+/// unknown whether the archive contains them; a dry run finds out.
 pub(super) async fn assess(
     connection: &Connection,
     target: &RestoreTarget,
     mapping: &Mapping,
     severity: Severity,
 ) -> Result<Vec<Finding>> {
-    let (oid, table) = (mapping.table.oid, &mapping.table.shown);
+    let (oid, table) = (mapping.table.oid, &mapping.table.display_name);
     let what = format!("reading the constraints of table `{table}`");
     let rows = connection.client.query(UNVALIDATED, &[&oid]).await.map_err(|error| failed(&what, &error))?;
     let mut findings = Vec::new();
@@ -39,13 +40,14 @@ pub(super) async fn assess(
         let what = format!("checking constraint `{name}` of table `{table}`");
         let count = match connection.number(&what, &violating).await {
             Ok(count) => count,
-            // A row that the condition itself fails on, or a function that the role may not call.
+            // The condition itself fails for a row, or it calls a function that the role may not call.
             Err(error) => {
                 findings.push(Finding::new(
                     Severity::Warning,
                     target.entity.name(),
                     format!(
-                        "whether rows of table `{table}` meet constraint `{name}`, which is NOT VALID, was not found out: {}",
+                        "it is unknown whether rows of table `{table}` satisfy constraint `{name}`, which is \
+                         NOT VALID: {}",
                         error.chain()
                     ),
                 ));
@@ -57,8 +59,9 @@ pub(super) async fn assess(
                 severity,
                 target.entity.name(),
                 format!(
-                    "table `{table}` has rows that violate constraint `{name}`, which is NOT VALID: they cannot be inserted again; \
-                     correct them and run ALTER TABLE … VALIDATE CONSTRAINT, or drop the constraint"
+                    "table `{table}` has rows that violate constraint `{name}`, which is NOT VALID: they \
+                     cannot be inserted again; correct them and run ALTER TABLE … VALIDATE CONSTRAINT, or \
+                     drop the constraint"
                 ),
             ));
         }

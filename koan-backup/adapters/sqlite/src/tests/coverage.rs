@@ -1,4 +1,4 @@
-//! What is in no entity is named, and what would go wrong is told beforehand.
+//! Uncovered tables and columns are reported, and so are the problems of a restore before it writes.
 
 use koan_backup_core::{
     SetName,
@@ -6,7 +6,9 @@ use koan_backup_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, codec, creating, foreign, overwrite, replace, target};
+use super::fixture::{
+    Database, codec, create_missing_tables, overwrite, replace, target, without_physical_form,
+};
 use crate::Sqlite;
 use koan_backup::Entity;
 
@@ -20,7 +22,7 @@ struct User {
 }
 
 #[tokio::test]
-async fn tables_and_columns_in_no_entity_are_named() {
+async fn uncovered_tables_and_columns_are_reported() {
     let database = Database::new(
         "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name, phone, upper_name AS (upper(name)));
          CREATE TABLE \"users#old\" (id, name); CREATE TABLE orders (id, user_id REFERENCES Users(id));
@@ -45,7 +47,7 @@ async fn tables_and_columns_in_no_entity_are_named() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_a_problem_of_its_entity_only() {
+async fn a_missing_table_is_reported_only_for_its_entity() {
     let database = Database::new("CREATE TABLE user (id)");
     let description = database.provider.describe(&[codec::<User>()]).await.expect("a description");
     assert!(description.entities[0].problem.as_deref().is_some_and(|text| text.contains("`users`")));
@@ -53,8 +55,8 @@ async fn a_missing_table_is_a_problem_of_its_entity_only() {
 }
 
 #[tokio::test]
-async fn findings_tell_what_would_go_wrong() {
-    let copy = foreign(&[]);
+async fn problems_of_a_restore_are_reported_as_findings() {
+    let copy = without_physical_form(&[]);
     let empty = Database::new("");
     let found = empty.assess::<User>(&copy, &overwrite()).await;
     assert!(
@@ -62,7 +64,7 @@ async fn findings_tell_what_would_go_wrong() {
             .iter()
             .any(|finding| finding.severity == Severity::Error && finding.message.contains("create_missing"))
     );
-    let found = empty.assess::<User>(&copy, &creating()).await;
+    let found = empty.assess::<User>(&copy, &create_missing_tables()).await;
     assert!(found.iter().all(|finding| finding.severity == Severity::Note), "{found:?}");
 
     let database = Database::new(
@@ -80,14 +82,14 @@ async fn findings_tell_what_would_go_wrong() {
 }
 
 #[tokio::test]
-async fn a_field_without_a_column_goes_back_where_it_came_from_and_nowhere_else() {
+async fn a_field_without_a_column_is_restored_only_where_it_had_no_column_before() {
     let database =
         Database::new("CREATE TABLE users (id INTEGER PRIMARY KEY, name); INSERT INTO users VALUES (1, 'x')");
     let copy = database.copy::<User>().await.expect("a copy");
     assert_eq!(copy.lines[0], r#"{"id":1,"name":"x","nick":""}"#);
     assert!(database.assess::<User>(&copy, &replace()).await.is_empty());
     database.restore::<User>(&copy, &replace()).await.expect("restored");
-    let elsewhere = foreign(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
+    let elsewhere = without_physical_form(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
     let error = database.restore::<User>(&elsewhere, &replace()).await.expect_err("no column");
     assert!(error.to_string().contains("`nick`") && error.to_string().contains("`id=1`"), "{error}");
 }
@@ -115,7 +117,7 @@ struct PersonOld {
 }
 
 #[tokio::test]
-async fn entities_that_share_a_table_are_told_and_not_restored() {
+async fn entities_that_share_a_table_are_reported_and_not_restored() {
     let database = Database::new(
         "CREATE TABLE person (id INTEGER PRIMARY KEY, name DEFAULT '', phone DEFAULT '', mail);
          CREATE TABLE \"person#old\" (id INTEGER PRIMARY KEY, name, phone);",
@@ -134,7 +136,7 @@ async fn entities_that_share_a_table_are_told_and_not_restored() {
         let problem = coverage.problem.as_deref().unwrap_or_default();
         assert!(problem.contains("shares table `person#old`"), "{problem}");
     }
-    let copy = foreign(&[]);
+    let copy = without_physical_form(&[]);
     let set = SetName::new("old").expect("a name");
     for targets in [
         [target::<PersonName>(&copy, SetName::root()), target::<PersonPhone>(&copy, SetName::root())],

@@ -1,26 +1,27 @@
-//! `numeric` from the text of a number with few digits and no exponent, as most are: in one pass, and in 64 bits.
+//! Writes a number with few digits and no exponent as `numeric`, in one pass and with 64-bit arithmetic. Most
+//! numbers are like this.
 
 use super::numeric::NEGATIVE;
 
-/// The most digits whose groups, the last one filled with zeros, are in 64 bits.
-const MOST_DIGITS: usize = 16;
-/// So many groups of four digits are in 64 bits.
-const MOST_GROUPS: usize = 5;
+/// The number of digits that fit into 64 bits, with the last group filled up with zeros.
+const MAX_DIGITS: usize = 16;
+/// The number of groups of four digits that fit into 64 bits.
+const MAX_GROUPS: usize = 5;
 
-/// A number.
-pub(super) struct PlainDecimal {
+/// A decimal number with at most 16 digits.
+pub(super) struct ShortDecimal {
     is_negative: bool,
-    /// Its digits, whatever is behind the point.
+    /// All digits, without the point.
     digits: u64,
-    /// How many digits are behind the point.
+    /// The number of fraction digits.
     scale: u8,
 }
 
-impl PlainDecimal {
-    /// The number that a text is. `None` says nothing.
+impl ShortDecimal {
+    /// Parses a number; `None` if it has another form, which is not an error.
     pub(super) fn of(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
-        if unsigned.len() > MOST_DIGITS + 1 {
+        if unsigned.len() > MAX_DIGITS + 1 {
             return None;
         }
         let (mut digits, mut count, mut point) = (0, 0, None);
@@ -35,21 +36,21 @@ impl PlainDecimal {
             }
         }
         let scale = u8::try_from(count - point.unwrap_or(count)).ok()?;
-        let is_number = (1..=MOST_DIGITS).contains(&count);
+        let is_number = (1..=MAX_DIGITS).contains(&count);
         is_number.then_some(Self { is_negative: unsigned.len() < text.len(), digits, scale })
     }
 
-    /// How many digits are behind the point.
+    /// Returns the number of fraction digits.
     pub(super) fn scale(&self) -> i32 {
         self.scale.into()
     }
 
-    /// Appends its length and what [`numeric`](super::numeric::push) appends.
+    /// Appends its length and the same bytes as [`numeric`](super::numeric::push).
     pub(super) fn push(&self, out: &mut Vec<u8>) {
         let filled = self.scale.next_multiple_of(4);
         let mut rest = self.digits * 10u64.pow(u32::from(filled - self.scale));
-        // From the last group on, without the zeros that it ends with.
-        let (mut groups, mut count) = ([0u16; MOST_GROUPS], 0u8);
+        // The groups from the last one, without the trailing zeros.
+        let (mut groups, mut count) = ([0u16; MAX_GROUPS], 0u8);
         let mut weight = -i16::from(filled / 4);
         while rest > 0 && rest.is_multiple_of(10_000) {
             rest /= 10_000;
@@ -80,7 +81,7 @@ mod tests {
     use super::super::numeric;
     use super::*;
 
-    /// What the general way appends, with its length.
+    /// Returns what the general function appends, with its length.
     fn general(text: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         numeric::push(text, &mut bytes).ok()?;
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn whatever_is_taken_is_sent_as_in_the_general_way() {
-        let mut taken = 0;
+        let mut parsed = 0;
         for digits in
             ["0", "1", "10000", "9999999999999999", "120034005600", "00010", "1000000000000000", "7"]
         {
@@ -98,16 +99,16 @@ mod tests {
                 for sign in ["", "-"] {
                     let text = format!("{sign}{}.{}", &digits[..point], &digits[point..]);
                     for text in [&text, text.trim_end_matches('.')] {
-                        let plain = PlainDecimal::of(text).unwrap_or_else(|| panic!("plain: {text}"));
+                        let short = ShortDecimal::of(text).unwrap_or_else(|| panic!("short: {text}"));
                         let mut sent = Vec::new();
-                        plain.push(&mut sent);
+                        short.push(&mut sent);
                         assert_eq!(Some(sent), general(text), "{text}");
-                        taken += 1;
+                        parsed += 1;
                     }
                 }
             }
         }
-        assert!(taken > 200, "{taken}");
+        assert!(parsed > 200, "{parsed}");
     }
 
     #[test]
@@ -115,7 +116,7 @@ mod tests {
         for text in
             ["", "-", ".", "-.", "+1", "1e2", "1.2.3", "--1", "1-", " 1", "NaN", "12345678901234567", "١"]
         {
-            assert!(PlainDecimal::of(text).is_none(), "{text}");
+            assert!(ShortDecimal::of(text).is_none(), "{text}");
         }
     }
 }

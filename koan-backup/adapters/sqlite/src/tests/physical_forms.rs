@@ -1,11 +1,11 @@
-//! Values go back in the very form they were read in.
+//! Values are restored in the form in which they were read.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::fixture::{Database, foreign, overwrite, replace};
+use super::fixture::{Database, overwrite, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -29,7 +29,7 @@ struct Forms {
     tags: Option<Vec<String>>,
 }
 
-/// Bytes as serde has them: a list of numbers.
+/// Serializes bytes as serde does by default: as a list of numbers.
 mod serde_bytes_form {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
@@ -44,9 +44,9 @@ mod serde_bytes_form {
     }
 }
 
-/// A table whose columns have no type keeps every storage class.
-const UNTYPED: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, ratio, narrow, price, name, data, uid, at, \
-                       local_at, naive, day, hour, tags);";
+/// A table whose columns have no type, so that values of every storage class remain unchanged.
+const UNTYPED: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, ratio, narrow, price, name, \
+                       data, uid, at, local_at, naive, day, hour, tags);";
 
 async fn round_trips(sql: &str) -> (Database, super::fixture::Copy) {
     let database = Database::new(sql);
@@ -152,7 +152,7 @@ async fn times_of_every_form_round_trip() {
 }
 
 #[tokio::test]
-async fn digits_as_needed_are_one_form_for_a_whole_column() {
+async fn fractions_with_as_many_digits_as_needed_have_one_form() {
     let (_, copy) = round_trips(&rows(
         "at",
         &["'2009-01-01 00:00:00'", "'2009-01-01 00:00:00.120'", "'2009-01-01 00:00:00.123456'"],
@@ -173,7 +173,7 @@ async fn declared_types_keep_their_affinity() {
     let (_, copy) = round_trips(sql).await;
     assert!(copy.lines[0].contains(r#""price":"0.99""#) && copy.lines[1].contains(r#""price":"2""#));
     let physical = copy.physical.expect("forms");
-    // What the column does by itself needs no note.
+    // The default form of a column is not recorded.
     for column in ["count", "ratio", "price", "name", "day"] {
         assert!(physical["columns"].get(column).is_none(), "{column}: {physical}");
     }
@@ -181,7 +181,7 @@ async fn declared_types_keep_their_affinity() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_back_byte_for_byte_is_counted_in_a_warning() {
+async fn values_that_cannot_be_written_back_byte_for_byte_are_counted_in_a_warning() {
     let database = Database::new(&rows("count", &["' 12 '", "'007'", "7"]));
     let copy = database.copy::<Forms>().await.expect("a copy");
     assert_eq!(copy.warnings.len(), 1);
@@ -195,7 +195,7 @@ async fn what_cannot_be_written_back_byte_for_byte_is_counted_in_a_warning() {
 }
 
 #[tokio::test]
-async fn an_integer_that_a_float_cannot_hold_is_told() {
+async fn an_integer_that_a_float_cannot_hold_exactly_is_reported() {
     let database = Database::new(&rows("ratio", &["9007199254740993", "1.5"]));
     let copy = database.copy::<Forms>().await.expect("a copy");
     assert!(copy.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", copy.lines[0]);
@@ -208,21 +208,23 @@ async fn an_integer_that_a_float_cannot_hold_is_told() {
 }
 
 #[tokio::test]
-async fn records_from_elsewhere_take_the_default_form_or_the_one_the_table_uses() {
+async fn records_without_a_physical_form_are_written_in_the_form_of_the_table_or_in_the_default_form() {
     let line = r#"{"id":1,"flag":true,"count":5,"ratio":1.5,"narrow":0.5,"price":"0.990","name":"x","data":[1],"uid":"67e55044-10b1-426f-9247-bb680e5fe0c8","at":"2009-01-01T00:00:00Z","local_at":"2009-01-01T02:00:00+02:00","naive":"2009-01-01T00:00:00","day":"2009-01-01","hour":"13:14:15","tags":["a"]}"#;
     let database = Database::new(UNTYPED);
-    database.restore::<Forms>(&foreign(&[line]), &overwrite()).await.expect("restored");
+    database.restore::<Forms>(&without_physical_form(&[line]), &overwrite()).await.expect("restored");
     assert_eq!(
         database.dump("t")[0],
-        "integer 1, integer 1, integer 5, real 1.5, real 0.5, text '0.990', text 'x', blob X'01', \
-         text '67e55044-10b1-426f-9247-bb680e5fe0c8', text '2009-01-01T00:00:00Z', text '2009-01-01T02:00:00+02:00', \
-         text '2009-01-01 00:00:00', text '2009-01-01', text '13:14:15', text '[\"a\"]'"
+        "integer 1, integer 1, integer 5, real 1.5, real 0.5, text '0.990', text 'x', blob X'01', text \
+         '67e55044-10b1-426f-9247-bb680e5fe0c8', text '2009-01-01T00:00:00Z', text \
+         '2009-01-01T02:00:00+02:00', text '2009-01-01 00:00:00', text '2009-01-01', text '13:14:15', text \
+         '[\"a\"]'"
     );
-    let habits = format!(
-        "{UNTYPED} INSERT INTO t (id, flag, uid, at) VALUES (9, 'yes', x'67e5504410b1426f9247bb680e5fe0c8', 5)"
+    let existing_forms = format!(
+        "{UNTYPED} INSERT INTO t (id, flag, uid, at) VALUES (9, 'yes', x'67e5504410b1426f9247bb680e5fe0c8', \
+         5)"
     );
-    let database = Database::new(&habits);
-    database.restore::<Forms>(&foreign(&[line]), &overwrite()).await.expect("restored");
+    let database = Database::new(&existing_forms);
+    database.restore::<Forms>(&without_physical_form(&[line]), &overwrite()).await.expect("restored");
     let row: String = database.value("SELECT quote(flag) || quote(uid) || quote(at) FROM t WHERE id = 1");
     assert_eq!(row, "'yes'X'67E5504410B1426F9247BB680E5FE0C8'1230768000");
 }

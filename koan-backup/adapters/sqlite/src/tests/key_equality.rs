@@ -1,9 +1,9 @@
-//! Keys that the database takes for one though they differ byte for byte.
+//! Keys that the database treats as equal although their bytes differ.
 
 use koan_backup_core::{ConflictMode, ErrorKind, RestoreLevel, provider::SessionOptions};
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};
+use super::fixture::{Database, conflict, dry_run, overwrite, replace, without_physical_form};
 use crate::Sqlite;
 use koan_backup::Entity;
 
@@ -20,34 +20,35 @@ const TABLES: [&str; 5] = [
     "CREATE TABLE m (email TEXT COLLATE NOCASE PRIMARY KEY, n INT) WITHOUT ROWID",
     "CREATE TABLE m (email TEXT COLLATE NOCASE, n INT)",
     "CREATE TABLE m (email TEXT, n INT); CREATE UNIQUE INDEX by_email ON m (email COLLATE NOCASE)",
-    "CREATE TABLE m (email TEXT PRIMARY KEY, n INT); CREATE UNIQUE INDEX by_email ON m (email COLLATE NOCASE)",
+    "CREATE TABLE m (email TEXT PRIMARY KEY, n INT); CREATE UNIQUE INDEX by_email ON m (email COLLATE \
+     NOCASE)",
 ];
 
-fn every_way() -> Vec<SessionOptions> {
+fn all_modes() -> Vec<SessionOptions> {
     let mut all = Vec::new();
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         for mut options in
             [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)]
         {
             options.level = level;
-            all.extend([dry(options.clone()), options]);
+            all.extend([dry_run(options.clone()), options]);
         }
     }
     all
 }
 
 #[tokio::test]
-async fn two_records_of_one_key_are_refused_by_name_in_every_mode() {
+async fn two_records_with_equal_keys_are_refused_in_every_mode_with_the_key() {
     let lines = [r#"{"email":"A@x","n":1}"#, r#"{"email":"B@x","n":2}"#, r#"{"email":"a@x","n":3}"#];
     for table in TABLES {
         for rows in ["", "; INSERT INTO m VALUES ('c@x', 9)", "; INSERT INTO m VALUES ('a@X', 9), ('b@x', 9)"]
         {
-            for options in every_way() {
+            for options in all_modes() {
                 let database = Database::new(&format!("{table}{rows}"));
                 let before = database.dump("m");
-                let ended = database.restore::<Mail>(&foreign(&lines), &options).await;
-                let error = ended.expect_err(&format!("{table}{rows} {options:?}"));
-                // With `fail` the row that is there is met first.
+                let result = database.restore::<Mail>(&without_physical_form(&lines), &options).await;
+                let error = result.expect_err(&format!("{table}{rows} {options:?}"));
+                // With `fail`, the existing row may be found first.
                 let is_met = options.conflict == ConflictMode::Fail && error.kind() == ErrorKind::Conflict;
                 assert!(
                     is_met || error.to_string().contains(r#"email="a@x""#),
@@ -60,32 +61,37 @@ async fn two_records_of_one_key_are_refused_by_name_in_every_mode() {
 }
 
 #[tokio::test]
-async fn the_key_is_written_as_the_archive_spells_it_and_the_dry_run_counts_the_same() {
+async fn a_key_is_written_with_the_spelling_of_the_archive_and_a_dry_run_returns_the_same_counts() {
     let lines = [r#"{"email":"A@x","n":1}"#, r#"{"email":"B@x","n":2}"#, r#"{"email":"d@x","n":4}"#];
     for table in TABLES {
         for options in [overwrite(), replace()] {
             let database =
                 Database::new(&format!("{table}; INSERT INTO m VALUES ('a@x', 1), ('B@x', 2), ('c@x', 9)"));
-            let told =
-                database.restore::<Mail>(&foreign(&lines), &dry(options.clone())).await.expect("compared");
-            let done = database.restore::<Mail>(&foreign(&lines), &options).await.expect("restored");
-            assert_eq!(told, done, "{table}");
+            let compared = database
+                .restore::<Mail>(&without_physical_form(&lines), &dry_run(options.clone()))
+                .await
+                .expect("compared");
+            let restored =
+                database.restore::<Mail>(&without_physical_form(&lines), &options).await.expect("restored");
+            assert_eq!(compared, restored, "{table}");
             let deleted = u64::from(options.replace_existing);
             assert_eq!(
-                (done.inserted, done.updated, done.unchanged, done.deleted),
+                (restored.inserted, restored.updated, restored.unchanged, restored.deleted),
                 (1, 1, 1, deleted),
                 "{table}"
             );
             assert_eq!(database.value::<i64>("SELECT count(*) FROM m WHERE email = 'A@x' COLLATE BINARY"), 1);
-            let again =
-                database.restore::<Mail>(&foreign(&lines), &dry(overwrite())).await.expect("compared");
+            let again = database
+                .restore::<Mail>(&without_physical_form(&lines), &dry_run(overwrite()))
+                .await
+                .expect("compared");
             assert_eq!((again.unchanged, again.updated), (3, 0), "{table}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_backup_of_two_rows_whose_keys_are_one_by_their_collation_is_refused() {
+async fn a_backup_of_rows_whose_keys_are_equal_by_their_collation_is_refused() {
     for (collation, keys) in
         [("NOCASE", "('A@x', 1), ('b@x', 2), ('a@x', 3)"), ("RTRIM", "('a', 1), ('b', 2), ('a ', 3)")]
     {
@@ -101,7 +107,7 @@ async fn a_backup_of_two_rows_whose_keys_are_one_by_their_collation_is_refused()
 }
 
 #[tokio::test]
-async fn a_backup_of_one_value_in_two_forms_is_refused_though_other_rows_are_between() {
+async fn a_backup_of_rows_whose_keys_are_forms_of_one_value_is_refused_even_if_they_are_not_adjacent() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestAnyNumber", table = "m")]
     struct AnyNumber {
@@ -133,7 +139,7 @@ async fn a_backup_of_one_value_in_two_forms_is_refused_though_other_rows_are_bet
 }
 
 #[tokio::test]
-async fn numbers_of_either_storage_class_are_one_key_in_a_restore() {
+async fn a_restore_compares_numeric_keys_by_value_whatever_their_storage_class() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestUntyped", table = "m")]
     struct Untyped {
@@ -144,7 +150,7 @@ async fn numbers_of_either_storage_class_are_one_key_in_a_restore() {
     let source =
         Database::new("CREATE TABLE m (id PRIMARY KEY, n INT); INSERT INTO m VALUES (1, 1), (2.0, 2)");
     let mut copy = source.copy::<Untyped>().await.expect("a copy");
-    // As REAL, by the form of the rows before it.
+    // The number is stored as REAL, in the form of the previous rows.
     copy.lines.push(r#"{"id":1,"n":3}"#.to_owned());
     for table in [
         "CREATE TABLE m (id PRIMARY KEY, n INT)",
@@ -152,10 +158,10 @@ async fn numbers_of_either_storage_class_are_one_key_in_a_restore() {
         "CREATE TABLE m (id REAL PRIMARY KEY, n INT) WITHOUT ROWID",
     ] {
         for rows in ["", "; INSERT INTO m VALUES (9, 9)"] {
-            for options in every_way() {
+            for options in all_modes() {
                 let database = Database::new(&format!("{table}{rows}"));
-                let ended = database.restore::<Untyped>(&copy, &options).await;
-                let error = ended.expect_err(&format!("{table}{rows} {options:?}"));
+                let result = database.restore::<Untyped>(&copy, &options).await;
+                let error = result.expect_err(&format!("{table}{rows} {options:?}"));
                 assert!(error.to_string().contains("id=1"), "{table} {options:?}: {error}");
             }
         }
@@ -163,7 +169,7 @@ async fn numbers_of_either_storage_class_are_one_key_in_a_restore() {
 }
 
 #[tokio::test]
-async fn a_collation_of_the_application_is_defined_by_it_or_named() {
+async fn a_collation_of_the_application_is_used_if_defined_and_reported_otherwise() {
     let sql = "CREATE TABLE m (email TEXT COLLATE swiss PRIMARY KEY, n INT)";
     let compare = |one: &str, other: &str| one.to_lowercase().cmp(&other.to_lowercase());
     let directory = tempfile::tempdir().expect("a directory");
@@ -186,14 +192,16 @@ async fn a_collation_of_the_application_is_defined_by_it_or_named() {
             .any(|finding| finding.message.contains("swiss") && finding.message.contains(".collation")),
         "{found:?}"
     );
-    let told =
+    let defined =
         Database::at(&path, Sqlite::options(&path).collation("Swiss", compare).open().expect("opened"));
-    let copy = told.copy::<Mail>().await.expect("a copy");
+    let copy = defined.copy::<Mail>().await.expect("a copy");
     assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
     let lines = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#];
-    let counts = told.restore::<Mail>(&foreign(&lines), &overwrite()).await.expect("restored");
+    let counts =
+        defined.restore::<Mail>(&without_physical_form(&lines), &overwrite()).await.expect("restored");
     assert_eq!((counts.inserted, counts.updated), (0, 2));
-    let twice = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#, r#"{"email":"Ä","n":3}"#];
-    let error = told.restore::<Mail>(&foreign(&twice), &overwrite()).await.expect_err("one key");
+    let duplicate = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#, r#"{"email":"Ä","n":3}"#];
+    let error =
+        defined.restore::<Mail>(&without_physical_form(&duplicate), &overwrite()).await.expect_err("one key");
     assert!(error.to_string().contains("twice"), "{error}");
 }

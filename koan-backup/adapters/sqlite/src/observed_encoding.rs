@@ -1,49 +1,50 @@
-//! The forms a table already uses, seen from its first rows.
+//! The forms in which a table already stores its values.
 //!
-//! Records from elsewhere are written in these forms, so that a key that is there already is found, and so that the
-//! application reads what it is used to.
+//! Records that were not backed up from SQLite are written in these forms, so that an existing key is found
+//! and the application reads values in the form that it expects.
 
 use koan_backup_core::entity::EntityCodec;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
 
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, Kind};
+use super::column_type::{ColumnType, ValueKind};
 use super::form::{Form, INTEGER, NATIVE, REAL, Shape};
 use super::mapping::Mapping;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// How many rows tell the habits of a table.
-const ROWS: usize = 64;
+/// The number of rows that are sampled to find the forms of a table.
+const MAX_SAMPLED_ROWS: usize = 64;
 
-/// The forms of each place of the mapping, the most frequent one first.
-pub(super) fn habits(
+/// Returns the forms of each mapped column in a sample of the rows, the most frequent one first.
+pub(super) fn observed_forms(
     connection: &Connection,
     entity: &EntityCodec,
     mapping: &Mapping,
 ) -> Result<Vec<Vec<Form>>> {
-    let mut seen: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.places.len()];
-    let columns = quoted_list(mapping.places.iter().map(|place| place.column.name.as_str()));
-    let query = format!("SELECT {columns} FROM main.{} LIMIT {ROWS}", quoted(&mapping.table.name));
+    let mut seen: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.columns.len()];
+    let columns = quoted_list(mapping.columns.iter().map(|mapped| mapped.column.name.as_str()));
+    let query =
+        format!("SELECT {columns} FROM main.{} LIMIT {MAX_SAMPLED_ROWS}", quoted(&mapping.table.name));
     let mut statement = connection.prepare(&query)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        for (index, place) in mapping.places.iter().enumerate() {
+        for (index, mapped) in mapping.columns.iter().enumerate() {
             let stored = row.get_ref(index)?;
             if stored == ValueRef::Null {
                 continue;
             }
-            if let Ok((_, Some(form))) = place.column_type(entity).read(stored) {
+            if let Ok((_, Some(form))) = mapped.column_type(entity).read(stored) {
                 count(&mut seen[index], form);
             }
         }
     }
     Ok(mapping
-        .places
+        .columns
         .iter()
         .zip(seen)
-        .map(|(place, mut forms)| {
-            let default = place.column_type(entity).default;
+        .map(|(mapped, mut forms)| {
+            let default = mapped.column_type(entity).default;
             forms.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             forms.into_iter().map(|(form, _)| form.single(default)).collect()
         })
@@ -66,8 +67,8 @@ fn count(seen: &mut Vec<(Form, usize)>, form: Form) {
 pub(super) struct KeyForms {
     column_type: ColumnType,
     groups: Vec<Group>,
-    /// Whether there are values that no form writes, such as a UUID of both upper and lower case.
-    pub(super) has_loose: bool,
+    /// Whether the column has values that no form writes, such as a UUID that mixes upper and lower case.
+    pub(super) has_irregular: bool,
 }
 
 /// Values that have a form in common.
@@ -79,19 +80,20 @@ struct Group {
 }
 
 impl KeyForms {
-    /// Whether no single form writes every value as it is, so that a key may be there in another form than expected.
+    /// Returns whether no single form writes every value unchanged, so that an existing key may have another
+    /// form than expected.
     pub(super) fn is_mixed(&self) -> bool {
-        self.has_loose || (self.groups.len() > 1 && !self.are_numbers())
+        self.has_irregular || (self.groups.len() > 1 && !self.are_numbers())
     }
 
-    /// Whether a key in that form is found where it is.
+    /// Returns whether a key that is written in `form` compares equal to an existing one.
     pub(super) fn matches(&self, form: Form) -> bool {
         self.groups.is_empty()
             || self.groups.iter().any(|group| group.form.common(form).is_some())
             || (self.are_numbers() && is_number(&self.column_type, form))
     }
 
-    /// One form of each group.
+    /// Returns one form of each group.
     pub(super) fn forms(&self) -> impl Iterator<Item = Form> {
         self.groups.iter().map(|group| group.form.single(self.column_type.default))
     }
@@ -100,12 +102,12 @@ impl KeyForms {
         self.groups.iter().all(|group| group.numeric)
     }
 
-    fn note(&mut self, stored: ValueRef<'_>) {
-        // What cannot be read is no key that a record could have.
+    fn record(&mut self, stored: ValueRef<'_>) {
+        // A value that cannot be read is not the key of any record.
         let Ok((_, form)) = self.column_type.read(stored) else { return };
         let is_stored_number = matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_));
         let Some(form) = form else {
-            self.has_loose |= !is_stored_number;
+            self.has_irregular |= !is_stored_number;
             return;
         };
         let numeric = is_stored_number && is_number(&self.column_type, form);
@@ -120,20 +122,20 @@ impl KeyForms {
     }
 }
 
-/// Whether what is written in the form is a number to SQLite, which compares INTEGER and REAL by their value.
+/// Returns whether SQLite compares a value of this form as a number; it compares INTEGER and REAL by value.
 fn is_number(column_type: &ColumnType, form: Form) -> bool {
     let native = match column_type.kind {
-        Kind::Integer | Kind::Float64 | Kind::Bool => column_type.affinity != Affinity::Text,
+        ValueKind::Integer | ValueKind::Float64 | ValueKind::Bool => column_type.affinity != Affinity::Text,
         _ => column_type.affinity.is_numeric(),
     };
     match form.shape {
-        Shape::Plain => form.has(INTEGER | REAL) || (native && form.has(NATIVE)),
+        Shape::StorageClass => form.has(INTEGER | REAL) || (native && form.has(NATIVE)),
         Shape::Unix(unit) => unit == column_type.unit,
         _ => false,
     }
 }
 
-/// The forms of each part of the key, over all rows; `None` where a value has one form only.
+/// Returns the forms of each key column over all rows; `None` for a column whose values have only one form.
 pub(super) fn key_forms(
     connection: &Connection,
     entity: &EntityCodec,
@@ -142,15 +144,19 @@ pub(super) fn key_forms(
     let mut forms: Vec<Option<KeyForms>> = mapping
         .key
         .iter()
-        .map(|&place| {
-            let column_type = mapping.places[place].column_type(entity);
-            has_forms(&column_type).then(|| KeyForms { column_type, groups: Vec::new(), has_loose: false })
+        .map(|&index| {
+            let column_type = mapping.columns[index].column_type(entity);
+            has_forms(&column_type).then(|| KeyForms {
+                column_type,
+                groups: Vec::new(),
+                has_irregular: false,
+            })
         })
         .collect();
     if forms.iter().all(Option::is_none) {
         return Ok(forms);
     }
-    let columns = quoted_list(mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()));
+    let columns = quoted_list(mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()));
     let query = format!("SELECT {columns} FROM main.{}", quoted(&mapping.table.name));
     let mut statement = connection.prepare(&query)?;
     let mut rows = statement.query([])?;
@@ -158,19 +164,19 @@ pub(super) fn key_forms(
         for (index, forms) in forms.iter_mut().enumerate() {
             match (forms, row.get_ref(index)?) {
                 (None, _) | (_, ValueRef::Null) => {}
-                (Some(forms), stored) => forms.note(stored),
+                (Some(forms), stored) => forms.record(stored),
             }
         }
     }
     Ok(forms)
 }
 
-/// Whether one value can be stored in several ways that SQLite tells apart.
+/// Returns whether a value can be stored in several forms that SQLite does not compare as equal.
 fn has_forms(column_type: &ColumnType) -> bool {
     match column_type.kind {
-        // The type of the value is the form.
-        Kind::Own | Kind::Extra => false,
-        Kind::Integer => !matches!(column_type.affinity, Affinity::Integer | Affinity::Numeric),
+        // The type of the value determines the form.
+        ValueKind::AsSerialized | ValueKind::Extra => false,
+        ValueKind::Integer => !matches!(column_type.affinity, Affinity::Integer | Affinity::Numeric),
         _ => true,
     }
 }

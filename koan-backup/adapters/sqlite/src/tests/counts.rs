@@ -1,9 +1,9 @@
-//! What a restore counts is what the database did, and a dry run counts the same.
+//! The counts of a restore match what it changed, and a dry run returns the same counts.
 
 use koan_backup_core::{ConflictMode, RestoreLevel, provider::WriteCounts};
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, conflict, dry, foreign, overwrite, replace};
+use super::fixture::{Database, conflict, dry_run, overwrite, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -24,7 +24,8 @@ const TABLES: [&str; 4] = [
     "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT COLLATE NOCASE, position REAL)",
     "CREATE TABLE p (id INT PRIMARY KEY, email TEXT COLLATE NOCASE, position REAL) WITHOUT ROWID",
     "CREATE TABLE p (id INT, email TEXT COLLATE NOCASE, position REAL)",
-    "CREATE TABLE p (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, email TEXT COLLATE NOCASE UNIQUE ON CONFLICT IGNORE, position REAL)",
+    "CREATE TABLE p (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, email TEXT COLLATE NOCASE UNIQUE ON \
+     CONFLICT IGNORE, position REAL)",
 ];
 const ROWS: &str = "; INSERT INTO p VALUES (1, 'a', 1), (2, 'b', 2.5), (3, NULL, NULL), (7, 'stays', 7)";
 
@@ -36,7 +37,7 @@ fn counts(inserted: u64, updated: u64, unchanged: u64, kept: u64, deleted: u64) 
 }
 
 #[tokio::test]
-async fn equal_rows_are_unchanged_and_the_counts_are_those_of_the_dry_run() {
+async fn equal_rows_count_as_unchanged_and_a_dry_run_returns_the_same_counts() {
     for table in TABLES {
         for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
             for (mut options, wanted) in [
@@ -46,14 +47,19 @@ async fn equal_rows_are_unchanged_and_the_counts_are_those_of_the_dry_run() {
             ] {
                 options.level = level;
                 let database = Database::new(&format!("{table}{ROWS}"));
-                let told = database
-                    .restore::<Person>(&foreign(&LINES), &dry(options.clone()))
+                let compared = database
+                    .restore::<Person>(&without_physical_form(&LINES), &dry_run(options.clone()))
                     .await
                     .expect("compared");
-                let done = database.restore::<Person>(&foreign(&LINES), &options).await.expect("restored");
-                assert_eq!((told, done), (wanted, wanted), "{table} {options:?}");
-                let again =
-                    database.restore::<Person>(&foreign(&LINES), &overwrite()).await.expect("restored");
+                let restored = database
+                    .restore::<Person>(&without_physical_form(&LINES), &options)
+                    .await
+                    .expect("restored");
+                assert_eq!((compared, restored), (wanted, wanted), "{table} {options:?}");
+                let again = database
+                    .restore::<Person>(&without_physical_form(&LINES), &overwrite())
+                    .await
+                    .expect("restored");
                 let left = if options.conflict == ConflictMode::Keep { 1 } else { 0 };
                 assert_eq!(again, counts(0, left, 4 - left, 0, 0), "{table} {options:?}");
             }
@@ -62,17 +68,18 @@ async fn equal_rows_are_unchanged_and_the_counts_are_those_of_the_dry_run() {
 }
 
 #[tokio::test]
-async fn triggers_that_drop_rows_or_write_others_lose_none() {
-    let triggers = "CREATE TABLE audit (what); \
-        CREATE TRIGGER no_insert BEFORE INSERT ON p BEGIN SELECT RAISE(IGNORE); END; \
-        CREATE TRIGGER no_update BEFORE UPDATE ON p BEGIN SELECT RAISE(IGNORE); END; \
-        CREATE TRIGGER no_delete BEFORE DELETE ON p BEGIN SELECT RAISE(IGNORE); END; \
-        CREATE TRIGGER changes AFTER INSERT ON p BEGIN DELETE FROM p WHERE id = 7; END";
+async fn triggers_that_ignore_or_change_rows_do_not_affect_a_restore() {
+    let triggers = "CREATE TABLE audit (what); CREATE TRIGGER no_insert BEFORE INSERT ON p BEGIN SELECT \
+                    RAISE(IGNORE); END; CREATE TRIGGER no_update BEFORE UPDATE ON p BEGIN SELECT \
+                    RAISE(IGNORE); END; CREATE TRIGGER no_delete BEFORE DELETE ON p BEGIN SELECT \
+                    RAISE(IGNORE); END; CREATE TRIGGER changes AFTER INSERT ON p BEGIN DELETE FROM p WHERE \
+                    id = 7; END";
     for table in TABLES {
         for (options, rows) in [(overwrite(), 5), (replace(), 4)] {
             let database = Database::new(&format!("{table}{ROWS}; {triggers}"));
-            let done = database.restore::<Person>(&foreign(&LINES), &options).await.expect("restored");
-            assert_eq!(done.inserted + done.updated + done.unchanged, 4);
+            let restored =
+                database.restore::<Person>(&without_physical_form(&LINES), &options).await.expect("restored");
+            assert_eq!(restored.inserted + restored.updated + restored.unchanged, 4);
             assert_eq!(database.value::<i64>("SELECT count(*) FROM p"), rows);
             assert_eq!(database.value::<String>("SELECT email FROM p WHERE id = 2"), "B");
         }
@@ -80,7 +87,7 @@ async fn triggers_that_drop_rows_or_write_others_lose_none() {
 }
 
 #[tokio::test]
-async fn a_wide_table_is_compared_within_the_depth_that_sqlite_allows() {
+async fn a_table_with_many_columns_does_not_exceed_the_expression_depth_of_sqlite() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestWide", table = "w")]
     struct Wide {
@@ -101,8 +108,8 @@ async fn a_wide_table_is_compared_within_the_depth_that_sqlite_allows() {
     assert_eq!((counts.unchanged, counts.updated), (0, 1));
 }
 
-/// Rows with a unique value each, before and after.
-async fn swapped(
+/// Restores rows with a unique value each into a table that holds other rows with these values.
+async fn restore_over(
     table: &str,
     before: &[(i64, &str)],
     after: &[(i64, &str)],
@@ -116,20 +123,21 @@ async fn swapped(
         .map(|(id, email)| format!(r#"{{"id":{id},"email":"{email}","position":0.0}}"#))
         .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let ended = database.restore::<Person>(&foreign(&lines), &overwrite()).await;
-    (database, ended)
+    let result = database.restore::<Person>(&without_physical_form(&lines), &overwrite()).await;
+    (database, result)
 }
 
 const UNIQUE: [&str; 5] = [
     "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT UNIQUE, position REAL)",
     "CREATE TABLE p (id INT PRIMARY KEY, email TEXT NOT NULL UNIQUE, position REAL) WITHOUT ROWID",
-    "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT, position REAL); CREATE UNIQUE INDEX e ON p (lower(email)) WHERE email <> ''",
+    "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT, position REAL); CREATE UNIQUE INDEX e ON p \
+     (lower(email)) WHERE email <> ''",
     "CREATE TABLE p (id INT, email TEXT CHECK (length(email) < 9) UNIQUE, position REAL)",
     "CREATE TABLE p (email TEXT PRIMARY KEY, id INT UNIQUE, position REAL) STRICT",
 ];
 
 #[tokio::test]
-async fn unique_values_that_change_places_are_restored() {
+async fn unique_values_that_move_between_rows_are_restored() {
     for table in UNIQUE {
         for (before, after) in [
             (vec![(1, "a"), (2, "b")], vec![(1, "b"), (2, "a")]),
@@ -144,12 +152,12 @@ async fn unique_values_that_change_places_are_restored() {
             (vec![(2, "b"), (3, "c")], vec![(1, "c"), (2, "d"), (3, "e")]),
         ] {
             let table = table.replace(" STRICT", "");
-            let (database, ended) = swapped(&table, &before, &after).await;
-            let counts = ended.expect(&table);
-            let there =
+            let (database, result) = restore_over(&table, &before, &after).await;
+            let counts = result.expect(&table);
+            let existing =
                 before.iter().filter(|(id, _)| after.iter().any(|(other, _)| other == id)).count() as u64;
-            let new = after.len() as u64 - there;
-            assert_eq!((counts.inserted, counts.updated + counts.unchanged), (new, there), "{table}");
+            let new = after.len() as u64 - existing;
+            assert_eq!((counts.inserted, counts.updated + counts.unchanged), (new, existing), "{table}");
             for (id, email) in after {
                 let found: String = database.value(&format!("SELECT email FROM p WHERE id = {id}"));
                 assert_eq!(found, email, "{table}");
@@ -159,14 +167,14 @@ async fn unique_values_that_change_places_are_restored() {
 }
 
 #[tokio::test]
-async fn a_row_that_waits_keeps_its_rowid_and_the_columns_that_are_in_no_field() {
+async fn a_row_that_is_written_later_keeps_its_rowid_and_its_unmapped_columns() {
     let table =
         "CREATE TABLE p (id INT PRIMARY KEY, email TEXT UNIQUE, position REAL, note TEXT DEFAULT 'none')";
     let database = Database::new(table);
     database
         .run("INSERT INTO p (rowid, id, email, note) VALUES (10, 1, 'a', 'first'), (20, 2, 'b', 'second')");
     let lines = [r#"{"id":1,"email":"b","position":1.5}"#, r#"{"id":2,"email":"a","position":2.5}"#];
-    database.restore::<Person>(&foreign(&lines), &overwrite()).await.expect("restored");
+    database.restore::<Person>(&without_physical_form(&lines), &overwrite()).await.expect("restored");
     let rows: String = database.value(
         "SELECT group_concat(rowid || id || email || note, ' ') FROM (SELECT rowid, * FROM p ORDER BY id)",
     );
@@ -174,10 +182,11 @@ async fn a_row_that_waits_keeps_its_rowid_and_the_columns_that_are_in_no_field()
 }
 
 #[tokio::test]
-async fn a_unique_value_that_a_row_keeps_names_both() {
+async fn a_unique_violation_names_both_records() {
     for table in &UNIQUE[..2] {
-        let (database, ended) = swapped(table, &[(1, "a"), (2, "b"), (7, "x")], &[(1, "x"), (2, "a")]).await;
-        let error = ended.expect_err("row 7 keeps it").to_string();
+        let (database, result) =
+            restore_over(table, &[(1, "a"), (2, "b"), (7, "x")], &[(1, "x"), (2, "a")]).await;
+        let error = result.expect_err("row 7 keeps it").to_string();
         assert!(error.contains("`id=1`") && error.contains("`id=7`") && error.contains("`email`"), "{error}");
         assert_eq!(database.value::<String>("SELECT email FROM p WHERE id = 1"), "a");
     }

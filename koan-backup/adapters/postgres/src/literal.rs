@@ -1,0 +1,6 @@
+//! Text literals of SQL.
+
+/// Returns a text as a literal of SQL. Every connection sets `standard_conforming_strings`.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,63 @@
+//! A connection in a read transaction.
+
+use std::path::PathBuf;
+
+use koan_backup_core::{Result, SetName, entity::EntityCodec};
+use rusqlite::Connection;
+
+use crate::catalog::Catalog;
+use crate::collation::Collations;
+use crate::connection::Location;
+use crate::derived::Recomputed;
+use crate::error::failed;
+use crate::index_check::table_rows;
+use crate::mapping::{Mapping, find_table, named_sets};
+use crate::thread::ThreadState;
+
+/// A connection in a read transaction, with the tables that it sees.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) catalog: Catalog,
+    pub(crate) collations: Collations,
+    pub(crate) recomputed: Recomputed,
+}
+
+impl ThreadState for Reader {
+    const LOST: &'static str = "the read is incomplete";
+
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Reader {
+    /// Begins a read transaction on a new connection.
+    pub(crate) fn begin(connection: Connection, location: &Location) -> Result<Self> {
+        let (path, collations) = (location.path.clone(), location.collations.clone());
+        let recomputed = location.recomputed.clone();
+        // BEGIN alone does not take a snapshot; the first read does.
+        let begun = connection.execute_batch("BEGIN").and_then(|()| {
+            connection
+                .query_row("SELECT count(*) FROM main.sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+            Catalog::read(&connection)
+        });
+        let catalog = begun.map_err(|error| failed(&path, "beginning a read transaction", error))?;
+        Ok(Self { connection, path, catalog, collations, recomputed })
+    }
+
+    pub(super) fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
+        let mapping = Mapping::find(&self.catalog, entity, set)?;
+        let count = table_rows(&self.connection, &mapping.table.name);
+        count.map_err(|error| failed(&self.path, "counting rows", error))
+    }
+
+    pub(super) fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
+        let root = find_table(&self.catalog, entity)?;
+        let mut sets = vec![SetName::root()];
+        sets.extend(named_sets(&self.catalog, entity, root).into_iter().map(|(set, _)| set));
+        sets.dedup();
+        Ok(sets)
+    }
+}

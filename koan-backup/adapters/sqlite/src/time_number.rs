@@ -1,0 +1,44 @@
+//! Times as numbers: seconds since 1970 and Julian days.
+
+use koan_backup_core::value::Timestamp;
+
+use super::number;
+
+/// 1970-01-01T00:00:00Z in milliseconds since the start of the Julian day count, as SQLite counts.
+pub(super) const UNIX_EPOCH_IN_JULIAN_MILLIS: i128 = 210_866_760_000_000;
+
+/// Returns whether a number of seconds since 1970 is after the year 2200, so that another unit is more
+/// likely. Such a number is not read in another unit; the field has to declare the unit.
+pub(super) fn is_beyond_seconds(count: i64) -> bool {
+    const YEAR_2200: i64 = 7_258_118_400;
+    count >= YEAR_2200
+}
+
+/// Converts an instant to the Julian day that SQLite's `julianday` returns; `None` if the instant is finer
+/// than a millisecond.
+pub(super) fn julian_of(instant: Timestamp) -> Option<f64> {
+    let nanos = instant.unix_nanos()?;
+    let millis = i64::try_from(nanos / 1_000_000 + UNIX_EPOCH_IN_JULIAN_MILLIS).ok();
+    Some(number::float_of(millis.filter(|_| nanos % 1_000_000 == 0)?)? / 86_400_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn julian_days_are_those_of_sqlite() {
+        let connection = rusqlite::Connection::open_in_memory().expect("memory");
+        for text in [
+            "2009-01-01 00:00:00",
+            "1969-07-20 20:17:40.123",
+            "0001-01-01 12:00:00",
+            "9999-12-31 23:59:59.999",
+        ] {
+            let theirs: f64 =
+                connection.query_row("SELECT julianday(?1)", [text], |row| row.get(0)).expect("a date");
+            let (instant, _) = Timestamp::parse(text).expect("a date");
+            assert_eq!(julian_of(instant).map(f64::to_bits), Some(theirs.to_bits()), "{text}");
+        }
+    }
+}
