@@ -107,14 +107,16 @@ pub(super) async fn find(
         if column.needs_value {
             continue;
         }
-        let value = format!("({expression})::{}", column.declared);
+        // It is evaluated once: another value could come each time.
+        let value = format!("x.v::{}", column.declared);
         // An explicit conversion would cut what an INSERT refuses.
         let is_cut = match column.declared.starts_with("character") || column.declared.starts_with("bit") {
             true => format!("pg_catalog.rtrim(x.v::text) IS DISTINCT FROM pg_catalog.rtrim(({value})::text)"),
             false => "false".to_owned(),
         };
         let tried = format!(
-            "SELECT (CASE WHEN {is_cut} THEN 2 ELSE pg_catalog.num_nulls({value}) END)::int8 FROM (SELECT {expression} AS v) AS x"
+            "SELECT (CASE WHEN {is_cut} THEN 2 ELSE pg_catalog.num_nulls({value}) END)::int8 \
+             FROM (SELECT ({expression}) AS v OFFSET 0) AS x"
         );
         let outcome = match trial.number(&tried).await? {
             Ok(2) => refused("is too long for it"),
