@@ -8,9 +8,9 @@ use std::sync::Arc;
 use koan_backup_core::{Error, ErrorKind, Result, SetName};
 
 use super::failure::failed;
+use super::fingerprint::Stamp;
 use super::name;
 use super::presence::{Presence, unusable};
-use super::stamp::Stamp;
 
 /// What is koan-backup's own.
 pub(super) const HIDDEN: &str = ".koan";

@@ -10,10 +10,10 @@ use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use super::directory::{Entry, entries, is_document};
 use super::document::Fault;
 use super::failure::failed;
-use super::held::{Held, HeldReader, changed};
-use super::lines::{LONGEST, LineFault, LineReader};
-use super::rows::NoRecord;
-use super::stamp::Stamp;
+use super::fingerprint::Stamp;
+use super::line_reader::{LONGEST, LineFault, LineReader};
+use super::open_file::{Held, HeldReader, changed};
+use super::row_reader::NoRecord;
 
 /// The files of a set of documents, as they were listed.
 #[derive(Debug)]

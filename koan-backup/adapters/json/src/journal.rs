@@ -220,8 +220,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::directory::Layout;
+    use super::super::journal_recovery::settled;
     use super::super::lock::Patience;
-    use super::super::settled::settled;
     use super::*;
 
     type Files = BTreeMap<&'static str, &'static str>;

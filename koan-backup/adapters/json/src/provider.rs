@@ -110,7 +110,7 @@ impl JsonFiles {
     fn open(path: &Path, layout: Layout) -> Result<Self> {
         let directory = Directory::open(path, layout)?;
         if directory.root.exists() {
-            crate::settled::settled(&directory, &Patience::of(LOCK_TIMEOUT))?;
+            crate::journal_recovery::settled(&directory, &Patience::of(LOCK_TIMEOUT))?;
         }
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
     }
@@ -158,7 +158,7 @@ impl Provider for JsonFiles {
         let (patience, _waiting) = Patience::new(self.lock_timeout);
         on_own_thread(move || {
             directory.require_root()?;
-            let _lock = crate::settled::settled(&directory, &patience)?;
+            let _lock = crate::journal_recovery::settled(&directory, &patience)?;
             crate::coverage::describe(&directory, &entities)
         })
         .await

@@ -1,6 +1,6 @@
 //! Reading: what was there at one moment, where the layout allows to say so.
 
-mod reading;
+mod set_read;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use koan_backup_core::{
 use super::directory::{Directory, Layout, Sort, entries};
 use super::documents::{Documents, Listing};
 use super::failure::blocking;
-use super::held::Held;
+use super::journal_recovery::{is_locked_meanwhile, settled};
 use super::lock::{Lock, Patience};
 use super::name;
-use super::settled::{is_locked_meanwhile, settled};
-use reading::Reading;
+use super::open_file::Held;
+use set_read::Reading;
 
 /// One view of the directory.
 #[derive(Clone, Debug)]

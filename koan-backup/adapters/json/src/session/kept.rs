@@ -7,7 +7,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::super::documents::Listing;
 use super::super::failure::failed;
-use super::super::stamp::Stamp;
+use super::super::fingerprint::Stamp;
 
 /// A set as a restore found it.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use koan_backup_core::{
 
 use super::super::directory::Directory;
 use super::super::journal::Journal;
-use super::super::line::LineWriter;
+use super::super::line_writer::LineWriter;
 use super::super::name;
 use super::super::staging::Staging;
 use super::kept::Kept;

@@ -13,8 +13,8 @@ use koan_backup_core::{
 use super::super::directory::Directory;
 use super::super::failure::failed;
 use super::super::journal::Journal;
+use super::super::journal_recovery::settled;
 use super::super::lock::{COMMIT, Hold, Lock, Patience, WRITER};
-use super::super::settled::settled;
 use super::super::staging::{Staging, make_hidden};
 use super::kept::Kept;
 use super::target::Target;

@@ -11,9 +11,9 @@ use super::super::super::directory::Layout;
 use super::super::super::document::Document;
 use super::super::super::documents::{Documents, Listing, Place};
 use super::super::super::failure::failed;
-use super::super::super::held::Held;
-use super::super::super::rows::{NoRecord, Rows};
-use super::super::super::stamp::Stamp;
+use super::super::super::fingerprint::Stamp;
+use super::super::super::open_file::Held;
+use super::super::super::row_reader::{NoRecord, Rows};
 use super::super::kept::Kept;
 use koan_backup_core::provider::keyed::RecordKey;
 

@@ -9,7 +9,7 @@ use koan_backup_core::{
 use super::super::document::Document;
 use super::super::documents::Documents;
 use super::super::keys::{SeenKeys, are_plain};
-use super::super::rows::Rows;
+use super::super::row_reader::Rows;
 use koan_backup_core::provider::keyed::RecordKey;
 
 /// A read that is under way.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::failure::failed;
-use super::stamp::Stamp;
+use super::fingerprint::Stamp;
 
 /// An open file and how it was.
 #[derive(Debug)]
