@@ -1,30 +1,32 @@
-//! A directory in which no restore is half done.
+//! Finishes interrupted restores before the directory is used.
 
 use koan_backup_core::Result;
 
 use super::directory::Directory;
 use super::journal::Journal;
-use super::lock::{COMMIT, Hold, Lock, Patience};
+use super::lock::{COMMIT_LOCK, Lock, LockMode, LockTimeout};
 
-/// Finishes a restore that was committed and cut short, and gives the lock that keeps others from taking effect; no lock
-/// where nothing was ever restored, and then nothing is made.
-pub(super) fn settled(directory: &Directory, patience: &Patience) -> Result<Option<Lock>> {
-    let path = directory.hidden().join(COMMIT);
+/// Finishes a committed restore that was interrupted. Returns the lock that prevents other restores from
+/// taking effect; `None` if the directory has no lock file because nothing was ever restored.
+pub(super) fn recover_journal(directory: &Directory, timeout: &LockTimeout) -> Result<Option<Lock>> {
+    let path = directory.hidden().join(COMMIT_LOCK);
     loop {
-        let Some(lock) = Lock::existing(&path, Hold::Shared, patience)? else { return Ok(None) };
+        let Some(lock) = Lock::acquire_existing(&path, LockMode::Shared, timeout)? else { return Ok(None) };
         if !Journal::is_pending(directory) {
             return Ok(Some(lock));
         }
         drop(lock);
-        // Whoever wrote it held the lock until it was finished, so it is dead.
-        let Some(_alone) = Lock::existing(&path, Hold::Alone, patience)? else { return Ok(None) };
+        // The process that wrote the journal held the lock until the journal was finished, so it has ended.
+        let Some(_exclusive) = Lock::acquire_existing(&path, LockMode::Exclusive, timeout)? else {
+            return Ok(None);
+        };
         if let Some(journal) = Journal::pending(directory)? {
             journal.finish(directory)?;
         }
     }
 }
 
-/// Whether somebody has made the lock since there was none.
-pub(super) fn is_locked_meanwhile(directory: &Directory) -> bool {
-    directory.hidden().join(COMMIT).exists()
+/// Returns whether a lock file was created meanwhile.
+pub(super) fn is_lock_file_present(directory: &Directory) -> bool {
+    directory.hidden().join(COMMIT_LOCK).exists()
 }
