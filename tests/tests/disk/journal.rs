@@ -7,7 +7,7 @@ use koan_backup::JsonFiles;
 use koan_backup::prelude::*;
 use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 
-use super::rig::{FOLDER, child_folder, files};
+use super::fixture::{FOLDER, child_folder, files};
 
 async fn koan(folder: &Path) -> Koan {
     Koan::builder()

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::shelf::{Book, Shelf};
+use super::fixture::{Book, Shelf};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "from, to")]
@@ -128,7 +128,7 @@ async fn the_boot_report_names_what_is_no_data() {
     shelf.put("Unknown/1.json", "{}");
     shelf.put("readme.md", "x");
     shelf.put(".git/config", "x");
-    let koan = super::shelf::context(
+    let koan = super::fixture::context(
         koan_backup::JsonFiles::documents(shelf.path("")).expect("opened"),
         shelf.path("").parent().expect("a folder"),
     )

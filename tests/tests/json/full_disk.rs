@@ -3,7 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup_tests::small_disk::SmallDisk;
 
-use super::shelf::{Book, context, files_of};
+use super::fixture::{Book, context, files_of};
 
 /// As many books as the disk has room for once, and not twice.
 fn books(title: &str) -> impl Iterator<Item = Book> {

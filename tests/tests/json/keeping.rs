@@ -10,7 +10,7 @@ use koan_backup::{
     provider::{Chunk, Consistency, Provider, ReadRequest, RecordSink, Snapshot},
 };
 
-use super::shelf::{Book, NAME, Person, Shelf, context, files_of};
+use super::fixture::{Book, NAME, Person, Shelf, context, files_of};
 
 /// What another program does, and what that is called.
 type Change = (&'static str, fn(&Shelf));

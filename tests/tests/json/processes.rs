@@ -12,7 +12,7 @@ use koan_backup::{
     provider::{Provider, RestoreTarget, SessionOptions},
 };
 
-use super::shelf::{Book, Shelf};
+use super::fixture::{Book, Shelf};
 
 const FOLDER: &str = "KOAN_BACKUP_JSON_FOLDER";
 const HOLDING: &str = "a session has written";

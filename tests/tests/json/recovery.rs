@@ -8,7 +8,7 @@ use koan_backup::{
     provider::{Provider, SessionOptions},
 };
 
-use super::shelf::{Shelf, context};
+use super::fixture::{Shelf, context};
 
 /// What a commit leaves that dies right after its journal was written.
 fn cut_short(shelf: &Shelf) {

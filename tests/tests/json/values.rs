@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::shelf::{Book, Person, Shelf, context};
+use super::fixture::{Book, Person, Shelf, context};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 struct Rich {
@@ -158,7 +158,7 @@ async fn what_a_type_wrote_comes_back_without_a_warning() {
         shelf.restored().await;
         assert_eq!(shelf.files(), before);
         // What is there is what is restored: nothing would be changed.
-        let counts = shelf.koan.restore(super::shelf::NAME).dry_run().await.expect("compared").counts();
+        let counts = shelf.koan.restore(super::fixture::NAME).dry_run().await.expect("compared").counts();
         assert_eq!((counts.unchanged, counts.updated, counts.inserted), (5, 0, 0));
     }
 }

@@ -11,7 +11,7 @@ use koan_backup_examples::chinook as shop;
 use koan_backup_tests::postgres::{Server, VERSIONS};
 use rusqlite::Connection;
 
-use super::rig::hashes;
+use super::fixture::hashes;
 
 /// The scope of the crate that the entities are in.
 static SCOPE: ScopeDeclaration = ScopeDeclaration {

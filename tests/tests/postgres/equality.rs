@@ -6,7 +6,7 @@ use koan_backup_tests::postgres::Server;
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{hashes, koan};
+use super::fixture::{hashes, koan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -147,7 +147,7 @@ async fn the_types_equality_is_found_whatever_the_search_path_is() {
     server.sql("CREATE SCHEMA sales; CREATE SCHEMA extra; CREATE EXTENSION citext SCHEMA extra;
         CREATE TABLE sales.word (id extra.citext PRIMARY KEY, note text NOT NULL); INSERT INTO sales.word VALUES ('Ann', 'one')");
     let database = Postgres::options(server.address()).schema("sales").connect().expect("an address");
-    let koan = super::rig::koan_of(database, KoanBuilder::register::<Word>).await;
+    let koan = super::fixture::koan_of(database, KoanBuilder::register::<Word>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("SET search_path = extra; UPDATE sales.word SET id = 'ANN', note = 'changed'");
     let done = counts(&koan.restore("nightly").await.expect("restored"));

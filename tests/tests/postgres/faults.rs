@@ -10,7 +10,7 @@ use koan_backup_tests::postgres::Server;
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{koan, koan_of};
+use super::fixture::{koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]

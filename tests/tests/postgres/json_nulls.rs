@@ -6,7 +6,7 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::rig::koan;
+use super::fixture::koan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Part {

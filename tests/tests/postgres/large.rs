@@ -4,7 +4,7 @@ use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan;
+use super::fixture::koan;
 
 const BYTES: usize = 64 << 20;
 

@@ -7,7 +7,7 @@ use koan_backup_tests::postgres::Server;
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan;
+use super::fixture::koan;
 
 #[derive(Clone, Debug, Serialize, Deserialize, Entity)]
 #[entity(table = "page", key = "id")]

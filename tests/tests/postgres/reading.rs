@@ -11,7 +11,7 @@ use koan_backup_tests::postgres::{Server, VERSIONS};
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, koan, koan_of, refused};
+use super::fixture::{all, koan, koan_of, refused};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]

@@ -7,7 +7,7 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan;
+use super::fixture::koan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]

@@ -6,7 +6,7 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use koan_backup_tests::refusals::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, hashes, koan, koan_of};
+use super::fixture::{all, hashes, koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]

@@ -8,7 +8,7 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, koan, koan_of};
+use super::fixture::{all, koan, koan_of};
 
 /// Settings that each connection pins: what it sets them to, and another value that a role can have.
 const PINNED: &[(&str, &str, &str)] = &[

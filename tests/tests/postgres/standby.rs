@@ -6,7 +6,7 @@ use koan_backup_tests::postgres::Server;
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan_of;
+use super::fixture::koan_of;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::rig::{koan, refused};
+use super::fixture::{koan, refused};
 
 /// Backs up, empties the tables, restores in both forms, and gives what was and is there.
 async fn round_trip(server: &Server, koan: &Koan, table: &str) {

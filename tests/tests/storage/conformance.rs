@@ -10,7 +10,7 @@ use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 
-use crate::rig::{Customer, Place, backup, customers, customers_of, koan, shop};
+use crate::fixture::{Customer, Place, backup, customers, customers_of, koan, shop};
 
 #[tokio::test]
 async fn a_directory_keeps_backups() {
