@@ -1,4 +1,4 @@
-//! Directories of JSON files, as other programs write them and as a restore leaves them.
+//! Directories of JSON files, written by other programs and by restores.
 
 mod fixture;
 mod foreign;

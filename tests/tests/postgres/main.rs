@@ -1,4 +1,4 @@
-//! PostgreSQL as a provider, on servers that each test starts for itself.
+//! PostgreSQL as a provider. Each test starts its own servers.
 #![cfg(unix)]
 
 mod chinook;
