@@ -1,5 +1,5 @@
-//! Taking a backup apart, altering it, and putting it together again: as decay does, or as an attacker would who may
-//! write to the storage and recomputes as many hashes as he can.
+//! Takes a backup apart, alters it and puts it together again, like decay does, or like an attacker who may
+//! write to the storage and recomputes as many hashes as possible.
 
 mod zip;
 
@@ -14,14 +14,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 pub use zip::{Place, Zip, ZipEntry};
 
-/// Ends a stream of deflate blocks.
+/// The end of a stream of deflate blocks.
 const DEFLATE_END: [u8; 2] = [3, 0];
 
-/// The entries every archive has beside those of its entities.
+/// The entries that every archive has in addition to those of its entities.
 pub mod document {
     /// The hashes of all entries.
     pub const CHECKSUMS: &str = "verification/checksums.json";
-    /// The shapes of the entities.
+    /// The schema snapshots of the entities.
     pub const SCHEMAS: &str = "verification/schema-snapshots.json";
     /// The databases that were read.
     pub const PROVIDERS: &str = "metadata/provider-info.json";
@@ -29,45 +29,45 @@ pub mod document {
     pub const DISCOVERY: &str = "metadata/discovery-info.json";
     /// The blocks of each entry of records.
     pub const BLOCKS: &str = "metadata/blocks.json";
-    /// The manifest's copy.
+    /// The copy of the manifest.
     pub const MANIFEST: &str = "manifest.json";
 }
 
-/// A place for backups in memory, whose files can be read and altered.
+/// A storage profile in memory, whose files can be read and altered.
 #[derive(Clone, Debug, Default)]
 pub struct Vault(Arc<InMemory>);
 
 /// A manifest and its archive as they are stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Where the manifest lies.
+    /// The path of the manifest.
     pub manifest_path: String,
     /// The manifest.
     pub manifest: Vec<u8>,
-    /// Where the archive lies.
+    /// The path of the archive.
     pub archive_path: String,
     /// The archive.
     pub archive: Vec<u8>,
 }
 
 impl Vault {
-    /// The vault as a storage profile.
+    /// Returns the vault as a storage profile.
     pub fn storage(&self) -> Storage {
         Storage::object_store(Arc::clone(&self.0) as Arc<dyn ObjectStore>, "vault")
     }
 
-    /// The vault as an object store.
+    /// Returns the vault as an object store.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.0) as Arc<dyn ObjectStore>
     }
 
-    /// The content of a file.
+    /// Returns the content of a file.
     pub async fn read(&self, path: &str) -> Vec<u8> {
         let found = self.0.get(&Path::from(path)).await.expect("the file is there");
         found.bytes().await.expect("memory is readable").to_vec()
     }
 
-    /// Writes a file, over what is there.
+    /// Writes a file, and replaces an existing one.
     pub async fn write(&self, path: &str, content: &[u8]) {
         let content = PutPayload::from(content.to_vec());
         self.0.put(&Path::from(path), content).await.expect("memory is writable");
@@ -78,7 +78,7 @@ impl Vault {
         self.0.delete(&Path::from(path)).await.expect("the file is there");
     }
 
-    /// The paths of all files, sorted.
+    /// Returns the paths of all files, sorted.
     pub async fn files(&self) -> Vec<String> {
         let files = self.0.list(None).map_ok(|meta| meta.location.to_string());
         let mut files: Vec<_> = files.try_collect().await.expect("memory is readable");
@@ -86,7 +86,7 @@ impl Vault {
         files
     }
 
-    /// The backup of an id.
+    /// Returns the backup with this id.
     pub async fn stored(&self, id: impl std::fmt::Display) -> Stored {
         let manifest_path = format!("manifests/{id}.json");
         let manifest = self.read(&manifest_path).await;
@@ -96,23 +96,23 @@ impl Vault {
         Stored { manifest_path, manifest, archive_path, archive }
     }
 
-    /// Puts a backup where it belongs, over what is there.
+    /// Writes a backup to its paths, and replaces an existing one.
     pub async fn keep(&self, stored: &Stored) {
         self.write(&stored.manifest_path, &stored.manifest).await;
         self.write(&stored.archive_path, &stored.archive).await;
     }
 }
 
-/// How much of a backup a forger makes consistent again.
+/// Which hashes of an altered backup are recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seal {
-    /// Nothing: the published manifest still has the old hash.
+    /// None: the published manifest still has the previous hash.
     Broken,
     /// Size and hash of the archive in the published manifest.
     Archive,
-    /// That, the checksums of the documents, and the manifest's copy in the archive.
+    /// In addition, the checksums of the documents, and the copy of the manifest in the archive.
     Documents,
-    /// That, and counts, sizes and hashes of the records: only what the records say can still be wrong.
+    /// In addition, counts, sizes and hashes of the records: only the content of records can still be wrong.
     Records,
 }
 
@@ -136,7 +136,7 @@ impl Forgery {
         }
     }
 
-    /// A document of the archive.
+    /// Returns a document of the archive.
     pub fn document(&self, name: &str) -> Value {
         serde_json::from_slice(&self.zip.entry(name).content()).expect("a document is JSON")
     }
@@ -154,13 +154,13 @@ impl Forgery {
         self.set_document(name, &content);
     }
 
-    /// What the manifest says of an entity.
+    /// Returns the manifest's part for an entity.
     pub fn entity(&mut self, name: &str) -> &mut Value {
         let entities = self.manifest["entities"].as_array_mut().expect("a list");
         entities.iter_mut().find(|entity| entity["entity"] == name).expect("the entity is there")
     }
 
-    /// Replaces the records of an entry by these blocks of lines, with checksums and a table of blocks that are right.
+    /// Replaces the records of an entry by these blocks of lines, with correct checksums and block table.
     pub fn set_blocks<B: AsRef<[u8]>>(&mut self, file: &str, blocks: &[B]) {
         let (mut data, mut content, mut table) = (Vec::new(), Vec::new(), Vec::new());
         for block in blocks {
@@ -182,7 +182,7 @@ impl Forgery {
         self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
     }
 
-    /// Puts the backup together again, as consistent as `seal` says.
+    /// Puts the backup together again, and recomputes the hashes that `seal` names.
     #[must_use]
     pub fn seal(mut self, seal: Seal) -> Stored {
         if seal >= Seal::Records {
@@ -238,7 +238,7 @@ impl Forgery {
         self.seal_overall();
     }
 
-    /// Makes the manifest's hash of the checksums, and its copy in the archive, right.
+    /// Corrects the manifest's hash of the checksums, and its copy in the archive.
     fn seal_overall(&mut self) {
         let sums = self.document(document::CHECKSUMS);
         let mut lines: Vec<_> = sums.as_object().expect("a map").iter().collect();
@@ -263,7 +263,8 @@ impl Forgery {
     }
 }
 
-/// The published manifest of an archive with these bytes: what a forger does who may write to the storage.
+/// Returns a backup with this archive, and a published manifest with its size and hash, as an attacker who
+/// may write to the storage would.
 #[must_use]
 pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
     let mut manifest: Value = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
@@ -273,7 +274,7 @@ pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
     Stored { manifest, archive, ..stored.clone() }
 }
 
-/// A manifest as its archive holds it.
+/// Returns the manifest as its archive contains it.
 #[must_use]
 pub fn inner_copy(manifest: &Value) -> Value {
     let mut inner = manifest.clone();
@@ -281,13 +282,13 @@ pub fn inner_copy(manifest: &Value) -> Value {
     inner
 }
 
-/// `sha256:` and the hash in hexadecimal.
+/// Returns `sha256:` and the hash in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// Lines as one block that decompresses without others.
+/// Compresses lines as a block that can be decompressed independently.
 pub fn deflate_block(raw: &[u8]) -> Vec<u8> {
     let mut block = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
     let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);

@@ -1,4 +1,4 @@
-//! An object store that counts what is read from it.
+//! An object store that counts reads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// An object store that counts what is read from it.
+/// An object store that counts reads.
 #[derive(Clone, Debug)]
 pub struct CountingStore {
     inner: Arc<dyn ObjectStore>,
@@ -22,17 +22,17 @@ pub struct CountingStore {
 }
 
 impl CountingStore {
-    /// Counts from 0.
+    /// Wraps a store, with counts of 0.
     pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
         Self { inner, bytes: Arc::default(), reads: Arc::default() }
     }
 
-    /// The store as a storage profile.
+    /// Returns the store as a storage profile.
     pub fn storage(&self) -> Storage {
         Storage::object_store(Arc::new(self.clone()), "counted")
     }
 
-    /// Bytes and reads since this was asked last.
+    /// Returns the bytes and reads since the last call.
     pub fn counted(&self) -> (u64, u64) {
         (self.bytes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed))
     }

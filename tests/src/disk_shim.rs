@@ -1,4 +1,5 @@
-//! A process whose file system fails as it is told, by a library that is loaded before the C library.
+//! Injects errors into the file system calls of a process, with a library that is loaded before the C
+//! library.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,10 +22,10 @@ fn library(folder: &Path) -> PathBuf {
     library
 }
 
-/// Runs this program once more for one test, with a file system that can fail, and gives what it wrote.
+/// Runs one test of this program in another process with injected errors, and returns its output.
 ///
 /// # Panics
-/// It does not run, or fails.
+/// The test cannot be started, or fails.
 pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let faults = folder.path().join("faults");
@@ -42,7 +43,8 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
     text
 }
 
-/// Has calls of this process fail from now on: lines of `CALL SUBSTRING ERRNO TIMES`, see `shim/disk_faults.c`.
+/// Makes calls of this process fail from now on: lines of `CALL SUBSTRING ERRNO TIMES`, see
+/// `shim/disk_faults.c`.
 ///
 /// # Panics
 /// This process was not started by [`run_test`].
@@ -52,7 +54,7 @@ pub fn fail(faults: &[&str]) {
     faults.iter().for_each(|fault| writeln!(file, "{fault}").expect("written"));
 }
 
-/// Whether every fault that was to happen once has happened.
+/// Returns whether every fault that was to happen once has happened.
 ///
 /// # Panics
 /// This process was not started by [`run_test`].

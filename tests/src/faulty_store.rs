@@ -1,4 +1,4 @@
-//! An object store that fails where a test tells it to.
+//! An object store with injected faults.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,20 +16,20 @@ use object_store::{
     ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
-/// What is asked of a store.
+/// An operation of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// An upload in parts begins.
+    /// A multipart upload begins.
     Begin,
     /// A part is uploaded.
     Part,
     /// An upload is completed.
     Complete,
-    /// An upload is given up.
+    /// An upload is aborted.
     Abort,
     /// A small file is written.
     Put,
-    /// The size of a file is asked.
+    /// The size of a file is requested.
     Head,
     /// A file, or a range of it, is read.
     Get,
@@ -39,50 +39,50 @@ pub enum Operation {
     List,
 }
 
-/// How it fails.
+/// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Answers 403.
+    /// Returns status 403.
     Forbidden,
-    /// Answers 404.
+    /// Returns status 404.
     Missing,
-    /// Answers 429.
+    /// Returns status 429.
     Busy,
-    /// Answers 500.
+    /// Returns status 500.
     Broken,
-    /// Answers, after so many milliseconds.
+    /// Succeeds after this number of milliseconds.
     Slow(u64),
-    /// Does nothing and never answers.
+    /// Does nothing and never returns.
     Never,
-    /// Does nothing until [`FaultyStore::fail`] is called again, and then what it was asked.
+    /// Does nothing until [`FaultyStore::fail`] is called again, and then performs the operation.
     Held,
-    /// As [`Held`](Self::Held), and the store goes on although nobody waits for its answer: of the completion of an upload. Once it
-    /// is done, the completion counts as [asked](FaultyStore::asked) for again.
+    /// Like [`Held`](Self::Held), but the store completes an upload even if nobody waits for the result. The
+    /// completion is then counted by [`asked`](FaultyStore::asked) again.
     Detached,
-    /// The connection is lost before anything is done.
+    /// The connection is lost before the operation.
     Lost,
-    /// It is done, and the answer is lost.
+    /// The operation succeeds, and its answer is lost.
     AnswerLost,
-    /// Says that it was done, and does nothing: of a removal.
+    /// Reports success for a removal, and does nothing.
     Pretended,
-    /// Gives only so many bytes, or says that there are only so many.
+    /// Returns only this number of bytes, or reports this size.
     Short(u64),
-    /// Gives zeros for the bytes there are.
+    /// Returns zeros instead of the bytes.
     Zeros,
 }
 
-/// One thing that goes wrong.
+/// An injected fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// Where.
+    /// The operation that fails.
     pub operation: Operation,
-    /// What the path must contain.
+    /// A part of the path.
     pub path: &'static str,
-    /// How.
+    /// How the operation fails.
     pub failure: Failure,
-    /// So many matching operations go well before.
+    /// The number of matching operations that succeed before.
     pub after: usize,
-    /// So many times.
+    /// The number of times that the operation fails.
     pub times: usize,
 }
 
@@ -97,14 +97,14 @@ impl Fault {
         Self { times: 1, ..Self::always(operation, path, failure) }
     }
 
-    /// So many go well first.
+    /// The first operations succeed.
     #[must_use]
     pub fn after(self, after: usize) -> Self {
         Self { after, ..self }
     }
 }
 
-/// An object store that fails where a test tells it to.
+/// An object store with injected faults.
 #[derive(Clone, Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
@@ -118,22 +118,22 @@ struct State {
 }
 
 impl FaultyStore {
-    /// A store that works, until it is told otherwise.
+    /// Wraps a store, without faults.
     pub fn over(inner: Arc<dyn ObjectStore>) -> Self {
         Self { inner, state: Arc::default() }
     }
 
-    /// The store as a storage profile.
+    /// Returns the store as a storage profile.
     pub fn storage(&self) -> Storage {
         Storage::object_store(Arc::new(self.clone()), "faulty")
     }
 
-    /// Goes wrong like this from now on; what was asked before is forgotten.
+    /// Injects these faults from now on, and forgets the operations that were counted.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         *self.lock() = State { faults: faults.into_iter().collect(), asked: VecDeque::new() };
     }
 
-    /// Lets everything go on that is [held](Failure::Held); nothing goes wrong from now on.
+    /// Continues everything that is [held](Failure::Held), and removes all faults.
     pub fn resume(&self) {
         self.fail([]);
     }
@@ -145,13 +145,13 @@ impl FaultyStore {
         crate::wait::until_so("the store is told to answer", || !is_held()).await;
     }
 
-    /// Waits until an operation was asked for so often, on paths that contain `path`.
+    /// Waits until an operation was called this number of times on paths that contain `path`.
     pub async fn until_asked(&self, operation: Operation, path: &str, count: usize) {
         let what = format!("{operation:?} of `{path}` was asked for {count} times");
         crate::wait::until_so(&what, || self.asked(operation, path) >= count).await;
     }
 
-    /// How often an operation was asked for on paths that contain `path`.
+    /// Returns how often an operation was called on paths that contain `path`.
     pub fn asked(&self, operation: Operation, path: &str) -> usize {
         self.lock().asked.iter().filter(|(asked, of)| *asked == operation && of.contains(path)).count()
     }
@@ -188,7 +188,7 @@ fn error(failure: Failure, path: &Path) -> Error {
     }
 }
 
-/// Does it, unless it fails before; fails after, if only the answer is lost.
+/// Performs the operation unless it fails before; then fails if only the answer is lost.
 macro_rules! attempt {
     ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {
@@ -285,7 +285,7 @@ impl ObjectStore for FaultyStore {
                 let held = stream::once(async move { store.released().await });
                 held.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
             }
-            // What was listed before is no comfort: the list is not whole.
+            // The list is incomplete although some files were listed.
             Some(failure) => {
                 let listed = self.inner.list(prefix).take(1);
                 listed.chain(stream::once(async move { Err(error(failure, &path)) })).boxed()
@@ -312,7 +312,7 @@ async fn with_bytes(found: GetResult, alter: impl FnOnce(Bytes) -> Bytes) -> Res
 
 #[derive(Debug)]
 struct FaultyUpload {
-    /// None while the store completes it by itself.
+    /// `None` while the store completes the upload itself.
     inner: Option<Box<dyn MultipartUpload>>,
     store: FaultyStore,
     path: Path,

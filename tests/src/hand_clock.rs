@@ -1,26 +1,26 @@
-//! A clock that is moved by hand.
+//! A clock that the test sets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{Span, Timestamp};
 use koan_backup::Clock;
 
-/// Says what it was told, whoever asks. Clones are one clock.
+/// A clock that returns the instant that the test set. Clones share it.
 #[derive(Clone, Debug)]
 pub struct HandClock(Arc<Mutex<Timestamp>>);
 
 impl HandClock {
-    /// A clock that stands at this instant.
+    /// Creates a clock at this instant.
     pub fn at(instant: &str) -> Self {
         Self(Arc::new(Mutex::new(instant.parse().expect("an instant"))))
     }
 
-    /// Moves it to another instant.
+    /// Sets the clock to another instant.
     pub fn set(&self, instant: Timestamp) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = instant;
     }
 
-    /// Moves it on, or back.
+    /// Moves the clock forward, or back.
     pub fn pass(&self, hours: i64) {
         self.set(self.now() + Span::new().hours(hours));
     }

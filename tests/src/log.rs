@@ -1,4 +1,4 @@
-//! What was logged, for asserting on.
+//! Captures log output for assertions.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Gathers what is logged on this thread until it is dropped.
+/// Captures the log output of this thread.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Begins to gather; keep the guard.
+    /// Starts capturing, until the returned guard is dropped.
     pub fn capture() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber =
@@ -20,7 +20,7 @@ impl Log {
         (log, guard)
     }
 
-    /// The lines so far, white space at their ends cut off.
+    /// Returns the lines so far, without trailing white space.
     pub fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).lines().map(|line| line.trim_end().to_owned()).collect()

@@ -1,4 +1,5 @@
-//! A PostgreSQL server of one's own: started on a free port with a directory of its own, and stopped on drop.
+//! PostgreSQL servers for tests. Each is started on a free port with its own directory, and stopped when it
+//! is dropped.
 
 mod installed;
 
@@ -23,41 +24,41 @@ const CATALOGS: &str = "
         FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
         WHERE relnamespace = 'public'::regnamespace AND attnum > 0 ORDER BY 2, 3;";
 
-/// A server.
+/// A PostgreSQL server.
 #[derive(Debug)]
 pub struct Server {
     binaries: PathBuf,
     data: PathBuf,
     port: u16,
     settings: Vec<String>,
-    /// Variables of its environment.
+    /// The variables of its environment.
     environment: Vec<(String, PathBuf)>,
     postmaster: Option<Child>,
     keep: Option<tempfile::TempDir>,
 }
 
 impl Server {
-    /// A server of PostgreSQL 15 with an empty database `test`.
+    /// Starts a server of PostgreSQL 15 with an empty database `test`.
     pub fn start() -> Self {
         Self::of_version(15)
     }
 
-    /// A server of a version.
+    /// Starts a server of a version.
     pub fn of_version(version: u32) -> Self {
         Self::with_settings(version, &["fsync=off"])
     }
 
-    /// A server of a version with these settings, which are `name=value`.
+    /// Starts a server of a version with these settings, which are `name=value`.
     pub fn with_settings(version: u32, settings: &[&str]) -> Self {
         Self::with_environment(version, settings, &[])
     }
 
-    /// A server of a version with these settings, and these variables in its environment.
+    /// Starts a server of a version with these settings and environment variables.
     pub fn with_environment(version: u32, settings: &[&str], environment: &[(&str, &Path)]) -> Self {
         let binaries = binaries(version);
         let directory = folder();
         let data = directory.path().join("data");
-        // Made once and copied: initdb takes a second, copying some hundredths.
+        // The cluster is created once and copied: initdb takes a second, a copy some hundredths.
         as_postgres(Command::new("cp").arg("-a").arg(template(version, &binaries)).arg(&data));
         let mut server = Self {
             binaries,
@@ -76,7 +77,7 @@ impl Server {
         server
     }
 
-    /// A standby of this one, which has caught up.
+    /// Starts a standby of this server, and waits until it has caught up.
     pub fn standby(&self, settings: &[&str]) -> Self {
         let directory = folder();
         let data = directory.path().join("data");
@@ -108,7 +109,7 @@ impl Server {
         standby
     }
 
-    /// Starts it, where it is not running.
+    /// Starts the server, if it is not running.
     pub fn up(&mut self) {
         for _ in 0..5 {
             self.port = TcpListener::bind("127.0.0.1:0")
@@ -120,11 +121,11 @@ impl Server {
             if let Some((user, group)) = postgres_ids() {
                 command.args([format!("--reuid={user}"), format!("--regid={group}")]).arg("--clear-groups");
             }
-            // A test that is killed takes its server along.
+            // The server ends if the test is killed.
             command.args(["--pdeathsig", "QUIT"]).arg(self.binaries.join("postgres"));
             command.arg("-D").arg(&self.data).arg("-k").arg(&self.data).args(["-p", &self.port.to_string()]);
             command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"]);
-            // It takes locks on tables at moments of its own.
+            // Autovacuum locks tables at unpredictable times.
             command.args(["-c", "autovacuum=off"]);
             for setting in &self.settings {
                 command.args(["-c", setting]);
@@ -148,7 +149,7 @@ impl Server {
         panic!("PostgreSQL did not start: {log:?}");
     }
 
-    /// Kills all its processes at once, as losing power does.
+    /// Kills all its processes at once, like a loss of power.
     pub fn kill(&mut self) {
         if let Some(mut postmaster) = self.postmaster.take() {
             let children = Command::new("pgrep").args(["-P", &postmaster.id().to_string()]).output();
@@ -162,27 +163,28 @@ impl Server {
         }
     }
 
-    /// The address of the database `test` for a superuser.
+    /// Returns the address of the database `test` for a superuser.
     pub fn address(&self) -> String {
         self.address_of("postgres", "test")
     }
 
-    /// The address of a database for a role.
+    /// Returns the address of a database for a role.
     pub fn address_of(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The port it listens on.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The folder of its data.
+    /// Returns the data directory.
     pub fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Runs SQL in the database `test`, and gives what it says: a line for each row, columns between `|`.
+    /// Runs SQL in the database `test`, and returns its output: a line for each row, with columns separated
+    /// by `|`.
     pub fn sql(&self, sql: &str) -> String {
         self.psql("test", sql)
     }
@@ -202,19 +204,20 @@ impl Server {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Waits until no session of a backup or restore is left, and with it none of its locks. A connection is closed when it is
-    /// dropped, and the server notices that a moment later.
+    /// Waits until every session of a backup or restore has ended, with its locks. A connection is closed
+    /// when it is dropped, and the server notices that a moment later.
     pub fn until_left_alone(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         crate::wait::until_blocking("no session of a backup is left", || self.sql(sessions) == "0");
     }
 
-    /// Begins to run SQL and does not wait for it.
+    /// Starts SQL without waiting for its end.
     pub fn spawn_sql(&self, sql: &str) -> Child {
         self.psql_command("test", sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql")
     }
 
-    /// The schema as `pg_dump` tells it; without one, what the catalogs tell of what a restore takes out of its way.
+    /// Returns the schema as `pg_dump` writes it. If `pg_dump` is not installed, it returns what the catalogs
+    /// contain about the objects that a restore suspends.
     pub fn schema(&self) -> String {
         if !self.binaries.join("pg_dump").is_file() {
             return self.sql(CATALOGS);
@@ -233,13 +236,13 @@ impl Server {
         let output = dump.output().expect("pg_dump");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        // Newer releases begin and end with a word made up for each dump.
+        // Newer releases begin and end with a word that is random in each dump.
         text.lines().filter(|line| !line.starts_with('\\')).collect::<Vec<_>>().join("\n")
     }
 
     fn psql_command(&self, database: &str, sql: &str) -> Command {
         let own = self.binaries.join("psql");
-        // Packages of the server alone have none; any does.
+        // Packages of the server alone contain no `psql`; that of any version works.
         let psql = if own.is_file() { own } else { binaries(VERSIONS[0]).join("psql") };
         let mut command = Command::new(psql);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
@@ -255,14 +258,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut postmaster) = self.postmaster.take() {
-            // At once, as for a crash: nothing of it is needed any more.
+            // The server is stopped at once, because its data are no longer needed.
             let _ = Command::new("kill").args(["-QUIT", &postmaster.id().to_string()]).status();
             let _ = postmaster.wait();
         }
     }
 }
 
-/// A fresh cluster that is only ever copied.
+/// Returns a new cluster that is only copied.
 fn template(version: u32, binaries: &Path) -> PathBuf {
     let place = std::env::temp_dir().join(format!("koan-backup-postgres-{version}"));
     if place.join("PG_VERSION").is_file() {
@@ -282,14 +285,14 @@ fn template(version: u32, binaries: &Path) -> PathBuf {
         "--locale=C.UTF-8",
     ]);
     as_postgres(&mut initdb);
-    // Of two that make it at once, one wins; both are alike.
+    // If two processes create it at the same time, one of the equal clusters is used.
     if fs::rename(&data, &place).is_err() && !place.join("PG_VERSION").is_file() {
         panic!("{} cannot be made", place.display());
     }
     place
 }
 
-/// A folder that belongs to whoever runs the server.
+/// Creates a folder that belongs to the user who runs the server.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("koan-postgres-").tempdir().expect("a directory");
     if let Some((user, group)) = postgres_ids() {
@@ -298,7 +301,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The user that runs the server where root runs the tests: PostgreSQL refuses to be run by root.
+/// Returns the user that runs the server if root runs the tests: PostgreSQL refuses to run as root.
 fn postgres_ids() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;

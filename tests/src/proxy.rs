@@ -1,5 +1,5 @@
-//! A proxy between a store and whoever uses it, which counts requests and does with them what a test tells it: it cuts
-//! connections, answers in the store's place, or is slow.
+//! A proxy between a store and its client, which counts requests and injects faults: it cuts connections,
+//! answers instead of the store, or delays answers.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,68 +7,68 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What is done with a request.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The store is not asked; this status is the answer.
+    /// The store does not receive the request; this status is the answer.
     Status(u16),
     /// The connection is cut after half of the request.
     CutInRequest,
-    /// The store does what it is asked, and its answer is lost.
+    /// The store performs the request, and its answer is lost.
     AnswerLost,
-    /// The connection is cut after so many bytes of the answer's body.
+    /// The connection is cut after this number of bytes of the answer's body.
     CutInAnswer(usize),
-    /// The answer comes so many milliseconds later.
+    /// The answer is delayed by this number of milliseconds.
     Slow(u64),
-    /// The answer comes once the proxy is told something else.
+    /// The answer is delayed until [`Proxy::fail`] is called again.
     Held,
 }
 
-/// One thing that goes wrong.
+/// An injected fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// The method.
     pub method: &'static str,
-    /// What path and query must contain; end with, if a `$` follows.
+    /// A part of path and query; the end of it, if a `$` follows.
     pub target: &'static str,
-    /// What is done.
+    /// The fault.
     pub trouble: Trouble,
-    /// So many such requests go well before.
+    /// The number of matching requests that succeed before.
     pub after: usize,
-    /// So many times.
+    /// The number of times that the request fails.
     pub times: usize,
 }
 
 impl Fault {
-    /// Every such request.
+    /// Every such request fails.
     pub fn always(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
         Self { method, target, trouble, after: 0, times: usize::MAX }
     }
 
-    /// The first of such requests.
+    /// The first such request fails.
     pub fn once(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
         Self { times: 1, ..Self::always(method, target, trouble) }
     }
 
-    /// So many go well first.
+    /// The first requests succeed.
     #[must_use]
     pub fn after(self, after: usize) -> Self {
         Self { after, ..self }
     }
 }
 
-/// A request that was seen.
+/// A request that was received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The method.
     pub method: String,
     /// Path and query.
     pub target: String,
-    /// Its place in the order in which requests arrived.
+    /// Its index in the order in which requests arrived.
     pub number: usize,
 }
 
-/// A proxy in front of a store.
+/// A proxy for a store.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -78,7 +78,7 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     store: u16,
-    /// What becomes of a line of a request's head; none if it is left out.
+    /// Returns the changed line of a request's head; `None` removes the line.
     rewrite: fn(&str) -> Option<&str>,
     state: Mutex<State>,
     is_over: AtomicBool,
@@ -86,19 +86,19 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How often it was told what to do.
-    told: u32,
+    /// How often the faults were set.
+    fault_changes: u32,
     faults: Vec<Fault>,
     seen: Vec<Seen>,
 }
 
 impl Proxy {
-    /// A proxy in front of the store on a port of this machine.
+    /// Starts a proxy for the store on a port of this machine.
     pub fn before(store: u16) -> Self {
-        Self::rewriting(store, as_it_is)
+        Self::rewriting(store, unchanged)
     }
 
-    /// A proxy that also alters the lines of each request's head.
+    /// Starts a proxy that also changes the lines of each request's head.
     pub fn rewriting(store: u16, rewrite: fn(&str) -> Option<&str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -111,26 +111,27 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&accepting);
-                // What goes wrong between the two is for them to notice.
+                // Errors of the connection are reported to its two ends.
                 std::thread::spawn(move || shared.serve(client));
             }
         });
         Self { port, shared }
     }
 
-    /// Where it listens.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Goes wrong like this from now on; what was seen before is forgotten.
+    /// Injects these faults from now on, and forgets the requests that were received.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults = faults.into_iter().collect();
         let mut state = self.shared.lock();
-        *state = State { told: state.told + 1, faults, seen: Vec::new() };
+        *state = State { fault_changes: state.fault_changes + 1, faults, seen: Vec::new() };
     }
 
-    /// The requests of a method whose path and query contain `target`, or end with it if a `$` follows.
+    /// Returns the requests of a method whose path and query contain `target`, or end with it if a `$`
+    /// follows.
     pub fn seen(&self, method: &str, target: &str) -> Vec<Seen> {
         let state = self.shared.lock();
         let matching =
@@ -151,35 +152,35 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is done with a request, and how often the proxy was told before.
+    /// Returns the fault of a request, and how often the faults were set before.
     fn trouble(&self, method: &str, target: &str) -> (u32, Option<Trouble>) {
         let mut state = self.lock();
-        let told = state.told;
+        let fault_changes = state.fault_changes;
         let number = state.seen.len();
         state.seen.push(Seen { method: method.to_owned(), target: target.to_owned(), number });
         let mut matching =
             state.faults.iter_mut().filter(|fault| fault.method == method && matches(target, fault.target));
-        let Some(fault) = matching.find(|fault| fault.times > 0) else { return (told, None) };
+        let Some(fault) = matching.find(|fault| fault.times > 0) else { return (fault_changes, None) };
         if fault.after > 0 {
             fault.after -= 1;
-            return (told, None);
+            return (fault_changes, None);
         }
         fault.times -= 1;
-        (told, Some(fault.trouble))
+        (fault_changes, Some(fault.trouble))
     }
 
-    fn wait_until_told(&self, told: u32) {
-        while self.lock().told == told && !self.is_over.load(Ordering::Relaxed) {
+    fn wait_until_changed(&self, fault_changes: u32) {
+        while self.lock().fault_changes == fault_changes && !self.is_over.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// One request a connection.
+    /// Handles one request for each connection.
     fn serve(&self, mut client: TcpStream) -> Option<()> {
         let (head, mut body) = read_head(&mut client)?;
         let mut words = head.split(' ');
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let (told, trouble) = self.trouble(&method, &target);
+        let (fault_changes, trouble) = self.trouble(&method, &target);
         let length = header(&head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0usize);
         if trouble == Some(Trouble::CutInRequest) {
             read_until(&mut client, &mut body, length / 2)?;
@@ -192,7 +193,7 @@ impl Shared {
             return client.write_all(answer.as_bytes()).ok();
         }
         let mut store = TcpStream::connect(("127.0.0.1", self.store)).ok()?;
-        store.write_all(alone(&head, self.rewrite).as_bytes()).ok()?;
+        store.write_all(with_closed_connection(&head, self.rewrite).as_bytes()).ok()?;
         store.write_all(&body).ok()?;
         let (head, mut answer) = read_head(&mut store)?;
         store.read_to_end(&mut answer).ok()?;
@@ -200,10 +201,10 @@ impl Shared {
             Some(Trouble::AnswerLost) => return client.shutdown(Shutdown::Both).ok(),
             Some(Trouble::CutInAnswer(bytes)) => answer.truncate(bytes),
             Some(Trouble::Slow(millis)) => std::thread::sleep(Duration::from_millis(millis)),
-            Some(Trouble::Held) => self.wait_until_told(told),
+            Some(Trouble::Held) => self.wait_until_changed(fault_changes),
             _ => {}
         }
-        client.write_all(alone(&head, as_it_is).as_bytes()).ok()?;
+        client.write_all(with_closed_connection(&head, unchanged).as_bytes()).ok()?;
         client.write_all(&answer).ok()
     }
 }
@@ -215,7 +216,7 @@ fn matches(target: &str, wanted: &str) -> bool {
     }
 }
 
-/// The head, up to the empty line, and what was read of the body.
+/// Reads the head, up to the empty line, and returns it with the part of the body that was read.
 fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
@@ -247,13 +248,13 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     headers.find(|(is, _)| is.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// The head of a message after which the connection is closed.
-fn alone(head: &str, rewrite: fn(&str) -> Option<&str>) -> String {
+/// Returns the head of a message after which the connection is closed.
+fn with_closed_connection(head: &str, rewrite: fn(&str) -> Option<&str>) -> String {
     let (first, rest) = head.split_once("\r\n").unwrap_or((head, ""));
     let kept = rest.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
     format!("{first}\r\nConnection: close\r\n{}", kept.filter_map(rewrite).collect::<Vec<_>>().join("\r\n"))
 }
 
-fn as_it_is(line: &str) -> Option<&str> {
+fn unchanged(line: &str) -> Option<&str> {
     Some(line)
 }

@@ -1,6 +1,7 @@
-//! A provider in memory that does what a test tells it: fails at a record, waits, or reads several entities at once.
+//! A provider in memory with injected behavior: it fails at a record, waits, or reads several entities at
+//! once.
 //!
-//! It stands for the databases of others: it is written against the public port alone.
+//! It represents the adapters of other authors, and uses only the public port.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,24 +30,24 @@ pub struct Scripted {
     reads: Arc<Reads>,
 }
 
-/// What goes wrong or slow.
+/// The injected behavior.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// The connection dies when this record of this entity is read, counted from 0.
+    /// The connection is lost when this record of this entity is read, counted from 0.
     pub dies_at: Option<(String, usize)>,
-    /// How long one record takes.
+    /// The duration of reading a record.
     pub per_record: Duration,
-    /// How many entities can be read at once; 0 counts as 1.
+    /// The number of entities that can be read at once; 0 counts as 1.
     pub concurrent_reads: usize,
-    /// One record of this entity is neither stored nor counted when it is restored, as a trigger may do.
+    /// One record of this entity is neither stored nor counted when it is restored, as with a trigger.
     pub drops_one_of: Option<String>,
     /// Reading this record of this entity never ends, counted from 0.
     pub hangs_at: Option<(String, usize)>,
-    /// No record is read before so many reads have begun; 0 waits for none.
+    /// No record is read before this number of reads have begun; 0 waits for none.
     pub meeting: usize,
 }
 
-/// What the reads of a provider did.
+/// The state of a provider's reads.
 #[derive(Debug, Default)]
 struct Reads {
     running: AtomicUsize,
@@ -56,7 +57,7 @@ struct Reads {
     changed: Notify,
 }
 
-/// One read that is running.
+/// A read in progress.
 #[derive(Debug)]
 struct Running(Arc<Reads>);
 
@@ -89,25 +90,25 @@ impl Drop for Running {
 }
 
 impl Scripted {
-    /// An empty database that keeps to a script.
+    /// Creates an empty database with a script.
     pub fn new(script: Script) -> Self {
         Self { tables: Arc::default(), script, reads: Arc::default() }
     }
 
-    /// The most reads that were running at the same moment.
+    /// Returns the largest number of reads that were in progress at the same moment.
     pub fn most_reads_at_once(&self) -> usize {
         self.reads.most_at_once.load(Ordering::SeqCst)
     }
 
-    /// Waits until a read has come to the record at which it hangs.
+    /// Waits until a read has reached the record at which it hangs.
     pub async fn until_it_hangs(&self) {
         self.reads.until(|reads| reads.hanging.load(Ordering::SeqCst) > 0).await;
     }
 
-    /// Puts a record there, as the JSON of its type.
+    /// Adds a record, as the JSON of its type.
     ///
     /// # Panics
-    /// The JSON does not decode as the entity.
+    /// The JSON cannot be decoded as the entity.
     pub fn put<T: koan_backup::Entity>(&self, set: &SetName, record: &T) {
         let codec = EntityCodec::new(T::descriptor());
         let line = serde_json::to_vec(record).expect("a record serialises");
@@ -115,19 +116,19 @@ impl Scripted {
         self.lock().entry((codec.name().to_owned(), set.clone())).or_default().push(record);
     }
 
-    /// Keeps the first so many records of a set.
+    /// Keeps the first records of a set.
     pub fn truncate(&self, entity: &str, set: &SetName, count: usize) {
         if let Some(records) = self.lock().get_mut(&(entity.to_owned(), set.clone())) {
             records.truncate(count);
         }
     }
 
-    /// How many records a set holds.
+    /// Returns the number of records of a set.
     pub fn len(&self, entity: &str, set: &SetName) -> usize {
         self.lock().get(&(entity.to_owned(), set.clone())).map_or(0, Vec::len)
     }
 
-    /// The records of a set, in the order in which they were written.
+    /// Returns the records of a set, in the order in which they were written.
     pub fn records(&self, entity: &str, set: &SetName) -> Vec<Record> {
         self.lock().get(&(entity.to_owned(), set.clone())).cloned().unwrap_or_default()
     }

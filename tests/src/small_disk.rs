@@ -1,4 +1,4 @@
-//! A disk that is soon full.
+//! A small disk.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,8 @@ use std::process::Command;
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None`, told aloud, where it cannot be mounted; in CI that is a failure.
+    /// Mounts the disk. Returns `None` with a printed message if that is not possible; in CI it fails
+    /// instead.
     pub fn mount() -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let mounted = Command::new("mount")
@@ -24,7 +25,7 @@ impl SmallDisk {
         None
     }
 
-    /// Where it is.
+    /// Returns the path of the disk.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -36,7 +37,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// For whoever reads the output of the run.
+/// Prints a line to the output of the run.
 #[expect(clippy::print_stderr, reason = "a test says that it did not run")]
 fn say(text: &str) {
     eprintln!("{text}");

@@ -1,4 +1,5 @@
-//! Object stores of one's own: each started on a free port, in memory or in a folder of its own, and stopped on drop.
+//! Object stores for tests. Each is started on a free port, in memory or in its own folder, and stopped when
+//! it is dropped.
 
 mod answering;
 mod azurite;

@@ -1,14 +1,15 @@
-//! A type of which the library can make no sample.
+//! A type whose values the library cannot generate.
 
 use serde::{Deserialize, Serialize};
 
-/// Text that begins with `§§`, as no sample does, so that the start cannot find out in which order a set of it is written.
+/// Text that starts with `§§`, which no generated sample does, so the check at the start cannot find out in
+/// which order a set of it is written.
 #[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone, Debug)]
 #[serde(try_from = "String", into = "String")]
 pub struct Unsampled(String);
 
 impl Unsampled {
-    /// One of many that differ.
+    /// Returns one of many different values.
     pub fn numbered(number: usize) -> Self {
         Self(format!("§§{number}"))
     }

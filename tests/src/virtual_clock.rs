@@ -1,11 +1,11 @@
-//! A clock that follows the time of the runtime.
+//! A clock that follows the time of the Tokio runtime.
 
 use jiff::{SignedDuration, Timestamp};
 use koan_backup::Clock;
 use tokio::time::Instant;
 
-/// A clock that advances with the time of the Tokio runtime. In a test with `start_paused = true` only sleeping advances it, so that
-/// a busy machine cannot make anything expire.
+/// A clock that advances with the time of the Tokio runtime. In a test with `start_paused = true` only
+/// sleeping advances it, so a busy machine cannot make anything expire.
 #[derive(Clone, Debug)]
 pub struct VirtualClock {
     began: Instant,
@@ -13,7 +13,7 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// A clock that starts now, at the time of the operating system.
+    /// Creates a clock that starts now, at the time of the operating system.
     pub fn start() -> Self {
         Self { began: Instant::now(), began_at: Timestamp::now() }
     }

@@ -1,19 +1,19 @@
-//! Waiting for events instead of for time.
+//! Waits for events instead of for time.
 //!
-//! A test never asserts how long something takes. Where an event cannot be observed as it happens, a condition is polled. The
-//! polling has no deadline that a busy machine could exceed: a condition that never holds ends with the limit of the test runner,
-//! or with [`GIVE_UP`] and a message.
+//! A test never asserts how long something takes. If an event cannot be observed directly, a condition is
+//! polled. Polling has no deadline that a busy machine could exceed: a condition that never becomes true ends
+//! with the limit of the test runner, or with [`GIVE_UP`] and a message.
 
 use std::time::{Duration, Instant};
 
-/// After this time a test that waits is considered to hang. No passing test comes near it.
+/// The time after which a waiting test is considered to hang. No passing test comes near it.
 pub const GIVE_UP: Duration = Duration::from_secs(420);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Waits until a condition holds.
+/// Waits until an asynchronous condition is true.
 ///
 /// # Panics
-/// The condition does not hold within [`GIVE_UP`].
+/// The condition does not become true within [`GIVE_UP`].
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
@@ -22,10 +22,10 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Waits until a condition holds that can be looked at without waiting.
+/// Waits until a synchronous condition is true.
 ///
 /// # Panics
-/// The condition does not hold within [`GIVE_UP`].
+/// The condition does not become true within [`GIVE_UP`].
 pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
@@ -34,10 +34,10 @@ pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until a condition holds, and blocks the thread meanwhile.
+/// Waits until a condition is true, and blocks the thread meanwhile.
 ///
 /// # Panics
-/// The condition does not hold within [`GIVE_UP`].
+/// The condition does not become true within [`GIVE_UP`].
 pub fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {

@@ -3,7 +3,7 @@
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName, provider::Severity, report::VerifyReport};
 use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

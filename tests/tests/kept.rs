@@ -3,7 +3,7 @@
 
 use koan_backup::archive::BackupStatus;
 use koan_backup::prelude::*;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

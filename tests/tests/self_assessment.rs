@@ -11,7 +11,7 @@ use koan_backup::{
     provider::Provider,
 };
 use koan_backup_tests::postgres::Server;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
 static SCOPE: ScopeDeclaration = ScopeDeclaration {

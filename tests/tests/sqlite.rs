@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use koan_backup::prelude::*;
 use koan_backup::{archive::BackupStatus, provider::Severity};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 

@@ -1,51 +1,51 @@
-//! A ZIP file, entry by entry, written without regard to whether it makes sense.
+//! A ZIP file, entry by entry, which is written without checking that it is valid.
 
 use std::io::{Cursor, Read, Write};
 
 use super::len64;
 
-/// A ZIP file, entry by entry. Written without regard to whether it makes sense.
+/// A ZIP file, entry by entry, which is written without checking that it is valid.
 #[derive(Clone, Debug, Default)]
 pub struct Zip {
-    /// Its entries, in the order of the file.
+    /// The entries, in the order of the file.
     pub entries: Vec<ZipEntry>,
-    /// How many entries it claims to have, where that is not the truth.
+    /// The number of entries that it claims to have, if that is wrong.
     pub claimed: Option<u16>,
 }
 
-/// One entry, as it is stored.
+/// An entry as it is stored.
 #[derive(Clone, Debug)]
 pub struct ZipEntry {
-    /// Its name, whatever it is.
+    /// The name, which may be invalid.
     pub name: String,
-    /// 0 stored, 8 deflated.
+    /// The method: 0 stored, 8 deflated.
     pub method: u16,
-    /// Its claimed checksum.
+    /// The claimed checksum.
     pub crc32: u32,
-    /// Its data as they are stored.
+    /// The data as they are stored.
     pub data: Vec<u8>,
-    /// The size it claims to have when extracted.
+    /// The claimed size of the extracted data.
     pub size: u64,
-    /// Where the directory says it begins.
+    /// The position that the directory records.
     pub place: Place,
 }
 
-/// Where the directory says that an entry begins.
+/// The position of an entry that the directory records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Where it is.
+    /// The actual position.
     Own,
-    /// So many bytes behind the beginning of the entry of this index; it is not written itself.
+    /// This number of bytes after the start of the entry with this index; the entry itself is not written.
     Within(usize, usize),
 }
 
 const LOCAL_HEADER: usize = 30;
 
 impl Zip {
-    /// The entries of a file.
+    /// Reads the entries of a file.
     ///
     /// # Panics
-    /// It is not a ZIP file.
+    /// The file is not a ZIP file.
     pub fn read(bytes: &[u8]) -> Self {
         let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes)).expect("a ZIP file");
         let mut entries = Vec::new();
@@ -61,10 +61,10 @@ impl Zip {
         Self { entries, claimed: None }
     }
 
-    /// Where the data of each entry lie in a file.
+    /// Returns the position of each entry's data in a file.
     ///
     /// # Panics
-    /// It is not a ZIP file.
+    /// The file is not a ZIP file.
     pub fn ranges(bytes: &[u8]) -> Vec<(String, std::ops::Range<usize>)> {
         let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes)).expect("a ZIP file");
         let count = archive.len();
@@ -78,23 +78,23 @@ impl Zip {
         (0..count).map(place).collect()
     }
 
-    /// The entry of a name.
+    /// Returns the entry with a name.
     pub fn entry(&self, name: &str) -> &ZipEntry {
         self.entries.iter().find(|entry| entry.name == name).expect("the entry is there")
     }
 
-    /// The entry of a name, to alter it.
+    /// Returns the entry with a name, to alter it.
     pub fn entry_mut(&mut self, name: &str) -> &mut ZipEntry {
         self.entries.iter_mut().find(|entry| entry.name == name).expect("the entry is there")
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     pub fn remove(&mut self, name: &str) -> ZipEntry {
         let index = self.entries.iter().position(|entry| entry.name == name).expect("the entry is there");
         self.entries.remove(index)
     }
 
-    /// The file.
+    /// Writes the file.
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut offsets: Vec<usize> = Vec::new();
@@ -125,7 +125,7 @@ impl Zip {
 }
 
 impl ZipEntry {
-    /// An entry with this content.
+    /// Creates an entry with this content.
     pub fn deflated(name: &str, content: &[u8]) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(content).expect("memory");
@@ -134,7 +134,7 @@ impl ZipEntry {
         Self { name: name.to_owned(), method: 8, crc32, data, size, place: Place::Own }
     }
 
-    /// An entry that says it is `claimed` bytes long and inflates to `inflated` zeros.
+    /// Creates an entry that claims to be `claimed` bytes long and inflates to `inflated` zeros.
     pub fn bomb(name: &str, claimed: u64, inflated: u64) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory");
@@ -142,18 +142,18 @@ impl ZipEntry {
         Self { data, size: claimed, ..Self::deflated(name, b"") }
     }
 
-    /// The content as it is extracted.
+    /// Returns the extracted content.
     pub fn content(&self) -> Vec<u8> {
         if self.method == 0 {
             return self.data.clone();
         }
         let mut content = Vec::new();
-        // A damaged stream gives what there is.
+        // A damaged stream results in the part before the damage.
         let _ = flate2::read::DeflateDecoder::new(&self.data[..]).read_to_end(&mut content);
         content
     }
 
-    /// What stands before the data.
+    /// Returns the header before the data.
     pub fn local_header(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(LOCAL_HEADER + self.name.len());
         out.extend(b"PK\x03\x04");
@@ -172,7 +172,7 @@ impl ZipEntry {
         out
     }
 
-    /// From the version that is needed to the length of the extra field.
+    /// Returns the fields from the required version to the length of the extra field.
     fn common(&self) -> Vec<u8> {
         let mut out = vec![20, 0, 0, 8];
         out.extend(self.method.to_le_bytes());

@@ -1,4 +1,4 @@
-//! The releases of PostgreSQL that are installed.
+//! Finds the installed releases of PostgreSQL.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 /// The versions that tests run on.
 pub const VERSIONS: [u32; 2] = [15, 16];
 
-/// Those that some tests run on besides, where they are installed.
+/// The versions that some tests also run on if they are installed.
 const NEWER: [u32; 2] = [17, 18];
 
-/// All versions that are installed. Of the newer ones, those that are not are told aloud.
+/// Returns all installed versions. Prints a message for each newer version that is not installed.
 pub fn installed_versions() -> Vec<u32> {
     let newer = NEWER.into_iter().filter(|&version| match find(version) {
         Ok(_) => true,
@@ -21,15 +21,15 @@ pub fn installed_versions() -> Vec<u32> {
     VERSIONS.into_iter().chain(newer).collect()
 }
 
-/// Where the programs of a version are.
+/// Returns the folder with the programs of a version.
 ///
 /// # Panics
-/// They are not installed: a test that needs them must not pass.
+/// The version is not installed: a test that needs it must not pass.
 pub(super) fn binaries(version: u32) -> PathBuf {
     find(version).unwrap_or_else(|missing| panic!("PostgreSQL {version}: {missing}"))
 }
 
-/// Where the programs of a version are, or what to do about it.
+/// Returns the folder with the programs of a version, or how to install them.
 fn find(version: u32) -> Result<PathBuf, String> {
     let variable = format!("KOAN_TEST_POSTGRES_{version}");
     let candidates = match std::env::var_os(&variable) {
@@ -51,7 +51,7 @@ fn find(version: u32) -> Result<PathBuf, String> {
     })
 }
 
-/// For whoever reads the output of the run.
+/// Prints a line to the output of the run.
 #[expect(clippy::print_stderr, reason = "a test says what it did not run on")]
 fn say(text: &str) {
     eprintln!("{text}");

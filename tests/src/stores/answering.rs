@@ -1,30 +1,30 @@
-//! A server that answers every request as a test says, for what the other stores never answer.
+//! A server whose answers a test defines, for answers that the other stores never give.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// A request, as far as tests look at it.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// `GET`.
+    /// The method, for example `GET`.
     pub method: String,
-    /// `/backups/manifests?list-type=2`.
+    /// Path and query, for example `/backups/manifests?list-type=2`.
     pub target: String,
-    /// Names in small letters, and values.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
 }
 
 impl Asked {
-    /// Whether it has a header.
+    /// Returns whether the request has a header.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known == name)
     }
 }
 
-/// Starts one; gives its port. It answers as long as the process lives.
+/// Starts a server, and returns its port. It answers until the process ends.
 ///
 /// # Panics
-/// There is no port.
+/// No port is available.
 pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -38,7 +38,7 @@ pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'stati
     port
 }
 
-/// One request; nothing if its connection ends before it does.
+/// Answers one request; returns `None` if the connection ends before the request does.
 fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)) -> Option<()> {
     let mut input = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();

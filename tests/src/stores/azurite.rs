@@ -1,4 +1,4 @@
-//! Azure Blob Storage by Azurite, in memory.
+//! Azure Blob Storage with Azurite, in memory.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,20 +8,20 @@ use sha2::{Digest, Sha256};
 use super::http::request;
 use super::program::{Program, Start};
 
-/// The account that Azurite is known to have.
+/// The account of Azurite.
 const ACCOUNT: &str = "devstoreaccount1";
-/// Its key, which is no secret.
+/// The key of the account, which is public.
 pub const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// Any time does: Azurite is told not to look at it.
+/// Any version is accepted: Azurite runs without checking it.
 const VERSION: &str = "2023-11-03";
 
-/// Azure Blob Storage by Azurite, with an empty container `backups`.
+/// Azure Blob Storage with Azurite, with an empty container `backups`.
 #[derive(Debug)]
 pub struct Azurite(Program);
 
 impl Azurite {
-    /// Starts it.
+    /// Starts the server.
     pub fn start() -> Self {
         let server = Program::start(&Start {
             name: "Azurite",
@@ -49,17 +49,17 @@ impl Azurite {
         azurite
     }
 
-    /// Where it listens.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.0.port()
     }
 
-    /// A profile in the container `backups`.
+    /// Returns a profile in the container `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
         self.storage_in("backups", prefix)
     }
 
-    /// A profile in a container.
+    /// Returns a profile in a container.
     pub fn storage_in(&self, container: &str, prefix: &str) -> StorageOptions {
         Storage::options(format!("az://{container}/{prefix}"))
             .without_environment()
@@ -82,7 +82,7 @@ impl Azurite {
     }
 }
 
-/// The time as HTTP writes it.
+/// Returns the current time in the format of HTTP.
 fn date() -> String {
     let output = std::process::Command::new("date")
         .args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])
@@ -91,7 +91,7 @@ fn date() -> String {
     String::from_utf8(output.expect("date").stdout).expect("text").trim().to_owned()
 }
 
-/// HMAC-SHA256, as RFC 2104 has it, of a key of one block.
+/// Computes HMAC-SHA256, as in RFC 2104, with a key of one block.
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     assert!(key.len() <= 64, "a longer key would be hashed");
     let padded = |pad: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ pad).collect() };

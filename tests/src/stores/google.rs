@@ -1,5 +1,5 @@
-//! Google Cloud Storage by an emulator, in memory. It writes and reads whole objects and ranges; it lists nothing, removes nothing and
-//! takes no uploads in parts by the protocol that archives go by.
+//! Google Cloud Storage with an emulator, in memory. It writes and reads objects and ranges; it does not
+//! support lists, removals, and the multipart protocol that archives use.
 
 use koan_backup::{Storage, storage::StorageOptions};
 
@@ -8,12 +8,12 @@ use super::moto::Moto;
 use super::program::{Program, Start};
 use crate::proxy::Proxy;
 
-/// Google Cloud Storage by an emulator, with an empty bucket `backups`.
+/// Google Cloud Storage with an emulator, with an empty bucket `backups`.
 #[derive(Debug)]
 pub struct GoogleEmulator(Program);
 
 impl GoogleEmulator {
-    /// Starts it.
+    /// Starts the emulator.
     pub fn start() -> Self {
         Self(Program::start(&Start {
             name: "gcp-storage-emulator",
@@ -33,17 +33,17 @@ impl GoogleEmulator {
         }))
     }
 
-    /// Where it listens.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.0.port()
     }
 
-    /// A profile in the bucket `backups`.
+    /// Returns a profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
         google(prefix, self.port())
     }
 
-    /// Puts an object into the bucket `backups`.
+    /// Writes an object into the bucket `backups`.
     pub fn put(&self, path: &str, content: &str) {
         let target = format!("/backups/{path}");
         let put = request(self.port(), "PUT", &target, &[("Content-Type", "text/plain")], content);
@@ -52,10 +52,11 @@ impl GoogleEmulator {
     }
 }
 
-/// Moto wants a signature on reads, and does not check it.
+/// Moto requires a signature on reads, but does not verify it.
 const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
-/// Google's protocol in front of S3 by moto. The two share uploads in parts, ranges, lists and removals; what differs is translated.
+/// A proxy that translates Google's protocol to S3 with moto. Both share multipart uploads, ranges, lists and
+/// removals.
 #[derive(Debug)]
 pub struct GoogleByMoto {
     proxy: Proxy,
@@ -63,12 +64,12 @@ pub struct GoogleByMoto {
 }
 
 impl GoogleByMoto {
-    /// Starts it, with an empty bucket `backups`.
+    /// Starts the server with an empty bucket `backups`.
     pub fn start() -> Self {
         let moto = Moto::start();
         let proxy = Proxy::rewriting(moto.port(), |line| match line.to_ascii_lowercase().as_str() {
             "x-goog-if-generation-match: 0" => Some("if-none-match: *"),
-            // Each request has it, and nobody needs it.
+            // Every request has this header, and moto does not need it.
             "accept: */*" => Some(SIGNED),
             lower if lower.starts_with("authorization:") => None,
             _ => Some(line),
@@ -76,23 +77,24 @@ impl GoogleByMoto {
         Self { proxy, moto }
     }
 
-    /// Where it listens.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.proxy.port()
     }
 
-    /// What is behind it.
+    /// Returns the server that requests are forwarded to.
     pub fn moto(&self) -> &Moto {
         &self.moto
     }
 
-    /// A profile in the bucket `backups`.
+    /// Returns a profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
         google(prefix, self.port())
     }
 }
 
-/// A profile in the bucket `backups` of what speaks Google's protocol on a port of this machine, and asks for no credentials.
+/// Returns a profile in the bucket `backups` of a server with Google's protocol on a port of this machine,
+/// without credentials.
 pub fn google(prefix: &str, port: u16) -> StorageOptions {
     let key =
         r#"{"private_key": "none", "private_key_id": "none", "client_email": "none", "disable_oauth": true}"#;

@@ -1,10 +1,10 @@
-//! One request at a time, in plain HTTP, to servers of this machine.
+//! A minimal HTTP client for servers on this machine.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
@@ -13,7 +13,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Asks a server of this machine; none if it does not answer.
+/// Sends a request to a server on this machine; returns `None` if it does not answer.
 pub fn request(
     port: u16,
     method: &str,

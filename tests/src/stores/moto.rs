@@ -1,16 +1,16 @@
-//! S3 by moto: every operation, in memory; signatures are not checked.
+//! S3 with moto, in memory. It supports every operation and does not verify signatures.
 
 use koan_backup::storage::StorageOptions;
 
 use super::http::request;
 use super::program::{Program, Start};
 
-/// S3 by moto, with an empty bucket `backups`.
+/// S3 with moto, with an empty bucket `backups`.
 #[derive(Debug)]
 pub struct Moto(Program);
 
 impl Moto {
-    /// Starts it.
+    /// Starts the server.
     pub fn start() -> Self {
         let server = Program::start(&Start {
             name: "moto",
@@ -26,29 +26,29 @@ impl Moto {
         Self(server)
     }
 
-    /// Where it listens.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.0.port()
     }
 
-    /// A profile in the bucket `backups`.
+    /// Returns a profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
         self.storage_in("backups", prefix)
     }
 
-    /// A profile in a bucket.
+    /// Returns a profile in a bucket.
     pub fn storage_in(&self, bucket: &str, prefix: &str) -> StorageOptions {
         super::s3s::s3(&format!("s3://{bucket}/{prefix}"), self.port()).credentials("koan", "koan-secret")
     }
 
-    /// The paths of uploads that were begun and neither completed nor aborted.
+    /// Returns the paths of uploads that were neither completed nor aborted.
     pub fn unfinished_uploads(&self) -> Vec<String> {
         let listed = request(self.port(), "GET", "/backups?uploads", &[], "").expect("moto answers");
         assert_eq!(listed.status, 200, "{listed:?}");
         super::s3s::elements(&listed.body, "Key")
     }
 
-    /// The paths of all objects.
+    /// Returns the paths of all objects.
     pub fn objects(&self) -> Vec<String> {
         let listed = request(self.port(), "GET", "/backups?list-type=2", &[], "").expect("moto answers");
         assert_eq!(listed.status, 200, "{listed:?}");

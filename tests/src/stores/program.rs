@@ -1,4 +1,4 @@
-//! A server that runs as long as it is held.
+//! A server process that runs until it is dropped.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server that runs as long as this is held, with a folder of its own.
+/// A server process with its own folder. It runs until this is dropped.
 #[derive(Debug)]
 pub(super) struct Program {
     child: Child,
@@ -14,25 +14,25 @@ pub(super) struct Program {
     folder: tempfile::TempDir,
 }
 
-/// What is to be started.
+/// How to start a server.
 pub(super) struct Start<'a> {
-    /// What people call it.
+    /// The name, for messages.
     pub(super) name: &'a str,
-    /// The variable that names the program, where it is not where `tests/setup` puts it.
+    /// The environment variable with the path of the program, if it is not where `tests/setup` installs it.
     pub(super) variable: &'a str,
-    /// Where `tests/setup` puts it.
+    /// The path at which `tests/setup` installs it.
     pub(super) installed: &'a str,
-    /// Its arguments, on a port and with a folder.
+    /// Returns its arguments for a port and a folder.
     pub(super) arguments: &'a dyn Fn(u16, &Path) -> Vec<String>,
-    /// Whether it answers.
+    /// Returns whether the server answers.
     pub(super) is_ready: &'a dyn Fn(u16) -> bool,
 }
 
 impl Program {
-    /// Starts it and waits until it answers.
+    /// Starts the server and waits until it answers.
     ///
     /// # Panics
-    /// It is not installed, or does not start: a test that needs it must not pass.
+    /// The program is not installed, or does not start: a test that needs it must not pass.
     pub(super) fn start(start: &Start<'_>) -> Self {
         let program = start.program();
         let mut logs = Vec::new();
@@ -43,7 +43,7 @@ impl Program {
             let free = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr());
             let port = free.expect("a free port").port();
             let log = File::create(folder.path().join("log")).expect("a log");
-            // A test that is killed takes its server along.
+            // The server ends if the test is killed.
             let mut command = Command::new("setpriv");
             command.args(["--pdeathsig", "KILL"]).arg(&program).args((start.arguments)(port, &data));
             command.current_dir(folder.path()).stdin(Stdio::null());
@@ -66,7 +66,7 @@ impl Program {
         self.port
     }
 
-    /// Where it keeps what it holds, if it keeps it on disk.
+    /// Returns the folder of its data, if it stores data on disk.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

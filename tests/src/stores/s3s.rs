@@ -1,4 +1,4 @@
-//! S3 by s3s-fs: files of a folder; signatures are checked.
+//! S3 with s3s-fs, in a folder. It verifies signatures.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use koan_backup::{Storage, storage::StorageOptions};
 use super::http::request;
 use super::program::{Program, Start};
 
-/// S3 by s3s-fs, with an empty bucket `backups`.
+/// S3 with s3s-fs, with an empty bucket `backups`.
 #[derive(Debug)]
 pub struct S3s(Program);
 
-/// The key that it knows.
+/// The access key.
 const ACCESS_KEY: &str = "koan";
-/// The secret of it.
+/// The secret key.
 const SECRET_KEY: &str = "koan-secret";
 
 impl S3s {
-    /// Starts it.
+    /// Starts the server.
     pub fn start() -> Self {
         let server = Program::start(&Start {
             name: "s3s-fs",
@@ -43,27 +43,28 @@ impl S3s {
         Self(server)
     }
 
-    /// Where it listens.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.0.port()
     }
 
-    /// The folder that is the bucket `backups`.
+    /// Returns the folder of the bucket `backups`.
     pub fn bucket(&self) -> PathBuf {
         self.0.data().join("backups")
     }
 
-    /// A profile in the bucket `backups`.
+    /// Returns a profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
         self.storage_by(self.port(), prefix)
     }
 
-    /// A profile in the bucket `backups`, reached by another port.
+    /// Returns a profile in the bucket `backups` that connects to another port.
     pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
         amazon(prefix, port)
     }
 
-    /// How many uploads were begun and neither completed nor aborted: each is a file beside the buckets, and so are its parts.
+    /// Returns the number of uploads that were neither completed nor aborted. Each upload and each part is a
+    /// file next to the buckets.
     pub fn unfinished_uploads(&self) -> usize {
         let entries = std::fs::read_dir(self.0.data()).expect("a folder");
         let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
@@ -71,12 +72,13 @@ impl S3s {
     }
 }
 
-/// A profile in the bucket `backups` of what speaks the protocol of S3 on a port of this machine, with the credentials of all of ours.
+/// Returns a profile in the bucket `backups` of a server with the protocol of S3 on a port of this machine,
+/// with the credentials of the test servers.
 pub fn amazon(prefix: &str, port: u16) -> StorageOptions {
     s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
 }
 
-/// S3 on a port of this machine.
+/// Returns options for S3 on a port of this machine.
 pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
     Storage::options(url)
         .without_environment()
@@ -84,7 +86,7 @@ pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
         .endpoint(format!("http://127.0.0.1:{port}"))
 }
 
-/// What stands in the elements of a name.
+/// Returns the contents of the elements with a name.
 pub(super) fn elements(xml: &str, name: &str) -> Vec<String> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     xml.split(begin.as_str())

@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use crate::conforms;
 
 /// Records by the text of their keys.
-pub(super) struct Shelf<T> {
+pub(super) struct MemoryRepository<T> {
     records: Mutex<BTreeMap<String, T>>,
     deletes: bool,
 }
 
-impl<T> Shelf<T> {
+impl<T> MemoryRepository<T> {
     pub(super) fn new(deletes: bool) -> Self {
         Self { records: Mutex::default(), deletes }
     }
@@ -36,7 +36,7 @@ fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
 }
 
 #[async_trait]
-impl<T: koan_backup::Entity + Clone> Repository<T> for Shelf<T> {
+impl<T: koan_backup::Entity + Clone> Repository<T> for MemoryRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
         let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
@@ -63,9 +63,9 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Shelf<T> {
 
 fn shelves(deletes: bool) -> Arc<dyn Provider> {
     let repositories = Repositories::new()
-        .with::<Specimen>(Shelf::new(deletes))
-        .with::<Pair>(Shelf::new(deletes))
-        .with::<Line>(Shelf::new(deletes));
+        .with::<Specimen>(MemoryRepository::new(deletes))
+        .with::<Pair>(MemoryRepository::new(deletes))
+        .with::<Line>(MemoryRepository::new(deletes));
     Arc::new(repositories)
 }
 
@@ -87,7 +87,11 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
-async fn context(lines: &Arc<Shelf<Line>>, pairs: &Arc<Shelf<Pair>>, backups: &Path) -> Koan {
+async fn context(
+    lines: &Arc<MemoryRepository<Line>>,
+    pairs: &Arc<MemoryRepository<Pair>>,
+    backups: &Path,
+) -> Koan {
     let repositories = Repositories::new().with(Shared(Arc::clone(lines))).with(Shared(Arc::clone(pairs)));
     let builder = Koan::builder().only_registered().register::<Line>().register::<Pair>();
     builder
@@ -101,7 +105,7 @@ async fn context(lines: &Arc<Shelf<Line>>, pairs: &Arc<Shelf<Pair>>, backups: &P
 
 #[tokio::test]
 async fn what_a_restore_without_transactions_has_written_is_named_in_its_error() {
-    let (lines, pairs) = (Arc::new(Shelf::new(false)), Arc::new(Shelf::new(false)));
+    let (lines, pairs) = (Arc::new(MemoryRepository::new(false)), Arc::new(MemoryRepository::new(false)));
     let line = Line { id: 1, content: "one".to_owned() };
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() };
     lines.upsert_many(vec![line]).await.expect("written");
@@ -134,7 +138,7 @@ async fn what_a_restore_without_transactions_has_written_is_named_in_its_error()
 
 #[tokio::test]
 async fn a_cancelled_restore_without_transactions_names_what_it_has_written() {
-    let (lines, pairs) = (Arc::new(Shelf::new(false)), Arc::new(Shelf::new(false)));
+    let (lines, pairs) = (Arc::new(MemoryRepository::new(false)), Arc::new(MemoryRepository::new(false)));
     let all = (0..30).map(|id| Line { id, content: "one".to_owned() }).collect();
     lines.upsert_many(all).await.expect("written");
     let backups = tempfile::tempdir().expect("a directory");
@@ -206,7 +210,7 @@ async fn a_record_that_a_restore_could_not_tell_is_a_failed_backup() {
 }
 
 /// A repository that two contexts have.
-struct Shared<T>(Arc<Shelf<T>>);
+struct Shared<T>(Arc<MemoryRepository<T>>);
 
 #[async_trait]
 impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {

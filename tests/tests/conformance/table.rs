@@ -4,16 +4,16 @@ use koan_backup::prelude::*;
 use koan_backup::provider::conformance::{Line, Pair, Specimen};
 use koan_backup::{Repositories, provider::Provider};
 
-use crate::repositories::Shelf;
+use crate::repositories::MemoryRepository;
 
 /// The providers by the names of the table.
 fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)> {
     let database = folder.join("any.db");
     drop(rusqlite::Connection::open(&database).expect("a database"));
     let repositories = Repositories::new()
-        .with::<Specimen>(Shelf::new(true))
-        .with::<Pair>(Shelf::new(true))
-        .with::<Line>(Shelf::new(true));
+        .with::<Specimen>(MemoryRepository::new(true))
+        .with::<Pair>(MemoryRepository::new(true))
+        .with::<Line>(MemoryRepository::new(true));
     vec![
         ("`Sqlite`", Box::new(Sqlite::open(database).expect("opened"))),
         ("`Postgres`", Box::new(Postgres::connect("postgres://localhost/any").expect("an address"))),

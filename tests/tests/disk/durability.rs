@@ -8,7 +8,7 @@ use koan_backup::prelude::*;
 use koan_backup::{ArchiveEncryption, ErrorKind, Keys, Recipients};
 use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 
-use super::rig::{FOLDER, builder, child_folder, files, koan, local};
+use super::fixture::{FOLDER, builder, child_folder, files, koan, local};
 
 /// Runs the rest of a test in a process that can fail.
 pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {

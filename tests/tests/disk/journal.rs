@@ -7,7 +7,7 @@ use koan_backup::JsonFiles;
 use koan_backup::prelude::*;
 use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 
-use super::rig::{FOLDER, child_folder, files};
+use super::fixture::{FOLDER, child_folder, files};
 
 async fn koan(folder: &Path) -> Koan {
     Koan::builder()
@@ -52,7 +52,7 @@ async fn a_restore_whose_journal_is_not_durable_did_not_happen_and_one_that_is_n
     fail(&["syncdir /data/Customer 5 once"]);
     let error = context.restore(made.id()).await.expect_err("its names are not durable");
     assert!(have_all_happened());
-    assert!(error.chain().contains("could not take effect entirely"), "{error:?}");
+    assert!(error.chain().contains("is committed but incomplete"), "{error:?}");
     let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
     fail(&[]);
     drop(koan(&folder).await);

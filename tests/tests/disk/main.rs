@@ -3,11 +3,11 @@
 #![cfg(target_os = "linux")]
 
 mod durability;
+mod fixture;
 mod journal;
 mod marks;
 mod modes;
 mod opening;
-mod rig;
 mod roots;
 mod verification;
 

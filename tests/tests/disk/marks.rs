@@ -6,7 +6,7 @@ use koan_backup::ErrorKind;
 use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
 
-use super::rig::{builder, child_folder, files, koan, local, run_again};
+use super::fixture::{builder, child_folder, files, koan, local, run_again};
 
 const MARK: &str = "koan-profile.json";
 const PRODUCTION: (&str, &str) = ("KOAN_ENV", "production");

@@ -7,7 +7,7 @@ use std::process::Command;
 use koan_backup::JsonFiles;
 use koan_backup::prelude::*;
 
-use super::rig::{FOLDER, child_folder};
+use super::fixture::{FOLDER, child_folder};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("there").permissions().mode() & 0o7777

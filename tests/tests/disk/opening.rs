@@ -4,7 +4,7 @@ use koan_backup::{ErrorKind, Retention};
 use koan_backup_tests::disk_shim::fail;
 
 use super::durability::in_a_process_that_can_fail;
-use super::rig::koan;
+use super::fixture::koan;
 
 #[tokio::test]
 async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_no_older_backup() {

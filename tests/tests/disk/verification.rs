@@ -12,7 +12,7 @@ use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
-use super::rig::builder;
+use super::fixture::builder;
 
 async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
     let store = FaultyStore::over(Arc::new(InMemory::new()));

@@ -1,11 +1,11 @@
-//! Files that other programs wrote.
+//! Files that were written by other programs.
 
 use futures::TryStreamExt;
 
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::shelf::{Book, Shelf};
+use super::fixture::{Book, JsonFixture};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "from, to")]
@@ -15,53 +15,53 @@ struct Edge {
 }
 
 #[tokio::test]
-async fn lines_of_other_programs_are_read_and_what_is_not_kept_is_warned_of() {
-    let shelf = Shelf::lines().await;
-    shelf.put(
+async fn lines_of_other_programs_are_read_with_warnings_about_what_is_not_preserved() {
+    let fixture = JsonFixture::lines().await;
+    fixture.put(
         "Book/root.jsonl",
         "\u{feff}{\"title\": \"one\", \"id\": 1, \"pages\": 3}\r\n\r\n  { \"id\" : 2,\t\"title\":\"t\\u0077o\", \"price\": 1.50}\n{\"id\":3,\"title\":\"three\"}",
     );
-    let report = shelf.backup().await.expect("a backup");
+    let report = fixture.backup().await.expect("a backup");
     assert_eq!(report.item_count(), 3);
     let warnings = report.warnings();
     let of_books: Vec<_> = warnings.iter().filter(|warning| warning.starts_with("Book:")).collect();
     assert_eq!(of_books.len(), 1, "{warnings:?}");
     assert!(of_books[0].contains("`price`") && of_books[0].contains("id=2"), "{warnings:?}");
-    let read: Vec<Book> = shelf.koan.data::<Book>().all_stream().try_collect().await.expect("read");
+    let read: Vec<Book> = fixture.koan.data::<Book>().all_stream().try_collect().await.expect("read");
     let book = |id, title: &str, pages| Book { id, title: title.into(), pages, tags: Vec::new() };
     assert_eq!(read, [book(1, "one", 3), book(2, "two", 0), book(3, "three", 0)]);
 }
 
 #[tokio::test]
-async fn documents_of_other_programs_are_found_whatever_their_files_are_called() {
-    let shelf = Shelf::documents().await;
-    shelf.put("Book/first.json", "\u{feff}{\r\n  \"title\": \"one\",\r\n  \"id\": 1\r\n}\r\n");
-    shelf.put("Book/ü ber.json", "{\"id\": 2, \"title\": \"two\", \"pages\": 9}");
-    shelf.put("Book/.hidden.json", "no document");
-    shelf.put("Book/#old/x.json", "{\"id\": 1, \"title\": \"old\"}");
-    let before = shelf.files();
-    let report = shelf.backup().await.expect("a backup");
+async fn documents_of_other_programs_are_found_whatever_the_names_of_their_files() {
+    let fixture = JsonFixture::documents().await;
+    fixture.put("Book/first.json", "\u{feff}{\r\n  \"title\": \"one\",\r\n  \"id\": 1\r\n}\r\n");
+    fixture.put("Book/ü ber.json", "{\"id\": 2, \"title\": \"two\", \"pages\": 9}");
+    fixture.put("Book/.hidden.json", "no document");
+    fixture.put("Book/#old/x.json", "{\"id\": 1, \"title\": \"old\"}");
+    let before = fixture.files();
+    let report = fixture.backup().await.expect("a backup");
     assert_eq!(report.item_count(), 3);
-    shelf.remove("Book/#old/x.json");
-    shelf.put("Book/first.json", "{\"id\": 1, \"title\": \"changed\"}");
-    shelf.put("Book/third.json", "{\"id\": 3, \"title\": \"new\"}");
-    shelf.restored().await;
-    let after = shelf.files();
+    fixture.remove("Book/#old/x.json");
+    fixture.put("Book/first.json", "{\"id\": 1, \"title\": \"changed\"}");
+    fixture.put("Book/third.json", "{\"id\": 3, \"title\": \"new\"}");
+    fixture.restored().await;
+    let after = fixture.files();
     assert_eq!(
         after.keys().collect::<Vec<_>>(),
         ["Book/#old/1.json", "Book/.hidden.json", "Book/first.json", "Book/ü ber.json"]
     );
-    assert_eq!(shelf.text("Book/first.json"), "{\"id\":1,\"title\":\"one\",\"pages\":0}\n");
+    assert_eq!(fixture.text("Book/first.json"), "{\"id\":1,\"title\":\"one\",\"pages\":0}\n");
     assert_ne!(after, before, "it is written as its type does");
-    let again = shelf.backup().await.expect("a backup");
+    let again = fixture.backup().await.expect("a backup");
     for (one, other) in report.manifest().entities.iter().zip(&again.manifest().entities) {
         assert_eq!(one.record_set_hash, other.record_set_hash, "{}", one.entity);
     }
 }
 
 #[tokio::test]
-async fn what_is_broken_is_named_by_file_and_line_and_not_quoted() {
-    let shelf = Shelf::lines().await;
+async fn an_invalid_line_is_reported_with_file_and_line_but_without_its_content() {
+    let fixture = JsonFixture::lines().await;
     for (broken, wanted) in [
         ("{\"id\":2,\"title\":\"secret\"", "the rest of it was lost"),
         ("{\"id\":2,\"title\":\"secret\"}{}", "not valid JSON"),
@@ -75,62 +75,62 @@ async fn what_is_broken_is_named_by_file_and_line_and_not_quoted() {
         ("{\"id\":1,\"title\":\"secret\"}", "there twice"),
         ("\0\0\0\0", "not a JSON object"),
     ] {
-        shelf.put("Book/root.jsonl", format!("{{\"id\":1,\"title\":\"a\"}}\n\n{broken}\n"));
-        let error = shelf.refusal().await;
+        fixture.put("Book/root.jsonl", format!("{{\"id\":1,\"title\":\"a\"}}\n\n{broken}\n"));
+        let error = fixture.refusal().await;
         assert!(error.contains("Book/root.jsonl`, line 3") && error.contains(wanted), "{broken}: {error}");
         assert!(!error.contains("secret"), "{error}");
     }
-    shelf.put("Book/root.jsonl", b"{\"id\":1,\"title\":\"\xFF\"}\n");
-    assert!(shelf.refusal().await.contains("line 1"));
+    fixture.put("Book/root.jsonl", b"{\"id\":1,\"title\":\"\xFF\"}\n");
+    assert!(fixture.refusal().await.contains("line 1"));
 }
 
 #[tokio::test]
-async fn a_broken_document_is_named_by_file_and_place() {
-    let shelf = Shelf::documents().await;
+async fn an_invalid_document_is_reported_with_file_and_position() {
+    let fixture = JsonFixture::documents().await;
     for (broken, wanted) in [
         ("{\n \"id\": 1,\n \"title\": \"secret\n}", "at line 3"),
         ("{\n \"id\": 1,\n \"title\": \"sec", "the rest of it was lost"),
         ("", "is empty"),
         ("{\"id\": 1}", "`title`"),
     ] {
-        shelf.put("Book/a.json", broken);
-        let error = shelf.refusal().await;
+        fixture.put("Book/a.json", broken);
+        let error = fixture.refusal().await;
         assert!(error.contains("Book/a.json`") && error.contains(wanted), "{broken}: {error}");
         assert!(!error.contains("sec"), "{error}");
     }
-    // Two files of one key, which are not side by side.
-    shelf.put("Book/a.json", "{\"id\": 1, \"title\": \"a\"}");
-    shelf.put("Book/b.json", "{\"id\": 2, \"title\": \"b\"}");
-    shelf.put("Book/c.json", "{\"id\": 1, \"title\": \"c\"}");
-    let error = shelf.refusal().await;
+    // Two files with the same key, which are not adjacent.
+    fixture.put("Book/a.json", "{\"id\": 1, \"title\": \"a\"}");
+    fixture.put("Book/b.json", "{\"id\": 2, \"title\": \"b\"}");
+    fixture.put("Book/c.json", "{\"id\": 1, \"title\": \"c\"}");
+    let error = fixture.refusal().await;
     assert!(error.contains("Book/c.json`") && error.contains("`id=1` is there twice"), "{error}");
 }
 
 #[tokio::test]
 async fn a_truncated_file_fails_the_backup() {
-    let shelf = Shelf::lines().await;
+    let fixture = JsonFixture::lines().await;
     let whole = "{\"id\":1,\"title\":\"a\"}\n{\"id\":2,\"title\":\"b\"}\n";
     for length in whole.len() / 2 + 1..whole.len() - 1 {
-        shelf.put("Book/root.jsonl", &whole[..length]);
-        let error = shelf.backup().await.expect_err("a truncated file");
+        fixture.put("Book/root.jsonl", &whole[..length]);
+        let error = fixture.backup().await.expect_err("a truncated file");
         assert_eq!(error.kind(), ErrorKind::Record, "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn the_boot_report_names_what_is_no_data() {
-    let shelf = Shelf::documents().await;
-    shelf.put("Book/1.json", "{\"id\":1,\"title\":\"a\"}");
-    shelf.put("Book/notes.txt", "x");
-    shelf.put("Book/more/2.json", "{}");
-    shelf.put("Book/#old/3.yaml", "x");
-    shelf.put("Book/#root/4.json", "{}");
-    shelf.put("Unknown/1.json", "{}");
-    shelf.put("readme.md", "x");
-    shelf.put(".git/config", "x");
-    let koan = super::shelf::context(
-        koan_backup::JsonFiles::documents(shelf.path("")).expect("opened"),
-        shelf.path("").parent().expect("a folder"),
+async fn the_boot_report_lists_files_that_are_not_data() {
+    let fixture = JsonFixture::documents().await;
+    fixture.put("Book/1.json", "{\"id\":1,\"title\":\"a\"}");
+    fixture.put("Book/notes.txt", "x");
+    fixture.put("Book/more/2.json", "{}");
+    fixture.put("Book/#old/3.yaml", "x");
+    fixture.put("Book/#root/4.json", "{}");
+    fixture.put("Unknown/1.json", "{}");
+    fixture.put("readme.md", "x");
+    fixture.put(".git/config", "x");
+    let koan = super::fixture::context(
+        koan_backup::JsonFiles::documents(fixture.path("")).expect("opened"),
+        fixture.path("").parent().expect("a folder"),
     )
     .await;
     let named: Vec<_> =
@@ -143,10 +143,10 @@ async fn the_boot_report_names_what_is_no_data() {
 }
 
 #[tokio::test]
-async fn parts_of_keys_are_told_apart_by_their_names_in_whatever_order_they_stand() {
-    let shelf = Shelf::lines().await;
-    shelf.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"to\":1,\"from\":2}\n");
-    assert_eq!(shelf.backup().await.expect("a backup").item_count(), 2);
-    shelf.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"from\":3,\"to\":2}\n{\"to\":2,\"from\":1}\n");
-    assert!(shelf.refusal().await.contains("`from=1, to=2` is there twice"));
+async fn parts_of_keys_are_matched_by_name_in_any_order() {
+    let fixture = JsonFixture::lines().await;
+    fixture.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"to\":1,\"from\":2}\n");
+    assert_eq!(fixture.backup().await.expect("a backup").item_count(), 2);
+    fixture.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"from\":3,\"to\":2}\n{\"to\":2,\"from\":1}\n");
+    assert!(fixture.refusal().await.contains("`from=1, to=2` is there twice"));
 }

@@ -1,11 +1,11 @@
-//! A disk that is full in the middle of a restore.
+//! A disk that becomes full during a restore.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::small_disk::SmallDisk;
 
-use super::shelf::{Book, context, files_of};
+use super::fixture::{Book, context, files_of};
 
-/// As many books as the disk has room for once, and not twice.
+/// Returns as many books as fit on the disk once, but not twice.
 fn books(title: &str) -> impl Iterator<Item = Book> {
     let title = title.to_owned();
     (0..60).map(move |id| Book {
@@ -17,7 +17,7 @@ fn books(title: &str) -> impl Iterator<Item = Book> {
 }
 
 #[tokio::test]
-async fn a_restore_into_a_full_disk_leaves_the_files_as_they_were_and_says_where() {
+async fn a_restore_into_a_full_disk_leaves_the_files_unchanged_and_names_the_path() {
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
         let Some(disk) = SmallDisk::mount() else { return };
         let elsewhere = tempfile::tempdir().expect("a directory");

@@ -1,11 +1,11 @@
-//! Directories of JSON files, as other programs write them and as a restore leaves them.
+//! Directories of JSON files, written by other programs and by restores.
 
+mod fixture;
 mod foreign;
 mod full_disk;
 mod keeping;
 mod processes;
 mod recovery;
-mod shelf;
 mod values;
 
 koan_backup::entity_backup_scope!(mode = All);

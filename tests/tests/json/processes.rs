@@ -1,4 +1,4 @@
-//! Two processes in one directory.
+//! Two processes that use the same directory.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use koan_backup::{
     provider::{Provider, RestoreTarget, SessionOptions},
 };
 
-use super::shelf::{Book, Shelf};
+use super::fixture::{Book, JsonFixture};
 
 const FOLDER: &str = "KOAN_BACKUP_JSON_FOLDER";
 const HOLDING: &str = "a session has written";
@@ -22,25 +22,25 @@ fn record(id: i64) -> koan_backup::entity::Record {
     EntityCodec::new(Book::descriptor()).decode(line.as_bytes()).expect("a record")
 }
 
-/// In the other process: writes, says so, and lives on with its session until it is killed.
+/// Runs in the other process: writes, reports that, and keeps its session until it is killed.
 async fn hold(folder: PathBuf) {
     let provider = JsonFiles::lines(folder).expect("opened");
     let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");
     let target = RestoreTarget::new(EntityCodec::new(Book::descriptor()), SetName::root());
     session.begin(target).await.expect("turned to");
     session.write((0..1_000).map(record).collect()).await.expect("written");
-    koan_backup_tests::chance::say(HOLDING);
+    koan_backup_tests::random_seed::say(HOLDING);
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 
-fn other_process(shelf: &Shelf) -> Child {
+fn other_process(fixture: &JsonFixture) -> Child {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
-            "processes::one_process_writes_at_a_time_and_a_dead_one_leaves_nothing",
+            "processes::one_process_writes_at_a_time_and_a_killed_one_leaves_no_files",
             "--nocapture",
         ])
-        .env(FOLDER, shelf.path(""))
+        .env(FOLDER, fixture.path(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -51,44 +51,45 @@ fn other_process(shelf: &Shelf) -> Child {
     child
 }
 
-fn staged(shelf: &Shelf) -> usize {
-    let hidden = std::fs::read_dir(shelf.path(".koan")).expect("listed");
+fn staged(fixture: &JsonFixture) -> usize {
+    let hidden = std::fs::read_dir(fixture.path(".koan")).expect("listed");
     let names = hidden.map(|entry| entry.expect("an entry").file_name());
     names.filter(|name| name.to_string_lossy().starts_with("restore-")).count()
 }
 
 #[tokio::test]
-async fn one_process_writes_at_a_time_and_a_dead_one_leaves_nothing() {
+async fn one_process_writes_at_a_time_and_a_killed_one_leaves_no_files() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return hold(folder.into()).await;
     }
-    let shelf = Shelf::lines().await;
-    shelf.put("Book/root.jsonl", "{\"id\":1,\"title\":\"old\",\"pages\":0}\n");
-    let before = shelf.files();
-    let mut child = other_process(&shelf);
-    let provider = JsonFiles::lines(shelf.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
+    let fixture = JsonFixture::lines().await;
+    fixture.put("Book/root.jsonl", "{\"id\":1,\"title\":\"old\",\"pages\":0}\n");
+    let before = fixture.files();
+    let mut child = other_process(&fixture);
+    let provider =
+        JsonFiles::lines(fixture.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
     let error =
         provider.begin_restore(&SessionOptions::default()).await.expect_err("another writes").to_string();
     assert!(error.contains("writer.lock") && error.contains("lock_timeout"), "{error}");
-    // Reading goes on.
-    shelf.backup().await.expect("a backup");
-    assert_eq!(staged(&shelf), 1);
+    // Reading is not blocked.
+    fixture.backup().await.expect("a backup");
+    assert_eq!(staged(&fixture), 1);
     child.kill().expect("killed");
     child.wait().expect("gone");
-    assert_eq!(shelf.files(), before);
+    assert_eq!(fixture.files(), before);
     let session = provider.begin_restore(&SessionOptions::default()).await.expect("the other is gone");
-    assert_eq!(staged(&shelf), 1, "that of the dead session is gone");
+    assert_eq!(staged(&fixture), 1, "that of the dead session is gone");
     session.rollback().await.expect("rolled back");
-    assert_eq!(staged(&shelf), 0);
+    assert_eq!(staged(&fixture), 0);
 }
 
 #[tokio::test]
 async fn a_restore_does_not_take_effect_while_documents_are_read() {
-    let shelf = Shelf::documents().await;
-    shelf.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
+    let fixture = JsonFixture::documents().await;
+    fixture.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
     let provider =
-        JsonFiles::documents(shelf.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
-    // So that there is a lock.
+        JsonFiles::documents(fixture.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
+    // This creates the lock file.
     provider
         .begin_restore(&SessionOptions::default())
         .await
@@ -96,7 +97,7 @@ async fn a_restore_does_not_take_effect_while_documents_are_read() {
         .rollback()
         .await
         .expect("rolled back");
-    let before = shelf.files();
+    let before = fixture.files();
     let snapshot = provider.snapshot().await.expect("a snapshot");
     let write = async || {
         let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");
@@ -108,9 +109,9 @@ async fn a_restore_does_not_take_effect_while_documents_are_read() {
     };
     let error = write().await.expect_err("it is read").to_string();
     assert!(error.contains("commit.lock"), "{error}");
-    assert_eq!(shelf.files(), before);
-    assert_eq!(staged(&shelf), 0);
+    assert_eq!(fixture.files(), before);
+    assert_eq!(staged(&fixture), 0);
     drop(snapshot);
     write().await.expect("committed");
-    assert_ne!(shelf.files(), before);
+    assert_ne!(fixture.files(), before);
 }

@@ -1,4 +1,4 @@
-//! A restore that was committed and cut short is finished by whoever comes next.
+//! A committed restore that was interrupted is finished by the next use of the directory.
 
 use std::fs;
 
@@ -8,69 +8,69 @@ use koan_backup::{
     provider::{Provider, SessionOptions},
 };
 
-use super::shelf::{Shelf, context};
+use super::fixture::{JsonFixture, context};
 
-/// What a commit leaves that dies right after its journal was written.
-fn cut_short(shelf: &Shelf) {
-    shelf.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
-    shelf.put("Book/2.json", "{\"id\":2,\"title\":\"goes\"}");
-    shelf.put(".koan/writer.lock", "");
-    shelf.put(".koan/commit.lock", "");
-    shelf.put(".koan/restore-1/0", "{\"id\":1,\"title\":\"new\"}\n");
-    shelf.put(".koan/restore-1/1", "{\"id\":3,\"title\":\"new\"}\n");
-    shelf.put(
+/// Creates the state after a commit that ended directly after its journal was written.
+fn cut_short(fixture: &JsonFixture) {
+    fixture.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
+    fixture.put("Book/2.json", "{\"id\":2,\"title\":\"goes\"}");
+    fixture.put(".koan/writer.lock", "");
+    fixture.put(".koan/commit.lock", "");
+    fixture.put(".koan/restore-1/0", "{\"id\":1,\"title\":\"new\"}\n");
+    fixture.put(".koan/restore-1/1", "{\"id\":3,\"title\":\"new\"}\n");
+    fixture.put(
         ".koan/commit.json",
         "{\"version\":1,\"staging\":\"restore-1\",\"renames\":[{\"from\":\"0\",\"to\":\"Book/1.json\",\"length\":23},{\"from\":\"1\",\"to\":\"Book/#old/3.json\",\"length\":23}],\"removals\":[\"Book/2.json\"]}",
     );
 }
 
-fn assert_finished(shelf: &Shelf) {
-    assert_eq!(shelf.files().keys().collect::<Vec<_>>(), ["Book/#old/3.json", "Book/1.json"]);
-    assert_eq!(shelf.text("Book/1.json"), "{\"id\":1,\"title\":\"new\"}\n");
-    assert!(!shelf.path(".koan/commit.json").exists() && !shelf.path(".koan/restore-1").exists());
+fn assert_finished(fixture: &JsonFixture) {
+    assert_eq!(fixture.files().keys().collect::<Vec<_>>(), ["Book/#old/3.json", "Book/1.json"]);
+    assert_eq!(fixture.text("Book/1.json"), "{\"id\":1,\"title\":\"new\"}\n");
+    assert!(!fixture.path(".koan/commit.json").exists() && !fixture.path(".koan/restore-1").exists());
 }
 
 #[tokio::test]
 async fn a_journal_is_finished_at_opening_before_a_snapshot_and_before_a_session() {
-    let shelf = Shelf::documents().await;
-    cut_short(&shelf);
-    let provider = JsonFiles::documents(shelf.path("")).expect("opened");
-    assert_finished(&shelf);
+    let fixture = JsonFixture::documents().await;
+    cut_short(&fixture);
+    let provider = JsonFiles::documents(fixture.path("")).expect("opened");
+    assert_finished(&fixture);
 
-    let again = |shelf: &Shelf| {
-        fs::remove_dir_all(shelf.path("Book")).expect("removed");
-        cut_short(shelf);
+    let again = |fixture: &JsonFixture| {
+        fs::remove_dir_all(fixture.path("Book")).expect("removed");
+        cut_short(fixture);
     };
-    again(&shelf);
+    again(&fixture);
     drop(provider.snapshot().await.expect("a snapshot"));
-    assert_finished(&shelf);
-    again(&shelf);
+    assert_finished(&fixture);
+    again(&fixture);
     drop(provider.begin_restore(&SessionOptions::default()).await.expect("begun"));
-    assert_finished(&shelf);
-    again(&shelf);
+    assert_finished(&fixture);
+    again(&fixture);
     drop(provider.describe(&[]).await.expect("described"));
-    assert_finished(&shelf);
+    assert_finished(&fixture);
 }
 
 #[tokio::test]
-async fn a_backup_after_a_restore_that_was_cut_short_holds_what_was_restored() {
-    let shelf = Shelf::documents().await;
-    cut_short(&shelf);
-    let folder = shelf.path("").parent().expect("a folder").to_owned();
-    let koan = context(JsonFiles::documents(shelf.path("")).expect("opened"), &folder).await;
+async fn a_backup_after_an_interrupted_restore_contains_the_restored_records() {
+    let fixture = JsonFixture::documents().await;
+    cut_short(&fixture);
+    let folder = fixture.path("").parent().expect("a folder").to_owned();
+    let koan = context(JsonFiles::documents(fixture.path("")).expect("opened"), &folder).await;
     assert_eq!(koan.backup("later").await.expect("a backup").item_count(), 2);
 }
 
 #[tokio::test]
-async fn a_journal_that_cannot_be_believed_is_refused_by_name() {
-    let shelf = Shelf::documents().await;
+async fn an_invalid_journal_is_refused_with_its_path() {
+    let fixture = JsonFixture::documents().await;
     let journal = |staging: &str, from: &str, to: &str, removal: &str| {
         format!(
             "{{\"version\":1,\"staging\":\"{staging}\",\"renames\":[{{\"from\":\"{from}\",\"to\":\"{to}\",\"length\":1}}],\"removals\":[\"{removal}\"]}}"
         )
     };
-    shelf.put(".koan/commit.lock", "");
-    shelf.put("../outside", "x");
+    fixture.put(".koan/commit.lock", "");
+    fixture.put("../outside", "x");
     for broken in [
         String::new(),
         "{}".to_owned(),
@@ -82,14 +82,14 @@ async fn a_journal_that_cannot_be_believed_is_refused_by_name() {
         journal("restore-1", "0", "Book/1.json", "../outside"),
         journal("restore-1", "0", "Book/1.json", ".koan/writer.lock"),
     ] {
-        shelf.put(".koan/commit.json", &broken);
-        let error = JsonFiles::documents(shelf.path("")).expect_err(&broken);
+        fixture.put(".koan/commit.json", &broken);
+        let error = JsonFiles::documents(fixture.path("")).expect_err(&broken);
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         assert!(error.to_string().contains("commit.json"), "{error}");
     }
-    // The new file is nowhere: neither staged nor in its place.
-    shelf.put(".koan/commit.json", journal("restore-1", "0", "Book/1.json", "Book/2.json"));
-    let error = JsonFiles::documents(shelf.path("")).expect_err("a file is missing").chain();
+    // The new file is lost: it is neither staged nor renamed.
+    fixture.put(".koan/commit.json", journal("restore-1", "0", "Book/1.json", "Book/2.json"));
+    let error = JsonFiles::documents(fixture.path("")).expect_err("a file is missing").chain();
     assert!(error.contains("Book/1.json") && error.contains("finished"), "{error}");
-    assert_eq!(shelf.text("../outside"), "x");
+    assert_eq!(fixture.text("../outside"), "x");
 }

@@ -1,4 +1,4 @@
-//! Values of every sort, from one database to the other and back.
+//! Values of all types are copied between databases.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::shelf::{Book, Person, Shelf, context};
+use super::fixture::{Book, JsonFixture, Person, context};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 struct Rich {
@@ -53,11 +53,11 @@ enum Shape {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Place {
-    shelf: u32,
+    fixture: u32,
     label: Option<String>,
 }
 
-/// Keeps whatever there is.
+/// A type that accepts every value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 struct Open {
     id: String,
@@ -85,7 +85,7 @@ fn rich() -> Vec<Rich> {
         words: Vec::new(),
         map: BTreeMap::new(),
         any: json!("text"),
-        place: Place { shelf: 1, label: None },
+        place: Place { fixture: 1, label: None },
     };
     let edges = Rich {
         id: Uuid::max(),
@@ -103,7 +103,7 @@ fn rich() -> Vec<Rich> {
         words: vec![String::new(), "a,\"b\"".into()],
         map: BTreeMap::from([(String::new(), -1.5e300), ("ü".into(), 0.1)]),
         any: json!({"list": [1, 1.5, null, true, "x"], "deep": {"a": {}}}),
-        place: Place { shelf: 0, label: Some("null".into()) },
+        place: Place { fixture: 0, label: Some("null".into()) },
         ..plain.clone()
     };
     let other = Rich {
@@ -137,43 +137,43 @@ async fn all<T: koan_backup::Entity>(koan: &Koan) -> Vec<T> {
 }
 
 #[tokio::test]
-async fn what_a_type_wrote_comes_back_without_a_warning() {
-    for shelf in [Shelf::lines().await, Shelf::documents().await] {
-        shelf.koan.data::<Rich>().upsert_many(rich()).await.expect("written");
-        shelf.koan.data::<Open>().upsert_many(open()).await.expect("written");
-        let before = shelf.files();
-        let report = shelf.backup().await.expect("a backup");
+async fn values_that_a_type_wrote_are_restored_without_a_warning() {
+    for fixture in [JsonFixture::lines().await, JsonFixture::documents().await] {
+        fixture.koan.data::<Rich>().upsert_many(rich()).await.expect("written");
+        fixture.koan.data::<Open>().upsert_many(open()).await.expect("written");
+        let before = fixture.files();
+        let report = fixture.backup().await.expect("a backup");
         assert_eq!(report.warnings(), [] as [&str; 0]);
-        let mut found: Vec<Rich> = all(&shelf.koan).await;
+        let mut found: Vec<Rich> = all(&fixture.koan).await;
         found.sort_by_key(|rich| rich.id);
         assert_eq!(found, rich());
         for wanted in open() {
-            assert_eq!(shelf.koan.data::<Open>().get(&wanted.id).await.expect("read"), Some(wanted));
+            assert_eq!(fixture.koan.data::<Open>().get(&wanted.id).await.expect("read"), Some(wanted));
         }
         for wanted in rich() {
-            assert_eq!(shelf.koan.data::<Rich>().get(&wanted.id).await.expect("read"), Some(wanted));
+            assert_eq!(fixture.koan.data::<Rich>().get(&wanted.id).await.expect("read"), Some(wanted));
         }
-        shelf.koan.data::<Rich>().clear().await.expect("cleared");
-        shelf.koan.data::<Open>().clear().await.expect("cleared");
-        shelf.restored().await;
-        assert_eq!(shelf.files(), before);
-        // What is there is what is restored: nothing would be changed.
-        let counts = shelf.koan.restore(super::shelf::NAME).dry_run().await.expect("compared").counts();
+        fixture.koan.data::<Rich>().clear().await.expect("cleared");
+        fixture.koan.data::<Open>().clear().await.expect("cleared");
+        fixture.restored().await;
+        assert_eq!(fixture.files(), before);
+        // The existing data equals the restored data, so nothing changes.
+        let counts = fixture.koan.restore(super::fixture::NAME).dry_run().await.expect("compared").counts();
         assert_eq!((counts.unchanged, counts.updated, counts.inserted), (5, 0, 0));
     }
 }
 
 #[tokio::test]
-async fn digits_that_a_type_does_not_keep_are_warned_of() {
-    let shelf = Shelf::lines().await;
-    shelf.put(
+async fn lost_digits_cause_a_warning() {
+    let fixture = JsonFixture::lines().await;
+    fixture.put(
         "Open/root.jsonl",
         "{\"id\":\"a\",\"exact\":1.50,\"long\":123456789012345678901234567890,\"fine\":0.12345678901234567890}\n\
          {\"id\":\"b\",\"exact\":1.50}\n",
     );
-    let report = shelf.backup().await.expect("a backup");
+    let report = fixture.backup().await.expect("a backup");
     let [warning] = report.warnings() else { panic!("{:?}", report.warnings()) };
-    // The names of a flattened map are content and are not shown, and `1.50` is kept.
+    // Names of a flattened map are secret and not displayed, and `1.50` is preserved.
     assert!(
         warning
             .contains("1 records, the first `id=\"a\"`, hold more in fields that the type does not declare"),
@@ -183,12 +183,12 @@ async fn digits_that_a_type_does_not_keep_are_warned_of() {
 }
 
 #[tokio::test]
-async fn absent_fields_have_their_defaults_and_are_written_so_again() {
-    let shelf = Shelf::lines().await;
+async fn missing_fields_have_their_defaults_and_remain_missing() {
+    let fixture = JsonFixture::lines().await;
     let book = Book { id: 1, title: "t".into(), pages: 0, tags: Vec::new() };
-    shelf.koan.data::<Book>().upsert_many([book.clone()]).await.expect("written");
-    assert_eq!(shelf.text("Book/root.jsonl"), "{\"id\":1,\"title\":\"t\",\"pages\":0}\n");
-    assert_eq!(all::<Book>(&shelf.koan).await, [book]);
+    fixture.koan.data::<Book>().upsert_many([book.clone()]).await.expect("written");
+    assert_eq!(fixture.text("Book/root.jsonl"), "{\"id\":1,\"title\":\"t\",\"pages\":0}\n");
+    assert_eq!(all::<Book>(&fixture.koan).await, [book]);
 }
 
 #[tokio::test]
@@ -230,14 +230,15 @@ fn set_hashes(
     entities.map(|entity| (entity.entity.clone(), entity.record_set_hash)).collect()
 }
 
-/// Every value with its storage class.
+/// Returns every value with its storage class.
 fn rows(database: &std::path::Path) -> Vec<String> {
     let connection = rusqlite::Connection::open(database).expect("a database");
     let mut rows = Vec::new();
     for (table, columns) in [
         (
             "Rich",
-            "id, count, huge, ratio, single, letter, note, bytes, at, day, moment, third, amount, sort, shape, words, map, any, shelf, label",
+            "id, count, huge, ratio, single, letter, note, bytes, at, day, moment, third, amount, sort, \
+             shape, words, map, any, fixture, label",
         ),
         ("people", "name, born, note"),
     ] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use koan_backup::Koan;
-use koan_backup_tests::chance::{SEED, rounds, say, seed};
+use koan_backup_tests::random_seed::{SEED, rounds, say, seed};
 use tokio::runtime::Runtime;
 
 use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};

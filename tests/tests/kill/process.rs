@@ -6,8 +6,8 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use koan_backup_tests::chance::say;
-use koan_backup_tests::child;
+use koan_backup_tests::random_seed::say;
+use koan_backup_tests::test_process;
 
 const FOLDER: &str = "KOAN_BACKUP_KILL_FOLDER";
 const BEGUN: &str = "the job has begun";
@@ -71,7 +71,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts one that runs `test`, and waits for its job to begin.
     pub(super) fn start(test: &str, folder: &Path) -> Self {
-        let (child, lines) = child::of_test(test, FOLDER, folder);
+        let (child, lines) = test_process::of_test(test, FOLDER, folder);
         let worker = Self { child, lines, begun: Instant::now() };
         worker.hear(BEGUN, Instant::now() + HANGS);
         Self { begun: Instant::now(), ..worker }

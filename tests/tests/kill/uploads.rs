@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use koan_backup::prelude::*;
 use koan_backup::{Clock as _, Compression, SetName, archive::Manifest, maintenance::ProfileMaintenance};
 use koan_backup_tests::hand_clock::HandClock;
-use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::scripted::Scripted;
+use koan_backup_tests::state_directory::state_directory;
 use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
 
 use super::process::{Worker, do_the_job, folder};
@@ -62,15 +62,15 @@ fn back_up_into_the_store(folder: &Path) {
 }
 
 /// A store in which a killed process has left the first parts of an archive.
-struct Scene {
+struct UploadFixture {
     protocol: &'static str,
     clock: HandClock,
-    /// In front of who lives.
+    /// The proxy of the process that continues.
     proxy: Proxy,
     koan: Koan,
 }
 
-impl Scene {
+impl UploadFixture {
     async fn new(test: &str, protocol: &'static str, port: u16) -> Self {
         let (folder, proxy) = (tempfile::tempdir().expect("a directory"), Proxy::before(port));
         let now = Timestamp::now();
@@ -105,28 +105,28 @@ async fn in_its_second_part(proxy: &Proxy) {
 /// Kills a backup in its upload, and has maintenance run beside one that lives. `unfinished` are the archives whose parts the store
 /// has.
 async fn kill_in_an_upload(test: &str, protocol: &'static str, port: u16, unfinished: impl Fn() -> usize) {
-    let scene = Scene::new(test, protocol, port).await;
+    let fixture = UploadFixture::new(test, protocol, port).await;
     assert_eq!(unfinished(), 1, "the killed process has left nothing");
 
-    scene.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
-    let living = context(opened(scene.protocol, scene.proxy.port()), scene.clock.clone()).await;
+    fixture.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
+    let living = context(opened(fixture.protocol, fixture.proxy.port()), fixture.clock.clone()).await;
     let living = tokio::spawn(async move { backup(&living, "weekly").await });
-    in_its_second_part(&scene.proxy).await;
+    in_its_second_part(&fixture.proxy).await;
     assert_eq!(unfinished(), 2);
 
-    let early = scene.maintenance().await;
+    let early = fixture.maintenance().await;
     assert_eq!((early.aborted_uploads.len(), unfinished()), (0, 2), "the lease may be held yet: {early:?}");
-    scene.time_passes();
-    let later = scene.maintenance().await;
+    fixture.time_passes();
+    let later = fixture.maintenance().await;
     let [archive] = later.aborted_uploads.as_slice() else { panic!("{later:?}") };
     assert!(archive.starts_with("archives/backup-nightly-"), "{archive}");
     assert_eq!(unfinished(), 1, "that of who lives is not touched, and the other is gone");
 
-    scene.proxy.fail([]);
+    fixture.proxy.fail([]);
     let made = living.await.expect("it ends").expect("a backup");
-    assert!(scene.koan.verify(made.id).await.expect("read").is_valid());
+    assert!(fixture.koan.verify(made.id).await.expect("read").is_valid());
     assert_eq!(unfinished(), 0);
-    let last = scene.maintenance().await;
+    let last = fixture.maintenance().await;
     assert_eq!((last.aborted_uploads.len(), last.verified), (0, Some(made.id)));
 }
 
@@ -172,23 +172,23 @@ fn an_upload_is_aborted_though_others_have_taken_the_lease_over_since() {
     killed(async || {
         let moto = Moto::start();
         let test = "uploads::an_upload_is_aborted_though_others_have_taken_the_lease_over_since";
-        let scene = Scene::new(test, "amazon", moto.port()).await;
-        scene.time_passes();
+        let fixture = UploadFixture::new(test, "amazon", moto.port()).await;
+        fixture.time_passes();
         let is_first = |path: &String| {
             path.starts_with("shop/leases/backup/nightly-") && path.ends_with("/0000000001.json")
         };
         assert!(moto.objects().iter().any(is_first), "the lease of the dead");
         let mut made = Vec::new();
         for _ in 0..3 {
-            made.push(backup(&scene.koan, "nightly").await.expect("it takes the lease").id);
+            made.push(backup(&fixture.koan, "nightly").await.expect("it takes the lease").id);
         }
         assert!(!moto.objects().iter().any(is_first), "nothing tells of that lease any more");
         assert_eq!((moto.unfinished_uploads().len(), notes(&moto).len()), (1, 1));
-        let report = scene.maintenance().await;
+        let report = fixture.maintenance().await;
         assert_eq!(report.aborted_uploads.len(), 1, "{report:?}");
         assert_eq!((moto.unfinished_uploads(), notes(&moto)), (vec![], vec![]));
         for id in made {
-            assert!(scene.koan.verify(id).await.expect("read").is_valid(), "{id}");
+            assert!(fixture.koan.verify(id).await.expect("read").is_valid(), "{id}");
         }
     });
 }

@@ -12,19 +12,19 @@ use object_store::local::LocalFileSystem;
 
 use super::shop::{NAME, Shared, builder, complete};
 
-/// The longest there is: whoever waits for the end of a lease hangs.
+/// So long that a test which waits for the end of a lease hangs.
 const HOLDS: Duration = Duration::from_secs(3600);
 
-struct Scene {
-    /// A store of its own as the second profile, which never fails.
+struct LeaseFixture {
+    /// The second profile, whose store has no faults.
     other: Shared,
     shared: Shared,
     store: FaultyStore,
     koan: Koan,
 }
 
-impl Scene {
-    /// An application with one backup in a store that answers, until it is told otherwise.
+impl LeaseFixture {
+    /// Creates an application with one backup in a store without faults.
     async fn new() -> Self {
         let (shared, other) = (Shared::new(), Shared::new());
         let store = FaultyStore::over(Arc::new(
@@ -91,16 +91,16 @@ async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
         never(Operation::Put, "manifests/"),
         never(Operation::List, "manifests"),
     ] {
-        let scene = Scene::new().await;
-        let before = complete(&scene.koan).await;
-        let koan = scene.koan.clone();
-        scene
+        let fixture = LeaseFixture::new().await;
+        let before = complete(&fixture.koan).await;
+        let koan = fixture.koan.clone();
+        fixture
             .cancelled(fault, |token| {
                 let backup = koan.backup(NAME).compression(Compression::stored()).cancel_on(token);
                 Box::pin(async move { backup.await.map(drop) })
             })
             .await;
-        assert_eq!(complete(&scene.koan).await, before, "{fault:?}");
+        assert_eq!(complete(&fixture.koan).await, before, "{fault:?}");
     }
 }
 
@@ -128,38 +128,46 @@ async fn cancelled_while_the_store_completes(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_that_is_cancelled_while_the_store_completes_its_archive_leaves_none_behind() {
-    let scene = Scene::new().await;
-    let (before, archives) = (complete(&scene.koan).await, scene.shared.archives());
-    let koan = scene.koan.clone();
-    cancelled_while_the_store_completes(&scene.store, |token| {
+    let fixture = LeaseFixture::new().await;
+    let (before, archives) = (complete(&fixture.koan).await, fixture.shared.archives());
+    let koan = fixture.koan.clone();
+    cancelled_while_the_store_completes(&fixture.store, |token| {
         Box::pin(async move { koan.backup(NAME).cancel_on(token).await.map(drop) })
     })
     .await;
-    assert_eq!((complete(&scene.koan).await, scene.shared.archives()), (before.clone(), archives), "backup");
-    let koan = scene.koan.clone();
-    cancelled_while_the_store_completes(&scene.store, |token| {
+    assert_eq!(
+        (complete(&fixture.koan).await, fixture.shared.archives()),
+        (before.clone(), archives),
+        "backup"
+    );
+    let koan = fixture.koan.clone();
+    cancelled_while_the_store_completes(&fixture.store, |token| {
         Box::pin(async move { koan.rekey(NAME).cancel_on(token).await.map(drop) })
     })
     .await;
-    assert_eq!((complete(&scene.koan).await, scene.shared.archives()), (before.clone(), archives), "rekey");
-    let id = scene.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
-    let koan = scene.koan.clone();
-    cancelled_while_the_store_completes(&scene.store, |token| {
+    assert_eq!(
+        (complete(&fixture.koan).await, fixture.shared.archives()),
+        (before.clone(), archives),
+        "rekey"
+    );
+    let id = fixture.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
+    let koan = fixture.koan.clone();
+    cancelled_while_the_store_completes(&fixture.store, |token| {
         let copy = koan.copy(id).from_profile("other").to_profile("shared").cancel_on(token);
         Box::pin(async move { copy.await.map(drop) })
     })
     .await;
-    assert!(!complete(&scene.koan).await.contains(&id), "copy");
-    assert_eq!(scene.shared.archives(), archives, "copy");
+    assert!(!complete(&fixture.koan).await.contains(&id), "copy");
+    assert_eq!(fixture.shared.archives(), archives, "copy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_exceeds_its_limit_ends_although_the_store_never_answers() {
     for fault in [never(Operation::Complete, "archives/"), never(Operation::Part, "archives/")] {
-        let scene = Scene::new().await;
-        scene.store.fail([fault, never(Operation::Put, "manifests/")]);
+        let fixture = LeaseFixture::new().await;
+        fixture.store.fail([fault, never(Operation::Put, "manifests/")]);
         // The limit is over before or after that request: the store never answers in either case.
-        let backup = scene.koan.backup(NAME).timeout(Duration::from_millis(500));
+        let backup = fixture.koan.backup(NAME).timeout(Duration::from_millis(500));
         let error = backup.await.expect_err("it has a limit");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     }
@@ -167,21 +175,21 @@ async fn a_backup_that_exceeds_its_limit_ends_although_the_store_never_answers()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_work_that_is_cancelled_ends_whatever_request_is_never_answered() {
-    let scene = Scene::new().await;
+    let fixture = LeaseFixture::new().await;
     for fault in [
         never(Operation::List, "manifests"),
         never(Operation::Get, "manifests/"),
         never(Operation::Head, "archives/"),
         never(Operation::Get, "archives/"),
     ] {
-        let koan = scene.koan.clone();
-        scene
+        let koan = fixture.koan.clone();
+        fixture
             .cancelled(fault, |token| {
                 Box::pin(async move { koan.restore(NAME).cancel_on(token).await.map(drop) })
             })
             .await;
-        let koan = scene.koan.clone();
-        scene
+        let koan = fixture.koan.clone();
+        fixture
             .cancelled(fault, |token| {
                 Box::pin(async move { koan.verify(NAME).cancel_on(token).await.map(drop) })
             })
@@ -201,16 +209,16 @@ async fn a_copy_or_rekey_that_is_cancelled_ends_whatever_request_is_never_answer
         never(Operation::Put, "removals"),
         never(Operation::Put, "manifests/"),
     ] {
-        let scene = Scene::new().await;
-        let koan = scene.koan.clone();
-        scene
+        let fixture = LeaseFixture::new().await;
+        let koan = fixture.koan.clone();
+        fixture
             .cancelled(fault, |token| {
                 Box::pin(async move { koan.rekey(NAME).cancel_on(token).await.map(drop) })
             })
             .await;
-        let ids = complete(&scene.koan).await;
+        let ids = complete(&fixture.koan).await;
         assert_eq!(ids.len(), 1, "{fault:?}");
-        assert!(scene.koan.verify(ids[0]).await.expect("read").is_valid(), "{fault:?}");
+        assert!(fixture.koan.verify(ids[0]).await.expect("read").is_valid(), "{fault:?}");
     }
     for fault in [
         never(Operation::List, "leases/copy"),
@@ -219,18 +227,18 @@ async fn a_copy_or_rekey_that_is_cancelled_ends_whatever_request_is_never_answer
         never(Operation::Get, "archives/"),
         never(Operation::Put, "manifests/"),
     ] {
-        let scene = Scene::new().await;
-        let id = scene.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
-        assert_eq!(scene.other.archives(), 1);
-        let koan = scene.koan.clone();
-        scene
+        let fixture = LeaseFixture::new().await;
+        let id = fixture.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
+        assert_eq!(fixture.other.archives(), 1);
+        let koan = fixture.koan.clone();
+        fixture
             .cancelled(fault, |token| {
                 let copy = koan.copy(id).from_profile("other").to_profile("shared").cancel_on(token);
                 Box::pin(async move { copy.await.map(drop) })
             })
             .await;
-        assert!(!complete(&scene.koan).await.contains(&id), "{fault:?}");
-        assert_eq!(scene.shared.archives(), 1 + usize::from(fault.path == "manifests/"), "{fault:?}");
+        assert!(!complete(&fixture.koan).await.contains(&id), "{fault:?}");
+        assert_eq!(fixture.shared.archives(), 1 + usize::from(fault.path == "manifests/"), "{fault:?}");
     }
 }
 
@@ -244,29 +252,29 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
         never(Operation::Put, "removals"),
         never(Operation::Put, "verifications"),
     ] {
-        let scene = Scene::new().await;
-        scene.koan.backup(NAME).await.expect("a backup");
-        let koan = scene.koan.clone();
+        let fixture = LeaseFixture::new().await;
+        fixture.koan.backup(NAME).await.expect("a backup");
+        let koan = fixture.koan.clone();
         let retention = Retention::new().keep_last(1);
-        scene.store.fail([fault]);
+        fixture.store.fail([fault]);
         let token = CancellationToken::new();
         let running = tokio::spawn({
             let token = token.clone();
             async move { koan.maintenance().retention(retention).cancel_on(token).await }
         });
-        scene.store.until_asked(fault.operation, fault.path, 1).await;
+        fixture.store.until_asked(fault.operation, fault.path, 1).await;
         token.cancel();
         // Of what was being removed it may not be known whether it was: then that is what the report says.
         if let Err(error) = running.await.expect("no panic") {
             assert_eq!(error.kind(), ErrorKind::Cancelled, "{fault:?}: {error:?}");
         }
-        scene.store.fail([]);
-        assert!(!complete(&scene.koan).await.is_empty(), "{fault:?}");
+        fixture.store.fail([]);
+        assert!(!complete(&fixture.koan).await.is_empty(), "{fault:?}");
     }
-    let scene = Scene::new().await;
+    let fixture = LeaseFixture::new().await;
     for fault in [never(Operation::List, "archives"), never(Operation::Put, "leases")] {
-        let koan = scene.koan.clone();
-        scene
+        let koan = fixture.koan.clone();
+        fixture
             .cancelled(fault, |token| {
                 Box::pin(async move { koan.catalog().recover().cancel_on(token).await.map(drop) })
             })
@@ -276,12 +284,12 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_exceeds_its_limit_ends_although_the_store_never_answers() {
-    let scene = Scene::new().await;
+    let fixture = LeaseFixture::new().await;
     // While the backup is looked for, and while it is verified.
     for fault in [never(Operation::List, "manifests"), never(Operation::Get, "archives/")] {
-        scene.store.fail([fault]);
+        fixture.store.fail([fault]);
         let error =
-            scene.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("it has a limit");
+            fixture.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("it has a limit");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{fault:?}: {error:?}");
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use koan_backup::prelude::*;
 use koan_backup::{Event, archive::BackupStatus};
-use koan_backup_tests::chance::{rounds, say, seed};
-use koan_backup_tests::child;
+use koan_backup_tests::random_seed::{rounds, say, seed};
+use koan_backup_tests::test_process;
 
 use super::shop::{NAME, RECORDS, Shared, builder, complete};
 
@@ -32,7 +32,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start(test: &str, folder: &Path) -> Self {
-        let (mut child, says) = child::of_test(test, FOLDER, folder);
+        let (mut child, says) = test_process::of_test(test, FOLDER, folder);
         let told = child.stdin.take().expect("piped");
         let worker = Self { child, told, says };
         assert_eq!(worker.hear(), "ready");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use koan_backup::BackupId;
 use koan_backup::prelude::*;
-use koan_backup_tests::chance::say;
+use koan_backup_tests::random_seed::say;
 use koan_backup_tests::wait;
 
 use super::processes::{FOLDER, HOLDS, SAYS, Worker};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, archive::Manifest};
-use koan_backup_tests::refusals::restore_or_reported;
+use koan_backup_tests::reported_restore::restore_or_reported;
 use proptest_state_machine::StateMachineTest;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ mod reference;
 mod step;
 
 use database::Database;
-use koan_backup_tests::chance::{rounds, say, seed};
+use koan_backup_tests::random_seed::{rounds, say, seed};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 use reference::Model;

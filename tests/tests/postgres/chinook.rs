@@ -1,4 +1,4 @@
-//! Chinook, made by other people, from SQLite to PostgreSQL and back.
+//! The sample database Chinook, copied between SQLite, PostgreSQL and JSON files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use koan_backup_examples::chinook as shop;
 use koan_backup_tests::postgres::{Server, VERSIONS};
 use rusqlite::Connection;
 
-use super::rig::hashes;
+use super::fixture::hashes;
 
-/// The scope of the crate that the entities are in.
+/// The scope of the crate that defines the entities.
 static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_examples",
     file: file!(),
@@ -53,19 +53,20 @@ async fn over(database: impl koan_backup::provider::Provider, storage: &Path) ->
     builder.deny_uncovered().build().await.expect("a context")
 }
 
-/// Chinook as its own script makes it.
+/// Creates Chinook with its own script.
 fn published(server: &Server, folder: &Path) {
     let script = std::fs::read_to_string(data("Chinook_PostgreSql.sql")).expect("a script");
-    // The script makes and enters a database of its own.
+    // The script creates a database and connects to it.
     let (_, tables) = script.split_once("\\c chinook;").expect("it enters its database");
     let file = folder.join("chinook.sql");
-    // N'…' is a text padded with blanks, which PostgreSQL takes off the end of an address; SQLite's file has them.
+    // N'…' is text padded with spaces. PostgreSQL removes them at the end of an address; SQLite's file
+    // contains them.
     let tables = tables.replace(", N'", ", '").replace("(N'", "('");
     std::fs::write(&file, tables).expect("written");
     server.run_file(&file);
 }
 
-/// Every row of every table.
+/// Returns every row of every table.
 fn dump(server: &Server) -> Vec<String> {
     let tables = server.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1");
     let table =
@@ -74,7 +75,7 @@ fn dump(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chinook_goes_from_sqlite_to_postgres_and_back_and_is_the_same_everywhere() {
+async fn chinook_is_the_same_in_sqlite_and_postgres_and_back() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().expect("a directory");
         let server = Server::of_version(version);
@@ -111,7 +112,7 @@ async fn chinook_goes_from_sqlite_to_postgres_and_back_and_is_the_same_everywher
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chinook_goes_to_json_files_and_back_and_is_the_same_everywhere() {
+async fn chinook_is_the_same_in_json_files_and_back() {
     let folder = tempfile::tempdir().expect("a directory");
     let server = Server::start();
     published(&server, folder.path());

@@ -1,12 +1,12 @@
-//! Keys that the database considers equal and that are spelled differently.
+//! Keys that the database treats as equal although their spelling differs.
 
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, provider::WriteCounts};
 use koan_backup_tests::postgres::Server;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{hashes, koan};
+use super::fixture::{hashes, koan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -26,7 +26,7 @@ fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
     report.entities[0].counts
 }
 
-/// A type of key with two spellings of one key, the other spelling of the archive's and another key.
+/// A key type with two spellings of one key, the spelling of the archive, and another key.
 const KEYS: [(&str, &str, &str, &str); 8] = [
     ("bpchar", "ab", "ab  ", "b"),
     ("public.citext", "Ann@x", "ann@X", "bob@x"),
@@ -54,7 +54,7 @@ fn of(kind: &str, first: &str, other: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_overwrite_spells_the_key_as_the_archive_does_and_reports_it_once() {
+async fn an_overwrite_writes_the_key_with_the_spelling_of_the_archive_and_reports_it_once() {
     let server = Server::start();
     assert!(has_citext(&server));
     server.sql(TYPES);
@@ -88,14 +88,14 @@ async fn an_overwrite_spells_the_key_as_the_archive_does_and_reports_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_records_that_are_one_key_to_the_database_are_refused_by_both_keys() {
+async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_with_both_keys() {
     let server = Server::start();
     server.sql(TYPES);
     for (kind, first, spelled, other) in KEYS {
         if kind == "pair" || kind == "interval" {
             continue;
         }
-        // They come from a table that tells them apart.
+        // They come from a table that distinguishes them.
         server.sql(&of("text", first, other));
         server.sql(&format!("INSERT INTO word VALUES ('{spelled}', 'three')"));
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
@@ -126,7 +126,7 @@ async fn two_records_that_are_one_key_to_the_database_are_refused_by_both_keys()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn floats_that_are_equal_and_padded_texts_come_back_as_they_are_spelled() {
+async fn equal_floats_and_padded_texts_are_restored_with_their_spelling() {
     let server = Server::start();
     server.sql("CREATE TABLE measure (id float8 PRIMARY KEY, note text NOT NULL); INSERT INTO measure VALUES ('-0', 'nought'), (1, 'one');
         CREATE TABLE word (id char(6) PRIMARY KEY, note text NOT NULL); INSERT INTO word VALUES ('ab', 'one'), (' b', 'two')");
@@ -142,12 +142,12 @@ async fn floats_that_are_equal_and_padded_texts_come_back_as_they_are_spelled() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_types_equality_is_found_whatever_the_search_path_is() {
+async fn the_equality_of_a_type_is_found_with_any_search_path() {
     let server = Server::start();
     server.sql("CREATE SCHEMA sales; CREATE SCHEMA extra; CREATE EXTENSION citext SCHEMA extra;
         CREATE TABLE sales.word (id extra.citext PRIMARY KEY, note text NOT NULL); INSERT INTO sales.word VALUES ('Ann', 'one')");
     let database = Postgres::options(server.address()).schema("sales").connect().expect("an address");
-    let koan = super::rig::koan_of(database, KoanBuilder::register::<Word>).await;
+    let koan = super::fixture::koan_of(database, KoanBuilder::register::<Word>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("SET search_path = extra; UPDATE sales.word SET id = 'ANN', note = 'changed'");
     let done = counts(&koan.restore("nightly").await.expect("restored"));
@@ -156,7 +156,7 @@ async fn the_types_equality_is_found_whatever_the_search_path_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_refer_to_a_key_stay_when_its_spelling_changes() {
+async fn rows_that_refer_to_a_key_remain_when_its_spelling_changes() {
     let server = Server::start();
     server.sql("CREATE EXTENSION citext; CREATE TABLE word (id citext PRIMARY KEY, note text NOT NULL);
         CREATE TABLE cites (word citext REFERENCES word ON DELETE CASCADE ON UPDATE CASCADE, plain citext REFERENCES word);
@@ -171,7 +171,7 @@ async fn rows_that_refer_to_a_key_stay_when_its_spelling_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_of_two_rows_of_one_key_is_refused_by_both_keys() {
+async fn a_backup_of_two_rows_with_equal_keys_is_refused_with_both_keys() {
     let server = Server::start();
     server.sql(TYPES);
     for (kind, first, spelled, other) in KEYS {
@@ -194,7 +194,7 @@ async fn a_backup_of_two_rows_of_one_key_is_refused_by_both_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unique_index_that_compares_otherwise_than_its_column_does_not_keep_keys_apart() {
+async fn a_unique_index_that_compares_differently_from_its_column_does_not_make_keys_unique() {
     let server = Server::start();
     server.sql(TYPES);
     server.sql(
@@ -216,7 +216,7 @@ struct Couple {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unique_index_does_not_keep_keys_with_null_apart() {
+async fn a_unique_index_does_not_make_keys_with_null_unique() {
     let server = Server::start();
     server.sql(TYPES);
     server.sql("CREATE TABLE couple (one citext, two citext, UNIQUE (one, two)); INSERT INTO couple VALUES (NULL, 'b'), (NULL, 'B'), ('a', 'b')");
@@ -234,7 +234,7 @@ struct Secret {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_two_keys_of_an_encrypted_entity_are_not_named() {
+async fn equal_keys_of_an_encrypted_entity_are_not_displayed() {
     let server = Server::start();
     server.sql(TYPES);
     server.sql("CREATE TABLE word (id citext, note text NOT NULL); INSERT INTO word VALUES ('Ann', 'one'), ('ANN', 'two')");

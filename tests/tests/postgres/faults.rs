@@ -1,4 +1,4 @@
-//! What goes wrong for real: processes that are killed, sessions that are ended, passwords and certificates that are wrong.
+//! Real faults: killed processes, terminated sessions, wrong passwords and certificates.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use koan_backup_tests::postgres::Server;
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{koan, koan_of};
+use super::fixture::{koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -30,7 +30,7 @@ fn state(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_loses_its_connection_is_a_failed_backup_and_never_a_short_one() {
+async fn a_lost_connection_fails_the_backup_and_never_shortens_it() {
     for is_killed in [false, true] {
         let mut server = Server::start();
         server.sql(PARCELS);
@@ -64,7 +64,7 @@ async fn a_read_that_loses_its_connection_is_a_failed_backup_and_never_a_short_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_or_dropped_backup_ends_what_the_server_does() {
+async fn a_cancelled_or_dropped_backup_ends_its_queries_on_the_server() {
     let server = Server::start();
     server.sql(PARCELS);
     let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
@@ -82,7 +82,7 @@ async fn a_cancelled_or_dropped_backup_ends_what_the_server_does() {
     let backup = koan.backup("dropped").batch_size(100).on_event(move |event| {
         if matches!(event, Event::BatchRead { .. }) {
             told.cancel();
-            // So that it takes longer than it takes to be dropped.
+            // The read then takes longer than its cancellation.
             std::thread::sleep(Duration::from_millis(2));
         }
     });
@@ -91,7 +91,7 @@ async fn a_cancelled_or_dropped_backup_ends_what_the_server_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_that_is_cut_anywhere_leaves_the_database_as_it_was() {
+async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() {
     let mut server = Server::with_settings(15, &["fsync=on"]);
     server.sql(PARCELS);
     let folder = tempfile::tempdir().expect("a directory");
@@ -139,7 +139,7 @@ async fn a_restore_that_is_cut_anywhere_leaves_the_database_as_it_was() {
     assert_eq!(report.record_count(), 60_000);
 }
 
-/// The server where it is now: it has another port after each start.
+/// Returns the server's current address: its port changes with each start.
 async fn koan_on(server: &Server, folder: &Path) -> Koan {
     let database = Postgres::connect(server.address()).expect("an address");
     let disk = Storage::local(folder).expect("a directory");
@@ -154,7 +154,7 @@ async fn refused(address: String) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_cannot_be_made_says_why() {
+async fn a_failed_connection_reports_the_reason() {
     let server = Server::start();
     server.sql("SET password_encryption = 'scram-sha-256'; CREATE ROLE ann LOGIN PASSWORD 'right'");
     std::fs::write(
@@ -181,7 +181,7 @@ async fn a_connection_that_cannot_be_made_says_why() {
     assert!(text.contains("enable TLS"), "never in clear: {text}");
 }
 
-/// An authority, and a certificate for `localhost` that it signed.
+/// Creates an authority and a certificate for `localhost` that it signed.
 fn certificates(folder: &Path) {
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).current_dir(folder).output().expect("openssl");
@@ -238,7 +238,7 @@ fn certificates(folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_verified_where_that_is_asked_for() {
+async fn a_certificate_is_verified_if_the_sslmode_requests_it() {
     let folder = tempfile::tempdir().expect("a directory");
     certificates(folder.path());
     let server = Server::start();

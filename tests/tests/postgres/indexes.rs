@@ -1,12 +1,12 @@
-//! Indexes that a restore at level `fast` builds after the rows, those that keep rows apart among them.
+//! Indexes that a restore at level `fast` rebuilds after the rows, including unique ones.
 
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, provider::Provider as _};
 use koan_backup_tests::postgres::Server;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{koan, koan_of};
+use super::fixture::{koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -22,7 +22,7 @@ const MEMBERS: &str =
     CREATE UNIQUE INDEX by_age ON member (age, id); CREATE INDEX by_mail ON member (email);
     INSERT INTO member VALUES ('a', 'a@example.org', 1), ('b', NULL, 2), ('c', NULL, 2);";
 
-/// The indexes and the files they lie in: an index that was made again lies in another.
+/// Returns the indexes with their files: a rebuilt index has another file.
 fn files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
@@ -33,7 +33,7 @@ fn files(server: &Server) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_index_is_made_again_at_level_fast_and_none_at_the_others() {
+async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
@@ -57,7 +57,7 @@ async fn every_index_is_made_again_at_level_fast_and_none_at_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_something_needs_stays() {
+async fn an_index_that_another_object_needs_is_not_dropped() {
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
@@ -80,7 +80,7 @@ async fn an_index_that_something_needs_stays() {
         ("ALTER INDEX one_each SET (fillfactor = 50)", "ALTER INDEX one_each RESET (fillfactor)", "one_each"),
     ] {
         let before = kept(setup, index);
-        // Nothing but what was set up keeps the index.
+        // Only the object that was set up prevents dropping the index.
         server.until_left_alone();
         let schema = server.schema();
         koan.restore("nightly").await.expect("restored");
@@ -91,7 +91,7 @@ async fn an_index_that_something_needs_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_named() {
+async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_and_are_named() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE member (id text PRIMARY KEY, email text, age int NOT NULL);
@@ -118,7 +118,8 @@ async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_name
             "ALTER TABLE member ALTER COLUMN id TYPE text COLLATE \"default\"",
             "Member `id=\"A\"` and `id=\"a\"` are two records of the archive and one key to table `member`",
         ),
-        // Such an index stays, because no query tells which rows it keeps apart: the row is refused when it comes.
+        // Such an index is not dropped, because no query finds the rows that violate it: the row is refused
+        // when it is inserted.
         (
             "CREATE UNIQUE INDEX by_start ON member (left(email, 1), (age > 0))",
             "DROP INDEX by_start",
@@ -140,7 +141,7 @@ async fn rows_that_a_unique_index_would_keep_apart_undo_the_restore_and_are_name
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_beside_a_backup_does_not_wait_for_it_and_keeps_the_indexes() {
+async fn a_restore_during_a_backup_does_not_wait_for_it_and_keeps_the_indexes() {
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
@@ -149,7 +150,7 @@ async fn a_restore_beside_a_backup_does_not_wait_for_it_and_keeps_the_indexes() 
     let before = files(&server);
     let reading = Postgres::connect(server.address()).expect("an address");
     let snapshot = reading.snapshot().await.expect("a snapshot");
-    // One that waited for the snapshot would never end.
+    // A restore that waited for the snapshot would never end.
     koan.restore("nightly").await.expect("restored");
     drop(snapshot);
     assert_eq!(files(&server), before);
@@ -157,7 +158,7 @@ async fn a_restore_beside_a_backup_does_not_wait_for_it_and_keeps_the_indexes() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_make_no_index_keeps_those_there_are() {
+async fn a_role_that_may_not_create_indexes_keeps_the_existing_ones() {
     let server = Server::start();
     server.sql(MEMBERS);
     server.sql(
@@ -174,7 +175,7 @@ async fn a_role_that_may_make_no_index_keeps_those_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn indexes_come_back_in_the_tablespace_they_were_in() {
+async fn rebuilt_indexes_stay_in_their_tablespace() {
     let server = Server::start();
     server.sql(MEMBERS);
     server.sql("ALTER ROLE postgres SET allow_in_place_tablespaces = on");

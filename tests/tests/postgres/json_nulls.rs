@@ -1,4 +1,4 @@
-//! JSON `null` and NULL, for which a record holds the same `null`: both come back as they were.
+//! JSON `null` and NULL, for which a record holds the same `null`, are both restored as they were.
 
 use age::secrecy::ExposeSecret as _;
 use koan_backup::prelude::*;
@@ -6,7 +6,7 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::rig::koan;
+use super::fixture::koan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Part {
@@ -56,7 +56,7 @@ async fn check(server: &Server, koan: &Koan, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn null_and_json_null_in_one_column_come_back_as_each_was() {
+async fn null_and_json_null_in_one_column_are_both_restored_as_they_were() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(TABLE);
@@ -77,7 +77,7 @@ struct Document {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_null_of_many_blocks_comes_back_in_both_forms_of_copy() {
+async fn nulls_of_many_blocks_are_restored_in_both_formats_of_copy() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb);
@@ -104,7 +104,7 @@ struct Sealed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_nulls_of_an_encrypted_entity_are_recorded_with_what_is_encrypted() {
+async fn the_null_forms_of_an_encrypted_entity_are_encrypted() {
     let server = Server::start();
     server.sql("CREATE TABLE sealed (id bigint PRIMARY KEY, value jsonb); INSERT INTO sealed VALUES (1, NULL), (2, 'null'), (3, NULL)");
     let identity = age::x25519::Identity::generate();
@@ -121,7 +121,7 @@ async fn the_nulls_of_an_encrypted_entity_are_recorded_with_what_is_encrypted() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_kind_of_database_reports_that_it_does_not_keep_json_null() {
+async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved() {
     let folder = tempfile::tempdir().expect("a directory");
     let server = Server::start();
     server.sql(
@@ -171,7 +171,7 @@ struct Often {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nulls_that_are_more_mixed_than_an_archive_can_record_fail_the_backup_by_name() {
+async fn a_backup_fails_with_the_column_if_it_alternates_between_null_and_json_null_too_often() {
     let server = Server::start();
     server.sql("CREATE TABLE often (id bigint PRIMARY KEY, value jsonb, list jsonb[])");
     let koan = koan(&server, |builder| builder.register::<Often>()).await;
@@ -187,7 +187,7 @@ async fn nulls_that_are_more_mixed_than_an_archive_can_record_fail_the_backup_by
         assert!(error.contains("Often") && error.contains(column) && error.contains(remedy), "{error}");
         assert!(error.contains("changes between NULL and JSON `null`"), "{error}");
     }
-    // The remedy is one.
+    // The proposed remedy works.
     server.sql("UPDATE often SET list = NULL");
     koan.backup("nightly").await.expect("a backup");
 }

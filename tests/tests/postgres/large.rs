@@ -4,7 +4,7 @@ use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan;
+use super::fixture::koan;
 
 const BYTES: usize = 64 << 20;
 
@@ -49,7 +49,7 @@ async fn bytes_of_64_mib_are_backed_up_verified_and_restored_as_base64() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_as_a_list_of_numbers_are_named_at_the_start_and_refused_by_field_and_key_when_too_large() {
+async fn bytes_as_a_list_of_numbers_are_reported_at_the_start_and_refused_with_field_and_key_if_too_large() {
     let server = Server::start();
     server.sql(SCANS);
     let koan = koan(&server, |builder| builder.register::<Bulky>()).await;

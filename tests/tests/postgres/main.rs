@@ -1,10 +1,11 @@
-//! PostgreSQL as a provider, on servers that each test starts for itself.
+//! PostgreSQL as a provider. Each test starts its own servers.
 #![cfg(unix)]
 
 mod chinook;
 mod conformance;
 mod equality;
 mod faults;
+mod fixture;
 mod indexes;
 mod json_nulls;
 mod large;
@@ -14,7 +15,6 @@ mod reading;
 mod references;
 mod refusals;
 mod restoring;
-mod rig;
 mod rules;
 mod sequences;
 mod settings;

@@ -1,13 +1,13 @@
-//! What the boot report and errors say of a database, and what there is to do.
+//! Messages of the boot report and of errors, with their remedies.
 
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, Recipients};
 use koan_backup_tests::log::Log;
 use koan_backup_tests::postgres::Server;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, koan, koan_of};
+use super::fixture::{all, koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -27,13 +27,13 @@ fn orders(builder: KoanBuilder) -> KoanBuilder {
     builder.register::<Order>()
 }
 
-/// The error of a backup.
+/// Returns the error of a backup.
 async fn failure(koan: &Koan) -> String {
     koan.backup("nightly").await.expect_err("it fails").chain()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_roles_own_search_path_stays_behind_a_named_schema() {
+async fn the_search_path_of_the_role_follows_a_configured_schema() {
     let server = Server::start();
     server.sql(
         "CREATE SCHEMA sales; CREATE TYPE public.tone AS ENUM ('a', 'b');
@@ -61,7 +61,7 @@ async fn the_roles_own_search_path_stays_behind_a_named_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_may_not_be_used_is_named_with_the_grant() {
+async fn a_schema_that_may_not_be_used_is_reported_with_the_grant() {
     let server = Server::start();
     server.sql(
         "CREATE SCHEMA sales; CREATE TABLE sales.\"order\" (id bigint PRIMARY KEY, code text NOT NULL);
@@ -79,7 +79,7 @@ async fn a_schema_that_may_not_be_used_is_named_with_the_grant() {
             assert!(!text.contains("did you mean") && !text.contains("which are ;"), "{text}");
         }
     }
-    // None of the role's schemas may be used, and the table is in none at all.
+    // The role may use none of its schemas, and the table exists in none.
     server.sql("DROP TABLE sales.\"order\"");
     let koan = koan_of(Postgres::connect(&address).expect("an address"), orders).await;
     let text = koan.inventory().warnings.join("; ");
@@ -91,7 +91,7 @@ async fn a_schema_that_may_not_be_used_is_named_with_the_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_may_not_be_read_is_named_at_the_start() {
+async fn a_table_that_may_not_be_read_is_reported_at_the_start() {
     let server = Server::start();
     server.sql("CREATE TABLE \"order\" (id bigint PRIMARY KEY, code text NOT NULL); CREATE ROLE clerk LOGIN");
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
@@ -111,7 +111,7 @@ async fn a_table_that_may_not_be_read_is_named_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_boot_report_says_where_entities_are_and_what_ignores_nothing() {
+async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_effect() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE \"order\" (id bigint PRIMARY KEY, code text NOT NULL); CREATE TABLE spare (id int);
@@ -190,7 +190,7 @@ async fn an_event_trigger_that_refuses_a_restore_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn triggers_of_all_tables_are_one_finding() {
+async fn the_triggers_of_all_tables_are_one_finding() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE \"order\" (id bigint PRIMARY KEY, code text NOT NULL); CREATE TABLE event (id bigint PRIMARY KEY, year int);
@@ -210,7 +210,7 @@ async fn triggers_of_all_tables_are_one_finding() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_are_no_utf8_in_a_database_of_any_bytes_are_named_by_key() {
+async fn text_that_is_not_utf8_in_an_sql_ascii_database_is_reported_with_the_key() {
     let server = Server::start();
     server.psql("postgres", "CREATE DATABASE ascii ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0");
     server.psql(
@@ -258,7 +258,7 @@ struct JiffEra {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_that_is_not_read_says_why_and_in_which_record() {
+async fn unreadable_json_is_reported_with_the_reason_and_the_record() {
     let server = Server::start();
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     for (column, value, reason) in [
@@ -280,7 +280,7 @@ async fn json_that_is_not_read_says_why_and_in_which_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_that_is_nested_as_deeply_as_can_be_comes_back_or_is_refused_by_the_backup() {
+async fn deeply_nested_json_is_restored_or_refused_by_the_backup() {
     let server = Server::start();
     for depth in 120..=128 {
         let json = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
@@ -308,7 +308,7 @@ async fn json_that_is_nested_as_deeply_as_can_be_comes_back_or_is_refused_by_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dates_that_a_type_does_not_read_say_why_and_in_which_record() {
+async fn unreadable_dates_are_reported_with_the_reason_and_the_record() {
     let server = Server::start();
     for (column, kind, value, reason) in [
         ("day", "date", "0044-03-15 BC", "before the year 1"),
@@ -357,7 +357,7 @@ struct Secret {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_of_encrypted_entities_are_in_no_error() {
+async fn errors_do_not_contain_keys_of_encrypted_entities() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE note (id bigint PRIMARY KEY, content jsonb NOT NULL); INSERT INTO note VALUES (4711, '1e400')",

@@ -1,13 +1,13 @@
-//! A record that the server refuses is named, wherever it stands in what was sent.
+//! A record that the server refuses is named, wherever it is in the data.
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan;
+use super::fixture::koan;
 
 #[derive(Clone, Debug, Serialize, Deserialize, Entity)]
 #[entity(table = "page", key = "id")]
@@ -26,19 +26,19 @@ struct Letter {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_is_named_however_much_was_sent_before_it() {
+async fn a_refused_record_is_named_whatever_was_sent_before_it() {
     let server = Server::start();
     server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL)");
-    // More than one COPY takes.
+    // More records than one COPY holds.
     server.sql("INSERT INTO page SELECT number, repeat(md5(number::text), 2000) FROM generate_series(1, 1200) AS number");
     let koan = koan(&server, |builder| builder.register::<Page>()).await;
     koan.backup("nightly").await.expect("a backup");
     let pages = server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page");
 
-    // The first, one in the middle of what is sent, and the last.
+    // The first record, one in the middle, and the last.
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
-        // Several batches a block.
+        // Several batches in a block.
         let error =
             restore_as_reported(|| koan.restore("nightly").batch_size(5)).await.expect_err("one is refused");
         let text = error.chain();
@@ -52,7 +52,7 @@ async fn a_record_is_named_however_much_was_sent_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_was_never_in_an_archive_is_named_as_well() {
+async fn a_refused_record_is_named_even_if_it_comes_from_no_archive() {
     let server = Server::start();
     server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL CHECK (text <> 's3cret'))");
     let koan = koan(&server, |builder| builder.register::<Page>()).await;
@@ -64,7 +64,7 @@ async fn a_record_that_was_never_in_an_archive_is_named_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_encrypted_record_is_told_by_its_entity_alone() {
+async fn a_refused_record_of_an_encrypted_entity_is_identified_only_by_its_entity() {
     let server = Server::start();
     server.sql("CREATE TABLE letter (id bigint PRIMARY KEY, text text NOT NULL)");
     server.sql("INSERT INTO letter SELECT number, 's3cret' FROM generate_series(1, 9) AS number");
@@ -81,7 +81,7 @@ async fn an_encrypted_record_is_told_by_its_entity_alone() {
         .await
         .expect_err("one is refused")
         .chain();
-    // It was found in the archive: without its record the table would be all there is.
+    // The record was found in the archive: without it the table contains everything.
     assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");
 }

@@ -1,4 +1,4 @@
-//! What is found, and that it is read whole, in order and as of one moment.
+//! Tables are found and read completely, in order and as of one moment.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -11,7 +11,7 @@ use koan_backup_tests::postgres::{Server, VERSIONS};
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, koan, koan_of, refused};
+use super::fixture::{all, koan, koan_of, refused};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -47,7 +47,7 @@ struct Animal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_are_found_in_other_schemas_in_any_case_and_however_strange() {
+async fn names_are_found_in_other_schemas_in_any_case_and_with_any_characters() {
     let server = Server::start();
     server.sql(r#"CREATE SCHEMA sales; CREATE TABLE sales.orders (id bigint PRIMARY KEY, note text NOT NULL);
         INSERT INTO sales.orders VALUES (1, 'one');
@@ -78,7 +78,7 @@ async fn names_are_found_in_other_schemas_in_any_case_and_however_strange() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn partitions_are_read_by_their_table_and_inheriting_tables_by_themselves() {
+async fn partitions_are_read_with_their_table_and_inheriting_tables_separately() {
     let server = Server::start();
     server.sql("CREATE TABLE log_entry (id bigint, year int, message text NOT NULL, PRIMARY KEY (id, year)) PARTITION BY LIST (year);
         CREATE TABLE log_2023 PARTITION OF log_entry FOR VALUES IN (2023);
@@ -94,7 +94,7 @@ async fn partitions_are_read_by_their_table_and_inheriting_tables_by_themselves(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_table_is_refused_with_the_remedy() {
+async fn relations_that_are_not_tables_are_refused_with_a_remedy() {
     let server = Server::start();
     server.sql("CREATE VIEW animal AS SELECT 1::bigint AS id, 'x'::text AS name; CREATE TABLE orders (id bigint, note text)");
     let koan = koan(&server, |builder| builder.register::<Animal>().register::<Order>()).await;
@@ -106,7 +106,7 @@ async fn what_is_no_table_is_refused_with_the_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sets_are_the_tables_beside() {
+async fn sets_are_suffixed_tables() {
     let server = Server::start();
     server.sql(r#"CREATE TABLE animal (id bigint PRIMARY KEY, name text NOT NULL); INSERT INTO animal VALUES (1, 'cat');
         CREATE TABLE "animal#zoo" (LIKE animal); INSERT INTO "animal#zoo" VALUES (1, 'lion'), (2, 'bear');
@@ -149,7 +149,7 @@ pub(super) const BANK: &str = "
     INSERT INTO transfer (amount, padding) SELECT 0, repeat('y', 200) FROM generate_series(1, 40000) g;";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_connections_see_one_moment_whatever_is_written_meanwhile() {
+async fn all_connections_see_the_same_moment_despite_concurrent_writes() {
     for version in VERSIONS {
         let server = Server::of_version(version);
         server.sql(BANK);
@@ -176,7 +176,7 @@ async fn all_connections_see_one_moment_whatever_is_written_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_connection_sees_the_snapshot_and_not_what_came_after_it() {
+async fn every_connection_sees_the_snapshot_and_no_later_changes() {
     let server = Server::start();
     server.sql(BANK);
     let database = Postgres::connect(server.address()).expect("an address");
@@ -202,7 +202,7 @@ async fn every_connection_sees_the_snapshot_and_not_what_came_after_it() {
     assert_eq!(counts, (40_000, 40_000));
 }
 
-/// Restores a backup into SQLite, and gives the sums there.
+/// Restores a backup into SQLite, and returns the sums there.
 async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("bank.db");
@@ -270,7 +270,7 @@ async fn a_standby_is_read_by_several_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_connections_read_the_archive_holds_the_same() {
+async fn the_archive_does_not_depend_on_the_number_of_connections() {
     let server = Server::start();
     server.sql(BANK);
     server.sql(

@@ -1,13 +1,13 @@
-//! Rows that would refer to rows that are not there: which they are is told, and nothing of what they hold.
+//! Dangling references are reported with their keys, without other values of the rows.
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan_of;
+use super::fixture::koan_of;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -68,7 +68,7 @@ fn state(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_refer_to_nothing_are_named_by_constraint_and_key() {
+async fn dangling_references_are_reported_with_constraint_and_key() {
     let server = Server::start();
     server.sql(TABLES);
     let koan = context(&server).await;

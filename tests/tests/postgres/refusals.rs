@@ -1,13 +1,13 @@
-//! Reasons for which a restore is refused and that are there before it starts: each is reported by viability or by a dry run.
+//! Reasons for refusing a restore that exist before it starts are reported by viability or by a dry run.
 
 use std::collections::BTreeSet;
 
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::{Server, installed_versions};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan;
+use super::fixture::koan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -19,7 +19,7 @@ struct Part {
 
 const ROWS: &str = "INSERT INTO part (id, kind, size) SELECT i, CASE WHEN i <> 3 THEN 'k' || i % 2 END, i FROM generate_series(1, 9) i";
 
-/// Tables that hold the same rows and refuse some of them, with what an error names.
+/// Tables with the same rows that refuse some of them, with the expected text of the error.
 const TABLES: &[(&str, &str)] = &[
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, CONSTRAINT small CHECK (size < 8))", "small"),
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind text NOT NULL, size bigint)", "`kind` is NOT NULL"),
@@ -87,7 +87,7 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_refuses_records_is_reported_before_they_are_restored() {
+async fn a_table_that_refuses_records_is_reported_before_the_restore() {
     let versions = installed_versions();
     for version in versions.first().into_iter().chain(versions.last()).copied().collect::<BTreeSet<_>>() {
         let server = Server::of_version(version);

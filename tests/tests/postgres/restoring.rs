@@ -1,12 +1,12 @@
-//! Restores: what becomes of what is there, and that everything around the rows stays as it was.
+//! Restores change the rows as requested and preserve all dependent objects.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::{Severity, WriteCounts};
 use koan_backup_tests::postgres::{Server, installed_versions};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, hashes, koan, koan_of};
+use super::fixture::{all, hashes, koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -37,8 +37,8 @@ struct Line {
     amount: f64,
 }
 
-/// Foreign keys in a circle and to itself, one that cascades, one that was never validated, triggers in three states,
-/// indexes of all sorts with comments, a column that is computed, and sequences of all sorts.
+/// Cyclic and self-referencing foreign keys, one that cascades, one that is not validated, triggers in three
+/// states, indexes of all kinds with comments, a generated column, and sequences of all kinds.
 const SHOP: &str = r#"
     CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL CONSTRAINT "E-mail" UNIQUE,
         boss bigint REFERENCES users (id), favourite bigint);
@@ -79,7 +79,7 @@ async fn shop(server: &Server) -> Koan {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_and_all_that_is_around_them_come_back_at_every_level() {
+async fn rows_and_dependent_objects_are_restored_at_every_level() {
     for version in installed_versions() {
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
             let server = Server::of_version(version);
@@ -102,7 +102,7 @@ async fn rows_and_all_that_is_around_them_come_back_at_every_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conflicts_are_settled_as_was_asked_and_counted() {
+async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
     let server = Server::start();
     server.sql(SHOP);
     let (rows, schema) = (dump(&server), server.schema());
@@ -135,7 +135,7 @@ async fn conflicts_are_settled_as_was_asked_and_counted() {
         "x@example.org\n2"
     );
 
-    // A purchase comes before its user, in tables that have rows: its foreign key waits.
+    // A purchase is restored before its user, in tables with rows: its foreign key is checked later.
     server.sql("DELETE FROM line WHERE purchase_id = 1; UPDATE users SET boss = NULL; DELETE FROM users WHERE id = 1; TRUNCATE audit");
     let written = koan.restore("nightly").await.expect("restored");
     assert_eq!((of_users(&written).updated, of_users(&written).inserted), (2, 1));
@@ -144,13 +144,14 @@ async fn conflicts_are_settled_as_was_asked_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_constraint_undoes_the_restore_and_is_named() {
+async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
     let server = Server::start();
     server.sql(SHOP);
     let koan = shop(&server).await;
     koan.backup("nightly").await.expect("a backup");
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced] {
-        // Line 1 of purchase 1 goes with it; what refers to a user who does not come back is refused at the end.
+        // Line 1 of purchase 1 is deleted too; a reference to a user who is not restored is refused at the
+        // end.
         server.sql("INSERT INTO users (email) VALUES ('s3cret@example.org') ON CONFLICT DO NOTHING");
         server.sql("INSERT INTO purchase (user_id, note) SELECT max(id), 's3cret' FROM users");
         let before = (dump(&server), server.schema());
@@ -172,7 +173,7 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_owns_nothing_restores_what_it_may_and_is_told_the_rest() {
+async fn a_role_that_owns_no_table_restores_what_it_may_and_gets_findings_for_the_rest() {
     let server = Server::start();
     server.sql("CREATE TABLE users (id bigint PRIMARY KEY, email text, boss bigint, favourite bigint);
         CREATE TABLE purchase (id bigserial PRIMARY KEY, user_id bigint REFERENCES users DEFERRABLE, note text, length int);
@@ -204,7 +205,7 @@ async fn a_role_that_owns_nothing_restores_what_it_may_and_is_told_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_tables_are_made_and_sets_are_like_their_table() {
+async fn missing_tables_are_created_and_those_of_sets_are_like_the_default_one() {
     let server = Server::start();
     server.sql("CREATE TABLE users (id bigint PRIMARY KEY, email text, boss bigint, favourite bigint); INSERT INTO users VALUES (1, 'a', NULL, 3)");
     let koan = koan(&server, |builder| builder.register::<User>()).await;

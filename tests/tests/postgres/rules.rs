@@ -1,12 +1,12 @@
-//! Rewrite rules and triggers: nothing that they do is counted as restored, and all are as before afterwards.
+//! Rewrite rules and triggers do not affect a restore, and are unchanged afterwards.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::{Severity, WriteCounts};
 use koan_backup_tests::postgres::{Server, installed_versions};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{koan, koan_of};
+use super::fixture::{koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -15,7 +15,7 @@ struct Item {
     name: String,
 }
 
-/// A table with a rule for each statement, one in each state that a rule can have.
+/// A table with a rule for each statement, in each state that a rule can have.
 const ITEMS: &str = "
     CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);
     CREATE TABLE other (id bigint, name text);
@@ -31,7 +31,7 @@ const ITEMS: &str = "
 const STATES: &str =
     "SELECT rulename, ev_enabled FROM pg_rewrite WHERE ev_class = 'item'::regclass ORDER BY 1";
 
-/// Changes what is there without the rules.
+/// Changes the rows without the rules.
 fn change(server: &Server) {
     server.sql(
         "SET session_replication_role = replica; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_row;
@@ -49,7 +49,7 @@ fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_do_not_act_in_any_mode_and_keep_their_states() {
+async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(ITEMS);
@@ -120,7 +120,7 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
         let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("looked at");
         let refusal =
             found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
-        // One that is for replicas does not act here.
+        // A trigger for replicas does not fire here.
         assert!(
             refusal.message.contains("rules `also`, `keep_name`, `redirect` of table `item`"),
             "{refusal}"
@@ -141,7 +141,7 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_restore_leaves_rules_and_triggers_as_they_were() {
+async fn a_failed_restore_leaves_rules_and_triggers_unchanged() {
     let server = Server::start();
     server.sql(ITEMS);
     let koan = koan(&server, |builder| builder.register::<Item>()).await;
@@ -157,7 +157,7 @@ async fn a_failed_restore_leaves_rules_and_triggers_as_they_were() {
     }
 }
 
-/// Drops, redirects and doubles rows.
+/// Triggers that drop, redirect and duplicate rows.
 const TRIGGERS: &str = "
     CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);
     CREATE TABLE other (id bigint, name text);
@@ -168,7 +168,7 @@ const TRIGGERS: &str = "
         BEGIN IF NEW.id < 1000 THEN INSERT INTO item VALUES (NEW.id + 1000, 'double'); END IF; RETURN NULL; END $$;";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn triggers_in_every_state_drop_no_row_where_the_role_owns_the_table() {
+async fn triggers_in_any_state_drop_no_row_if_the_role_owns_the_table() {
     let server = Server::start();
     server.sql(TRIGGERS);
     server.sql(
@@ -197,7 +197,7 @@ async fn triggers_in_every_state_drop_no_row_where_the_role_owns_the_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn triggers_that_cannot_be_silenced_and_change_the_rows_undo_the_restore() {
+async fn triggers_that_cannot_be_disabled_and_change_the_rows_roll_back_the_restore() {
     for (trigger, told) in [
         (
             "BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION dropping()",
@@ -254,7 +254,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_of_partitions_and_of_tables_that_inherit_do_not_act_either() {
+async fn rules_of_partitions_and_inheriting_tables_do_not_fire() {
     let server = Server::start();
     let rules = |table: &str| {
         format!(

@@ -1,12 +1,12 @@
-//! Sequences: after a restore no number is issued again, and none is left out.
+//! Sequences: after a restore no number is issued again, and none is skipped.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::Severity;
 use koan_backup_tests::postgres::{Server, installed_versions};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, koan, koan_of};
+use super::fixture::{all, koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -60,7 +60,7 @@ const NAMES: [&str; 11] = [
     "ticket_always_seq",
 ];
 
-/// The number that each sequence would give next.
+/// Returns the next number of each sequence.
 fn next(server: &Server) -> Vec<String> {
     let of = |name: &&str| {
         server.sql(&format!(
@@ -72,7 +72,7 @@ fn next(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_number_is_issued_again_though_its_row_was_deleted_before_the_backup() {
+async fn no_number_is_issued_again_even_if_its_row_was_deleted_before_the_backup() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(TICKET);
@@ -102,7 +102,7 @@ async fn no_number_is_issued_again_though_its_row_was_deleted_before_the_backup(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() {
+async fn a_sequence_never_goes_back_and_a_failed_restore_does_not_change_it() {
     let server = Server::start();
     server.sql(TICKET);
     let options = Postgres::options(server.address()).refresh_materialized_views();
@@ -120,7 +120,7 @@ async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() 
         .await
         .expect_err("the check refuses it");
     assert_eq!(next(&server), before);
-    // The view refuses it after the sequences were moved.
+    // The view causes an error after the sequences were moved.
     server.sql(
         "ALTER TABLE ticket DROP CONSTRAINT ticket_id_check; INSERT INTO ticket (id) VALUES (9);
         SELECT setval('codes', 1), setval('ticket_id_seq', 1);
@@ -133,13 +133,14 @@ async fn a_sequence_never_goes_back_and_is_left_alone_by_a_restore_that_fails() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_computed_default_never_sets_its_sequence_to_what_the_rows_hold() {
+async fn a_sequence_of_a_computed_default_is_not_set_from_the_rows() {
     let server = Server::start();
     server.sql(TICKET);
     let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
     server.sql("INSERT INTO ticket (id) VALUES (5)");
     let one = all::<Ticket>(&koan).await;
-    // Without an archive only the rows can tell, and only of columns that hold the numbers themselves.
+    // Without an archive only the rows determine the position, and only for columns that hold the numbers
+    // themselves.
     server.sql("DELETE FROM ticket; SELECT setval('tens', 1, false), setval('codes', 1, false), setval('shared', 1, false)");
     koan.data::<Ticket>().upsert_many(one).await.expect("written");
     assert_eq!(
@@ -150,7 +151,7 @@ async fn a_computed_default_never_sets_its_sequence_to_what_the_rows_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_beyond_a_sequence_do_not_keep_it_from_moving_on() {
+async fn numbers_beyond_the_limits_of_a_sequence_do_not_stop_it() {
     let server = Server::start();
     server.sql("CREATE SEQUENCE small_numbers MAXVALUE 10; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('small_numbers'));
         INSERT INTO small VALUES (3), (9), (1000)");
@@ -168,7 +169,7 @@ struct Small {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sequences_that_are_not_reached_are_named() {
+async fn uncovered_sequences_are_reported() {
     let server = Server::start();
     server.sql("CREATE SEQUENCE alone; CREATE SEQUENCE owned; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT 1 + nextval('owned'));
         INSERT INTO small DEFAULT VALUES; CREATE ROLE reader LOGIN; GRANT SELECT ON small TO reader");
@@ -188,7 +189,7 @@ async fn sequences_that_are_not_reached_are_named() {
         "{:?}",
         backup.warnings()
     );
-    // Nothing uses the other one.
+    // Nothing uses the other sequence.
     let koan = of(Postgres::options(server.address())).await;
     let warnings = koan.inventory().warnings.join("\n");
     assert!(
@@ -207,7 +208,7 @@ async fn sequences_that_are_not_reached_are_named() {
     let error =
         Postgres::options(server.address()).ignore_sequence("alone", " ").connect().expect_err("no reason");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    // The sequence of the archive is not there any more.
+    // The sequence of the archive no longer exists.
     koan.backup("small").await.expect("a backup");
     server.sql("ALTER TABLE small ALTER id DROP DEFAULT; DROP SEQUENCE owned");
     let viable = koan.restore("small").viability().await.expect("assessed");
@@ -217,7 +218,7 @@ async fn sequences_that_are_not_reached_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_makes_the_name_of_its_sequence_has_all_of_the_schema_recorded() {
+async fn a_function_with_a_computed_sequence_name_causes_all_sequences_of_the_schema_to_be_recorded() {
     let server = Server::start();
     server.sql("CREATE SEQUENCE small_numbers; CREATE FUNCTION number(of text) RETURNS bigint LANGUAGE sql AS
         $$ SELECT nextval((of || '_numbers')::regclass) $$;
@@ -235,7 +236,7 @@ async fn a_function_that_makes_the_name_of_its_sequence_has_all_of_the_schema_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_that_names_a_sequence_in_a_schema_of_others_stops_nothing() {
+async fn a_trigger_with_a_sequence_in_an_inaccessible_schema_does_not_fail_a_backup() {
     let server = Server::start();
     server.sql(
         "CREATE SCHEMA audit; CREATE SEQUENCE audit.entry; CREATE TABLE note (id bigint PRIMARY KEY, text text NOT NULL);
@@ -268,7 +269,7 @@ struct Scaled {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owned_sequence_without_a_default_goes_where_it_was_and_not_to_what_the_column_holds() {
+async fn an_owned_sequence_without_a_default_is_restored_from_the_archive_and_not_from_the_column() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(SCALED);
@@ -285,7 +286,7 @@ async fn an_owned_sequence_without_a_default_goes_where_it_was_and_not_to_what_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owned_sequence_without_a_default_is_named_where_the_archive_does_not_tell_where_it_stood() {
+async fn an_owned_sequence_without_a_default_is_reported_if_the_archive_lacks_its_position() {
     let server = Server::start();
     server.sql(SCALED);
     server.sql("INSERT INTO scaled SELECT i, 0 FROM generate_series(1, 3) i; DROP SEQUENCE scaled_no");
@@ -320,7 +321,7 @@ async fn an_owned_sequence_that_is_the_default_of_a_domain_follows_the_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequence_from_which_another_session_takes_numbers_meanwhile_never_goes_back() {
+async fn a_sequence_that_another_session_uses_meanwhile_never_goes_back() {
     for step in [1, -1] {
         let server = Server::start();
         server.sql(&format!("CREATE SEQUENCE numbers INCREMENT {step}; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('numbers'));
@@ -328,7 +329,7 @@ async fn a_sequence_from_which_another_session_takes_numbers_meanwhile_never_goe
         let koan = koan(&server, |builder| builder.register::<Small>()).await;
         koan.backup("small").await.expect("a backup");
         server.sql("DELETE FROM small; ALTER SEQUENCE numbers RESTART");
-        // It has taken a number, and takes more when the restore waits for it.
+        // The session has taken a number, and takes more while the restore waits for it.
         let mut other = server.spawn_sql(
             "BEGIN; SELECT nextval('numbers');
             DO $$ BEGIN

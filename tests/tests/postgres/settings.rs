@@ -1,4 +1,5 @@
-//! Settings of the server, the database and the role: none of them changes what is backed up, restored, or lost.
+//! Settings of the server, the database and the role do not change what is backed up or restored, or its
+//! durability.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -8,9 +9,9 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{all, koan, koan_of};
+use super::fixture::{all, koan, koan_of};
 
-/// Settings that each connection pins: what it sets them to, and another value that a role can have.
+/// Settings that each connection sets: its value, and another value that a role can have.
 const PINNED: &[(&str, &str, &str)] = &[
     ("client_encoding", "UTF8", "LATIN1"),
     ("jit", "off", "on"),
@@ -51,10 +52,10 @@ const PINNED: &[(&str, &str, &str)] = &[
     ("search_path", "pg_catalog, public, pg_temp", "\"$user\", public"),
 ];
 
-/// Settings that were looked at and change neither what is read or written, nor whether it lasts.
+/// Settings that were reviewed and change neither what is read or written, nor its durability.
 #[rustfmt::skip]
 const WITHOUT_EFFECT: &[&str] = &[
-    // How statements are planned and run, which changes no result.
+    // How statements are planned and executed, which does not change a result.
     "backend_flush_after", "constraint_exclusion", "cpu_index_tuple_cost", "cpu_operator_cost",
     "cpu_tuple_cost", "cursor_tuple_fraction", "debug_discard_caches", "debug_parallel_query",
     "default_statistics_target", "effective_cache_size", "effective_io_concurrency",
@@ -75,7 +76,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "min_parallel_table_scan_size", "parallel_leader_participation", "parallel_setup_cost",
     "parallel_tuple_cost", "plan_cache_mode", "random_page_cost", "recursive_worktable_factor",
     "seq_page_cost", "stats_fetch_consistency", "synchronize_seqscans", "temp_buffers", "work_mem",
-    // What is logged, measured and shown.
+    // What is logged, measured and displayed.
     "application_name", "backtrace_functions", "client_min_messages", "compute_query_id",
     "debug_logical_replication_streaming", "debug_pretty_print", "debug_print_parse",
     "debug_print_plan", "debug_print_rewritten", "lc_messages", "log_connections",
@@ -87,7 +88,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "log_temp_files", "log_transaction_sample_rate", "post_auth_delay", "trace_notify",
     "trace_sort", "track_activities", "track_cost_delay_timing", "track_counts", "track_functions",
     "track_io_timing", "track_wal_io_timing", "update_process_title",
-    // Where and how pages, write-ahead log and temporary files are stored, and what VACUUM does.
+    // How pages, the write-ahead log and temporary files are stored, and what VACUUM does.
     "allow_in_place_tablespaces", "commit_delay", "commit_siblings", "default_toast_compression",
     "file_copy_method", "gin_pending_list_limit", "temp_file_limit", "temp_tablespaces",
     "vacuum_buffer_usage_limit", "vacuum_cost_delay", "vacuum_cost_limit", "vacuum_cost_page_dirty",
@@ -97,18 +98,18 @@ const WITHOUT_EFFECT: &[&str] = &[
     "vacuum_multixact_freeze_table_age", "vacuum_truncate", "wal_compression",
     "wal_consistency_checking", "wal_init_zero", "wal_recycle", "wal_sender_timeout",
     "wal_skip_threshold",
-    // Connections, passwords, libraries, and what a role may do.
+    // Connections, passwords, libraries, and privileges of roles.
     "allow_system_table_mods", "client_connection_check_interval", "createrole_self_grant",
     "deadlock_timeout", "dynamic_library_path", "event_triggers", "extension_control_path",
     "extension_destdir", "lo_compat_privileges", "local_preload_libraries", "max_stack_depth",
     "md5_password_warnings", "password_encryption", "restrict_nonsystem_relation_kind",
     "scram_iterations", "session_preload_libraries", "tcp_keepalives_count", "tcp_keepalives_idle",
     "tcp_keepalives_interval", "tcp_user_timeout",
-    // Set by each `BEGIN` of ours.
+    // Set by each `BEGIN` statement of the provider.
     "transaction_deferrable", "transaction_isolation", "transaction_read_only",
-    // For functions, collations and texts that applications make, in whose place nothing is made here.
+    // For functions, collations and texts of applications; the provider creates none.
     "check_function_bodies", "default_text_search_config", "icu_validation_level",
-    // How bodies of functions of the database are understood, which were written for what is set.
+    // How the bodies of the database's functions are parsed; they were written for the database's values.
     "plpgsql.check_asserts", "plpgsql.extra_errors", "plpgsql.extra_warnings", "plpgsql.print_strict_params",
     "plpgsql.variable_conflict",
 ];
@@ -119,7 +120,7 @@ struct Probe {
     id: i64,
 }
 
-/// A check that is asked in each restore, on the connection that writes, keeps the settings there.
+/// A check constraint that reads the settings on the connection that writes.
 const PROBE: &str = "
     CREATE TABLE seen (name text, setting text);
     CREATE FUNCTION look() RETURNS bool LANGUAGE sql AS
@@ -128,7 +129,7 @@ const PROBE: &str = "
     CREATE ACCESS METHOD other_heap TYPE TABLE HANDLER heap_tableam_handler";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_setting_is_pinned_or_known_to_have_no_effect() {
+async fn every_setting_is_set_or_known_to_have_no_effect() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(PROBE);
@@ -166,7 +167,7 @@ async fn every_setting_is_pinned_or_known_to_have_no_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_cannot_undo_a_dangerous_setting_is_refused_by_its_name() {
+async fn a_role_that_cannot_change_a_dangerous_setting_is_refused_with_its_name() {
     for (name, value) in [("session_replication_role", "replica"), ("zero_damaged_pages", "on")] {
         let server = Server::with_settings(15, &["fsync=off", &format!("{name}={value}")]);
         server.sql(
@@ -184,7 +185,7 @@ async fn a_role_that_cannot_undo_a_dangerous_setting_is_refused_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_waits_for_its_standbys_to_apply_goes_on_doing_so() {
+async fn a_server_that_waits_for_its_standbys_continues_to_do_so() {
     let server = Server::start();
     server.sql(PROBE);
     server.sql("ALTER ROLE postgres SET synchronous_commit = remote_apply");
@@ -205,7 +206,7 @@ struct Price {
     list: Vec<String>,
 }
 
-/// A server that knows a locale which the machine need not have.
+/// A server with a locale that the machine may not have.
 fn server_with_locale(locale: &str) -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a directory");
     let made = Command::new("localedef")
@@ -220,7 +221,7 @@ fn server_with_locale(locale: &str) -> (Server, tempfile::TempDir) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn money_is_the_same_whatever_the_decimal_point_of_the_locale() {
+async fn money_does_not_depend_on_the_decimal_point_of_the_locale() {
     let (server, _folder) = server_with_locale("de_DE");
     server.sql(
         "CREATE TABLE price (id bigint PRIMARY KEY, amount money NOT NULL, text money NOT NULL, list money[] NOT NULL);
@@ -243,7 +244,7 @@ async fn money_is_the_same_whatever_the_decimal_point_of_the_locale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn money_without_hundredths_is_refused_at_boot() {
+async fn money_without_two_decimal_places_is_refused_at_boot() {
     let (server, _folder) = server_with_locale("ja_JP");
     server.sql(
         "CREATE TABLE price (id bigint PRIMARY KEY, amount money NOT NULL, text money NOT NULL, list money[] NOT NULL);

@@ -1,4 +1,4 @@
-//! A standby that gives up what is read there, for what it has to replay.
+//! A standby that cancels a read because of a conflict with replication.
 
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event};
@@ -6,7 +6,7 @@ use koan_backup_tests::postgres::Server;
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan_of;
+use super::fixture::koan_of;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -29,15 +29,15 @@ const TABLES: &str = "
     INSERT INTO crate SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 40000) g;
     INSERT INTO truck SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;";
 
-/// Whether the process that replays on a standby waits for a session. Its title says so.
+/// Returns whether the replay process of a standby waits for a session, according to its title.
 fn replay_waits(standby: &Server) -> bool {
     let process = standby.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'");
     let title = std::fs::read_to_string(format!("/proc/{process}/cmdline")).expect("the process of replay");
     title.contains("waiting")
 }
 
-/// The end of the write-ahead log, which is on its way to the standby. A commit after it makes sure that replay gets there, also if
-/// the position is that of the first record of a page.
+/// Returns the end of the write-ahead log, which is sent to the standby. A commit after it ensures that
+/// replay reaches it, even if it is the position of the first record of a page.
 fn end_of_log(primary: &Server) -> String {
     let position = primary.sql("SELECT pg_current_wal_insert_lsn()");
     primary.sql("SELECT txid_current()");
@@ -48,7 +48,8 @@ fn has_replayed(standby: &Server, position: &str) -> bool {
     standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{position}'")) == "t"
 }
 
-/// The error of a backup of the standby, while `conflict` is done on the primary as soon as crates are read.
+/// Returns the error of a backup of the standby, while `conflict` runs on the primary as soon as crates are
+/// read.
 async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
     let one = 1.try_into().expect("not nought");
     let database = Postgres::options(standby.address()).connections(one).connect().expect("an address");
@@ -68,12 +69,12 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
             .await
     });
     reached.cancelled().await;
-    // Each by itself: VACUUM is no part of a transaction.
+    // Each statement runs separately: VACUUM cannot run in a transaction.
     for statement in conflict {
         primary.sql(statement);
     }
-    // The standby ends the sessions in its way one after the other. One that waits for work ends at once. One that sends ends when
-    // its client reads on, and replay waits for it until then.
+    // The standby ends conflicting sessions one after another. An idle session ends at once. A session that
+    // sends data ends when its client reads on; replay waits for that.
     let conflict_end = end_of_log(primary);
     let what = format!("the standby meets a session in the way of {conflict:?}");
     wait::until_so(&what, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
@@ -89,14 +90,14 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_a_standby_gives_up_is_a_failed_backup_with_the_remedy() {
+async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
     let primary = Server::start();
     let standby = primary.standby(&["max_standby_streaming_delay=0", "hot_standby_feedback=off"]);
     for conflict in [
         &["DELETE FROM crate WHERE id % 2 = 0", "VACUUM crate"][..],
         &["TRUNCATE crate"],
         &["DROP TABLE crate"],
-        // Of a table that is read after the other.
+        // A conflict with a table that is read later.
         &["TRUNCATE truck"],
         &["DROP TABLE truck"],
     ] {

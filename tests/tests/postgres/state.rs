@@ -1,13 +1,13 @@
-//! What triggers and queries derive from rows, and what is in no table: materialized views, columns that triggers fill, large
-//! objects.
+//! Data that triggers and queries derive from rows, and data outside of tables: materialized views, columns
+//! that triggers fill, large objects.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::Severity;
 use koan_backup_tests::postgres::{Server, installed_versions};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::koan_of;
+use super::fixture::koan_of;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -20,7 +20,7 @@ async fn opened(options: koan_backup::PostgresOptions) -> Koan {
     koan_of(options.connect().expect("an address"), |builder| builder.register::<Film>()).await
 }
 
-/// Views over views, of which the later ones are called so that they come first by name; one that holds nothing yet.
+/// Views over views, named so that dependent ones come first by name; one is not populated.
 const VIEWS: &str = "
     CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, 'one'), (2, 'two');
     CREATE MATERIALIZED VIEW z_titles AS SELECT title, now() AS at FROM film;
@@ -29,7 +29,7 @@ const VIEWS: &str = "
     CREATE MATERIALIZED VIEW not_yet AS SELECT * FROM film WITH NO DATA";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn materialized_views_are_named_and_refreshed_on_request_in_the_order_of_their_dependence() {
+async fn materialized_views_are_reported_and_refreshed_on_request_in_dependency_order() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(VIEWS);
@@ -59,7 +59,7 @@ async fn materialized_views_are_named_and_refreshed_on_request_in_the_order_of_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_whose_refresh_fails_undoes_the_restore_and_one_that_is_ignored_is_not_named() {
+async fn a_failed_refresh_rolls_back_the_restore_and_an_ignored_view_is_not_reported() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE film (id bigserial PRIMARY KEY, title text NOT NULL); INSERT INTO film (title) VALUES ('7');
@@ -82,7 +82,7 @@ async fn a_view_whose_refresh_fails_undoes_the_restore_and_one_that_is_ignored_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_see_the_time_zone_of_the_database() {
+async fn views_are_refreshed_with_the_time_zone_of_the_database() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, '7');
@@ -96,7 +96,7 @@ async fn views_see_the_time_zone_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_column_that_only_a_trigger_fills_is_an_error_that_names_it_unless_something_computes_it() {
+async fn a_column_that_only_a_trigger_fills_is_an_error_unless_it_is_declared_as_recomputed() {
     let vector = "tsvector_update_trigger(search, 'pg_catalog.english', title)";
     let always = "BEFORE INSERT OR UPDATE";
     let function = |body: &str| {
@@ -107,8 +107,8 @@ async fn a_column_that_only_a_trigger_fills_is_an_error_that_names_it_unless_som
     let own = function("NEW.search := to_tsvector('english', NEW.title)");
     let other = function("NEW.title := lower(NEW.title)");
     let second = "CREATE TRIGGER zz BEFORE INSERT ON film FOR EACH ROW EXECUTE FUNCTION search();";
-    // What PostgreSQL's own function makes is not known here where it does not run for each row, depends on a column that is not in the
-    // archive, or where another function changes what it reads or makes.
+    // PostgreSQL's own function is not recomputed if it does not run for each row, depends on a column that
+    // is not in the archive, or if another function changes its input or result.
     for (function, event, when, call, more) in [
         (own.as_str(), always, "", "search()", ""),
         ("", "BEFORE INSERT", "", vector, ""),
@@ -155,7 +155,8 @@ struct Page {
     place: i64,
 }
 
-/// Columns that PostgreSQL's own trigger functions fill, one of them NOT NULL and one under a name that must be quoted.
+/// Columns that PostgreSQL's own trigger functions fill; one is NOT NULL, and one has a name that must be
+/// quoted.
 const PAGES: &str = r#"CREATE TABLE page (id bigint PRIMARY KEY, title varchar(90), body text, config regconfig NOT NULL DEFAULT 'simple',
         place bigint NOT NULL UNIQUE, search tsvector NOT NULL, "Own search" tsvector);
     CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION
@@ -163,12 +164,13 @@ const PAGES: &str = r#"CREATE TABLE page (id bigint PRIMARY KEY, title varchar(9
     CREATE TRIGGER more BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION
         tsvector_update_trigger_column('Own search', config, body, title);"#;
 
-/// Words that only one order and one numbering of columns gives: a tag over two columns, stop words at the end, NULL.
+/// Words whose vector depends on the order and numbering of columns: a tag over two columns, trailing stop
+/// words, NULL.
 const PAGE_ROWS: &str = "INSERT INTO page VALUES (1, 'The cats and the', 'dogs of it''s own', 'english', 1), (2, '<a href=1', 'b>bold</b> the', 'simple', 2),
     (3, NULL, 'only the body', 'english', 3), (4, 'only titles', NULL, 'german', 4), (5, NULL, NULL, 'simple', 5)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_search_column_is_computed_as_its_trigger_computes_it() {
+async fn a_restore_computes_a_text_search_column_like_its_trigger() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(PAGES);
@@ -194,7 +196,7 @@ async fn a_text_search_column_is_computed_as_its_trigger_computes_it() {
             "{viable:?}"
         );
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
-            // Rows that are gone, that changed, and that swap a unique value.
+            // Rows that are missing, that changed, and that swap a unique value.
             server.sql("DELETE FROM page WHERE id = 3; UPDATE page SET title = 'mice' WHERE id IN (1, 4); UPDATE page SET place = -place WHERE id < 3;
                 UPDATE page SET place = 3 + place WHERE id < 3; INSERT INTO page VALUES (9, 'extra', 'row', 'simple', 9)");
             let done = koan.restore("pages").level(level).await.expect("restored").counts();
@@ -211,7 +213,7 @@ async fn a_text_search_column_is_computed_as_its_trigger_computes_it() {
             koan.restore("pages").level(level).on_conflict(ConflictMode::Fail).await.expect("restored");
             assert_eq!(dump(), before, "{level:?}");
         }
-        // A row that is kept keeps what was computed of it.
+        // A kept row keeps its computed value.
         server.sql("DELETE FROM page WHERE id = 2; UPDATE page SET title = 'mice' WHERE id = 1; ALTER TABLE page DISABLE TRIGGER fills;
             UPDATE page SET search = 'stale' WHERE id = 1; ALTER TABLE page ENABLE TRIGGER fills");
         let kept = koan.restore("pages").on_conflict(ConflictMode::Keep).await.expect("restored").counts();
@@ -222,7 +224,7 @@ async fn a_text_search_column_is_computed_as_its_trigger_computes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_that_fires_on_updates_alone_is_a_warning() {
+async fn a_trigger_that_fires_only_on_updates_is_a_warning() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
@@ -242,7 +244,7 @@ async fn a_trigger_that_fires_on_updates_alone_is_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_constraint_that_cannot_be_checked_on_older_rows_stops_no_restore() {
+async fn a_constraint_that_fails_for_older_rows_does_not_prevent_a_restore() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, '7')",
@@ -257,7 +259,7 @@ async fn a_constraint_that_cannot_be_checked_on_older_rows_stops_no_restore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_objects_are_named_at_boot_unless_they_are_ignored_with_a_reason() {
+async fn large_objects_are_reported_at_boot_unless_they_are_ignored_with_a_reason() {
     let server = Server::start();
     server
         .sql("CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); SELECT lo_from_bytea(0, 'x')");

@@ -1,4 +1,4 @@
-//! Overwrites whose final state is valid although rows pass on values that the table keeps apart.
+//! Overwrites with a valid final state in which unique values move between rows.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -6,10 +6,10 @@ use koan_backup::{
     provider::{Severity, WriteCounts},
 };
 use koan_backup_tests::postgres::{Server, installed_versions};
-use koan_backup_tests::refusals::restore_as_reported;
+use koan_backup_tests::reported_restore::restore_as_reported;
 use serde::{Deserialize, Serialize};
 
-use super::rig::{koan, koan_of};
+use super::fixture::{koan, koan_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -26,7 +26,7 @@ struct Ticket {
     seat_id: i64,
 }
 
-/// 500 seats, of which each has the place of its number; `extra` is in no field.
+/// 500 seats, each with its number as place; `extra` has no field.
 const SEATS: &str = "
     CREATE TABLE seat (id bigint PRIMARY KEY, place int NOT NULL, row text, extra text DEFAULT 'none',
         doubled int GENERATED ALWAYS AS (place * 2) STORED);
@@ -34,7 +34,7 @@ const SEATS: &str = "
     INSERT INTO seat SELECT g, g, 'r' || g, 'extra ' || g FROM generate_series(1, 500) g;
     INSERT INTO ticket SELECT g, g FROM generate_series(1, 500) g;";
 
-/// What keeps seats apart.
+/// The constraints that make seats unique.
 const CONSTRAINTS: [&str; 9] = [
     "ALTER TABLE seat ADD CONSTRAINT apart UNIQUE (place)",
     "ALTER TABLE seat ADD CONSTRAINT apart UNIQUE (place) DEFERRABLE",
@@ -47,7 +47,7 @@ const CONSTRAINTS: [&str; 9] = [
     "ALTER TABLE seat ADD CONSTRAINT apart EXCLUDE USING btree (place WITH =) DEFERRABLE",
 ];
 
-/// Values that are swapped, passed on in a chain in both directions, and in a circle.
+/// Values that are swapped, moved along a chain in both directions, and moved in a circle.
 const CHANGES: [&str; 4] = [
     "UPDATE seat SET place = 501 - id, row = 'r' || 501 - id",
     "UPDATE seat SET place = id + 1, row = 'r' || id + 1",
@@ -63,7 +63,7 @@ fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_that_are_swapped_or_passed_on_are_restored_under_every_constraint() {
+async fn swapped_and_moved_values_are_restored_under_every_constraint() {
     let versions = installed_versions().into_iter().map(|version| tokio::spawn(passed_on(version)));
     for ended in futures::future::join_all(versions).await {
         ended.expect("every constraint");
@@ -83,7 +83,7 @@ async fn passed_on(version: u32) {
         let schema = server.schema();
         server.sql("ALTER TABLE seat DROP CONSTRAINT IF EXISTS apart; DROP INDEX IF EXISTS apart");
         for change in CHANGES {
-            // Rows that are gone and rows that differ elsewhere join in.
+            // With rows that are missing and rows that differ in other columns.
             server.sql(&format!(
                     "{change}; DELETE FROM seat WHERE id = 250; INSERT INTO ticket VALUES (250, 1) ON CONFLICT DO NOTHING; {constraint}"
                 ));
@@ -109,7 +109,7 @@ async fn passed_on(version: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn columns_in_no_field_and_rows_that_refer_are_kept_when_values_are_swapped() {
+async fn uncovered_columns_and_referring_rows_are_preserved_when_values_are_swapped() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("ALTER TABLE seat ADD UNIQUE (place);
@@ -126,13 +126,13 @@ async fn columns_in_no_field_and_rows_that_refer_are_kept_when_values_are_swappe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_cannot_stand_side_by_side_are_named_by_the_dry_run_and_the_restore() {
+async fn conflicting_rows_are_named_by_the_dry_run_and_the_restore() {
     let server = Server::start();
     server.sql(SEATS);
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
     koan.backup("nightly").await.expect("a backup");
     for constraint in CONSTRAINTS {
-        // A row that is not in the archive has what one in the archive gets back, so the archive's was changed.
+        // A row that is not in the archive has the previous value of a row of the archive, which was changed.
         server.sql("DELETE FROM seat WHERE id > 500; UPDATE seat SET place = id, row = 'r' || id");
         server.sql(
             "UPDATE seat SET place = 900, row = 'r900' WHERE id = 7; INSERT INTO seat VALUES (777, 7, 'r7')",
@@ -165,7 +165,7 @@ async fn rows_that_cannot_stand_side_by_side_are_named_by_the_dry_run_and_the_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_swap_that_the_role_cannot_do_is_refused_with_its_reason() {
+async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql(
@@ -206,7 +206,7 @@ async fn a_swap_that_the_role_cannot_do_is_refused_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
+async fn cascading_foreign_keys_are_reported_and_never_cascade() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON seat, ticket TO clerk; ALTER TABLE seat ADD UNIQUE (place)");
@@ -218,13 +218,13 @@ async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
         let errors = viability.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
         errors.map(|finding| finding.message).collect()
     };
-    // The key of a seat is exact and never changes, so what waits for its change does not act.
+    // The key of a seat is exact and never changes, so deferred actions on its change do not run.
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON UPDATE CASCADE DEFERRABLE");
     assert_eq!(refused(koan.restore("nightly").viability().await.expect("looked at")), [""; 0]);
     server.sql("UPDATE seat SET row = 'x' WHERE id = 3");
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(ROWS), rows);
-    // One to a column that may change.
+    // A foreign key to a column that may change.
     server.sql("ALTER TABLE ticket DROP CONSTRAINT of; ALTER TABLE ticket ADD COLUMN place int REFERENCES seat (place) ON UPDATE CASCADE");
     let found = refused(koan.restore("nightly").viability().await.expect("looked at"));
     assert!(
@@ -240,7 +240,7 @@ async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
         [""; 0]
     );
     koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("nothing is updated");
-    // Tickets are written before the seats whose removal would take them along.
+    // Tickets are written before the seats whose deletion would cascade to them.
     server.sql("ALTER TABLE ticket DROP COLUMN place; ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE DEFERRABLE");
     for entity in ["both", "seat"] {
         let restore = || match entity {
@@ -252,14 +252,14 @@ async fn foreign_keys_that_act_by_themselves_are_reported_and_never_act() {
         restore_as_reported(restore).await.expect_err("it would act");
         assert_eq!(server.sql(ROWS), rows);
     }
-    // Nothing looks beforehand here.
+    // Here nothing checks in advance.
     let text = koan.data::<Seat>().clear().await.expect_err("it would act").chain();
     assert!(text.contains("would change rows of its own accord"), "{text}");
     assert_eq!(server.sql(ROWS), rows);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_key_whose_triggers_are_disabled_is_reported_where_it_refuses() {
+async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE; ALTER TABLE ticket DISABLE TRIGGER ALL");
@@ -273,7 +273,7 @@ async fn a_foreign_key_whose_triggers_are_disabled_is_reported_where_it_refuses(
     restore_as_reported(|| koan.restore("nightly").replace_existing()).await.expect_err("it would act");
     assert!(koan.restore("nightly").viability().await.expect("looked at").is_viable());
     koan.restore("nightly").await.expect("nothing is removed");
-    // Those by which it acts are disabled as well: it does nothing.
+    // Its cascading triggers are disabled as well, so it has no effect.
     server.sql("ALTER TABLE seat DISABLE TRIGGER ALL");
     assert!(koan.restore("nightly").replace_existing().viability().await.expect("looked at").is_viable());
     koan.restore("nightly").replace_existing().await.expect("it does not act");
@@ -283,7 +283,7 @@ async fn a_foreign_key_whose_triggers_are_disabled_is_reported_where_it_refuses(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_are_passed_on_between_partitions() {
+async fn values_are_moved_between_partitions() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE seat (id bigint, place int NOT NULL UNIQUE, row text) PARTITION BY HASH (place);
@@ -305,7 +305,7 @@ async fn values_are_passed_on_between_partitions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_a_check_or_not_null_refuses_are_named_by_the_dry_run_and_the_restore() {
+async fn records_that_violate_a_check_or_not_null_are_named_by_the_dry_run_and_the_restore() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("UPDATE seat SET row = NULL WHERE id = 3");
@@ -339,7 +339,7 @@ async fn records_that_a_check_or_not_null_refuses_are_named_by_the_dry_run_and_t
         assert_eq!(server.sql(ROWS), before);
         server.sql(undo);
     }
-    // Rows that are equal are not written, so what they broke before does not refuse them.
+    // Equal rows are not written, so constraints that they violate already do not refuse them.
     koan.restore("nightly").replace_existing().await.expect("restored");
     server.sql("ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID; UPDATE seat SET row = 'x' WHERE id = 1");
     let dry = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
@@ -364,7 +364,7 @@ async fn an_exclusion_constraint_of_many_rows_is_checked_by_the_dry_run() {
     );
     let koan = koan(&server, KoanBuilder::register::<Booking>).await;
     koan.backup("nightly").await.expect("a backup");
-    // The last two records overlap, which no search in the order of the rows finds soon.
+    // The last two records overlap, which a search in the order of the rows finds late.
     server.sql("UPDATE booking SET first = 399992 WHERE id = 40000");
     koan.backup("overlapping").await.expect("a backup");
     server.sql(
@@ -393,7 +393,7 @@ struct Person {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_key_of_a_table_that_is_restored_earlier_is_named_before_it_is_in_the_way_of_a_swap() {
+async fn a_foreign_key_that_prevents_a_swap_is_reported_before_an_earlier_table_is_restored() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE person (id bigint PRIMARY KEY, code text NOT NULL, badge_id bigint);
@@ -416,7 +416,7 @@ async fn a_foreign_key_of_a_table_that_is_restored_earlier_is_named_before_it_is
     assert!(text.contains("`worn_by`") && text.contains("replace_existing"), "{text}");
     koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(rows(), before);
-    // An index that tells that values may be passed on has the foreign key dropped in time.
+    // An index shows that values may move, so the foreign key is dropped in time.
     server.sql(swap);
     server.sql("ALTER TABLE person ADD UNIQUE (code)");
     koan.restore("nightly").await.expect("restored");

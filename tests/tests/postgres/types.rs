@@ -1,4 +1,4 @@
-//! Every type that is read, back and forth, and what is refused by name.
+//! Every supported type is read and restored, and unsupported values are refused with their location.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::rig::{all, koan, refused};
+use super::fixture::{all, koan, refused};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,7 +101,7 @@ const ZOO: &str = r#"
         '9999-12-31 23:59:59.999999+00', -1, '0', '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', 'sad', 1, '::1',
         '::/0', '00:00:00:00:00:00', 'empty', ROW('', 0), '', '(0,0)', '', 'there');"#;
 
-/// Packages of other releases may be without extensions.
+/// Packages of other releases may lack extensions.
 fn zoo_of(version: u32) -> String {
     if version == 15 {
         return ZOO.to_owned();
@@ -113,7 +113,7 @@ fn zoo_of(version: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_type_is_read_as_its_field_means_it() {
+async fn every_type_is_read_as_its_field_requires() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(&zoo_of(version));
@@ -176,7 +176,7 @@ const READING: &str = "
         day date, moment timestamptz, clock time, samples float8[] NOT NULL DEFAULT '{}')";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_that_no_record_can_hold_are_refused_by_entity_key_and_column() {
+async fn values_that_no_record_can_hold_are_refused_with_entity_key_and_column() {
     let server = Server::start();
     server.sql(READING);
     let koan = koan(&server, |builder| builder.register::<Reading>()).await;
@@ -198,7 +198,7 @@ async fn values_that_no_record_can_hold_are_refused_by_entity_key_and_column() {
         let text = refused::<Reading>(&koan).await;
         assert!(text.contains("Reading `id=42`") && text.contains(column) && text.contains(reason), "{text}");
     }
-    // `chrono` writes such a year in a form that is not read back.
+    // `chrono` writes such a year in a form that it does not parse.
     server.sql("TRUNCATE reading; INSERT INTO reading (id, day) VALUES (42, '0044-03-15 BC')");
     let text = refused::<Reading>(&koan).await;
     assert!(text.contains("Reading `id=42`") && text.contains("`day`"), "{text}");
@@ -215,7 +215,7 @@ struct Misfit {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_column_that_cannot_be_read_is_named_at_boot_with_the_remedy() {
+async fn an_incompatible_column_is_reported_at_boot_with_a_remedy() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE misfit (id bigint PRIMARY KEY, bytes bytea, flags bool, moment timetz, note bytea)",
@@ -235,17 +235,17 @@ async fn a_column_that_cannot_be_read_is_named_at_boot_with_the_remedy() {
     assert!(error.chain().contains("column `bytes`"), "{error:?}");
 }
 
-/// Every value as PostgreSQL itself writes it.
+/// Returns every value as PostgreSQL writes it.
 fn dump(server: &Server) -> String {
     server.sql("SELECT z::text FROM zoo z ORDER BY id")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_type_comes_back_as_it_was() {
+async fn every_type_is_restored_unchanged() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(&zoo_of(version));
-        // JSON is kept in meaning; white space and the order of keys are not.
+        // JSON is preserved in meaning; white space and the order of keys are not.
         server.sql("UPDATE zoo SET json = json::jsonb::text::json WHERE id = 1");
         let before = dump(&server);
         let koan = koan(&server, |builder| builder.register::<Zoo>()).await;
@@ -284,7 +284,7 @@ struct Narrow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_column_would_round_cut_or_not_know_is_refused_by_entity_key_and_column() {
+async fn values_that_a_column_would_round_truncate_or_reject_are_refused_with_entity_key_and_column() {
     let server = Server::start();
     server.sql("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE narrow (id bigint PRIMARY KEY, price numeric(10,2), ratio real,
         word varchar(5), moment timestamp(3), mood mood, tiny smallint, label text CHECK (label <> 's3cret'))");

@@ -1,4 +1,4 @@
-//! Values that look alike in JSON: each comes back as it was, or is refused by entity, key and column.
+//! Values that look the same in JSON are restored as they were, or refused with entity, key and column.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::rig::{koan, refused};
+use super::fixture::{koan, refused};
 
-/// Backs up, empties the tables, restores in both forms, and gives what was and is there.
+/// Backs up, empties the tables, restores in both formats, and returns the values before and after.
 async fn round_trip(server: &Server, koan: &Koan, table: &str) {
     let dump = || server.sql(&format!("SELECT x::text FROM {table} x ORDER BY id"));
     let before = dump();
@@ -57,7 +57,7 @@ async fn lists_of_json_and_bytes_keep_dimensions_nulls_and_digits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_could_be_read_as_another_is_refused_by_entity_key_and_column() {
+async fn an_ambiguous_list_is_refused_with_entity_key_and_column() {
     let server = Server::start();
     server.sql(LISTS);
     let koan = koan(&server, |builder| builder.register::<Lists>()).await;
@@ -90,7 +90,7 @@ const NULLS: &str = "CREATE TABLE nulls (id bigint PRIMARY KEY, all_json jsonb, 
     word jsonb)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_null_and_null_come_back_as_they_were() {
+async fn json_null_and_null_are_restored_as_they_were() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(NULLS);
@@ -112,7 +112,7 @@ struct Document {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_null_comes_back_in_the_binary_form_as_well() {
+async fn json_null_is_restored_in_the_binary_format() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE document (id bigint PRIMARY KEY, json json, jsonb jsonb);
@@ -162,7 +162,7 @@ async fn decimals_in_composite_types_keep_every_digit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_composite_value_that_json_cannot_hold_is_refused_by_entity_key_and_column() {
+async fn a_composite_value_that_json_cannot_represent_is_refused_with_entity_key_and_column() {
     let server = Server::start();
     server.sql(ACCOUNT);
     let koan = koan(&server, |builder| builder.register::<Account>()).await;
@@ -183,7 +183,7 @@ struct Boxed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_composite_value_with_json_text_in_it_is_checked_as_well() {
+async fn a_composite_value_that_contains_json_text_is_checked() {
     let server = Server::start();
     server.sql(
         "CREATE TYPE inner_part AS (list int[], document json); CREATE TYPE part AS (document json, list int[], nested inner_part);
@@ -207,7 +207,7 @@ async fn a_composite_value_with_json_text_in_it_is_checked_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_composite_value_with_a_domain_that_forbids_null_over_json_comes_back() {
+async fn a_composite_value_with_a_not_null_domain_over_json_is_restored() {
     let server = Server::start();
     let others: Vec<String> = (0..110).map(|number| format!("\"o'{number}\" int")).collect();
     server.sql(&format!(
@@ -253,7 +253,7 @@ struct Rounded {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_of_a_composite_type_that_a_field_does_not_keep_is_still_reported() {
+async fn a_member_of_a_composite_type_that_the_field_lacks_is_reported() {
     let server = Server::start();
     server.sql("CREATE TYPE sum AS (free numeric, lost int); CREATE TABLE account (id bigint PRIMARY KEY, sum sum NOT NULL); INSERT INTO account VALUES (1, ROW(1.5, 3))");
     let koan = koan(&server, |builder| builder.register::<Rounded>()).await;
@@ -270,7 +270,7 @@ struct Labelled {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_composite_type_with_hstore_in_it_is_refused_at_boot() {
+async fn a_composite_type_that_contains_hstore_is_refused_at_boot() {
     let server = Server::start();
     server.sql("CREATE EXTENSION hstore; CREATE TYPE part AS (labels hstore); CREATE TABLE labelled (id bigint PRIMARY KEY, part part)");
     let koan = koan(&server, |builder| builder.register::<Labelled>()).await;
@@ -278,7 +278,7 @@ async fn a_composite_type_with_hstore_in_it_is_refused_at_boot() {
     assert!(warnings.contains("column `part` of table `labelled` is of type `part`"), "{warnings}");
 }
 
-/// Types whose values are text to a field, with values at their edges.
+/// Types that a text field reads, with extreme values.
 const TEXTS: &[(&str, &[&str])] = &[
     ("int4range", &["empty", "(,)", "[1,10)", "[-5,)"]),
     ("numrange", &["[1.10,2.50]", "(,1e10)", "(-Infinity,Infinity)"]),
@@ -324,7 +324,7 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("cidr", &["10.0.0.0/8", "::/0"]),
 ];
 
-/// An entity with these fields of text.
+/// Creates an entity with these text fields.
 macro_rules! texts {
     ($($field:ident)*) => {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
@@ -344,7 +344,7 @@ texts! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_type_with_a_text_form_comes_back_from_a_field_of_text() {
+async fn every_type_with_a_text_form_is_restored_from_a_text_field() {
     assert_eq!(FIELDS.len(), TEXTS.len());
     for version in installed_versions() {
         let server = Server::of_version(version);
@@ -352,7 +352,7 @@ async fn every_type_with_a_text_form_comes_back_from_a_field_of_text() {
             CHECK (lower(VALUE) > 0)");
         let has_xml = server.sql("SELECT to_regproc('pg_catalog.xml_is_well_formed') IS NOT NULL") == "t"
             && version == 15;
-        // All types at once: a column for each, whose values are one below another.
+        // All types at once: each has a column with its values.
         let types =
             FIELDS.iter().zip(TEXTS).map(|(field, (stored, values))| match *stored == "xml" && !has_xml {
                 true => (field, "text", values),

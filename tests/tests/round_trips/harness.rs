@@ -10,7 +10,7 @@ use koan_backup::{
     provider::{Provider, RestoreTarget, SessionOptions},
     report::BackupReport,
 };
-use koan_backup_tests::chance::rounds;
+use koan_backup_tests::random_seed::rounds;
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::value::RawValue;

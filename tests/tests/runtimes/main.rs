@@ -1,7 +1,7 @@
 //! Everything completes on runtimes that have only one thread for blocking work and small stacks, whatever the provider is. What waits for ever
 //! is ended by the test runner.
 
-mod shelf;
+mod memory_repository;
 
 use std::sync::mpsc;
 
@@ -11,8 +11,8 @@ use age::secrecy::ExposeSecret;
 use koan_backup::prelude::*;
 use koan_backup::{Event, Repositories, provider::Provider};
 use koan_backup_tests::postgres::Server;
+use memory_repository::MemoryRepository;
 use serde::{Deserialize, Serialize};
-use shelf::Shelf;
 
 koan_backup::entity_backup_scope!(mode = All);
 
@@ -138,7 +138,9 @@ fn json_files_complete_with_one_blocking_thread() {
 #[test]
 fn repositories_complete_with_one_blocking_thread() {
     on_small_runtimes(async || {
-        let all = Repositories::new().with::<Note>(Shelf::default()).with::<Letter>(Shelf::default());
+        let all = Repositories::new()
+            .with::<Note>(MemoryRepository::default())
+            .with::<Letter>(MemoryRepository::default());
         everything(|| all.clone()).await;
     });
 }

@@ -6,7 +6,7 @@ use koan_backup::prelude::*;
 use koan_backup::storage::StorageOptions;
 use koan_backup_tests::stores::{Asked, Moto, answering, request};
 
-use crate::rig::{backup, koan, shop};
+use crate::fixture::{backup, koan, shop};
 
 const EMPTY: &str = "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>";
 

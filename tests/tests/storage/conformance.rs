@@ -7,43 +7,43 @@ use jiff::Timestamp;
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Clock, Event, Keys, Recipients, Retention};
 use koan_backup_tests::hand_clock::HandClock;
-use koan_backup_tests::machine::state_directory;
+use koan_backup_tests::state_directory::state_directory;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 
-use crate::rig::{Customer, Place, backup, customers, customers_of, koan, shop};
+use crate::fixture::{Customer, TestStore, backup, customers, customers_of, koan, shop};
 
 #[tokio::test]
 async fn a_directory_keeps_backups() {
-    conform(Place::Directory(tempfile::tempdir().expect("a directory"))).await;
+    conform(TestStore::Directory(tempfile::tempdir().expect("a directory"))).await;
 }
 
 #[tokio::test]
 async fn memory_keeps_backups() {
-    conform(Place::Memory(Vec::new())).await;
+    conform(TestStore::Memory(Vec::new())).await;
 }
 
 #[tokio::test]
 async fn s3_by_moto_keeps_backups() {
-    conform(Place::Moto(Moto::start())).await;
+    conform(TestStore::Moto(Moto::start())).await;
 }
 
 #[tokio::test]
 async fn s3_by_s3s_keeps_backups() {
-    conform(Place::S3s(S3s::start())).await;
+    conform(TestStore::S3s(S3s::start())).await;
 }
 
 #[tokio::test]
 async fn azure_by_azurite_keeps_backups() {
-    conform(Place::Azurite(Azurite::start())).await;
+    conform(TestStore::Azurite(Azurite::start())).await;
 }
 
 #[tokio::test]
 async fn google_by_moto_keeps_backups() {
-    conform(Place::Google(GoogleByMoto::start())).await;
+    conform(TestStore::Google(GoogleByMoto::start())).await;
 }
 
 /// Every case in a profile of its own.
-async fn conform(mut place: Place) {
+async fn conform(mut place: TestStore) {
     nothing_is_there_at_first(place.storage("empty")).await;
     backups_come_back(place.storage("come-back")).await;
     profiles_in_one_bucket_are_apart(place.storage("a"), place.storage("a-b")).await;
@@ -52,7 +52,7 @@ async fn conform(mut place: Place) {
     what_is_sealed_comes_back(place.storage("sealed")).await;
     copies_come_and_go(place.storage("copies")).await;
     // s3s-fs looks whether a file is there and writes it then, so of two puts that create only, both may pass when they arrive at once.
-    let refuses = if matches!(place, Place::S3s(_)) { Refuses::Mostly } else { Refuses::Always };
+    let refuses = if matches!(place, TestStore::S3s(_)) { Refuses::Mostly } else { Refuses::Always };
     of_copies_at_once_one_counts(place.storage("at-once"), refuses).await;
     of_backups_at_once_one_wins(place.storage("contended")).await;
     what_retention_removes_is_gone(place.storage("retention")).await;

@@ -7,7 +7,7 @@ use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::scripted::{Script, Scripted};
 use koan_backup_tests::wait;
 
-use crate::rig::{Customer, backup, customers, customers_of, koan, shop};
+use crate::fixture::{Customer, backup, customers, customers_of, koan, shop};
 
 struct Two {
     koan: Koan,

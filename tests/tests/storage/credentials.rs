@@ -7,7 +7,7 @@ use koan_backup::storage::StorageOptions;
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::stores::{Azurite, GoogleEmulator, Moto, S3s};
 
-use crate::rig::{Customer, backup, customers, customers_of, koan, shop};
+use crate::fixture::{Customer, backup, customers, customers_of, koan, shop};
 
 /// All that is asked of a store that refuses, each with its error.
 async fn refused(options: StorageOptions) -> Vec<Error> {

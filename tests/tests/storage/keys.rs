@@ -3,7 +3,7 @@
 use koan_backup::{Retention, catalog::Expectations};
 use koan_backup_tests::stores::{Moto, request};
 
-use crate::rig::{backup, koan, shop};
+use crate::fixture::{backup, koan, shop};
 
 #[tokio::test]
 async fn keys_that_this_library_does_not_write_stop_nothing() {

@@ -6,7 +6,7 @@ use koan_backup::prelude::*;
 use koan_backup::{Retention, catalog::Expectations};
 use koan_backup_tests::stores::{AZURITE_KEY, amazon, answering, google};
 
-use crate::rig::{koan, shop};
+use crate::fixture::{koan, shop};
 
 /// The mark of a profile, so that its lists are asked for.
 const MARK: &str =

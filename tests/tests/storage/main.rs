@@ -6,6 +6,7 @@ mod conformance;
 mod copying;
 #[cfg(unix)]
 mod credentials;
+mod fixture;
 #[cfg(unix)]
 mod keys;
 #[cfg(unix)]
@@ -15,7 +16,6 @@ mod marks;
 mod network;
 mod profiles;
 mod ranges;
-mod rig;
 #[cfg(unix)]
 mod uploads;
 

@@ -2,7 +2,7 @@
 
 use koan_backup_tests::stores::{Moto, request};
 
-use crate::rig::{backup, koan, shop};
+use crate::fixture::{backup, koan, shop};
 
 /// Loses everything that the store holds, and makes the bucket again.
 fn empty(server: &Moto) {

@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::stores::S3s;
 
-use crate::rig::{Customer, backup, customers, customers_of, koan, shop};
+use crate::fixture::{Customer, backup, customers, customers_of, koan, shop};
 
 struct Bucket {
     s3: S3s,

@@ -6,7 +6,7 @@ use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event};
 use koan_backup_tests::archive_surgery::Vault;
 
-use crate::rig::{backup, koan, shop};
+use crate::fixture::{backup, koan, shop};
 
 #[test]
 fn a_place_is_named_by_its_url_and_holds_no_secret() {

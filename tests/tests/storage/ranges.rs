@@ -5,7 +5,7 @@ use koan_backup::{Keys, Recipients};
 use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::counting_store::CountingStore;
 
-use crate::rig::{Customer, Photo, backup, customers, customers_of, koan, shop};
+use crate::fixture::{Customer, Photo, backup, customers, customers_of, koan, shop};
 
 const PHOTO_BYTES: usize = 8 << 20;
 

@@ -8,7 +8,7 @@ use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::stores::Moto;
 use koan_backup_tests::wait;
 
-use crate::rig::{backup, koan, shop};
+use crate::fixture::{backup, koan, shop};
 
 struct Bucket {
     moto: Moto,

@@ -1,4 +1,4 @@
-//! What lies in the directory, and what of it is in no entity.
+//! Describes which directories and files the entities cover.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use koan_backup_core::{
     provider::{EntityCoverage, ProviderDescription},
 };
 
-use super::directory::{Directory, Layout, Sort, entries};
+use super::directory::{Directory, EntryKind, Layout, entries};
 use super::documents::Listing;
 use super::name;
 
-/// Describes the directory as `entities` see it.
+/// Describes the directory from the point of view of `entities`.
 pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Result<ProviderDescription> {
     let mut description = ProviderDescription::default();
     description.version = match directory.layout {
@@ -20,7 +20,7 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
         Layout::Documents => format!("JSON documents, koan-backup {}", env!("CARGO_PKG_VERSION")),
     };
     let found = entries(&directory.root)?;
-    // Where case is not told apart, `User` and `user` are one directory.
+    // On a file system that ignores case, `User` and `user` are one directory.
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for entity in entities {
         owners.entry(name::of_type(entity).to_lowercase()).or_default().push(entity.name());
@@ -32,19 +32,20 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
         let sharing = owners.get(&name.to_lowercase()).map_or(&[][..], Vec::as_slice);
         if sharing.len() > 1 {
             problems.push(format!(
-                "the directory `{name}` is that of {}, where capitals are not told apart; give one another `table`",
+                "the directory `{name}` belongs to {} on a file system that ignores case; give one of them \
+                 another `table`",
                 sharing.join(" and ")
             ));
         }
         if let Some(entry) = found.iter().find(|entry| entry.name == name) {
             coverage.table = Some(name.clone());
-            if entry.sort == Sort::Directory {
+            if entry.kind == EntryKind::Directory {
                 match unmapped_within(directory, &name) {
                     Ok(others) => description.unmapped_tables.extend(others),
                     Err(error) => problems.push(error.chain()),
                 }
             } else {
-                problems.push(format!("`{}` is no directory; move it away", entry.path.display()));
+                problems.push(format!("`{}` is not a directory; move it away", entry.path.display()));
             }
         }
         coverage.problem = (!problems.is_empty()).then(|| problems.join("; "));
@@ -58,15 +59,15 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
     Ok(description)
 }
 
-/// What lies in the directory of a type and is no data of it.
+/// Returns the names in the directory of a type that are not its data.
 fn unmapped_within(directory: &Directory, name: &str) -> Result<Vec<String>> {
     let contents = directory.contents(name)?;
     let mut others = contents.others;
     if directory.layout == Layout::Documents {
-        for place in contents.sets.iter().filter(|place| !place.set.is_root()) {
-            let inside = directory.relative(&place.path)?;
-            let beside = Listing::of(&place.path)?.others;
-            others.extend(beside.into_iter().map(|other| format!("{inside}/{other}")));
+        for set in contents.sets.iter().filter(|set| !set.set.is_root()) {
+            let inside = directory.relative(&set.path)?;
+            let others_inside = Listing::of(&set.path)?.others;
+            others.extend(others_inside.into_iter().map(|other| format!("{inside}/{other}")));
         }
     }
     Ok(others)

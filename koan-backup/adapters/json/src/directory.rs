@@ -1,4 +1,4 @@
-//! The directory, and what lies in it.
+//! The directory of a database, and its contents.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -8,19 +8,19 @@ use std::sync::Arc;
 use koan_backup_core::{Error, ErrorKind, Result, SetName};
 
 use super::failure::failed;
+use super::fingerprint::FileFingerprint;
 use super::name;
 use super::presence::{Presence, unusable};
-use super::stamp::Stamp;
 
-/// What is koan-backup's own.
-pub(super) const HIDDEN: &str = ".koan";
+/// The directory for koan-backup's own files.
+pub(super) const HIDDEN_DIRECTORY: &str = ".koan";
 
-/// How documents lie in files.
+/// How documents are stored in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// One file a set, one document a line.
+    /// One file for each set, with one document on each line.
     Lines,
-    /// One file a document.
+    /// One file for each document.
     Documents,
 }
 
@@ -32,44 +32,44 @@ pub(super) struct Directory {
     pub(super) presence: Arc<Presence>,
 }
 
-/// What a name in a directory is, after links.
+/// The type of a directory entry, after symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum EntryKind {
     File,
     Directory,
-    /// A pipe, a socket, or a link to nothing.
+    /// A pipe, a socket, or a symbolic link without a target.
     Other,
 }
 
-/// One name in a directory.
+/// An entry of a directory.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// With replacement characters where it is not UTF-8.
+    /// The name, with replacement characters if it is not UTF-8.
     pub(super) name: String,
     pub(super) is_utf8: bool,
     pub(super) path: PathBuf,
-    pub(super) sort: Sort,
-    pub(super) stamp: Option<Stamp>,
+    pub(super) kind: EntryKind,
+    pub(super) fingerprint: Option<FileFingerprint>,
 }
 
-/// Where a set lies: a file of lines or a directory of documents.
+/// The path of a set: a file of lines or a directory of documents.
 #[derive(Clone, Debug)]
-pub(super) struct SetPlace {
+pub(super) struct SetPath {
     pub(super) set: SetName,
     pub(super) path: PathBuf,
 }
 
-/// What lies in the directory of a type.
+/// The contents of the directory of a type.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     /// The default set first, the others sorted.
-    pub(super) sets: Vec<SetPlace>,
-    /// Names that are no data of the type.
+    pub(super) sets: Vec<SetPath>,
+    /// Names that are not data of the type.
     pub(super) others: Vec<String>,
 }
 
 impl Directory {
-    /// The directory at `path`, which need not exist yet.
+    /// Opens the directory at `path`, which need not exist yet.
     pub(super) fn open(path: &Path, layout: Layout) -> Result<Self> {
         let failed = |source: io::Error| unusable(path, source);
         let absolute = std::path::absolute(path).map_err(failed)?;
@@ -89,17 +89,17 @@ impl Directory {
     }
 
     pub(super) fn hidden(&self) -> PathBuf {
-        self.root.join(HIDDEN)
+        self.root.join(HIDDEN_DIRECTORY)
     }
 
-    /// What lies in the directory of a type, which need not exist.
+    /// Reads the contents of the directory of a type, which need not exist.
     pub(super) fn contents(&self, type_name: &str) -> Result<Contents> {
         let directory = self.root.join(type_name);
         let mut contents = Contents::default();
         for entry in entries(&directory)? {
             let set = match self.layout {
-                Layout::Lines if entry.sort == Sort::File => entry.name.strip_suffix(".jsonl"),
-                Layout::Documents if entry.sort == Sort::Directory => entry
+                Layout::Lines if entry.kind == EntryKind::File => entry.name.strip_suffix(".jsonl"),
+                Layout::Documents if entry.kind == EntryKind::Directory => entry
                     .name
                     .strip_prefix('#')
                     .filter(|name| name::to_set(name).is_some_and(|set| !set.is_root())),
@@ -107,34 +107,34 @@ impl Directory {
             };
             let is_document = self.layout == Layout::Documents && is_document(&entry);
             match set.filter(|_| entry.is_utf8).and_then(name::to_set) {
-                Some(set) => contents.sets.push(SetPlace { set, path: entry.path }),
+                Some(set) => contents.sets.push(SetPath { set, path: entry.path }),
                 None if is_document => {}
                 None => contents.others.push(format!("{type_name}/{}", entry.name)),
             }
         }
         if self.layout == Layout::Documents {
-            contents.sets.push(SetPlace { set: SetName::root(), path: directory });
+            contents.sets.push(SetPath { set: SetName::root(), path: directory });
         }
         contents.sets.sort_by(|a, b| (!a.set.is_root(), &a.set).cmp(&(!b.set.is_root(), &b.set)));
-        if let Some(twice) = contents.sets.windows(2).find(|pair| pair[0].set == pair[1].set) {
+        if let Some(duplicate) = contents.sets.windows(2).find(|pair| pair[0].set == pair[1].set) {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` and `{}` are both the set `{}`; make one of them",
-                    twice[0].path.display(),
-                    twice[1].path.display(),
-                    twice[0].set
+                    "`{}` and `{}` are both the set `{}`; merge them",
+                    duplicate[0].path.display(),
+                    duplicate[1].path.display(),
+                    duplicate[0].set
                 ),
             ));
         }
         Ok(contents)
     }
 
-    /// Where a set is, or would be.
-    pub(super) fn place(&self, type_name: &str, set: &SetName) -> Result<SetPlace> {
+    /// Returns the existing or future path of a set.
+    pub(super) fn set_path(&self, type_name: &str, set: &SetName) -> Result<SetPath> {
         let contents = self.contents(type_name)?;
-        if let Some(place) = contents.sets.into_iter().find(|place| place.set == *set) {
-            return Ok(place);
+        if let Some(existing) = contents.sets.into_iter().find(|existing| existing.set == *set) {
+            return Ok(existing);
         }
         let directory = self.root.join(type_name);
         let path = match self.layout {
@@ -147,26 +147,30 @@ impl Directory {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "the set `{set}` would be `{}`, which `{}` stands in the way of; rename that",
+                    "the set `{set}` would be stored in `{}`, and `{}` has a conflicting name; rename the \
+                     latter",
                     path.display(),
                     other.path.display()
                 ),
             ));
         }
-        Ok(SetPlace { set: set.clone(), path })
+        Ok(SetPath { set: set.clone(), path })
     }
 
-    /// A path in the directory as a journal has it.
+    /// Returns a path as the journal stores it, relative to the root.
     pub(super) fn relative(&self, path: &Path) -> Result<String> {
         let parts = path.strip_prefix(&self.root).ok().and_then(|inside| {
             inside.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()
         });
         parts.map(|parts| parts.join("/")).ok_or_else(|| {
-            Error::new(ErrorKind::Provider, format!("`{}` is no UTF-8 name; rename it", path.display()))
+            Error::new(
+                ErrorKind::Provider,
+                format!("the name of `{}` is not UTF-8; rename it", path.display()),
+            )
         })
     }
 
-    /// Refuses to write where a link leads: a restore stays in its directory.
+    /// Refuses to write through a symbolic link: a restore stays in its directory.
     pub(super) fn refuse_links(&self, path: &Path) -> Result<()> {
         let mut at = path.to_owned();
         while at != self.root {
@@ -175,14 +179,15 @@ impl Directory {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
                         format!(
-                            "`{}` is a symbolic link, which a restore does not follow; put what it leads to in its place",
+                            "`{}` is a symbolic link, which a restore does not follow; replace it by its \
+                             target",
                             at.display()
                         ),
                     ));
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed("looking at", &at, error)),
+                Err(error) => return Err(failed("examining", &at, error)),
             }
             if !at.pop() {
                 break;
@@ -192,7 +197,7 @@ impl Directory {
     }
 }
 
-/// The path that a directory will have when it is made: without the symbolic links that lead to it.
+/// Returns the path that a directory will have when it is created, with symbolic links resolved.
 fn resolved(path: &Path) -> PathBuf {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Ok(path), _, _) => path,
@@ -205,16 +210,16 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether a name is that of a document.
+/// Returns whether an entry is a document.
 pub(super) fn is_document(entry: &Entry) -> bool {
-    entry.sort == Sort::File && entry.name.ends_with(".json")
+    entry.kind == EntryKind::File && entry.name.ends_with(".json")
 }
 
 pub(super) fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }
 
-/// The names in a directory that can be data, sorted; none if there is no directory.
+/// Returns the entries of a directory that can be data, sorted; none if the directory does not exist.
 pub(super) fn entries(directory: &Path) -> Result<Vec<Entry>> {
     let listed = match fs::read_dir(directory) {
         Ok(listed) => listed,
@@ -234,22 +239,22 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<Entry>> {
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed("looking at", &path, error)),
+            Err(error) => return Err(failed("examining", &path, error)),
         };
-        let sort = metadata.as_ref().map_or(Sort::Other, sort);
-        let stamp = metadata.as_ref().map(Stamp::of);
-        entries.push(Entry { name, is_utf8, path, sort, stamp });
+        let kind = metadata.as_ref().map_or(EntryKind::Other, entry_kind);
+        let fingerprint = metadata.as_ref().map(FileFingerprint::of);
+        entries.push(Entry { name, is_utf8, path, kind, fingerprint });
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
 }
 
-fn sort(metadata: &Metadata) -> Sort {
+fn entry_kind(metadata: &Metadata) -> EntryKind {
     if metadata.is_file() {
-        Sort::File
+        EntryKind::File
     } else if metadata.is_dir() {
-        Sort::Directory
+        EntryKind::Directory
     } else {
-        Sort::Other
+        EntryKind::Other
     }
 }

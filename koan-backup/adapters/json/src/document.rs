@@ -1,4 +1,4 @@
-//! One JSON object, its values as they are written.
+//! Parses a JSON object and leaves its values as they are written.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,76 +13,78 @@ pub(super) struct Document<'d> {
     pub(super) entries: Vec<(Cow<'d, str>, &'d str)>,
 }
 
-/// Why something is no document. Never holds content.
+/// Why a text is not a document. The error never contains the text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct DocumentError {
     pub(super) problem: String,
-    /// Line and column in what was parsed, counted from 1, where the place is known.
-    pub(super) place: Option<(usize, usize)>,
+    /// Line and column, counted from 1, if they are known.
+    pub(super) position: Option<(usize, usize)>,
 }
 
-impl Fault {
+impl DocumentError {
     pub(super) fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), place: None }
+        Self { problem: problem.into(), position: None }
     }
 }
 
 impl<'d> Document<'d> {
-    /// Parses an object. White space and a byte order mark around it are passed over.
-    pub(super) fn parse(text: &'d [u8]) -> Result<Self, Fault> {
+    /// Parses an object. White space around it and a byte order mark are ignored.
+    pub(super) fn parse(text: &'d [u8]) -> Result<Self, DocumentError> {
         if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
-            return Err(Fault::new("is UTF-16; save it as UTF-8"));
+            return Err(DocumentError::new("is UTF-16; save it as UTF-8"));
         }
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         match text.trim_ascii_start().first() {
-            None => return Err(Fault::new("is empty; restore or remove it")),
+            None => return Err(DocumentError::new("is empty; restore or remove it")),
             Some(b'{') => {}
-            Some(b'[') => return Err(Fault::new("is a list; a document is one JSON object")),
-            Some(_) => return Err(Fault::new("is not a JSON object")),
+            Some(b'[') => return Err(DocumentError::new("is a list; a document is one JSON object")),
+            Some(_) => return Err(DocumentError::new("is not a JSON object")),
         }
-        let Entries(mut entries) = serde_json::from_slice(text).map_err(|error| {
+        let ObjectEntries(mut entries) = serde_json::from_slice(text).map_err(|error| {
             let problem = match error.classify() {
                 Category::Eof => "ends in the middle of a value; the rest of it was lost",
                 _ => "is not valid JSON; correct it",
             };
-            Fault { problem: problem.to_owned(), place: Some((error.line(), error.column())) }
+            DocumentError { problem: problem.to_owned(), position: Some((error.line(), error.column())) }
         })?;
         let mut names: Vec<&str> = entries.iter().map(|(name, _)| name.as_ref()).collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            let name: String = twice[0].chars().take(64).flat_map(char::escape_debug).collect();
-            return Err(Fault::new(format!("has the name `{name}` twice; one of the values would be lost")));
+        if let Some(duplicate) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let name: String = duplicate[0].chars().take(64).flat_map(char::escape_debug).collect();
+            return Err(DocumentError::new(format!(
+                "has a duplicate name `{name}`; one of the values would be lost"
+            )));
         }
         entries.shrink_to_fit();
         Ok(Self { entries })
     }
 }
 
-struct Entries<'d>(Vec<(Cow<'d, str>, &'d str)>);
+struct ObjectEntries<'d>(Vec<(Cow<'d, str>, &'d str)>);
 
-impl<'de> Deserialize<'de> for Entries<'de> {
+impl<'de> Deserialize<'de> for ObjectEntries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Entries<'de>;
+            type Value = ObjectEntries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectEntries<'de>, A::Error> {
                 let mut entries = Vec::with_capacity(16);
                 while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     entries.push((name, value.get()));
                 }
-                Ok(Entries(entries))
+                Ok(ObjectEntries(entries))
             }
         }
         deserializer.deserialize_map(Collect)
     }
 }
 
-/// A name, borrowed where nothing in it is escaped.
+/// A name, borrowed if it contains no escape.
 struct Name<'d>(Cow<'d, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stay_as_they_are_written() {
+    fn values_are_left_as_they_are_written() {
         let text = "\u{feff} {\"b\" : 1.50, \"a\\u0062\":[ 1,2 ],\"n\":null}\r\n";
         let document = Document::parse(text.as_bytes()).expect("an object");
         let found: Vec<_> = document.entries.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_refused_without_its_content() {
+    fn text_that_is_not_a_document_is_refused_without_its_content() {
         for text in [
             "",
             " ",
@@ -143,8 +145,8 @@ mod tests {
             "\u{feff}\u{feff}{}",
             "// secret\n{}",
         ] {
-            let fault = Document::parse(text.as_bytes()).expect_err(text);
-            assert!(!fault.problem.contains("secret") || fault.problem.contains("twice"), "{fault:?}");
+            let error = Document::parse(text.as_bytes()).expect_err(text);
+            assert!(!error.problem.contains("secret") || error.problem.contains("duplicate"), "{error:?}");
         }
         assert!(Document::parse(b"{\"a\":\"\xFF\"}").is_err());
         assert!(Document::parse(b"\xFF\xFE{\0}\0").expect_err("UTF-16").problem.contains("UTF-8"));

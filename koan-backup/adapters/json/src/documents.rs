@@ -1,4 +1,4 @@
-//! The documents of one set, one after the other, from whatever files they lie in.
+//! Reads the documents of one set, from a file of lines or from a file for each document.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -8,20 +8,20 @@ use std::sync::Arc;
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
 use super::directory::{Entry, entries, is_document};
-use super::document::Fault;
+use super::document::DocumentError;
 use super::failure::failed;
-use super::held::{Held, HeldReader, changed};
-use super::lines::{LONGEST, LineFault, LineReader};
-use super::rows::NoRecord;
-use super::stamp::Stamp;
+use super::fingerprint::FileFingerprint;
+use super::line_reader::{LineError, LineReader, MAX_LINE_BYTES};
+use super::open_file::{OpenFile, OpenFileReader, changed};
+use super::row_reader::InvalidDocument;
 
 /// The files of a set of documents, as they were listed.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) directory: PathBuf,
-    /// Sorted by name.
-    pub(super) files: Vec<(String, Stamp)>,
-    /// The names of what else is there.
+    /// The names and fingerprints, sorted by name.
+    pub(super) files: Vec<(String, FileFingerprint)>,
+    /// The names of the other entries.
     pub(super) others: Vec<String>,
 }
 
@@ -36,14 +36,16 @@ impl Listing {
                         format!("`{}` has a name that is not UTF-8; rename it", path.display()),
                     ));
                 }
-                Entry { stamp: Some(stamp), .. } if is_document(&entry) => files.push((entry.name, stamp)),
+                Entry { fingerprint: Some(fingerprint), .. } if is_document(&entry) => {
+                    files.push((entry.name, fingerprint))
+                }
                 entry => others.push(entry.name),
             }
         }
         Ok(Self { directory: directory.to_owned(), files, others })
     }
 
-    /// Refuses a directory in which files came, went or changed.
+    /// Refuses a directory in which files were added, removed or changed.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         if Self::of(&self.directory)?.files == self.files {
             Ok(())
@@ -52,23 +54,23 @@ impl Listing {
         }
     }
 
-    /// The content of a file.
+    /// Returns the content of a file.
     pub(super) fn content(&self, index: usize) -> Result<Vec<u8>> {
-        let Some((name, stamp)) = self.files.get(index) else { return Ok(Vec::new()) };
+        let Some((name, fingerprint)) = self.files.get(index) else { return Ok(Vec::new()) };
         let path = self.directory.join(name);
-        let read = || -> io::Result<(Stamp, Vec<u8>)> {
+        let read = || -> io::Result<(FileFingerprint, Vec<u8>)> {
             let file = File::open(&path)?;
-            let now = Stamp::of_file(&file)?;
+            let now = FileFingerprint::of_file(&file)?;
             let mut content = Vec::new();
-            // One byte more than it had tells that it grew.
-            file.take(stamp.length.saturating_add(1)).read_to_end(&mut content)?;
+            // One additional byte is read to detect that the file has grown.
+            file.take(fingerprint.length.saturating_add(1)).read_to_end(&mut content)?;
             Ok((now, content))
         };
-        if stamp.length > u64::try_from(LONGEST).unwrap_or(u64::MAX) {
+        if fingerprint.length > u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX) {
             return Err(too_long(&path.display().to_string()));
         }
         let (now, content) = read().map_err(|error| failed("reading", &path, error))?;
-        if now != *stamp || u64::try_from(content.len()) != Ok(stamp.length) {
+        if now != *fingerprint || u64::try_from(content.len()) != Ok(fingerprint.length) {
             return Err(changed(&path.display().to_string()));
         }
         Ok(content)
@@ -78,19 +80,19 @@ impl Listing {
 /// Reads the documents of one set.
 #[derive(Debug)]
 pub(super) struct Documents {
-    from: From,
+    source: DocumentSource,
     content: Vec<u8>,
-    /// Of the document that was read last.
-    place: Place,
+    /// The location of the current document.
+    location: DocumentLocation,
 }
 
 #[derive(Debug)]
-enum From {
-    /// There is nothing of the set.
+enum DocumentSource {
+    /// The set does not exist.
     Nothing,
     Lines {
-        file: Arc<Held>,
-        lines: LineReader<BufReader<HeldReader>>,
+        file: Arc<OpenFile>,
+        lines: LineReader<BufReader<OpenFileReader>>,
     },
     Files {
         listing: Arc<Listing>,
@@ -98,85 +100,87 @@ enum From {
     },
 }
 
-/// Where a document is.
+/// The location of a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct DocumentLocation {
     /// The line, or the file in the order of names, counted from 1.
     pub(super) number: u64,
-    /// In its file.
+    /// The offset in its file.
     pub(super) offset: u64,
     pub(super) length: usize,
-    /// In its listing.
+    /// The index in its listing.
     pub(super) index: usize,
 }
 
 impl Documents {
     pub(super) fn none() -> Self {
-        Self { from: From::Nothing, content: Vec::new(), place: Place::default() }
+        Self { source: DocumentSource::Nothing, content: Vec::new(), location: DocumentLocation::default() }
     }
 
-    pub(super) fn of_lines(file: Arc<Held>) -> Self {
+    pub(super) fn of_lines(file: Arc<OpenFile>) -> Self {
         let lines = LineReader::new(file.reader());
-        Self { from: From::Lines { file, lines }, ..Self::none() }
+        Self { source: DocumentSource::Lines { file, lines }, ..Self::none() }
     }
 
     pub(super) fn of_files(listing: Arc<Listing>) -> Self {
-        Self { from: From::Files { listing, next: 0 }, ..Self::none() }
+        Self { source: DocumentSource::Files { listing, next: 0 }, ..Self::none() }
     }
 
     /// Goes to the next document.
-    pub(super) fn advance(&mut self) -> Result<Option<Place>> {
-        match &mut self.from {
-            From::Nothing => Ok(None),
-            From::Lines { file, lines } => match lines.advance() {
+    pub(super) fn advance(&mut self) -> Result<Option<DocumentLocation>> {
+        match &mut self.source {
+            DocumentSource::Nothing => Ok(None),
+            DocumentSource::Lines { file, lines } => match lines.advance() {
                 Ok(None) => Ok(None),
                 Ok(Some(line)) => {
                     let length = lines.content().len();
-                    self.place = Place { number: line.number, offset: line.offset, length, index: 0 };
-                    Ok(Some(self.place))
+                    self.location =
+                        DocumentLocation { number: line.number, offset: line.offset, length, index: 0 };
+                    Ok(Some(self.location))
                 }
-                Err(LineFault::Io(error)) => Err(failed("reading", &file.path, error)),
-                Err(LineFault::TooLong(number)) => {
+                Err(LineError::Io(error)) => Err(failed("reading", &file.path, error)),
+                Err(LineError::TooLong(number)) => {
                     Err(too_long(&format!("{}, line {number}", file.path.display())))
                 }
             },
-            From::Files { listing, next } => {
+            DocumentSource::Files { listing, next } => {
                 if *next >= listing.files.len() {
                     return Ok(None);
                 }
                 self.content = listing.content(*next)?;
                 *next += 1;
                 let number = u64::try_from(*next).unwrap_or(u64::MAX);
-                self.place = Place { number, offset: 0, length: self.content.len(), index: *next - 1 };
-                Ok(Some(self.place))
+                self.location =
+                    DocumentLocation { number, offset: 0, length: self.content.len(), index: *next - 1 };
+                Ok(Some(self.location))
             }
         }
     }
 
     pub(super) fn content(&self) -> &[u8] {
-        match &self.from {
-            From::Lines { lines, .. } => lines.content(),
+        match &self.source {
+            DocumentSource::Lines { lines, .. } => lines.content(),
             _ => &self.content,
         }
     }
 
-    /// Refuses what changed since it was opened or listed.
+    /// Refuses files that changed since they were opened or listed.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        match &self.from {
-            From::Nothing => Ok(()),
-            From::Lines { file, .. } => file.check_unchanged(),
-            From::Files { listing, .. } => listing.check_unchanged(),
+        match &self.source {
+            DocumentSource::Nothing => Ok(()),
+            DocumentSource::Lines { file, .. } => file.check_unchanged(),
+            DocumentSource::Files { listing, .. } => listing.check_unchanged(),
         }
     }
 
-    /// The document that was read last, for an error. The name of a document's file is its key, which is content where
-    /// records are encrypted.
-    pub(super) fn named(&self, entity: &EntityCodec) -> String {
-        let number = self.place.number;
-        match &self.from {
-            From::Nothing => entity.name().to_owned(),
-            From::Lines { file, .. } => format!("`{}`, line {number}", file.path.display()),
-            From::Files { listing, .. } => match listing.files.get(self.place.index) {
+    /// Describes the current document for an error. The name of a document's file contains its key, which is
+    /// secret if records are encrypted.
+    pub(super) fn description(&self, entity: &EntityCodec) -> String {
+        let number = self.location.number;
+        match &self.source {
+            DocumentSource::Nothing => entity.name().to_owned(),
+            DocumentSource::Lines { file, .. } => format!("`{}`, line {number}", file.path.display()),
+            DocumentSource::Files { listing, .. } => match listing.files.get(self.location.index) {
                 Some((name, _)) if entity.shows_keys() => {
                     format!("`{}`", listing.directory.join(name).display())
                 }
@@ -185,24 +189,24 @@ impl Documents {
         }
     }
 
-    /// Why the document that was read last is none of the type.
-    pub(super) fn fault(&self, entity: &EntityCodec, why: NoRecord) -> Error {
-        let named = self.named(entity);
+    /// Returns the error for the current document if it is not a record of the type.
+    pub(super) fn error(&self, entity: &EntityCodec, why: InvalidDocument) -> Error {
+        let named = self.description(entity);
         match why {
-            NoRecord::Refused(error) => Error::with_source(
+            InvalidDocument::Conversion(error) => Error::with_source(
                 ErrorKind::Record,
-                format!("{named} does not decode as {}; correct the document or the type", entity.name()),
+                format!("{named} cannot be decoded as {}; correct the document or the type", entity.name()),
                 error,
             ),
-            NoRecord::Fault(Fault { problem, place }) => {
-                let one_a_line = matches!(self.from, From::Lines { .. });
-                let place = match place {
-                    Some((_, column)) if one_a_line => format!(" at column {column}"),
+            InvalidDocument::Document(DocumentError { problem, position }) => {
+                let is_line = matches!(self.source, DocumentSource::Lines { .. });
+                let position = match position {
+                    Some((_, column)) if is_line => format!(" at column {column}"),
                     Some((line, column)) => format!(" at line {line}, column {column}"),
                     None => String::new(),
                 };
-                let hint = if one_a_line { " (each line holds one whole document)" } else { "" };
-                Error::new(ErrorKind::Record, format!("{named}{place}: the document {problem}{hint}"))
+                let hint = if is_line { " (each line holds one whole document)" } else { "" };
+                Error::new(ErrorKind::Record, format!("{named}{position}: the document {problem}{hint}"))
             }
         }
     }
@@ -212,7 +216,8 @@ fn too_long(named: &str) -> Error {
     Error::new(
         ErrorKind::Record,
         format!(
-            "`{named}` is longer than the {LONGEST} bytes that a document can have; keep large content in a store of files"
+            "`{named}` is longer than the {MAX_LINE_BYTES} bytes that a document can have; store large \
+             content in files of its own"
         ),
     )
 }

@@ -1,4 +1,4 @@
-//! What a restore that was committed does to the files, so that whoever comes next can finish it.
+//! The journal of a committed restore: the changes to the files, which any process can finish.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -8,38 +8,41 @@ use std::path::{Component, Path, PathBuf};
 use koan_backup_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::directory::{Directory, HIDDEN};
+use super::directory::{Directory, HIDDEN_DIRECTORY};
+use super::durability::sync_directory;
 use super::failure::failed;
 use koan_backup_core::private_files::{ExistingFile, create_private_directories, private_file};
 
-const FILE: &str = "commit.json";
-const UNFINISHED: &str = "commit.json.new";
-/// There while the names of new files could not be made durable. It need not survive a loss of power: then the names on the disk tell
-/// what is done.
-const UNSYNCED: &str = "commit.unsynced";
+/// The start of the name of a staging directory.
+pub(super) const STAGING_PREFIX: &str = "restore-";
+const JOURNAL_FILE: &str = "commit.json";
+const UNFINISHED_FILE: &str = "commit.json.new";
+/// Exists while the names of new files could not be made durable. It need not survive a loss of power: then
+/// the names on the disk show what was done.
+const UNSYNCED_MARKER: &str = "commit.unsynced";
 const VERSION: u32 = 1;
 
-/// The steps of a commit. Doing them again changes nothing.
+/// The steps of a commit. They can be repeated.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Journal {
     version: u32,
-    /// The directory beside the journal that holds the new files.
+    /// The name of the directory next to the journal that holds the new files.
     pub(super) staging: String,
     pub(super) renames: Vec<Rename>,
-    /// Files that go, by their paths from the root.
+    /// The files to remove, as paths from the root.
     pub(super) removals: Vec<String>,
 }
 
-/// A new file takes its place.
+/// Moves a new file to its path.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rename {
-    /// In the staging directory.
+    /// The name in the staging directory.
     pub(super) from: String,
-    /// From the root.
+    /// The path from the root.
     pub(super) to: String,
-    /// Of the new file, so that it is known again in its place.
+    /// The length of the new file, by which it is recognized after the rename.
     pub(super) length: u64,
 }
 
@@ -52,14 +55,15 @@ impl Journal {
         self.renames.is_empty() && self.removals.is_empty()
     }
 
-    /// Whether there is one to finish.
+    /// Returns whether a journal has to be finished.
     pub(super) fn is_pending(directory: &Directory) -> bool {
-        directory.hidden().join(FILE).exists()
+        directory.hidden().join(JOURNAL_FILE).exists()
     }
 
-    /// Writes it: from then on the restore is committed.
+    /// Writes the journal. From then on the restore is committed.
     pub(super) fn publish(&self, directory: &Directory) -> Result<()> {
-        let (path, unfinished) = (directory.hidden().join(FILE), directory.hidden().join(UNFINISHED));
+        let (path, unfinished) =
+            (directory.hidden().join(JOURNAL_FILE), directory.hidden().join(UNFINISHED_FILE));
         let content = serde_json::to_vec(self).map_err(|error| {
             Error::with_source(ErrorKind::Internal, "the journal of a restore is JSON", error)
         })?;
@@ -71,14 +75,14 @@ impl Journal {
         };
         write().map_err(|error| failed("writing", &unfinished, error))?;
         sync_directory(&directory.hidden()).inspect_err(|_| {
-            // It may not be there after a loss of power, so it must not be believed now.
+            // The journal may disappear in a loss of power, so no process may use it now.
             let _ = fs::remove_file(&path);
         })
     }
 
-    /// The journal that is to be finished, if there is one.
+    /// Reads the journal that has to be finished, if there is one.
     pub(super) fn pending(directory: &Directory) -> Result<Option<Self>> {
-        let path = directory.hidden().join(FILE);
+        let path = directory.hidden().join(JOURNAL_FILE);
         let content = match fs::read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -86,8 +90,8 @@ impl Journal {
         };
         let journal: Self = serde_json::from_slice(&content).map_err(|error| {
             let text = format!(
-                "`{}` is no journal of a restore; it is written in one step, so something else changed it: restore a \
-                 backup after moving it away",
+                "`{}` is not a valid journal of a restore. Journals are written atomically, so another \
+                 program changed it; move it away and restore a backup",
                 path.display()
             );
             Error::with_source(ErrorKind::Corrupt, text, error)
@@ -96,61 +100,62 @@ impl Journal {
         Ok(Some(journal))
     }
 
-    /// Refuses paths that lead anywhere else.
+    /// Refuses paths outside of the directory.
     fn check(&self, path: &Path) -> Result<()> {
         let targets = self.renames.iter().map(|rename| &rename.to).chain(&self.removals);
         let is_inside = |target: &String| {
             let mut parts = Path::new(target).components();
             let first = parts.next();
-            matches!(first, Some(Component::Normal(part)) if part != HIDDEN)
+            matches!(first, Some(Component::Normal(part)) if part != HIDDEN_DIRECTORY)
                 && parts.all(|part| matches!(part, Component::Normal(_)))
         };
         let is_name = |name: &String| {
             let mut parts = Path::new(name).components();
             matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
         };
-        let holds = self.version == VERSION
+        let is_valid = self.version == VERSION
             && is_name(&self.staging)
-            && self.staging.starts_with(super::staging::PREFIX)
+            && self.staging.starts_with(STAGING_PREFIX)
             && self.renames.iter().all(|rename| is_name(&rename.from))
             && targets.clone().all(is_inside);
-        if holds {
+        if is_valid {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "`{}` is of another version, or leads out of the directory; move it away and restore a backup",
+                "`{}` has another version, or contains paths outside of the directory; move it away and \
+                 restore a backup",
                 path.display()
             ),
         ))
     }
 
-    /// Does what is still to be done, and removes the journal with its staging directory.
+    /// Performs the remaining steps, and removes the journal with its staging directory.
     ///
     /// # Errors
-    /// The journal stays, and can be finished later.
+    /// Returns an error if a step fails. The journal remains and can be finished later.
     pub(super) fn finish(&self, directory: &Directory) -> Result<()> {
         self.apply(directory).map_err(|error| {
             error.context(format!(
-                "the restore into `{}` is committed and could not take effect entirely; it will be finished when the \
-                 directory is opened next, once the reason is gone",
+                "the restore into `{}` is committed but incomplete; it is completed when the directory is \
+                 next opened, once the cause is resolved",
                 directory.root.display()
             ))
         })?;
         let hidden = directory.hidden();
-        let _ = fs::remove_file(hidden.join(UNSYNCED));
-        let journal = hidden.join(FILE);
+        let _ = fs::remove_file(hidden.join(UNSYNCED_MARKER));
+        let journal = hidden.join(JOURNAL_FILE);
         fs::remove_file(&journal).map_err(|error| failed("removing", &journal, error))?;
         sync_directory(&hidden)?;
-        // The next session removes what stays.
+        // If this fails, the next session removes the directory.
         let _ = fs::remove_dir_all(hidden.join(&self.staging));
         Ok(())
     }
 
     fn apply(&self, directory: &Directory) -> Result<()> {
         let staging = directory.hidden().join(&self.staging);
-        let unsynced = directory.hidden().join(UNSYNCED);
+        let unsynced = directory.hidden().join(UNSYNCED_MARKER);
         let was_unsynced = unsynced.exists();
         let mut parents: BTreeSet<PathBuf> = BTreeSet::new();
         for target in self.renames.iter().map(|rename| &rename.to).chain(&self.removals) {
@@ -158,19 +163,19 @@ impl Journal {
         }
         for parent in &parents {
             directory.refuse_links(parent)?;
-            create_private_directories(parent).map_err(|error| failed("making", parent, error))?;
+            create_private_directories(parent).map_err(|error| failed("creating", parent, error))?;
         }
         for Rename { from, to, length } in &self.renames {
             let (from, to) = (staging.join(from), directory.root.join(to));
-            let is_there =
+            let is_renamed =
                 || fs::symlink_metadata(&to).is_ok_and(|file| file.is_file() && file.len() == *length);
             match fs::rename(&from, &to) {
                 Ok(()) => {}
-                // It was done already. Where the names could not be made durable then, the file is put in its place again as a new
-                // one: a second sync of the same names can succeed although they were lost.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && is_there() => {
+                // The file was renamed before. If its name could not be made durable then, a copy replaces
+                // the file: a second sync of the same directory can succeed although the name was lost.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_renamed() => {
                     if was_unsynced {
-                        put_again(&from, &to).map_err(|error| failed("writing again", &to, error))?;
+                        replace_by_copy(&from, &to).map_err(|error| failed("writing again", &to, error))?;
                     }
                 }
                 Err(error) => return Err(failed("renaming a new file to", &to, error)),
@@ -184,7 +189,7 @@ impl Journal {
                 Err(error) => return Err(failed("removing", &path, error)),
             }
         }
-        // Directories that were made are names in those above.
+        // A new directory is a name in the directory above it.
         let above: Vec<_> =
             parents.iter().flat_map(|parent| parent.ancestors()).map(Path::to_owned).collect();
         parents.extend(above.into_iter().filter(|path| path.starts_with(&directory.root)));
@@ -196,8 +201,8 @@ impl Journal {
     }
 }
 
-/// Copies a file and puts the copy in its place.
-fn put_again(from: &Path, to: &Path) -> io::Result<()> {
+/// Replaces a file by a copy of itself.
+fn replace_by_copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut old = File::open(to)?;
     let mut new = private_file(from, ExistingFile::Emptied)?;
     io::copy(&mut old, &mut new)?;
@@ -206,29 +211,20 @@ fn put_again(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Makes the names in a directory durable.
-pub(super) fn sync_directory(path: &Path) -> Result<()> {
-    if cfg!(unix) {
-        let synced = File::open(path).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| failed("syncing", path, error))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::super::directory::Layout;
-    use super::super::lock::Patience;
-    use super::super::settled::settled;
+    use super::super::journal_recovery::recover_journal;
+    use super::super::lock::LockTimeout;
     use super::*;
 
     type Files = BTreeMap<&'static str, &'static str>;
 
     const STAGING: &str = "restore-1";
 
-    /// Two files are replaced, one of them in a directory that is new, and two go.
+    /// Replaces two files, one of them in a new directory, and removes two.
     fn journal() -> Journal {
         let rename = |from: &str, to: &str| Rename { from: from.into(), to: to.into(), length: 3 };
         Journal {
@@ -246,7 +242,7 @@ mod tests {
         Files::from([("A/1.json", "new"), ("B/#x/2.json", "new"), ("C/5.json", "old")])
     }
 
-    /// A directory just before the commit.
+    /// Creates the state before the commit.
     fn staged(root: &Path) -> Directory {
         let directory = Directory::open(root, Layout::Documents).expect("a directory");
         let hidden = directory.hidden();
@@ -271,7 +267,7 @@ mod tests {
         }
     }
 
-    /// The steps of a commit from its journal on, one by one.
+    /// Returns the steps of a commit after its journal is written, one by one.
     fn steps() -> Vec<fn(&Path)> {
         vec![
             |root| fs::create_dir_all(root.join("B")).expect("made"),
@@ -284,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_was_cut_short_after_any_step_is_finished() {
+    fn a_commit_that_was_interrupted_after_any_step_is_finished() {
         for done in 0..=steps().len() {
             let folder = tempfile::tempdir().expect("a directory");
             let directory = staged(folder.path());
@@ -292,36 +288,38 @@ mod tests {
             for step in steps().into_iter().take(done) {
                 step(&directory.root);
             }
-            settled(&directory, &Patience::of(Default::default())).expect("finished");
+            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("finished");
             assert_holds(&directory, &after(), &format!("after {done} steps"));
             assert!(!Journal::is_pending(&directory));
             assert!(!directory.hidden().join(STAGING).exists());
-            // Once more: there is nothing to do.
-            settled(&directory, &Patience::of(Default::default())).expect("settled");
+            // A second recovery has nothing to do.
+            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("settled");
         }
     }
 
     #[test]
-    fn a_journal_that_is_not_whole_does_not_count() {
+    fn an_incomplete_journal_is_ignored() {
         let folder = tempfile::tempdir().expect("a directory");
         let directory = staged(folder.path());
         let content = serde_json::to_vec(&journal()).expect("JSON");
         for length in 0..content.len() {
-            fs::write(directory.hidden().join(UNFINISHED), &content[..length]).expect("written");
-            settled(&directory, &Patience::of(Default::default())).expect("settled");
+            fs::write(directory.hidden().join(UNFINISHED_FILE), &content[..length]).expect("written");
+            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("settled");
             assert_holds(&directory, &before(), "before the journal has its name");
         }
     }
 
     #[test]
-    fn a_new_file_that_is_lost_is_not_taken_for_one_in_its_place() {
+    fn a_lost_new_file_is_an_error_and_the_journal_remains() {
         let folder = tempfile::tempdir().expect("a directory");
         let directory = staged(folder.path());
         let mut journal = journal();
         journal.renames[0].length = 4;
         journal.publish(&directory).expect("published");
         fs::remove_file(directory.hidden().join(STAGING).join("0")).expect("removed");
-        let error = settled(&directory, &Patience::of(Default::default())).expect_err("it is lost").chain();
+        let error = recover_journal(&directory, &LockTimeout::of(Default::default()))
+            .expect_err("it is lost")
+            .chain();
         assert!(error.contains("1.json"), "{error}");
         assert!(Journal::is_pending(&directory), "and whoever comes next is told again");
     }

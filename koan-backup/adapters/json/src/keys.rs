@@ -1,4 +1,4 @@
-//! Which keys were read: records are in the order of their files, so two of one key need not be side by side.
+//! The keys that were read. Records are in the order of their files, so equal keys need not be adjacent.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -8,17 +8,17 @@ use sha2::{Digest, Sha256};
 
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// Types whose values are equal exactly when what is written is.
-const PLAIN: [&str; 14] = [
+/// Types whose values are equal exactly if their texts are.
+const COMPARABLE_TYPES: [&str; 14] = [
     "String", "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "isize", "usize", "bool",
 ];
 
 /// The keys that were read, 16 bytes for each.
 #[derive(Debug, Default)]
-pub(super) struct SeenKeys(HashSet<u128, BuildHasherDefault<AsItIs>>);
+pub(super) struct SeenKeys(HashSet<u128, BuildHasherDefault<IdentityHasher>>);
 
 impl SeenKeys {
-    /// Notes a key; whether it is new.
+    /// Adds a key, and returns whether it is new.
     pub(super) fn add(&mut self, key: &RecordKey) -> bool {
         let hash = Sha256::digest(format!("{key:?}").as_bytes());
         let mut first = [0; 16];
@@ -27,17 +27,18 @@ impl SeenKeys {
     }
 }
 
-/// Whether the values of a key tell records apart as they are written, without decoding them.
-pub(super) fn are_plain(entity: &EntityCodec) -> bool {
-    let plain = |field: &FieldSchema| field.wire.is_plain() && PLAIN.contains(&field.rust_type.as_str());
-    entity.schema().key_fields().all(|(_, field)| plain(field))
+/// Returns whether keys can be compared by their text, without decoding the records.
+pub(super) fn are_comparable_as_written(entity: &EntityCodec) -> bool {
+    let is_comparable =
+        |field: &FieldSchema| field.wire.is_plain() && COMPARABLE_TYPES.contains(&field.rust_type.as_str());
+    entity.schema().key_fields().all(|(_, field)| is_comparable(field))
 }
 
-/// Takes the first bytes of what is a hash already.
+/// Uses the first bytes of a value that is a hash already.
 #[derive(Debug, Default)]
-pub(super) struct AsItIs(u64);
+pub(super) struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }

@@ -1,4 +1,5 @@
-//! Locks between processes, and between providers of one process. The system lets go of them when a process dies.
+//! Locks between processes, and between providers of one process. The system releases them when a process
+//! ends.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,12 +13,12 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::failure::failed;
 use koan_backup_core::private_files::{ExistingFile, private_file};
 
-/// Held by the one session that writes.
-pub(super) const WRITER: &str = "writer.lock";
-/// Held, shared, while files are opened for a snapshot, and alone while a restore takes effect.
-pub(super) const COMMIT: &str = "commit.lock";
+/// Held by the session that writes.
+pub(super) const WRITER_LOCK: &str = "writer.lock";
+/// Held in shared mode while files are opened for a snapshot, and exclusively while a restore takes effect.
+pub(super) const COMMIT_LOCK: &str = "commit.lock";
 
-const PAUSE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -25,87 +26,91 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// Who else may hold a lock.
+/// Whether others may hold the lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum LockMode {
     Shared,
-    Alone,
+    Exclusive,
 }
 
-/// How long to wait, and whether anybody still does.
+/// How long to wait for a lock. Waiting can be cancelled.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
-    pub(super) longest: Duration,
-    gone: Arc<AtomicBool>,
+pub(super) struct LockTimeout {
+    pub(super) duration: Duration,
+    cancelled: Arc<AtomicBool>,
 }
 
-/// Ends the waiting when it is dropped.
+/// Cancels the waiting when it is dropped.
 #[derive(Debug)]
-pub(super) struct Waiting(Arc<AtomicBool>);
+pub(super) struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Patience {
-    /// Waits that long at most, and no longer than the other half lives.
-    pub(super) fn new(longest: Duration) -> (Self, Waiting) {
-        let gone = Arc::new(AtomicBool::new(false));
-        (Self { longest, gone: Arc::clone(&gone) }, Waiting(gone))
+impl LockTimeout {
+    /// Creates a timeout that ends early when the returned value is dropped.
+    pub(super) fn new(duration: Duration) -> (Self, CancelOnDrop) {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        (Self { duration, cancelled: Arc::clone(&cancelled) }, CancelOnDrop(cancelled))
     }
 
-    /// Waits that long at most, whoever goes away.
-    pub(super) fn of(longest: Duration) -> Self {
-        Self { longest, gone: Arc::new(AtomicBool::new(false)) }
+    /// Creates a timeout that cannot be cancelled.
+    pub(super) fn of(duration: Duration) -> Self {
+        Self { duration, cancelled: Arc::new(AtomicBool::new(false)) }
     }
 }
 
-impl Drop for Waiting {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 impl Lock {
-    /// Makes the lock file if there is none, and waits for the lock.
-    pub(super) fn make(path: &Path, hold: Hold, patience: &Patience) -> Result<Self> {
+    /// Waits for the lock. Creates the lock file if it does not exist.
+    pub(super) fn acquire(path: &Path, mode: LockMode, timeout: &LockTimeout) -> Result<Self> {
         let file = private_file(path, ExistingFile::Kept);
         let file = file.map_err(|error| failed("opening", path, error))?;
-        Self::wait(file, path, hold, patience)
+        Self::wait(file, path, mode, timeout)
     }
 
-    /// Waits for the lock; `None` if there is no lock file.
-    pub(super) fn existing(path: &Path, hold: Hold, patience: &Patience) -> Result<Option<Self>> {
+    /// Waits for the lock; returns `None` if the lock file does not exist.
+    pub(super) fn acquire_existing(
+        path: &Path,
+        mode: LockMode,
+        timeout: &LockTimeout,
+    ) -> Result<Option<Self>> {
         match File::open(path) {
-            Ok(file) => Self::wait(file, path, hold, patience).map(Some),
+            Ok(file) => Self::wait(file, path, mode, timeout).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("opening", path, error)),
         }
     }
 
-    fn wait(file: File, path: &Path, hold: Hold, patience: &Patience) -> Result<Self> {
-        let until = Instant::now() + patience.longest;
+    fn wait(file: File, path: &Path, mode: LockMode, timeout: &LockTimeout) -> Result<Self> {
+        let deadline = Instant::now() + timeout.duration;
         loop {
-            let tried = match hold {
-                Hold::Shared => file.try_lock_shared(),
-                Hold::Alone => file.try_lock(),
+            let locked = match mode {
+                LockMode::Shared => file.try_lock_shared(),
+                LockMode::Exclusive => file.try_lock(),
             };
-            match tried {
+            match locked {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::Error(error)) => return Err(failed("locking", path, error)),
                 Err(TryLockError::WouldBlock) => {}
             }
-            if patience.gone.load(Ordering::Relaxed) {
+            if timeout.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::cancelled());
             }
-            if Instant::now() >= until {
+            if Instant::now() >= deadline {
                 return Err(Error::new(
                     ErrorKind::Provider,
                     format!(
-                        "`{}` was held by another backup or restore for {:?}; try again when that has ended, or give \
-                         `lock_timeout` more time",
+                        "`{}` was held by another backup or restore for {:?}; try again when that has ended, \
+                         or increase `lock_timeout`",
                         path.display(),
-                        patience.longest
+                        timeout.duration
                     ),
                 ));
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Names of files and directories: two different things never share one, also where case is not told apart.
+//! Names of files and directories. Different keys and sets have different names, even if the file system
+//! ignores case.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -7,48 +8,48 @@ use koan_backup_core::{SetName, entity::EntityCodec, value::Value};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
-/// The longest name of a document without its extension: every file system takes that.
-const LONGEST: usize = 180;
+/// The length of a document's name without its extension, in bytes: every file system accepts it.
+const MAX_NAME_BYTES: usize = 180;
 
-/// Names that Windows keeps for devices, whatever follows the first dot.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+/// Names that Windows reserves for devices, whatever follows the first dot.
+const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// The directory of an entity: its table if it names one, else its name, as the entries of archives have it.
+/// Returns the directory of an entity: its table if it names one, otherwise its name, encoded as in archives.
 pub(super) fn of_type(entity: &EntityCodec) -> String {
     let name = entity.descriptor().table().unwrap_or(entity.name());
     encode(name, |byte| byte.is_ascii_alphanumeric() || b"._#-".contains(&byte))
 }
 
-/// The part of a file or directory name that stands for a set. Capitals are encoded, so that `Old` and `old` are two names
-/// everywhere.
+/// Returns the part of a file or directory name that stands for a set. Upper case is encoded, so that `Old`
+/// and `old` are different names on every file system.
 pub(super) fn of_set(set: &SetName) -> String {
-    encode(set.as_str(), is_plain)
+    encode(set.as_str(), is_kept)
 }
 
-/// The set that a name stands for, however it is encoded; `None` if no set can have it.
+/// Returns the set for a name, however it is encoded; `None` if no set can have this name.
 pub(super) fn to_set(name: &str) -> Option<SetName> {
     SetName::new(percent_decode_str(name).decode_utf8().ok()?.into_owned()).ok()
 }
 
-/// Names for new documents beside those that are there.
+/// Generates names for new documents that no existing document has.
 #[derive(Debug, Default)]
-pub(super) struct NewNames {
-    /// In lower case.
-    taken: HashSet<String>,
+pub(super) struct NewDocumentNames {
+    /// The used names in lower case.
+    used: HashSet<String>,
 }
 
-impl NewNames {
-    /// Beside files of these names.
-    pub(super) fn beside<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        Self { taken: names.map(str::to_lowercase).collect() }
+impl NewDocumentNames {
+    /// Creates a generator that avoids these names.
+    pub(super) fn avoiding<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        Self { used: names.map(str::to_lowercase).collect() }
     }
 
-    /// A name for the document of a key.
+    /// Returns a name for the document of a key.
     pub(super) fn next(&mut self, key: &[Value<'_>]) -> String {
         let stem = stem(key);
         let mut name = format!("{stem}.json");
         let mut number = 1;
-        while !self.taken.insert(name.to_lowercase()) {
+        while !self.used.insert(name.to_lowercase()) {
             number += 1;
             name = format!("{stem}~{number}.json");
         }
@@ -56,22 +57,23 @@ impl NewNames {
     }
 }
 
-/// The name of a document without its extension. The parts of a key are joined by a comma, which is encoded within them.
+/// Returns the name of a document without its extension. The parts of a key are separated by commas, which
+/// are encoded within the parts.
 fn stem(key: &[Value<'_>]) -> String {
     let whole = key.iter().map(part).collect::<Vec<_>>().join(",");
     let device = whole.split('.').next().is_some_and(|first| {
-        DEVICES.contains(&first)
+        WINDOWS_DEVICE_NAMES.contains(&first)
             || (first.len() == 4 && (first.starts_with("com") || first.starts_with("lpt")))
     });
     if device {
         format!("%{:02X}{}", whole.as_bytes()[0], &whole[1..])
-    } else if whole.len() > LONGEST {
+    } else if whole.len() > MAX_NAME_BYTES {
         let hash = Sha256::digest(whole.as_bytes());
         let hash = hash.iter().take(16).fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        format!("{}~{hash}", &whole[..LONGEST - 40])
+        format!("{}~{hash}", &whole[..MAX_NAME_BYTES - 40])
     } else {
         whole
     }
@@ -79,12 +81,12 @@ fn stem(key: &[Value<'_>]) -> String {
 
 fn part(value: &Value<'_>) -> String {
     let text = match value {
-        // Encoded text never ends in the middle of a percent sign's two digits.
+        // Encoded text cannot end with a single percent sign.
         Value::Null => return "%".to_owned(),
         Value::Str(text) | Value::Json(text) | Value::Decimal(text) if text.is_empty() => {
             return "%%".to_owned();
         }
-        Value::Str(text) | Value::Json(text) | Value::Decimal(text) => return encode(text, is_plain),
+        Value::Str(text) | Value::Json(text) | Value::Decimal(text) => return encode(text, is_kept),
         Value::Bool(value) => value.to_string(),
         Value::I64(value) => value.to_string(),
         Value::U64(value) => value.to_string(),
@@ -100,14 +102,15 @@ fn part(value: &Value<'_>) -> String {
         }),
         other => format!("{other:?}"),
     };
-    encode(&text, is_plain)
+    encode(&text, is_kept)
 }
 
-fn is_plain(byte: u8) -> bool {
+fn is_kept(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
 }
 
-/// Percent-encodes what is not kept, and a dot in front: names that begin with one are never data.
+/// Percent-encodes the bytes that are not `kept`, and a dot at the start, because names that start with a dot
+/// are never data.
 fn encode(text: &str, kept: fn(u8) -> bool) -> String {
     let mut name = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {
@@ -124,12 +127,12 @@ fn encode(text: &str, kept: fn(u8) -> bool) -> String {
 mod tests {
     use super::*;
 
-    fn name_of(names: &mut NewNames, key: &str) -> String {
+    fn name_of(names: &mut NewDocumentNames, key: &str) -> String {
         names.next(&[Value::Str(key.into())])
     }
 
     #[test]
-    fn no_two_keys_share_a_name_though_case_is_not_told_apart() {
+    fn different_keys_have_different_names_even_if_case_is_ignored() {
         let keys = [
             "a",
             "A",
@@ -160,47 +163,47 @@ mod tests {
             "x\ny",
             ".koan",
         ];
-        let mut names = NewNames::default();
+        let mut names = NewDocumentNames::default();
         let mut seen = HashSet::new();
         for key in keys {
             let name = name_of(&mut names, key);
             assert!(seen.insert(name.to_lowercase()), "{key:?} shares {name}");
             assert!(!name.starts_with(['.', '#']), "{name}");
             assert!(name.is_ascii() && !name.contains(['/', '\\', ':', '\0', '\n', ' ']), "{name}");
-            assert!(!DEVICES.contains(&name.split('.').next().unwrap_or_default()), "{name}");
+            assert!(!WINDOWS_DEVICE_NAMES.contains(&name.split('.').next().unwrap_or_default()), "{name}");
         }
-        assert_eq!(name_of(&mut NewNames::default(), "a-1.b"), "a-1.b.json");
-        assert_eq!(name_of(&mut NewNames::default(), "User"), "%55ser.json");
+        assert_eq!(name_of(&mut NewDocumentNames::default(), "a-1.b"), "a-1.b.json");
+        assert_eq!(name_of(&mut NewDocumentNames::default(), "User"), "%55ser.json");
     }
 
     #[test]
-    fn parts_of_a_key_are_told_apart() {
+    fn parts_of_a_key_are_distinguishable() {
         let pair = |one: &'static str, other: &'static str| {
-            NewNames::default().next(&[Value::Str(one.into()), Value::Str(other.into())])
+            NewDocumentNames::default().next(&[Value::Str(one.into()), Value::Str(other.into())])
         };
         assert_eq!(pair("a", "b"), "a,b.json");
         assert_ne!(pair("a,", "b"), pair("a", ",b"));
-        assert_ne!(pair("", "b"), NewNames::default().next(&[Value::Null, Value::Str("b".into())]));
+        assert_ne!(pair("", "b"), NewDocumentNames::default().next(&[Value::Null, Value::Str("b".into())]));
     }
 
     #[test]
-    fn long_keys_have_short_names_that_differ() {
+    fn long_keys_have_short_distinct_names() {
         let long = "k".repeat(5_000);
-        let (mut names, other) = (NewNames::default(), format!("{long}x"));
+        let (mut names, other) = (NewDocumentNames::default(), format!("{long}x"));
         let (one, other) = (name_of(&mut names, &long), name_of(&mut names, &other));
         assert!(one.len() < 200 && one != other, "{one} {other}");
     }
 
     #[test]
-    fn a_name_that_is_taken_is_left_alone() {
-        let mut names = NewNames::beside(["7.JSON", "8.json"].into_iter());
+    fn an_existing_name_is_not_used_again() {
+        let mut names = NewDocumentNames::avoiding(["7.JSON", "8.json"].into_iter());
         assert_eq!(names.next(&[Value::I64(7)]), "7~2.json");
         assert_eq!(names.next(&[Value::I64(8)]), "8~2.json");
         assert_eq!(names.next(&[Value::I64(9)]), "9.json");
     }
 
     #[test]
-    fn sets_are_found_again_by_their_names() {
+    fn the_name_of_a_set_is_decoded_to_the_same_set() {
         for set in ["archive", "Archive", "ü x", "a.b", ".hidden", "100%"] {
             let set = SetName::new(set).expect("a set");
             assert_eq!(to_set(&of_set(&set)), Some(set));

@@ -1,129 +1,21 @@
-//! Whether the directory of a database is there, compared with what this machine remembers of it.
+//! What is known about the directory of a database, and the error for one that cannot be used.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use koan_backup_core::{
-    Error, ErrorKind, Result,
-    storage::{KnownPlace, MachineState},
-};
+use koan_backup_core::{Error, ErrorKind, storage::MachineState};
 
-use super::directory::Directory;
-use koan_backup_core::private_files::create_private_directories;
-
-/// What such directories are called in the machine's state.
-const KIND: &str = "directory of JSON files";
-/// Remembered of a directory that held something.
-const FILLED: &str = "filled";
-
-/// What this machine knows of the directory, once a context was built.
+/// What is known about the directory, once a context was built.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    state: OnceLock<MachineState>,
-    /// It is remembered that the directory held something.
-    is_remembered: AtomicBool,
+    pub(super) state: OnceLock<MachineState>,
+    /// Whether it is remembered that the directory was not empty.
+    pub(super) is_remembered: AtomicBool,
 }
 
-impl Directory {
-    /// Compares the directory with what the machine remembers, and makes one that nobody knows.
-    ///
-    /// # Errors
-    /// The machine knows it, and it is gone; or it cannot be made.
-    pub(super) fn attach(&self, state: &MachineState) -> Result<()> {
-        let _ = self.presence.state.set(state.clone());
-        if !self.root.exists() {
-            if let Some(known) = self.known(state)? {
-                return Err(self.gone(Some(&known)));
-            }
-            create_private_directories(&self.root).map_err(|source| unusable(&self.root, source))?;
-        }
-        self.is_empty()?;
-        match self.known(state)? {
-            Some(known) if self.is_missing_content(&known)? => {
-                tracing::warn!(target: "koan::backup", error = %self.emptied(&known), "a directory of JSON files can be restored into, and is not backed up");
-            }
-            Some(_) | None => self.remember(state)?,
-        }
-        Ok(())
-    }
-
-    /// Refuses to read a directory that is gone, or that is empty and was not when it was used last.
-    pub(super) fn require_content(&self) -> Result<()> {
-        self.require_root()?;
-        let Some(state) = self.presence.state.get() else { return Ok(()) };
-        if self.presence.is_remembered.load(Ordering::Relaxed) && !self.is_empty()? {
-            return Ok(());
-        }
-        match self.known(state)? {
-            Some(known) if self.is_missing_content(&known)? => Err(self.emptied(&known)),
-            Some(_) | None => self.remember(state),
-        }
-    }
-
-    /// Refuses a directory that is gone: it is never made again by itself. Without a context nothing is known of it, and it is made.
-    pub(super) fn require_root(&self) -> Result<()> {
-        if self.root.is_dir() {
-            return Ok(());
-        }
-        match self.presence.state.get() {
-            Some(state) => Err(self.gone(self.known(state)?.as_ref())),
-            None => create_private_directories(&self.root).map_err(|source| unusable(&self.root, source)),
-        }
-    }
-
-    fn known(&self, state: &MachineState) -> Result<Option<KnownPlace>> {
-        state.known_place(KIND, &self.root.display().to_string())
-    }
-
-    fn is_missing_content(&self, known: &KnownPlace) -> Result<bool> {
-        Ok(known.marks.iter().any(|mark| mark == FILLED) && self.is_empty()?)
-    }
-
-    /// Whether nothing is in it, hidden files included.
-    fn is_empty(&self) -> Result<bool> {
-        let mut listed = fs::read_dir(&self.root).map_err(|source| unusable(&self.root, source))?;
-        Ok(listed.next().is_none())
-    }
-
-    /// Remembers the directory. That it could not be remembered is logged: a backup is worth more.
-    fn remember(&self, state: &MachineState) -> Result<()> {
-        let mark = (!self.is_empty()?).then_some(FILLED);
-        match state.remember_place(KIND, &self.root.display().to_string(), mark) {
-            Ok(()) => self.presence.is_remembered.store(mark.is_some(), Ordering::Relaxed),
-            Err(error) => {
-                tracing::warn!(target: "koan::backup", error = %error.chain(), "a directory of JSON files was not remembered");
-            }
-        }
-        Ok(())
-    }
-
-    fn gone(&self, known: Option<&KnownPlace>) -> Error {
-        let known = if known.is_some() { ", and this machine has used it before" } else { "" };
-        Error::new(
-            ErrorKind::Provider,
-            format!(
-                "the directory of JSON files `{}` does not exist{known}; mount its disk, or create the directory to restore into it",
-                self.root.display()
-            ),
-        )
-    }
-
-    fn emptied(&self, known: &KnownPlace) -> Error {
-        Error::new(
-            ErrorKind::Provider,
-            format!(
-                "the directory of JSON files `{}` is empty, and was not when this machine used it last; mount its disk, or restore a \
-                 backup into it. If everything in it was removed on purpose, remove `{}`, and the empty directory is backed up",
-                self.root.display(),
-                known.file.display()
-            ),
-        )
-    }
-}
-
+/// Returns the error for a path that cannot be used as a directory of JSON files.
 pub(super) fn unusable(path: &Path, source: io::Error) -> Error {
     Error::with_source(
         ErrorKind::Configuration,

@@ -1,4 +1,4 @@
-//! The provider: what an application opens and a context works with.
+//! The provider that an application opens.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,55 +16,58 @@ use koan_backup_core::{
 
 use crate::directory::{Directory, Layout};
 use crate::failure::blocking;
-use crate::lock::Patience;
+use crate::lock::LockTimeout;
 use crate::session::JsonSession;
 use crate::snapshot::JsonSnapshot;
 
-/// How long a lock is waited for.
+/// The default for how long to wait for a lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A directory of JSON files whose documents are entities.
+/// A directory of JSON files whose documents are records.
 ///
-/// Each entity has a directory of its own, named by its `table` or its name, percent-encoded as in archives.
+/// Each entity has its own directory, named by its `table` or its name, percent-encoded as in archives.
 ///
 /// | layout | default set | set `archive` |
 /// |---|---|---|
 /// | [`lines`](Self::lines): a document a line | `User/root.jsonl` | `User/archive.jsonl` |
 /// | [`documents`](Self::documents): a document a file | `User/<anything>.json` | `User/#archive/<anything>.json` |
 ///
-/// - **Names** that begin with a dot are never data. What else is no data is told at the start as a table in no entity. The key
-///   of a document is in its content, not in its file's name; a new one is named by its key, percent-encoded with its
-///   capitals, and a key that is too long by its beginning and a hash. No two share a file, also where capitals are not told
-///   apart.
-/// - **Reading**: a document is one JSON object in UTF-8. A byte order mark, carriage returns, empty lines and a missing last
-///   line feed are passed over; whatever else is not JSON, and a name or a key that is there twice, fails the backup with file
-///   and line. What is not there has serde's default, what the type does not know is warned of. Sixteen bytes for each key of
-///   a set are held in memory while it is read.
-/// - **Snapshots**: of `lines`, all files are opened at once while no restore takes effect, and read as they were; one that
-///   is changed in place fails the read, one that is replaced by a rename does not. `documents` are opened one by one: a set in
-///   which anything came, went or changed while it was read fails, but between two sets nothing is promised.
-/// - **Restores** are all or nothing, also when the process is killed. One session writes at a time, whatever process it is in.
-///   The directory of an entity that is missing is an empty one, and is made when there is something to put in it. In `lines`, old lines keep
-///   their order and are followed by new ones; the keys of a set are held in memory. Permissions of files that are replaced are
-///   kept, their owners are not; new files and directories can be read by their owner only. A directory that is gone, or that is
-///   empty and was not before, is not backed up: its disk is not mounted. Symbolic links are not followed for writing.
+/// - **Names** that start with a dot are never data. Other names that are not data are reported at the start
+///   as uncovered tables. The key of a document is in its content, not in the name of its file. A new file is
+///   named by its key, percent-encoded including upper case; the name of a long key is its beginning and a
+///   hash. Names are distinct even if the file system ignores case.
+/// - **Reading**: a document is one JSON object in UTF-8. A byte order mark, carriage returns, empty lines
+///   and a missing last line feed are ignored. Other text that is not JSON, a duplicate name and a duplicate
+///   key make the backup fail with file and line. A missing field gets serde's default; a field that the type
+///   does not know causes a warning. Reading a set needs sixteen bytes of memory for each key.
+/// - **Snapshots**: with `lines`, all files are opened at once while no restore takes effect. The read fails
+///   if a file is changed in place, but not if it is replaced by a rename. With `documents`, files are opened
+///   one by one: the read of a set fails if a file of the set is added, removed or changed meanwhile, but
+///   there is no consistency between sets.
+/// - **Restores** are atomic, even if the process is killed. One session writes at a time, across all
+///   processes. The missing directory of an entity counts as empty and is created when it gets a file. With
+///   `lines`, old lines keep their order and new ones are appended; the keys of a set are held in memory. The
+///   permissions of replaced files are preserved, their owners are not; new files and directories are
+///   readable only by their owner. A backup fails if the directory no longer exists, or if it is empty and
+///   was not before, because its disk may not be mounted. Restores do not write through symbolic links.
 ///
 /// # What is in `.koan`
 ///
-/// | name | what it is |
+/// | name | content |
 /// |---|---|
 /// | `writer.lock` | locked by the session that writes |
-/// | `commit.lock` | locked while a restore takes effect, and shared with others by those that read meanwhile |
+/// | `commit.lock` | locked while a restore takes effect, and locked in shared mode by readers |
 /// | `restore-<id>/` | new files of the session that writes; without a journal, the next session removes it |
-/// | `commit.json` | the journal of a restore that was committed: which new files take whose places, and which files go |
+/// | `commit.json` | the journal of a restore that was committed: the new files with their paths, and the files to remove |
 ///
-/// A commit makes the new files durable, writes the journal under another name, makes it durable and renames it. From then on
-/// the restore has happened. Then it renames and removes files, makes that durable, and removes the journal and what is left of
-/// the session. Each of these steps can be done again, so whoever opens the directory next, takes a snapshot or begins a
-/// session, finds a journal and finishes what it says.
+/// A commit makes the new files durable, writes the journal under another name, makes it durable and renames
+/// it. From then on the restore is committed. Then it renames and removes files, makes that durable, and
+/// removes the journal and the staging directory. Each step can be repeated: whoever next opens the
+/// directory, takes a snapshot or begins a session finds the journal and finishes the steps.
 ///
-/// The locks are those of [`std::fs::File`], so other programs do not heed them: an application that writes to the directory
-/// is to be stopped while it is restored. What it changed before the commit is noticed, and the restore is undone.
+/// The locks are those of [`std::fs::File`]; other programs do not observe them. Stop an application that
+/// writes to the directory during a restore. Its changes before the commit are detected, and the restore is
+/// rolled back.
 ///
 /// # Example
 /// ```
@@ -87,22 +90,23 @@ pub struct JsonFiles {
 }
 
 impl JsonFiles {
-    /// A directory with a file for each set and a document on each line. A restore that was committed and cut short is finished.
+    /// Opens a directory with a file for each set and a document on each line. A committed restore that was
+    /// interrupted is finished.
     ///
-    /// A directory that does not exist is made when a context is built, unless this machine knows that it existed before: see
-    /// [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory).
+    /// A directory that does not exist is created when a context is built, unless this machine knows that it
+    /// existed before: see [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory).
     ///
     /// # Errors
-    /// It is no directory, or cannot be read.
+    /// Returns an error if the path is not a directory or cannot be read.
     pub fn lines(directory: impl AsRef<Path>) -> Result<Self> {
         Self::open(directory.as_ref(), Layout::Lines)
     }
 
-    /// A directory with a file for each document. A restore that was committed and cut short is finished. A directory that does not
-    /// exist is treated as by [`lines`](Self::lines).
+    /// Opens a directory with a file for each document. A committed restore that was interrupted is finished.
+    /// A directory that does not exist is treated as by [`lines`](Self::lines).
     ///
     /// # Errors
-    /// It is no directory, or cannot be read.
+    /// Returns an error if the path is not a directory or cannot be read.
     pub fn documents(directory: impl AsRef<Path>) -> Result<Self> {
         Self::open(directory.as_ref(), Layout::Documents)
     }
@@ -110,19 +114,19 @@ impl JsonFiles {
     fn open(path: &Path, layout: Layout) -> Result<Self> {
         let directory = Directory::open(path, layout)?;
         if directory.root.exists() {
-            crate::settled::settled(&directory, &Patience::of(LOCK_TIMEOUT))?;
+            crate::journal_recovery::recover_journal(&directory, &LockTimeout::of(LOCK_TIMEOUT))?;
         }
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
     }
 
-    /// How long a restore or a backup waits for another that is in its way, before it fails: half a minute unless told.
+    /// Sets how long a restore or a backup waits for another one before it fails; the default is 30 seconds.
     #[must_use]
-    pub fn lock_timeout(mut self, longest: Duration) -> Self {
-        self.lock_timeout = longest;
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
         self
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.directory.root
     }
@@ -155,10 +159,10 @@ impl Provider for JsonFiles {
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (directory, entities) = (self.directory.clone(), entities.to_vec());
-        let (patience, _waiting) = Patience::new(self.lock_timeout);
+        let (timeout, _cancel_on_drop) = LockTimeout::new(self.lock_timeout);
         on_own_thread(move || {
             directory.require_root()?;
-            let _lock = crate::settled::settled(&directory, &patience)?;
+            let _lock = crate::journal_recovery::recover_journal(&directory, &timeout)?;
             crate::coverage::describe(&directory, &entities)
         })
         .await
@@ -166,8 +170,8 @@ impl Provider for JsonFiles {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let directory = self.directory.clone();
-        let (patience, _waiting) = Patience::new(self.lock_timeout);
-        let snapshot = on_own_thread(move || JsonSnapshot::take(&directory, &patience)).await?;
+        let (timeout, _cancel_on_drop) = LockTimeout::new(self.lock_timeout);
+        let snapshot = on_own_thread(move || JsonSnapshot::take(&directory, &timeout)).await?;
         Ok(Box::new(snapshot))
     }
 

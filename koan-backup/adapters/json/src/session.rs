@@ -13,7 +13,7 @@ use koan_backup_core::{
 
 use super::directory::Directory;
 use super::failure::blocking;
-use super::lock::Patience;
+use super::lock::LockTimeout;
 use work::Work;
 
 /// One restore. Dropping it removes what it had written.
@@ -29,7 +29,7 @@ impl JsonSession {
         options: SessionOptions,
         longest: std::time::Duration,
     ) -> Result<Self> {
-        let (patience, _waiting) = Patience::new(longest);
+        let (patience, _waiting) = LockTimeout::new(longest);
         let work = on_own_thread(move || Work::begin(directory, options, &patience)).await?;
         Ok(Self { work: Some(Box::new(work)) })
     }

@@ -1,6 +1,6 @@
-//! Reading: what was there at one moment, where the layout allows to say so.
+//! Reads the directory, as of one moment if the layout allows it.
 
-mod reading;
+mod set_read;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,58 +12,58 @@ use koan_backup_core::{
     provider::{Consistency, ReadRequest, ReadSummary, RecordSink, Snapshot},
 };
 
-use super::directory::{Directory, Layout, Sort, entries};
+use super::directory::{Directory, EntryKind, Layout, entries};
 use super::documents::{Documents, Listing};
 use super::failure::blocking;
-use super::held::Held;
-use super::lock::{Lock, Patience};
+use super::journal_recovery::{is_lock_file_present, recover_journal};
+use super::lock::{Lock, LockTimeout};
 use super::name;
-use super::settled::{is_locked_meanwhile, settled};
-use reading::Reading;
+use super::open_file::OpenFile;
+use set_read::SetRead;
 
-/// One view of the directory.
+/// A view of the directory.
 #[derive(Clone, Debug)]
 pub(super) struct JsonSnapshot {
     directory: Directory,
-    view: View,
+    files: SnapshotFiles,
 }
 
 #[derive(Clone, Debug)]
-enum View {
+enum SnapshotFiles {
     /// All files of lines, opened at once, by the name of their directory and their set.
-    Lines(Arc<BTreeMap<(String, SetName), Arc<Held>>>),
+    Lines(Arc<BTreeMap<(String, SetName), Arc<OpenFile>>>),
     /// Documents are opened one by one, while no restore takes effect.
     Documents { _lock: Option<Arc<Lock>> },
 }
 
 impl JsonSnapshot {
-    pub(super) fn take(directory: &Directory, patience: &Patience) -> Result<Self> {
+    pub(super) fn take(directory: &Directory, timeout: &LockTimeout) -> Result<Self> {
         directory.require_content()?;
-        let view = loop {
-            let lock = settled(directory, patience)?;
+        let files = loop {
+            let lock = recover_journal(directory, timeout)?;
             let was_locked = lock.is_some();
-            let view = match directory.layout {
-                Layout::Lines => View::Lines(Arc::new(open_all(directory)?)),
-                Layout::Documents => View::Documents { _lock: lock.map(Arc::new) },
+            let files = match directory.layout {
+                Layout::Lines => SnapshotFiles::Lines(Arc::new(open_all(directory)?)),
+                Layout::Documents => SnapshotFiles::Documents { _lock: lock.map(Arc::new) },
             };
-            // The first restore of all may have begun meanwhile.
-            if was_locked || !is_locked_meanwhile(directory) {
-                break view;
+            // The first restore of the directory may have begun meanwhile.
+            if was_locked || !is_lock_file_present(directory) {
+                break files;
             }
         };
-        Ok(Self { directory: directory.clone(), view })
+        Ok(Self { directory: directory.clone(), files })
     }
 
-    /// The documents of a set.
+    /// Returns the documents of a set.
     fn documents(&self, entity: &EntityCodec, set: &SetName) -> Result<Documents> {
         let name = name::of_type(entity);
-        match &self.view {
-            View::Lines(files) => {
+        match &self.files {
+            SnapshotFiles::Lines(files) => {
                 let file = files.get(&(name, set.clone()));
                 Ok(file.map_or_else(Documents::none, |file| Documents::of_lines(Arc::clone(file))))
             }
-            View::Documents { .. } => {
-                let listing = Listing::of(&self.directory.place(&name, set)?.path)?;
+            SnapshotFiles::Documents { .. } => {
+                let listing = Listing::of(&self.directory.set_path(&name, set)?.path)?;
                 Ok(Documents::of_files(Arc::new(listing)))
             }
         }
@@ -71,12 +71,12 @@ impl JsonSnapshot {
 
     fn sets_of(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
         let name = name::of_type(entity);
-        let named: Vec<SetName> = match &self.view {
-            View::Lines(files) => {
+        let named: Vec<SetName> = match &self.files {
+            SnapshotFiles::Lines(files) => {
                 files.keys().filter(|(directory, _)| *directory == name).map(|(_, set)| set.clone()).collect()
             }
-            View::Documents { .. } => {
-                self.directory.contents(&name)?.sets.into_iter().map(|place| place.set).collect()
+            SnapshotFiles::Documents { .. } => {
+                self.directory.contents(&name)?.sets.into_iter().map(|set| set.set).collect()
             }
         };
         let named = named.into_iter().filter(|set| !set.is_root());
@@ -84,8 +84,8 @@ impl JsonSnapshot {
     }
 
     fn count_of(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
-        if let View::Documents { .. } = self.view {
-            let listing = Listing::of(&self.directory.place(&name::of_type(entity), set)?.path)?;
+        if let SnapshotFiles::Documents { .. } = self.files {
+            let listing = Listing::of(&self.directory.set_path(&name::of_type(entity), set)?.path)?;
             return Ok(u64::try_from(listing.files.len()).unwrap_or(u64::MAX));
         }
         let mut documents = self.documents(entity, set)?;
@@ -98,18 +98,19 @@ impl JsonSnapshot {
     }
 }
 
-/// Opens every file of lines, and waits until a change of any of them can be told.
-fn open_all(directory: &Directory) -> Result<BTreeMap<(String, SetName), Arc<Held>>> {
+/// Opens every file of lines, and waits until a later change of any of them is detectable.
+fn open_all(directory: &Directory) -> Result<BTreeMap<(String, SetName), Arc<OpenFile>>> {
     let mut files = BTreeMap::new();
     for entry in entries(&directory.root)? {
-        if entry.sort != Sort::Directory || !entry.is_utf8 {
+        if entry.kind != EntryKind::Directory || !entry.is_utf8 {
             continue;
         }
-        for place in directory.contents(&entry.name)?.sets {
-            files.insert((entry.name.clone(), place.set), Arc::new(Held::open(place.path)?));
+        for found in directory.contents(&entry.name)?.sets {
+            files.insert((entry.name.clone(), found.set), Arc::new(OpenFile::open(found.path)?));
         }
     }
-    let wait = files.values().map(|file| file.stamp.until_settled()).max().unwrap_or_default();
+    let wait =
+        files.values().map(|file| file.fingerprint.until_changes_are_detectable()).max().unwrap_or_default();
     std::thread::sleep(wait);
     Ok(files)
 }
@@ -117,9 +118,9 @@ fn open_all(directory: &Directory) -> Result<BTreeMap<(String, SetName), Arc<Hel
 #[async_trait]
 impl Snapshot for JsonSnapshot {
     fn consistency(&self) -> Consistency {
-        match self.view {
-            View::Lines(_) => Consistency::Snapshot,
-            View::Documents { .. } => Consistency::None,
+        match self.files {
+            SnapshotFiles::Lines(_) => Consistency::Snapshot,
+            SnapshotFiles::Documents { .. } => Consistency::None,
         }
     }
 
@@ -136,12 +137,12 @@ impl Snapshot for JsonSnapshot {
         let snapshot = self.clone();
         let mut reading = blocking(move || {
             let documents = snapshot.documents(&request.entity, &request.set)?;
-            Ok(Reading::new(documents, request, sink))
+            Ok(SetRead::new(documents, request, sink))
         })
         .await?;
-        // Piece by piece, so that a read that is dropped while nobody takes from it holds nothing.
+        // The read is split, so that a dropped read that waits for its receiver occupies no thread.
         loop {
-            let (next, ended) = blocking(move || reading.go_on()).await?;
+            let (next, ended) = blocking(move || reading.read_until_flush()).await?;
             if ended {
                 return next.sink.finish().await;
             }

@@ -1,7 +1,7 @@
-//! A value of a document as the engine speaks of it.
+//! Converts a value of a document to a value for the codec.
 //!
-//! Plain values become plain ones, so that keys in errors read well and comparing them is cheap. What would not be exact
-//! stays the text that it is.
+//! Scalars are converted, so that keys in errors are readable and comparing them is cheap. A value that would
+//! not be exact stays JSON text.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use koan_backup_core::{
     value::Value,
 };
 
-use super::document::Fault;
+use super::document::DocumentError;
 
-/// So many digits survive a binary floating-point number of 64 bits.
+/// The number of decimal digits that a binary floating-point number of 64 bits preserves.
 const EXACT_DIGITS: usize = 15;
 
-/// The value that stands as `raw` in a document, for its field if it is in one.
-pub(super) fn value<'d>(raw: &'d str, field: Option<&FieldSchema>) -> Result<Value<'d>, Fault> {
+/// Converts the JSON text `raw`, for its field if it belongs to one.
+pub(super) fn value<'d>(raw: &'d str, field: Option<&FieldSchema>) -> Result<Value<'d>, DocumentError> {
     let logical = field.map_or(&LogicalType::Json, |field| &field.logical);
     Ok(match raw.as_bytes().first() {
         Some(b'n') => Value::Null,
@@ -29,7 +29,7 @@ pub(super) fn value<'d>(raw: &'d str, field: Option<&FieldSchema>) -> Result<Val
     })
 }
 
-/// Whether text in a field like this would be taken for JSON.
+/// Returns whether text in a field of this type would be parsed as JSON.
 fn is_read_as_json(raw: &str, logical: &LogicalType) -> bool {
     match logical {
         LogicalType::List | LogicalType::Map | LogicalType::Struct { .. } => true,
@@ -38,13 +38,14 @@ fn is_read_as_json(raw: &str, logical: &LogicalType) -> bool {
     }
 }
 
-fn text(raw: &str) -> Result<Cow<'_, str>, Fault> {
+fn text(raw: &str) -> Result<Cow<'_, str>, DocumentError> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if !inner.contains('\\') {
         return Ok(Cow::Borrowed(inner));
     }
     let text = serde_json::from_str(raw);
-    text.map(Cow::Owned).map_err(|_| Fault::new("holds text with an escape that is no character; correct it"))
+    text.map(Cow::Owned)
+        .map_err(|_| DocumentError::new("holds text with an escape that is not a character; correct it"))
 }
 
 fn number<'d>(raw: &'d str, logical: &LogicalType, wire: WireForm) -> Value<'d> {
@@ -52,8 +53,8 @@ fn number<'d>(raw: &'d str, logical: &LogicalType, wire: WireForm) -> Value<'d> 
         return Value::Decimal(Cow::Borrowed(raw));
     }
     let whole = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && raw != "-0";
-    let plain = if whole { integer(raw, logical) } else { float(raw) };
-    plain.unwrap_or(Value::Json(Cow::Borrowed(raw)))
+    let exact = if whole { integer(raw, logical) } else { float(raw) };
+    exact.unwrap_or(Value::Json(Cow::Borrowed(raw)))
 }
 
 fn integer<'d>(raw: &'d str, logical: &LogicalType) -> Option<Value<'d>> {
@@ -66,7 +67,7 @@ fn integer<'d>(raw: &'d str, logical: &LogicalType) -> Option<Value<'d>> {
     matches!(logical, LogicalType::Integer { bits: 128, .. }).then(|| Value::Decimal(Cow::Borrowed(raw)))
 }
 
-/// The number, if no digit of it is lost.
+/// Parses a number; `None` if a digit would be lost.
 fn float(raw: &str) -> Option<Value<'static>> {
     let float: f64 = raw.parse().ok()?;
     let mantissa = raw.split(['e', 'E']).next().unwrap_or_default();
@@ -81,24 +82,24 @@ fn float(raw: &str) -> Option<Value<'static>> {
 mod tests {
     use super::*;
 
-    fn plain(raw: &str) -> Value<'_> {
+    fn parsed(raw: &str) -> Value<'_> {
         value(raw, None).expect("a value")
     }
 
     #[test]
-    fn plain_values_are_plain_and_what_would_not_be_exact_stays_text() {
-        assert_eq!(plain("null"), Value::Null);
-        assert_eq!(plain("true"), Value::Bool(true));
-        assert_eq!(plain("\"a\\u00fc\""), Value::Str("aü".into()));
-        assert_eq!(plain("-7"), Value::I64(-7));
-        assert_eq!(plain("18446744073709551615"), Value::U64(u64::MAX));
-        assert_eq!(plain("1.0"), Value::F64(1.0));
-        assert_eq!(plain("0.1"), Value::F64(0.1));
-        assert_eq!(plain("-0.0"), Value::F64(-0.0));
-        assert_eq!(plain("-0"), Value::F64(-0.0));
-        assert_eq!(plain("2.2250738585072014e-308"), Value::F64(f64::MIN_POSITIVE));
+    fn scalars_are_converted_and_inexact_numbers_remain_text() {
+        assert_eq!(parsed("null"), Value::Null);
+        assert_eq!(parsed("true"), Value::Bool(true));
+        assert_eq!(parsed("\"a\\u00fc\""), Value::Str("aü".into()));
+        assert_eq!(parsed("-7"), Value::I64(-7));
+        assert_eq!(parsed("18446744073709551615"), Value::U64(u64::MAX));
+        assert_eq!(parsed("1.0"), Value::F64(1.0));
+        assert_eq!(parsed("0.1"), Value::F64(0.1));
+        assert_eq!(parsed("-0.0"), Value::F64(-0.0));
+        assert_eq!(parsed("-0"), Value::F64(-0.0));
+        assert_eq!(parsed("2.2250738585072014e-308"), Value::F64(f64::MIN_POSITIVE));
         for raw in ["18446744073709551616", "0.1000000000000000055511", "1e400", "1e-400", "[1, 2]", "{}"] {
-            assert_eq!(plain(raw), Value::Json(raw.into()));
+            assert_eq!(parsed(raw), Value::Json(raw.into()));
         }
         assert!(value("\"\\ud800\"", None).is_err());
     }

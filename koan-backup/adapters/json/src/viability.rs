@@ -9,7 +9,7 @@ use koan_backup_core::{
     provider::{Finding, RestoreTarget, Severity},
 };
 
-use super::directory::{Directory, SetPlace};
+use super::directory::{Directory, SetPath};
 use super::name;
 
 pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result<Vec<Finding>> {
@@ -18,9 +18,9 @@ pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result
     for target in targets {
         let entity = target.entity.name();
         let fault = |message: String| Finding::new(Severity::Error, entity, message);
-        match directory.place(&name::of_type(&target.entity), &target.set) {
+        match directory.set_path(&name::of_type(&target.entity), &target.set) {
             Err(error) => findings.push(fault(error.chain())),
-            Ok(SetPlace { path, .. }) => {
+            Ok(SetPath { path, .. }) => {
                 if let Err(error) = directory.refuse_links(&path) {
                     findings.push(fault(error.to_string()));
                 }

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_its_password() {
+    fn an_address_is_displayed_without_its_password() {
         let address = Address::parse(
             "postgres://ann:s3cret@db.example.org:5433/shop?sslmode=verify-full&sslrootcert=%2Fca.pem",
         );
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_mean_what_they_say() {
+    fn each_sslmode_has_its_documented_meaning() {
         let of = |text: &str| {
             Address::parse(text).map(|address| (address.protection, address.config.get_ssl_mode()))
         };
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_which_the_password_may_end_at_two_places_is_refused_without_being_shown() {
+    fn an_address_with_an_ambiguous_password_is_refused_without_being_displayed() {
         for text in [
             "postgres://ann:hunter@2secret@db/shop",
             "postgresql://ann:hunter@@2secret@db/shop",
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_refused_without_being_quoted() {
+    fn an_invalid_address_is_refused_without_being_displayed() {
         for text in
             ["postgres://ann:s3cret@db:port/shop", "postgres://ann:s3cret@h/d?colour=s3cret", "s3cret", ""]
         {

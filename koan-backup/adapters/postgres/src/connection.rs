@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_is_too_old_is_refused_by_its_version() {
+    fn an_old_server_is_refused_with_its_version() {
         let address = Address::parse("postgres://ann:s3cret@db.example.org/shop").expect("an address");
         let tls = connector(&address).expect("no certificates");
         let location = Location { address, tls, connections: 1, schemas: Vec::new() };
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schemas_of_the_role_stay_behind_those_that_are_named() {
+    fn the_schemas_of_the_role_follow_the_configured_ones() {
         let path = |named: &[&str], own: &[&str]| {
             let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
             search_path(&strings(named), &strings(own))

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_written_as_postgres_users_do() {
+    fn generated_names_are_in_snake_case() {
         for (name, expected) in
             [("LogEntry", "log_entry"), ("User", "user"), ("HTTPLog", "httplog"), ("a_b", "a_b")]
         {

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_behind_the_point_are_counted_with_the_exponent() {
+    fn fraction_digits_are_counted_with_the_exponent() {
         for (text, expected) in [
             ("1", 0),
             ("1.50", 1),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_the_same_whatever_zeros_are_around_them() {
+    fn insignificant_zeros_do_not_change_a_number() {
         assert!(same_number("0.5", ".50") && same_number("-1", "-1.0") && same_number("+2", "02"));
         assert!(!same_number("0.5", "0.51") && !same_number("-1", "1"));
     }

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_function_assigns_is_told_from_what_it_reads() {
+    fn assigned_columns_are_distinguished_from_read_ones() {
         for text in [
             "BEGIN NEW.search := to_tsvector(NEW.title); RETURN NEW; END",
             "BEGIN\n  new.search = to_tsvector(new.title);\nEND",

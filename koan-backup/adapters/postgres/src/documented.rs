@@ -56,7 +56,7 @@ const KINDS: [(&str, FieldKind); 13] = [
 ];
 
 #[test]
-fn the_documented_table_of_types_is_that_of_the_code() {
+fn the_documented_table_of_types_matches_the_code() {
     let mut table = String::from("| PostgreSQL |");
     KINDS.iter().for_each(|(name, _)| table.push_str(&format!(" {name} |")));
     table.push_str(&format!("\n|---|{}\n", "---|".repeat(KINDS.len())));
@@ -72,7 +72,7 @@ fn the_documented_table_of_types_is_that_of_the_code() {
 }
 
 #[test]
-fn the_documented_types_of_columns_are_those_that_are_declared() {
+fn the_documented_column_types_are_the_declared_ones() {
     let page = include_str!("../../../docs/types.md");
     koan_backup_sql::documented::require_documented(page, "PostgreSQL", crate::ddl::declared_type);
 }

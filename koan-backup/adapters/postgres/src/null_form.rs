@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_come_back_at_the_position_where_they_were_recorded() {
+    fn forms_are_returned_for_the_position_at_which_they_were_recorded() {
         let notes = [None, Some(""), Some("0"), Some("0"), None, Some("1,3-5"), Some(""), None];
         let forms = replayed(&notes).expect("recorded");
         for (note, form) in notes.iter().zip(&forms).filter_map(|(note, form)| Some(((*note)?, form))) {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_recorded_where_no_null_is_json() {
+    fn nothing_is_recorded_without_json_null() {
         assert_eq!(replayed(&[None, Some(""), None]), None);
         assert_eq!(replayed(&[None, None]), None);
     }
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_changes_too_often_is_refused_and_none_of_its_nulls_becomes_another() {
+    fn a_column_whose_forms_change_too_often_is_refused() {
         let mut recorder = NullRecorder::default();
         for _ in 0..MAX_RUNS / 2 {
             recorder.record("");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_changes_as_the_limit_come_back() {
+    fn as_many_runs_as_the_limit_are_recorded() {
         let forms = ["", "0"];
         let notes: Vec<Option<&str>> = (0..MAX_RUNS).map(|index| Some(forms[index % 2])).collect();
         let replayed = replayed(&notes).expect("recorded");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_that_are_too_long_together_are_refused() {
+    fn forms_with_too_large_a_total_length_are_refused() {
         let mut recorder = NullRecorder::default();
         let long = "1,".repeat(MAX_FORM_BYTES / 4);
         for end in 0..2 {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_recorded_so_is_refused() {
+    fn invalid_recorded_forms_are_refused() {
         for (forms, runs) in [
             (&[][..], ""),
             (&["x"], ""),

@@ -7,13 +7,13 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::super::documents::Listing;
 use super::super::failure::failed;
-use super::super::stamp::Stamp;
+use super::super::fingerprint::FileFingerprint;
 
 /// A set as a restore found it.
 #[derive(Debug)]
 pub(super) enum Kept {
     /// A file of lines, or that there was none.
-    File(PathBuf, Option<Stamp>),
+    File(PathBuf, Option<FileFingerprint>),
     Listing(Arc<Listing>),
 }
 
@@ -22,7 +22,8 @@ impl Kept {
     pub(super) fn check(&self) -> Result<()> {
         let (path, same) = match self {
             Self::File(path, stamp) => {
-                let now = Stamp::of_path(path).map_err(|error| failed("looking at", path, error))?;
+                let now =
+                    FileFingerprint::of_path(path).map_err(|error| failed("looking at", path, error))?;
                 (path, now == *stamp)
             }
             Self::Listing(listing) => {

@@ -13,7 +13,7 @@ use koan_backup_core::{
 
 use super::super::directory::Directory;
 use super::super::journal::Journal;
-use super::super::line::LineWriter;
+use super::super::line_writer::RecordLineWriter;
 use super::super::name;
 use super::super::staging::Staging;
 use super::kept::Kept;
@@ -26,7 +26,7 @@ use output::Output;
 pub(super) struct Target {
     target: RestoreTarget,
     replacing: bool,
-    lines: LineWriter,
+    lines: RecordLineWriter,
     existing: Existing,
     decisions: Decisions,
     output: Output,
@@ -39,14 +39,14 @@ impl Target {
         options: &SessionOptions,
     ) -> Result<Self> {
         let codec = target.entity.clone();
-        let place = directory.place(&name::of_type(&codec), &target.set)?;
+        let place = directory.set_path(&name::of_type(&codec), &target.set)?;
         directory.refuse_links(&place.path)?;
         let existing = Existing::read(directory.layout, &place.path, &codec, options.replace_existing)?;
         Ok(Self {
             output: Output::new(&existing, options.replace_existing),
             existing,
             replacing: options.replace_existing,
-            lines: LineWriter::new(codec.clone()),
+            lines: RecordLineWriter::new(codec.clone()),
             decisions: Decisions::new(codec, options.clone()),
             target,
         })

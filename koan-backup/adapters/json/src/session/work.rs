@@ -13,9 +13,9 @@ use koan_backup_core::{
 use super::super::directory::Directory;
 use super::super::failure::failed;
 use super::super::journal::Journal;
-use super::super::lock::{COMMIT, Hold, Lock, Patience, WRITER};
-use super::super::settled::settled;
-use super::super::staging::{Staging, make_hidden};
+use super::super::journal_recovery::recover_journal;
+use super::super::lock::{COMMIT_LOCK, Lock, LockMode, LockTimeout, WRITER_LOCK};
+use super::super::staging::{Staging, create_hidden_directory};
 use super::kept::Kept;
 use super::target::Target;
 
@@ -24,7 +24,7 @@ use super::target::Target;
 pub(super) struct Work {
     directory: Directory,
     options: SessionOptions,
-    patience: Patience,
+    patience: LockTimeout,
     current: Option<Target>,
     /// Where records were written already.
     written: BTreeSet<PathBuf>,
@@ -42,23 +42,28 @@ struct Changes {
 }
 
 impl Work {
-    pub(super) fn begin(directory: Directory, options: SessionOptions, patience: &Patience) -> Result<Self> {
+    pub(super) fn begin(
+        directory: Directory,
+        options: SessionOptions,
+        patience: &LockTimeout,
+    ) -> Result<Self> {
         directory.require_root()?;
         let changes = match options.intent {
             SessionIntent::Apply => {
-                make_hidden(&directory)?;
-                let writer = Lock::make(&directory.hidden().join(WRITER), Hold::Alone, patience)?;
-                drop(Lock::make(&directory.hidden().join(COMMIT), Hold::Shared, patience)?);
-                drop(settled(&directory, patience)?);
-                let staging = Staging::make(&directory)?;
+                create_hidden_directory(&directory)?;
+                let writer =
+                    Lock::acquire(&directory.hidden().join(WRITER_LOCK), LockMode::Exclusive, patience)?;
+                drop(Lock::acquire(&directory.hidden().join(COMMIT_LOCK), LockMode::Shared, patience)?);
+                drop(recover_journal(&directory, patience)?);
+                let staging = Staging::create(&directory)?;
                 Some(Changes { journal: Journal::new(staging.name.clone()), staging, _writer: writer })
             }
             SessionIntent::Compare => {
-                drop(settled(&directory, patience)?);
+                drop(recover_journal(&directory, patience)?);
                 None
             }
         };
-        let patience = Patience::of(patience.longest);
+        let patience = LockTimeout::of(patience.duration);
         let (written, kept) = (BTreeSet::new(), Vec::new());
         Ok(Self { directory, options, patience, current: None, written, kept, changes })
     }
@@ -101,8 +106,8 @@ impl Work {
             return Ok(());
         }
         changes.staging.sync()?;
-        let lock = self.directory.hidden().join(COMMIT);
-        let _alone = Lock::make(&lock, Hold::Alone, &self.patience)?;
+        let lock = self.directory.hidden().join(COMMIT_LOCK);
+        let _alone = Lock::acquire(&lock, LockMode::Exclusive, &self.patience)?;
         self.kept.iter().try_for_each(Kept::check)?;
         let published = changes.journal.publish(&self.directory);
         let is_pending = Journal::is_pending(&self.directory);

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn every_digit_is_kept() {
+    fn every_digit_of_a_decimal_is_read() {
         let cases = [
             ("0", sent(0, POSITIVE, 0, &[])),
             ("0.00", sent(0, POSITIVE, 2, &[])),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn nan_infinity_and_malformed_numerics_are_refused() {
         for sign in [0xC000, 0xD000, 0xF000] {
             assert!(text(&sent(0, sign, 0, &[])).is_err());
         }

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_before_2000_end_in_the_same_day() {
+    fn times_before_2000_have_the_correct_day() {
         let of = |micros: i64| date_time(micros).map(|moment| moment.to_string()).ok();
         assert_eq!(of(-1).as_deref(), Some("1999-12-31T23:59:59.999999"));
         assert_eq!(of(86_400_000_001).as_deref(), Some("2000-01-02T00:00:00.000001"));

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sequences_are_found_in_texts_and_those_without_a_name_are_noticed() {
+    fn sequence_names_are_found_in_texts_and_computed_names_are_detected() {
         let of = |text: &str| {
             let names = names(text);
             (names.literals, names.has_computed)

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_found_wherever_pieces_end() {
+    fn rows_are_parsed_wherever_chunks_end() {
         let bytes = copied();
         for size in 1..=bytes.len() {
             let mut reader = CopyReader::default();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_early_is_not_complete() {
+    fn truncated_data_is_not_complete() {
         let bytes = copied();
         for length in 0..bytes.len() {
             let mut reader = CopyReader::default();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_something_else_is_refused() {
+    fn data_in_another_format_is_refused() {
         let mut reader = CopyReader::default();
         reader.push_chunk(b"<html>this is not PostgreSQL</html>".to_vec());
         assert!(reader.advance().is_err());

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_become_arrays_whatever_is_in_them() {
+    fn lists_are_converted_to_arrays() {
         let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
         assert_eq!(of("[]", StoredType::Int4).as_deref(), Some("{}"));
         assert_eq!(of("[1,null,-3]", StoredType::Int4).as_deref(), Some("{1,NULL,-3}"));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_digit_of_a_number_in_a_list_is_lost() {
+    fn numbers_in_a_list_keep_every_digit() {
         let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
         let huge = "[170141183460469231731687303715884105728,1.10]";
         assert_eq!(
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_keep_their_dimensions() {
+    fn arrays_of_bytes_keep_their_dimensions() {
         let of = |text: &str| literal(text, &StoredType::Bytea, &NullForm::default()).ok();
         assert_eq!(of("[[],null]").as_deref(), Some(r#"{"\\x",NULL}"#));
         assert_eq!(of("[[[1],[]],[null,[2]]]").as_deref(), Some(r#"{{"\\x01","\\x"},{NULL,"\\x02"}}"#));

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_is_read_again() {
+    fn a_written_numeric_is_read_back() {
         for (text, read) in [
             ("0", "0"),
             ("-0.00", "0.00"),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_decimal_or_too_long_is_refused() {
+    fn invalid_and_too_long_decimals_are_refused() {
         for text in ["", "-", "NaN", "1e", "0x10", "1e200000", "1e-200000", "1e9223372036854775807", "1 "] {
             assert!(push(text, &mut Vec::new()).is_err(), "{text}");
         }

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_taken_is_sent_as_in_the_general_way() {
+    fn short_decimals_are_written_like_all_others() {
         let mut parsed = 0;
         for digits in
             ["0", "1", "10000", "9999999999999999", "120034005600", "00010", "1000000000000000", "7"]
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_number_or_too_long_is_left_to_the_general_way() {
+    fn other_numbers_are_not_short_decimals() {
         for text in
             ["", "-", ".", "-.", "+1", "1e2", "1.2.3", "--1", "1-", " 1", "NaN", "12345678901234567", "١"]
         {

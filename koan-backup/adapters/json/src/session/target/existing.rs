@@ -9,11 +9,11 @@ use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
 use super::super::super::directory::Layout;
 use super::super::super::document::Document;
-use super::super::super::documents::{Documents, Listing, Place};
+use super::super::super::documents::{DocumentLocation, Documents, Listing};
 use super::super::super::failure::failed;
-use super::super::super::held::Held;
-use super::super::super::rows::{NoRecord, Rows};
-use super::super::super::stamp::Stamp;
+use super::super::super::fingerprint::FileFingerprint;
+use super::super::super::open_file::OpenFile;
+use super::super::super::row_reader::{InvalidDocument, RowReader};
 use super::super::kept::Kept;
 use koan_backup_core::provider::keyed::RecordKey;
 
@@ -22,7 +22,7 @@ use koan_backup_core::provider::keyed::RecordKey;
 pub(super) struct Existing {
     codec: EntityCodec,
     pub(super) files: Files,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<DocumentLocation>,
     by_key: HashMap<RecordKey, usize>,
     /// What cannot be told apart or read, and goes because the set is replaced.
     surplus: Vec<usize>,
@@ -31,7 +31,7 @@ pub(super) struct Existing {
 /// Where they lie.
 #[derive(Debug)]
 pub(super) enum Files {
-    Lines { path: PathBuf, file: Option<Arc<Held>> },
+    Lines { path: PathBuf, file: Option<Arc<OpenFile>> },
     Documents(Arc<Listing>),
 }
 
@@ -40,12 +40,12 @@ impl Existing {
     pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replacing: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();
-        let mut rows = Rows::new(codec.clone());
+        let mut rows = RowReader::new(codec.clone());
         let (mut places, mut by_key, mut surplus) = (Vec::new(), HashMap::new(), Vec::new());
         while let Some(place) = documents.advance()? {
             let index = places.len();
             places.push(place);
-            let parsed = Document::parse(documents.content()).map_err(NoRecord::from);
+            let parsed = Document::parse(documents.content()).map_err(InvalidDocument::from);
             match parsed.and_then(|document| rows.record(&document)) {
                 Ok((record, _)) => {
                     let key = RecordKey::of(&record, codec.schema());
@@ -57,7 +57,7 @@ impl Existing {
                         Entry::Occupied(_) => {
                             let text = format!(
                                 "{}: {} `{}` is there twice; remove one of them, or restore with `replace_existing`",
-                                documents.named(codec),
+                                documents.description(codec),
                                 codec.name(),
                                 codec.record_key(&record)
                             );
@@ -67,7 +67,7 @@ impl Existing {
                 }
                 Err(_) if replacing => surplus.push(index),
                 Err(why) => {
-                    let error = documents.fault(codec, why);
+                    let error = documents.error(codec, why);
                     return Err(
                         error.context("what is there cannot be kept; `replace_existing` would remove it")
                     );
@@ -94,8 +94,8 @@ impl Existing {
     pub(super) fn holds(&self, index: usize, line: &[u8]) -> Result<bool> {
         let content = self.content(index)?;
         let record = Document::parse(&content)
-            .map_err(NoRecord::from)
-            .and_then(|document| Rows::new(self.codec.clone()).record(&document));
+            .map_err(InvalidDocument::from)
+            .and_then(|document| RowReader::new(self.codec.clone()).record(&document));
         Ok(record.is_ok_and(|(_, found)| line.strip_suffix(b"\n") == Some(&found)))
     }
 
@@ -119,7 +119,9 @@ impl Existing {
 
     pub(super) fn kept(&self) -> Kept {
         match &self.files {
-            Files::Lines { path, file } => Kept::File(path.clone(), file.as_ref().map(|file| file.stamp)),
+            Files::Lines { path, file } => {
+                Kept::File(path.clone(), file.as_ref().map(|file| file.fingerprint))
+            }
             Files::Documents(listing) => Kept::Listing(Arc::clone(listing)),
         }
     }
@@ -130,8 +132,9 @@ impl Files {
         Ok(match layout {
             Layout::Documents => Self::Documents(Arc::new(Listing::of(path)?)),
             Layout::Lines => {
-                let there = Stamp::of_path(path).map_err(|error| failed("looking at", path, error))?;
-                let file = there.map(|_| Held::open(path.to_owned())).transpose()?;
+                let there =
+                    FileFingerprint::of_path(path).map_err(|error| failed("looking at", path, error))?;
+                let file = there.map(|_| OpenFile::open(path.to_owned())).transpose()?;
                 Self::Lines { path: path.to_owned(), file: file.map(Arc::new) }
             }
         })

@@ -10,7 +10,7 @@ use koan_backup_core::{Result, value::Value};
 use super::super::super::directory::Directory;
 use super::super::super::failure::failed;
 use super::super::super::journal::{Journal, Rename};
-use super::super::super::name::NewNames;
+use super::super::super::name::NewDocumentNames;
 use super::super::super::staging::Staging;
 use super::existing::{Existing, Files};
 
@@ -26,7 +26,7 @@ pub(super) enum Output {
         added: Vec<Span>,
     },
     Documents {
-        names: NewNames,
+        names: NewDocumentNames,
         renames: Vec<Rename>,
     },
 }
@@ -53,7 +53,10 @@ impl Output {
             }
             Files::Documents(listing) => {
                 let names = listing.files.iter().map(|(name, _)| name).chain(&listing.others);
-                Self::Documents { names: NewNames::beside(names.map(String::as_str)), renames: Vec::new() }
+                Self::Documents {
+                    names: NewDocumentNames::avoiding(names.map(String::as_str)),
+                    renames: Vec::new(),
+                }
             }
         }
     }

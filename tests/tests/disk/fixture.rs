@@ -1,4 +1,4 @@
-//! A small shop on a directory.
+//! A provider with three customers and storage in a directory, for the tests of this suite.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(crate) struct Customer {
     pub(crate) name: String,
 }
 
-/// A context with three customers, its profile in `backups` and its state in `state`.
+/// Returns a builder for a context with three customers and a state directory `state`.
 pub(crate) fn builder(folder: &Path) -> KoanBuilder {
     let database = Scripted::default();
     for (id, name) in [(1, "Ada"), (2, "Björk"), (3, "Chloé")] {
@@ -30,7 +30,7 @@ pub(crate) async fn koan(folder: &Path) -> Result<Koan, Error> {
     builder(folder).storage("local", local(folder)).build().await
 }
 
-/// All files below a directory, but for leases, sorted.
+/// Returns all files below a directory, sorted, without leases.
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![directory.to_owned()];
@@ -45,14 +45,14 @@ pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether this is the process that a test has started to be run with a variable.
+/// Returns the folder that the parent process passed, if a test started this process.
 pub(crate) fn child_folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
 pub(crate) const FOLDER: &str = "KOAN_TEST_DISK_FOLDER";
 
-/// Runs a test again in a process of its own, with more variables; what it asserts counts.
+/// Runs a test in another process with additional environment variables, and requires that it passes.
 pub(crate) fn run_again(test: &str, folder: &Path, variables: &[(&str, &str)]) {
     let output = std::process::Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture", "--test-threads=1"])

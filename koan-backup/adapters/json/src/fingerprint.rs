@@ -1,32 +1,32 @@
-//! How a file is known to be as it was.
+//! Detects whether a file has changed.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// The steps in which file systems note times: within one, a second change would not be seen.
-const TICK: Duration = Duration::from_millis(20);
+/// The resolution of file times: a second change within it would not be detected.
+const TIMESTAMP_RESOLUTION: Duration = Duration::from_millis(20);
 
-/// What changes when a file does.
+/// The properties of a file that change with its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileFingerprint {
     pub(super) length: u64,
     modified: Option<SystemTime>,
     identity: (u64, u64),
 }
 
-impl Stamp {
+impl FileFingerprint {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self { length: metadata.len(), modified: metadata.modified().ok(), identity: identity(metadata) }
     }
 
-    /// Of an open file, whatever its path leads to by now.
+    /// Reads the fingerprint of an open file, even if its path was replaced.
     pub(super) fn of_file(file: &File) -> io::Result<Self> {
         file.metadata().map(|metadata| Self::of(&metadata))
     }
 
-    /// Of what a path leads to, if it leads to anything.
+    /// Reads the fingerprint of the file at a path, if it exists.
     pub(super) fn of_path(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::symlink_metadata(path) {
             Ok(metadata) => Ok(Some(Self::of(&metadata))),
@@ -35,10 +35,10 @@ impl Stamp {
         }
     }
 
-    /// How long to wait until a later change gives another stamp.
-    pub(super) fn until_settled(&self) -> Duration {
+    /// Returns how long to wait until every later change results in another fingerprint.
+    pub(super) fn until_changes_are_detectable(&self) -> Duration {
         let age = self.modified.and_then(|modified| modified.elapsed().ok());
-        age.map_or(TICK, |age| TICK.saturating_sub(age))
+        age.map_or(TIMESTAMP_RESOLUTION, |age| TIMESTAMP_RESOLUTION.saturating_sub(age))
     }
 }
 

@@ -1,46 +1,47 @@
-//! The lines of a file, one at a time.
+//! Reads the lines of a file.
 
 use std::io::{self, BufRead};
 
-/// The longest line: that of the archive.
-pub(super) const LONGEST: usize = 128 << 20;
+/// The length of a line in bytes; archives have the same limit.
+pub(super) const MAX_LINE_BYTES: usize = 128 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads lines that hold something. A byte order mark, carriage returns at the ends, and lines of white space are passed over.
+/// Reads lines that are not empty. A byte order mark, carriage returns at line ends, and lines of white space
+/// are ignored.
 #[derive(Debug)]
 pub(super) struct LineReader<R> {
     reader: R,
-    longest: usize,
+    max_bytes: usize,
     line: Vec<u8>,
     number: u64,
     offset: u64,
 }
 
-/// Where a line is.
+/// The position of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// Counted from 1.
+    /// The line number, counted from 1.
     pub(super) number: u64,
-    /// Of its first byte in the file.
+    /// The offset of its first byte in the file.
     pub(super) offset: u64,
 }
 
-/// Why there is no next line.
+/// Why the next line cannot be read.
 #[derive(Debug)]
-pub(super) enum LineFault {
-    /// The line of this number is too long.
+pub(super) enum LineError {
+    /// The line with this number is too long.
     TooLong(u64),
     Io(io::Error),
 }
 
 impl<R: BufRead> LineReader<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, longest: LONGEST, line: Vec::new(), number: 0, offset: 0 }
+        Self { reader, max_bytes: MAX_LINE_BYTES, line: Vec::new(), number: 0, offset: 0 }
     }
 
-    /// Goes to the next line that holds something, whose content is then [`content`](Self::content).
-    pub(super) fn advance(&mut self) -> Result<Option<Line>, LineFault> {
+    /// Goes to the next line that is not empty; [`content`](Self::content) then returns it.
+    pub(super) fn advance(&mut self) -> Result<Option<Line>, LineError> {
         loop {
             let mut offset = self.offset;
             if !self.read()? {
@@ -59,13 +60,13 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
-    /// The line, without its end.
+    /// Returns the line without its end.
     pub(super) fn content(&self) -> &[u8] {
         &self.line
     }
 
-    /// Reads a line without its line feed; whether there is one.
-    fn read(&mut self) -> Result<bool, LineFault> {
+    /// Reads a line without its line feed, and returns whether there is one.
+    fn read(&mut self) -> Result<bool, LineError> {
         self.line.clear();
         self.number += 1;
         let mut any = false;
@@ -73,21 +74,21 @@ impl<R: BufRead> LineReader<R> {
             let buffer = match self.reader.fill_buf() {
                 Ok(buffer) => buffer,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(LineFault::Io(error)),
+                Err(error) => return Err(LineError::Io(error)),
             };
             if buffer.is_empty() {
                 return Ok(any);
             }
             any = true;
             let end = buffer.iter().position(|byte| *byte == b'\n');
-            let taken = end.unwrap_or(buffer.len());
-            if self.line.len() + taken > self.longest {
-                return Err(LineFault::TooLong(self.number));
+            let length = end.unwrap_or(buffer.len());
+            if self.line.len() + length > self.max_bytes {
+                return Err(LineError::TooLong(self.number));
             }
-            self.line.extend_from_slice(&buffer[..taken]);
-            let used = if end.is_some() { taken + 1 } else { taken };
-            self.reader.consume(used);
-            self.offset += u64::try_from(used).unwrap_or(u64::MAX);
+            self.line.extend_from_slice(&buffer[..length]);
+            let consumed = if end.is_some() { length + 1 } else { length };
+            self.reader.consume(consumed);
+            self.offset += u64::try_from(consumed).unwrap_or(u64::MAX);
             if end.is_some() {
                 return Ok(true);
             }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_harmless_is_passed_over_and_lines_are_where_they_are() {
+    fn empty_lines_are_ignored_and_positions_are_exact() {
         let line = |number, offset, text: &str| (number, offset, text.to_owned());
         assert_eq!(read(""), []);
         assert_eq!(read("\n \r\n\n"), []);
@@ -119,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_refused() {
+    fn a_line_that_is_too_long_is_refused() {
         let mut lines = LineReader::new(io::BufReader::new(&b"1234\n12345\n"[..]));
-        lines.longest = 4;
+        lines.max_bytes = 4;
         assert!(lines.advance().expect("read").is_some());
-        assert!(matches!(lines.advance(), Err(LineFault::TooLong(2))));
+        assert!(matches!(lines.advance(), Err(LineError::TooLong(2))));
     }
 }

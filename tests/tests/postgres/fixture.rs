@@ -1,27 +1,27 @@
-//! What the modules share.
+//! Contexts and queries that the modules of this suite share.
 
 use futures::TryStreamExt as _;
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, archive::Manifest};
 use koan_backup_tests::postgres::Server;
 
-/// A context over the database `test` of a server, which knows the entities that are registered in `entities`.
+/// Creates a context for the database `test` of a server, with the entities that `entities` registers.
 pub(super) async fn koan(server: &Server, entities: impl FnOnce(KoanBuilder) -> KoanBuilder) -> Koan {
     koan_of(Postgres::connect(server.address()).expect("an address"), entities).await
 }
 
-/// A context over a database.
+/// Creates a context for a database.
 pub(super) async fn koan_of(database: Postgres, entities: impl FnOnce(KoanBuilder) -> KoanBuilder) -> Koan {
     let builder = Koan::builder().only_registered().provider("main", database);
     entities(builder.storage("local", Storage::memory())).build().await.expect("a context")
 }
 
-/// All the records of an entity.
+/// Reads all records of an entity.
 pub(super) async fn all<T: Entity>(koan: &Koan) -> Vec<T> {
     koan.data::<T>().all_stream().try_collect().await.expect("records")
 }
 
-/// The error of reading the records of an entity.
+/// Returns the error of reading the records of an entity.
 pub(super) async fn refused<T: Entity>(koan: &Koan) -> String {
     match koan.data::<T>().all_stream().try_collect::<Vec<T>>().await {
         Ok(records) => panic!("{} records were read", records.len()),
@@ -29,7 +29,7 @@ pub(super) async fn refused<T: Entity>(koan: &Koan) -> String {
     }
 }
 
-/// The hashes of the records of each entity, whatever their order.
+/// Returns the record-set hash of each entity.
 pub(super) fn hashes(manifest: &Manifest) -> Vec<(String, String)> {
     let hash = |entity: &koan_backup::archive::EntityManifest| {
         (entity.entity.clone(), serde_json::to_string(&entity.record_set_hash).expect("a hash"))

@@ -1,4 +1,4 @@
-//! A property of every restore: what made it fail had been reported before it started.
+//! Checks that a reason for which a restore fails was reported before the restore started.
 
 use koan_backup::{
     Error, ErrorKind, Result,
@@ -6,11 +6,11 @@ use koan_backup::{
     report::{RestoreReport, ViabilityReport},
 };
 
-/// Restores. When the restore is refused, viability or the dry run had reported it: the first for what depends on the database
-/// alone, the second for what depends on values.
+/// Runs a restore. If the restore fails, viability or the dry run must have reported it: the first for
+/// reasons that depend only on the database, the second for those that depend on values.
 ///
 /// # Panics
-/// The restore was refused for a reason that neither of them reported.
+/// The restore failed for a reason that neither of them reported.
 pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
     let reported = reported(&restore).await;
     let ended = restore().await;
@@ -20,11 +20,11 @@ pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result
     ended
 }
 
-/// Restores into a database with transactions, and looks at what was reported only if the restore is refused: the database is then as it
-/// was before.
+/// Runs a restore into a database with transactions, and requires the report only if the restore fails: the
+/// database is then unchanged.
 ///
 /// # Panics
-/// The restore was refused for a reason that neither viability nor the dry run reports.
+/// The restore failed for a reason that neither viability nor the dry run reports.
 pub async fn restore_or_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
     let ended = restore().await;
     if let Err(error) = &ended {
@@ -33,7 +33,7 @@ pub async fn restore_or_reported(restore: impl Fn() -> RestoreBuilder) -> Result
     ended
 }
 
-/// What viability and the dry run of a restore say.
+/// Returns the results of viability and of the dry run.
 async fn reported(restore: &impl Fn() -> RestoreBuilder) -> (Result<ViabilityReport>, Result<RestoreReport>) {
     (restore().viability().await, restore().dry_run().await)
 }
@@ -48,7 +48,7 @@ fn require_reported(error: &Error, reported: &(Result<ViabilityReport>, Result<R
     );
 }
 
-/// Whether the reason of a failure cannot have existed before the restore started.
+/// Returns whether the reason of a failure can only occur after the restore started.
 fn came_up_later(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Storage)
 }

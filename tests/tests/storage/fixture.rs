@@ -1,10 +1,10 @@
-//! A small shop on a store.
+//! A provider with customers and photos, and the stores that the tests of this suite use.
 
 use futures::TryStreamExt;
 use koan_backup::prelude::*;
 use koan_backup::{Compression, SetName, archive::Manifest, storage::StorageOptions};
-use koan_backup_tests::machine::state_directory;
 use koan_backup_tests::scripted::Scripted;
+use koan_backup_tests::state_directory::state_directory;
 use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub(crate) struct Photo {
     pub(crate) pixels: String,
 }
 
-/// The customers of every shop.
+/// Returns the customers of every provider.
 pub(crate) fn customers() -> Vec<Customer> {
     ["Ada", "Björk", "Chloé"]
         .iter()
@@ -29,7 +29,7 @@ pub(crate) fn customers() -> Vec<Customer> {
         .collect()
 }
 
-/// A shop whose photos take so many bytes.
+/// Returns a provider whose photos have this total size.
 pub(crate) fn shop(photo_bytes: usize) -> Scripted {
     let database = Scripted::default();
     for customer in customers() {
@@ -50,7 +50,7 @@ pub(crate) fn shop(photo_bytes: usize) -> Scripted {
     database
 }
 
-/// A shop with its profiles; the first is the default.
+/// Creates a context for a provider with these profiles; the first is the default.
 pub(crate) async fn koan(
     database: Scripted,
     profiles: impl IntoIterator<Item = (&'static str, Storage)>,
@@ -61,18 +61,18 @@ pub(crate) async fn koan(
     builder.build().await.expect("a context")
 }
 
-/// The customers that are in its database.
+/// Reads the customers from the provider.
 pub(crate) async fn customers_of(koan: &Koan) -> Vec<Customer> {
     koan.data::<Customer>().all_stream().try_collect().await.expect("readable")
 }
 
-/// A backup whose archive is as large as what is in it.
+/// Makes a backup without compression, so that the archive is as large as its content.
 pub(crate) async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
     Ok(koan.backup(name).compression(Compression::stored()).await?.manifest().clone())
 }
 
-/// A store that runs as long as this is held.
-pub(crate) enum Place {
+/// A store that runs until this is dropped.
+pub(crate) enum TestStore {
     Directory(tempfile::TempDir),
     Memory(Vec<(String, Storage)>),
     Moto(Moto),
@@ -81,8 +81,8 @@ pub(crate) enum Place {
     Google(GoogleByMoto),
 }
 
-impl Place {
-    /// A profile of its own in this store; the same again for the same prefix.
+impl TestStore {
+    /// Returns a profile with this prefix; it is the same for the same prefix.
     pub(crate) fn storage(&mut self, prefix: &str) -> Storage {
         let opened = |options: StorageOptions| options.open().expect("a profile");
         match self {

@@ -1,4 +1,4 @@
-//! A file that is kept open: what it held when it was opened can be read, though another takes its place.
+//! Keeps a file open, so that its content can be read even if another file replaces it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -8,29 +8,30 @@ use std::sync::Arc;
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::failure::failed;
-use super::stamp::Stamp;
+use super::fingerprint::FileFingerprint;
 
-/// An open file and how it was.
+/// An open file with the fingerprint that it had when it was opened.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct OpenFile {
     pub(super) path: PathBuf,
     file: File,
-    pub(super) stamp: Stamp,
+    pub(super) fingerprint: FileFingerprint,
 }
 
-impl Held {
+impl OpenFile {
     pub(super) fn open(path: PathBuf) -> Result<Self> {
-        let opened = File::open(&path).and_then(|file| Stamp::of_file(&file).map(|stamp| (file, stamp)));
-        let (file, stamp) = opened.map_err(|error| failed("opening", &path, error))?;
-        Ok(Self { path, file, stamp })
+        let opened = File::open(&path)
+            .and_then(|file| FileFingerprint::of_file(&file).map(|fingerprint| (file, fingerprint)));
+        let (file, fingerprint) = opened.map_err(|error| failed("opening", &path, error))?;
+        Ok(Self { path, file, fingerprint })
     }
 
-    /// Reads all that it held.
-    pub(super) fn reader(self: &Arc<Self>) -> BufReader<HeldReader> {
-        BufReader::with_capacity(1 << 18, HeldReader { held: Arc::clone(self), at: 0 })
+    /// Returns a reader for the length that the file had when it was opened.
+    pub(super) fn reader(self: &Arc<Self>) -> BufReader<OpenFileReader> {
+        BufReader::with_capacity(1 << 18, OpenFileReader { file: Arc::clone(self), at: 0 })
     }
 
-    /// Reads a part of it.
+    /// Reads a part of the file.
     pub(super) fn part(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
         let mut part = vec![0; length];
         let mut done = 0;
@@ -46,39 +47,40 @@ impl Held {
         Ok(part)
     }
 
-    /// Refuses a file that is not as it was when it was opened.
+    /// Refuses a file that has changed since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let now = Stamp::of_file(&self.file).map_err(|error| failed("reading", &self.path, error))?;
-        if now == self.stamp { Ok(()) } else { Err(changed(&self.path.display().to_string())) }
+        let now =
+            FileFingerprint::of_file(&self.file).map_err(|error| failed("reading", &self.path, error))?;
+        if now == self.fingerprint { Ok(()) } else { Err(changed(&self.path.display().to_string())) }
     }
 }
 
-/// Why a read of something that changed counts for nothing.
+/// Returns the error for a file or directory that changed while it was read.
 pub(super) fn changed(what: &str) -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "`{what}` was changed while it was read; stop what writes to it, or have it write a new file and rename \
-             that over the old one"
+            "`{what}` was changed while it was read; stop the program that writes to it, or let it create a \
+             new file and rename that over the old one"
         ),
     )
 }
 
-/// Reads a held file from its beginning to where it ended.
+/// Reads an open file from its start, up to the length that it had when it was opened.
 #[derive(Debug)]
-pub(super) struct HeldReader {
-    held: Arc<Held>,
+pub(super) struct OpenFileReader {
+    file: Arc<OpenFile>,
     at: u64,
 }
 
-impl Read for HeldReader {
+impl Read for OpenFileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.held.stamp.length - self.at).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
+        let remaining = usize::try_from(self.file.fingerprint.length - self.at).unwrap_or(usize::MAX);
+        let wanted = remaining.min(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
-        let read = read_at(&self.held.file, &mut buffer[..wanted], self.at)?;
+        let read = read_at(&self.file.file, &mut buffer[..wanted], self.at)?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -1,4 +1,4 @@
-//! A directory of JSON files with its backups, and what a test does with them.
+//! A directory of JSON files with a context, for the tests of this suite.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) const NAME: &str = "nightly";
 
-/// In both tests and what they restore.
+/// An entity of the tests and of the processes that they start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 pub(super) struct Book {
     pub(super) id: i64,
@@ -24,7 +24,7 @@ pub(super) struct Book {
     pub(super) tags: Vec<String>,
 }
 
-/// Named by its table.
+/// An entity whose directory is named by its table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(table = "people", key = "name, born")]
 pub(super) struct Person {
@@ -33,12 +33,12 @@ pub(super) struct Person {
     pub(super) note: Option<String>,
 }
 
-pub(super) struct Shelf {
+pub(super) struct JsonFixture {
     folder: tempfile::TempDir,
     pub(super) koan: Koan,
 }
 
-impl Shelf {
+impl JsonFixture {
     pub(super) async fn lines() -> Self {
         Self::with(|path| JsonFiles::lines(path).expect("a directory")).await
     }
@@ -57,7 +57,7 @@ impl Shelf {
         self.folder.path().join("data").join(name)
     }
 
-    /// Writes a file, and its directories.
+    /// Writes a file and creates its directories.
     pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a directory")).expect("made");
@@ -72,7 +72,7 @@ impl Shelf {
         fs::remove_file(self.path(name)).expect("removed");
     }
 
-    /// Every file that is data.
+    /// Returns the content of every data file by its path.
     pub(super) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         files_of(&self.folder.path().join("data"))
     }
@@ -85,7 +85,7 @@ impl Shelf {
         self.koan.restore(NAME).replace_existing().await.expect("restored")
     }
 
-    /// The chain of why a backup fails.
+    /// Returns the error chain of a backup that must fail.
     pub(super) async fn refusal(&self) -> String {
         self.backup().await.expect_err("a backup of what is broken").chain()
     }
@@ -100,7 +100,7 @@ pub(super) async fn context(provider: impl Provider, folder: &Path) -> Koan {
         .expect("a context")
 }
 
-/// The files below a directory but for hidden ones, by their paths.
+/// Returns the files below a directory by their paths, without hidden ones.
 pub(super) fn files_of(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];

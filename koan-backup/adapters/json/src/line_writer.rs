@@ -1,4 +1,4 @@
-//! The line that a record is written as.
+//! Writes records as lines.
 
 use koan_backup_core::{
     Error, ErrorKind, Result,
@@ -6,28 +6,29 @@ use koan_backup_core::{
     value::Value,
 };
 
-/// Writes records as their type does.
+/// Writes records with the serde implementation of their type.
 #[derive(Debug)]
-pub(super) struct LineWriter {
+pub(super) struct RecordLineWriter {
     codec: EntityCodec,
-    /// All the fields.
+    /// A projection of all fields.
     fields: Projection,
 }
 
-impl LineWriter {
+impl RecordLineWriter {
     pub(super) fn new(codec: EntityCodec) -> Self {
         let mut fields = Projection::new(codec.schema());
         codec.schema().fields.iter().for_each(|field| fields.field(field));
         Self { codec, fields }
     }
 
-    /// The line of a record, with its line feed.
+    /// Returns the line of a record, with its line feed.
     ///
     /// # Errors
-    /// Its type refuses it: entity and key are named.
+    /// Returns an error with entity and key if the type refuses the record.
     pub(super) fn line(&self, record: &Record) -> Result<Vec<u8>> {
         let fields = &self.codec.schema().fields;
-        // What the type did not write was its default; a field that is no option would refuse to be null.
+        // The type omitted the field because it had its default; a field that is not an option would refuse
+        // null.
         let is_left_out = |(field, value): (&koan_backup_core::schema::FieldSchema, &Value<'_>)| {
             value.is_null() && !field.nullable && !field.required
         };
@@ -52,7 +53,8 @@ impl LineWriter {
         };
         written.map_err(|error| {
             let text = format!(
-                "{} `{}` cannot be written as JSON by its type; see that `Serialize` and `Deserialize` are inverse",
+                "{} `{}` cannot be written as JSON by its type; check that `Serialize` and `Deserialize` are \
+                 inverse",
                 self.codec.name(),
                 self.codec.record_key(record)
             );

@@ -8,17 +8,17 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use koan_backup::{Entity, Repository, RepositoryError};
 
-/// Records by the text of their keys.
-pub(super) struct Shelf<T>(Mutex<BTreeMap<String, T>>);
+/// A repository in memory, with records by the text of their keys.
+pub(super) struct MemoryRepository<T>(Mutex<BTreeMap<String, T>>);
 
-impl<T> Default for Shelf<T> {
+impl<T> Default for MemoryRepository<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
 #[async_trait]
-impl<T: Entity + Clone> Repository<T> for Shelf<T> {
+impl<T: Entity + Clone> Repository<T> for MemoryRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
         let records: Vec<_> = self.0.lock().expect("sound").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()

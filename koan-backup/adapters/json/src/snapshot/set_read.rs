@@ -1,4 +1,4 @@
-//! One set on its way into a sink.
+//! Reads one set into a sink.
 
 use koan_backup_core::{
     Error, ErrorKind, Result,
@@ -8,74 +8,74 @@ use koan_backup_core::{
 
 use super::super::document::Document;
 use super::super::documents::Documents;
-use super::super::keys::{SeenKeys, are_plain};
-use super::super::rows::Rows;
+use super::super::keys::{SeenKeys, are_comparable_as_written};
+use super::super::row_reader::RowReader;
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// A read that is under way.
+/// A read in progress.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct SetRead {
     documents: Documents,
-    rows: Rows,
+    row_reader: RowReader,
     seen: SeenKeys,
-    plain_keys: bool,
-    /// Only the record of this key.
+    has_comparable_keys: bool,
+    /// The key, if only its record is requested.
     wanted: Option<RecordKey>,
     pub(super) sink: RecordSink,
 }
 
-impl Reading {
+impl SetRead {
     pub(super) fn new(documents: Documents, request: ReadRequest, sink: RecordSink) -> Self {
         Self {
             documents,
-            plain_keys: are_plain(&request.entity),
-            rows: Rows::new(request.entity),
+            has_comparable_keys: are_comparable_as_written(&request.entity),
+            row_reader: RowReader::new(request.entity),
             seen: SeenKeys::default(),
             wanted: request.key.map(|key| RecordKey::of_values(&key)),
             sink,
         }
     }
 
-    /// Reads until the sink is to be flushed, or to the end; whether that was reached.
-    pub(super) fn go_on(mut self) -> Result<(Self, bool)> {
-        let codec = self.rows.codec().clone();
+    /// Reads until the sink has to be flushed or the set ends, and returns whether it ended.
+    pub(super) fn read_until_flush(mut self) -> Result<(Self, bool)> {
+        let codec = self.row_reader.codec().clone();
         while self.documents.advance()?.is_some() {
-            let fault = |why| self.documents.fault(&codec, why);
-            let document = Document::parse(self.documents.content()).map_err(|why| fault(why.into()))?;
-            let key = if self.plain_keys && self.wanted.is_none() {
-                let (_, values) = self.rows.row(&document).map_err(|why| fault(why.into()))?;
-                self.rows.written_key(&values)
+            let to_error = |why| self.documents.error(&codec, why);
+            let document = Document::parse(self.documents.content()).map_err(|why| to_error(why.into()))?;
+            let key = if self.has_comparable_keys && self.wanted.is_none() {
+                let (_, values) = self.row_reader.row(&document).map_err(|why| to_error(why.into()))?;
+                self.row_reader.written_key(&values)
             } else {
                 None
             };
             let key = match key {
                 Some(key) => key,
                 None => {
-                    let (record, _) = self.rows.record(&document).map_err(fault)?;
+                    let (record, _) = self.row_reader.record(&document).map_err(to_error)?;
                     RecordKey::of(&record, codec.schema())
                 }
             };
             if self.wanted.as_ref().is_some_and(|wanted| *wanted != key) {
                 continue;
             }
-            let (projection, values) = self.rows.row(&document).map_err(|why| fault(why.into()))?;
+            let (projection, values) = self.row_reader.row(&document).map_err(|why| to_error(why.into()))?;
             let row = Row { projection, values: &values };
             if !self.seen.add(&key) {
                 return Err(Error::new(
                     ErrorKind::Record,
                     format!(
-                        "{}: {} `{}` is there twice: one would be lost in a restore; remove one of them, or declare a \
-                         key that tells records apart",
-                        self.documents.named(&codec),
+                        "{}: {} `{}` has a duplicate key: one of the records would be lost in a restore; \
+                         remove one of them, or declare a key that distinguishes the records",
+                        self.documents.description(&codec),
                         codec.name(),
                         codec.row_key(&row)
                     ),
                 ));
             }
-            let named = || self.documents.named(&codec);
+            let description = || self.documents.description(&codec);
             let flow = self.sink.push(&row).map_err(|error| match error.kind() {
                 ErrorKind::Cancelled => error,
-                _ => error.context(format!("{} was not read", named())),
+                _ => error.context(format!("{} was not read", description())),
             })?;
             if flow == Flow::Flush {
                 return Ok((self, false));

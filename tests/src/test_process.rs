@@ -1,15 +1,15 @@
-//! This program once more, for one test.
+//! Runs one test of this program in another process.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
-/// Starts it for `test`, with the folder of its work in an environment variable; gives its lines, and leaves its input to whoever
-/// asks for it.
+/// Starts the test `test` with a folder in the environment variable `variable`. Returns the process and its
+/// lines; its input is open.
 ///
 /// # Panics
-/// It does not start.
+/// The process cannot be started.
 pub fn of_test(test: &str, variable: &str, folder: &Path) -> (Child, Receiver<String>) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture"])

@@ -1,0 +1,17 @@
+//! Makes changes of directories durable.
+
+use std::fs::File;
+use std::path::Path;
+
+use koan_backup_core::Result;
+
+use super::failure::failed;
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(path: &Path) -> Result<()> {
+    if cfg!(unix) {
+        let synced = File::open(path).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| failed("syncing", path, error))?;
+    }
+    Ok(())
+}

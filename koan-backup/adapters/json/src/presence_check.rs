@@ -1,0 +1,128 @@
+//! Compares the directory of a database with what this machine remembers about it.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    storage::{KnownPlace, MachineState},
+};
+
+use super::directory::Directory;
+use super::presence::unusable;
+use koan_backup_core::private_files::create_private_directories;
+
+/// The kind of these directories in the machine's state.
+const KIND: &str = "directory of JSON files";
+/// The mark of a directory that was not empty.
+const FILLED: &str = "filled";
+
+impl Directory {
+    /// Compares the directory with what the machine remembers, and creates an unknown directory that does not
+    /// exist.
+    ///
+    /// # Errors
+    /// Returns an error if the machine knows the directory and it no longer exists, or if it cannot be
+    /// created.
+    pub(super) fn attach(&self, state: &MachineState) -> Result<()> {
+        let _ = self.presence.state.set(state.clone());
+        if !self.root.exists() {
+            if let Some(known) = self.known(state)? {
+                return Err(self.gone(Some(&known)));
+            }
+            create_private_directories(&self.root).map_err(|source| unusable(&self.root, source))?;
+        }
+        self.is_empty()?;
+        match self.known(state)? {
+            Some(known) if self.is_missing_content(&known)? => {
+                tracing::warn!(
+                    target: "koan::backup",
+                    error = %self.emptied(&known),
+                    "a directory of JSON files can be restored into, and is not backed up"
+                );
+            }
+            Some(_) | None => self.remember(state)?,
+        }
+        Ok(())
+    }
+
+    /// Refuses to read a directory that no longer exists, or that is empty and was not when it was last used.
+    pub(super) fn require_content(&self) -> Result<()> {
+        self.require_root()?;
+        let Some(state) = self.presence.state.get() else { return Ok(()) };
+        if self.presence.is_remembered.load(Ordering::Relaxed) && !self.is_empty()? {
+            return Ok(());
+        }
+        match self.known(state)? {
+            Some(known) if self.is_missing_content(&known)? => Err(self.emptied(&known)),
+            Some(_) | None => self.remember(state),
+        }
+    }
+
+    /// Refuses a directory that no longer exists; it is never created again automatically. Without a context
+    /// nothing is known about it, and it is created.
+    pub(super) fn require_root(&self) -> Result<()> {
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        match self.presence.state.get() {
+            Some(state) => Err(self.gone(self.known(state)?.as_ref())),
+            None => create_private_directories(&self.root).map_err(|source| unusable(&self.root, source)),
+        }
+    }
+
+    fn known(&self, state: &MachineState) -> Result<Option<KnownPlace>> {
+        state.known_place(KIND, &self.root.display().to_string())
+    }
+
+    fn is_missing_content(&self, known: &KnownPlace) -> Result<bool> {
+        Ok(known.marks.iter().any(|mark| mark == FILLED) && self.is_empty()?)
+    }
+
+    /// Returns whether the directory is empty, including hidden files.
+    fn is_empty(&self) -> Result<bool> {
+        let mut listed = fs::read_dir(&self.root).map_err(|source| unusable(&self.root, source))?;
+        Ok(listed.next().is_none())
+    }
+
+    /// Remembers the directory. A failure is only logged, because it must not prevent a backup.
+    fn remember(&self, state: &MachineState) -> Result<()> {
+        let mark = (!self.is_empty()?).then_some(FILLED);
+        match state.remember_place(KIND, &self.root.display().to_string(), mark) {
+            Ok(()) => self.presence.is_remembered.store(mark.is_some(), Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(
+                    target: "koan::backup",
+                    error = %error.chain(),
+                    "a directory of JSON files was not remembered"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn gone(&self, known: Option<&KnownPlace>) -> Error {
+        let known = if known.is_some() { ", and this machine has used it before" } else { "" };
+        Error::new(
+            ErrorKind::Provider,
+            format!(
+                "the directory of JSON files `{}` does not exist{known}; mount its disk, or create the \
+                 directory to restore into it",
+                self.root.display()
+            ),
+        )
+    }
+
+    fn emptied(&self, known: &KnownPlace) -> Error {
+        Error::new(
+            ErrorKind::Provider,
+            format!(
+                "the directory of JSON files `{}` is empty, and was not when this machine used it last; \
+                 mount its disk, or restore a backup into it. If everything in it was removed on purpose, \
+                 remove `{}`, and the empty directory is backed up",
+                self.root.display(),
+                known.file.display()
+            ),
+        )
+    }
+}

@@ -1,0 +1,113 @@
+//! Converts documents to rows of an entity.
+
+use koan_backup_core::{
+    entity::{EntityCodec, Projection, Record, RecordError, Row},
+    value::Value,
+};
+
+use super::document::{Document, DocumentError};
+use super::value::value;
+use koan_backup_core::provider::keyed::RecordKey;
+
+/// Converts documents to rows. Consecutive documents mostly have the same names, so the projection is only
+/// computed when they change.
+#[derive(Debug)]
+pub(super) struct RowReader {
+    codec: EntityCodec,
+    names: Vec<String>,
+    projection: Projection,
+    /// For each column of the projection, its index in the document and in the schema.
+    columns: Vec<(usize, Option<usize>)>,
+}
+
+/// Why a document is not a record of its type.
+#[derive(Debug)]
+pub(super) enum InvalidDocument {
+    Document(DocumentError),
+    Conversion(RecordError),
+}
+
+impl From<DocumentError> for InvalidDocument {
+    fn from(error: DocumentError) -> Self {
+        Self::Document(error)
+    }
+}
+
+impl From<RecordError> for InvalidDocument {
+    fn from(error: RecordError) -> Self {
+        Self::Conversion(error)
+    }
+}
+
+impl RowReader {
+    pub(super) fn new(codec: EntityCodec) -> Self {
+        Self { codec, names: Vec::new(), projection: Projection::default(), columns: Vec::new() }
+    }
+
+    pub(super) fn codec(&self) -> &EntityCodec {
+        &self.codec
+    }
+
+    /// Returns the projection and the values of a document: fields in the order of the schema, then other
+    /// names. Missing fields are omitted, so that serde's defaults apply.
+    pub(super) fn row<'r, 'd>(
+        &'r mut self,
+        document: &Document<'d>,
+    ) -> Result<(&'r Projection, Vec<Value<'d>>), DocumentError> {
+        if !self.names.iter().map(String::as_str).eq(document.entries.iter().map(|(name, _)| name.as_ref())) {
+            self.update_projection(document);
+        }
+        let fields = &self.codec.schema().fields;
+        let value = |(at, field): &(usize, Option<usize>)| {
+            let (name, raw) = &document.entries[*at];
+            value(raw, field.map(|field| &fields[field])).map_err(|mut error| {
+                // Names of fields are known; other names may be secret.
+                if field.is_some() {
+                    error.problem = format!("`{name}` {}", error.problem);
+                }
+                error
+            })
+        };
+        let values = self.columns.iter().map(value).collect::<Result<_, _>>()?;
+        Ok((&self.projection, values))
+    }
+
+    /// Returns the record of a document, and its line as the type writes it.
+    pub(super) fn record(&mut self, document: &Document<'_>) -> Result<(Record, Vec<u8>), InvalidDocument> {
+        let codec = self.codec.clone();
+        let (projection, values) = self.row(document)?;
+        let mut line = Vec::new();
+        let row = Row { projection, values: &values };
+        codec.encode(&row, &mut line)?;
+        line.pop();
+        Ok((codec.decode(&line)?, line))
+    }
+
+    /// Returns the key among the values of the last row, as they are written; `None` if a part of it is
+    /// missing.
+    pub(super) fn written_key(&self, values: &[Value<'_>]) -> Option<RecordKey> {
+        let part = |index: usize| {
+            let at = self.columns.iter().position(|(_, field)| *field == Some(index))?;
+            values.get(at).cloned()
+        };
+        let parts: Option<Vec<_>> = self.codec.schema().key_fields().map(|(index, _)| part(index)).collect();
+        parts.map(|parts| RecordKey::of_values(&parts))
+    }
+
+    fn update_projection(&mut self, document: &Document<'_>) {
+        let schema = self.codec.schema();
+        self.names = document.entries.iter().map(|(name, _)| name.clone().into_owned()).collect();
+        let mut columns: Vec<(usize, Option<usize>)> =
+            self.names.iter().enumerate().map(|(at, name)| (at, schema.position(name))).collect();
+        columns.sort_by_key(|(at, field)| (field.unwrap_or(usize::MAX), *at));
+        // Not a projection for the schema: fields of an enum variant that are null are written as null.
+        let mut projection = Projection::default();
+        for (at, field) in &columns {
+            match field {
+                Some(field) => projection.field(&schema.fields[*field]),
+                None => projection.extra(&self.names[*at]),
+            }
+        }
+        (self.projection, self.columns) = (projection, columns);
+    }
+}
