@@ -238,7 +238,7 @@ impl Storage {
 
     /// Whether it is the same directory as another one, through a link perhaps, or the same place in the same
     /// bucket.
-    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_location(&self, other: &Self) -> bool {
         match (&self.sort, &other.sort) {
             (Sort::Directory(one), Sort::Directory(other)) => {
                 one.path() == other.path()

@@ -242,7 +242,7 @@ async fn a_copy_that_is_not_durable_is_no_copy() {
         koan.copy(made.id()).to_profile("other").await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
     }
-    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").was_there);
+    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").already_existed);
 }
 
 #[tokio::test]
