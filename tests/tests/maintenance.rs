@@ -441,7 +441,7 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
     // What says it is gone and is not has not been removed either.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
     let _ = shop.koan.maintenance().await.expect("ran");
-    assert!(health(&elsewhere).await.incomplete_tasks[0].problem.contains("which said that it was removed"));
+    assert!(health(&elsewhere).await.incomplete_tasks[0].problem.contains("which reported that it was removed"));
     store.fail([]);
     let ran = shop.koan.maintenance().await.expect("ran");
     assert_eq!((ran.is_clean(), ran.profiles[0].freed_bytes), (true, 5), "{ran:?}");

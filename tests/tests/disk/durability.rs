@@ -305,7 +305,7 @@ async fn a_file_system_that_cannot_make_files_durable_is_refused_at_the_start() 
         fail(&[fault]);
         let error = koan(&folder).await.expect_err(fault);
         assert_eq!(error.kind(), ErrorKind::Storage, "{fault}");
-        assert!(error.chain().contains("cannot keep backups safely"), "{fault}: {error:?}");
+        assert!(error.chain().contains("is not safe for backups"), "{fault}: {error:?}");
         let left: Vec<_> = files(&folder.join("backups"));
         assert_eq!(left, [folder.join("backups/koan-profile.json")], "{fault}");
     }

@@ -8,7 +8,7 @@ use super::report::ProfileMaintenance;
 use crate::archive::UploadNote;
 use crate::environment::lease::{Lease, LeaseFile};
 use crate::foundation::error::{ErrorKind, Result};
-use crate::storage::{Aborted, Storage};
+use crate::storage::{AbortOutcome, Storage};
 
 /// The notes of uploads that may be unfinished.
 pub(super) struct UnfinishedUploads(Vec<Path>);
@@ -73,5 +73,5 @@ async fn abort(
     let aborted = lease.step(&what, storage.abort_upload(&archive, &note.upload_id)).await?;
     // The note is removed last, so that a crash in between does not lose it.
     lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
-    Ok((aborted == Aborted::Now).then_some(note.archive))
+    Ok((aborted == AbortOutcome::Aborted).then_some(note.archive))
 }
