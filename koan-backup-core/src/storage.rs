@@ -14,8 +14,8 @@ mod listing;
 mod location;
 mod multipart;
 mod options;
-mod paced;
 mod profile;
+mod rate_limited;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,8 +34,8 @@ pub(crate) use self::listing::{FileFingerprint, ListedFile};
 pub use self::machine_state::{KnownLocation, MachineState};
 pub(crate) use self::multipart::AbortOutcome;
 pub use self::options::StorageOptions;
-use self::paced::{RateLimitedMultipart, RateLimitedStore};
 use self::profile::{NewProfile, Profile};
+use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
 

@@ -1,9 +1,9 @@
 //! Cloud buckets. Each cloud has a feature.
 
 mod answer;
-mod answering;
 #[cfg(feature = "azure")]
 mod azure;
+mod explaining;
 #[cfg(feature = "gcs")]
 mod google;
 mod hints;
@@ -22,7 +22,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
 pub(super) use self::answer::StoreAnswer;
-use self::answering::{ExplainingMultipart, ExplainingStore};
+use self::explaining::{ExplainingMultipart, ExplainingStore};
 use self::secrets::Secrets;
 use super::location::{BucketLocation, Cloud};
 use super::options::{StorageOptions, missing_feature};
