@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outcome = run(folder.path(), &elsewhere).await?;
     println!("backed up {} records as {}", outcome.backup.item_count(), outcome.backup.id());
     println!("copied {} bytes to {elsewhere}, read back and verified", outcome.copy.archive.size_bytes);
-    println!("copied again: {}", if outcome.again.was_there { "it was there" } else { "sent twice" });
+    println!("copied again: {}", if outcome.again.already_existed { "it was there" } else { "sent twice" });
     println!("the directory is gone; restored {} records from the copy", outcome.restored.record_count());
     Ok(())
 }

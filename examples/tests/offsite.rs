@@ -12,7 +12,7 @@ async fn a_backup_is_copied_elsewhere_and_restored_from_there() {
     let outcome = offsite::run(folder.path(), &elsewhere).await.expect("the example runs");
     assert_eq!(outcome.copy.id, outcome.backup.id());
     assert!(outcome.copy.verification.is_some_and(|verification| verification.is_valid()));
-    assert!(!outcome.copy.was_there && outcome.again.was_there);
+    assert!(!outcome.copy.already_existed && outcome.again.already_existed);
     assert_eq!(outcome.restored.counts().inserted, 3);
     assert!(!folder.path().join("backups").exists(), "it was restored from the directory");
 }

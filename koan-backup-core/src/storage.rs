@@ -1,4 +1,4 @@
-//! Where archives are kept.
+//! Storage profiles: where archives are stored.
 
 pub(crate) mod machine_state;
 
@@ -14,8 +14,8 @@ mod listing;
 mod location;
 mod multipart;
 mod options;
-mod paced;
 mod profile;
+mod rate_limited;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -31,48 +31,48 @@ use self::disk::Disk;
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::folders::{archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
-pub use self::machine_state::{KnownPlace, MachineState};
-pub(crate) use self::multipart::Aborted;
+pub use self::machine_state::{KnownLocation, MachineState};
+pub(crate) use self::multipart::AbortOutcome;
 pub use self::options::StorageOptions;
-use self::paced::{Paced, PacedMultipart};
 use self::profile::{NewProfile, Profile};
+use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// A place for archives: a directory, a bucket, or memory for tests. Cheap to clone.
+/// A storage for archives: a directory, a bucket, or memory for tests. It is cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    /// The same place, if it tells the ids of uploads.
+    /// The same store, if it returns the ids of multipart uploads.
     multipart: Option<Arc<dyn MultipartStore>>,
     location: String,
-    sort: Sort,
+    kind: StorageKind,
     part_bytes: usize,
     encryption: ArchiveEncryption,
     new_profile: NewProfile,
-    /// What this machine knows of it, once a context was built.
+    /// What this machine remembers of the profile; set when the context is built.
     profile: Option<Arc<Profile>>,
 }
 
-/// What sort of place it is.
+/// The kind of a storage.
 #[derive(Clone)]
-enum Sort {
+enum StorageKind {
     Directory(Arc<Disk>),
-    /// A machine of its own, with a clock of its own, and what tells it apart from others.
+    /// A remote store with its own clock. `identity` distinguishes it from other stores.
     Cloud {
         identity: String,
     },
     Other,
 }
 
-/// Whose clock the times of files are by.
+/// The clock that sets the times of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileTimes {
-    /// That of another machine.
+    /// The clock of the remote store.
     Store,
-    /// That of the kernel, or of a file server.
+    /// The clock of the system, or of a file server.
     System,
-    /// That of this process, or of nobody knows whom.
+    /// The clock of this process, or an unknown one.
     Process,
 }
 
@@ -81,21 +81,21 @@ pub(crate) const PROBE_PREFIX: &str = "koan-probe-";
 
 /// How long an operation that ends, or cleans up after an error, waits for an answer of the store.
 pub(crate) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a part of an upload: the least that S3 takes for all but the last.
+/// The size of an upload part for a remote store: the minimum that S3 accepts for all parts except the last.
 const STORE_PART_BYTES: usize = 5 << 20;
-/// Bytes of a part that goes to a disk or to memory, where small parts cost nothing and hold less memory.
+/// The size of an upload part for a disk or memory, where small parts are cheap and need less memory.
 const LOCAL_PART_BYTES: usize = 1 << 20;
 
 impl Storage {
-    /// A directory. Files are written under a temporary name, synced to the disk and given their name without
-    /// replacing another. They can be read by their owner only, under any umask.
+    /// Creates a storage in a directory. Files are written under a temporary name, synced to the disk, and
+    /// then renamed without replacing another file. Only their owner can read them, under any umask.
     ///
-    /// A directory that does not exist is made when a context is built, unless this machine knows that it
-    /// existed before, or the environment variable `KOAN_ENV` is `production`: see
+    /// A directory that does not exist is created when a context is built, unless this machine knows that it
+    /// existed before, or the environment variable `KOAN_ENV` is `production`; see
     /// [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors
-    /// The path is no directory; the error names it.
+    /// The path is not a directory. The error names it.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let disk = Disk::new(path).map_err(|source| {
@@ -113,7 +113,7 @@ impl Storage {
             store: Arc::clone(&disk) as _,
             multipart: None,
             location: path.display().to_string(),
-            sort: Sort::Directory(disk),
+            kind: StorageKind::Directory(disk),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
             new_profile: NewProfile::default(),
@@ -121,32 +121,32 @@ impl Storage {
         })
     }
 
-    /// Lets a new profile be begun here where the environment variable `KOAN_ENV` is `production`: its
-    /// directory and its mark are made. Elsewhere that is so anyway.
+    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`. Otherwise
+    /// it is always allowed.
     ///
-    /// Every profile bears a mark, the file `koan-profile.json`, and each machine remembers in its state
+    /// Every profile has a mark, the file `koan-profile.json`, and each machine remembers in its state
     /// directory which profiles it has used. A profile that this machine knows and that has lost its mark is
-    /// refused, with this setting as well: its disk is not mounted, or somebody emptied it.
+    /// refused, even with this setting, because its disk is not mounted or somebody has emptied it.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
-        self.new_profile = NewProfile::Created;
+        self.new_profile = NewProfile::Allowed;
         self
     }
 
-    /// The directory for an application that names none: `.koan/backups`, or `/var/koan/backups` where the
-    /// environment variable `KOAN_ENV` is `production`.
+    /// Returns the default directory: `.koan/backups`, or `/var/koan/backups` if the environment variable
+    /// `KOAN_ENV` is `production`.
     pub fn default_path() -> PathBuf {
         crate::storage::machine_state::default_directory().join("backups")
     }
 
-    /// Memory of this process: gone when it ends.
+    /// Creates a storage in the memory of this process, for tests.
     pub fn memory() -> Self {
         Self { part_bytes: LOCAL_PART_BYTES, ..Self::object_store(Arc::new(InMemory::new()), "memory") }
     }
 
-    /// The place that a URL names:
+    /// Opens the storage that a URL names:
     ///
-    /// | URL | place | feature |
+    /// | URL | storage | feature |
     /// |---|---|---|
     /// | `s3://bucket/prefix` | Amazon S3, or what speaks its protocol | `s3` |
     /// | `az://container/prefix` | Azure Blob Storage | `azure` |
@@ -154,22 +154,23 @@ impl Storage {
     /// | `file:///path` | a directory, as by [`local`](Self::local) | |
     /// | `memory:` | memory, as by [`memory`](Self::memory) | |
     ///
-    /// Credentials, region and endpoint come from the environment variables that each is known for
-    /// (`AWS_ACCESS_KEY_ID`, `AZURE_STORAGE_ACCOUNT_NAME`, `GOOGLE_APPLICATION_CREDENTIALS`, …), or are given
-    /// by [`options`](Self::options). Nothing is asked of the store yet.
+    /// Credentials, region and endpoint come from the usual environment variables of each cloud
+    /// (`AWS_ACCESS_KEY_ID`, `AZURE_STORAGE_ACCOUNT_NAME`, `GOOGLE_APPLICATION_CREDENTIALS`, …), or from
+    /// [`options`](Self::options). The store is not contacted yet.
     ///
     /// # Errors
-    /// The URL names no place, holds what does not belong there, or needs a feature that is not turned on.
+    /// The URL is invalid, contains credentials or options, or needs a feature that is not enabled.
     pub fn url(url: impl Into<String>) -> Result<Self> {
         Self::options(url).open()
     }
 
-    /// The place that a URL names, and how it is reached.
+    /// Returns the options of the storage that a URL names.
     ///
     /// ```no_run
     /// # use koan_backup_core::{Result, Storage};
     /// # fn main() -> Result<()> {
-    /// let storage = Storage::options("s3://backups/shop").region("eu-central-1").endpoint("https://s3.example.com").open()?;
+    /// let options = Storage::options("s3://backups/shop").region("eu-central-1");
+    /// let storage = options.endpoint("https://s3.example.com").open()?;
     /// # Ok(())
     /// # }
     /// ```
@@ -177,17 +178,19 @@ impl Storage {
         StorageOptions::new(url.into())
     }
 
-    /// Any object store. Archives are written by multipart upload, manifests by a put that creates only.
+    /// Creates a storage from any object store. Archives are written by multipart upload, manifests by a
+    /// conditional put.
     ///
-    /// Such a store tells no ids of uploads, so what a killed process has begun to upload stays there until
-    /// the store removes it. Of a bucket that is opened by its [`url`](Self::url) maintenance removes it.
+    /// The ids of uploads are unknown for such a store, so the parts of an upload whose process was killed
+    /// stay until the store removes them. In a bucket that is opened by its [`url`](Self::url), maintenance
+    /// removes them.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
         Self {
             store,
             multipart: None,
             location: location.into(),
-            sort: Sort::Other,
+            kind: StorageKind::Other,
             part_bytes: STORE_PART_BYTES,
             encryption,
             new_profile: NewProfile::default(),
@@ -195,89 +198,93 @@ impl Storage {
         }
     }
 
-    /// At most so many bytes a second for archives that are written here, and as many for those that are
-    /// read, summed over all that use this value or a clone of it. Uploads go in parts, so it holds on the
-    /// average of a few parts. Leases, manifests and other small files are not delayed.
+    /// Limits the bytes per second for writing archives, and separately for reading them. The limit applies
+    /// to the sum of all operations that use this value or a clone of it, on the average of a few upload
+    /// parts. Leases, manifests and other small files are not delayed.
     ///
     /// # Errors
-    /// The limit is 0: nothing would ever arrive.
+    /// The limit is 0.
     pub fn bandwidth_limit(mut self, bytes_per_second: u64) -> Result<Self> {
         let Some(bandwidth) = Bandwidth::new(bytes_per_second) else {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("storage `{}` has a bandwidth limit of 0; name bytes per second", self.location),
+                format!(
+                    "storage `{}` has a bandwidth limit of 0; give a number of bytes per second",
+                    self.location
+                ),
             ));
         };
         self.multipart =
-            self.multipart.map(|store| Arc::new(PacedMultipart::new(store, bandwidth.clone())) as _);
-        self.store = Arc::new(Paced::new(self.store, bandwidth));
+            self.multipart.map(|store| Arc::new(RateLimitedMultipart::new(store, bandwidth.clone())) as _);
+        self.store = Arc::new(RateLimitedStore::new(self.store, bandwidth));
         Ok(self)
     }
 
-    /// What of the archives that go here is encrypted, beside the entities whose policy asks for it.
+    /// Sets whether archives in this storage are encrypted as a whole, in addition to entities whose policy
+    /// requires encryption.
     #[must_use]
     pub fn archive_encryption(mut self, encryption: ArchiveEncryption) -> Self {
         self.encryption = encryption;
         self
     }
 
-    /// What of the archives that go here is encrypted.
+    /// Returns whether archives in this storage are encrypted as a whole.
     pub(crate) fn encryption(&self) -> ArchiveEncryption {
         self.encryption
     }
 
-    /// Where it is, for people.
+    /// Returns the location, for messages.
     pub fn location(&self) -> &str {
         &self.location
     }
 
-    /// The directory, if it is one.
+    /// Returns the directory, if the storage is one.
     pub(crate) fn directory(&self) -> Option<&Path> {
-        match &self.sort {
-            Sort::Directory(disk) => Some(disk.path()),
-            Sort::Cloud { .. } | Sort::Other => None,
+        match &self.kind {
+            StorageKind::Directory(disk) => Some(disk.path()),
+            StorageKind::Cloud { .. } | StorageKind::Other => None,
         }
     }
 
-    /// Whether it is the same directory as another one, through a link perhaps, or the same place in the same
-    /// bucket.
-    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        match (&self.sort, &other.sort) {
-            (Sort::Directory(one), Sort::Directory(other)) => {
+    /// Returns whether two storages are the same directory, possibly through a link, or the same prefix of
+    /// the same bucket.
+    pub(crate) fn is_same_location(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (StorageKind::Directory(one), StorageKind::Directory(other)) => {
                 one.path() == other.path()
                     || one.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
             }
-            (Sort::Cloud { identity: one }, Sort::Cloud { identity: other }) => one == other,
+            (StorageKind::Cloud { identity: one }, StorageKind::Cloud { identity: other }) => one == other,
             _ => false,
         }
     }
 
-    /// Whose clock the times of its files are by.
+    /// Returns which clock sets the times of files.
     pub(crate) fn file_times(&self) -> FileTimes {
-        match &self.sort {
-            Sort::Directory(_) => FileTimes::System,
-            Sort::Cloud { .. } => FileTimes::Store,
-            Sort::Other => FileTimes::Process,
+        match &self.kind {
+            StorageKind::Directory(_) => FileTimes::System,
+            StorageKind::Cloud { .. } => FileTimes::Store,
+            StorageKind::Other => FileTimes::Process,
         }
     }
 
-    /// The bucket of a cloud.
+    /// Creates the storage of a cloud bucket.
     fn cloud(
         store: Arc<dyn ObjectStore>,
         multipart: Option<Arc<dyn MultipartStore>>,
         location: String,
         identity: String,
     ) -> Self {
-        Self { sort: Sort::Cloud { identity }, multipart, ..Self::object_store(store, location) }
+        Self { kind: StorageKind::Cloud { identity }, multipart, ..Self::object_store(store, location) }
     }
 
-    /// A store whose uploads have ids.
+    /// Sets the store that returns the ids of uploads.
     #[cfg(test)]
-    fn knowing_uploads(self, store: Arc<dyn MultipartStore>) -> Self {
+    fn with_multipart(self, store: Arc<dyn MultipartStore>) -> Self {
         Self { multipart: Some(store), ..self }
     }
 
-    /// Bytes of a part of an upload.
+    /// Returns the size of an upload part.
     pub(crate) fn part_bytes(&self) -> usize {
         self.part_bytes
     }

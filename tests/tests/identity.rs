@@ -222,7 +222,7 @@ async fn backups_that_record_no_environment_are_used_with_a_message_and_removed_
     // Rekeying all of them leaves alone what another application may need, as a retention does.
     let summary = koan.rekey_all().await.expect("listed");
     assert_eq!(
-        (summary.unidentified.as_slice(), summary.others.as_slice()),
+        (summary.unidentified.as_slice(), summary.other_applications.as_slice()),
         (&[same, nameless][..], &[other][..])
     );
     assert!(
@@ -302,7 +302,11 @@ async fn the_envelope_of_a_sealed_archive_tells_identity_and_series() {
     assert!(opened.verify(own[2]).await.expect("read").is_valid());
     // Sealing all for new recipients leaves those of others as they are.
     let summary = opened.rekey_all().await.expect("sealed");
-    assert_eq!((summary.rekeyed.len(), summary.others.as_slice()), (1, &[theirs.id()][..]), "{summary:?}");
+    assert_eq!(
+        (summary.rekeyed.len(), summary.other_applications.as_slice()),
+        (1, &[theirs.id()][..]),
+        "{summary:?}"
+    );
     let _ = summary.require_all().expect("all of its own");
     assert_eq!(opened.backups().await.expect("listed")[0].series_name().as_str(), "nightly");
 }

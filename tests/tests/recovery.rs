@@ -444,7 +444,7 @@ async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies
     assert!(profile.removed_files.is_empty() && profile.unlisted.len() == 1, "{profile:?}");
     let recovered = shop.recover().await;
     assert!(
-        matches!(&recovered[0].1, RecoveryOutcome::Failed { problem } if problem.contains("listed already"))
+        matches!(&recovered[0].1, RecoveryOutcome::Failed { problem } if problem.contains("already listed"))
     );
     std::fs::write(shop.path(&listed), whole).expect("written");
     assert_eq!(shop.recover().await, [(copy.clone(), RecoveryOutcome::Superseded { by: listed.clone() })]);

@@ -284,7 +284,8 @@ impl KoanBuilder {
     fn profiles_of_one_place(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (index, (name, storage)) in self.storages.iter().enumerate() {
-            for (other, _) in self.storages[..index].iter().filter(|(_, other)| other.is_same_place(storage))
+            for (other, _) in
+                self.storages[..index].iter().filter(|(_, other)| other.is_same_location(storage))
             {
                 let location = storage.location();
                 warnings.push(format!(

@@ -15,12 +15,13 @@ use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
 /// A backup that is sealed for the recipients of the context when this is awaited.
 ///
-/// One at a time: while somebody else seals it, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy). While somebody restores
-/// it, the old archive stays, and the report says so.
+/// One at a time: while somebody else seals it, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
+/// While somebody restores it, the old archive stays, and the report says so.
 ///
 /// # Cancel safety
-/// Dropping the future leaves the backup as it was, or sealed for the new recipients, whole in either case. An archive that was
-/// written and does not count may stay: the new one, or the old one, which the old keys still open.
+/// Dropping the future leaves the backup as it was, or sealed for the new recipients, whole in either case.
+/// An archive that was written and does not count may stay: the new one, or the old one, which the old keys
+/// still open.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyBuilder {
@@ -65,8 +66,9 @@ impl IntoFuture for RekeyBuilder {
     }
 }
 
-/// All backups of a profile, sealed for the recipients of the context when this is awaited. Those of other applications are left
-/// as they are, and so are those that record no environment, unless they are [included](Self::include_unidentified).
+/// All backups of a profile, sealed for the recipients of the context when this is awaited. Those of other
+/// applications are left as they are, and so are those that record no environment, unless they are
+/// [included](Self::include_unidentified).
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct RekeyAllBuilder {
@@ -87,8 +89,9 @@ impl RekeyAllBuilder {
         Self { koan, options: RekeyOptions::default(), unidentified: Unidentified::Skipped }
     }
 
-    /// Also encrypts backups of older versions that record no environment and no other application's name for the recipients of this
-    /// context. Without this they stay as they are, because another application may share them and would not be able to open them.
+    /// Also encrypts backups of older versions that record no environment and no other application's name for
+    /// the recipients of this context. Without this they stay as they are, because another application may
+    /// share them and would not be able to open them.
     pub fn include_unidentified(mut self) -> Self {
         self.unidentified = Unidentified::Included;
         self
@@ -120,7 +123,7 @@ impl IntoFuture for RekeyAllBuilder {
                 let id = backup.manifest.id;
                 match backup.manifest.producer.origin(&environment.identity) {
                     Origin::Other => {
-                        summary.others.push(id);
+                        summary.other_applications.push(id);
                         continue;
                     }
                     Origin::Unidentified if self.unidentified == Unidentified::Skipped => {
@@ -144,7 +147,10 @@ impl IntoFuture for RekeyAllBuilder {
                 }
             }
             for note in summary.notes() {
-                tracing::warn!(target: "koan::backup", storage = %storage.location(), %note, "backups were left as they were");
+                tracing::warn!(
+                    target: "koan::backup", storage = %storage.location(), %note,
+                    "backups were left as they were"
+                );
             }
             Ok(summary)
         })

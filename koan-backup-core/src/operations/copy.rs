@@ -1,7 +1,8 @@
-//! Copying a finished backup into another storage profile.
+//! Copies a backup into another storage profile.
 //!
-//! The archive goes from store to store as a stream, and its hash is compared with the manifest's on the way. It gets a path of
-//! its own there, is read back and verified, and only then is the manifest created: until that moment the copy does not exist.
+//! The archive is streamed from store to store, and its hash is compared with the manifest on the way. The
+//! copy gets its own path, is read back and verified, and only then the manifest is created, which makes the
+//! copy exist.
 
 mod options;
 mod report;

@@ -1,5 +1,5 @@
-//! What keeps backups in order: retention, one verification after the other, and the removal of what crashed
-//! runs left.
+//! Maintenance: retention, verification of one backup in each run, and removal of files that crashed
+//! processes left.
 
 mod cleanup;
 mod incomplete_tasks;

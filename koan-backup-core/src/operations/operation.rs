@@ -1,4 +1,4 @@
-//! The run of an operation: within its limit of time, in its span, and with its end in the log.
+//! Runs an operation with its time limit, in its tracing span, and logs its end.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::environment::event::Listener;
 use crate::foundation::cancellation::TimeLimit;
 use crate::foundation::error::{Error, Result};
 
-/// The end of an operation, as it is logged.
-pub(crate) enum Ended<'a, T> {
+/// The result of an operation, for the log.
+pub(crate) enum OperationResult<'a, T> {
     Completed(&'a T),
     Failed(&'a Error),
 }
 
-/// An operation that is run: what surrounds its work.
+/// The frame of an operation: time limit, listener and log.
 #[derive(Debug)]
 pub(crate) struct Operation<'e> {
     environment: &'e Environment,
@@ -26,7 +26,7 @@ pub(crate) struct Operation<'e> {
 }
 
 impl<'e> Operation<'e> {
-    /// An operation that stops when `cancel` is cancelled, or when it takes longer than `timeout`.
+    /// Creates an operation that stops when `cancel` is cancelled, or when it takes longer than `timeout`.
     pub(crate) fn new(
         environment: &'e Environment,
         span: Span,
@@ -36,7 +36,8 @@ impl<'e> Operation<'e> {
         Self { environment, limit: TimeLimit::new(cancel, timeout), span }
     }
 
-    /// Is cancelled when the operation is, and when its time is over: the work observes it.
+    /// Returns the token that the work must observe. It is cancelled when the operation is cancelled or its
+    /// time is over.
     pub(crate) fn cancel(&self) -> CancellationToken {
         self.limit.token()
     }
@@ -45,35 +46,36 @@ impl<'e> Operation<'e> {
         &self.span
     }
 
-    /// Whoever listens to this operation: the listener that was set, or that of the application, and the log.
+    /// Returns the listener of this operation: the one that was set, or that of the application, and the log.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
         self.environment.operation_listener(listener, &self.span)
     }
 
-    /// The error of work that was cancelled because its time is over names the limit.
+    /// Returns the error to report. If the work was cancelled because its time was over, the error names the
+    /// limit.
     pub(crate) fn explain(&self, error: Error) -> Error {
         self.limit.explain(error)
     }
 
-    /// Whether the application wants operations to be logged.
+    /// Returns whether operations are logged.
     pub(crate) fn is_logged(&self) -> bool {
         self.environment.logs_operations()
     }
 
-    /// Does the work in the span of the operation, and logs its end unless the application has turned that off. The work logs its own
-    /// beginning, as soon as it knows what it works on. It is boxed, because a future that is passed on by value takes the stack of
-    /// each function that it passes through.
+    /// Runs the work in the span of the operation, and logs its end if operations are logged. The work logs
+    /// its own start. The future is boxed, because a future that is passed by value needs stack in each
+    /// function that it passes through.
     pub(crate) async fn run<T>(
         &self,
         work: BoxFuture<'_, Result<T>>,
-        log: impl Fn(Ended<'_, T>),
+        log: impl Fn(OperationResult<'_, T>),
     ) -> Result<T> {
         let logged = async {
             let ended = self.limit.run(work).await;
             if self.is_logged() {
                 log(match &ended {
-                    Ok(report) => Ended::Completed(report),
-                    Err(error) => Ended::Failed(error),
+                    Ok(report) => OperationResult::Completed(report),
+                    Err(error) => OperationResult::Failed(error),
                 });
             }
             ended

@@ -1,4 +1,5 @@
-//! Removing backups: one by its id, or what a retention plan says. What is said to be removed is gone.
+//! Removes backups: one by its id, or those of a retention plan. Each removal is checked, so a reported
+//! removal is certain.
 
 mod apply;
 mod clock;
@@ -9,7 +10,7 @@ mod report;
 mod survey;
 
 pub(crate) use apply::{apply, apply_retention};
-pub(crate) use clock::require_that_of_store;
+pub(crate) use clock::require_store_clock;
 pub(crate) use pins::{pin, unpin};
 pub(crate) use removal::remove_one;
 pub use report::{PruneReport, RemovedBackup};

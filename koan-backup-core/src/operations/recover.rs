@@ -1,4 +1,5 @@
-//! Archives that no manifest names: which of them may be removed, and publishing the manifests of the others again.
+//! Recovery of unlisted archives: decides which of them may be removed, and publishes the manifests of the
+//! others again.
 
 mod judgement;
 mod report;

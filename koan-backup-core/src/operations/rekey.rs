@@ -1,8 +1,9 @@
-//! Sealing a backup for other recipients.
+//! Rekey: rewrites the archive of a backup for other recipients.
 //!
-//! The crate `age` has no way to wrap a file's key for other recipients, so encrypted content is decrypted and encrypted again as a stream, block by
-//! block in memory: nothing touches a disk in clear. The new archive is written beside the old one and verified; then the
-//! manifest is replaced, which is the moment from which the new one counts; then the old one is removed.
+//! The crate `age` cannot wrap the key of a file for other recipients. Therefore encrypted content is
+//! decrypted and encrypted again, block by block in memory; no plain text is written to a disk. The new
+//! archive is written and verified while the old one still exists. Then the manifest is replaced, which makes
+//! the new archive count. At last the old archive is removed.
 
 mod archive_rewriter;
 mod options;

@@ -1,9 +1,9 @@
-//! Buckets of the clouds, behind a feature each.
+//! Cloud buckets. Each cloud has a feature.
 
 mod answer;
-mod answering;
 #[cfg(feature = "azure")]
 mod azure;
+mod explaining;
 #[cfg(feature = "gcs")]
 mod google;
 mod hints;
@@ -21,26 +21,26 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
-pub(super) use self::answer::Answer;
-use self::answering::{Answering, AnsweringMultipart};
+pub(super) use self::answer::StoreAnswer;
+use self::explaining::{ExplainingMultipart, ExplainingStore};
 use self::secrets::Secrets;
 use super::location::{BucketLocation, Cloud};
 use super::options::{StorageOptions, missing_feature};
 use crate::foundation::error::Result;
 
-/// A bucket, and the ids of its uploads where there are any.
+/// A bucket, and its interface for multipart uploads with ids, if it has one.
 pub(super) struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) multipart: Option<Arc<dyn MultipartStore>>,
 }
 
-/// The bucket, whose errors say what the store answered and what to check.
+/// Opens a bucket. Its errors contain the answer of the store and a hint what to check.
 pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<Bucket> {
     let secrets = Secrets::of(options);
     let opened = match bucket.cloud {
         #[cfg(feature = "s3")]
         Cloud::S3 => Bucket::below(&bucket.prefix, s3::open(bucket, options, &secrets)?),
-        // Its uploads have no ids: parts that are never put together go by themselves, and cannot be removed by anybody.
+        // Azure uploads have no ids: uncommitted blocks expire by themselves and cannot be removed.
         #[cfg(feature = "azure")]
         Cloud::Azure => Bucket {
             multipart: None,
@@ -51,11 +51,11 @@ pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<
         #[allow(unreachable_patterns)]
         Cloud::S3 | Cloud::Azure | Cloud::Google => return Err(missing_feature(bucket)),
     };
-    Ok(opened.answering(&secrets))
+    Ok(opened.explaining(&secrets))
 }
 
 impl Bucket {
-    /// What lies below a prefix of a store.
+    /// Returns the bucket below a prefix of a store.
     fn below<S: ObjectStore + MultipartStore>(prefix: &Path, store: S) -> Self {
         match prefix.as_ref() {
             "" => Self::of(Arc::new(store)),
@@ -67,12 +67,12 @@ impl Bucket {
         Self { store: Arc::clone(&store) as _, multipart: Some(store) }
     }
 
-    fn answering(self, secrets: &Secrets) -> Self {
+    fn explaining(self, secrets: &Secrets) -> Self {
         Self {
-            store: Arc::new(Answering::new(self.store, secrets.clone())),
+            store: Arc::new(ExplainingStore::new(self.store, secrets.clone())),
             multipart: self
                 .multipart
-                .map(|store| Arc::new(AnsweringMultipart::new(store, secrets.clone())) as _),
+                .map(|store| Arc::new(ExplainingMultipart::new(store, secrets.clone())) as _),
         }
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     use crate::Storage;
 
     #[test]
-    fn no_secret_is_shown_of_a_store_and_what_is_around_it() {
+    fn the_debug_text_of_a_storage_contains_no_secret() {
         let options = StorageOptions::new("s3://backups/shop".to_owned());
         let options = options.without_environment().credentials("AKIAPUBLIC", "hunter22");
         let storage = options.clone().open().expect("a place").bandwidth_limit(1000).expect("a limit");

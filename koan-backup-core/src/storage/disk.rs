@@ -1,7 +1,8 @@
-//! A directory as an object store, which reports success only for what is durable.
+//! A directory as an object store that reports success only for durable writes.
 //!
-//! Reading, listing and deleting are those of `object_store`. Writing is done here, because `object_store` leaves a file in its place
-//! when the sync of its directory fails, needs hard links, and makes files that everybody can read.
+//! Reading, listing and deleting use the crate `object_store`. Writing is implemented here, because
+//! `object_store` leaves a file in its place when the sync of its directory fails, needs hard links, and
+//! creates files that everybody can read.
 
 mod durable;
 mod names;
@@ -32,30 +33,30 @@ use super::PROBE_PREFIX;
 /// A directory that holds archives.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    /// The path that was named, made absolute. It need not exist yet.
+    /// The configured path, made absolute. The directory need not exist yet.
     path: PathBuf,
-    opened: OnceLock<Opened>,
+    opened: OnceLock<OpenedDirectory>,
 }
 
-/// A directory that exists.
+/// A directory that exists and was opened.
 #[derive(Clone, Debug)]
-struct Opened {
+struct OpenedDirectory {
     files: LocalFileSystem,
     root: Arc<Root>,
 }
 
-/// Whether a directory that is missing is made.
+/// What happens if the directory does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub(crate) enum MissingDirectory {
     Created,
     Refused,
 }
 
 impl Disk {
-    /// The directory at `path`, which is opened if it exists.
+    /// Creates the store of the directory `path`, which is opened later.
     ///
     /// # Errors
-    /// Something that is no directory is in the way.
+    /// The path, or one above it, is not a directory.
     pub(super) fn new(path: &FilePath) -> io::Result<Self> {
         let disk = Self { path: std::path::absolute(path)?, opened: OnceLock::new() };
         let existing = disk.path.ancestors().find_map(|ancestor| std::fs::metadata(ancestor).ok());
@@ -65,12 +66,12 @@ impl Disk {
         Ok(disk)
     }
 
-    /// The path that was named, made absolute.
+    /// Returns the configured path, made absolute.
     pub(crate) fn path(&self) -> &FilePath {
         &self.path
     }
 
-    /// The path without symbolic links, if the directory exists.
+    /// Returns the path without symbolic links, if the directory exists.
     pub(crate) fn canonical_path(&self) -> Option<PathBuf> {
         self.path.canonicalize().ok()
     }
@@ -78,12 +79,13 @@ impl Disk {
     /// Opens the directory.
     ///
     /// # Errors
-    /// It does not exist and must not be made, or cannot be made or read.
-    pub(crate) fn open(&self, missing: Missing) -> io::Result<()> {
-        self.opened_or(missing).map(drop)
+    /// The directory does not exist and must not be created, or it cannot be created or read.
+    pub(crate) fn open(&self, missing: MissingDirectory) -> io::Result<()> {
+        self.opened_or_create(missing).map(drop)
     }
 
-    /// Tries whether files can be made durable here, and finds out how. Nothing stays.
+    /// Checks whether files can be made durable in this directory, and which method works. The test file is
+    /// removed.
     ///
     /// # Errors
     /// The file system cannot create a file without replacing another, or cannot sync files or directories.
@@ -96,7 +98,7 @@ impl Disk {
             .await
     }
 
-    /// Removes a file, if it is there, and makes that durable.
+    /// Removes a file, if it exists, and makes the removal durable.
     pub(super) async fn remove_durably(&self, path: &Path) -> Result<()> {
         let opened = self.opened()?;
         let target = opened.files.path_to_filesystem(path)?;
@@ -107,8 +109,8 @@ impl Disk {
         .await
     }
 
-    /// Makes the names of the files in a folder durable as they are now, and writes a file into the folder for that: a directory whose sync
-    /// failed once cannot be proven durable by another sync alone.
+    /// Makes the current file names in a folder durable. It creates a file in the folder first, because after
+    /// a failed sync another sync alone does not prove that the directory is durable.
     pub(super) async fn sync_folder(&self, folder: &Path) -> Result<()> {
         let opened = self.opened()?;
         let directory = opened.files.path_to_filesystem(folder)?;
@@ -119,42 +121,46 @@ impl Disk {
         .await
     }
 
-    /// Remembers the mark of the profile, by which the directory is known again when its disk was mounted again.
+    /// Remembers the profile mark, which identifies the directory after its disk was mounted again.
     pub(crate) fn remember_mark(&self, file: &str, content: Vec<u8>) {
         if let Some(opened) = self.opened.get() {
             opened.root.remember_mark(file, content);
         }
     }
 
-    /// Refuses a directory that is not the one that was opened, because its disk was unmounted for example.
+    /// Checks that the directory is still the one that was opened. It is another one if its disk was
+    /// unmounted.
     ///
     /// # Errors
-    /// It is gone, or another directory is in its place.
+    /// The directory is gone, or another directory is in its place.
     pub(super) async fn require_present(&self) -> Result<()> {
         let opened = self.opened()?;
         blocking(move || opened.root.require_present()).await
     }
 
-    /// The directory, made if it is missing, unless this is a production machine.
-    fn opened(&self) -> Result<Opened> {
-        let missing =
-            if crate::storage::machine_state::is_production() { Missing::Refused } else { Missing::Created };
-        self.opened_or(missing).map_err(|source| failed("opening", &self.path, source))
+    /// Returns the directory, and creates it if it is missing, except on a production machine.
+    fn opened(&self) -> Result<OpenedDirectory> {
+        let missing = if crate::storage::machine_state::is_production() {
+            MissingDirectory::Refused
+        } else {
+            MissingDirectory::Created
+        };
+        self.opened_or_create(missing).map_err(|source| failed("opening", &self.path, source))
     }
 
-    fn opened_or(&self, missing: Missing) -> io::Result<Opened> {
+    fn opened_or_create(&self, missing: MissingDirectory) -> io::Result<OpenedDirectory> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened.clone());
         }
-        if missing == Missing::Created {
+        if missing == MissingDirectory::Created {
             durable::create_directories(&self.path)?;
         }
         let files = LocalFileSystem::new_with_prefix(&self.path).map_err(io::Error::other)?;
         let root = Arc::new(Root::open(&self.path)?);
-        Ok(self.opened.get_or_init(|| Opened { files, root }).clone())
+        Ok(self.opened.get_or_init(|| OpenedDirectory { files, root }).clone())
     }
 
-    async fn require_present_if_missing<T>(&self, found: Result<T>) -> Result<T> {
+    async fn check_missing<T>(&self, found: Result<T>) -> Result<T> {
         if matches!(found, Err(object_store::Error::NotFound { .. })) {
             self.require_present().await?;
         }
@@ -206,12 +212,12 @@ impl ObjectStore for Disk {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         let found = self.opened()?.files.get_opts(path, options).await;
-        self.require_present_if_missing(found).await
+        self.check_missing(found).await
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let found = self.opened()?.files.get_ranges(path, ranges).await;
-        self.require_present_if_missing(found).await
+        self.check_missing(found).await
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -252,12 +258,12 @@ impl ObjectStore for Disk {
     }
 }
 
-/// Does work that blocks on a thread that may be blocked.
+/// Runs blocking work on a thread that may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
 
-/// The error of a file or directory.
+/// Returns the error of a file or directory.
 fn failed(what: &str, path: &FilePath, source: io::Error) -> object_store::Error {
     let shown = path.display().to_string();
     match source.kind() {

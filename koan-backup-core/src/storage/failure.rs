@@ -1,14 +1,14 @@
-//! What a store's failure tells.
+//! The errors of a store.
 
 use object_store::path::Path;
 
 use super::Storage;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
-use super::cloud::Answer;
+use super::cloud::StoreAnswer;
 use crate::foundation::error::{Error, ErrorKind};
 
 impl Storage {
-    /// The error of a storage that does not answer whoever gives up waiting.
+    /// Returns the error of a storage that did not answer in time.
     pub(crate) fn no_answer_error(&self) -> Error {
         Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", self.location))
     }
@@ -22,13 +22,15 @@ impl Storage {
     }
 }
 
-/// Whether a store refused, so that asking again would not help.
+/// Returns whether a store refused a request, so that a retry would not help.
 pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
     use object_store::Error;
     match error {
         Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
         #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
-        Error::Generic { source, .. } => source.downcast_ref::<Answer>().is_some_and(Answer::is_final),
+        Error::Generic { source, .. } => {
+            source.downcast_ref::<StoreAnswer>().is_some_and(StoreAnswer::is_final)
+        }
         _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! Small files in a storage profile: manifests and what is like them.
+//! Reads and writes small files in a storage profile, such as manifests.
 
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
@@ -14,7 +14,7 @@ impl Storage {
         put.map(drop).map_err(|source| self.failed(path, "written to", source))
     }
 
-    /// Writes a small file in the place of one that is there: readers see the one or the other.
+    /// Writes a small file, and replaces an existing one atomically.
     pub(crate) async fn replace(&self, path: &Path, content: Vec<u8>) -> Result<()> {
         let put = self.store.put(path, PutPayload::from(content)).await;
         put.map(drop).map_err(|source| self.failed(path, "written to", source))
@@ -28,7 +28,7 @@ impl Storage {
         }
     }
 
-    /// How many bytes a file has; `None` if it does not exist.
+    /// Returns the size of a file, or `None` if it does not exist.
     pub(crate) async fn size(&self, path: &Path) -> Result<Option<u64>> {
         match self.store.head(path).await {
             Ok(meta) => Ok(Some(meta.size)),
@@ -37,20 +37,24 @@ impl Storage {
         }
     }
 
-    /// Refuses to call a file removed that is still there.
+    /// Checks that a removed file is gone.
     pub(crate) async fn require_gone(&self, path: &Path) -> Result<()> {
         match self.size(path).await? {
             None => Ok(()),
             Some(_) => Err(Error::new(
                 ErrorKind::Storage,
-                format!("`{path}` is still in storage `{}`, which said that it was removed", self.location),
+                format!(
+                    "`{path}` is still in storage `{}`, which reported that it was removed",
+                    self.location
+                ),
             )),
         }
     }
 
-    /// Reads a small file of at most `limit` bytes; `None` if it does not exist.
+    /// Reads a small file of at most `limit` bytes, or returns `None` if it does not exist.
     pub(crate) async fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-        // A read that comes back short or fails is tried once more: the store may have been cut off.
+        // A read that is incomplete or fails is retried once, because the connection may have been
+        // interrupted.
         for attempt in 0..2 {
             let source = match self.read_once(path, limit).await? {
                 Ok(Some(bytes)) => return Ok(Some(bytes.to_vec())),
@@ -66,11 +70,11 @@ impl Storage {
         }
         Err(Error::new(
             ErrorKind::Storage,
-            format!("`{path}` comes back short from storage `{}`; nothing in it is trusted", self.location),
+            format!("storage `{}` returns `{path}` incompletely, so its content is not used", self.location),
         ))
     }
 
-    /// One read; nothing if it came back short.
+    /// Reads a file once. The inner `None` means that the content was incomplete.
     async fn read_once(&self, path: &Path, limit: u64) -> Result<object_store::Result<Option<bytes::Bytes>>> {
         let found = match self.store.get(path).await {
             Ok(found) => found,
@@ -81,7 +85,7 @@ impl Storage {
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "`{path}` in storage `{}` is larger than the {limit} bytes it can have",
+                    "`{path}` in storage `{}` is larger than its maximum of {limit} bytes",
                     self.location
                 ),
             ));
@@ -89,7 +93,7 @@ impl Storage {
         Ok(found.bytes().await.map(|bytes| (u64::try_from(bytes.len()) == Ok(size)).then_some(bytes)))
     }
 
-    /// Removes what must not stay. That it stays all the same is logged: nothing refers to it.
+    /// Removes a file that nothing refers to. An error is only logged.
     pub(crate) async fn discard(&self, path: &Path) {
         let what = match tokio::time::timeout(CLEANUP_TIMEOUT, self.store.delete(path)).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
@@ -98,7 +102,7 @@ impl Storage {
         };
         tracing::warn!(
             target: "koan::backup", path = %path, error = %what,
-            "a file that belongs to no backup was not removed; it can be removed by hand"
+            "a file that belongs to no backup was not removed; it can be removed manually"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The files of a folder, as they are now.
+//! Lists the files of a folder.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,34 +9,34 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Sort, Storage};
+use super::{Storage, StorageKind};
 
-/// A file as a listing shows it.
+/// A file in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListedFile {
     pub(crate) path: Path,
     pub(crate) fingerprint: FileFingerprint,
 }
 
-/// What tells two versions of a file apart.
+/// A fingerprint that distinguishes two versions of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileFingerprint {
     size_bytes: u64,
-    /// Seconds since 1970, and nanoseconds.
+    /// The time of the last change: seconds since 1970, and nanoseconds.
     modified: (i64, u32),
-    /// The store's tag; on a disk, which file it is.
+    /// The tag of the store; on a disk, the file number.
     tag: Option<String>,
 }
 
 impl ListedFile {
-    /// Its size.
+    /// Returns the size of the file.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.fingerprint.size_bytes
     }
 
-    /// When it was written last, by the clock of the store. Of a multipart upload some stores give the time
-    /// of its start.
+    /// Returns when the file was written last, by the clock of the store. For a multipart upload, some stores
+    /// return the time of its start.
     pub(crate) fn modified(&self) -> Timestamp {
         let (seconds, nanos) = self.fingerprint.modified;
         Timestamp::new(seconds, i32::try_from(nanos).unwrap_or_default()).unwrap_or(Timestamp::MAX)
@@ -44,15 +44,15 @@ impl ListedFile {
 }
 
 impl Storage {
-    /// The files of a folder and of those in it, in no order.
+    /// Lists the files of a folder and of the folders in it, in any order.
     ///
-    /// A directory is read by the standard library: `object_store` asks for each file twice, and thousands of
-    /// them take thrice the time. Files and folders whose names this library never writes are left out: a
-    /// name that is not Unicode, or a folder such as `@eaDir` or `.snapshot`, which may not even be readable,
-    /// must not make the listing fail.
+    /// A directory is read with the standard library, because `object_store` requests each file twice and
+    /// needs three times as long for thousands of files. Files and folders whose names this library never
+    /// writes are ignored: a name that is not Unicode, or a folder such as `@eaDir` or `.snapshot`, which may
+    /// not even be readable, must not make the listing fail.
     ///
     /// # Errors
-    /// The storage cannot be listed: an incomplete list is never given.
+    /// The storage cannot be listed; an incomplete list is never returned.
     pub(crate) async fn list(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
         let listed = self.list_once(folder).await?;
         if listed.is_empty() {
@@ -62,7 +62,7 @@ impl Storage {
     }
 
     pub(super) async fn list_once(&self, folder: &Path) -> object_store::Result<Vec<ListedFile>> {
-        let Sort::Directory(disk) = &self.sort else {
+        let StorageKind::Directory(disk) = &self.kind else {
             return self.store.list(Some(folder)).map_ok(ListedFile::from).try_collect().await;
         };
         disk.require_present().await?;
@@ -102,7 +102,7 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
             let Ok(path) = Path::parse(format!("{folder}/{name}")) else { continue };
             let meta = match entry.metadata() {
                 Ok(link) if link.is_symlink() => match std::fs::metadata(entry.path()) {
-                    // A link that cannot be followed is a file that cannot be read, which hides no other.
+                    // A link that cannot be followed is listed as a file, which then cannot be read.
                     Err(error) if !is_gone(&error) => {
                         files.push(ListedFile {
                             path,
@@ -115,7 +115,7 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
                 meta => meta,
             };
             let meta = match meta {
-                // It went while the others were listed.
+                // The file was removed during the listing.
                 Err(error) if is_gone(&error) => continue,
                 meta => meta.map_err(failed)?,
             };
@@ -131,7 +131,7 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
     Ok(files)
 }
 
-/// Whether a folder can be one that this library makes: the names of its folders are lower case letters,
+/// Returns whether this library may have created a folder: its folder names consist of lower case letters,
 /// digits and hyphens.
 fn is_our_folder(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -141,7 +141,7 @@ fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Whether it is the file of an upload that is not complete: `…#1`, as `object_store` names them.
+/// Returns whether a file is a temporary file of an incomplete upload: `…#1`, as `object_store` names them.
 fn is_temporary(name: &str) -> bool {
     let number = name.split_once('#').map_or("", |(_, number)| number);
     !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
@@ -160,7 +160,7 @@ fn since_1970(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// A file that was put in the place of another has another number, where the system has numbers.
+/// Returns the number of a file, which changes when the file is replaced, if the system has file numbers.
 #[cfg(unix)]
 fn file_number(meta: &std::fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(meta)
@@ -185,7 +185,7 @@ mod tests {
         sorted(files.into_iter().map(|file| (file.path, file.fingerprint.size_bytes)).collect())
     }
 
-    /// What `object_store` makes of the same folder.
+    /// Lists the same folder with `object_store`.
     async fn by_object_store(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
         let files: Vec<_> = storage.store.list(Some(&folder.into())).try_collect().await.expect("listed");
         sorted(files.into_iter().map(|meta| (meta.location, meta.size)).collect())
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_file_in_the_place_of_one_has_another_stamp() {
+    async fn a_replaced_file_has_another_fingerprint() {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage::local(folder.path()).expect("a storage");
         let (file, other) = (folder.path().join("m/a"), folder.path().join("other"));
@@ -247,7 +247,7 @@ mod tests {
             let file = std::fs::File::options().write(true).open(path).expect("a file");
             file.set_modified(time).expect("a time");
         };
-        // Of the same length and time, in its place.
+        // A file of the same length and time replaces it.
         std::fs::write(&other, "two").expect("written");
         set(&other, time);
         std::fs::rename(&other, &file).expect("renamed");

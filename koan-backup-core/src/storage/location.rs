@@ -1,4 +1,4 @@
-//! What a URL of a storage profile names.
+//! Parses the URL of a storage profile.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// What a URL names.
+/// The location that a URL names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// `memory:`
@@ -18,7 +18,7 @@ pub(super) enum Location {
     Bucket(BucketLocation),
 }
 
-/// A bucket of a cloud, and what stands in front of all paths in it.
+/// A bucket of a cloud, and the prefix of all paths in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BucketLocation {
     pub(super) cloud: Cloud,
@@ -26,7 +26,7 @@ pub(super) struct BucketLocation {
     pub(super) prefix: Path,
 }
 
-/// Whose store it is.
+/// The cloud of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cloud {
     S3,
@@ -43,7 +43,7 @@ impl Cloud {
         }
     }
 
-    /// The cargo feature that brings it.
+    /// Returns the cargo feature that supports this cloud.
     pub(super) fn feature(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -52,7 +52,7 @@ impl Cloud {
         }
     }
 
-    /// What it calls a bucket.
+    /// Returns the cloud's word for a bucket.
     fn bucket(self) -> &'static str {
         match self {
             Self::S3 | Self::Google => "bucket",
@@ -62,7 +62,7 @@ impl Cloud {
 }
 
 impl BucketLocation {
-    /// The URL of it, which holds no secret.
+    /// Returns the URL, which contains no secret.
     pub(super) fn url(&self) -> String {
         let (scheme, bucket) = (self.cloud.scheme(), &self.bucket);
         match self.prefix.as_ref() {
@@ -72,31 +72,34 @@ impl BucketLocation {
     }
 }
 
-const SCHEMES: &str = "`s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`, `file:///path` and `memory:` are known";
+/// The part of an error that lists the supported URLs.
+const SCHEMES: &str = "supported are `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`, \
+                       `file:///path` and `memory:`";
 
 impl Location {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// It names no place. The error never shows what could be a secret.
+    /// The URL is invalid. The error never shows what could be a secret.
     pub(super) fn parse(url: &str) -> Result<Self> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| {
-            refused(url, &format!("begins with no scheme; {SCHEMES}, and `Storage::local` takes a path"))
+            refused(url, &format!("has no scheme; {SCHEMES}; for a path, use `Storage::local`"))
         })?;
         if rest.contains(['?', '#']) {
             return Err(refused(
                 url,
-                "has a query, which does not belong there; give options with `Storage::options(url).option(name, value)`",
+                "has a query, which is not supported; give options with `Storage::options(url).option(name, \
+                 value)`",
             ));
         }
         match scheme.to_ascii_lowercase().as_str() {
             "memory" if ["", "//", "///"].contains(&rest) => Ok(Self::Memory),
-            "memory" => Err(refused(url, "names something in memory; write `memory:`")),
+            "memory" => Err(refused(url, "names a path in memory; write `memory:`")),
             "file" => directory(url, rest),
             "s3" => bucket(url, rest, Cloud::S3),
             "az" => bucket(url, rest, Cloud::Azure),
             "gs" => bucket(url, rest, Cloud::Google),
-            _ => Err(refused(url, &format!("has a scheme that is not known; {SCHEMES}"))),
+            _ => Err(refused(url, &format!("has an unknown scheme; {SCHEMES}"))),
         }
     }
 }
@@ -106,27 +109,28 @@ fn directory(url: &str, rest: &str) -> Result<Location> {
     let path = path.filter(|path| path.starts_with('/')).ok_or_else(|| {
         refused(
             url,
-            "is no absolute path; write `file:///var/backups`, or name the directory to `Storage::local`",
+            "is not an absolute path; write `file:///var/backups`, or use `Storage::local` with the \
+             directory",
         )
     })?;
     if path.split('/').any(|part| part == "..") {
-        return Err(refused(url, "leads out of its folder by `..`; write the path that is meant"));
+        return Err(refused(url, "contains `..`; write the path without it"));
     }
     let decoded = percent_decode_str(path).decode_utf8();
     let decoded =
-        decoded.map_err(|_| refused(url, "is not UTF-8; name the directory to `Storage::local`"))?;
+        decoded.map_err(|_| refused(url, "is not UTF-8; use `Storage::local` with the directory"))?;
     Ok(Location::Directory(PathBuf::from(decoded.into_owned())))
 }
 
 fn bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
     let (scheme, what) = (cloud.scheme(), cloud.bucket());
     let usage = format!("write `{scheme}://{what}/prefix`");
-    let rest = rest.strip_prefix("//").ok_or_else(|| refused(url, &format!("is not whole; {usage}")))?;
+    let rest = rest.strip_prefix("//").ok_or_else(|| refused(url, &format!("is incomplete; {usage}")))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.contains('@') {
         return Err(refused(
             url,
-            "holds credentials, which would be seen in logs; give them by the environment, or with \
+            "contains credentials, which would appear in logs; give them in the environment, or with \
              `Storage::options(url).option(name, value)`",
         ));
     }
@@ -141,31 +145,32 @@ fn bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
             ),
         ));
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$');
-    if !bucket.chars().all(plain) || bucket.starts_with('.') {
-        return Err(refused(url, &format!("has a {what} whose name none can have; {usage}")));
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$');
+    if !bucket.chars().all(is_allowed) || bucket.starts_with('.') {
+        return Err(refused(url, &format!("has a {what} with an invalid name; {usage}")));
     }
     let prefix = if prefix == "/" { prefix } else { prefix.strip_suffix('/').unwrap_or(prefix) };
     let parts = || prefix.split('/');
     if !prefix.is_empty() && parts().any(|part| part.is_empty() || part == "." || part == "..") {
         return Err(refused(
             url,
-            "has a prefix with `..`, `.` or nothing between two slashes; write the prefix that is meant",
+            "has a prefix with `..`, `.` or two slashes in a row; write the prefix without them",
         ));
     }
     let prefix = Path::parse(prefix)
-        .map_err(|_| refused(url, "has a prefix with a character that no path can have; name another"))?;
+        .map_err(|_| refused(url, "has a prefix with an invalid character; use another prefix"))?;
     Ok(Location::Bucket(BucketLocation { cloud, bucket: bucket.to_owned(), prefix }))
 }
 
-/// Whether something other than a number stands where a port would: a password without its `@`.
+/// Returns whether a URL has something other than a number as its port, which may be a password without its
+/// `@`.
 fn has_password_for_port(url: &str) -> bool {
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
     let port = authority.and_then(|authority| authority.split_once(':')).map(|(_, port)| port);
     port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The error of a URL, which is shown unless it could hold a secret.
+/// Returns the error of a URL. The URL is shown only if it cannot contain a secret.
 fn refused(url: &str, problem: &str) -> Error {
     let suspicious =
         url.contains(['@', '?', '#']) || url.chars().any(char::is_control) || has_password_for_port(url);
@@ -190,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_read_from_urls() {
+    fn urls_are_parsed() {
         for (url, place) in [
             ("memory:", "memory"),
             ("memory://", "memory"),
@@ -208,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_place_is_refused_with_the_remedy() {
-        for (url, told) in [
+    fn an_invalid_url_is_refused_with_the_remedy() {
+        for (url, part) in [
             ("", "no scheme"),
             ("/var/backups", "`Storage::local`"),
             ("ftp://host/x", "`s3://bucket/prefix`"),
-            ("C:\\backups", "not known"),
+            ("C:\\backups", "unknown scheme"),
             ("memory://x", "write `memory:`"),
             ("file://x", "absolute"),
             ("file:x", "absolute"),
@@ -224,8 +229,8 @@ mod tests {
             ("az:///prefix", "names no container"),
             ("gs://", "names no bucket"),
             ("s3://host:9000/bucket", ".endpoint("),
-            ("s3://bu cket/x", "none can have"),
-            ("s3://../x", "none can have"),
+            ("s3://bu cket/x", "invalid name"),
+            ("s3://../x", "invalid name"),
             ("s3://bucket/../other", "`..`"),
             ("s3://bucket/a/./b", "`..`"),
             ("s3://bucket/a//b", "two slashes"),
@@ -234,7 +239,7 @@ mod tests {
         ] {
             let error = Location::parse(url).expect_err("no place");
             assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
-            assert!(error.to_string().contains(told), "{url}: {error}");
+            assert!(error.to_string().contains(part), "{url}: {error}");
             assert!(error.to_string().starts_with("storage URL "), "{url}: {error}");
         }
     }

@@ -1,4 +1,5 @@
-//! Uploads in parts, whose id is known where the store tells it: so that another process can abort what a dead one has begun.
+//! Multipart uploads whose id is known, if the store returns it, so that another process can abort the upload
+//! of a killed process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,18 +13,19 @@ use object_store::{MultipartId, MultipartUpload, ObjectStoreExt as _, PutPayload
 use super::Storage;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// What became of an upload that was to be aborted.
+/// The outcome of aborting an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Aborted {
-    /// Its parts are gone.
-    Now,
-    /// There is none: it was completed or aborted before.
-    Before,
+pub(crate) enum AbortOutcome {
+    /// The upload was aborted and its parts are removed.
+    Aborted,
+    /// There is no such upload: it was completed or aborted before.
+    NotFound,
 }
 
 impl Storage {
-    /// Begins an upload; nothing shows at `path` before it is completed. Gives its id where the store tells it and takes it back
-    /// from another process: not on a disk or in memory, and not in Azure, where parts go by themselves.
+    /// Starts an upload; no file exists at `path` before the upload is completed. Returns its id if another
+    /// process can abort the upload by it. That is not so on a disk, in memory, and in Azure, where
+    /// uncommitted parts expire.
     pub(crate) async fn begin_upload(
         &self,
         path: &Path,
@@ -34,23 +36,23 @@ impl Storage {
             store: Arc::clone(store),
             path: path.clone(),
             id: id.clone(),
-            begun: 0,
+            started_parts: 0,
             stored: Arc::default(),
         };
         Ok((Box::new(upload), Some(id)))
     }
 
-    /// Aborts an upload that nobody goes on with.
+    /// Aborts an abandoned upload.
     ///
     /// # Errors
-    /// The store refuses or fails, or is not one that can be asked.
-    pub(crate) async fn abort_upload(&self, path: &Path, id: &MultipartId) -> Result<Aborted> {
+    /// The store fails, or it does not support aborting an upload by its id.
+    pub(crate) async fn abort_upload(&self, path: &Path, id: &MultipartId) -> Result<AbortOutcome> {
         let Some(store) = &self.multipart else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "the unfinished upload of `{path}` cannot be aborted through storage `{}`; run maintenance where that place is \
-                     opened by its URL",
+                    "the unfinished upload of `{path}` cannot be aborted through storage `{}`; run \
+                     maintenance in an application that opens this storage by its URL",
                     self.location
                 ),
             ));
@@ -65,10 +67,14 @@ impl Storage {
     }
 }
 
-async fn abort(store: &dyn MultipartStore, path: &Path, id: &MultipartId) -> object_store::Result<Aborted> {
+async fn abort(
+    store: &dyn MultipartStore,
+    path: &Path,
+    id: &MultipartId,
+) -> object_store::Result<AbortOutcome> {
     match store.abort_multipart(path, id).await {
-        Ok(()) => Ok(Aborted::Now),
-        Err(object_store::Error::NotFound { .. }) => Ok(Aborted::Before),
+        Ok(()) => Ok(AbortOutcome::Aborted),
+        Err(object_store::Error::NotFound { .. }) => Ok(AbortOutcome::NotFound),
         Err(error) => Err(error),
     }
 }
@@ -78,8 +84,8 @@ struct KnownUpload {
     store: Arc<dyn MultipartStore>,
     path: Path,
     id: MultipartId,
-    /// Parts that were begun.
-    begun: usize,
+    /// How many parts were started.
+    started_parts: usize,
     stored: Arc<Mutex<BTreeMap<usize, PartId>>>,
 }
 
@@ -93,8 +99,8 @@ impl fmt::Debug for KnownUpload {
 impl MultipartUpload for KnownUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (store, stored) = (Arc::clone(&self.store), Arc::clone(&self.stored));
-        let (path, id, index) = (self.path.clone(), self.id.clone(), self.begun);
-        self.begun += 1;
+        let (path, id, index) = (self.path.clone(), self.id.clone(), self.started_parts);
+        self.started_parts += 1;
         Box::pin(async move {
             let part = store.put_part(&path, &id, index, data).await?;
             stored.lock().unwrap_or_else(PoisonError::into_inner).insert(index, part);
@@ -104,8 +110,8 @@ impl MultipartUpload for KnownUpload {
 
     async fn complete(&mut self) -> object_store::Result<PutResult> {
         let parts = std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner));
-        if parts.len() != self.begun {
-            let source = format!("of {} parts {} were stored", self.begun, parts.len()).into();
+        if parts.len() != self.started_parts {
+            let source = format!("only {1} of {0} parts were stored", self.started_parts, parts.len()).into();
             return Err(object_store::Error::Generic { store: "multipart upload", source });
         }
         self.store.complete_multipart(&self.path, &self.id, parts.into_values().collect()).await
@@ -124,12 +130,12 @@ mod tests {
 
     fn known() -> (Storage, Path) {
         let store = Arc::new(InMemory::new());
-        let storage = Storage::object_store(Arc::clone(&store) as _, "memory").knowing_uploads(store);
+        let storage = Storage::object_store(Arc::clone(&store) as _, "memory").with_multipart(store);
         (storage, Path::from("archives/a"))
     }
 
     #[tokio::test]
-    async fn parts_stand_in_the_order_in_which_they_were_begun() {
+    async fn parts_are_stored_in_the_order_in_which_they_were_started() {
         let (storage, path) = known();
         let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
         assert!(id.is_some());
@@ -148,27 +154,27 @@ mod tests {
         upload.put_part("one ".into()).await.expect("stored");
         drop(upload.put_part("two".into()));
         let error = upload.complete().await.expect_err("a part is missing");
-        assert!(error.to_string().contains("of 2 parts 1 were stored"), "{error}");
+        assert!(error.to_string().contains("only 1 of 2 parts were stored"), "{error}");
         assert_eq!(storage.size(&path).await.expect("asked"), None);
     }
 
     #[tokio::test]
-    async fn another_who_knows_the_id_can_abort_it() {
+    async fn an_upload_can_be_aborted_by_its_id() {
         let (storage, path) = known();
         let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
         upload.put_part("one".into()).await.expect("stored");
         let aborted = storage.abort_upload(&path, &id.expect("known")).await.expect("aborted");
-        assert_eq!(aborted, Aborted::Now);
+        assert_eq!(aborted, AbortOutcome::Aborted);
         upload.complete().await.expect_err("it is gone");
     }
 
     #[tokio::test]
-    async fn a_store_that_tells_no_id_says_where_to_abort() {
+    async fn a_store_without_upload_ids_refuses_to_abort_with_the_remedy() {
         let storage = Storage::memory();
         let (_, id) = storage.begin_upload(&Path::from("a")).await.expect("begun");
         assert_eq!(id, None);
         let error = storage.abort_upload(&Path::from("a"), &"1".to_owned()).await.expect_err("unknown");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("opened by its URL"), "{error}");
+        assert!(error.to_string().contains("opens this storage by its URL"), "{error}");
     }
 }

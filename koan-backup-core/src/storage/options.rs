@@ -1,4 +1,4 @@
-//! How the place that a URL names is reached.
+//! The options of a storage that is opened by its URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::profile::NewProfile;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 
-/// How the place that a URL names is reached: see [`Storage::options`]. What is not said here comes from the environment
-/// variables that each cloud is known for.
+/// The options of a storage that a URL names; see [`Storage::options`]. Options that are not set come from
+/// the usual environment variables of each cloud.
 #[derive(Clone)]
-#[must_use = "the storage is there when it is opened"]
+#[must_use = "call `open` to get the storage"]
 pub struct StorageOptions {
     url: String,
     pub(super) options: Vec<(String, String)>,
@@ -27,17 +27,17 @@ pub struct StorageOptions {
     new_profile: NewProfile,
 }
 
-/// A bucket, and the ids of its uploads where there are any.
+/// A bucket, and its interface for multipart uploads with ids, if it has one.
 type OpenBucket = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 
-/// Whether environment variables are asked.
+/// Whether environment variables are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variables {
     Read,
     Ignored,
 }
 
-/// How often a request is made again that failed by no fault of its own, and until when.
+/// How often and for how long a failed request is retried.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
     pub(super) times: usize,
@@ -61,28 +61,29 @@ impl StorageOptions {
         }
     }
 
-    /// An option by its name: those of the environment variables in small letters, with or without what stands in front
-    /// (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or `account_key`, `google_service_account` or
-    /// `service_account`), and those of the HTTP client (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). Said twice, the last
-    /// counts. Its value is never shown.
+    /// Sets an option by its name. The names are those of the environment variables in lower case, with or
+    /// without their prefix (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or
+    /// `account_key`, `google_service_account` or `service_account`), and those of the HTTP client
+    /// (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). If an option is set several times, the
+    /// last value counts. Values are never shown.
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
         self
     }
 
-    /// The address of a store that is not the cloud's own, such as MinIO. Without TLS (`http://`) only on this machine, unless the option
-    /// `allow_http` is `true`.
+    /// Sets the address of a store that is not the cloud's own, for example MinIO. An address without TLS
+    /// (`http://`) is accepted only on this machine, unless the option `allow_http` is `true`.
     pub fn endpoint(self, url: impl Into<String>) -> Self {
         let name = if self.has_scheme("gs:") { "base_url" } else { "endpoint" };
         self.option(name, url)
     }
 
-    /// The region of an S3 bucket; `us-east-1` if neither this nor the environment says.
+    /// Sets the region of an S3 bucket. The default is the region in the environment, or else `us-east-1`.
     pub fn region(self, region: impl Into<String>) -> Self {
         self.option("region", region)
     }
 
-    /// An access key and its secret, for S3; for Azure, the account and its key.
+    /// Sets the access key and its secret for S3, or the account and its key for Azure.
     pub fn credentials(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         let (name, key) = match self.has_scheme("az:") {
             true => ("account_name", "account_key"),
@@ -91,35 +92,36 @@ impl StorageOptions {
         self.option(name, id).option(key, secret)
     }
 
-    /// How often a request is made again that failed by a fault of the store (5xx, 429) or of the network, with growing pauses, and for
-    /// how long at most; 4 times within a minute if not said. What is refused (403, 404) is never asked again.
+    /// Sets how often, and for how long at most, a request is retried after an error of the store (5xx, 429)
+    /// or of the network, with growing pauses. The default is 4 times within a minute. A refused request
+    /// (403, 404) is never retried.
     pub fn retries(mut self, times: usize, within: Duration) -> Self {
         self.retry = Retry { times, within };
         self
     }
 
-    /// Asks no environment variables: what is not said is not known.
+    /// Ignores environment variables.
     pub fn without_environment(mut self) -> Self {
         self.environment = Variables::Ignored;
         self
     }
 
-    /// Lets a new profile be begun where the environment variable `KOAN_ENV` is `production`: see
+    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`; see
     /// [`Storage::create_if_missing`].
     pub fn create_if_missing(mut self) -> Self {
-        self.new_profile = NewProfile::Created;
+        self.new_profile = NewProfile::Allowed;
         self
     }
 
-    /// The storage. Nothing is asked of the store yet.
+    /// Opens the storage. The store is not contacted yet.
     ///
     /// # Errors
-    /// The URL names no place, needs a feature that is not turned on, or an option is not known or cannot be.
+    /// The URL is invalid or needs a feature that is not enabled, or an option is unknown or invalid.
     pub fn open(self) -> Result<Storage> {
         let storage = match Location::parse(&self.url)? {
-            Location::Memory => self.nothing_more("memory:").map(|()| Storage::memory()),
+            Location::Memory => self.require_no_options("memory:").map(|()| Storage::memory()),
             Location::Directory(path) => {
-                self.nothing_more("file:")?;
+                self.require_no_options("file:")?;
                 Storage::local(path)
             }
             Location::Bucket(bucket) => {
@@ -131,23 +133,23 @@ impl StorageOptions {
         storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })
     }
 
-    /// What tells a bucket apart from one of the same name elsewhere: its URL, endpoint and account. It holds no secret, and is only
-    /// hashed.
+    /// Returns the identity of a bucket, which distinguishes it from one with the same name elsewhere: its
+    /// URL, endpoint and account. It contains no secret, and is only hashed.
     fn identity(&self, bucket: &BucketLocation) -> String {
         const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
         let variables = variables
             .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
-        let said = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
+        let values = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
             let name = name.to_ascii_lowercase();
             NAMES.iter().any(|ending| name.ends_with(ending)).then_some(value)
         });
-        said.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
+        values.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
     }
 
-    /// Refuses an endpoint that holds credentials: errors of the HTTP client show it.
+    /// Refuses an endpoint that contains credentials, because errors of the HTTP client show it.
     fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
-        let holds_credentials = |value: &str| {
+        let has_credentials = |value: &str| {
             let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
             authority.contains('@')
         };
@@ -157,14 +159,14 @@ impl StorageOptions {
         let refused = self.options.iter().cloned().chain(variables).find(|(name, value)| {
             let name = name.to_ascii_lowercase();
             ["endpoint", "base_url", "endpoint_url"].iter().any(|ending| name.ends_with(ending))
-                && holds_credentials(value)
+                && has_credentials(value)
         });
         let Some((name, _)) = refused else { return Ok(()) };
         Err(Error::new(
             ErrorKind::Configuration,
             format!(
-                "storage `{}`: the address in `{name}` holds an `@`, and what stands before it would be seen in logs; give credentials \
-                 by the environment, or with `.credentials(…)`",
+                "storage `{}`: the address in `{name}` contains an `@`, and the credentials before it would \
+                 appear in logs; give credentials in the environment, or with `.credentials(…)`",
                 bucket.url()
             ),
         ))
@@ -174,15 +176,15 @@ impl StorageOptions {
         self.url.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
     }
 
-    /// Refuses options for a place that has none.
-    fn nothing_more(&self, place: &str) -> Result<()> {
+    /// Refuses options for a storage that has none.
+    fn require_no_options(&self, scheme: &str) -> Result<()> {
         if self.options.is_empty() {
             return Ok(());
         }
         let names = names(self.options.iter().map(|(name, _)| name));
         Err(Error::new(
             ErrorKind::Configuration,
-            format!("storage `{place}` takes no options: leave out {names}"),
+            format!("storage `{scheme}` has no options: leave out {names}"),
         ))
     }
 
@@ -199,20 +201,20 @@ impl StorageOptions {
     }
 }
 
-/// The error of a cloud whose feature is not turned on.
+/// Returns the error of a cloud whose feature is not enabled.
 pub(super) fn missing_feature(bucket: &BucketLocation) -> Error {
     let (scheme, feature) = (bucket.cloud.scheme(), bucket.cloud.feature());
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "storage `{}` needs the feature `{feature}` of koan-backup: add it in Cargo.toml, `koan-backup = {{ version = \"…\", \
-             features = [\"{feature}\"] }}`, to open `{scheme}://…`",
+            "storage `{}` needs the feature `{feature}` of koan-backup: add it in Cargo.toml, `koan-backup = \
+             {{ version = \"…\", features = [\"{feature}\"] }}`, to open `{scheme}://…`",
             bucket.url()
         ),
     )
 }
 
-/// Names, and never a value.
+/// Shows only the names of options, never their values.
 impl fmt::Debug for StorageOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = match Location::parse(&self.url) {

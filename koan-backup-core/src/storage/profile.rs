@@ -1,42 +1,43 @@
-//! The mark of a storage profile: `koan-profile.json`. A profile that this machine knows and that has lost it is refused.
+//! The profile mark: the file `koan-profile.json` of a storage profile. A profile that this machine knows and
+//! that has lost its mark is refused.
 
 use jiff::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::disk::Missing;
-use super::{Sort, Storage};
+use super::disk::MissingDirectory;
+use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::storage::machine_state::{KnownPlace, MachineState, is_production};
+use crate::storage::machine_state::{KnownLocation, MachineState, is_production};
 
-/// The name of the mark.
-const MARK: &str = "koan-profile.json";
-/// The most bytes that a mark can have.
-const MAX_BYTES: u64 = 64 << 10;
+/// The file name of the profile mark.
+const MARK_FILE: &str = "koan-profile.json";
+/// The largest size of a profile mark.
+const MAX_MARK_BYTES: u64 = 64 << 10;
 const FORMAT_VERSION: u32 = 1;
-/// What profiles are called in the machine's state.
-const KIND: &str = "storage profile";
-/// Folders in which files show that a profile was used before there were marks.
+/// The kind of storage profiles in the state directory.
+const STATE_KIND: &str = "storage profile";
+/// Folders whose files show that a profile was used before marks were introduced.
 const USED_FOLDERS: [&str; 2] = ["manifests", "archives"];
 
-/// Whether a profile that nobody knows may be begun on a production machine.
+/// Whether a new profile may be created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum NewProfile {
     #[default]
     OutsideProduction,
-    Created,
+    Allowed,
 }
 
-/// What this machine knows of a profile.
+/// What this machine remembers of a profile.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     state: MachineState,
-    /// The names under which the machine remembers it.
+    /// The locations under which the machine remembers the profile.
     locations: Vec<String>,
 }
 
-/// The mark as it stands in its file.
+/// The content of a profile mark.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Mark {
@@ -46,20 +47,24 @@ struct Mark {
 }
 
 impl Profile {
-    fn known(&self) -> Result<Option<KnownPlace>> {
+    fn known(&self) -> Result<Option<KnownLocation>> {
         for location in &self.locations {
-            if let Some(known) = self.state.known_place(KIND, location)? {
+            if let Some(known) = self.state.known_location(STATE_KIND, location)? {
                 return Ok(Some(known));
             }
         }
         Ok(None)
     }
 
-    /// Remembers it. That it could not be remembered is logged: a backup is worth more.
+    /// Remembers the profile. An error is only logged, because a backup is more important.
     fn remember(&self, mark: &Mark) {
         for location in &self.locations {
-            if let Err(error) = self.state.remember_place(KIND, location, Some(&mark.id.to_string())) {
-                tracing::warn!(target: "koan::backup", error = %error.chain(), "a storage profile was not remembered");
+            if let Err(error) = self.state.remember_location(STATE_KIND, location, Some(&mark.id.to_string()))
+            {
+                tracing::warn!(
+                    target: "koan::backup", error = %error.chain(),
+                    "a storage profile was not remembered"
+                );
                 return;
             }
         }
@@ -67,25 +72,26 @@ impl Profile {
 }
 
 impl Storage {
-    /// The same storage, compared with what this machine remembers of it.
+    /// Compares the storage with what this machine remembers of it, and returns the storage.
     ///
-    /// A directory is opened and tried out now. Of a bucket nothing is asked before it is used.
+    /// A directory is opened and tested now. A bucket is not contacted before it is used.
     ///
     /// # Errors
-    /// The machine knows the profile, and it is gone or has lost its mark. Or it is new and must not be begun. Or the directory cannot be
-    /// made or written, or its file system cannot make files durable.
+    /// - The machine knows the profile, but the profile is gone or has lost its mark.
+    /// - The profile is new and must not be created.
+    /// - The directory cannot be created or written, or its file system cannot make files durable.
     pub(crate) async fn with_state(mut self, state: &MachineState) -> Result<Self> {
-        let locations = match &self.sort {
-            Sort::Other => return Ok(self),
-            Sort::Cloud { identity } => vec![identity.clone()],
-            Sort::Directory(disk) => directory_locations(disk.path(), disk.canonical_path()),
+        let locations = match &self.kind {
+            StorageKind::Other => return Ok(self),
+            StorageKind::Cloud { identity } => vec![identity.clone()],
+            StorageKind::Directory(disk) => directory_locations(disk.path(), disk.canonical_path()),
         };
         let profile = Profile { state: state.clone(), locations };
-        if let Sort::Directory(disk) = self.sort.clone() {
+        if let StorageKind::Directory(disk) = self.kind.clone() {
             let known = profile.known()?;
             if !disk.path().exists() {
                 if let Some(known) = known {
-                    return Err(self.lost("is gone", &known));
+                    return Err(self.lost_error("is gone", &known));
                 }
                 self.require_new_allowed()?;
             }
@@ -99,13 +105,16 @@ impl Storage {
                     source,
                 )
             };
-            disk.open(Missing::Created).map_err(failed)?;
+            disk.open(MissingDirectory::Created).map_err(failed)?;
             let locations = directory_locations(disk.path(), disk.canonical_path());
             self.profile = Some(Profile { locations, ..profile }.into());
             match self.require_profile().await {
-                // It can be read, and a restore needs no more.
+                // The directory can be read, which is enough for a restore.
                 Err(error) if is_read_only(&error) => {
-                    tracing::warn!(target: "koan::backup", storage = %self.location, error = %error.chain(), "a storage directory cannot be written: restores read from it, backups fail");
+                    tracing::warn!(
+                        target: "koan::backup", storage = %self.location, error = %error.chain(),
+                        "a storage directory is read-only: restores work, but backups fail"
+                    );
                     return Ok(self);
                 }
                 marked => marked?,
@@ -120,29 +129,38 @@ impl Storage {
         Ok(self)
     }
 
-    /// Makes sure that this is a profile: one that bears its mark, or a new one, which gets it. To be called before a profile is written.
+    /// Checks that the profile has its mark, or creates the mark of a new profile. It must be called before
+    /// the profile is written.
     ///
     /// # Errors
-    /// The machine knows the profile, and it has lost its mark; or it is new and must not be begun; or the storage fails.
+    /// The machine knows the profile, but the profile has lost its mark; or the profile is new and must not
+    /// be created; or the storage fails.
     pub(crate) async fn require_profile(&self) -> Result<()> {
         let Some(profile) = self.profile.clone() else { return Ok(()) };
-        // What is known is asked first: another process may begin the profile now, and remembers it after it was marked.
+        // Read the state first: another process may create the profile now, and remembers it after it created
+        // the mark.
         let known = profile.known()?;
         if let Some(mark) = self.mark().await? {
             profile.remember(&mark);
             return Ok(());
         }
         if let Some(known) = known {
-            return Err(self.lost("has lost its mark", &known));
+            return Err(self.lost_error("has lost its mark", &known));
         }
         if self.was_used().await? {
-            tracing::warn!(target: "koan::backup", storage = %self.location, mark = MARK, "a storage profile from before profiles were marked is adopted");
+            tracing::warn!(
+                target: "koan::backup", storage = %self.location, mark = MARK_FILE,
+                "a storage profile of an older version gets a mark"
+            );
         } else {
             self.require_new_allowed()?;
-            tracing::info!(target: "koan::backup", storage = %self.location, mark = MARK, "a new storage profile is begun");
+            tracing::info!(
+                target: "koan::backup", storage = %self.location, mark = MARK_FILE,
+                "a new storage profile is created"
+            );
         }
         let mark = Mark { format_version: FORMAT_VERSION, id: Uuid::now_v7(), created_at: Timestamp::now() };
-        let created = self.create(&Path::from(MARK), crate::foundation::json::document(&mark)).await;
+        let created = self.create(&Path::from(MARK_FILE), crate::foundation::json::document(&mark)).await;
         // Another process may have been faster, or the answer was lost.
         match (self.mark().await?, created) {
             (Some(mark), _) => profile.remember(&mark),
@@ -151,7 +169,8 @@ impl Storage {
                 return Err(Error::new(
                     ErrorKind::Storage,
                     format!(
-                        "`{MARK}` was written to storage `{}` and is not there; check what the storage keeps",
+                        "`{MARK_FILE}` was written to storage `{}` but does not exist; check whether the \
+                         storage keeps files",
                         self.location
                     ),
                 ));
@@ -160,7 +179,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Refuses to call a profile empty that this machine knows and that has lost its mark.
+    /// Refuses an empty listing of a profile that this machine knows and that has lost its mark.
     pub(super) async fn require_known_profile(&self, folder: &Path) -> object_store::Result<()> {
         let Some(profile) = self.profile.clone() else { return Ok(()) };
         if !USED_FOLDERS.contains(&folder.as_ref()) {
@@ -169,7 +188,7 @@ impl Storage {
         let checked = async {
             let Some(known) = profile.known()? else { return Ok(()) };
             match self.mark().await? {
-                None => Err(self.lost("has lost its mark", &known)),
+                None => Err(self.lost_error("has lost its mark", &known)),
                 Some(_) => Ok(()),
             }
         };
@@ -178,27 +197,27 @@ impl Storage {
         checked.await.map_err(failed)
     }
 
-    /// The mark, if there is one.
+    /// Reads the mark, if there is one.
     async fn mark(&self) -> Result<Option<Mark>> {
-        let Some(content) = self.read(&Path::from(MARK), MAX_BYTES).await? else { return Ok(None) };
+        let Some(content) = self.read(&Path::from(MARK_FILE), MAX_MARK_BYTES).await? else { return Ok(None) };
         let mark = serde_json::from_slice(&content).map_err(|source| {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
-                    "`{MARK}` in storage `{}` is no mark of a profile; if the backups there are whole, remove it and the file \
-                     that remembers it on this machine",
+                    "`{MARK_FILE}` in storage `{}` is not a profile mark; if the backups there are intact, \
+                     remove this file and the file that remembers the profile on this machine",
                     self.location
                 ),
                 source,
             )
         })?;
-        if let Sort::Directory(disk) = &self.sort {
-            disk.remember_mark(MARK, content);
+        if let StorageKind::Directory(disk) = &self.kind {
+            disk.remember_mark(MARK_FILE, content);
         }
         Ok(Some(mark))
     }
 
-    /// Whether something in it shows that it was used before.
+    /// Returns whether the storage contains files of an older version, which created no mark.
     async fn was_used(&self) -> Result<bool> {
         for folder in USED_FOLDERS.map(Path::from) {
             let listed = self.list_once(&folder).await;
@@ -210,26 +229,27 @@ impl Storage {
     }
 
     fn require_new_allowed(&self) -> Result<()> {
-        if self.new_profile == NewProfile::Created || !is_production() {
+        if self.new_profile == NewProfile::Allowed || !is_production() {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Configuration,
             format!(
-                "storage `{}` is no storage profile yet, and with KOAN_ENV=production none is begun by itself; if there should be \
-                 backups, mount its disk or check its address; else set `.create_if_missing()` on the storage",
+                "storage `{}` is not a storage profile yet, and with KOAN_ENV=production no profile is \
+                 created automatically; if there should be backups, mount its disk or check its address; \
+                 otherwise set `.create_if_missing()` on the storage",
                 self.location
             ),
         ))
     }
 
-    fn lost(&self, what: &str, known: &KnownPlace) -> Error {
+    fn lost_error(&self, what: &str, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Storage,
             format!(
-                "storage `{}` {what}, and this machine has used it before; mount its disk, or check its address and who emptied it. \
-                 If it was emptied or replaced on purpose, remove `{}` or call `MachineState::forget_place`, and it is taken for a new \
-                 one",
+                "storage `{}` {what}, and this machine has used it before; mount its disk, or check its \
+                 address and who emptied it. If it was emptied or replaced on purpose, remove `{}` or call \
+                 `MachineState::forget_location`, and it is treated as a new one",
                 self.location,
                 known.file.display()
             ),
@@ -240,8 +260,8 @@ impl Storage {
         Error::with_source(
             ErrorKind::Storage,
             format!(
-                "storage directory `{}` cannot keep backups safely: a file could not be created without replacing another, or not \
-                 be made durable; use another file system or mount option",
+                "storage directory `{}` is not safe for backups: a file could not be created without \
+                 replacing another, or could not be made durable; use another file system or mount option",
                 self.location
             ),
             source,
@@ -249,7 +269,8 @@ impl Storage {
     }
 }
 
-/// The names under which the machine remembers a directory: as it was named, and without symbolic links.
+/// Returns the locations under which the machine remembers a directory: the configured path, and the path
+/// without symbolic links.
 fn directory_locations(named: &std::path::Path, canonical: Option<std::path::PathBuf>) -> Vec<String> {
     let mut locations = vec![named.display().to_string()];
     locations.extend(canonical.map(|path| path.display().to_string()));
@@ -257,7 +278,7 @@ fn directory_locations(named: &std::path::Path, canonical: Option<std::path::Pat
     locations
 }
 
-/// Whether an error says that nothing may be written.
+/// Returns whether an error means that the storage is read-only.
 fn is_read_only(error: &Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

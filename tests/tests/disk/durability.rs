@@ -242,7 +242,7 @@ async fn a_copy_that_is_not_durable_is_no_copy() {
         koan.copy(made.id()).to_profile("other").await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
     }
-    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").was_there);
+    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").already_existed);
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_file_system_that_cannot_make_files_durable_is_refused_at_the_start() 
         fail(&[fault]);
         let error = koan(&folder).await.expect_err(fault);
         assert_eq!(error.kind(), ErrorKind::Storage, "{fault}");
-        assert!(error.chain().contains("cannot keep backups safely"), "{fault}: {error:?}");
+        assert!(error.chain().contains("is not safe for backups"), "{fault}: {error:?}");
         let left: Vec<_> = files(&folder.join("backups"));
         assert_eq!(left, [folder.join("backups/koan-profile.json")], "{fault}");
     }

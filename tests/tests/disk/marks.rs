@@ -108,17 +108,17 @@ async fn places_that_are_remembered_are_listed_and_forgotten_by_a_call() {
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
     let error = koan(folder.path()).await.expect_err("it is empty");
-    assert!(error.chain().contains("MachineState::forget_place"), "{error:?}");
+    assert!(error.chain().contains("MachineState::forget_location"), "{error:?}");
     let state = koan_backup::storage::MachineState::open(folder.path().join("state")).expect("a state");
-    let places = state.places().expect("listed");
+    let places = state.locations().expect("listed");
     assert!(
         places.iter().any(|place| place.kind == "storage profile" && place.location.ends_with("backups")),
         "{places:?}"
     );
     for place in places {
-        assert!(state.forget_place(&place.kind, &place.location).expect("forgotten"), "{place:?}");
+        assert!(state.forget_location(&place.kind, &place.location).expect("forgotten"), "{place:?}");
     }
-    assert!(state.places().expect("listed").is_empty());
+    assert!(state.locations().expect("listed").is_empty());
     koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
 }
 
@@ -130,7 +130,7 @@ async fn a_profile_from_before_marks_is_adopted_with_a_message() {
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
     let (log, _guard) = Log::capture();
     let koan = koan(folder.path()).await.expect("a context");
-    assert!(log.lines().iter().any(|line| line.contains("is adopted")), "{:?}", log.lines());
+    assert!(log.lines().iter().any(|line| line.contains("gets a mark")), "{:?}", log.lines());
     assert!(folder.path().join("backups").join(MARK).exists());
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

@@ -34,7 +34,7 @@ async fn the_new_key_opens_what_the_old_one_did_and_the_old_one_does_not() {
     assert_eq!((report.scope, report.entries.len()), (Some(EncryptionScope::Entities), 1));
     let report = report.require_replaced().expect("the old archive is gone");
     assert!(
-        report.warnings.len() == 1 && report.warnings[0].contains("was not opened again"),
+        report.warnings.len() == 1 && report.warnings[0].contains("was not decrypted again"),
         "{:?}",
         report.warnings
     );

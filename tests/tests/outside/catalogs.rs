@@ -172,7 +172,7 @@ async fn an_archive_renamed_by_hand_is_neither_removed_nor_taken_for_another() {
     assert!(shop.listed().await.contains(&ids[1]), "{ran:?}");
     let recovered = shop.koan.catalog().recover().await.expect("ran");
     assert!(recovered.archives.len() == 1 && new.is_file(), "{recovered:?}");
-    assert!(format!("{recovered:?}").contains("is listed already"), "{recovered:?}");
+    assert!(format!("{recovered:?}").contains("is already listed"), "{recovered:?}");
     // The remedy that it names is one.
     std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[2]))).expect("moved away");
     let _ = shop.koan.catalog().recover().await.expect("ran");
@@ -206,7 +206,7 @@ async fn a_profile_that_is_a_link_or_is_named_twice_is_one_profile() {
     assert!(!linked.inventory().warnings.join("\n").contains("same place"));
     let error = twice.copy(id).from_profile("one").to_profile("two").await.expect_err("no second copy");
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
-    assert!(error.to_string().contains("are the same place"), "{error}");
+    assert!(error.to_string().contains("are the same location"), "{error}");
     let _ = twice.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
     let _ = twice.verify(id).await.expect("read").require_valid().expect("valid");
 }

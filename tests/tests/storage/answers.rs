@@ -48,7 +48,7 @@ async fn a_store_without_conditional_writes_is_told_from_one_that_is_out_of_orde
         false => empty(asked),
     });
     let told = refusal(s3(port)).await;
-    assert!(told.contains("busy or out of order") && !told.contains("conditional"), "{told}");
+    assert!(told.contains("busy or unavailable") && !told.contains("conditional"), "{told}");
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn a_clock_that_is_not_that_of_the_store_removes_nothing() {
     let retention = koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
     let error = retention.apply(&plan).await.expect_err("an hour off");
-    assert!(error.to_string().contains("away from that of storage"), "{error:?}");
+    assert!(error.to_string().contains("seconds from that of storage"), "{error:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 2);
 }
 
@@ -257,7 +257,7 @@ async fn copies_come_and_go(storage: Storage) {
     let made = backup(&koan, "nightly").await.expect("a backup");
     let report = koan.copy(made.id).to_profile("store").await.expect("copied");
     assert!(report.verification.expect("read back").is_valid());
-    assert!(koan.copy(made.id).to_profile("store").await.expect("it is there").was_there);
+    assert!(koan.copy(made.id).to_profile("store").await.expect("it is there").already_existed);
     koan.copy("nightly").from_profile("store").to_profile("there").await.expect("copied");
     koan.data::<Customer>().clear().await.expect("cleared");
     koan.restore("nightly").from_profile("there").await.expect("restored");
@@ -278,7 +278,7 @@ async fn of_copies_at_once_one_counts(storage: Storage, refuses: Refuses) {
     let copies = join_all((0..6).map(|_| koan.copy(made.id).to_profile("store").into_future())).await;
     let copies: Vec<_> = copies.into_iter().map(|copy| copy.expect("copied, or there")).collect();
     if refuses == Refuses::Always {
-        assert_eq!(copies.iter().filter(|copy| !copy.was_there).count(), 1, "{copies:?}");
+        assert_eq!(copies.iter().filter(|copy| !copy.already_existed).count(), 1, "{copies:?}");
         assert!(copies.iter().all(|copy| copy.archive == copies[0].archive), "{copies:?}");
     }
     assert_eq!(koan.backups_in(Some("store")).await.expect("listed").len(), 1);

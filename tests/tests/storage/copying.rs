@@ -29,7 +29,7 @@ async fn a_copy_is_the_same_backup_in_another_place() {
     let two = two().await;
     let made = backup(&two.koan, "nightly").await.expect("a backup");
     let report = two.koan.copy("nightly").to_profile("dr").await.expect("copied");
-    assert_eq!((report.id, report.was_there), (made.id, false));
+    assert_eq!((report.id, report.already_existed), (made.id, false));
     assert!(report.verification.expect("read back").is_valid());
     let copies = two.koan.backups_in(Some("dr")).await.expect("listed");
     assert_eq!(copies.len(), 1);
@@ -43,7 +43,7 @@ async fn a_copy_is_the_same_backup_in_another_place() {
     assert_eq!(customers_of(&two.koan).await, customers());
     // And back, where it is already.
     let back = two.koan.copy(made.id).from_profile("dr").to_profile("here").await.expect("it is there");
-    assert!(back.was_there && back.verification.is_none());
+    assert!(back.already_existed && back.verification.is_none());
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_backup_that_is_there_is_not_copied_again() {
     let before = two.there.files().await;
     two.faulty_there.fail([]);
     let second = two.koan.copy("nightly").to_profile("dr").await.expect("it is there");
-    assert!(second.was_there);
+    assert!(second.already_existed);
     assert_eq!(second.archive, first.archive);
     assert_eq!(two.faulty_there.asked(Operation::Begin, ""), 0);
     assert_eq!(two.there.files().await, before);
@@ -177,7 +177,7 @@ async fn an_answer_that_was_lost_makes_no_second_copy() {
     let made = backup(&two.koan, "nightly").await.expect("a backup");
     two.faulty_there.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
     let report = two.koan.copy("nightly").to_profile("dr").await.expect("it is there, whole");
-    assert!(!report.was_there);
+    assert!(!report.already_existed);
     assert_eq!(two.there.files().await.len(), 2);
     assert!(two.koan.verify(made.id).from_profile("dr").await.expect("a report").is_valid());
 }
@@ -193,7 +193,7 @@ async fn a_backup_that_failed_is_not_copied_and_the_reason_is_told() {
     let failed = koan.backups().await.expect("listed").remove(0);
     assert_eq!(failed.status, BackupStatus::Failed);
     let error = koan.copy(failed.id).to_profile("dr").await.expect_err("it has no archive");
-    assert!(error.to_string().contains("nothing to copy"), "{error}");
+    assert!(error.to_string().contains("no archive to copy"), "{error}");
     assert!(error.to_string().contains(failed.error.as_deref().expect("a reason")), "{error}");
     let error = koan.copy("nightly").to_profile("dr").await.expect_err("none was completed");
     assert_eq!(error.kind(), ErrorKind::NotFound);

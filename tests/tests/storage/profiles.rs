@@ -32,15 +32,15 @@ fn options_that_are_not_known_are_refused_by_name_and_values_are_never_shown() {
     for (options, told) in [
         (
             s3().option("acess_key_id", "hunter22"),
-            "`acess_key_id` is not known; among those that are: `access_key_id`",
+            "`acess_key_id` is unknown; common options are `access_key_id`",
         ),
-        (s3().option("bucket", "hunter22"), "`bucket` is what the URL says"),
-        (s3().option("conditional_put", "disabled"), "`conditional_put` cannot be chosen"),
+        (s3().option("bucket", "hunter22"), "`bucket` is part of the URL"),
+        (s3().option("conditional_put", "disabled"), "`conditional_put` cannot be set"),
         (s3().option("allow_http", "hunter22"), "cannot be opened"),
         (s3().endpoint("http://store.example.com"), "without TLS"),
         (
             Storage::options("gs://b").without_environment().option("account_key", "hunter22"),
-            "`account_key` is not known",
+            "`account_key` is unknown",
         ),
         (
             Storage::options("gs://b").without_environment().option("service_account_key", "hunter22"),
@@ -49,10 +49,10 @@ fn options_that_are_not_known_are_refused_by_name_and_values_are_never_shown() {
         (Storage::options("az://c").without_environment(), "cannot be opened"),
         (
             Storage::options("az://c").without_environment().option("container_name", "x"),
-            "is what the URL says",
+            "is part of the URL",
         ),
-        (Storage::options("memory:").option("region", "hunter22"), "takes no options: leave out `region`"),
-        (Storage::options("file:///tmp").option("region", "hunter22"), "takes no options"),
+        (Storage::options("memory:").option("region", "hunter22"), "has no options: leave out `region`"),
+        (Storage::options("file:///tmp").option("region", "hunter22"), "has no options"),
     ] {
         let shown = format!("{options:?}");
         let error = options.open().expect_err("refused");

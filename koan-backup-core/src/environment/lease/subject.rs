@@ -65,13 +65,13 @@ impl Subject {
     }
 
     /// Returns the subjects whose leases protect this backup from removal.
-    pub(crate) fn holding(backup: BackupId) -> [Self; 2] {
+    pub(crate) fn protecting(backup: BackupId) -> [Self; 2] {
         [Self::Restore(backup), Self::Rekey(backup)]
     }
 
     /// Returns whether a lease of this subject protects this backup from removal.
-    pub(crate) fn holds(&self, backup: &BackupId) -> bool {
-        Self::holding(*backup).contains(self)
+    pub(crate) fn protects(&self, backup: &BackupId) -> bool {
+        Self::protecting(*backup).contains(self)
     }
 
     /// Returns whether several processes may hold the lease at the same time.

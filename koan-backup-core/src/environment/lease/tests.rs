@@ -260,13 +260,13 @@ async fn only_the_leases_of_one_backup_are_read() {
     let fixture = Fixture::new();
     let [id, other] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
     fixture.put("leases/backup/nightly/0000000003.json", "what cannot be read").await;
-    for subject in Subject::holding(id) {
+    for subject in Subject::protecting(id) {
         let clock = fixture.clock.shared();
         let held = async |subject| super::find_held(&fixture.storage, &clock, &subject).await.expect("read");
         assert_eq!(held(subject.clone()).await, None);
         let lease = fixture.acquire(subject.clone()).await.expect("free");
         assert_eq!(held(subject.clone()).await.map(|file| file.subject), Some(subject.clone()));
-        for subject in Subject::holding(other) {
+        for subject in Subject::protecting(other) {
             assert_eq!(held(subject).await, None);
         }
         lease.release().await;

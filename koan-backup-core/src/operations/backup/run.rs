@@ -21,7 +21,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupName, SetName};
 use crate::foundation::names::names;
-use crate::operations::operation::{Ended, Operation};
+use crate::operations::operation::{Operation, OperationResult};
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Runs a backup.
@@ -36,14 +36,14 @@ pub(crate) async fn run(
     let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
     let operation = Operation::new(environment, span, &options.cancel, options.timeout);
     let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
-    let log = |ended: Ended<'_, BackupReport>| match ended {
-        Ended::Completed(report) => tracing::info!(
+    let log = |ended: OperationResult<'_, BackupReport>| match ended {
+        OperationResult::Completed(report) => tracing::info!(
             target: "koan::backup",
             status = ?report.status(),
             records = report.item_count(),
             "backup completed"
         ),
-        Ended::Failed(error) => {
+        OperationResult::Failed(error) => {
             tracing::warn!(target: "koan::backup", error = %error.chain(), "backup failed");
         }
     };

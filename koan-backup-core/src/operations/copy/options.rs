@@ -1,18 +1,18 @@
-//! How a backup is copied.
+//! The options of a copy.
 
 use tokio_util::sync::CancellationToken;
 
 use crate::foundation::identity::ApplicationIdentity;
 
-/// How a backup is copied.
+/// The options of a copy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CopyOptions {
-    /// The storage profile it is in; the default one if none is named.
+    /// The storage profile of the backup; the default profile if it is `None`.
     pub(crate) from: Option<String>,
-    /// The storage profile it goes to.
+    /// The storage profile that receives the copy.
     pub(crate) to: Option<String>,
-    /// The application that made it, if that is another one.
+    /// The application that made the backup, if it is another one.
     pub(crate) application: Option<ApplicationIdentity>,
-    /// Cancels the work.
+    /// Cancels the copy.
     pub(crate) cancel: CancellationToken,
 }

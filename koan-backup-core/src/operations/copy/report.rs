@@ -1,4 +1,4 @@
-//! What became of a backup that was to be copied.
+//! The report of a copy.
 
 use serde::Serialize;
 
@@ -6,19 +6,20 @@ use crate::archive::ArchiveFile;
 use crate::foundation::id::BackupId;
 use crate::operations::verify::VerifyReport;
 
-/// What became of a backup that was to be copied.
+/// The report of a copy.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CopyReport {
-    /// The backup; the copy has the same id.
+    /// The id of the backup and of its copy.
     pub id: BackupId,
-    /// Its archive in the other profile.
+    /// The archive of the copy.
     pub archive: ArchiveFile,
-    /// Whether it was there before, so that nothing was done. Only the size of its archive was looked at then.
-    pub was_there: bool,
-    /// The verification of the copy, read back; none if it was there before.
+    /// Whether the copy existed before, so that nothing was done. Only the size of its archive was checked
+    /// then.
+    pub already_existed: bool,
+    /// The verification of the copy; `None` if it existed before.
     pub verification: Option<VerifyReport>,
-    /// What did not hinder it and should be known.
+    /// Warnings.
     pub warnings: Vec<String>,
 }

@@ -23,7 +23,10 @@ use crate::foundation::json::document;
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// Copies a backup into `target`. If it fails, is cancelled or is dropped, nothing of it stays there.
+/// Copies a backup into `target`.
+///
+/// # Cancel safety
+/// If the copy fails, is cancelled or is dropped, nothing of it stays in `target`.
 pub(crate) async fn run(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -31,30 +34,31 @@ pub(crate) async fn run(
     cancel: &CancellationToken,
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
-    if backup.storage.is_same_place(target) {
+    if backup.storage.is_same_location(target) {
         let (one, other) = (backup.storage.location(), target.location());
         let text = format!(
-            "`{one}` and `{other}` are the same place, so that backup {} would not be in two; name another \
-             profile to copy it to",
+            "`{one}` and `{other}` are the same location, so backup {} would not be copied; name another \
+             profile as the target",
             backup.manifest.id
         );
         return Err(Error::new(ErrorKind::Configuration, text));
     }
-    if let Some(archive) = until_cancelled(cancel, already_there(backup, target)).await? {
+    if let Some(archive) = until_cancelled(cancel, existing_copy(backup, target)).await? {
         return Ok(report(environment, backup, archive, None));
     }
     let path = rekeyed_path(&backup.manifest, &new_backup_id(&environment.clock));
     let id = backup.manifest.id;
     let work = LeasedWork { backup: Some(id), archive: Some(path.to_string()) };
     let lease = Lease::acquire(environment, target, Subject::Copy(id), work, cancel).await?;
-    let copied = under(&lease, environment, backup, archive, target, path).await;
+    let copied = copy_under_lease(&lease, environment, backup, archive, target, path).await;
     let copied = copied.map_err(|error| lease.explain(error, cancel));
     lease.release().await;
     copied
 }
 
-/// Copies under a lease, so that the archive is not taken for a leftover before its manifest is there.
-async fn under(
+/// Copies while the lease is held, so that maintenance does not remove the archive before its manifest is
+/// published.
+async fn copy_under_lease(
     lease: &Lease,
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -66,12 +70,12 @@ async fn under(
     let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
     let (writer, pending) =
         PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
-    let stream = stream(&source, archive, writer);
+    let stream = copy_content(&source, archive, writer);
     let ((), stored) = pending.store(stream, cancel).await?;
 
     let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
-    let copy = renamed(backup, target, &stored)?;
-    let verification = match check(environment, &copy, cancel).await {
+    let copy = relocated(backup, target, &stored)?;
+    let verification = match verify_copy(environment, &copy, cancel).await {
         Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
         Err(error) => Err(error),
     };
@@ -86,7 +90,7 @@ async fn under(
             )));
         }
     };
-    // From here on nothing is cancelled: a copy that was published must not be called cancelled.
+    // From here on cancellation has no effect: a published copy must not be reported as cancelled.
     let published = publish(held, backup, &copy, unpublished).await?;
     let verification = (published == stored).then_some(verification);
     Ok(report(environment, backup, published, verification))
@@ -101,26 +105,33 @@ fn report(
     let mut warnings = backup.notes(&environment.identity);
     if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
         warnings.push(
-            "no key opens what is encrypted, so of the copy its bytes were checked and not its records"
+            "no key decrypts the encrypted content, so the bytes of the copy were checked, but not its \
+             records"
                 .to_owned(),
         );
     }
-    CopyReport { id: backup.manifest.id, archive, was_there: verification.is_none(), verification, warnings }
+    CopyReport {
+        id: backup.manifest.id,
+        archive,
+        already_existed: verification.is_none(),
+        verification,
+        warnings,
+    }
 }
 
-/// The archive of a backup that may go to `target`.
+/// Returns the archive of a backup, if the backup may be copied to `target`.
 fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Result<&'a ArchiveFile> {
     let manifest = &backup.manifest;
     let Some(archive) = &manifest.archive else {
         let why = manifest.error.as_deref().unwrap_or("it names no archive");
-        let text = format!("backup {} holds nothing to copy: {why}", manifest.id);
+        let text = format!("backup {} has no archive to copy: {why}", manifest.id);
         return Err(Error::new(ErrorKind::Incompatible, text));
     };
     if target.encryption() == ArchiveEncryption::Always && !manifest.is_sealed() {
         return Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "archives in storage `{}` must be encrypted as a whole, and that of backup {} is not: copy \
+                "archives in storage `{}` must be encrypted as a whole, but that of backup {} is not: copy \
                  it into another profile, or back up into this one",
                 target.location(),
                 manifest.id
@@ -130,19 +141,19 @@ fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Resul
     Ok(archive)
 }
 
-/// The archive of the same backup, if it is there with the same content.
+/// Returns the archive of an existing copy with the same content, or `None` if there is no copy.
 ///
 /// # Errors
-/// Another content is there under its id, or what is there is not whole.
-async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Option<ArchiveFile>> {
+/// A copy with another content exists, or the existing copy is damaged.
+async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Option<ArchiveFile>> {
     let id = &backup.manifest.id;
-    let Some(there) = catalog::published(target, id).await? else { return Ok(None) };
-    let Some(archive) = same_archive(&there, &backup.published) else {
+    let Some(existing) = catalog::published(target, id).await? else { return Ok(None) };
+    let Some(archive) = same_archive(&existing, &backup.published) else {
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "backup {id} is in storage `{}` with another content, sealed for others perhaps; it was left \
-                 as it is",
+                "backup {id} exists in storage `{}` with another content, perhaps encrypted for other \
+                 recipients; it was not changed",
                 target.location()
             ),
         ));
@@ -151,15 +162,15 @@ async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
         Error::new(
             ErrorKind::Corrupt,
             format!(
-                "backup {id} is in storage `{}`, but its archive {what}; remove its manifest there and copy \
-                 it again",
+                "backup {id} exists in storage `{}`, but its archive {what}; remove its manifest there and \
+                 copy it again",
                 target.location()
             ),
         )
     };
     match ArchiveObject::find(target, &archive.file).await {
         Ok(object) if object.stored_bytes() == archive.size_bytes => {
-            // Whoever copied it may have died before that was durable, or could not make it durable.
+            // The process that copied it may have been killed before the copy was durable.
             manifest_durability::sync_names(target).await?;
             Ok(Some(archive))
         }
@@ -169,22 +180,22 @@ async fn already_there(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
     }
 }
 
-/// The archive that `there` names, if two manifests differ in nothing but where it lies.
-fn same_archive(there: &Value, here: &Value) -> Option<ArchiveFile> {
-    let placed = |manifest: &Value| {
+/// Returns the archive that `existing` names, if the two manifests differ only in the path of the archive.
+fn same_archive(existing: &Value, here: &Value) -> Option<ArchiveFile> {
+    let without_file = |manifest: &Value| {
         let mut manifest = manifest.clone();
         if let Some(file) = manifest.pointer_mut("/archive/file") {
             *file = Value::Null;
         }
         manifest
     };
-    (placed(there) == placed(here))
-        .then(|| serde_json::from_value(there.get("archive")?.clone()).ok())
+    (without_file(existing) == without_file(here))
+        .then(|| serde_json::from_value(existing.get("archive")?.clone()).ok())
         .flatten()
 }
 
-/// Sends the archive on, part by part, and compares its hash before the last step.
-async fn stream(
+/// Copies the content of the archive, part by part, and compares its hash before the upload is completed.
+async fn copy_content(
     source: &ArchiveObject,
     archive: &ArchiveFile,
     mut writer: UploadWriter,
@@ -210,22 +221,23 @@ async fn stream(
     Ok(((), written))
 }
 
-/// The backup with its archive where the copy lies.
-fn renamed<'a>(
+/// Returns the backup with the archive of the copy.
+fn relocated<'a>(
     backup: &StoredBackup<'_>,
     target: &'a Storage,
     archive: &ArchiveFile,
 ) -> Result<StoredBackup<'a>> {
-    let odd =
-        |source| Error::with_source(ErrorKind::Internal, "the manifest of the copy was not written", source);
+    let odd = |source| {
+        Error::with_source(ErrorKind::Internal, "the manifest of the copy could not be serialized", source)
+    };
     let mut published = backup.published.clone();
     published["archive"] = serde_json::to_value(archive).map_err(odd)?;
     let manifest: Manifest = serde_json::from_value(published.clone()).map_err(odd)?;
     Ok(StoredBackup::new(target, manifest, published))
 }
 
-/// Verifies the copy as it will be found.
-async fn check(
+/// Verifies the copy as a reader will find it.
+async fn verify_copy(
     environment: &Environment,
     copy: &StoredBackup<'_>,
     cancel: &CancellationToken,
@@ -242,8 +254,8 @@ async fn check(
     if is_complete { report.require_valid() } else { report.require_intact() }
 }
 
-/// Makes the copy exist, and gives the archive that counts: another, if somebody else made the same copy
-/// meanwhile.
+/// Publishes the copy, and returns the archive that its manifest names. It is another archive if another
+/// process has made the same copy meanwhile.
 async fn publish(
     held: ConfirmedLease,
     backup: &StoredBackup<'_>,
@@ -257,13 +269,15 @@ async fn publish(
         Ok(created) => (true, created.err()),
         Err(unanswered) => (false, Some(unanswered)),
     };
-    let there = match error {
+    let existing = match error {
         None => Ok(Some(copy.published.clone())),
-        // It may have been written all the same, and the answer was lost.
+        // The manifest may have been written although the answer was lost.
         Some(_) => catalog::published_in_time(target, id).await,
     };
-    match (there, error) {
-        (Ok(Some(there)), Some(error)) if there == copy.published && !target.confirms_by_reading(&error) => {
+    match (existing, error) {
+        (Ok(Some(existing)), Some(error))
+            if existing == copy.published && !target.confirms_by_reading(&error) =>
+        {
             unpublished.keep();
             Err(error.context(format!(
                 "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be \
@@ -271,7 +285,7 @@ async fn publish(
                 target.location()
             )))
         }
-        (Ok(Some(there)), _) if there == copy.published => {
+        (Ok(Some(existing)), _) if existing == copy.published => {
             unpublished.keep();
             copy.manifest
                 .archive
@@ -280,16 +294,24 @@ async fn publish(
         }
         (Ok(Some(_)), _) => {
             unpublished.discard().await;
-            let there = timeout(CLEANUP_TIMEOUT, already_there(backup, target)).await;
-            let there = there.unwrap_or_else(|_| Err(target.no_answer_error()))?;
-            there.ok_or_else(|| Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile")))
+            let existing = timeout(CLEANUP_TIMEOUT, existing_copy(backup, target)).await;
+            let existing = existing.unwrap_or_else(|_| Err(target.no_answer_error()))?;
+            existing.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "backup {id} was removed \
+                 meanwhile"
+                    ),
+                )
+            })
         }
-        // What was not answered may be written yet.
+        // Without an answer, the manifest may still be written later, so the archive stays.
         (Ok(None), Some(error)) if !is_answered => {
             unpublished.keep();
             Err(error.context(format!(
-                "whether backup {id} was copied to storage `{}` is not known; if it is there later, it is \
-                 whole",
+                "whether backup {id} was copied to storage `{}` is not known; if the copy exists later, it \
+                 is complete",
                 target.location()
             )))
         }
@@ -300,8 +322,8 @@ async fn publish(
         (Err(unread), error) => {
             unpublished.keep();
             Err(error.unwrap_or(unread).context(format!(
-                "whether backup {id} was copied to storage `{}` is not known, `{path}` cannot be read \
-                 either; if it is there later, it is whole",
+                "whether backup {id} was copied to storage `{}` is not known, and `{path}` cannot be read; \
+                 if the copy exists later, it is complete",
                 target.location()
             )))
         }

@@ -1,5 +1,5 @@
-//! Files that belong to no backup: archives that may be removed, temporary files, and what is known of
-//! backups that are gone.
+//! Removes files that belong to no backup: removable archives, temporary files, and sidecar files of removed
+//! backups.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -24,42 +24,42 @@ use crate::operations::prune::Survey;
 use crate::operations::recover::{Judge, Judgement, listed_count, refuse_mostly_unlisted};
 use crate::storage::Storage;
 
-/// What the removal of leftovers works with.
+/// The cleanup of one profile.
 pub(super) struct Cleanup<'l> {
     pub(super) lease: &'l Lease,
     pub(super) environment: &'l Environment,
     pub(super) storage: &'l Storage,
     pub(super) survey: &'l Survey<'l>,
-    /// How old an archive must be that no record names.
-    pub(super) age: Duration,
+    /// How old an archive without a removal record must be before it is removed.
+    pub(super) min_age: Duration,
 }
 
 /// RemovalGround an archive may be removed.
 enum RemovalGround {
-    /// This removal record counts.
+    /// It has this removal record, which counts.
     Recorded(RemovalRecord),
     /// The manifest of this backup names another archive, which verifies.
     Superseded(BackupId),
-    /// It is proven to be cut off.
+    /// It is proven to be truncated.
     Incomplete,
 }
 
-/// What became of an archive that was to be removed.
+/// The result of the removal of an archive.
 enum Removal {
     Done,
-    /// It is another file by now, or it may be needed.
-    Unneeded,
-    /// Somebody else works on it or on its backup, as this says.
+    /// The file has changed, or it may be needed, so it stays.
+    Kept,
+    /// Another process works on it or on its backup. The text names the process.
     Busy(String),
 }
 
 impl Cleanup<'_> {
-    /// Reports unlisted archives, and removes archives that may be removed, temporary files, leases that
-    /// nobody will ask for, and what is known of backups that are gone. What could not be done, and why, goes
-    /// to `problems`.
+    /// Reports unlisted archives, and removes removable archives, temporary files, unneeded leases, and
+    /// sidecar files of removed backups. Errors of single files go to `problems`.
     ///
-    /// A complete archive goes only if a removal record counts, or if the manifest of the same backup names
-    /// another archive that verifies. All others that go are proven to be cut off.
+    /// A complete archive is removed only if its removal record counts, or if the manifest of the same backup
+    /// names another archive that verifies. Other archives are removed only if they are proven to be
+    /// truncated.
     ///
     /// # Errors
     /// The storage cannot be read, the lease was lost, or most of what is stored is unlisted.
@@ -70,7 +70,7 @@ impl Cleanup<'_> {
     ) -> Result<()> {
         let (storage, survey) = (self.storage, self.survey);
         let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
-        // Of an archive that cannot be read nothing is known: it counts as unlisted.
+        // The state of an archive that cannot be read is unknown, so it counts as unlisted.
         let (mut removable, mut unknown) = (Vec::new(), 0);
         for candidate in judge.without_manifest() {
             match judge.judge(candidate).await {
@@ -114,7 +114,7 @@ impl Cleanup<'_> {
                     report.freed_bytes += candidate.size_bytes;
                     report.removed_files.push(candidate.path.to_string());
                 }
-                Ok(Removal::Unneeded) => {}
+                Ok(Removal::Kept) => {}
                 Ok(Removal::Busy(why)) => {
                     report
                         .skipped
@@ -131,9 +131,14 @@ impl Cleanup<'_> {
         let ids = survey.ids();
         for result in [
             remove_obsolete_sidecars(self.lease, storage, &ids, survey.taken_at).await,
-            lease::collect_garbage(self.lease, storage, &survey.leases, self.age, survey.taken_at, |id| {
-                ids.contains(id)
-            })
+            lease::collect_garbage(
+                self.lease,
+                storage,
+                &survey.leases,
+                self.min_age,
+                survey.taken_at,
+                |id| ids.contains(id),
+            )
             .await,
         ] {
             problems.extend(result.err().map(|error| error.chain()));
@@ -141,40 +146,40 @@ impl Cleanup<'_> {
         Ok(())
     }
 
-    /// Removes an archive, unless a manifest or a lease names it now, its file is another one by now, or the
-    /// record that allowed it was withdrawn. Says what became of it.
+    /// Removes an archive, unless a manifest or a lease names it now, its file has changed, or its removal
+    /// record was withdrawn.
     ///
-    /// A complete archive goes on account of a manifest that names another one, or that is gone. That must be
-    /// so after a loss of power as well, so the manifest is made durable first.
+    /// A complete archive is removed because a manifest names another one, or is gone. That must survive a
+    /// loss of power, so the manifest, or its absence, is made durable first.
     async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &RemovalGround) -> Result<Removal> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
         if !self.is_unchanged(candidate).await? {
-            return Ok(Removal::Unneeded);
+            return Ok(Removal::Kept);
         }
         let backup = match why {
             RemovalGround::Recorded(record)
                 if removal_record::find(storage, path).await?.as_ref() != Some(record) =>
             {
-                return Ok(Removal::Unneeded);
+                return Ok(Removal::Kept);
             }
             RemovalGround::Recorded(record) => Some(record.id),
             RemovalGround::Superseded(id) => Some(*id),
             RemovalGround::Incomplete => None,
         };
         if let Some(id) = backup {
-            let settled =
+            let durability =
                 manifest_durability::make_durable(self.environment, storage, id, &self.lease.lost()).await;
-            let settled = settled.map_err(|error| {
+            let durability = durability.map_err(|error| {
                 error.context(format!(
-                    "archive `{path}` was not removed, because it is not sure that the manifest of backup \
-                     {id} survives a loss of power"
+                    "archive `{path}` was not removed, because the manifest of backup {id} may not survive a \
+                     loss of power"
                 ))
             })?;
-            match settled {
+            match durability {
                 Durability::Durable => {}
-                Durability::Changed => return Ok(Removal::Unneeded),
+                Durability::Changed => return Ok(Removal::Kept),
                 Durability::Busy(error) => {
-                    let why = format!("somebody else works on its backup {id}: {}", error.chain());
+                    let why = format!("another process works on its backup {id}: {}", error.chain());
                     return Ok(Removal::Busy(why));
                 }
             }
@@ -183,7 +188,7 @@ impl Cleanup<'_> {
         let leases = lease::all(storage).await?;
         let mut held = leases.iter().filter(|lease| !lease.file.is_free(now));
         if let Some(lease) = held.find(|lease| lease.file.work.archive.as_deref() == Some(path)) {
-            return Ok(Removal::Busy(format!("somebody else works on it: {}", lease.file.holder)));
+            return Ok(Removal::Busy(format!("another process works on it: {}", lease.file.holder)));
         }
         let manifests = catalog::list_all(storage).await?;
         let names = |backup: &catalog::StoredBackup<'_>| {
@@ -193,7 +198,7 @@ impl Cleanup<'_> {
         if manifests.backups.iter().any(names)
             || manifests.unreadable.iter().any(|manifest| !known.contains(&manifest.id))
         {
-            return Ok(Removal::Unneeded);
+            return Ok(Removal::Kept);
         }
         let removed = async {
             storage.remove(&candidate.path).await?;
@@ -203,7 +208,7 @@ impl Cleanup<'_> {
         Ok(Removal::Done)
     }
 
-    /// Whether the file of an archive is still the one that was judged.
+    /// Returns whether the file of an archive is unchanged since the survey.
     async fn is_unchanged(&self, candidate: &ArchiveCandidate) -> Result<bool> {
         match self.storage.store().head(&candidate.path).await {
             Ok(found) => Ok(found.size == candidate.size_bytes
@@ -213,12 +218,12 @@ impl Cleanup<'_> {
         }
     }
 
-    /// Withdraws records whose archive is gone, or is named by a manifest and stays. One of a backup that
-    /// somebody rekeys at the moment is left alone.
+    /// Withdraws removal records whose archive is gone, or is named by a manifest and stays. Records of
+    /// backups that are being rekeyed are ignored.
     async fn withdraw_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
         let listed = self.survey.listed_archives();
         for record in judge.records.values().filter(|record| !judge.is_needed(&record.id)) {
-            let settled = async {
+            let withdrawn = async {
                 let is_gone = self.storage.size(&Path::from(record.archive.as_str())).await?.is_none();
                 match is_gone || listed.contains(record.archive.as_str()) {
                     true => {
@@ -228,7 +233,7 @@ impl Cleanup<'_> {
                     false => Ok(()),
                 }
             };
-            problems.extend(settled.await.err().map(|error| error.chain()));
+            problems.extend(withdrawn.await.err().map(|error| error.chain()));
         }
     }
 
@@ -241,7 +246,8 @@ impl Cleanup<'_> {
         let leases = self.survey.held(self.survey.taken_at);
         let in_use = leases.filter_map(|lease| lease.work.archive.clone()).collect();
         let held = self.lease.confirm().await?;
-        let temporary = TemporaryFiles { directory: directory.to_owned(), in_use, age: self.age, held };
+        let temporary =
+            TemporaryFiles { directory: directory.to_owned(), in_use, min_age: self.min_age, held };
         let observed = SystemTime::from(self.survey.taken_at);
         let removed = tokio::task::spawn_blocking(move || temporary.remove(observed)).await;
         let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
@@ -261,34 +267,33 @@ impl Cleanup<'_> {
         Ok(())
     }
 
-    /// Whether an archive was old enough when it was observed.
+    /// Returns whether an archive was old enough at the time of the survey.
     fn is_old(&self, candidate: &ArchiveCandidate) -> bool {
         let passed = self.survey.taken_at.as_second() - candidate.modified.as_second();
-        u64::try_from(passed).is_ok_and(|passed| passed > self.age.as_secs())
+        u64::try_from(passed).is_ok_and(|passed| passed > self.min_age.as_secs())
     }
 }
 
-/// Forgets what was found of backups that are gone.
+/// Removes the verification records, damage records and acknowledgements of backups that no longer exist.
 async fn remove_obsolete_sidecars(
     lease: &Lease,
     storage: &Storage,
-    there: &BTreeSet<BackupId>,
+    existing: &BTreeSet<BackupId>,
     now: Timestamp,
 ) -> Result<()> {
-    for id in verifications::read_all(storage).await?.into_keys().filter(|id| !there.contains(id)) {
-        let what = format!("the verification of backup {id} was forgotten");
+    for id in verifications::read_all(storage).await?.into_keys().filter(|id| !existing.contains(id)) {
+        let what = format!("the verification record of backup {id} was removed");
         lease.step(&what, verifications::remove(storage, id)).await?;
     }
-    for id in damage::read_all(storage).await?.into_keys().filter(|id| !there.contains(id)) {
-        let what = format!("the damage of backup {id} was forgotten");
+    for id in damage::read_all(storage).await?.into_keys().filter(|id| !existing.contains(id)) {
+        let what = format!("the damage record of backup {id} was removed");
         lease.step(&what, damage::record(storage, id, now, None)).await?;
     }
-    // Those of backups that are gone still tell of losses that show at later ones, as long as there are
-    // earlier ones.
-    let oldest = there.first().copied();
+    // An acknowledgement of a removed backup still applies to its loss, as long as there are earlier backups.
+    let oldest = existing.first().copied();
     for id in Acknowledgements::read(storage).await?.backups() {
-        if !there.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {
-            let what = format!("the acknowledgement of backup {id} was forgotten");
+        if !existing.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {
+            let what = format!("the acknowledgement of backup {id} was removed");
             lease.step(&what, Acknowledgements::remove(storage, id)).await?;
         }
     }

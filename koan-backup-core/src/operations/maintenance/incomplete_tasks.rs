@@ -1,4 +1,5 @@
-//! What maintenance did not get done, and why: `maintenance/{task}.json`, as long as that is so.
+//! Records of the tasks that maintenance did not complete: sidecar files `maintenance/{task}.json`, which a
+//! later successful run removes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,7 @@ use crate::storage::Storage;
 
 const FOLDER: &str = "maintenance";
 
-/// What maintenance does in a profile.
+/// A task of maintenance in a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MaintenanceTask {
     Cleanup,
@@ -26,7 +27,7 @@ pub(super) enum MaintenanceTask {
     Catalog,
 }
 
-/// What of a task was not done.
+/// The record of a task that was not completed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct IncompleteTaskRecord {
@@ -34,9 +35,9 @@ struct IncompleteTaskRecord {
     problems: Vec<String>,
 }
 
-/// What is not done in a profile.
+/// Returns the tasks that were not completed in a profile.
 ///
-/// A record that cannot be read is reported as a problem of its task: it is never taken for done.
+/// A record that cannot be read is reported as a problem of its task.
 ///
 /// # Errors
 /// The storage cannot be read.
@@ -45,7 +46,7 @@ pub(crate) async fn incomplete_tasks(
     storage: &Storage,
     now: Timestamp,
 ) -> Result<Vec<IncompleteTask>> {
-    let remedy = "remove it: maintenance tells again what it does not get done";
+    let remedy = "remove it: the next maintenance records again which tasks it does not complete";
     let records = sidecar::read_all::<MaintenanceTask, IncompleteTaskRecord>(storage, FOLDER, remedy).await?;
     let unreadable = records.unreadable.into_iter();
     let unreadable = unreadable
@@ -63,19 +64,19 @@ pub(crate) async fn incomplete_tasks(
     Ok(incomplete.collect())
 }
 
-/// The report of a run, and what of it is kept for whoever looks at the health of the backups.
+/// The result of maintenance in a profile: the report, and the records of tasks that were not completed.
 #[derive(Debug)]
 pub(super) struct ProfileOutcome<'a> {
     pub(super) report: ProfileMaintenance,
     environment: &'a Environment,
     storage: &'a Storage,
     cancel: &'a CancellationToken,
-    /// The records of earlier runs, once they were looked for.
+    /// The records of earlier runs, after they were listed.
     earlier: Option<Vec<Path>>,
 }
 
 impl MaintenanceTask {
-    /// Its name in the health.
+    /// Returns the name of the task, in file names and in the health.
     fn name(self) -> &'static str {
         match self {
             Self::Cleanup => "cleanup",
@@ -85,10 +86,10 @@ impl MaintenanceTask {
         }
     }
 
-    /// What is done.
+    /// Returns a description of the task, for messages.
     fn description(self) -> &'static str {
         match self {
-            Self::Cleanup => "removing cleanup",
+            Self::Cleanup => "removing files of crashed processes",
             Self::Retention => "retention",
             Self::Verification => "verification",
             Self::Catalog => "refreshing the catalog",
@@ -122,10 +123,10 @@ impl<'a> ProfileOutcome<'a> {
         Self { report, environment, storage, cancel, earlier: None }
     }
 
-    /// Notes how a task ended.
+    /// Records how a task ended.
     ///
     /// # Errors
-    /// It was cancelled, which ends everything.
+    /// The task was cancelled, which ends maintenance.
     pub(super) async fn note(&mut self, task: MaintenanceTask, result: Result<()>) -> Result<()> {
         match result {
             Ok(()) => {
@@ -136,22 +137,22 @@ impl<'a> ProfileOutcome<'a> {
         }
     }
 
-    /// Notes that a task came to its end, and what of it could not be done all the same.
+    /// Records that a task ended, with the problems that remain.
     pub(super) async fn done(&mut self, task: MaintenanceTask, problems: Vec<String>) {
         self.report
             .failures
             .extend(problems.iter().map(|problem| format!("{}: {problem}", task.description())));
         let cancel = self.cancel;
         if let Err(error) = until_cancelled(cancel, self.keep(task, problems)).await {
-            // The report is what is left to tell it.
-            self.report.failures.push(format!("keeping how `{}` ended: {}", task.name(), error.chain()));
+            let failure = format!("the result of `{}` could not be recorded: {}", task.name(), error.chain());
+            self.report.failures.push(failure);
         }
     }
 
-    /// Notes why tasks were not done. What somebody else is doing already is skipped.
+    /// Records why tasks failed. A task is skipped if another process is working on the same subject.
     ///
     /// # Errors
-    /// They were cancelled, which ends everything.
+    /// The tasks were cancelled, which ends maintenance.
     pub(super) async fn failed(&mut self, tasks: &[MaintenanceTask], error: Error) -> Result<()> {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
@@ -172,7 +173,7 @@ impl<'a> ProfileOutcome<'a> {
             let record = IncompleteTaskRecord { tried_at: self.environment.clock.now(), problems };
             return sidecar::write(self.storage, FOLDER, &task.name(), &record).await;
         }
-        // Looked for once: as long as everything goes well, nothing is written or removed.
+        // Listed only once. As long as everything succeeds, nothing is written or removed.
         if self.earlier.is_none() {
             let folder = Path::from(FOLDER);
             let listed = self.storage.list(&folder).await;

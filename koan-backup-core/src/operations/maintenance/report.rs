@@ -1,4 +1,4 @@
-//! What a run of maintenance did.
+//! The report of a maintenance run.
 
 use serde::Serialize;
 
@@ -6,52 +6,50 @@ use crate::catalog::{UnlistedArchive, UnreadableManifest};
 use crate::foundation::id::BackupId;
 use crate::operations::prune::PruneReport;
 
-/// What a run of maintenance did, by storage profile.
+/// The report of a maintenance run, by storage profile.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 #[must_use = "failures of maintenance are in its report"]
 pub struct MaintenanceReport {
-    /// In the order of the profiles.
+    /// The reports of the profiles, in their order.
     pub profiles: Vec<ProfileMaintenance>,
 }
 
-/// What was done in one storage profile.
+/// The maintenance of one storage profile.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProfileMaintenance {
-    /// Its name.
+    /// The name of the profile.
     pub profile: String,
-    /// What retention removed, if there is a retention.
+    /// The report of the retention, if there is one.
     pub pruned: Option<PruneReport>,
-    /// The backup whose turn it was to be verified.
+    /// The backup that was verified in this run.
     pub verified: Option<BackupId>,
-    /// What is wrong with it, if something is.
+    /// The damage of the verified backup, if there is any.
     pub damage: Option<String>,
-    /// Files of crashed runs that are gone now.
+    /// Files of crashed processes that were removed.
     pub removed_files: Vec<String>,
-    /// Their bytes.
+    /// The size of the removed files.
     pub freed_bytes: u64,
-    /// Archives that crashed runs had begun to upload: of these the store had parts, which nobody sees, and
-    /// they are gone now. How many bytes they were is not known.
+    /// Archives whose incomplete multipart uploads were aborted, because the uploading processes crashed. The
+    /// size of their parts is unknown.
     pub aborted_uploads: Vec<String>,
-    /// Complete archives that no manifest names, and damaged ones that are not merely incomplete. They stay;
-    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again. Empty where leftovers
-    /// are not looked for.
+    /// Complete archives that no manifest names, and damaged ones that are not merely truncated. They stay;
+    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again. Empty without cleanup.
     pub unlisted: Vec<UnlistedArchive>,
-    /// Manifests that cannot be read. Their backups stay. Empty where neither leftovers nor a retention were
-    /// asked for.
+    /// Manifests that cannot be read. Their backups stay. Empty with neither cleanup nor a retention.
     pub unreadable: Vec<UnreadableManifest>,
-    /// What somebody else was doing already.
+    /// Tasks that were skipped because another process was working on the same subject.
     pub skipped: Vec<String>,
-    /// What could not be done, and why.
+    /// Tasks that failed, with the reasons.
     pub failures: Vec<String>,
 }
 
 impl MaintenanceReport {
-    /// Whether nothing failed, nothing is damaged, no archive is unlisted, and every manifest can be read.
-    /// What somebody else was doing already is in [`skipped`](ProfileMaintenance::skipped).
+    /// Returns whether nothing failed, nothing is damaged, no archive is unlisted, and every manifest can be
+    /// read. [Skipped](ProfileMaintenance::skipped) tasks do not count.
     pub fn is_clean(&self) -> bool {
         self.profiles.iter().all(|profile| {
             profile.failures.is_empty()

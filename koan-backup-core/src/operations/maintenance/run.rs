@@ -1,4 +1,4 @@
-//! One run of maintenance over all profiles.
+//! Runs maintenance in all profiles.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,14 +20,15 @@ use crate::operations::prune::{self, Survey};
 use crate::operations::verify::{self, VerifyOptions};
 use crate::storage::Storage;
 
-/// What maintenance does.
+/// The options of maintenance.
 #[derive(Clone, Debug)]
 pub(crate) struct MaintenanceOptions {
     pub(crate) retention: Option<Retention>,
     pub(crate) profiles: Vec<String>,
     /// Whether one backup is verified in each run.
     pub(crate) verifies: bool,
-    /// How old a file must be to be a leftover; none are removed without.
+    /// How old a file of a crashed process must be before it is removed; without it, no such files are
+    /// removed.
     pub(crate) cleanup_older_than: Option<Duration>,
     pub(crate) cancel: CancellationToken,
 }
@@ -45,7 +46,7 @@ impl Default for MaintenanceOptions {
 }
 
 impl MaintenanceOptions {
-    /// What of it removes something.
+    /// Returns the tasks that remove something.
     fn removes(&self) -> Vec<MaintenanceTask> {
         let cleanup = self.cleanup_older_than.map(|_| MaintenanceTask::Cleanup);
         let retention = self.retention.as_ref().map(|_| MaintenanceTask::Retention);
@@ -53,10 +54,10 @@ impl MaintenanceOptions {
     }
 }
 
-/// Does everything in every profile. What fails is in the report and does not hinder the rest.
+/// Runs all tasks in every profile. A task that fails is in the report and does not stop the others.
 ///
 /// # Errors
-/// It was cancelled, or a profile does not exist.
+/// Maintenance was cancelled, or a profile does not exist.
 pub(crate) async fn run(
     environment: &Environment,
     options: &MaintenanceOptions,
@@ -95,8 +96,8 @@ async fn profile(
     Ok(outcome.report)
 }
 
-/// Removes leftovers, and what a retention does not keep, under one lease and of one look at what is there.
-/// Gives what was seen and is there still.
+/// Removes files of crashed processes, and the backups that a retention does not keep, with one lease and one
+/// survey. Returns the backups that still exist, if they were listed.
 async fn remove<'a>(
     environment: &Environment,
     name: &str,
@@ -126,8 +127,8 @@ async fn remove_under_lease<'a>(
     let cancel = lease.lost();
     let explained = |error| lease.explain(error, &options.cancel);
     let look = async {
-        prune::require_that_of_store(environment, storage).await?;
-        // Listed before leases are asked for: whoever has noted an upload holds a lease by then.
+        prune::require_store_clock(environment, storage).await?;
+        // Listed before the leases are read: a process that has noted an upload holds its lease by then.
         let uploads = UnfinishedUploads::list(storage).await?;
         let survey = Survey::take(storage, &environment.clock).await?;
         survey.require_clock(environment.clock.now())?;
@@ -138,14 +139,14 @@ async fn remove_under_lease<'a>(
         Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
     };
     outcome.report.unreadable = survey.unreadable.clone();
-    // Before the retention, which may take long.
+    // Before the retention, which may take a long time.
     if let Some(age) = options.cleanup_older_than {
-        let age = age.max(environment.lease_time * 2);
+        let min_age = age.max(environment.lease_time * 2);
         let (mut problems, report) = (Vec::new(), &mut outcome.report);
         let removed = async {
             let held = survey.held(survey.taken_at);
             problems.extend(uploads.abort(lease, storage, held, report).await?);
-            let cleanup = Cleanup { lease, environment, storage, survey: &survey, age };
+            let cleanup = Cleanup { lease, environment, storage, survey: &survey, min_age };
             cleanup.remove(report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
@@ -164,7 +165,7 @@ async fn remove_under_lease<'a>(
         let pruned = prune::apply_retention(lease, environment, name, retention, &survey).await;
         match pruned.map_err(explained) {
             Ok(report) => outcome.report.pruned = Some(report),
-            // Afterwards the profile is looked at again.
+            // After an error, the backups are listed again.
             Err(error) => return outcome.failed(&[MaintenanceTask::Retention], error).await.map(|()| None),
         }
         outcome.done(MaintenanceTask::Retention, Vec::new()).await;
@@ -176,8 +177,8 @@ async fn remove_under_lease<'a>(
     Ok(Some(backups))
 }
 
-/// Verifies the backup whose last verification is longest ago, and keeps what was found. `seen` are the
-/// backups there are, if somebody has looked just now.
+/// Verifies the backup whose last verification is the oldest, and records the result. `found` are the
+/// existing backups, if they have just been listed.
 async fn verify_next(
     environment: &Environment,
     storage: &Storage,
@@ -191,23 +192,23 @@ async fn verify_next(
         None => catalog::list(storage).await?,
     };
     let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
-    // Of those that never were, the newest.
-    // Types of other applications may differ, and their keys are not here.
+    // Only own backups: the types of other applications may differ, and their keys are not available.
     let is_ours = |backup: &StoredBackup<'_>| {
         backup.manifest.status.is_complete()
             && backup.manifest.producer.origin(&environment.identity) != Origin::Other
     };
     let complete = backups.into_iter().filter(is_ours);
+    // Of the backups that were never verified, this is the newest.
     let Some(next) = complete.min_by_key(last) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
-    let examined = match verify::verify_and_record(environment, &next, &options).await {
-        // Whoever removed it or sealed it for others meanwhile has not damaged it.
+    let verification = match verify::verify_and_record(environment, &next, &options).await {
+        // Another process removed or rekeyed it meanwhile, which is no damage.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
-        examined => examined?,
+        verification => verification?,
     };
-    // Told before it is kept: a storage that cannot be written must not hide it.
-    (report.verified, report.damage) = (Some(id), examined.problem);
-    examined.kept?;
+    // Reported before it is recorded, because an error of the storage must not hide the damage.
+    (report.verified, report.damage) = (Some(id), verification.problem);
+    verification.kept?;
     verifications::write(storage, id, &VerificationRecord { verified_at: environment.clock.now() }).await
 }

@@ -1,4 +1,5 @@
-//! Temporary files in a directory, of files that were never whole: `….zip#1`, as `object_store` names them.
+//! Removes temporary files in a directory, which belong to files that were never completed: `….zip#1`, as the
+//! crate `object_store` names them.
 
 use std::fs::DirEntry;
 use std::io;
@@ -11,7 +12,7 @@ use crate::archive::is_archive_name;
 use crate::environment::lease::ConfirmedLease;
 use crate::storage::PROBE_PREFIX;
 
-/// Where our files lie.
+/// The folders of a storage that contain files of this library.
 const FOLDERS: [&str; 10] = [
     "archives",
     "manifests",
@@ -25,22 +26,22 @@ const FOLDERS: [&str; 10] = [
     "uploads",
 ];
 
-/// Temporary files that were removed: their paths, and their bytes or why they are still there.
+/// The temporary files that were removed: their paths, and their sizes or the errors.
 type Removed = Vec<(String, io::Result<u64>)>;
 
 /// The temporary files of a directory.
 pub(super) struct TemporaryFiles {
     pub(super) directory: PathBuf,
-    /// Archives that somebody writes: their temporary files may be of any age.
+    /// Archives that are being written. Their temporary files stay, whatever their age is.
     pub(super) in_use: Vec<String>,
-    /// How old others must be.
-    pub(super) age: Duration,
-    /// They are removed while this lease is held.
+    /// How old a temporary file must be before it is removed.
+    pub(super) min_age: Duration,
+    /// The lease that must be held while files are removed.
     pub(super) held: ConfirmedLease,
 }
 
 impl TemporaryFiles {
-    /// Removes them. One that cannot be removed does not hinder the others.
+    /// Removes the old temporary files. One that cannot be removed does not stop the others.
     ///
     /// # Errors
     /// A folder cannot be read, or the lease has expired.
@@ -92,10 +93,10 @@ impl TemporaryFiles {
         Ok(())
     }
 
-    /// Removes a file if it is one of them, and gives its bytes.
+    /// Removes a file if it is an old temporary file, and returns its size.
     fn remove_file(&self, entry: &DirEntry, path: &str, now: SystemTime) -> io::Result<Option<u64>> {
-        let Some(whole) = whole(path) else { return Ok(None) };
-        if self.in_use.iter().any(|file| file == whole) {
+        let Some(target) = final_path(path) else { return Ok(None) };
+        if self.in_use.iter().any(|file| file == target) {
             return Ok(None);
         }
         self.remove_old(entry, now)
@@ -104,11 +105,11 @@ impl TemporaryFiles {
     /// Removes a file if it is old enough, and gives its bytes.
     fn remove_old(&self, entry: &DirEntry, now: SystemTime) -> io::Result<Option<u64>> {
         let meta = match entry.metadata() {
-            // It has its own name by now.
+            // The file was completed and renamed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             meta => meta?,
         };
-        let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > self.age);
+        let is_old = now.duration_since(meta.modified()?).is_ok_and(|passed| passed > self.min_age);
         if !is_old {
             return Ok(None);
         }
@@ -123,13 +124,12 @@ impl TemporaryFiles {
     }
 }
 
-/// What the file was to be called, if the path is that of a temporary file of ours.
-fn whole(path: &str) -> Option<&str> {
-    let (whole, number) = path.rsplit_once('#')?;
-    let (folder, name) = whole.rsplit_once('/')?;
+/// Returns the final path of a temporary file, if the path is that of a temporary file of this library.
+fn final_path(path: &str) -> Option<&str> {
+    let (target, number) = path.rsplit_once('#')?;
+    let (folder, name) = target.rsplit_once('/')?;
     let is_ours = match (folder, name.strip_suffix(".json")) {
-        // A file that is created to make the names in a folder durable, and that a killed process leaves
-        // there.
+        // A file that makes the names in a folder durable, left there by a process that was killed.
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
@@ -137,7 +137,7 @@ fn whole(path: &str) -> Option<&str> {
         (_, Some(generation)) => digits(generation, 10),
         (_, None) => false,
     };
-    (is_ours && digits(number, number.len())).then_some(whole)
+    (is_ours && digits(number, number.len())).then_some(target)
 }
 
 /// Whether a file is named as one with which a directory is tried, whole or not.

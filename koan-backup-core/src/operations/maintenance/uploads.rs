@@ -1,4 +1,4 @@
-//! Uploads that killed processes have begun.
+//! Aborts multipart uploads of processes that were killed.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +8,23 @@ use super::report::ProfileMaintenance;
 use crate::archive::UploadNote;
 use crate::environment::lease::{Lease, LeaseFile};
 use crate::foundation::error::{ErrorKind, Result};
-use crate::storage::{Aborted, Storage};
+use crate::storage::{AbortOutcome, Storage};
 
-/// Notes of uploads that may be unfinished.
+/// The notes of uploads that may be unfinished.
 pub(super) struct UnfinishedUploads(Vec<Path>);
 
 impl UnfinishedUploads {
-    /// Those that there are now.
+    /// Lists the notes.
     pub(super) async fn list(storage: &Storage) -> Result<Self> {
         UploadNote::list(storage).await.map(Self)
     }
 
-    /// Aborts those of archives that no lease names. `held` was asked for after they were listed. Gives what
-    /// could not be aborted, which is tried again the next time.
+    /// Aborts the uploads of archives that no lease names. `held` must have been read after the notes were
+    /// listed. Returns the problems; these uploads are tried again in the next run.
     ///
-    /// They need not be of any age: whoever uploads holds a lease that names the archive, from before the
-    /// first part until the upload is over. So nobody is at work on the others, or somebody who has lost the
-    /// lease and publishes nothing.
+    /// Uploads of any age are aborted. An uploading process holds a lease that names the archive, from before
+    /// the first part until the upload has ended. Without such a lease, the process was killed, or it has
+    /// lost the lease and publishes nothing.
     ///
     /// # Errors
     /// The lease was lost.
@@ -57,7 +57,7 @@ impl UnfinishedUploads {
     }
 }
 
-/// Aborts an upload, unless somebody is at work on it or it is over; gives its archive.
+/// Aborts an upload, unless it is in use or has ended. Returns its archive if it was aborted.
 async fn abort(
     lease: &Lease,
     storage: &Storage,
@@ -71,7 +71,7 @@ async fn abort(
     let archive = Path::from(note.archive.as_str());
     let what = format!("the upload of `{archive}` was aborted");
     let aborted = lease.step(&what, storage.abort_upload(&archive, &note.upload_id)).await?;
-    // Only now: a note that goes first is lost if this process dies in between.
+    // The note is removed last, so that a crash in between does not lose it.
     lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
-    Ok((aborted == Aborted::Now).then_some(note.archive))
+    Ok((aborted == AbortOutcome::Aborted).then_some(note.archive))
 }

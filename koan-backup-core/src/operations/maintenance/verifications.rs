@@ -1,4 +1,4 @@
-//! When each backup was verified: `verifications/{id}.json`.
+//! Verification records: sidecar files `verifications/{id}.json` with the time of the last verification.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use crate::storage::Storage;
 
 const FOLDER: &str = "verifications";
 
-/// All verifications of a profile. A backup whose record cannot be read counts as never verified.
+/// Reads all verification records of a profile. A backup whose record cannot be read counts as never
+/// verified.
 ///
 /// # Errors
 /// The storage cannot be read.
@@ -18,18 +19,18 @@ pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, Ver
     for (id, problem) in all.unreadable {
         tracing::warn!(
             target: "koan::backup", backup = %id, %problem,
-            "when a backup was verified cannot be read"
+            "a verification record cannot be read"
         );
     }
     Ok(all.readable)
 }
 
-/// Keeps when a backup was verified.
+/// Writes the verification record of a backup.
 pub(crate) async fn write(storage: &Storage, id: BackupId, record: &VerificationRecord) -> Result<()> {
     sidecar::write(storage, FOLDER, &id, record).await
 }
 
-/// Forgets a backup that is gone.
+/// Removes the verification record of a backup.
 pub(super) async fn remove(storage: &Storage, id: BackupId) -> Result<()> {
     sidecar::remove(storage, FOLDER, &id).await
 }

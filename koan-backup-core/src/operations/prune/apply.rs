@@ -1,4 +1,4 @@
-//! Removes what a plan says, and nothing else.
+//! Applies a retention plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::foundation::id::BackupId;
 use crate::foundation::names::names;
 use crate::operations::recover;
 
-/// Applies a plan. Everything that could refuse it is asked before anything is removed.
+/// Applies a plan. All checks that could refuse it come before the first removal.
 pub(crate) async fn apply(
     environment: &Environment,
     retention: &Retention,
@@ -31,15 +31,15 @@ pub(crate) async fn apply(
         return Ok(PruneReport::default());
     }
     clock::require_steady(environment.clock.now(), plan)?;
-    require_rules_at_work(retention, plan)?;
+    require_effective_rules(retention, plan)?;
     let storage = environment.storage(plan.profile.as_deref())?;
     let lease = Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await?;
-    let applied = under(&lease, environment, retention, plan, cancel).await;
+    let applied = apply_under_lease(&lease, environment, retention, plan, cancel).await;
     lease.release().await;
     applied
 }
 
-/// Plans and applies at once, of what was found under the lease of those who remove backups.
+/// Makes a plan from the survey and applies it, while the caller holds the prune lease.
 pub(crate) async fn apply_retention(
     lease: &Lease,
     environment: &Environment,
@@ -55,10 +55,10 @@ pub(crate) async fn apply_retention(
         if plan.removals().next().is_none() {
             return Ok(report);
         }
-        require_rules_at_work(retention, &plan)?;
+        require_effective_rules(retention, &plan)?;
         match require_holders(&mut holders, environment, retention, &plan, &mut report).await {
             Ok(()) => break plan,
-            // What was found to be damaged is known to the next plan, which keeps an older backup instead.
+            // The next plan knows the newly found damage, and keeps an older backup instead.
             Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > found => {}
             Err(error) => return Err(error),
         }
@@ -68,19 +68,19 @@ pub(crate) async fn apply_retention(
     Ok(report)
 }
 
-/// Applies a plan under the lease of those who remove backups.
-async fn under(
+/// Applies a plan while the prune lease is held.
+async fn apply_under_lease(
     lease: &Lease,
     environment: &Environment,
     retention: &Retention,
     plan: &RetentionPlan,
-    asked: &CancellationToken,
+    cancel: &CancellationToken,
 ) -> Result<PruneReport> {
     let mut report = PruneReport::default();
     let applied = async {
         let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
-        // The lease was written just now.
-        until_cancelled(&cancel, clock::require_that_of_store(environment, storage)).await?;
+        // The lease file was written just now, so its time is that of the store.
+        until_cancelled(&cancel, clock::require_store_clock(environment, storage)).await?;
         let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
         survey.require_clock(environment.clock.now())?;
         require_unchanged(plan, &survey.basis(environment, retention))?;
@@ -90,13 +90,12 @@ async fn under(
     };
     match applied.await {
         Ok(()) => Ok(report),
-        // Why the work stopped, then what had been done until then.
-        Err(error) => Err(stopped(&report, lease.explain(error, asked))),
+        // The error says why the operation stopped, and what it had removed before.
+        Err(error) => Err(stopped(&report, lease.explain(error, cancel))),
     }
 }
 
-/// Finds the backups that verify and must stay, of each series and of each entity of which something is
-/// removed.
+/// Verifies that a valid backup stays of each series and each entity of which backups are removed.
 async fn require_holders(
     holders: &mut Holders<'_>,
     environment: &Environment,
@@ -109,7 +108,7 @@ async fn require_holders(
     holders.require(&groups, &removals, report).await
 }
 
-/// Removes what a plan says of what is there, once the backups that must stay were found.
+/// Removes the backups of a plan, after it is certain that the necessary backups stay.
 async fn remove_all(
     lease: &Lease,
     environment: &Environment,
@@ -123,36 +122,36 @@ async fn remove_all(
         recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
     )
     .await?;
-    // What stays must be there after a loss of power as well.
+    // The backups that stay must survive a loss of power.
     until_cancelled(&cancel, manifest_durability::sync_names(environment.storage(plan.profile.as_deref())?))
         .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
-    // Oldest first: whatever stops this, what is newest is still there.
+    // Oldest first, so that the newest backups still exist if this stops.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
         if cancel.is_cancelled() {
             return Err(Error::cancelled());
         }
-        // Not cancelled halfway: it is there whole, or not at all.
+        // A removal is not cancelled halfway: a backup exists completely, or not at all.
         report.removed.push(remove(lease, environment, backup, RemovalReason::Retention).await?);
     }
     Ok(())
 }
 
-fn require_rules_at_work(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
+fn require_effective_rules(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
     if plan.idle_rules.is_empty() || retention.allows_idle_rules() {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because rules keep nothing here: {}; correct them, or say \
+            "nothing was removed, because rules keep nothing here: {}; correct them, or use \
              `.allow_idle_rules()`",
             names(plan.idle_rules.iter())
         ),
     ))
 }
 
-/// Refuses a plan that was made of something else than what is there.
+/// Refuses a plan if the backups have changed since it was made.
 fn require_unchanged(plan: &RetentionPlan, basis: &BTreeMap<BackupId, String>) -> Result<()> {
     let differs = |id: &&BackupId| basis.get(id) != plan.basis.get(id);
     match basis.keys().chain(plan.basis.keys()).find(differs) {

@@ -1,4 +1,4 @@
-//! Finds backups that verify and must stay, before anything goes.
+//! Finds the valid backups that must stay, before anything is removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::operations::verify::{self, VerifyOptions};
 
-/// Verifies backups, each at most once.
+/// Verifies the backups that must stay, each at most once.
 pub(super) struct Holders<'a> {
     pub(super) environment: &'a Environment,
     pub(super) survey: &'a Survey<'a>,
     pub(super) cancel: CancellationToken,
-    /// What was found, by backup.
-    pub(super) known: BTreeMap<BackupId, Option<String>>,
+    /// The results of the verifications: the damage of each backup, or `None` if it is valid.
+    pub(super) results: BTreeMap<BackupId, Option<String>>,
 }
 
 impl<'a> Holders<'a> {
@@ -28,13 +28,13 @@ impl<'a> Holders<'a> {
         survey: &'a Survey<'a>,
         cancel: CancellationToken,
     ) -> Self {
-        Self { environment, survey, cancel, known: BTreeMap::new() }
+        Self { environment, survey, cancel, results: BTreeMap::new() }
     }
 
-    /// Makes sure that of every group of which something is removed, the newest backup that verifies stays.
+    /// Checks that the newest valid backup stays of every group of which something is removed.
     ///
     /// # Errors
-    /// It would go, or none verifies; or a backup cannot be read.
+    /// That backup would be removed, no backup of the group verifies, or a backup cannot be read.
     pub(super) async fn require(
         &mut self,
         groups: &[Group],
@@ -42,16 +42,16 @@ impl<'a> Holders<'a> {
         report: &mut PruneReport,
     ) -> Result<()> {
         for group in groups {
-            if self.loses(group, removals) {
+            if self.is_affected(group, removals) {
                 self.require_one(group, removals, report).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether something that is removed held what the group is about. A failed backup of a series counts as
-    /// well: what it holds goes on account of one that was completed.
-    fn loses(&self, group: &Group, removals: &BTreeSet<BackupId>) -> bool {
+    /// Returns whether the removals affect a group. A failed backup of a series counts too, because it is
+    /// removed only since a later backup was completed.
+    fn is_affected(&self, group: &Group, removals: &BTreeSet<BackupId>) -> bool {
         let removed = |backup: &&StoredBackup<'_>| {
             removals.contains(&backup.manifest.id) && backup.manifest.archive.is_some()
         };
@@ -99,7 +99,7 @@ impl<'a> Holders<'a> {
         }
         let remedy = match holding {
             Holding::Entity(entity) => format!(
-                "if `{entity}` is not needed any more, say `.release_entity(\"{entity}\")`; {}",
+                "if `{entity}` is no longer needed, use `.release_entity(\"{entity}\")`; {}",
                 damage(report)
             ),
             Holding::Series(_) | Holding::BeforeLoss { .. } => damage(report),
@@ -110,24 +110,25 @@ impl<'a> Holders<'a> {
         ))
     }
 
-    /// What is wrong with a backup, if something is. None if it is not there.
+    /// Verifies a backup and returns its damage, if there is any. The outer `None` means that the backup does
+    /// not exist.
     pub(super) async fn problem(&mut self, id: BackupId) -> Result<Option<Option<String>>> {
-        if let Some(known) = self.known.get(&id) {
-            return Ok(Some(known.clone()));
+        if let Some(result) = self.results.get(&id) {
+            return Ok(Some(result.clone()));
         }
         let Some(backup) = self.survey.backups.iter().find(|backup| backup.manifest.id == id) else {
             return Ok(None);
         };
         let options = VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() };
-        let examined = verify::verify_and_record(self.environment, backup, &options).await?;
-        if let Err(error) = &examined.kept {
+        let verification = verify::verify_and_record(self.environment, backup, &options).await?;
+        if let Err(error) = &verification.kept {
             tracing::warn!(
                 target: "koan::backup", backup = %id, error = %error.chain(),
-                "what a verification found was not kept beside the backups"
+                "the result of a verification was not recorded"
             );
         }
-        self.known.insert(id, examined.problem.clone());
-        Ok(Some(examined.problem))
+        self.results.insert(id, verification.problem.clone());
+        Ok(Some(verification.problem))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Backups that stay whatever a retention says: `pins/{id}.json`.
+//! Pins, which protect backups from removal: sidecar files `pins/{id}.json`.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 const FOLDER: &str = "pins";
-/// What to do about a pin that cannot be read.
+/// What the user should do about a pin that cannot be read.
 const REMEDY: &str = "remove it, and pin the backup again";
 
-/// What is in the file of a pin.
+/// The content of a pin file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Pin {
@@ -25,7 +25,7 @@ struct Pin {
     host: Option<String>,
 }
 
-/// Pins a backup. One that is pinned already keeps its reason.
+/// Pins a backup. A backup that is already pinned keeps its reason.
 pub(crate) async fn pin(
     environment: &Environment,
     profile: Option<&str>,
@@ -35,7 +35,7 @@ pub(crate) async fn pin(
     if reason.trim().is_empty() {
         return Err(Error::new(
             ErrorKind::Configuration,
-            "a pin needs a reason: who reads it wants to know when it may go",
+            "a pin needs a reason, which tells others when the pin may be removed",
         ));
     }
     let storage = environment.storage(profile)?;
@@ -51,7 +51,7 @@ pub(crate) async fn pin(
     };
     let path = sidecar::path(FOLDER, &id);
     storage.create(&path, crate::foundation::json::document(&pin)).await?;
-    // Whoever removed it before this did not see the pin.
+    // A removal that ran at the same time may not have seen the pin.
     if catalog::published(storage, &id).await?.is_none() {
         storage.discard(&path).await;
         let text = format!("backup {id} was removed while it was pinned");
@@ -60,10 +60,10 @@ pub(crate) async fn pin(
     Ok(())
 }
 
-/// Lets a backup go its way again. Tells whether it was pinned.
+/// Removes the pin of a backup. Returns whether it was pinned.
 pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
     let was_pinned = match reason_of(storage, id).await {
-        // A pin that cannot be read holds its backup as well.
+        // A pin that cannot be read protects its backup as well.
         Err(error) if error.kind() == ErrorKind::Corrupt => true,
         reason => reason?.is_some(),
     };
@@ -72,13 +72,13 @@ pub(crate) async fn unpin(storage: &Storage, id: BackupId) -> Result<bool> {
     Ok(was_pinned)
 }
 
-/// The pinned backups of a profile, and why.
+/// Returns the pinned backups of a profile, with the reasons.
 ///
-/// A pin that cannot be read pins its backup as well: it is never taken for none.
+/// A pin that cannot be read protects its backup as well.
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn of(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
+pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
     let pins = sidecar::read_all::<BackupId, Pin>(storage, FOLDER, REMEDY).await?;
     let unreadable = pins.unreadable.into_iter().map(|(id, problem)| (id, unreadable_reason(&problem)));
     Ok(pins.readable.into_iter().map(|(id, pin)| (id, pin.reason)).chain(unreadable).collect())
@@ -88,10 +88,10 @@ fn unreadable_reason(problem: &str) -> String {
     format!("its pin cannot be read: {problem}")
 }
 
-/// Why a backup is pinned, if it is.
+/// Returns the reason why a backup is pinned, if it is.
 ///
 /// # Errors
-/// As for [`of`], of this pin.
+/// The storage or the pin cannot be read.
 pub(super) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
     Ok(sidecar::read::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
 }

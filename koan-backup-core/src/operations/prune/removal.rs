@@ -1,4 +1,5 @@
-//! Removing one backup, so that no crash leaves half of it: once its manifest is gone, it does not exist.
+//! Removes one backup. The manifest is removed first, so a backup never exists without its archive, even
+//! after a crash.
 
 use object_store::path::Path;
 use tokio::time::timeout;
@@ -21,7 +22,8 @@ use crate::foundation::id::BackupId;
 use crate::operations::recover;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// Removes a backup that somebody named. The last one that holds an entity goes only if `even_if_last`.
+/// Removes a backup by its id. The last valid backup that contains an entity is removed only if
+/// `even_if_last` is set.
 pub(crate) async fn remove_one(
     environment: &Environment,
     profile: Option<&str>,
@@ -31,13 +33,13 @@ pub(crate) async fn remove_one(
     let storage = environment.storage(profile)?;
     let never = CancellationToken::new();
     let lease = Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), &never).await?;
-    let removed = remove_named(&lease, environment, storage, id, even_if_last).await;
+    let removed = remove_under_lease(&lease, environment, storage, id, even_if_last).await;
     let removed = removed.map_err(|error| lease.explain(error, &never));
     lease.release().await;
     removed
 }
 
-async fn remove_named(
+async fn remove_under_lease(
     lease: &Lease,
     environment: &Environment,
     storage: &Storage,
@@ -48,16 +50,16 @@ async fn remove_named(
     let survey = Survey::take(storage, &environment.clock).await?;
     recover::require_mostly_listed(environment, storage, &survey).await?;
     if backup.manifest.archive.is_some() && !even_if_last {
-        require_others(lease, environment, &survey, &backup).await?;
+        require_other_holders(lease, environment, &survey, &backup).await?;
     }
-    // What stays must be there after a loss of power as well.
+    // The backups that stay must survive a loss of power.
     manifest_durability::sync_names(storage).await?;
     remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
-/// Refuses to remove the last backup that verifies and holds an entity, among those of the application that
+/// Refuses to remove the last valid backup that contains an entity, among the backups of the application that
 /// made it.
-async fn require_others(
+async fn require_other_holders(
     lease: &Lease,
     environment: &Environment,
     survey: &Survey<'_>,
@@ -65,7 +67,7 @@ async fn require_others(
 ) -> Result<()> {
     let id = backup.manifest.id;
     let mut holders = Holders::new(environment, survey, lease.lost());
-    for Group { holding, members } in survey.groups_beside(environment, &backup.manifest) {
+    for Group { holding, members } in survey.groups_of_same_application(environment, &backup.manifest) {
         if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
             continue;
         }
@@ -83,11 +85,11 @@ async fn require_others(
     Ok(())
 }
 
-/// Removes manifest and archive of a backup that nobody needs, and looks whether they are gone.
+/// Removes the manifest and the archive of a backup that is not in use, and checks that they are gone.
 ///
-/// A durable record of the removal is written first, and withdrawn if the manifest stays or is put back. The
-/// lease is confirmed right before each of the two goes. Whoever lost it removes nothing more: a manifest
-/// whose archive is still there is put back.
+/// A durable removal record is written first, and withdrawn if the manifest stays or is put back. The lease
+/// is confirmed right before each of the two removals. If the lease is lost, nothing more is removed, and a
+/// manifest whose archive still exists is put back.
 pub(super) async fn remove(
     lease: &Lease,
     environment: &Environment,
@@ -100,37 +102,39 @@ pub(super) async fn remove(
     let path = manifest_path(&id);
     let content = until_cancelled(&stop, async {
         require_unpinned(storage, id).await?;
-        require_unheld(environment, storage, id).await?;
+        require_not_in_use(environment, storage, id).await?;
         storage.read(&path, MAX_MANIFEST_BYTES).await
     });
     let content = content.await?.ok_or_else(|| {
-        Error::new(ErrorKind::Conflict, format!("backup {id} was removed meanwhile by somebody else"))
+        Error::new(ErrorKind::Conflict, format!("another process removed backup {id} meanwhile"))
     })?;
-    // Its archive may be another by now.
+    // The manifest may name another archive by now.
     if serde_json::from_slice::<serde_json::Value>(&content).ok().as_ref() != Some(&backup.published) {
-        let text = format!("backup {id} was changed meanwhile by somebody else, and is as they left it");
+        let text = format!("another process changed backup {id} meanwhile; it was left unchanged");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    // Without the record, an archive that stays after a crash would be one that somebody may miss.
+    // Without the record, an archive that stays after a crash would count as unlisted.
     let record = removal_record(environment, backup, reason);
     if let Some(record) = &record
         && let Err(error) = until_cancelled(&stop, record.write(storage)).await
     {
         removal_record::withdraw_or_log(storage, &record.archive).await;
-        return Err(failed(error, "it is as before, because its removal could not be recorded"));
+        return Err(failed(error, "it is unchanged, because its removal could not be recorded"));
     }
     let hidden = match lease.confirm().await {
-        Ok(held) => held.within(&format!("manifest `{path}` was removed"), hidden(storage, &path)).await,
+        Ok(held) => {
+            held.within(&format!("manifest `{path}` was removed"), remove_manifest(storage, &path)).await
+        }
         Err(lost) => {
             withdraw(storage, record.as_ref()).await;
-            return Err(failed(lost, "it is as before"));
+            return Err(failed(lost, "it is unchanged"));
         }
     };
     if let Err(error) = hidden {
         return match timeout(CLEANUP_TIMEOUT, storage.size(&path)).await {
             Ok(Ok(Some(_))) => {
                 withdraw(storage, record.as_ref()).await;
-                Err(failed(error, "it is as before, or its manifest is gone"))
+                Err(failed(error, "it is unchanged, or its manifest is gone"))
             }
             // A manifest whose removal is not durable may come back, so its archive must stay.
             Ok(Ok(None)) if !storage.confirms_by_reading(&error) => {
@@ -139,25 +143,26 @@ pub(super) async fn remove(
                 withdraw(storage, record.as_ref()).await;
                 Err(error)
             }
-            _ => Err(failed(error, "it is as before, or its manifest is gone")),
+            _ => Err(failed(error, "it is unchanged, or its manifest is gone")),
         };
     }
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
-    let held = match until_cancelled(&stop, still_unneeded(lease, environment, storage, id)).await {
+    let held = match until_cancelled(&stop, confirm_unneeded(lease, environment, storage, id)).await {
         Ok(held) => held,
         Err(error) => {
             let error = put_back(storage, manifest, content, error).await;
-            // Where its manifest could not be put back, the archive is unlisted from now on, and stays.
+            // If the manifest could not be put back, the archive is unlisted from now on, and stays.
             withdraw(storage, record.as_ref()).await;
             return Err(error);
         }
     };
     if let Some(archive) = &manifest.archive {
         let path = Path::from(archive.file.as_str());
-        let removed = held.within(&format!("archive `{path}` was removed"), gone(storage, &path)).await;
+        let removed =
+            held.within(&format!("archive `{path}` was removed"), remove_archive(storage, &path)).await;
         removed.map_err(|error| {
             let archive = &archive.file;
-            failed(error, &format!("it does not exist any more, but its archive `{archive}` is still there"))
+            failed(error, &format!("its manifest is removed, but its archive `{archive}` still exists"))
         })?;
         freed_bytes += archive.size_bytes;
         withdraw(storage, record.as_ref()).await;
@@ -166,7 +171,7 @@ pub(super) async fn remove(
     Ok(RemovedBackup { id, name: manifest.name.clone(), freed_bytes })
 }
 
-/// The record that its archive is to be removed; none if it has no archive.
+/// Returns the removal record of a backup's archive, or `None` if it has no archive.
 fn removal_record(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -183,29 +188,29 @@ async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
     }
 }
 
-/// Looks whether somebody needs a backup whose manifest is gone, then confirms the lease.
+/// Checks that nobody uses a backup whose manifest was removed, then confirms the lease.
 ///
-/// A restore writes its lease before it looks whether its backup is there, and so does a pin: one of the two
-/// sees the other.
-async fn still_unneeded(
+/// A restore writes its lease before it checks that its backup exists, and a pin is written before the same
+/// check. Therefore one of the two always notices the other.
+async fn confirm_unneeded(
     lease: &Lease,
     environment: &Environment,
     storage: &Storage,
     id: BackupId,
 ) -> Result<ConfirmedLease> {
-    require_unheld(environment, storage, id).await?;
+    require_not_in_use(environment, storage, id).await?;
     require_unpinned(storage, id).await?;
     lease.confirm().await
 }
 
-/// Puts a manifest back whose archive is still there, and returns why.
+/// Puts back the manifest of an archive that still exists, and returns the error to report.
 async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why: Error) -> Error {
     let id = manifest.id;
     let restored = async {
         if let Some(archive) = &manifest.archive
             && storage.size(&Path::from(archive.file.as_str())).await?.is_none()
         {
-            let text = format!("archive `{}` was removed meanwhile by somebody else", archive.file);
+            let text = format!("another process removed archive `{}` meanwhile", archive.file);
             return Err(Error::new(ErrorKind::Conflict, text));
         }
         storage.create(&manifest_path(&id), content).await
@@ -225,20 +230,20 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why:
     }
 }
 
-/// Refuses what was pinned. Only the pin of this backup is read.
+/// Refuses a pinned backup. Only the pin of this backup is read.
 async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
     match pins::reason_of(storage, id).await? {
         None => Ok(()),
         Some(why) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("backup {id} is pinned ({why}); `koan.unpin` lets it go"),
+            format!("backup {id} is pinned ({why}); remove the pin with `koan.unpin`"),
         )),
     }
 }
 
-/// Refuses what is being restored, or sealed for others. Only leases of this backup are read.
-async fn require_unheld(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
-    for subject in Subject::holding(id) {
+/// Refuses a backup that is being restored or rekeyed. Only the leases of this backup are read.
+async fn require_not_in_use(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
+    for subject in Subject::protecting(id) {
         if let Some(lease) = lease::find_held(storage, &environment.clock, &subject).await? {
             return Err(lease.busy(storage));
         }
@@ -246,13 +251,13 @@ async fn require_unheld(environment: &Environment, storage: &Storage, id: Backup
     Ok(())
 }
 
-/// Removes a manifest so that it does not come back after a loss of power.
-async fn hidden(storage: &Storage, path: &Path) -> Result<()> {
+/// Removes a manifest durably, so that it does not come back after a loss of power.
+async fn remove_manifest(storage: &Storage, path: &Path) -> Result<()> {
     storage.remove_durably(path).await?;
     storage.require_gone(path).await
 }
 
-async fn gone(storage: &Storage, path: &Path) -> Result<()> {
+async fn remove_archive(storage: &Storage, path: &Path) -> Result<()> {
     storage.remove(path).await?;
     storage.require_gone(path).await
 }

@@ -1,37 +1,38 @@
-//! What pruning did.
+//! The report of a prune.
 
 use serde::Serialize;
 
 use crate::foundation::id::{BackupId, BackupName};
 
-/// What was removed, and what was looked at before.
+/// The report of a prune: what was removed, and what was verified before.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PruneReport {
-    /// The backups that are gone, in the order in which they went: oldest first.
+    /// The removed backups, oldest first.
     pub removed: Vec<RemovedBackup>,
-    /// Of each series, entity and set of which something was removed, the newest backup that was found to be whole; it stays.
+    /// The newest valid backup of each series, entity and set of which something was removed. These backups
+    /// stay.
     pub verified: Vec<BackupId>,
-    /// Newer ones that are damaged, and how. They stay too.
+    /// Newer backups that are damaged, with a description of the damage. They stay too.
     pub damaged: Vec<(BackupId, String)>,
 }
 
-/// A backup that is gone.
+/// A backup that was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RemovedBackup {
-    /// Its id.
+    /// The id of the backup.
     pub id: BackupId,
-    /// Its name.
+    /// The name of the backup.
     pub name: BackupName,
-    /// Bytes of its archive and its manifest.
+    /// The size of its archive and its manifest.
     pub freed_bytes: u64,
 }
 
 impl PruneReport {
-    /// Bytes that are free now.
+    /// Returns how many bytes were freed.
     pub fn freed_bytes(&self) -> u64 {
         self.removed.iter().map(|backup| backup.freed_bytes).sum()
     }

@@ -1,4 +1,4 @@
-//! What is there to decide about.
+//! The survey of a profile: everything that a decision about removals needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,30 +21,30 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
-/// The backups of a profile, and which are pinned or worked on.
+/// The state of a profile at one time: archives, backups, pins, damage and leases.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
-    /// When it was begun. Leases are judged as of this time: their holders go on renewing them while the rest
-    /// is read.
+    /// When the survey started. Leases are checked against this time, because their holders renew them while
+    /// the rest is read.
     pub(crate) taken_at: Timestamp,
-    /// The files that can be archives.
+    /// The files that may be archives.
     pub(crate) archives: Vec<ArchiveCandidate>,
-    /// Newest first.
+    /// The backups whose manifests can be read, newest first.
     pub(crate) backups: Vec<StoredBackup<'a>>,
     /// Manifests that cannot be read. Their backups are never treated as absent.
     pub(crate) unreadable: Vec<UnreadableManifest>,
     pins: BTreeMap<BackupId, String>,
-    /// What is known to be wrong with them.
+    /// The known damage of the backups.
     damage: BTreeMap<BackupId, String>,
     acknowledged: Acknowledgements,
-    /// All leases, those that are free too.
+    /// All leases, including free ones.
     pub(crate) leases: Vec<FoundLease>,
 }
 
 impl<'a> Survey<'a> {
-    /// Looks at a profile: at archives first, then leases, then manifests. Whoever writes an archive holds a
-    /// lease that names it until its manifest is there, so an archive that was listed and that neither names
-    /// is unlisted, however long this takes.
+    /// Reads the state of a profile: first the archives, then the leases, then the manifests. An operation
+    /// that writes an archive holds a lease that names it until the manifest is published. So an archive that
+    /// neither a lease nor a manifest names is unlisted, however long the survey takes.
     pub(crate) async fn take(storage: &'a Storage, clock: &Arc<dyn Clock>) -> Result<Self> {
         let taken_at = clock.now();
         let archives = unlisted::candidates(storage).await?;
@@ -52,22 +52,22 @@ impl<'a> Survey<'a> {
         let StoredManifests { backups, unreadable } = catalog::list_all(storage).await?;
         let (damage, acknowledged) =
             (damage::read_all(storage).await?, Acknowledgements::read(storage).await?);
-        let pins = pins::of(storage).await?;
+        let pins = pins::read_all(storage).await?;
         Ok(Self { taken_at, archives, backups, unreadable, pins, damage, acknowledged, leases })
     }
 
-    /// The ids of all backups, those whose manifests cannot be read too.
+    /// Returns the ids of all backups, including those whose manifests cannot be read.
     pub(crate) fn ids(&self) -> BTreeSet<BackupId> {
         let readable = self.backups.iter().map(|backup| backup.manifest.id);
         readable.chain(self.unreadable.iter().map(|manifest| manifest.id)).collect()
     }
 
-    /// Whether the manifest of a backup is there and cannot be read, so that its archive is not unlisted.
+    /// Returns whether the manifest of a backup exists but cannot be read. Its archive is not unlisted then.
     pub(crate) fn is_unreadable(&self, id: Option<BackupId>) -> bool {
         self.unreadable.iter().any(|manifest| Some(manifest.id) == id)
     }
 
-    /// The archives that manifests name.
+    /// Returns the archives that manifests name.
     pub(crate) fn listed_archives(&self) -> BTreeSet<&str> {
         self.backups
             .iter()
@@ -75,7 +75,7 @@ impl<'a> Survey<'a> {
             .collect()
     }
 
-    /// What is worked on now.
+    /// Returns the leases that are held.
     pub(crate) fn held(&self, now: Timestamp) -> impl Iterator<Item = &LeaseFile> {
         self.leases.iter().map(|lease| &lease.file).filter(move |file| !file.is_free(now))
     }
@@ -85,18 +85,21 @@ impl<'a> Survey<'a> {
         clock::require_not_behind(now, self.backups.iter().map(|backup| &backup.manifest))
     }
 
-    /// Whether somebody pinned a backup.
+    /// Returns whether a backup is pinned.
     pub(crate) fn is_pinned(&self, id: &BackupId) -> bool {
         self.pins.contains_key(id)
     }
 
-    /// Why a backup must stay, if it must.
+    /// Returns why a backup must stay: the reason of its pin, or the operation that uses it.
     fn pinned(&self, id: &BackupId, now: Timestamp) -> Option<String> {
-        let held = || self.held(now).find(|lease| lease.subject.holds(id));
-        self.pins.get(id).cloned().or_else(|| held().map(|lease| format!("somebody is {}", lease.subject)))
+        let held = || self.held(now).find(|lease| lease.subject.protects(id));
+        self.pins
+            .get(id)
+            .cloned()
+            .or_else(|| held().map(|lease| format!("another process is {}", lease.subject)))
     }
 
-    /// The backups that a retention considers.
+    /// Returns the backups that a retention considers.
     fn considered<'s>(
         &'s self,
         environment: &'s Environment,
@@ -111,7 +114,7 @@ impl<'a> Survey<'a> {
         self.backups.iter().filter(is_considered)
     }
 
-    /// The hash of each manifest that a retention considers, and of why it is pinned.
+    /// Returns a hash of each manifest that a retention considers, together with its pin.
     pub(super) fn basis(
         &self,
         environment: &Environment,
@@ -124,7 +127,7 @@ impl<'a> Survey<'a> {
         self.considered(environment, retention).map(|backup| (backup.manifest.id, hash(backup))).collect()
     }
 
-    /// What a retention makes of it. `found` is what else is known to be wrong with backups.
+    /// Makes the plan of a retention. `found` is additional known damage.
     pub(super) fn plan(
         &self,
         environment: &Environment,
@@ -158,17 +161,22 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// The groups of which one backup that verifies must stay, for what a retention considers.
+    /// Returns the groups of the backups that a retention considers. One valid backup of each group must
+    /// stay.
     pub(super) fn groups(&self, environment: &Environment, retention: &Retention) -> Vec<Group> {
         self.groups_of(environment, self.considered(environment, retention), retention.released_entities())
     }
 
-    /// The groups of the backups of the application that made this one.
-    pub(super) fn groups_beside(&self, environment: &Environment, manifest: &Manifest) -> Vec<Group> {
+    /// Returns the groups of the backups of the application that made this one.
+    pub(super) fn groups_of_same_application(
+        &self,
+        environment: &Environment,
+        manifest: &Manifest,
+    ) -> Vec<Group> {
         let by = |producer: &Producer| (producer.application.clone(), producer.environment.clone());
-        let beside =
+        let backups =
             self.backups.iter().filter(|backup| by(&backup.manifest.producer) == by(&manifest.producer));
-        self.groups_of(environment, beside, &BTreeSet::new())
+        self.groups_of(environment, backups, &BTreeSet::new())
     }
 
     fn groups_of<'s>(
@@ -186,7 +194,7 @@ impl<'a> Survey<'a> {
         retention::groups(&candidates, &losses, released)
     }
 
-    /// What the application lost and nobody has acknowledged.
+    /// Returns the losses that nobody has acknowledged.
     fn losses<'s>(
         &self,
         environment: &Environment,
@@ -222,7 +230,7 @@ impl<'a> Survey<'a> {
             .iter()
             .filter(|entity| entity.status == EntityStatus::Completed && manifest.archive.is_some())
             .map(|entity| {
-                // What is declared now counts; of entities that are gone, what was declared then.
+                // The current policy counts; for entities that no longer exist, the policy in the backup.
                 let now = environment.entity(&entity.entity).and_then(|known| known.policy);
                 let days = now.unwrap_or(entity.policy).retention_days;
                 let set = if entity.set.is_root() { "" } else { entity.set.as_str() };
@@ -244,7 +252,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Refuses to give up an entity that is backed up: the name may be misspelt, or the rule forgotten.
+/// Refuses to release an entity that the application still backs up, because the name may be misspelt.
 fn require_released(environment: &Environment, retention: &Retention) -> Result<()> {
     let is_covered = |name: &&String| environment.entity(name).is_some_and(|known| known.policy.is_some());
     match retention.released_entities().iter().find(is_covered) {
@@ -252,14 +260,14 @@ fn require_released(environment: &Environment, retention: &Retention) -> Result<
         Some(name) => Err(Error::new(
             ErrorKind::Configuration,
             format!(
-                "`release_entity` gives up entities that no longer exist in the code, and `{name}` is backed \
-                 up by this application; remove the rule"
+                "`release_entity` is for entities that no longer exist in the code, but this application \
+                 backs up `{name}`; remove the rule"
             ),
         )),
     }
 }
 
-/// What a retention makes of a profile.
+/// Makes the plan of a retention for a profile.
 pub(crate) async fn plan(
     environment: &Environment,
     profile: Option<&str>,

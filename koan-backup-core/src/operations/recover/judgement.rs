@@ -1,4 +1,4 @@
-//! What is to become of an archive that no manifest names.
+//! Decides what to do with an archive that no manifest names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::verified::{self, Verified};
+use super::verified::{self, ArchiveVerification};
 use crate::catalog::removal_record::{self, RemovalRecord};
 use crate::catalog::unlisted::{self, ArchiveCandidate, CompleteArchive, Inspection};
 use crate::catalog::{StoredBackup, UnlistedArchive, UnlistedState};
@@ -18,31 +18,31 @@ use crate::operations::prune::Survey;
 use crate::operations::verify::{self, VerifyOptions};
 use crate::storage::Storage;
 
-/// What is to become of an archive that no readable manifest names.
+/// The decision about an archive that no readable manifest names.
 #[derive(Debug)]
 pub(crate) enum Judgement {
-    /// Somebody writes it, or needs its backup.
+    /// Another process writes it, or uses its backup.
     InUse,
-    /// A removal record counts.
+    /// Its removal record counts.
     ToBeRemoved(RemovalRecord),
-    /// The manifest of the same backup names another archive, and that one verifies.
+    /// The manifest of the same backup names another archive, which verifies.
     Superseded { id: BackupId, by: String },
-    /// It is proven to be cut off.
+    /// It is proven to be truncated.
     Incomplete,
-    /// It may be a backup that somebody misses: it stays.
+    /// It is unlisted and may be a lost backup, so it stays.
     Unlisted(UnlistedArchive, Option<Box<CompleteArchive>>),
-    /// It is a ZIP of somebody else.
+    /// It is a ZIP file of another program.
     Foreign,
-    /// It has gone.
+    /// It no longer exists.
     Gone,
 }
 
-/// Judges the archives of one profile, of one survey.
+/// Decides about the archives of one survey of a profile.
 pub(crate) struct Judge<'s, 'a> {
     environment: &'s Environment,
     storage: &'a Storage,
     survey: &'s Survey<'a>,
-    /// By the path of the archive.
+    /// The removal records, by the path of the archive.
     pub(crate) records: BTreeMap<String, RemovalRecord>,
     /// Records that cannot be read, which do not count.
     pub(crate) unreadable_records: Vec<String>,
@@ -51,7 +51,7 @@ pub(crate) struct Judge<'s, 'a> {
 }
 
 impl<'s, 'a> Judge<'s, 'a> {
-    /// Reads the removal records of the profile.
+    /// Creates a judge, and reads the removal records of the profile.
     ///
     /// # Errors
     /// The storage cannot be read.
@@ -73,15 +73,15 @@ impl<'s, 'a> Judge<'s, 'a> {
         })
     }
 
-    /// The archives that no readable manifest names.
+    /// Returns the archives that no readable manifest names.
     pub(crate) fn without_manifest(&self) -> Vec<&'s ArchiveCandidate> {
         unlisted::without_manifest(&self.survey.archives, &self.survey.listed_archives())
     }
 
-    /// What is to become of an archive that no readable manifest names.
+    /// Decides about an archive that no readable manifest names.
     ///
     /// # Errors
-    /// The storage cannot be read: nothing is known of the archive then, and it stays.
+    /// The storage cannot be read. The state of the archive is unknown then, and it stays.
     pub(crate) async fn judge(&self, candidate: &ArchiveCandidate) -> Result<Judgement> {
         let path = candidate.path.as_ref();
         let (survey, now) = (self.survey, self.survey.taken_at);
@@ -132,13 +132,13 @@ impl<'s, 'a> Judge<'s, 'a> {
         Ok(Judgement::Unlisted(unlisted(Some(id), UnlistedState::Complete), Some(found)))
     }
 
-    /// Whether somebody restores or rekeys a backup.
+    /// Returns whether another process restores or rekeys a backup.
     pub(crate) fn is_needed(&self, id: &BackupId) -> bool {
-        self.survey.held(self.survey.taken_at).any(|lease| lease.subject.holds(id))
+        self.survey.held(self.survey.taken_at).any(|lease| lease.subject.protects(id))
     }
 
-    /// Whether a record counts: no manifest names its archive, none of that backup is unreadable, the backup
-    /// is not pinned, and a replacement verifies.
+    /// Returns whether a removal record counts: no manifest names its archive, the manifest of its backup is
+    /// not unreadable, the backup is not pinned, and the replacement, if there is one, verifies.
     async fn counts(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())
@@ -159,7 +159,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         };
         match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
             Inspection::Complete(found) if found.manifest.id == record.id => {
-                Ok(matches!(self.verified(candidate, &found).await?, Verified::Whole(_)))
+                Ok(matches!(self.verified(candidate, &found).await?, ArchiveVerification::Valid(_)))
             }
             _ => Ok(false),
         }
@@ -169,12 +169,12 @@ impl<'s, 'a> Judge<'s, 'a> {
         Ok(Box::pin(verify::problem(self.environment, listed, &self.options())).await?.is_none())
     }
 
-    /// Verifies an archive by its own manifest.
+    /// Verifies an archive by the manifest that it contains.
     pub(super) async fn verified(
         &self,
         candidate: &ArchiveCandidate,
         found: &CompleteArchive,
-    ) -> Result<Verified<'a>> {
+    ) -> Result<ArchiveVerification<'a>> {
         let identities = self.identities().await?;
         verified::verify(self.environment, self.storage, candidate, found, identities, &self.options()).await
     }
@@ -183,8 +183,8 @@ impl<'s, 'a> Judge<'s, 'a> {
         VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() }
     }
 
-    /// The keys there are. A source that fails is logged: what it would open stays closed, and its archive
-    /// stays.
+    /// Returns the available identities. A key source that fails is only logged: archives that need its keys
+    /// stay.
     async fn identities(&self) -> Result<&Arc<Identities>> {
         let found = self.identities.get_or_init(|| async {
             let identities = self.environment.identities().await.unwrap_or_else(|error| {
@@ -200,11 +200,11 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 }
 
-/// Refuses to delete anything while most of what is stored is unlisted: manifests that are gone are a
-/// likelier reason than crashes.
+/// Refuses to delete anything while most archives are unlisted, because lost manifests are a more likely
+/// reason than crashes.
 ///
 /// # Errors
-/// That is so ([`ErrorKind::Conflict`]), or the storage cannot be read.
+/// Most archives are unlisted ([`ErrorKind::Conflict`]), or the storage cannot be read.
 pub(crate) async fn require_mostly_listed(
     environment: &Environment,
     storage: &Storage,
@@ -212,7 +212,7 @@ pub(crate) async fn require_mostly_listed(
 ) -> Result<()> {
     let listed = listed_count(survey);
     let unnamed = unlisted::without_manifest(&survey.archives, &survey.listed_archives());
-    // As long as few archives are unnamed, none of them need be opened.
+    // If only few archives are without a manifest, none of them needs to be opened.
     if unnamed.len() <= listed {
         return Ok(());
     }
@@ -228,7 +228,7 @@ pub(crate) async fn require_mostly_listed(
     refuse_mostly_unlisted(storage, unlisted, listed)
 }
 
-/// The unlisted archives of a profile. One that cannot be read is logged.
+/// Returns the unlisted archives of a profile. An archive that cannot be read is only logged.
 ///
 /// # Errors
 /// The storage cannot be read.
@@ -256,12 +256,14 @@ pub(crate) async fn unlisted(
     Ok(unlisted)
 }
 
-/// How many archives there are that manifests name.
+/// Returns the number of archives that manifests name.
 pub(crate) fn listed_count(survey: &Survey<'_>) -> usize {
     let listed: BTreeSet<_> = survey.listed_archives();
     survey.archives.iter().filter(|file| listed.contains(file.path.as_ref())).count()
 }
 
+/// Returns an error if most archives are unlisted.
+///
 /// # Errors
 /// More archives are unlisted than listed.
 pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed: usize) -> Result<()> {
@@ -272,7 +274,7 @@ pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed:
         ErrorKind::Conflict,
         format!(
             "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives \
-             have no manifest, and {listed} have one; look whether `manifests/` is complete, and publish \
+             have no manifest, and {listed} have one; check whether `manifests/` is complete, and publish \
              what is missing with `koan.catalog().recover()`",
             storage.location()
         ),

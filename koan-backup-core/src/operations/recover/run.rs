@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::judgement::{Judge, Judgement};
 use super::report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
-use super::verified::Verified;
+use super::verified::ArchiveVerification;
 use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
 use crate::catalog::unlisted::{ArchiveCandidate, CompleteArchive};
 use crate::catalog::{self, StoredBackup, UnlistedArchive, UnlistedState, removal_record};
@@ -18,19 +18,19 @@ use crate::foundation::json::document;
 use crate::operations::prune::Survey;
 use crate::storage::Storage;
 
-/// How archives are recovered.
+/// The options of a recovery.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecoverOptions {
-    /// These storage profiles; all if none is named.
+    /// The storage profiles; all if it is empty.
     pub(crate) profiles: Vec<String>,
     pub(crate) cancel: CancellationToken,
 }
 
-/// Recovers the archives of the profiles. One that fails does not hinder the others.
+/// Recovers the unlisted archives of the profiles. One that fails does not stop the others.
 ///
 /// # Errors
-/// A profile does not exist, its storage cannot be listed, somebody removes backups there, or the work was
-/// cancelled.
+/// A profile does not exist, its storage cannot be listed, another process removes backups there, or the
+/// recovery was cancelled.
 pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> Result<RecoveryReport> {
     for name in &options.profiles {
         environment.storage(Some(name))?;
@@ -38,7 +38,7 @@ pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> 
     let mut report = RecoveryReport::default();
     for (name, storage) in &environment.storages {
         if options.profiles.is_empty() || options.profiles.contains(name) {
-            // Nobody removes backups meanwhile, and nobody else recovers.
+            // With this lease, no other process removes backups or recovers archives meanwhile.
             let cancel = &options.cancel;
             let lease =
                 Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await?;
@@ -59,8 +59,7 @@ async fn profile(
     report: &mut RecoveryReport,
 ) -> Result<()> {
     let cancel = lease.lost();
-    // A manifest that was published is one more listed backup, so the next archive of the same backup is
-    // judged by it.
+    // A published manifest is added to the survey, because it counts for further archives of the same backup.
     let mut survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
     let listed: std::collections::BTreeSet<_> =
         survey.listed_archives().into_iter().map(str::to_owned).collect();
@@ -68,7 +67,7 @@ async fn profile(
     candidates.retain(|candidate| !listed.contains(candidate.path.as_ref()));
     candidates.sort_by(|one, other| (other.modified, &one.path).cmp(&(one.modified, &other.path)));
     for candidate in candidates {
-        let recovered = one(lease, environment, storage, &survey, &candidate, &cancel).await;
+        let recovered = recover_archive(lease, environment, storage, &survey, &candidate, &cancel).await;
         let (id, outcome, published) = match recovered {
             Ok(None) => continue,
             Ok(Some(recovered)) => recovered,
@@ -94,17 +93,17 @@ async fn profile(
     Ok(())
 }
 
-type Recovered<'a> = (Option<BackupId>, RecoveryOutcome, Option<Box<StoredBackup<'a>>>);
+type ArchiveOutcome<'a> = (Option<BackupId>, RecoveryOutcome, Option<Box<StoredBackup<'a>>>);
 
-/// Recovers one archive; none if it is not ours or has gone.
-async fn one<'a>(
+/// Recovers one archive. Returns `None` if the file is no archive of this library, or no longer exists.
+async fn recover_archive<'a>(
     lease: &Lease,
     environment: &Environment,
     storage: &'a Storage,
     survey: &Survey<'a>,
     candidate: &ArchiveCandidate,
     cancel: &CancellationToken,
-) -> Result<Option<Recovered<'a>>> {
+) -> Result<Option<ArchiveOutcome<'a>>> {
     let judge = Judge::new(environment, storage, survey, cancel).await?;
     let judgement = until_cancelled(cancel, judge.judge(candidate)).await?;
     let (UnlistedArchive { id, state, .. }, found) = match judgement {
@@ -142,24 +141,24 @@ async fn publish_verified<'a>(
     candidate: &ArchiveCandidate,
     found: &CompleteArchive,
     cancel: &CancellationToken,
-) -> Result<Recovered<'a>> {
+) -> Result<ArchiveOutcome<'a>> {
     let id = Some(found.manifest.id);
     if let Some(listed) = survey.backups.iter().find(|backup| Some(backup.manifest.id) == id) {
         let archive = listed.manifest.archive.as_ref().map_or("none", |archive| archive.file.as_str());
         let problem = format!(
-            "the backup is listed already, with archive `{archive}`, which does not verify; move `{}` away \
+            "the backup is already listed with archive `{archive}`, which does not verify; move `{}` away \
              and recover again",
             manifest_path(&found.manifest.id)
         );
         return Ok((id, RecoveryOutcome::Failed { problem }, None));
     }
     let backup = match until_cancelled(cancel, judge.verified(candidate, found)).await? {
-        Verified::Damaged(problem) => return Ok((id, RecoveryOutcome::Damaged { problem }, None)),
-        Verified::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
-        Verified::Whole(backup) => backup,
+        ArchiveVerification::Damaged(problem) => return Ok((id, RecoveryOutcome::Damaged { problem }, None)),
+        ArchiveVerification::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
+        ArchiveVerification::Valid(backup) => backup,
     };
-    // From here on nothing is cancelled. A record that did not count must not count once the damaged manifest
-    // is out of the way.
+    // From here on cancellation has no effect. The removal record did not count because of the damaged
+    // manifest, so it is withdrawn before that manifest is moved away.
     let path = candidate.path.as_ref();
     lease
         .step(
@@ -170,12 +169,12 @@ async fn publish_verified<'a>(
     let unreadable = survey.unreadable.iter().find(|manifest| Some(manifest.id) == id);
     let published = match unreadable {
         Some(manifest) if manifest.is_damaged => {
-            let what = format!("manifest `{}` was set aside", manifest.path);
-            lease.step(&what, set_aside(storage, &manifest.path)).await
+            let what = format!("manifest `{}` was renamed", manifest.path);
+            lease.step(&what, rename_damaged(storage, &manifest.path)).await
         }
         Some(manifest) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("its manifest is there and cannot be read, so it was not replaced: {}", manifest.problem),
+            format!("its manifest exists but cannot be read, so it was not replaced: {}", manifest.problem),
         )),
         None => Ok(()),
     };
@@ -192,24 +191,23 @@ async fn publish_verified<'a>(
     }
 }
 
-/// Creates the manifest, and never replaces one.
+/// Creates the manifest. It never replaces an existing one.
 async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
     let id = &backup.manifest.id;
     let created = storage.create(&manifest_path(id), document(&backup.published)).await;
     let Err(error) = created else { return Ok(()) };
-    // It may have been written all the same, and the answer was lost.
+    // The manifest may have been written although the answer was lost.
     match catalog::published(storage, id).await {
-        Ok(Some(there)) if there == backup.published && storage.confirms_by_reading(&error) => Ok(()),
+        Ok(Some(existing)) if existing == backup.published && storage.confirms_by_reading(&error) => Ok(()),
         Ok(_) | Err(_) => Err(error),
     }
 }
 
-/// Moves a damaged manifest out of the way: its bytes stay beside it, under a name that no listing takes for
-/// a manifest.
-async fn set_aside(storage: &Storage, path: &str) -> Result<()> {
+/// Renames a damaged manifest, so that no listing treats it as a manifest. Its bytes stay in the same folder.
+async fn rename_damaged(storage: &Storage, path: &str) -> Result<()> {
     let path = Path::from(path);
     let Some(bytes) = storage.read(&path, MAX_MANIFEST_BYTES).await? else { return Ok(()) };
-    // An answer that was wrong once is no damage.
+    // If the manifest can be read now, only an answer of the store was damaged.
     if catalog::parse(storage, path.as_ref(), &bytes).is_ok() {
         let text = format!("manifest `{path}` can be read now, so it was not replaced");
         return Err(Error::new(ErrorKind::Conflict, text));

@@ -1,4 +1,4 @@
-//! Verifying an archive by its own manifest alone.
+//! Verifies an archive by the manifest that it contains.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::foundation::json::document;
 use crate::operations::verify::{self, VerifyOptions};
 use crate::storage::Storage;
 
-/// What a verification found.
-pub(super) enum Verified<'a> {
-    /// Every hash, count and record is right: the backup as it is to be published.
-    Whole(Box<StoredBackup<'a>>),
-    /// Its bytes are right, and a key is missing that opens its records.
+/// The result of the verification of an unlisted archive.
+pub(super) enum ArchiveVerification<'a> {
+    /// Every hash, count and record is correct. This is the backup to publish.
+    Valid(Box<StoredBackup<'a>>),
+    /// Its bytes are correct, but the keys with these ids are needed to verify its records.
     Locked(Vec<String>),
-    /// What is wrong.
+    /// It is damaged, as described.
     Damaged(String),
 }
 
 /// Verifies an archive that no manifest names.
 ///
 /// # Errors
-/// The storage cannot be read, or the work was cancelled.
+/// The storage cannot be read, or the verification was cancelled.
 pub(super) async fn verify<'a>(
     environment: &Environment,
     storage: &'a Storage,
@@ -33,10 +33,10 @@ pub(super) async fn verify<'a>(
     found: &CompleteArchive,
     identities: &Arc<Identities>,
     options: &VerifyOptions,
-) -> Result<Verified<'a>> {
+) -> Result<ArchiveVerification<'a>> {
     match verify_found(environment, storage, candidate, found, identities, options).await {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
-            Ok(Verified::Damaged(error.chain()))
+            Ok(ArchiveVerification::Damaged(error.chain()))
         }
         verified => verified,
     }
@@ -49,11 +49,11 @@ async fn verify_found<'a>(
     found: &CompleteArchive,
     identities: &Arc<Identities>,
     options: &VerifyOptions,
-) -> Result<Verified<'a>> {
+) -> Result<ArchiveVerification<'a>> {
     let file = candidate.path.to_string();
     let object = ArchiveObject::find(storage, &file).await?;
     let archive = ArchiveFile { file, size_bytes: object.stored_bytes(), sha256: hash_of(&object).await? };
-    let odd = |source| Error::with_source(ErrorKind::Internal, "a manifest was not written", source);
+    let odd = |source| Error::with_source(ErrorKind::Internal, "a manifest could not be serialized", source);
     let mut published = match found.manifest.is_sealed() {
         true => serde_json::to_value(found.manifest.published()).map_err(odd)?,
         false => found.inner.clone(),
@@ -61,9 +61,9 @@ async fn verify_found<'a>(
     published["archive"] = serde_json::to_value(&archive).map_err(odd)?;
     let content = document(&published);
     if !manifest_fits(&content) {
-        return Ok(Verified::Damaged("its manifest is larger than any that is read".to_owned()));
+        return Ok(ArchiveVerification::Damaged("its manifest exceeds what a reader accepts".to_owned()));
     }
-    // What readers will take, and nothing else, is published.
+    // Only a manifest that readers accept is published.
     let path = manifest_path(&found.manifest.id);
     let backup = catalog::parse(storage, path.as_ref(), &content)?;
     let opened = backup.clone().opened(identities).await?;
@@ -71,9 +71,9 @@ async fn verify_found<'a>(
     let report = verify::run(environment, &opened, options, identities).await?;
     let report = if is_complete { report.require_valid()? } else { report.require_intact()? };
     if report.unopened.is_empty() {
-        return Ok(Verified::Whole(Box::new(backup)));
+        return Ok(ArchiveVerification::Valid(Box::new(backup)));
     }
-    Ok(Verified::Locked(
+    Ok(ArchiveVerification::Locked(
         found.manifest.encryption.as_ref().map(|known| known.key_ids.clone()).unwrap_or_default(),
     ))
 }

@@ -38,18 +38,18 @@ impl ArchiveRewriter<'_> {
             cancel,
         )
         .await?;
-        let (mut manifest, archive) = pending.store(Box::pin(self.produce(writer)), cancel).await?;
+        let (mut manifest, archive) = pending.store(Box::pin(self.write_entries(writer)), cancel).await?;
         manifest.archive = Some(archive);
         Ok(manifest)
     }
 
-    async fn produce(&self, mut writer: ArchiveWriter) -> Result<(Manifest, FinishedUpload)> {
+    async fn write_entries(&self, mut writer: ArchiveWriter) -> Result<(Manifest, FinishedUpload)> {
         let mut manifest = self.manifest.clone();
         let mut checksums = Checksums(self.open.documents().checksums.clone());
         let mut sealed = SealedDocument::new();
         for entity in manifest.entities.iter_mut().filter(|entity| entity.status == EntityStatus::Completed) {
             let Some(file) = entity.storage_file.clone() else { continue };
-            let written = self.copy(&mut writer, entity, &file).await?;
+            let written = self.rewrite_entry(&mut writer, entity, &file).await?;
             let Some(bytes) = written.sealed else { continue };
             entity.compressed_bytes = bytes.length;
             entity.content_hash = Some(bytes.hash.clone());
@@ -87,11 +87,11 @@ impl ArchiveRewriter<'_> {
 
     async fn seal(&self, sealed: &SealedDocument) -> Result<Vec<u8>> {
         let (recipients, content) = (self.recipients.clone(), crate::foundation::json::document(sealed));
-        tokio::task::spawn_blocking(move || recipients.seal(&content)).await.map_err(lost)?
+        tokio::task::spawn_blocking(move || recipients.seal(&content)).await.map_err(thread_lost)?
     }
 
-    /// Writes one entry again, block by block, and proves that its lines are those that were in it.
-    async fn copy(
+    /// Rewrites one entry, block by block, and checks that its lines have not changed.
+    async fn rewrite_entry(
         &self,
         writer: &mut ArchiveWriter,
         entity: &EntityManifest,
@@ -107,7 +107,7 @@ impl ArchiveRewriter<'_> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let opened = stream::iter(blocks).map(|(_, block)| async move {
             let fetched = self.open.reader().block(file, block).await?;
-            tokio::task::spawn_blocking(move || fetched.compressed()).await.map_err(lost)
+            tokio::task::spawn_blocking(move || fetched.compressed()).await.map_err(thread_lost)
         });
         let mut opened = std::pin::pin!(opened.buffered(workers));
         while let Some(block) = opened.try_next().await? {
@@ -118,12 +118,15 @@ impl ArchiveRewriter<'_> {
         let written = entry.finish().await?;
         let (content, records) = self.open.documents().hashes(entity, file);
         if content != Some(&written.content_hash) || records != Some(written.record_set_hash) {
-            return Err(self.open.reader().broken(file, "its content has another hash than was written"));
+            return Err(self
+                .open
+                .reader()
+                .broken(file, "the content that was read has another hash than its manifest says"));
         }
         Ok(written)
     }
 }
 
-fn lost(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "a thread that seals was lost", source)
+fn thread_lost(source: tokio::task::JoinError) -> Error {
+    Error::with_source(ErrorKind::Internal, "a thread that encrypts ended unexpectedly", source)
 }

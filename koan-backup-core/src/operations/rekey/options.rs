@@ -1,16 +1,16 @@
-//! How backups are sealed for other recipients.
+//! The options of a rekey.
 
 use tokio_util::sync::CancellationToken;
 
 use crate::foundation::identity::ApplicationIdentity;
 
-/// How backups are sealed for other recipients.
+/// The options of a rekey.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RekeyOptions {
-    /// The storage profile; the default one if none is named.
+    /// The storage profile; the default profile if it is `None`.
     pub(crate) profile: Option<String>,
-    /// The application that made it, if that is another one.
+    /// The application that made the backup, if it is another one.
     pub(crate) application: Option<ApplicationIdentity>,
-    /// Cancels the work.
+    /// Cancels the rekey.
     pub(crate) cancel: CancellationToken,
 }

@@ -1,4 +1,4 @@
-//! The moment from which the new archive counts.
+//! Publishes the manifest of the new archive, and removes the old archive.
 
 use object_store::path::Path;
 
@@ -11,54 +11,52 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// Makes the new archive the one that counts, unless the manifest changed meanwhile. If it is not known which
-/// of the two counts, both stay.
+/// Replaces the manifest by that of the new archive, unless the manifest has changed meanwhile. If it is
+/// unknown which archive the manifest names, both stay.
 ///
-/// A durable record that the old archive is to be removed is written first, and withdrawn if the manifest
-/// stays.
+/// A durable removal record of the old archive is written first, and withdrawn if the manifest is not
+/// replaced.
 pub(super) async fn publish(
     lease: &Lease,
     storage: &Storage,
     before: &serde_json::Value,
-    renewed: &Manifest,
+    rewritten: &Manifest,
     record: &RemovalRecord,
     archive: &Path,
 ) -> Result<()> {
-    let path = manifest_path(&renewed.id);
-    let content = renewed.published().to_json();
+    let path = manifest_path(&rewritten.id);
+    let content = rewritten.published().to_json();
     if !manifest_fits(&content) {
-        discard_unpublished(storage, renewed.id, archive).await;
+        discard_unpublished(storage, rewritten.id, archive).await;
         let text = format!(
-            "the manifest of backup {} would be larger than any that is read; encrypt for fewer recipients",
-            renewed.id
+            "the manifest of backup {} exceeds what a reader accepts; encrypt for fewer recipients",
+            rewritten.id
         );
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
     let stop = lease.lost();
-    let now = until_cancelled(&stop, catalog::published(storage, &renewed.id)).await;
+    let now = until_cancelled(&stop, catalog::published(storage, &rewritten.id)).await;
     if !matches!(&now, Ok(Some(now)) if now == before) {
-        discard_unpublished(storage, renewed.id, archive).await;
+        discard_unpublished(storage, rewritten.id, archive).await;
         return Err(now.err().unwrap_or_else(|| {
-            let text = format!(
-                "backup {} was changed meanwhile by somebody else; it is as they left it",
-                renewed.id
-            );
+            let text =
+                format!("another process changed backup {} meanwhile; it was left unchanged", rewritten.id);
             Error::new(ErrorKind::Conflict, text)
         }));
     }
     if let Err(error) = until_cancelled(&stop, record.write(storage)).await {
         removal_record::withdraw_or_log(storage, &record.archive).await;
-        discard_unpublished(storage, renewed.id, archive).await;
+        discard_unpublished(storage, rewritten.id, archive).await;
         return Err(error.context(format!(
-            "backup {} is as it was, because the removal of its old archive could not be recorded",
-            renewed.id
+            "backup {} is unchanged, because the removal of its old archive could not be recorded",
+            rewritten.id
         )));
     }
     let held = match lease.confirm().await {
         Ok(held) => held,
         Err(error) => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
-            discard_unpublished(storage, renewed.id, archive).await;
+            discard_unpublished(storage, rewritten.id, archive).await;
             return Err(error);
         }
     };
@@ -68,40 +66,40 @@ pub(super) async fn publish(
         Ok(Err(error)) => (true, error),
         Err(unanswered) => (false, unanswered),
     };
-    // It may have been written all the same, and the answer was lost.
-    match catalog::published_in_time(storage, &renewed.id).await {
+    // The manifest may have been written although the answer was lost.
+    match catalog::published_in_time(storage, &rewritten.id).await {
         Ok(Some(now))
             if storage.confirms_by_reading(&error)
                 && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) =>
         {
             Ok(())
         }
-        // What was not answered may be written yet.
+        // Without an answer, the manifest may still be written later, so the new archive stays.
         Ok(Some(now)) if is_answered && &now == before => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
-            discard_unpublished(storage, renewed.id, archive).await;
+            discard_unpublished(storage, rewritten.id, archive).await;
             Err(error)
         }
-        // The record stays: maintenance makes the manifest durable, or sees that the old archive counts,
-        // before anything goes.
+        // The removal record stays: before maintenance removes anything, it makes the manifest durable, or
+        // finds that the old archive counts.
         Ok(_) | Err(_) => Err(error.context(format!(
-            "whether backup {} is sealed for the new recipients is not known; both archives were kept, and \
-             the one that its manifest names counts",
-            renewed.id
+            "whether backup {} is encrypted for the new recipients is not known; both archives were kept, \
+             and the one that its manifest names counts",
+            rewritten.id
         ))),
     }
 }
 
-/// Removes the archive that does not count any more, unless somebody restores from it. The lease is confirmed
-/// right before, and the manifest must name the new archive.
+/// Removes the old archive, unless another process restores from it. The manifest must name the new archive,
+/// and the lease is confirmed right before the removal.
 pub(super) async fn remove_old(
     lease: &Lease,
     environment: &Environment,
-    renewed: &Manifest,
+    rewritten: &Manifest,
     storage: &Storage,
     archive: &ArchiveFile,
 ) -> Result<()> {
-    let id = renewed.id;
+    let id = rewritten.id;
     let looked = async {
         if let Some(held) = lease::find_held(storage, &environment.clock, &Subject::Restore(id)).await? {
             return Err(held.busy(storage));
@@ -110,8 +108,8 @@ pub(super) async fn remove_old(
     };
     let now = until_cancelled(&lease.lost(), looked).await?;
     let named = now.as_ref().and_then(|now| now.pointer("/archive/file")).and_then(serde_json::Value::as_str);
-    if named.is_none() || named != renewed.archive.as_ref().map(|archive| archive.file.as_str()) {
-        let text = format!("the manifest of backup {id} does not name its new archive any more");
+    if named.is_none() || named != rewritten.archive.as_ref().map(|archive| archive.file.as_str()) {
+        let text = format!("the manifest of backup {id} no longer names its new archive");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     let what = format!("archive `{}` was removed", archive.file);

@@ -1,4 +1,4 @@
-//! What became of backups that were to be sealed for other recipients.
+//! The reports of a rekey.
 
 use serde::Serialize;
 
@@ -9,32 +9,33 @@ use crate::foundation::id::BackupId;
 use crate::foundation::names::names;
 use crate::operations::verify::VerifyReport;
 
-/// What became of a backup that was to be sealed for other recipients.
+/// The report of the rekey of one backup.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "the old archive may still be there, and its keys open it"]
 #[non_exhaustive]
 pub struct RekeyReport {
-    /// The backup; its id stays.
+    /// The id of the backup, which does not change.
     pub id: BackupId,
-    /// What was rewritten. None if nothing in the backup is encrypted, or if it has no archive: it is as it was then.
+    /// What was rewritten. `None` if nothing in the backup is encrypted, or if it has no archive; it is
+    /// unchanged then.
     pub scope: Option<EncryptionScope>,
-    /// The keys it was sealed for.
+    /// The keys for which it was encrypted before.
     pub previous_key_ids: Vec<String>,
-    /// The keys it is sealed for now. Empty if nothing was rewritten.
+    /// The keys for which it is encrypted now. Empty if nothing was rewritten.
     pub key_ids: Vec<String>,
     /// The encrypted entries that were rewritten.
     pub entries: Vec<String>,
-    /// The verification of the new archive; none if nothing was rewritten.
+    /// The verification of the new archive; `None` if nothing was rewritten.
     pub verification: Option<VerifyReport>,
-    /// The old archive, if it could not be removed: the old keys still open it.
+    /// The old archive, if it could not be removed. The old keys still decrypt it.
     pub old_archive: Option<String>,
-    /// What did not hinder it and should be known.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
 impl RekeyReport {
-    /// The report of a backup that is as it was.
+    /// Creates the report of a backup that is unchanged.
     pub(super) fn untouched(manifest: &Manifest) -> Self {
         Self {
             id: manifest.id,
@@ -48,18 +49,18 @@ impl RekeyReport {
         }
     }
 
-    /// The report, if the old archive was removed.
+    /// Returns the report if the old archive was removed.
     ///
     /// # Errors
-    /// The old archive could not be removed; the error names it.
+    /// The old archive could not be removed. The error names it.
     pub fn require_replaced(self) -> Result<Self> {
         match &self.old_archive {
             None => Ok(self),
             Some(archive) => Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "backup {} is sealed for the new recipients, but its old archive `{archive}` was not removed, and the \
-                     old keys still open it: remove it",
+                    "backup {} is encrypted for the new recipients, but its old archive `{archive}` was not \
+                     removed, and the old keys still decrypt it: remove it",
                     self.id
                 ),
             )),
@@ -67,37 +68,39 @@ impl RekeyReport {
     }
 }
 
-/// What became of all backups of a profile.
+/// The summary of the rekey of all backups of a profile.
 #[derive(Debug, Default)]
-#[must_use = "backups may not have been sealed for the new recipients"]
+#[must_use = "some backups may not have been encrypted for the new recipients"]
 #[non_exhaustive]
 pub struct RekeySummary {
-    /// Those that are sealed for the new recipients now.
+    /// The backups that are encrypted for the new recipients now.
     pub rekeyed: Vec<RekeyReport>,
-    /// Those in which nothing is encrypted, or that have no archive.
+    /// The backups in which nothing is encrypted, or that have no archive.
     pub untouched: Vec<BackupId>,
-    /// Those of which it is not certain that they are sealed for the new recipients, and why.
+    /// The backups that may not be encrypted for the new recipients, with the errors.
     pub failed: Vec<(BackupId, Error)>,
-    /// Those of other applications, which are as they were: name one by its id to seal it for the recipients of this application.
-    pub others: Vec<BackupId>,
-    /// Those of older versions that record no environment, which are as they were: see
+    /// The backups of other applications, which are unchanged. To rekey one of them, name it by its id.
+    pub other_applications: Vec<BackupId>,
+    /// The backups of older versions that record no environment, which are unchanged; see
     /// [`include_unidentified`](crate::builders::RekeyAllBuilder::include_unidentified).
     pub unidentified: Vec<BackupId>,
-    /// Those among [`unidentified`](Self::unidentified) that are encrypted: the old keys still open them, and the new ones do not.
+    /// Those of the [`unidentified`](Self::unidentified) backups that are encrypted. The old keys still
+    /// decrypt them, and the new ones do not.
     pub unidentified_encrypted: Vec<BackupId>,
-    /// Manifests that cannot be read: whether their backups are sealed for the new recipients is not known.
+    /// Manifests that cannot be read. It is unknown whether their backups are encrypted for the new
+    /// recipients.
     pub unreadable: Vec<UnreadableManifest>,
-    /// Those that are as they were because the work was cancelled.
+    /// The backups that are unchanged because the rekey was cancelled.
     pub cancelled: Vec<BackupId>,
 }
 
 impl RekeySummary {
-    /// What should be known of backups that were not looked at.
+    /// Returns notes about backups that were not considered.
     pub fn notes(&self) -> Vec<String> {
         let unidentified = (!self.unidentified.is_empty()).then(|| {
             format!(
-                "{} record no environment, and were not sealed for the new recipients, because another application may share them; \
-                 `.include_unidentified()` includes them",
+                "{} record no environment and were not rekeyed, because they may belong to another \
+                 application; `.include_unidentified()` includes them",
                 names(self.unidentified.iter().map(BackupId::to_string))
             )
         });
@@ -107,15 +110,17 @@ impl RekeySummary {
             .collect()
     }
 
-    /// Returns the summary if each backup of this application in the profile was rewritten, or contains nothing that is encrypted, and its
-    /// old archive was removed. Old archives that an earlier run could not remove are not looked for.
+    /// Returns the summary if each backup of this application in the profile was rewritten, or contains
+    /// nothing that is encrypted, and its old archive was removed. Old archives that an earlier run could not
+    /// remove are not checked.
     ///
     /// # Errors
     /// - A backup failed: the error is that of the first one and counts the others.
     /// - A manifest could not be read.
-    /// - The work was cancelled before all backups were rewritten.
+    /// - The rekey was cancelled before all backups were rewritten.
     /// - An old archive could not be removed.
-    /// - Encrypted backups that record no environment were left as they were, and were not [accepted](Self::accept_unidentified).
+    /// - Encrypted backups that record no environment are unchanged, and were not
+    ///   [accepted](Self::accept_unidentified).
     pub fn require_all(mut self) -> Result<Self> {
         if !self.failed.is_empty() {
             let (id, error) = self.failed.remove(0);
@@ -127,7 +132,7 @@ impl RekeySummary {
         }
         if let Some(manifest) = self.unreadable.first() {
             let text = format!(
-                "whether backup {} is sealed for the new recipients is not known: {}",
+                "whether backup {} is encrypted for the new recipients is not known: {}",
                 manifest.id, manifest.problem
             );
             return Err(Error::new(ErrorKind::Corrupt, text));
@@ -139,9 +144,10 @@ impl RekeySummary {
         self.rekeyed.iter().try_for_each(|report| report.clone().require_replaced().map(drop))?;
         if !self.unidentified_encrypted.is_empty() {
             let text = format!(
-                "encrypted backups {} record no environment and were left as they were: the old keys open them, and the new ones do not; \
-                 `.include_unidentified()` encrypts them for the new recipients as well, if no other application shares the profile, and \
-                 `.accept_unidentified()` before `.require_all()` accepts that they stay",
+                "encrypted backups {} record no environment and are unchanged: the old keys decrypt them, \
+                 and the new ones do not; use `.include_unidentified()` to rekey them as well, if no other \
+                 application shares the profile, or `.accept_unidentified()` before `.require_all()` to \
+                 accept that they stay",
                 names(self.unidentified_encrypted.iter().map(BackupId::to_string))
             );
             return Err(Error::new(ErrorKind::Conflict, text));
@@ -149,9 +155,9 @@ impl RekeySummary {
         Ok(self)
     }
 
-    /// Accepts that encrypted backups that record no environment stay encrypted for the old keys, for example because they belong to
-    /// another application. [`require_all`](Self::require_all) succeeds in spite of them; [`unidentified`](Self::unidentified) still
-    /// names them.
+    /// Accepts that encrypted backups that record no environment stay encrypted for the old keys, for example
+    /// because they belong to another application. [`require_all`](Self::require_all) then succeeds, and
+    /// [`unidentified`](Self::unidentified) still names them.
     pub fn accept_unidentified(mut self) -> Self {
         self.unidentified_encrypted.clear();
         self

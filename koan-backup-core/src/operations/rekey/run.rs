@@ -1,4 +1,4 @@
-//! Seals one backup for other recipients.
+//! Rekeys one backup.
 
 use std::sync::Arc;
 
@@ -21,8 +21,10 @@ use crate::foundation::clock::new_backup_id;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 
-/// Seals a backup for the recipients of the context. If it fails, is cancelled or is dropped, the backup is
-/// as it was.
+/// Rewrites a backup for the recipients of the context.
+///
+/// # Cancel safety
+/// If the rekey fails, is cancelled or is dropped, the backup is unchanged.
 pub(crate) async fn run(
     environment: &Environment,
     backup: StoredBackup<'_>,
@@ -39,7 +41,7 @@ pub(crate) async fn run(
     let recipients = environment.recipients.as_ref().ok_or_else(|| {
         Error::new(
             ErrorKind::Encryption,
-            "there are no recipients to seal for: name them with \
+            "there are no recipients to encrypt for: name them with \
              `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
         )
     })?;
@@ -57,16 +59,16 @@ pub(crate) async fn run(
     let work = LeasedWork { backup: Some(manifest.id), archive: Some(path.to_string()) };
     let subject = Subject::Rekey(manifest.id);
     let lease = Lease::acquire(environment, backup.storage, subject, work, cancel).await?;
-    let sealing =
-        Sealing { environment, backup, archive, identities, recipients, published, path, lease: &lease };
-    let ended = sealing.run(RekeyReport { scope: Some(scope), entries, ..report }).await;
+    let rekey =
+        LeasedRekey { environment, backup, archive, identities, recipients, published, path, lease: &lease };
+    let ended = rekey.run(RekeyReport { scope: Some(scope), entries, ..report }).await;
     let ended = ended.map_err(|error| lease.explain(error, cancel));
     lease.release().await;
     ended
 }
 
-/// A backup that is sealed under a lease: nobody else seals it meanwhile.
-struct Sealing<'a> {
+/// The rekey of one backup while its lease is held, so that no other process rekeys it.
+struct LeasedRekey<'a> {
     environment: &'a Environment,
     backup: &'a StoredBackup<'a>,
     archive: &'a ArchiveFile,
@@ -77,21 +79,21 @@ struct Sealing<'a> {
     lease: &'a Lease,
 }
 
-impl Sealing<'_> {
-    /// Writes the new archive, verifies it, and makes it count.
+impl LeasedRekey<'_> {
+    /// Writes the new archive, verifies it, publishes its manifest, and removes the old archive.
     async fn run(self, mut report: RekeyReport) -> Result<RekeyReport> {
         let Self { environment, backup, archive, identities, recipients, published, path, lease } = self;
         let (manifest, cancel) = (&backup.manifest, &lease.lost());
         let open = until_cancelled(cancel, backup.open_archive(archive, identities)).await?;
         manifest.entities.iter().try_for_each(|entity| open.require_unlocked(entity))?;
-        // What is damaged must not be made to look whole.
-        let old = verify::run(environment, backup, &verifying(cancel), identities).await?;
-        let _: VerifyReport = require_sound(old, manifest)?;
+        // A damaged archive must not be rewritten into one that looks valid.
+        let old = verify::run(environment, backup, &verify_options(cancel), identities).await?;
+        let _: VerifyReport = require_intact(old, manifest)?;
 
         let rewriter = ArchiveRewriter { open: &open, manifest, recipients };
-        let renewed = rewriter.write(backup.storage, &path, cancel).await?;
+        let rewritten = rewriter.write(backup.storage, &path, cancel).await?;
         let checked = async {
-            let verification = check(environment, backup, &renewed, identities, cancel).await?;
+            let verification = verify_rewritten(environment, backup, &rewritten, identities, cancel).await?;
             until_cancelled(cancel, lease.confirm()).await?;
             Ok(verification)
         };
@@ -104,12 +106,12 @@ impl Sealing<'_> {
         };
         if !verification.unopened.is_empty() {
             report.warnings.push(
-                "there is no key of the new recipients here, so the new archive was not opened again: its \
-                 bytes were checked, and its lines were compared while they were sealed"
+                "no key of the new recipients is available, so the new archive was not decrypted again: its \
+                 bytes were checked, and its lines were compared while they were encrypted"
                     .to_owned(),
             );
         }
-        // From here on nothing is cancelled: a backup that was rewritten must not be called cancelled.
+        // From here on cancellation has no effect: a rewritten backup must not be reported as cancelled.
         let record = RemovalRecord {
             archive: archive.file.clone(),
             id: manifest.id,
@@ -117,13 +119,13 @@ impl Sealing<'_> {
             replacement: Some(path.to_string()),
             decided_at: environment.clock.now(),
         };
-        publish(lease, backup.storage, &published, &renewed, &record, &path).await?;
+        publish(lease, backup.storage, &published, &rewritten, &record, &path).await?;
         report.key_ids = recipients.key_ids();
         report.verification = Some(verification);
-        if let Err(error) = remove_old(lease, environment, &renewed, backup.storage, archive).await {
+        if let Err(error) = remove_old(lease, environment, &rewritten, backup.storage, archive).await {
             report.old_archive = Some(archive.file.clone());
             report.warnings.push(format!(
-                "the old archive `{}` is still there, and its keys still open it: {}; remove it",
+                "the old archive `{}` still exists, and its keys still decrypt it: {}; remove it",
                 archive.file,
                 error.chain()
             ));
@@ -132,42 +134,42 @@ impl Sealing<'_> {
     }
 }
 
-/// The entries whose records are encrypted.
-/// Whether keys are needed to read something in the archive of a backup.
+/// Returns whether a key is needed to read the archive of a backup completely.
 pub(crate) fn is_encrypted(manifest: &Manifest) -> bool {
     manifest.archive.is_some() && (manifest.is_sealed() || !encrypted_entries(manifest).is_empty())
 }
 
+/// Returns the encrypted entries of an archive.
 fn encrypted_entries(manifest: &Manifest) -> Vec<String> {
     let encrypted =
         |entity: &&EntityManifest| entity.policy.encrypt && entity.status == EntityStatus::Completed;
     manifest.entities.iter().filter(encrypted).filter_map(|entity| entity.storage_file.clone()).collect()
 }
 
-/// All of it, until it is cancelled.
-fn verifying(cancel: &CancellationToken) -> VerifyOptions {
+/// Returns the options of a complete verification.
+fn verify_options(cancel: &CancellationToken) -> VerifyOptions {
     VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() }
 }
 
-/// Refuses an archive that is damaged; one that failed in part may be as it is.
-fn require_sound(report: VerifyReport, manifest: &Manifest) -> Result<VerifyReport> {
+/// Refuses a damaged archive. In a failed backup, the entities that were backed up must be intact.
+fn require_intact(report: VerifyReport, manifest: &Manifest) -> Result<VerifyReport> {
     if manifest.status.is_complete() { report.require_valid() } else { report.require_intact() }
 }
 
-/// Verifies the new archive as it will be found.
-async fn check(
+/// Verifies the new archive as a reader will find it.
+async fn verify_rewritten(
     environment: &Environment,
     backup: &StoredBackup<'_>,
-    renewed: &Manifest,
+    rewritten: &Manifest,
     identities: &Arc<Identities>,
     cancel: &CancellationToken,
 ) -> Result<VerifyReport> {
-    let manifest = renewed.published();
+    let manifest = rewritten.published();
     let published = serde_json::to_value(&manifest).map_err(|source| {
-        Error::with_source(ErrorKind::Internal, "the new manifest was not written", source)
+        Error::with_source(ErrorKind::Internal, "the new manifest could not be serialized", source)
     })?;
     let candidate = StoredBackup::new(backup.storage, manifest, published);
     let candidate = until_cancelled(cancel, candidate.opened(identities)).await?;
-    let report = verify::run(environment, &candidate, &verifying(cancel), identities).await?;
-    require_sound(report, renewed)
+    let report = verify::run(environment, &candidate, &verify_options(cancel), identities).await?;
+    require_intact(report, rewritten)
 }

@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
-use crate::operations::operation::{Ended, Operation};
+use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
 use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
 
@@ -42,11 +42,11 @@ pub(crate) async fn run<'a>(
         }
         Box::pin(run_limited(environment, &backup, &identities, &limited, &operation)).await
     };
-    let log = |ended: Ended<'_, RestoreReport>| match ended {
-        Ended::Completed(report) => {
+    let log = |ended: OperationResult<'_, RestoreReport>| match ended {
+        OperationResult::Completed(report) => {
             tracing::info!(target: "koan::backup", records = report.record_count(), "restore completed");
         }
-        Ended::Failed(error) => {
+        OperationResult::Failed(error) => {
             tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
         }
     };

@@ -4,27 +4,27 @@ use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleCon
 
 use super::protocol::CheckedConnector;
 use super::secrets::Secrets;
-use super::settings::{builder, is_plain_and_local, not_opened, retry};
+use super::settings::{builder, is_local_without_tls, open_error, retry};
 use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-const COMMON: &str = "`service_account`, `service_account_key`, `application_credentials`, `bearer_token`, `base_url`, \
-                      `skip_signature`, `timeout`, `allow_http`";
+const COMMON_OPTIONS: &str = "`service_account`, `service_account_key`, `application_credentials`, \
+                              `bearer_token`, `base_url`, `skip_signature`, `timeout`, `allow_http`";
 
 pub(super) fn open(
     bucket: &BucketLocation,
     options: &StorageOptions,
     secrets: &Secrets,
 ) -> Result<GoogleCloudStorage> {
-    let builder = builder!(GoogleCloudStorageBuilder, GoogleConfigKey, bucket, options, COMMON);
+    let builder = builder!(GoogleCloudStorageBuilder, GoogleConfigKey, bucket, options, COMMON_OPTIONS);
     let allowed = options.options.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("allow_http"));
     let allowed = allowed.map(|(_, value)| value.clone());
-    is_plain_and_local(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
+    is_local_without_tls(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
     let store = builder
         .with_bucket_name(&bucket.bucket)
         .with_http_connector(CheckedConnector)
         .with_retry(retry(options))
         .build();
-    store.map_err(|source| not_opened(bucket, options, secrets, &source))
+    store.map_err(|source| open_error(bucket, options, secrets, &source))
 }

@@ -1,12 +1,14 @@
-//! Keys in a bucket that are none of this library's, and that would make a listing fail.
+//! Removes keys from a list response that this library never writes, and that would make the listing fail.
 //!
-//! `object_store` refuses a whole list response if one key in it is no path: an empty segment (`a//b`), a segment `.` or `..`, or a
-//! control character. A key that ends in `/`, as consoles create for folders, is a path without that character to it, which names no
-//! object. This library writes no such keys, so their entries are taken out of the response before it is parsed.
+//! `object_store` refuses a whole list response if one key in it is not a valid path: an empty segment
+//! (`a//b`), a segment `.` or `..`, or a control character. It reads a key that ends in `/`, as consoles
+//! create for folders, as a path without the slash, which names no object. This library writes no such keys,
+//! so their entries are removed from the response before it is parsed.
 
 use std::borrow::Cow;
 
-/// Takes the entries out of a list response whose keys are none of this library's. `entry` and `key` are the names of their elements.
+/// Removes the entries from a list response whose keys this library never writes. `entry` and `key` are the
+/// names of the XML elements.
 pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<'t, str> {
     let (open, close) = (format!("<{entry}>"), format!("</{entry}>"));
     let (mut kept, mut rest) = (String::new(), text);
@@ -17,7 +19,10 @@ pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<
         let (Some(element), Some(before)) = (rest.get(start..end), rest.get(..start)) else { break };
         match super::protocol::element(element, key) {
             Some(name) if is_foreign(name) => {
-                tracing::debug!(target: "koan::backup", key = %name.escape_debug(), "a key that this library does not write was left out of a listing");
+                tracing::debug!(
+                    target: "koan::backup", key = %name.escape_debug(),
+                    "a key that this library does not write was ignored in a listing"
+                );
                 kept.push_str(before);
                 rest = rest.get(end..).unwrap_or_default();
                 from = 0;
@@ -31,7 +36,7 @@ pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<
     }
 }
 
-/// Whether a key, as it stands in XML, is one that this library never writes.
+/// Returns whether a key, as escaped in XML, is one that this library never writes.
 fn is_foreign(name: &str) -> bool {
     let Some(name) = unescaped(name) else { return true };
     let is_bad = |segment: &str| matches!(segment, "" | "." | "..");
@@ -39,7 +44,7 @@ fn is_foreign(name: &str) -> bool {
     name.chars().any(|char| char.is_ascii_control()) || path.split('/').any(is_bad)
 }
 
-/// Text without the references of XML; none if one of them is unknown or stands for no character.
+/// Resolves the character references of XML text. Returns `None` if one of them is unknown or invalid.
 fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('&') {
         return Some(Cow::Borrowed(text));
@@ -77,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_whose_keys_are_no_paths_of_ours_are_left_out_and_the_others_stay_as_they_are() {
+    fn entries_with_foreign_keys_are_removed_and_others_are_unchanged() {
         let ours = ["shop/manifests/a.json", "a&amp;b/c", "ü/x", "a/.hidden", "a/...", "/a"];
         for foreign in [
             "a//b",
@@ -114,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_entry_is_left_to_the_parser() {
+    fn an_incomplete_entry_is_left_to_the_parser() {
         for text in
             ["", "<Contents>", "<Contents><Key>a//b</Key>", "<Contents></Contents>", "</Contents><Contents>"]
         {

@@ -1,7 +1,8 @@
-//! List responses must follow the protocol of the store.
+//! Checks that list responses follow the protocol of the store.
 //!
-//! `object_store` parses a list response leniently: a document of another kind, such as the page of a captive portal or of a proxy, is an
-//! empty list to it. An empty list would make every backup look absent, so responses are checked before they are parsed.
+//! `object_store` parses list responses leniently: it reads another document, such as the page of a captive
+//! portal or a proxy, as an empty list. An empty list would make every backup look absent, so responses are
+//! checked before they are parsed.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ use object_store::client::{
 
 use super::keys::without_foreign;
 
-/// Connects clients whose list responses are checked.
+/// Creates HTTP clients that check list responses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CheckedConnector;
 
@@ -33,7 +34,7 @@ struct CheckedClient(HttpClient);
 impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let listing =
-            Listing::asked_for(request.method().as_str(), request.uri().query().unwrap_or_default());
+            Listing::of_request(request.method().as_str(), request.uri().query().unwrap_or_default());
         let response = self.0.execute(request).await?;
         let Some(listing) = listing.filter(|_| response.status().is_success()) else { return Ok(response) };
         let (parts, body) = response.into_parts();
@@ -48,25 +49,26 @@ impl HttpService for CheckedClient {
     }
 }
 
-/// A kind of list response.
+/// The kind of a list response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Listing {
-    /// Of Amazon S3, and of the interface that Google Cloud Storage shares with it.
+    /// A response of Amazon S3, or of the compatible interface of Google Cloud Storage.
     Bucket,
-    /// Of Azure Blob Storage.
+    /// A response of Azure Blob Storage.
     Container,
 }
 
 /// Why a list response was refused.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the answer is no list of files, but {0}: something between this machine and the store may have answered in its place"
+    "the answer is not a list of files, but {0}: a proxy between this machine and the store may have \
+     answered instead of it"
 )]
-struct NoListing(String);
+struct InvalidListing(String);
 
 impl Listing {
-    fn asked_for(method: &str, query: &str) -> Option<Self> {
-        let asks = |parameter: &str| method == "GET" && query.split('&').any(|asked| asked == parameter);
+    fn of_request(method: &str, query: &str) -> Option<Self> {
+        let asks = |parameter: &str| method == "GET" && query.split('&').any(|given| given == parameter);
         match (asks("list-type=2"), asks("comp=list")) {
             (true, _) => Some(Self::Bucket),
             (false, true) => Some(Self::Container),
@@ -81,7 +83,7 @@ impl Listing {
         }
     }
 
-    /// The elements of one file and of its key.
+    /// Returns the names of the XML elements of a file and of its key.
     fn entry(self) -> (&'static str, &'static str) {
         match self {
             Self::Bucket => ("Contents", "Key"),
@@ -89,31 +91,33 @@ impl Listing {
         }
     }
 
-    /// Gives the text of a list response. Refuses what is not a whole one, or one that says that it goes on and not where.
-    fn check(self, body: &[u8]) -> Result<&str, NoListing> {
-        let text = std::str::from_utf8(body).map_err(|_| NoListing("bytes that are no text".to_owned()))?;
+    /// Returns the text of a list response. Refuses an incomplete response, and a truncated list without a
+    /// continuation token.
+    fn check(self, body: &[u8]) -> Result<&str, InvalidListing> {
+        let text =
+            std::str::from_utf8(body).map_err(|_| InvalidListing("bytes that are not text".to_owned()))?;
         let root = root_element(text)?;
         if local(root) != self.root() {
             let shown: String = root.chars().take(40).flat_map(char::escape_default).collect();
-            return Err(NoListing(format!("a document `{shown}`")));
+            return Err(InvalidListing(format!("a document `{shown}`")));
         }
         if !text.trim_end().ends_with(&format!("</{root}>")) {
-            return Err(NoListing("a document that is cut off".to_owned()));
+            return Err(InvalidListing("a truncated document".to_owned()));
         }
         let goes_on = self == Self::Bucket
             && element(text, "IsTruncated").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if goes_on && element(text, "NextContinuationToken").is_none_or(str::is_empty) {
-            return Err(NoListing("the beginning of one, without saying where it goes on".to_owned()));
+            return Err(InvalidListing("the beginning of one without a continuation token".to_owned()));
         }
         Ok(text)
     }
 }
 
-/// The name of the root element: what comes before it is a declaration, a comment, or space.
-fn root_element(text: &str) -> Result<&str, NoListing> {
+/// Returns the name of the root element. Only a declaration, comments and white space may precede it.
+fn root_element(text: &str) -> Result<&str, InvalidListing> {
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
     if rest.is_empty() {
-        return Err(NoListing("empty".to_owned()));
+        return Err(InvalidListing("empty".to_owned()));
     }
     while let Some(end) = match rest {
         _ if rest.starts_with("<?") => rest.find("?>").map(|at| at + 2),
@@ -125,15 +129,15 @@ fn root_element(text: &str) -> Result<&str, NoListing> {
     let name = rest
         .strip_prefix('<')
         .map(|rest| rest.split([' ', '\t', '\r', '\n', '>', '/']).next().unwrap_or_default());
-    name.filter(|name| !name.is_empty()).ok_or_else(|| NoListing("no XML".to_owned()))
+    name.filter(|name| !name.is_empty()).ok_or_else(|| InvalidListing("no XML".to_owned()))
 }
 
-/// The name without its namespace.
+/// Returns a name without its namespace.
 fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
-/// The text of the first element of a name.
+/// Returns the text of the first element with a name.
 pub(super) fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(content, _)| content.trim())
@@ -144,9 +148,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_response_is_one_of_its_protocol_whole_and_says_where_it_goes_on() {
-        let empty = "<?xml version=\"1.0\"?>\n<!-- x -->\n<ListBucketResult xmlns=\"x\"><IsTruncated>false</IsTruncated></ListBucketResult>\n";
-        let on = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>7</NextContinuationToken></ListBucketResult>";
+    fn a_list_response_must_be_complete_and_follow_its_protocol() {
+        let empty = "<?xml version=\"1.0\"?>\n<!-- x -->\n<ListBucketResult \
+                     xmlns=\"x\"><IsTruncated>false</IsTruncated></ListBucketResult>\n";
+        let on = "<ListBucketResult><IsTruncated>true</IsTruncated>\
+                  <NextContinuationToken>7</NextContinuationToken></ListBucketResult>";
         for body in [empty, on, "<s3:ListBucketResult></s3:ListBucketResult>"] {
             assert!(Listing::Bucket.check(body.as_bytes()).is_ok(), "{body}");
             assert!(Listing::Container.check(body.as_bytes()).is_err(), "{body}");
@@ -176,12 +182,12 @@ mod tests {
 
     #[test]
     fn only_requests_for_lists_are_checked() {
-        assert_eq!(Listing::asked_for("GET", "list-type=2&prefix=a"), Some(Listing::Bucket));
-        assert_eq!(Listing::asked_for("GET", "restype=container&comp=list"), Some(Listing::Container));
+        assert_eq!(Listing::of_request("GET", "list-type=2&prefix=a"), Some(Listing::Bucket));
+        assert_eq!(Listing::of_request("GET", "restype=container&comp=list"), Some(Listing::Container));
         for (method, query) in
             [("GET", ""), ("GET", "comp=listing"), ("PUT", "comp=list"), ("GET", "x=list-type=2")]
         {
-            assert_eq!(Listing::asked_for(method, query), None, "{method} {query}");
+            assert_eq!(Listing::of_request(method, query), None, "{method} {query}");
         }
     }
 }

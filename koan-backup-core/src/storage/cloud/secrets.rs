@@ -1,24 +1,24 @@
-//! What must never stand in a text.
+//! Secrets, which must never appear in a message.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::options::{StorageOptions, Variables};
 
-/// Values that open a store. They are taken out of whatever the store answers.
+/// Secret values. They are removed from the answers of the store.
 #[derive(Clone, Default)]
 pub(super) struct Secrets(Arc<[String]>);
 
-/// Words in the names of options and variables whose values open something.
-const TELLING: [&str; 6] = ["secret", "key", "token", "password", "credential", "signature"];
-/// Shorter values open nothing, and taking them out would garble the text.
-pub(super) const SHORTEST: usize = 6;
+/// Words in the names of options and variables with secret values.
+const SECRET_WORDS: [&str; 6] = ["secret", "key", "token", "password", "credential", "signature"];
+/// The minimum length of a secret. Shorter values are no secrets, and removing them would garble the text.
+pub(super) const MIN_SECRET_BYTES: usize = 6;
 
 impl Secrets {
-    /// Those among the options and the environment variables.
-    pub(super) fn of(options: &StorageOptions) -> Self {
-        let said = options.options.iter().cloned();
-        let variables: Vec<(String, String)> = match options.environment {
+    /// Collects the secrets among the options and the environment variables.
+    pub(super) fn of(given: &StorageOptions) -> Self {
+        let options = given.options.iter().cloned();
+        let variables: Vec<(String, String)> = match given.environment {
             Variables::Ignored => Vec::new(),
             Variables::Read => std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -27,21 +27,21 @@ impl Secrets {
         };
         let secret = |(name, value): (String, String)| {
             let name = name.to_ascii_lowercase();
-            let telling = TELLING.iter().any(|word| name.contains(word)) && !name.ends_with("key_id");
+            let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word)) && !name.ends_with("key_id");
             match value.split_once("://") {
-                // Of the address of a proxy, what stands before its host.
-                Some((_, rest)) if !telling => {
+                // The password in the address of a proxy.
+                Some((_, rest)) if !is_secret => {
                     let (credentials, _) = rest.rsplit_once('@')?;
                     let secret = credentials.split_once(':').map_or(credentials, |(_, secret)| secret);
-                    (secret.len() >= SHORTEST).then(|| secret.to_owned())
+                    (secret.len() >= MIN_SECRET_BYTES).then(|| secret.to_owned())
                 }
-                _ => (telling && value.len() >= SHORTEST).then_some(value),
+                _ => (is_secret && value.len() >= MIN_SECRET_BYTES).then_some(value),
             }
         };
-        Self(said.chain(variables).filter_map(secret).collect())
+        Self(options.chain(variables).filter_map(secret).collect())
     }
 
-    /// The text without them.
+    /// Returns the text without the secrets.
     pub(super) fn hidden_in(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| text.replace(secret.as_str(), "…"))
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_open_something_are_hidden_and_others_are_not() {
+    fn secret_values_are_hidden_and_others_are_not() {
         let options = StorageOptions::new("s3://bucket".to_owned())
             .without_environment()
             .credentials("AKIAPUBLIC", "hunter2!")

@@ -1,16 +1,16 @@
-//! What the builders of all clouds have in common.
+//! Settings that all clouds share.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use object_store::{BackoffConfig, RetryConfig};
 
-use super::secrets::{SHORTEST, Secrets};
+use super::secrets::{MIN_SECRET_BYTES, Secrets};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-/// A builder of one of the clouds with what the environment and the options say.
+/// Creates the builder of a cloud from the environment and the options.
 macro_rules! builder {
     ($builder:ty, $key:ty, $bucket:expr, $options:expr, $common:expr) => {{
         let builder = match $options.environment {
@@ -24,10 +24,10 @@ macro_rules! builder {
 
 pub(super) use builder;
 
-/// The options as a cloud's own keys.
+/// Converts the options to the configuration keys of a cloud.
 ///
 /// # Errors
-/// One is not known, or is not for the caller to say; the error names it.
+/// An option is unknown, or the caller must not set it. The error names it.
 pub(super) fn keys<K: FromStr>(
     bucket: &BucketLocation,
     options: &StorageOptions,
@@ -39,23 +39,19 @@ pub(super) fn keys<K: FromStr>(
     let key = |(name, value): &(String, String)| {
         let lower = name.to_ascii_lowercase();
         if ["bucket", "bucket_name", "container_name"].iter().any(|ending| lower.ends_with(ending)) {
-            return Err(refused(name, "is what the URL says; leave it out"));
+            return Err(refused(name, "is part of the URL; leave it out"));
         }
         if lower.ends_with("conditional_put") {
-            return Err(refused(
-                name,
-                "cannot be chosen: a manifest is only ever created, so the store must be able to",
-            ));
+            return Err(refused(name, "cannot be set: manifests need conditional writes"));
         }
-        let key = lower
-            .parse()
-            .map_err(|_| refused(name, &format!("is not known; among those that are: {common}")))?;
+        let key =
+            lower.parse().map_err(|_| refused(name, &format!("is unknown; common options are {common}")))?;
         Ok((key, value.clone()))
     };
     options.options.iter().map(key).collect()
 }
 
-/// Pauses that grow, a few tries, and an end.
+/// Returns the retry configuration, with growing pauses and a limit.
 pub(super) fn retry(options: &StorageOptions) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
@@ -68,11 +64,11 @@ pub(super) fn retry(options: &StorageOptions) -> RetryConfig {
     }
 }
 
-/// Whether an address is reached without TLS on this machine, which nobody else hears.
+/// Returns whether an address uses no TLS but is on this machine, so that no network is involved.
 ///
 /// # Errors
-/// It is reached without TLS elsewhere, and `allowed` does not say that it may be.
-pub(super) fn is_plain_and_local(
+/// The address uses no TLS, is not on this machine, and `allowed` is not `true`.
+pub(super) fn is_local_without_tls(
     bucket: &BucketLocation,
     endpoint: Option<&str>,
     allowed: Option<String>,
@@ -90,21 +86,22 @@ pub(super) fn is_plain_and_local(
     Err(Error::new(
         ErrorKind::Configuration,
         format!(
-            "storage `{}` would be reached without TLS; use `https://`, or say `.option(\"allow_http\", \"true\")`",
+            "storage `{}` would be accessed without TLS; use `https://`, or set `.option(\"allow_http\", \
+             \"true\")`",
             bucket.url()
         ),
     ))
 }
 
-/// The error of a store that cannot be set up. It names options and shows no value of one.
-pub(super) fn not_opened(
+/// Returns the error of a store that cannot be configured. It names options but shows no values.
+pub(super) fn open_error(
     bucket: &BucketLocation,
     options: &StorageOptions,
     secrets: &Secrets,
     source: &object_store::Error,
 ) -> Error {
-    let said = options.options.iter().filter(|(_, value)| value.len() >= SHORTEST);
-    let text = said.fold(source.to_string(), |text, (_, value)| text.replace(value.as_str(), "…"));
+    let values = options.options.iter().filter(|(_, value)| value.len() >= MIN_SECRET_BYTES);
+    let text = values.fold(source.to_string(), |text, (_, value)| text.replace(value.as_str(), "…"));
     let text = secrets.hidden_in(text);
     Error::with_source(
         ErrorKind::Configuration,

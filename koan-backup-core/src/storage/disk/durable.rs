@@ -1,4 +1,4 @@
-//! Names in directories that survive a loss of power.
+//! Makes names in directories durable.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::foundation::private_files::create_private_directory;
 
-/// A directory that was opened before a name in it changed, so that every failure to write that name since then is reported by its sync.
+/// A directory that was opened before a name in it changes, so that its sync reports every failure to write
+/// that name.
 #[derive(Debug)]
 pub(super) struct OpenDirectory(Option<File>);
 
@@ -16,8 +17,8 @@ impl OpenDirectory {
         if cfg!(unix) { File::open(path).map(|file| Self(Some(file))) } else { Ok(Self(None)) }
     }
 
-    /// Makes the names in the directory durable. What failed once is never synced again: a second sync can succeed although the
-    /// data was lost (<https://lwn.net/Articles/752063/>).
+    /// Makes the names in the directory durable. A failed sync is never repeated, because a second sync can
+    /// succeed although the data was lost (<https://lwn.net/Articles/752063/>).
     pub(super) fn sync(self) -> io::Result<()> {
         let Some(directory) = self.0 else { return Ok(()) };
         match directory.sync_all() {
@@ -27,7 +28,7 @@ impl OpenDirectory {
     }
 }
 
-/// Makes a directory and those above it, and makes their names durable.
+/// Creates a directory and its parents, and makes their names durable.
 pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -38,7 +39,8 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     create_directory(path)
 }
 
-/// Makes a directory whose name is durable; one that exists is as good. If the name cannot be made durable, the directory goes again.
+/// Creates a directory, or accepts an existing one, and makes its name durable. If that fails, a created
+/// directory is removed again.
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().map(OpenDirectory::open).transpose()?;
     let created = match create_private_directory(path) {
@@ -53,7 +55,7 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     synced
 }
 
-/// Whether the file system does not know the operation, as opposed to one that failed.
+/// Returns whether the file system does not support the operation, in contrast to an operation that failed.
 pub(super) fn is_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -66,7 +68,7 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
 }
 
-/// Syncs the whole file system, where a single directory cannot be synced.
+/// Syncs the whole file system, because a single directory cannot be synced.
 #[cfg(target_os = "linux")]
 fn sync_file_system(directory: &File, _: io::Error) -> io::Result<()> {
     rustix::fs::syncfs(directory).map_err(io::Error::from)

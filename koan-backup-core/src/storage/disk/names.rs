@@ -1,4 +1,4 @@
-//! How a file that was written under a temporary name gets its own.
+//! Gives a temporary file its final name.
 
 use std::fs;
 use std::io;
@@ -8,28 +8,29 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::durable::is_unsupported;
 use crate::foundation::private_files::create_private_file;
 
-/// What becomes of a file that has the name already.
+/// What happens if a file with the name exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Existing {
     Replaced,
     Refused,
 }
 
-/// The way in which a name is given that no file may have yet. File systems lack one or the other: exFAT has no hard links, and some
-/// network file systems cannot rename without replacing.
+/// The method that gives a file a name which must not exist yet. File systems do not support all methods:
+/// exFAT has no hard links, and some network file systems cannot rename without replacing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Creation {
     HardLink,
     RenameWithoutReplacing,
-    /// An empty file is created under the name, which one process alone can do, and the whole file is renamed over it.
+    /// An empty file is created under the name, which only one process can do, and then the temporary file
+    /// replaces it.
     Claim,
 }
 
-/// The ways that this file system has, found out when they are needed.
+/// The methods that the file system supports, found when they are needed.
 #[derive(Debug, Default)]
-pub(super) struct Ways(AtomicU8);
+pub(super) struct CreationMethods(AtomicU8);
 
-impl Ways {
+impl CreationMethods {
     pub(super) fn current(&self) -> Creation {
         match self.0.load(Ordering::Relaxed) {
             0 => Creation::HardLink,
@@ -46,22 +47,22 @@ impl Ways {
         self.0.fetch_max(next, Ordering::Relaxed);
     }
 
-    /// Gives a file a name that none has yet. Its temporary name is gone afterwards.
+    /// Gives a temporary file a name that must not exist yet. The temporary name is removed.
     pub(super) fn create(&self, staged: &Path, target: &Path) -> io::Result<()> {
         loop {
-            let way = self.current();
-            let created = match way {
+            let method = self.current();
+            let created = match method {
                 Creation::HardLink => fs::hard_link(staged, target).inspect(|()| {
                     let _ = fs::remove_file(staged);
                 }),
                 Creation::RenameWithoutReplacing => rename_without_replacing(staged, target),
-                Creation::Claim => return claim(staged, target),
+                Creation::Claim => return create_by_claim(staged, target),
             };
             match created {
                 Err(error)
-                    if is_unsupported(&error) || (way == Creation::HardLink && has_no_links(&error)) =>
+                    if is_unsupported(&error) || (method == Creation::HardLink && has_no_links(&error)) =>
                 {
-                    self.next(way);
+                    self.next(method);
                 }
                 created => return created,
             }
@@ -69,7 +70,7 @@ impl Ways {
     }
 }
 
-/// `EPERM` is how `link(2)` says that a file system has no hard links.
+/// Returns whether an error means that the file system has no hard links. `link(2)` reports that as `EPERM`.
 fn has_no_links(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -95,7 +96,7 @@ fn rename_without_replacing(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
-fn claim(staged: &Path, target: &Path) -> io::Result<()> {
+fn create_by_claim(staged: &Path, target: &Path) -> io::Result<()> {
     drop(create_private_file(target)?);
     fs::rename(staged, target).inspect_err(|_| {
         let _ = fs::remove_file(target);
@@ -106,34 +107,34 @@ fn claim(staged: &Path, target: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn ways(failed: &[Creation]) -> Ways {
-        let ways = Ways::default();
-        failed.iter().for_each(|failed| ways.next(*failed));
-        ways
+    fn after_failures(failed: &[Creation]) -> CreationMethods {
+        let creation_methods = CreationMethods::default();
+        failed.iter().for_each(|failed| creation_methods.next(*failed));
+        creation_methods
     }
 
     #[test]
-    fn every_way_creates_a_file_whole_and_replaces_none() {
+    fn every_method_creates_a_complete_file_and_replaces_none() {
         let all: [(&[Creation], Creation); 3] = [
             (&[], Creation::HardLink),
             (&[Creation::HardLink], Creation::RenameWithoutReplacing),
             (&[Creation::HardLink, Creation::RenameWithoutReplacing], Creation::Claim),
         ];
-        for (failed, way) in all {
+        for (failed, method) in all {
             let folder = tempfile::tempdir().expect("a folder");
             let (staged, target) = (folder.path().join("a#1"), folder.path().join("a"));
-            let ways = ways(failed);
-            assert_eq!(ways.current(), way);
+            let creation_methods = after_failures(failed);
+            assert_eq!(creation_methods.current(), method);
             fs::write(&staged, "one").expect("written");
-            ways.create(&staged, &target).expect("created");
-            assert_eq!(fs::read(&target).expect("read"), b"one", "{way:?}");
+            creation_methods.create(&staged, &target).expect("created");
+            assert_eq!(fs::read(&target).expect("read"), b"one", "{method:?}");
             let _ = fs::remove_file(&staged);
             fs::write(&staged, "two").expect("written");
-            let error = ways.create(&staged, &target).expect_err("there is one");
-            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{way:?}");
-            assert_eq!(fs::read(&target).expect("read"), b"one", "{way:?}");
-            assert_eq!(fs::read(&staged).expect("read"), b"two", "{way:?}");
-            assert_eq!(ways.current(), way, "a name that is taken is no lack of a way");
+            let error = creation_methods.create(&staged, &target).expect_err("there is one");
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{method:?}");
+            assert_eq!(fs::read(&target).expect("read"), b"one", "{method:?}");
+            assert_eq!(fs::read(&staged).expect("read"), b"two", "{method:?}");
+            assert_eq!(creation_methods.current(), method, "an existing name does not change the method");
         }
     }
 
@@ -141,7 +142,7 @@ mod tests {
     fn a_claim_that_cannot_be_filled_is_withdrawn() {
         let folder = tempfile::tempdir().expect("a folder");
         let (staged, target) = (folder.path().join("missing#1"), folder.path().join("a"));
-        claim(&staged, &target).expect_err("there is nothing to rename");
+        create_by_claim(&staged, &target).expect_err("there is nothing to rename");
         assert!(!target.exists());
     }
 }

@@ -1,4 +1,4 @@
-//! An upload into a directory: a temporary file that gets its name when it is complete.
+//! Uploads into a directory: a temporary file that gets its final name when it is complete.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,30 +10,30 @@ use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
 use super::blocking;
 use super::names::Existing;
-use super::root::{Root, Staged};
+use super::root::{Root, StagedFile};
 
-/// An upload into a directory. Dropping it removes what was written.
+/// An upload into a directory. Dropping it removes the temporary file.
 #[derive(Debug)]
 pub(super) struct DiskUpload {
     root: Arc<Root>,
-    staged: Arc<Mutex<Option<Staged>>>,
+    staged: Arc<Mutex<Option<StagedFile>>>,
     target: PathBuf,
-    /// Parts that were handed over, and parts that were written.
-    begun: usize,
-    written: Arc<Mutex<Written>>,
+    /// How many parts were started.
+    started_parts: usize,
+    written: Arc<Mutex<WrittenParts>>,
 }
 
-/// Parts that were written in their order, and those that came before their turn.
+/// The number of parts that were written in order, and the parts that arrived early.
 #[derive(Debug, Default)]
-struct Written {
+struct WrittenParts {
     count: usize,
     early: std::collections::BTreeMap<usize, PutPayload>,
 }
 
 impl DiskUpload {
-    pub(super) fn new(root: Arc<Root>, staged: Staged, target: PathBuf) -> Self {
+    pub(super) fn new(root: Arc<Root>, staged: StagedFile, target: PathBuf) -> Self {
         let staged = Arc::new(Mutex::new(Some(staged)));
-        Self { root, staged, target, begun: 0, written: Arc::default() }
+        Self { root, staged, target, started_parts: 0, written: Arc::default() }
     }
 }
 
@@ -41,14 +41,14 @@ impl DiskUpload {
 impl MultipartUpload for DiskUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (staged, written) = (Arc::clone(&self.staged), Arc::clone(&self.written));
-        let (number, target) = (self.begun, self.target.clone());
-        self.begun += 1;
+        let (number, target) = (self.started_parts, self.target.clone());
+        self.started_parts += 1;
         blocking(move || {
             let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
             let mut staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(staged) = &mut *staged else { return Err(ended(&target)) };
             written.early.insert(number, data);
-            let Written { count, early } = &mut *written;
+            let WrittenParts { count, early } = &mut *written;
             while let Some(data) = early.remove(count) {
                 data.iter().try_for_each(|bytes| staged.write_at_end(bytes))?;
                 *count += 1;
@@ -62,10 +62,10 @@ impl MultipartUpload for DiskUpload {
         let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner).take();
         let count = self.written.lock().unwrap_or_else(PoisonError::into_inner).count;
         let (root, target) = (Arc::clone(&self.root), self.target.clone());
-        let Some(staged) = staged.filter(|_| count == self.begun) else { return Err(ended(&target)) };
-        // Dropping this future does not stop the thread.
-        let waiting = Waiting(Arc::new(Completion::new(true)));
-        let completion = Arc::clone(&waiting.0);
+        let Some(staged) = staged.filter(|_| count == self.started_parts) else { return Err(ended(&target)) };
+        // Dropping this future does not stop the thread, so the guard tells it that the upload was abandoned.
+        let guard = CompletionGuard(Arc::new(IsAwaited::new(true)));
+        let completion = Arc::clone(&guard.0);
         blocking(move || finish(staged, &root, &target, &completion)).await
     }
 
@@ -79,28 +79,29 @@ impl MultipartUpload for DiskUpload {
     }
 }
 
-/// Whether somebody waits for the completion of an upload.
-type Completion = AtomicBool;
+/// Whether a caller still waits for the completion of an upload.
+type IsAwaited = AtomicBool;
 
-/// The one who waits. Dropping it gives the completion up.
-struct Waiting(Arc<Completion>);
+/// Marks the completion as abandoned when it is dropped.
+struct CompletionGuard(Arc<IsAwaited>);
 
-impl Drop for Waiting {
+impl Drop for CompletionGuard {
     fn drop(&mut self) {
         self.0.store(false, Ordering::SeqCst);
     }
 }
 
-/// Gives an upload its name, unless it was given up. If it is given up meanwhile, the file is removed again.
-fn finish(mut staged: Staged, root: &Root, target: &Path, completion: &Completion) -> Result<PutResult> {
+/// Gives an upload its final name, unless it was abandoned. If it is abandoned meanwhile, the file is removed
+/// again.
+fn finish(mut staged: StagedFile, root: &Root, target: &Path, completion: &IsAwaited) -> Result<PutResult> {
     staged.close()?;
     if !completion.load(Ordering::SeqCst) {
-        return Err(given_up(target));
+        return Err(abandoned(target));
     }
     staged.rename(root, target, Existing::Replaced)?;
     if !completion.load(Ordering::SeqCst) {
         root.remove(target)?;
-        return Err(given_up(target));
+        return Err(abandoned(target));
     }
     Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
 }
@@ -115,8 +116,8 @@ impl Drop for DiskUpload {
     }
 }
 
-fn given_up(target: &Path) -> object_store::Error {
-    let text = format!("the upload of `{}` was given up; nothing stays of it", target.display());
+fn abandoned(target: &Path) -> object_store::Error {
+    let text = format!("the upload of `{}` was abandoned, and its file was removed", target.display());
     object_store::Error::Generic { store: "directory", source: text.into() }
 }
 
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_completion_that_is_given_up_before_its_thread_begins_leaves_nothing() {
+    fn a_completion_that_is_abandoned_before_its_thread_starts_leaves_no_file() {
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
         let runtime = runtime.expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
@@ -147,7 +148,7 @@ mod tests {
             let mut upload =
                 DiskUpload::new(Arc::clone(&root), root.stage(&target).expect("staged"), target.clone());
             upload.put_part("content".into()).await.expect("written");
-            // The only thread waits, so that the completion waits for it.
+            // The only thread is busy, so the completion cannot start.
             let (go_on, wait) = mpsc::channel::<()>();
             let busy = tokio::task::spawn_blocking(move || wait.recv());
             let mut completing = upload.complete();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_completion_for_which_nobody_waits_leaves_nothing() {
+    fn an_abandoned_completion_leaves_no_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = Root::open(folder.path()).expect("opened");
         let target = folder.path().join("archive.zip");
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["archive.zip"]);
         root.remove(&target).expect("removed");
         let error = finish(root.stage(&target).expect("staged"), &root, &target, &false.into());
-        assert!(error.expect_err("given up").to_string().contains("given up"));
+        assert!(error.expect_err("given up").to_string().contains("abandoned"));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 }

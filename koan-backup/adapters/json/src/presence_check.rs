@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use koan_backup_core::{
     Error, ErrorKind, Result,
-    storage::{KnownPlace, MachineState},
+    storage::{KnownLocation, MachineState},
 };
 
 use super::directory::Directory;
@@ -71,11 +71,11 @@ impl Directory {
         }
     }
 
-    fn known(&self, state: &MachineState) -> Result<Option<KnownPlace>> {
-        state.known_place(KIND, &self.root.display().to_string())
+    fn known(&self, state: &MachineState) -> Result<Option<KnownLocation>> {
+        state.known_location(KIND, &self.root.display().to_string())
     }
 
-    fn is_missing_content(&self, known: &KnownPlace) -> Result<bool> {
+    fn is_missing_content(&self, known: &KnownLocation) -> Result<bool> {
         Ok(known.marks.iter().any(|mark| mark == FILLED) && self.is_empty()?)
     }
 
@@ -88,7 +88,7 @@ impl Directory {
     /// Remembers the directory. A failure is only logged, because it must not prevent a backup.
     fn remember(&self, state: &MachineState) -> Result<()> {
         let mark = (!self.is_empty()?).then_some(FILLED);
-        match state.remember_place(KIND, &self.root.display().to_string(), mark) {
+        match state.remember_location(KIND, &self.root.display().to_string(), mark) {
             Ok(()) => self.presence.is_remembered.store(mark.is_some(), Ordering::Relaxed),
             Err(error) => {
                 tracing::warn!(
@@ -101,7 +101,7 @@ impl Directory {
         Ok(())
     }
 
-    fn gone(&self, known: Option<&KnownPlace>) -> Error {
+    fn gone(&self, known: Option<&KnownLocation>) -> Error {
         let known = if known.is_some() { ", and this machine has used it before" } else { "" };
         Error::new(
             ErrorKind::Provider,
@@ -113,7 +113,7 @@ impl Directory {
         )
     }
 
-    fn emptied(&self, known: &KnownPlace) -> Error {
+    fn emptied(&self, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Provider,
             format!(

@@ -1,4 +1,4 @@
-//! Uploads in parts that go no faster than a bandwidth allows.
+//! Multipart uploads with a bandwidth limit.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use object_store::{MultipartId, PutPayload, PutResult, Result};
 
 use super::super::bandwidth::Bandwidth;
 
-/// Uploads in parts that go no faster than a bandwidth allows.
-pub(in super::super) struct PacedMultipart {
+/// Multipart uploads with a bandwidth limit.
+pub(in super::super) struct RateLimitedMultipart {
     inner: Arc<dyn MultipartStore>,
     bandwidth: Bandwidth,
 }
 
-impl PacedMultipart {
+impl RateLimitedMultipart {
     pub(in super::super) fn new(inner: Arc<dyn MultipartStore>, bandwidth: Bandwidth) -> Self {
         Self { inner, bandwidth }
     }
 }
 
 #[async_trait]
-impl MultipartStore for PacedMultipart {
+impl MultipartStore for RateLimitedMultipart {
     async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
         self.inner.create_multipart(path).await
     }
@@ -34,7 +34,7 @@ impl MultipartStore for PacedMultipart {
         index: usize,
         data: PutPayload,
     ) -> Result<PartId> {
-        self.bandwidth.upload.take(data.content_length()).await;
+        self.bandwidth.upload.wait_for(data.content_length()).await;
         self.inner.put_part(path, id, index, data).await
     }
 

@@ -1,4 +1,4 @@
-//! Uploads in parts whose errors say what the store answered and what to check.
+//! Multipart uploads whose errors contain the answer and a hint what to check.
 
 use std::sync::Arc;
 
@@ -7,26 +7,26 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{MultipartId, PutPayload, PutResult, Result};
 
-use super::super::answer::{Asked, cleaned};
+use super::super::answer::{RequestKind, explained};
 use super::super::secrets::Secrets;
 
-/// Uploads in parts whose errors say what the store answered and what to check.
-pub(in super::super) struct AnsweringMultipart {
+/// Multipart uploads whose errors contain the answer and a hint what to check.
+pub(in super::super) struct ExplainingMultipart {
     inner: Arc<dyn MultipartStore>,
     secrets: Secrets,
 }
 
-impl AnsweringMultipart {
+impl ExplainingMultipart {
     pub(in super::super) fn new(inner: Arc<dyn MultipartStore>, secrets: Secrets) -> Self {
         Self { inner, secrets }
     }
 }
 
 #[async_trait]
-impl MultipartStore for AnsweringMultipart {
+impl MultipartStore for ExplainingMultipart {
     async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
         let begun = self.inner.create_multipart(path).await;
-        begun.map_err(|error| cleaned(error, Asked::Write, &self.secrets))
+        begun.map_err(|error| explained(error, RequestKind::Write, &self.secrets))
     }
 
     async fn put_part(
@@ -37,7 +37,7 @@ impl MultipartStore for AnsweringMultipart {
         data: PutPayload,
     ) -> Result<PartId> {
         let part = self.inner.put_part(path, id, index, data).await;
-        part.map_err(|error| cleaned(error, Asked::Upload, &self.secrets))
+        part.map_err(|error| explained(error, RequestKind::Upload, &self.secrets))
     }
 
     async fn complete_multipart(
@@ -47,11 +47,11 @@ impl MultipartStore for AnsweringMultipart {
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
         let completed = self.inner.complete_multipart(path, id, parts).await;
-        completed.map_err(|error| cleaned(error, Asked::Upload, &self.secrets))
+        completed.map_err(|error| explained(error, RequestKind::Upload, &self.secrets))
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
         let aborted = self.inner.abort_multipart(path, id).await;
-        aborted.map_err(|error| cleaned(error, Asked::Upload, &self.secrets))
+        aborted.map_err(|error| explained(error, RequestKind::Upload, &self.secrets))
     }
 }

@@ -1,4 +1,4 @@
-//! A store whose errors say what it answered and what to check, and nothing that must stay secret.
+//! A store whose errors contain the answer without secrets, and a hint what to check.
 
 mod multipart;
 
@@ -14,48 +14,51 @@ use object_store::{
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
-pub(super) use self::multipart::AnsweringMultipart;
-use super::answer::{Asked, cleaned};
+pub(super) use self::multipart::ExplainingMultipart;
+use super::answer::{RequestKind, explained};
 use super::secrets::Secrets;
 
-/// A store whose errors say what it answered and what to check.
-pub(super) struct Answering {
+/// A store whose errors contain the answer and a hint what to check.
+pub(super) struct ExplainingStore {
     inner: Arc<dyn ObjectStore>,
     secrets: Secrets,
 }
 
-impl Answering {
+impl ExplainingStore {
     pub(super) fn new(inner: Arc<dyn ObjectStore>, secrets: Secrets) -> Self {
         Self { inner, secrets }
     }
 
-    fn cleaner(&self, asked: Asked) -> impl Fn(object_store::Error) -> object_store::Error + Send + 'static {
+    fn explain(
+        &self,
+        request: RequestKind,
+    ) -> impl Fn(object_store::Error) -> object_store::Error + Send + 'static {
         let secrets = self.secrets.clone();
-        move |error| cleaned(error, asked, &secrets)
+        move |error| explained(error, request, &secrets)
     }
 }
 
-/// The name alone: what is inside holds credentials.
-impl fmt::Debug for Answering {
+/// Shows only the inner store, because the secrets must not be shown.
+impl fmt::Debug for ExplainingStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-impl fmt::Display for Answering {
+impl fmt::Display for ExplainingStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Answering {
+impl ObjectStore for ExplainingStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let asked = match options.mode {
-            PutMode::Create => Asked::Creation,
-            PutMode::Overwrite | PutMode::Update(_) => Asked::Write,
+        let request = match options.mode {
+            PutMode::Create => RequestKind::Creation,
+            PutMode::Overwrite | PutMode::Update(_) => RequestKind::Write,
         };
-        self.inner.put_opts(path, payload, options).await.map_err(self.cleaner(asked))
+        self.inner.put_opts(path, payload, options).await.map_err(self.explain(request))
     }
 
     async fn put_multipart_opts(
@@ -64,15 +67,15 @@ impl ObjectStore for Answering {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let begun = self.inner.put_multipart_opts(path, options).await;
-        let inner = begun.map_err(self.cleaner(Asked::Write))?;
-        Ok(Box::new(AnsweringUpload { inner, secrets: self.secrets.clone() }))
+        let inner = begun.map_err(self.explain(RequestKind::Write))?;
+        Ok(Box::new(ExplainingUpload { inner, secrets: self.secrets.clone() }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        let found = self.inner.get_opts(path, options).await.map_err(self.cleaner(Asked::File))?;
+        let found = self.inner.get_opts(path, options).await.map_err(self.explain(RequestKind::File))?;
         let payload = match found.payload {
             GetResultPayload::Stream(bytes) => {
-                GetResultPayload::Stream(bytes.map_err(self.cleaner(Asked::File)).boxed())
+                GetResultPayload::Stream(bytes.map_err(self.explain(RequestKind::File)).boxed())
             }
             other => other,
         };
@@ -80,11 +83,11 @@ impl ObjectStore for Answering {
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(paths).map_err(self.cleaner(Asked::File)).boxed()
+        self.inner.delete_stream(paths).map_err(self.explain(RequestKind::File)).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix).map_err(self.cleaner(Asked::Bucket)).boxed()
+        self.inner.list(prefix).map_err(self.explain(RequestKind::Bucket)).boxed()
     }
 
     fn list_with_offset(
@@ -92,43 +95,43 @@ impl ObjectStore for Answering {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset).map_err(self.cleaner(Asked::Bucket)).boxed()
+        self.inner.list_with_offset(prefix, offset).map_err(self.explain(RequestKind::Bucket)).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await.map_err(self.cleaner(Asked::Bucket))
+        self.inner.list_with_delimiter(prefix).await.map_err(self.explain(RequestKind::Bucket))
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await.map_err(self.cleaner(Asked::File))
+        self.inner.copy_opts(from, to, options).await.map_err(self.explain(RequestKind::File))
     }
 }
 
-struct AnsweringUpload {
+struct ExplainingUpload {
     inner: Box<dyn MultipartUpload>,
     secrets: Secrets,
 }
 
-impl fmt::Debug for AnsweringUpload {
+impl fmt::Debug for ExplainingUpload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnsweringUpload").finish_non_exhaustive()
+        f.debug_struct("ExplainingUpload").finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl MultipartUpload for AnsweringUpload {
+impl MultipartUpload for ExplainingUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (part, secrets) = (self.inner.put_part(data), self.secrets.clone());
-        Box::pin(async move { part.await.map_err(|error| cleaned(error, Asked::Upload, &secrets)) })
+        Box::pin(async move { part.await.map_err(|error| explained(error, RequestKind::Upload, &secrets)) })
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
         let secrets = self.secrets.clone();
-        self.inner.complete().await.map_err(|error| cleaned(error, Asked::Upload, &secrets))
+        self.inner.complete().await.map_err(|error| explained(error, RequestKind::Upload, &secrets))
     }
 
     async fn abort(&mut self) -> Result<()> {
         let secrets = self.secrets.clone();
-        self.inner.abort().await.map_err(|error| cleaned(error, Asked::Upload, &secrets))
+        self.inner.abort().await.map_err(|error| explained(error, RequestKind::Upload, &secrets))
     }
 }

@@ -1,7 +1,7 @@
-//! A store whose archives are written and read no faster than its bandwidth allows.
+//! A store with a bandwidth limit for archives.
 //!
-//! Small control files (leases, notes, manifests, pins, and what is like them) are not delayed: a renewal that waits behind the parts of
-//! an archive would come too late, and the lease would be lost.
+//! Small control files (leases, notes, manifests, pins and so on) are not delayed: if the renewal of a lease
+//! waited behind the parts of an archive, it would come too late, and the lease would be lost.
 
 mod multipart;
 
@@ -17,34 +17,34 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
-pub(super) use self::multipart::PacedMultipart;
+pub(super) use self::multipart::RateLimitedMultipart;
 use super::bandwidth::Bandwidth;
 use super::folders::archives_prefix;
 
-/// A store whose archives are written and read no faster than its bandwidth allows.
+/// A store with a bandwidth limit for archives.
 #[derive(Debug)]
-pub(super) struct Paced {
+pub(super) struct RateLimitedStore {
     inner: Arc<dyn ObjectStore>,
     bandwidth: Bandwidth,
 }
 
-impl Paced {
+impl RateLimitedStore {
     pub(super) fn new(inner: Arc<dyn ObjectStore>, bandwidth: Bandwidth) -> Self {
         Self { inner, bandwidth }
     }
 }
 
-impl fmt::Display for Paced {
+impl fmt::Display for RateLimitedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Paced {
+impl ObjectStore for RateLimitedStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         if is_archive(path) {
-            self.bandwidth.upload.take(payload.content_length()).await;
+            self.bandwidth.upload.wait_for(payload.content_length()).await;
         }
         self.inner.put_opts(path, payload, options).await
     }
@@ -55,7 +55,7 @@ impl ObjectStore for Paced {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let inner = self.inner.put_multipart_opts(path, options).await?;
-        Ok(Box::new(PacedUpload { inner, bandwidth: self.bandwidth.clone() }))
+        Ok(Box::new(RateLimitedUpload { inner, bandwidth: self.bandwidth.clone() }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
@@ -66,12 +66,12 @@ impl ObjectStore for Paced {
         }
         let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
         let extensions = std::mem::take(&mut found.extensions);
-        let pace = Arc::clone(&self.bandwidth.download);
+        let rate_limit = Arc::clone(&self.bandwidth.download);
         let paced = found.into_stream().then(move |chunk| {
-            let pace = Arc::clone(&pace);
+            let rate_limit = Arc::clone(&rate_limit);
             async move {
                 if let Ok(bytes) = &chunk {
-                    pace.take(bytes.len()).await;
+                    rate_limit.wait_for(bytes.len()).await;
                 }
                 chunk
             }
@@ -110,26 +110,27 @@ impl ObjectStore for Paced {
     }
 }
 
-/// Whether a file is counted: archives are, and control files are not.
+/// Returns whether the limit applies to a file: it applies to archives, but not to control files.
 fn is_archive(path: &Path) -> bool {
     path.prefix_matches(&archives_prefix())
 }
 
 #[derive(Debug)]
-struct PacedUpload {
+struct RateLimitedUpload {
     inner: Box<dyn MultipartUpload>,
     bandwidth: Bandwidth,
 }
 
 #[async_trait]
-impl MultipartUpload for PacedUpload {
+impl MultipartUpload for RateLimitedUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let pace = Arc::clone(&self.bandwidth.upload);
+        let rate_limit = Arc::clone(&self.bandwidth.upload);
         let bytes = data.content_length();
-        // Parts are numbered in the order in which this is called; nothing is sent before the future is polled.
+        // The inner store numbers parts in the order of these calls, and sends nothing before the future is
+        // polled.
         let part = self.inner.put_part(data);
         Box::pin(async move {
-            pace.take(bytes).await;
+            rate_limit.wait_for(bytes).await;
             part.await
         })
     }
@@ -154,13 +155,13 @@ mod tests {
     use super::*;
     use crate::storage::Storage;
 
-    fn paced(bytes_per_second: u64) -> Paced {
-        Paced::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("a limit"))
+    fn limited(bytes_per_second: u64) -> RateLimitedStore {
+        RateLimitedStore::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("a limit"))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn parts_go_no_faster_than_the_limit_and_arrive_whole() {
-        let (store, path) = (paced(1000), Path::from("archives/a.zip"));
+    async fn parts_are_delayed_to_the_limit_and_stored_completely() {
+        let (store, path) = (limited(1000), Path::from("archives/a.zip"));
         let began = Instant::now();
         let mut upload = store.put_multipart(&path).await.expect("begun");
         for part in [1u8, 2, 3] {
@@ -173,9 +174,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn parts_of_an_upload_whose_id_is_known_go_no_faster_either() {
+    async fn parts_of_an_upload_with_an_id_are_delayed_too() {
         let (inner, path) = (Arc::new(InMemory::new()), Path::from("archives/a.zip"));
-        let storage = Storage::object_store(Arc::clone(&inner) as _, "memory").knowing_uploads(inner);
+        let storage = Storage::object_store(Arc::clone(&inner) as _, "memory").with_multipart(inner);
         let storage = storage.bandwidth_limit(1000).expect("a limit");
         let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
         assert!(id.is_some());
@@ -188,8 +189,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reads_have_a_line_of_their_own() {
-        let (store, path) = (paced(1000), Path::from("archives/a.zip"));
+    async fn reads_have_their_own_limit() {
+        let (store, path) = (limited(1000), Path::from("archives/a.zip"));
         store.put(&path, vec![0; 9000].into()).await.expect("stored");
         let began = Instant::now();
         for start in [0, 3000, 6000] {
@@ -203,7 +204,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn control_files_are_not_delayed_behind_an_archive() {
-        let store = paced(1);
+        let store = limited(1);
         let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("begun");
         upload.put_part(vec![0; 1_000_000].into()).await.expect("stored");
         let large = Path::from("archives/b.zip");
@@ -228,8 +229,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_upload_that_waits_can_be_dropped() {
-        let store = paced(1);
+    async fn a_waiting_upload_can_be_dropped() {
+        let store = limited(1);
         let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("begun");
         upload.put_part(vec![0; 1000].into()).await.expect("stored");
         let began = Instant::now();
