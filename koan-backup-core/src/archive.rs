@@ -22,6 +22,7 @@ mod pending;
 mod read_blocks;
 mod reader;
 mod records;
+mod unlock;
 mod unpublished;
 mod upload;
 mod writer;

@@ -7,6 +7,7 @@ mod cache;
 pub(crate) mod damage;
 mod entry;
 mod health;
+mod lookup;
 mod losses;
 mod opened_backup;
 mod origin;
@@ -14,6 +15,7 @@ mod query;
 mod reference;
 pub(crate) mod removal_record;
 pub(crate) mod sidecar;
+mod size_drop;
 mod statistics;
 mod stored;
 pub(crate) mod unlisted;
@@ -25,21 +27,19 @@ pub(crate) use cache::ManifestCache;
 pub use entry::CatalogEntry;
 pub use health::{CatalogHealth, Expectations, IncompleteTask, StaleEntity};
 pub(crate) use health::{HealthInput, VerificationRecord, health};
-pub use losses::SizeDrop;
+pub(crate) use lookup::{Lookup, find};
 pub(crate) use losses::{DEFAULT_LOSS_PERCENT, losses};
-pub(crate) use origin::{Lookup, Origin};
+pub(crate) use origin::Origin;
 pub use query::{CatalogPage, Order, SortBy};
 pub(crate) use query::{Filter, OriginFilter};
 pub use reference::BackupRef;
 pub use removal_record::RemovalReason;
+pub use size_drop::SizeDrop;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
 pub(crate) use stored::{
-    StoredBackup, StoredManifests, find, find_id, list, list_all, parse, published, published_in_time,
+    StoredBackup, StoredManifests, find_id, list, list_all, parse, published, published_in_time,
     unreadable_note,
 };
 pub use unlisted::{UnlistedArchive, UnlistedState};
 pub use unreadable::UnreadableManifest;
-
-/// How many manifests are read at the same time, because a remote store needs some time for each answer.
-const MAX_CONCURRENT_READS: usize = 64;

@@ -13,8 +13,10 @@ mod folders;
 mod listing;
 mod location;
 mod multipart;
+mod open;
 mod options;
 mod profile;
+mod profile_state;
 mod rate_limited;
 
 use std::fmt;
@@ -29,12 +31,12 @@ use object_store::multipart::MultipartStore;
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
 pub(crate) use self::failure::is_refusal;
-pub(crate) use self::folders::{archives_prefix, manifests_prefix};
+pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
 pub use self::machine_state::{KnownLocation, MachineState};
 pub(crate) use self::multipart::AbortOutcome;
 pub use self::options::StorageOptions;
-use self::profile::{NewProfile, Profile};
+use self::profile_state::{NewProfile, Profile};
 use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -75,9 +77,6 @@ pub(crate) enum FileTimes {
     /// The clock of this process, or an unknown one.
     Process,
 }
-
-/// How the name of a file begins with which a directory is tried. A process that is killed meanwhile leaves it there.
-pub(crate) const PROBE_PREFIX: &str = "koan-probe-";
 
 /// How long an operation that ends, or cleans up after an error, waits for an answer of the store.
 pub(crate) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -142,40 +141,6 @@ impl Storage {
     /// Creates a storage in the memory of this process, for tests.
     pub fn memory() -> Self {
         Self { part_bytes: LOCAL_PART_BYTES, ..Self::object_store(Arc::new(InMemory::new()), "memory") }
-    }
-
-    /// Opens the storage that a URL names:
-    ///
-    /// | URL | storage | feature |
-    /// |---|---|---|
-    /// | `s3://bucket/prefix` | Amazon S3, or what speaks its protocol | `s3` |
-    /// | `az://container/prefix` | Azure Blob Storage | `azure` |
-    /// | `gs://bucket/prefix` | Google Cloud Storage | `gcs` |
-    /// | `file:///path` | a directory, as by [`local`](Self::local) | |
-    /// | `memory:` | memory, as by [`memory`](Self::memory) | |
-    ///
-    /// Credentials, region and endpoint come from the usual environment variables of each cloud
-    /// (`AWS_ACCESS_KEY_ID`, `AZURE_STORAGE_ACCOUNT_NAME`, `GOOGLE_APPLICATION_CREDENTIALS`, …), or from
-    /// [`options`](Self::options). The store is not contacted yet.
-    ///
-    /// # Errors
-    /// The URL is invalid, contains credentials or options, or needs a feature that is not enabled.
-    pub fn url(url: impl Into<String>) -> Result<Self> {
-        Self::options(url).open()
-    }
-
-    /// Returns the options of the storage that a URL names.
-    ///
-    /// ```no_run
-    /// # use koan_backup_core::{Result, Storage};
-    /// # fn main() -> Result<()> {
-    /// let options = Storage::options("s3://backups/shop").region("eu-central-1");
-    /// let storage = options.endpoint("https://s3.example.com").open()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn options(url: impl Into<String>) -> StorageOptions {
-        StorageOptions::new(url.into())
     }
 
     /// Creates a storage from any object store. Archives are written by multipart upload, manifests by a

@@ -1,14 +1,8 @@
 //! Decrypts the encrypted entries of an archive, and explains why that was not possible.
 
-use std::sync::Arc;
-
-use super::bounds::tree_fits;
-use super::layout::entry;
 use super::manifest::{EncryptionSummary, EntityManifest, EntityStatus, Manifest};
-use super::open_documents::OpenDocuments;
-use super::reader::ArchiveReader;
 use crate::encryption::{Identities, PASSPHRASE_ID};
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind};
 use crate::foundation::names::names;
 
 /// The reason why encrypted content cannot be decrypted.
@@ -58,86 +52,4 @@ pub(crate) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identi
     let fits =
         |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
     given.key_ids().into_iter().find(fits)
-}
-
-/// Decrypts the encrypted entries of an archive as far as the identities allow.
-pub(crate) async fn unlock(
-    reader: &mut ArchiveReader,
-    documents: &mut OpenDocuments,
-    manifest: &Manifest,
-    identities: &Arc<Identities>,
-) -> Result<()> {
-    let sealed: Vec<_> = sealed_entities(manifest).collect();
-    if sealed.is_empty() {
-        return Ok(());
-    }
-    let encryption = manifest.encryption.as_ref();
-    let locked = || Some(Locked::new(encryption, identities));
-    if identities.is_empty() {
-        documents.locked = locked();
-        return Ok(());
-    }
-    let Some(content) = reader.sealed_document(entry::SEALED, identities).await? else {
-        return match fitting_key(encryption, identities) {
-            Some(id) => Err(reader.broken(
-                entry::SEALED,
-                &format!("the manifest names key `{id}`, but it does not decrypt it"),
-            )),
-            None => {
-                documents.locked = locked();
-                Ok(())
-            }
-        };
-    };
-    documents.sealed = serde_json::from_slice(&content)
-        .map_err(|_| reader.broken(entry::SEALED, "it does not follow the format"))?;
-    for (entity, file) in &sealed {
-        let Some(inner) = documents.sealed.get(*file) else {
-            return Err(reader.broken(entry::SEALED, &format!("it does not describe `{file}`")));
-        };
-        documents.blocks.insert((*file).to_owned(), inner.blocks.clone());
-        if let (Some(physical), Some(info)) = (&inner.physical, documents.providers.get_mut(&entity.provider))
-        {
-            if !tree_fits(physical.get().as_bytes()) {
-                return Err(reader.broken(entry::SEALED, "it is larger than any that koan-backup writes"));
-            }
-            let physical = serde_json::from_str(physical.get())
-                .map_err(|_| reader.broken(entry::SEALED, "it does not follow the format"))?;
-            info.physical.insert((*file).to_owned(), physical);
-        }
-        if !reader.unlock(file, identities).await? {
-            let problem = format!("the key that decrypts `{}` does not decrypt it", entry::SEALED);
-            return Err(reader.broken(file, &problem));
-        }
-    }
-    if documents.sealed.len() != sealed.len() {
-        return Err(reader.broken(entry::SEALED, "it describes entries that do not exist"));
-    }
-    Ok(())
-}
-
-/// Checks that exactly those entries are encrypted that the manifest declares as encrypted. Returns a
-/// description of the fault, if there is one.
-///
-/// # Errors
-/// The storage cannot be read.
-pub(crate) async fn sealing_fault(reader: &ArchiveReader, manifest: &Manifest) -> Result<Option<String>> {
-    for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
-        let Some(file) = entity.storage_file.as_deref() else { continue };
-        if entity.policy.encrypt != file.ends_with(".age") {
-            return Ok(Some(format!("the name of entry `{file}` does not match its encryption policy")));
-        }
-        if entity.policy.encrypt && !reader.is_sealed(file).await? {
-            return Ok(Some(format!("`{}` must be encrypted, but entry `{file}` is not", entity.entity)));
-        }
-    }
-    let any = sealed_entities(manifest).next().is_some();
-    let problem = if any && manifest.encryption.is_none() {
-        Some("its manifest does not name the recipients of its encrypted entities")
-    } else if any != reader.contains(entry::SEALED) {
-        Some("it has encrypted entities without their encrypted description, or the reverse")
-    } else {
-        None
-    };
-    Ok(problem.map(str::to_owned))
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::losses::{SizeDrop, is_loss};
 use super::sidecar;
+use super::size_drop::{SizeDrop, is_loss};
 use crate::archive::Producer;
 use crate::foundation::error::Result;
 use crate::foundation::id::{BackupId, SetName};

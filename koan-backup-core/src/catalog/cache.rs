@@ -13,8 +13,9 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::entry::CatalogEntry;
+use super::stored::MAX_CONCURRENT_READS;
 use super::unreadable::UnreadableManifest;
-use super::{MAX_CONCURRENT_READS, damage, stored};
+use super::{damage, stored};
 use crate::archive::Manifest;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::BackupId;

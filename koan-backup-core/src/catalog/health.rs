@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::acknowledgement::Acknowledgements;
 use super::entry::CatalogEntry;
-use super::losses::{DEFAULT_LOSS_PERCENT, SizeDrop, losses};
+use super::losses::{DEFAULT_LOSS_PERCENT, losses};
 use super::origin::Origin;
+use super::size_drop::SizeDrop;
 use super::unlisted::{UnlistedArchive, UnlistedState};
 use super::unreadable::UnreadableManifest;
 use crate::archive::EntityStatus;

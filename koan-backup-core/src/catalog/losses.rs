@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::acknowledgement::Acknowledgements;
+use super::size_drop::{SizeDrop, is_loss};
 use crate::archive::{EntityStatus, Manifest};
 use crate::foundation::id::{BackupId, SetName};
 use crate::foundation::series::SeriesName;
@@ -13,41 +13,11 @@ use crate::foundation::series::SeriesName;
 /// The percentage of records that an entity may lose from one backup to the next, by default.
 pub(crate) const DEFAULT_LOSS_PERCENT: u8 = 50;
 
-/// An entity that has far fewer records than in the previous backup of the series.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct SizeDrop {
-    /// The name of the entity.
-    pub entity: String,
-    /// The set.
-    pub set: SetName,
-    /// The series of the two backups.
-    pub series: SeriesName,
-    /// The newer backup.
-    pub backup: BackupId,
-    /// When the newer backup started.
-    pub created_at: Timestamp,
-    /// The previous backup.
-    pub previous: BackupId,
-    /// When the previous backup started.
-    pub previous_created_at: Timestamp,
-    /// The number of records in the previous backup.
-    pub before: u64,
-    /// The number of records in the newer backup.
-    pub after: u64,
-}
-
 /// The last known number of records of an entity and set in a series.
 struct LastCount {
     backup: BackupId,
     created_at: Timestamp,
     records: u64,
-}
-
-/// Returns whether more than `percent` percent of the records are gone.
-pub(super) fn is_loss(before: u64, after: u64, percent: u8) -> bool {
-    u128::from(after) * 100 < u128::from(before) * u128::from(100 - percent.min(100))
 }
 
 /// Returns the losses of more than `percent` percent of the records that nobody has acknowledged, oldest

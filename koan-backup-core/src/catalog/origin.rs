@@ -1,6 +1,5 @@
 //! The origin of a backup: this application, another one, or unknown.
 
-use super::stored::StoredBackup;
 use crate::archive::{Manifest, Producer};
 use crate::foundation::identity::ApplicationIdentity;
 
@@ -50,64 +49,6 @@ pub(super) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Opt
         )),
         Origin::Other => {
             Some(format!("backup {id} was made by {}, and this is {own}", manifest.producer.description()))
-        }
-    }
-}
-
-/// The application among whose backups a name is looked up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lookup<'a> {
-    pub(crate) own: &'a ApplicationIdentity,
-    /// Another application that was named instead.
-    pub(crate) from: Option<&'a ApplicationIdentity>,
-}
-
-impl Lookup<'_> {
-    fn origin(&self, manifest: &Manifest) -> Origin {
-        manifest.producer.origin(self.from.unwrap_or(self.own))
-    }
-
-    /// Returns those of the backups with a name that belong to the application, in the same order. Backups
-    /// that record no environment are returned only if no own backup is accepted by `accept`.
-    pub(crate) fn select<'a>(
-        &self,
-        named: &[StoredBackup<'a>],
-        accept: impl Fn(&Manifest) -> bool,
-    ) -> Vec<StoredBackup<'a>> {
-        let of = |wanted: Origin| {
-            let found = named.iter().filter(|backup| self.origin(&backup.manifest) == wanted);
-            found.cloned().collect::<Vec<_>>()
-        };
-        let own = of(Origin::Own);
-        let is_other = self.from.is_some_and(|from| from != self.own);
-        if is_other || own.iter().any(|backup| accept(&backup.manifest)) {
-            return own;
-        }
-        let unidentified = of(Origin::Unidentified);
-        match unidentified.iter().any(|backup| accept(&backup.manifest)) || own.is_empty() {
-            true => unidentified,
-            false => own,
-        }
-    }
-
-    /// Returns the part of a "not found" error that describes backups of other applications with the same
-    /// name.
-    pub(crate) fn not_found_note(&self, named: &[StoredBackup<'_>]) -> String {
-        let mut others: Vec<_> = named
-            .iter()
-            .filter(|backup| self.origin(&backup.manifest) == Origin::Other)
-            .map(|backup| backup.manifest.producer.description())
-            .collect();
-        others.sort();
-        others.dedup();
-        let of = self.from.unwrap_or(self.own);
-        match others.is_empty() {
-            true => format!(" of {of}"),
-            false => format!(
-                " of {of}; there are backups of {}: name that application with `.from_application(name, \
-                 environment)`, or name a backup by its id",
-                others.join(", ")
-            ),
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Decides which backups are kept and why: a policy and a list of backups give a plan. Nothing here accesses
 //! a storage.
 
+mod candidate;
 mod groups;
 mod period;
 mod plan;
 mod policy;
 mod reason;
 
+pub(crate) use candidate::Candidate;
 pub(crate) use groups::{Group, Holding, groups, label};
 pub use period::Period;
-pub(crate) use plan::{Candidate, plan};
+pub(crate) use plan::plan;
 pub use plan::{RetentionDecision, RetentionPlan};
 pub use policy::Retention;
 pub use reason::{KeepReason, RemoveReason};

@@ -10,7 +10,7 @@ use object_store::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::MAX_CONCURRENT_READS;
+use super::stored::MAX_CONCURRENT_READS;
 use super::unreadable::concerns_one_file;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;

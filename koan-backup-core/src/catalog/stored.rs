@@ -4,9 +4,7 @@ use futures::StreamExt as _;
 use object_store::path::Path;
 use tokio::time::timeout;
 
-use super::MAX_CONCURRENT_READS;
-use super::origin::{Lookup, origin_note};
-use super::reference::BackupRef;
+use super::origin::origin_note;
 use super::unreadable::UnreadableManifest;
 use crate::archive::{FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, manifest_id, manifest_path, tree_fits};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -14,6 +12,9 @@ use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::manifests_prefix;
 use crate::storage::{CLEANUP_TIMEOUT, ListedFile, Storage};
+
+/// How many manifests are read at the same time, because a remote store needs some time for each answer.
+pub(super) const MAX_CONCURRENT_READS: usize = 64;
 
 /// A backup in a storage profile.
 #[derive(Clone, Debug)]
@@ -155,45 +156,6 @@ pub(crate) async fn find_id(storage: &Storage, id: BackupId) -> Result<StoredBac
     }
 }
 
-/// Finds a backup: by id, whichever application made it; by name, the newest one that `accept` accepts, among
-/// those of the application in `lookup`.
-///
-/// # Errors
-/// There is none, or it cannot be read.
-pub(crate) async fn find<'a>(
-    storage: &'a Storage,
-    lookup: Lookup<'_>,
-    wanted: &BackupRef,
-    accept: impl Fn(&Manifest) -> bool,
-) -> Result<StoredBackup<'a>> {
-    match wanted {
-        BackupRef::Id(id) => find_id(storage, *id).await,
-        BackupRef::Latest => Err(Error::new(
-            ErrorKind::Internal,
-            "`latest` was looked up as a name; this is a bug in koan-backup",
-        )),
-        BackupRef::Name(name) => {
-            let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
-            unreadable.iter().for_each(|manifest| manifest.log(storage));
-            all.retain(|backup| backup.manifest.name.as_str() == name);
-            let named = lookup.select(&all, &accept);
-            let failed =
-                named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
-            if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
-                return Ok(StoredBackup { newer_failed: failed, ..backup }.with_unreadable(unreadable));
-            }
-            let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
-            let what = match failed {
-                Some(id) => {
-                    format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
-                }
-                None => format!("no backup is called `{name}`{others}"),
-            };
-            Err(not_found(storage, &format!("{what}{}", unreadable_note(&unreadable))))
-        }
-    }
-}
-
 /// Returns the currently published manifest of a backup, or `None` if there is none.
 pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
     let path = manifest_path(id);
@@ -221,7 +183,7 @@ pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
     }
 }
 
-fn not_found(storage: &Storage, what: &str) -> Error {
+pub(super) fn not_found(storage: &Storage, what: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
         format!("{what} in storage `{}`; `koan.backups()` lists the existing ones", storage.location()),

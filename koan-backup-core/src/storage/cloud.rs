@@ -9,10 +9,12 @@ mod google;
 mod hints;
 mod keys;
 mod protocol;
+mod request_kind;
 #[cfg(feature = "s3")]
 mod s3;
 mod secrets;
 mod settings;
+mod xml;
 
 use std::sync::Arc;
 
@@ -24,8 +26,8 @@ use object_store::prefix::PrefixStore;
 pub(super) use self::answer::StoreAnswer;
 use self::explaining::{ExplainingMultipart, ExplainingStore};
 use self::secrets::Secrets;
-use super::location::{BucketLocation, Cloud};
-use super::options::{StorageOptions, missing_feature};
+use super::location::{BucketLocation, Cloud, missing_feature};
+use super::options::StorageOptions;
 use crate::foundation::error::Result;
 
 /// A bucket, and its interface for multipart uploads with ids, if it has one.

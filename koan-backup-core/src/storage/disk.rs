@@ -4,6 +4,7 @@
 //! `object_store` leaves a file in its place when the sync of its directory fails, needs hard links, and
 //! creates files that everybody can read.
 
+mod blocking;
 mod durable;
 mod names;
 mod root;
@@ -26,9 +27,10 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use self::blocking::{blocking, failed};
 use self::root::Root;
 use self::upload::DiskUpload;
-use super::PROBE_PREFIX;
+use super::folders::PROBE_PREFIX;
 
 /// A directory that holds archives.
 #[derive(Debug)]
@@ -255,25 +257,6 @@ impl ObjectStore for Disk {
         };
         let chunks: Vec<Bytes> = bytes.into_stream().try_collect().await?;
         self.put_opts(to, chunks.into_iter().collect(), mode.into()).await.map(drop)
-    }
-}
-
-/// Runs blocking work on a thread that may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await?
-}
-
-/// Returns the error of a file or directory.
-fn failed(what: &str, path: &FilePath, source: io::Error) -> object_store::Error {
-    let shown = path.display().to_string();
-    match source.kind() {
-        io::ErrorKind::AlreadyExists => {
-            object_store::Error::AlreadyExists { path: shown, source: Box::new(source) }
-        }
-        kind => {
-            let text = format!("{what} `{shown}` failed: {source}");
-            object_store::Error::Generic { store: "directory", source: Box::new(io::Error::new(kind, text)) }
-        }
     }
 }
 

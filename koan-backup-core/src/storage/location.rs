@@ -182,6 +182,19 @@ fn refused(url: &str, problem: &str) -> Error {
     Error::new(ErrorKind::Configuration, format!("storage URL {shown} {problem}"))
 }
 
+/// Returns the error of a cloud whose feature is not enabled.
+pub(super) fn missing_feature(bucket: &BucketLocation) -> Error {
+    let (scheme, feature) = (bucket.cloud.scheme(), bucket.cloud.feature());
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "storage `{}` needs the feature `{feature}` of koan-backup: add it in Cargo.toml, `koan-backup = \
+             {{ version = \"…\", features = [\"{feature}\"] }}`, to open `{scheme}://…`",
+            bucket.url()
+        ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,34 +1,22 @@
 //! The options of a storage that is opened by its URL.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ObjectStore;
-use object_store::multipart::MultipartStore;
-
-use super::Storage;
-#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
-use super::cloud;
-use super::location::{BucketLocation, Location};
-use super::profile::NewProfile;
-use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::names::names;
+use super::location::Location;
+use super::profile_state::NewProfile;
 
 /// The options of a storage that a URL names; see [`Storage::options`]. Options that are not set come from
 /// the usual environment variables of each cloud.
 #[derive(Clone)]
 #[must_use = "call `open` to get the storage"]
 pub struct StorageOptions {
-    url: String,
+    pub(super) url: String,
     pub(super) options: Vec<(String, String)>,
     pub(super) environment: Variables,
     pub(super) retry: Retry,
-    new_profile: NewProfile,
+    pub(super) new_profile: NewProfile,
 }
-
-/// A bucket, and its interface for multipart uploads with ids, if it has one.
-type OpenBucket = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 
 /// Whether environment variables are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,105 +101,9 @@ impl StorageOptions {
         self
     }
 
-    /// Opens the storage. The store is not contacted yet.
-    ///
-    /// # Errors
-    /// The URL is invalid or needs a feature that is not enabled, or an option is unknown or invalid.
-    pub fn open(self) -> Result<Storage> {
-        let storage = match Location::parse(&self.url)? {
-            Location::Memory => self.require_no_options("memory:").map(|()| Storage::memory()),
-            Location::Directory(path) => {
-                self.require_no_options("file:")?;
-                Storage::local(path)
-            }
-            Location::Bucket(bucket) => {
-                self.require_clean_endpoint(&bucket)?;
-                let (store, multipart) = self.open_bucket(&bucket)?;
-                Ok(Storage::cloud(store, multipart, bucket.url(), self.identity(&bucket)))
-            }
-        };
-        storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })
-    }
-
-    /// Returns the identity of a bucket, which distinguishes it from one with the same name elsewhere: its
-    /// URL, endpoint and account. It contains no secret, and is only hashed.
-    fn identity(&self, bucket: &BucketLocation) -> String {
-        const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
-        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
-        let variables = variables
-            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
-        let values = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
-            let name = name.to_ascii_lowercase();
-            NAMES.iter().any(|ending| name.ends_with(ending)).then_some(value)
-        });
-        values.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
-    }
-
-    /// Refuses an endpoint that contains credentials, because errors of the HTTP client show it.
-    fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
-        let has_credentials = |value: &str| {
-            let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
-            authority.contains('@')
-        };
-        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
-        let variables = variables
-            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
-        let refused = self.options.iter().cloned().chain(variables).find(|(name, value)| {
-            let name = name.to_ascii_lowercase();
-            ["endpoint", "base_url", "endpoint_url"].iter().any(|ending| name.ends_with(ending))
-                && has_credentials(value)
-        });
-        let Some((name, _)) = refused else { return Ok(()) };
-        Err(Error::new(
-            ErrorKind::Configuration,
-            format!(
-                "storage `{}`: the address in `{name}` contains an `@`, and the credentials before it would \
-                 appear in logs; give credentials in the environment, or with `.credentials(…)`",
-                bucket.url()
-            ),
-        ))
-    }
-
     fn has_scheme(&self, scheme: &str) -> bool {
         self.url.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
     }
-
-    /// Refuses options for a storage that has none.
-    fn require_no_options(&self, scheme: &str) -> Result<()> {
-        if self.options.is_empty() {
-            return Ok(());
-        }
-        let names = names(self.options.iter().map(|(name, _)| name));
-        Err(Error::new(
-            ErrorKind::Configuration,
-            format!("storage `{scheme}` has no options: leave out {names}"),
-        ))
-    }
-
-    #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
-    fn open_bucket(&self, bucket: &BucketLocation) -> Result<OpenBucket> {
-        let cloud::Bucket { store, multipart } = cloud::open(bucket, self)?;
-        Ok((store, multipart))
-    }
-
-    #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
-    fn open_bucket(&self, bucket: &BucketLocation) -> Result<OpenBucket> {
-        let _ = (self.environment, self.retry.times, self.retry.within);
-        Err(missing_feature(bucket))
-    }
-}
-
-/// Returns the error of a cloud whose feature is not enabled.
-pub(super) fn missing_feature(bucket: &BucketLocation) -> Error {
-    let (scheme, feature) = (bucket.cloud.scheme(), bucket.cloud.feature());
-    Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "storage `{}` needs the feature `{feature}` of koan-backup: add it in Cargo.toml, `koan-backup = \
-             {{ version = \"…\", features = [\"{feature}\"] }}`, to open `{scheme}://…`",
-            bucket.url()
-        ),
-    )
 }
 
 /// Shows only the names of options, never their values.
@@ -227,22 +119,5 @@ impl fmt::Debug for StorageOptions {
             .field("options", &options)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, not(any(feature = "s3", feature = "azure", feature = "gcs"))))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cloud_whose_feature_is_off_is_refused_with_the_remedy() {
-        for (url, feature) in
-            [("s3://backups/shop", "s3"), ("az://backups", "azure"), ("gs://backups", "gcs")]
-        {
-            let error = Storage::url(url).expect_err("it is not built in");
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains(&format!("features = [\"{feature}\"]")), "{error}");
-            assert!(error.to_string().contains(url), "{error}");
-        }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::disk::MissingDirectory;
+use super::profile_state::{NewProfile, Profile};
 use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::machine_state::{KnownLocation, MachineState, is_production};
@@ -20,22 +21,6 @@ const FORMAT_VERSION: u32 = 1;
 const STATE_KIND: &str = "storage profile";
 /// Folders whose files show that a profile was used before marks were introduced.
 const USED_FOLDERS: [&str; 2] = ["manifests", "archives"];
-
-/// Whether a new profile may be created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum NewProfile {
-    #[default]
-    OutsideProduction,
-    Allowed,
-}
-
-/// What this machine remembers of a profile.
-#[derive(Clone, Debug)]
-pub(super) struct Profile {
-    state: MachineState,
-    /// The locations under which the machine remembers the profile.
-    locations: Vec<String>,
-}
 
 /// The content of a profile mark.
 #[derive(Debug, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::plan::Candidate;
+use super::candidate::Candidate;
 use super::reason::KeepReason;
 use crate::catalog::SizeDrop;
 use crate::foundation::id::BackupId;

@@ -3,6 +3,7 @@
 use object_store::Error;
 
 use super::hints::{self, HintKind};
+use super::request_kind::RequestKind;
 use super::secrets::Secrets;
 
 /// The answer of a store to a request that failed.
@@ -11,21 +12,6 @@ use super::secrets::Secrets;
 pub(in crate::storage) struct StoreAnswer {
     text: String,
     is_final: bool,
-}
-
-/// The kind of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RequestKind {
-    /// A request for a file that may not exist.
-    File,
-    /// A request that needs only the bucket.
-    Bucket,
-    /// The write of a file, which needs only the bucket.
-    Write,
-    /// The write of a file that must not exist yet.
-    Creation,
-    /// The write of an upload part, or the end of an upload, which may no longer exist.
-    Upload,
 }
 
 /// How many characters of the store's own message are shown.

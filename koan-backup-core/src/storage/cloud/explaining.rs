@@ -15,7 +15,8 @@ use object_store::{
 };
 
 pub(super) use self::multipart::ExplainingMultipart;
-use super::answer::{RequestKind, explained};
+use super::answer::explained;
+use super::request_kind::RequestKind;
 use super::secrets::Secrets;
 
 /// A store whose errors contain the answer and a hint what to check.

@@ -2,7 +2,7 @@
 
 use object_store::Error;
 
-use super::answer::RequestKind;
+use super::request_kind::RequestKind;
 
 /// A hint what to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<
         let Some(end) = rest.get(start..).and_then(|text| text.find(&close)) else { break };
         let end = start + end + close.len();
         let (Some(element), Some(before)) = (rest.get(start..end), rest.get(..start)) else { break };
-        match super::protocol::element(element, key) {
+        match super::xml::element(element, key) {
             Some(name) if is_foreign(name) => {
                 tracing::debug!(
                     target: "koan::backup", key = %name.escape_debug(),

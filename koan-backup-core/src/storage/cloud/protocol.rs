@@ -15,6 +15,7 @@ use object_store::client::{
 };
 
 use super::keys::without_foreign;
+use super::xml::element;
 
 /// Creates HTTP clients that check list responses.
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,12 +136,6 @@ fn root_element(text: &str) -> Result<&str, InvalidListing> {
 /// Returns a name without its namespace.
 fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
-}
-
-/// Returns the text of the first element with a name.
-pub(super) fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    rest.split_once(&format!("</{name}>")).map(|(content, _)| content.trim())
 }
 
 #[cfg(test)]

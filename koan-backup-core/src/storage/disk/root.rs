@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use object_store::Result;
 
+use super::blocking::failed;
 use super::durable::{OpenDirectory, create_directory};
-use super::failed;
 use super::names::{CreationMethods, Existing};
 use crate::foundation::private_files::create_private_file;
 

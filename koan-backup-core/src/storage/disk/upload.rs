@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
-use super::blocking;
+use super::blocking::blocking;
 use super::names::Existing;
 use super::root::{Root, StagedFile};
 

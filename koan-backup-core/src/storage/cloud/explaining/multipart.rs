@@ -7,7 +7,8 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{MultipartId, PutPayload, PutResult, Result};
 
-use super::super::answer::{RequestKind, explained};
+use super::super::answer::explained;
+use super::super::request_kind::RequestKind;
 use super::super::secrets::Secrets;
 
 /// Multipart uploads whose errors contain the answer and a hint what to check.

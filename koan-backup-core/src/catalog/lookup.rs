@@ -1,0 +1,106 @@
+//! Looks a backup up, among those of one application.
+
+use super::origin::Origin;
+use super::reference::BackupRef;
+use super::stored::{StoredBackup, StoredManifests, find_id, list_all, not_found, unreadable_note};
+use crate::archive::Manifest;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::identity::ApplicationIdentity;
+use crate::storage::Storage;
+
+/// The application among whose backups a name is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookup<'a> {
+    pub(crate) own: &'a ApplicationIdentity,
+    /// Another application that was named instead.
+    pub(crate) from: Option<&'a ApplicationIdentity>,
+}
+
+impl Lookup<'_> {
+    fn origin(&self, manifest: &Manifest) -> Origin {
+        manifest.producer.origin(self.from.unwrap_or(self.own))
+    }
+
+    /// Returns those of the backups with a name that belong to the application, in the same order. Backups
+    /// that record no environment are returned only if no own backup is accepted by `accept`.
+    pub(crate) fn select<'a>(
+        &self,
+        named: &[StoredBackup<'a>],
+        accept: impl Fn(&Manifest) -> bool,
+    ) -> Vec<StoredBackup<'a>> {
+        let of = |wanted: Origin| {
+            let found = named.iter().filter(|backup| self.origin(&backup.manifest) == wanted);
+            found.cloned().collect::<Vec<_>>()
+        };
+        let own = of(Origin::Own);
+        let is_other = self.from.is_some_and(|from| from != self.own);
+        if is_other || own.iter().any(|backup| accept(&backup.manifest)) {
+            return own;
+        }
+        let unidentified = of(Origin::Unidentified);
+        match unidentified.iter().any(|backup| accept(&backup.manifest)) || own.is_empty() {
+            true => unidentified,
+            false => own,
+        }
+    }
+
+    /// Returns the part of a "not found" error that describes backups of other applications with the same
+    /// name.
+    pub(crate) fn not_found_note(&self, named: &[StoredBackup<'_>]) -> String {
+        let mut others: Vec<_> = named
+            .iter()
+            .filter(|backup| self.origin(&backup.manifest) == Origin::Other)
+            .map(|backup| backup.manifest.producer.description())
+            .collect();
+        others.sort();
+        others.dedup();
+        let of = self.from.unwrap_or(self.own);
+        match others.is_empty() {
+            true => format!(" of {of}"),
+            false => format!(
+                " of {of}; there are backups of {}: name that application with `.from_application(name, \
+                 environment)`, or name a backup by its id",
+                others.join(", ")
+            ),
+        }
+    }
+}
+
+/// Finds a backup: by id, whichever application made it; by name, the newest one that `accept` accepts, among
+/// those of the application in `lookup`.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) async fn find<'a>(
+    storage: &'a Storage,
+    lookup: Lookup<'_>,
+    wanted: &BackupRef,
+    accept: impl Fn(&Manifest) -> bool,
+) -> Result<StoredBackup<'a>> {
+    match wanted {
+        BackupRef::Id(id) => find_id(storage, *id).await,
+        BackupRef::Latest => Err(Error::new(
+            ErrorKind::Internal,
+            "`latest` was looked up as a name; this is a bug in koan-backup",
+        )),
+        BackupRef::Name(name) => {
+            let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
+            unreadable.iter().for_each(|manifest| manifest.log(storage));
+            all.retain(|backup| backup.manifest.name.as_str() == name);
+            let named = lookup.select(&all, &accept);
+            let failed =
+                named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
+            if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
+                return Ok(StoredBackup { newer_failed: failed, ..backup }.with_unreadable(unreadable));
+            }
+            let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
+            let what = match failed {
+                Some(id) => {
+                    format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
+                }
+                None => format!("no backup is called `{name}`{others}"),
+            };
+            Err(not_found(storage, &format!("{what}{}", unreadable_note(&unreadable))))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Reads elements of XML responses.
+
+/// Returns the text of the first element with a name.
+pub(super) fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(content, _)| content.trim())
+}
