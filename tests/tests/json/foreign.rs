@@ -66,13 +66,13 @@ async fn an_invalid_line_is_reported_with_file_and_line_but_without_its_content(
         ("{\"id\":2,\"title\":\"secret\"", "the rest of it was lost"),
         ("{\"id\":2,\"title\":\"secret\"}{}", "not valid JSON"),
         ("{\"id\":NaN,\"title\":\"secret\"}", "not valid JSON"),
-        ("{\"id\":2,\"title\":\"secret\",\"title\":\"secret\"}", "twice"),
+        ("{\"id\":2,\"title\":\"secret\",\"title\":\"secret\"}", "duplicate name"),
         ("[2,\"secret\"]", "is a list"),
         ("\"secret\"", "not a JSON object"),
         ("{\"id\":2,\"title\":\"x\",\"pages\":\"secret\"}", "field `pages`"),
         ("{\"id\":2.0,\"title\":\"secret\"}", "field `id`"),
         ("{\"id\":2}", "`title`"),
-        ("{\"id\":1,\"title\":\"secret\"}", "there twice"),
+        ("{\"id\":1,\"title\":\"secret\"}", "has a duplicate key"),
         ("\0\0\0\0", "not a JSON object"),
     ] {
         fixture.put("Book/root.jsonl", format!("{{\"id\":1,\"title\":\"a\"}}\n\n{broken}\n"));
@@ -103,7 +103,7 @@ async fn an_invalid_document_is_reported_with_file_and_position() {
     fixture.put("Book/b.json", "{\"id\": 2, \"title\": \"b\"}");
     fixture.put("Book/c.json", "{\"id\": 1, \"title\": \"c\"}");
     let error = fixture.refusal().await;
-    assert!(error.contains("Book/c.json`") && error.contains("`id=1` is there twice"), "{error}");
+    assert!(error.contains("Book/c.json`") && error.contains("`id=1` has a duplicate key"), "{error}");
 }
 
 #[tokio::test]
@@ -148,5 +148,5 @@ async fn parts_of_keys_are_matched_by_name_in_any_order() {
     fixture.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"to\":1,\"from\":2}\n");
     assert_eq!(fixture.backup().await.expect("a backup").item_count(), 2);
     fixture.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"from\":3,\"to\":2}\n{\"to\":2,\"from\":1}\n");
-    assert!(fixture.refusal().await.contains("`from=1, to=2` is there twice"));
+    assert!(fixture.refusal().await.contains("`from=1, to=2` has a duplicate key"));
 }

@@ -33,7 +33,7 @@ async fn a_restore_into_a_full_disk_leaves_the_files_unchanged_and_names_the_pat
         for restore in [koan.restore("nightly"), koan.restore("nightly").replace_existing()] {
             let error = restore.await.expect_err("the disk is full");
             let text = error.chain();
-            assert!(text.contains("the disk is full; make room"), "{name}: {text}");
+            assert!(text.contains("the disk is full; free space"), "{name}: {text}");
             assert!(text.contains(&root.join(".koan/restore-").display().to_string()), "{name}: {text}");
             assert!(files_of(&root) == before, "{name}: the files are as they were");
             let left: Vec<_> = std::fs::read_dir(root.join(".koan"))

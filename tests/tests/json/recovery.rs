@@ -90,6 +90,6 @@ async fn an_invalid_journal_is_refused_with_its_path() {
     // The new file is lost: it is neither staged nor renamed.
     fixture.put(".koan/commit.json", journal("restore-1", "0", "Book/1.json", "Book/2.json"));
     let error = JsonFiles::documents(fixture.path("")).expect_err("a file is missing").chain();
-    assert!(error.contains("Book/1.json") && error.contains("finished"), "{error}");
+    assert!(error.contains("Book/1.json") && error.contains("completed"), "{error}");
     assert_eq!(fixture.text("../outside"), "x");
 }

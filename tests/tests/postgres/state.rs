@@ -192,7 +192,7 @@ async fn a_restore_computes_a_text_search_column_like_its_trigger() {
         assert!(viable.is_viable(), "{viable:?}");
         assert!(
             viable.findings.iter().any(|finding| finding.severity == Severity::Note
-                && finding.message.contains("trigger `fills` computes it")),
+                && finding.message.contains("a restore computes it as trigger `fills`")),
             "{viable:?}"
         );
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
@@ -236,7 +236,7 @@ async fn a_trigger_that_fires_only_on_updates_is_a_warning() {
     koan.backup("films").await.expect("a backup");
     let viable = koan.restore("films").viability().await.expect("assessed");
     let of_column =
-        viable.findings.iter().find(|finding| finding.message.contains("trigger `touch` fills it"));
+        viable.findings.iter().find(|finding| finding.message.contains("trigger `touch`, which fills it"));
     assert!(of_column.is_some_and(|finding| finding.severity == Severity::Warning), "{viable:?}");
     server.sql("DELETE FROM film");
     koan.restore("films").await.expect("restored");

@@ -62,10 +62,10 @@ async fn an_ambiguous_list_is_refused_with_entity_key_and_column() {
     server.sql(LISTS);
     let koan = koan(&server, |builder| builder.register::<Lists>()).await;
     for (column, value, reason) in [
-        ("documents", r#"'{{"1","2"},{"3","4"}}'"#, "more than one dimension"),
-        ("documents", r#"'[0:0]={"1"}'"#, "does not begin at 1"),
-        ("bytes", r#"'[2:3]={"\\x01","\\x02"}'"#, "does not begin at 1"),
-        ("huge", "'[-1:0]={1,2}'", "does not begin at 1"),
+        ("documents", r#"'{{"1","2"},{"3","4"}}'"#, "several dimensions"),
+        ("documents", r#"'[0:0]={"1"}'"#, "lower bound is not 1"),
+        ("bytes", r#"'[2:3]={"\\x01","\\x02"}'"#, "lower bound is not 1"),
+        ("huge", "'[-1:0]={1,2}'", "lower bound is not 1"),
     ] {
         server.sql(&format!(
             "TRUNCATE lists; INSERT INTO lists (id, {column}) VALUES (1, DEFAULT), (42, {value})"

@@ -293,7 +293,7 @@ mod tests {
             assert!(!Journal::is_pending(&directory));
             assert!(!directory.hidden().join(STAGING).exists());
             // A second recovery has nothing to do.
-            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("settled");
+            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("recovered");
         }
     }
 
@@ -304,7 +304,7 @@ mod tests {
         let content = serde_json::to_vec(&journal()).expect("JSON");
         for length in 0..content.len() {
             fs::write(directory.hidden().join(UNFINISHED_FILE), &content[..length]).expect("written");
-            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("settled");
+            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("recovered");
             assert_holds(&directory, &before(), "before the journal has its name");
         }
     }
@@ -321,6 +321,6 @@ mod tests {
             .expect_err("it is lost")
             .chain();
         assert!(error.contains("1.json"), "{error}");
-        assert!(Journal::is_pending(&directory), "and whoever comes next is told again");
+        assert!(Journal::is_pending(&directory), "the journal remains");
     }
 }

@@ -1,4 +1,4 @@
-//! Tables whose rows PostgreSQL allows nobody to update or delete: published tables without a replica
+//! Tables whose rows PostgreSQL does not allow to update or delete: published tables without a replica
 //! identity, and tables with a read-only foreign partition.
 
 use koan_backup_core::{

@@ -172,6 +172,6 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
 }
 
 fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
-    let near = catalog.tables.iter().find(|table| tables::is_near(&table.name, wanted));
-    tables::not_found(entity, wanted, "", near.map(|table| table.name.as_str()))
+    let similar = catalog.tables.iter().find(|table| tables::is_near(&table.name, wanted));
+    tables::not_found(entity, wanted, "", similar.map(|table| table.name.as_str()))
 }

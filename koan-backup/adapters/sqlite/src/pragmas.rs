@@ -114,7 +114,7 @@ mod tests {
         ("page_size", "a property of the file, kept as it is"),
         ("pragma_list", "read-only"),
         ("quick_check", "read-only"),
-        ("schema_version", "only tells, as long as it is not set"),
+        ("schema_version", "read-only unless it is set"),
         ("secure_delete", "whether deleted content is overwritten, the application's choice"),
         ("shrink_memory", "a command that is never run"),
         ("soft_heap_limit", "of the process; advice only"),

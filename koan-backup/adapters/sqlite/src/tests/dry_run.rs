@@ -267,7 +267,7 @@ async fn the_constraints_of_a_table_that_would_be_created_are_checked() {
         let error = database
             .restore::<Item>(&without_physical_form(&[ONE, TWO, ONE]), &options)
             .await
-            .expect_err("twice");
+            .expect_err("a duplicate key");
         assert!(error.chain().contains("id=1"), "{error:?}");
     }
     database

@@ -128,12 +128,12 @@ async fn a_backup_of_rows_whose_keys_are_forms_of_one_value_is_refused_even_if_t
     }
     let database =
         |rows: &str| Database::new(&format!("CREATE TABLE m (id PRIMARY KEY); INSERT INTO m VALUES {rows}"));
-    let error = database("(1), (2), ('1')").copy::<AnyNumber>().await.expect_err("twice");
+    let error = database("(1), (2), ('1')").copy::<AnyNumber>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("id=1"), "{error}");
-    let error = database("(1), (2), ('1')").copy::<AnyText>().await.expect_err("twice");
+    let error = database("(1), (2), ('1')").copy::<AnyText>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("id=\"1\""), "{error}");
     let times = "('2024-01-01T00:00:00Z'), ('2024-01-02T00:00:00Z'), ('2024-01-01 00:00:00'), (1704067200)";
-    let error = database(times).copy::<AnyTime>().await.expect_err("twice");
+    let error = database(times).copy::<AnyTime>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("2024-01-01"), "{error}");
     database("(1), (2), ('3'), (4.0)").copy::<AnyNumber>().await.expect("all differ");
 }

@@ -140,7 +140,8 @@ async fn conflict_clauses_of_a_table_are_ignored() {
     let database = Database::new(&table("ON CONFLICT REPLACE", ""));
     let before = database.dump("users");
     let copy = without_physical_form(&[r#"{"id":2,"email":"new@x","score":null}"#]);
-    let error = database.restore::<User>(&copy, &conflict(ConflictMode::Fail)).await.expect_err("taken");
+    let error =
+        database.restore::<User>(&copy, &conflict(ConflictMode::Fail)).await.expect_err("an existing key");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(database.dump("users"), before);
 }
@@ -174,7 +175,7 @@ async fn a_duplicate_key_is_refused_however_the_table_compares_it() {
                 let error = database
                     .restore::<Twice>(&without_physical_form(lines), &conflict(mode))
                     .await
-                    .expect_err("a key that comes twice");
+                    .expect_err("a duplicate key");
                 assert_eq!(error.kind(), ErrorKind::Record, "{column} {rows} {error}");
                 assert!(error.to_string().contains("`k="), "{error}");
                 assert_eq!((database.dump("t"), database.schema()), before);
