@@ -262,7 +262,7 @@ impl CatalogQuery {
         application: impl Into<String>,
         environment: impl Into<String>,
     ) -> Self {
-        let application = ApplicationIdentity::asked_for(application, environment);
+        let application = ApplicationIdentity::unvalidated(application, environment);
         self.filter.of = Some(OriginFilter { application, origins: &[Origin::Own] });
         self
     }

@@ -59,7 +59,7 @@ impl DiffBuilder {
         application: impl Into<String>,
         environment: impl Into<String>,
     ) -> Self {
-        self.options.before_application = Some(ApplicationIdentity::asked_for(application, environment));
+        self.options.before_application = Some(ApplicationIdentity::unvalidated(application, environment));
         self
     }
 
@@ -69,7 +69,7 @@ impl DiffBuilder {
         application: impl Into<String>,
         environment: impl Into<String>,
     ) -> Self {
-        self.options.after_application = Some(ApplicationIdentity::asked_for(application, environment));
+        self.options.after_application = Some(ApplicationIdentity::unvalidated(application, environment));
         self
     }
 

@@ -56,7 +56,7 @@ macro_rules! application_setter {
             environment: impl Into<String>,
         ) -> Self {
             let application =
-                crate::foundation::identity::ApplicationIdentity::asked_for(application, environment);
+                crate::foundation::identity::ApplicationIdentity::unvalidated(application, environment);
             self.options.application = Some(application);
             self
         }
