@@ -302,7 +302,11 @@ async fn the_envelope_of_a_sealed_archive_tells_identity_and_series() {
     assert!(opened.verify(own[2]).await.expect("read").is_valid());
     // Sealing all for new recipients leaves those of others as they are.
     let summary = opened.rekey_all().await.expect("sealed");
-    assert_eq!((summary.rekeyed.len(), summary.other_applications.as_slice()), (1, &[theirs.id()][..]), "{summary:?}");
+    assert_eq!(
+        (summary.rekeyed.len(), summary.other_applications.as_slice()),
+        (1, &[theirs.id()][..]),
+        "{summary:?}"
+    );
     let _ = summary.require_all().expect("all of its own");
     assert_eq!(opened.backups().await.expect("listed")[0].series_name().as_str(), "nightly");
 }

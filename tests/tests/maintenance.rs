@@ -381,7 +381,8 @@ async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported(
         let profile = &report.profiles[0];
         let is_there = shop.folder.path().join(old).exists();
         assert_eq!(profile.removed_files.is_empty(), is_there, "{moment}: {report:?}");
-        let told = format!("archive `{old}` was not removed, because another process works on its backup {id}");
+        let told =
+            format!("archive `{old}` was not removed, because another process works on its backup {id}");
         if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&told)) {
             assert!(is_there && skipped.contains("process 7"), "{skipped}");
             reported += 1;
@@ -441,7 +442,9 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
     // What says it is gone and is not has not been removed either.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
     let _ = shop.koan.maintenance().await.expect("ran");
-    assert!(health(&elsewhere).await.incomplete_tasks[0].problem.contains("which reported that it was removed"));
+    assert!(
+        health(&elsewhere).await.incomplete_tasks[0].problem.contains("which reported that it was removed")
+    );
     store.fail([]);
     let ran = shop.koan.maintenance().await.expect("ran");
     assert_eq!((ran.is_clean(), ran.profiles[0].freed_bytes), (true, 5), "{ran:?}");

@@ -677,7 +677,8 @@ async fn an_acknowledged_loss_stays_so_when_its_backup_is_gone_and_a_new_one_is_
     shop.koan.delete(lost[0]).await.expect("deleted");
     let ran = shop.koan.maintenance().await.expect("ran");
     assert!(ran.is_clean(), "{ran:?}");
-    let shrunk = async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops;
+    let shrunk =
+        async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops;
     assert_eq!(shrunk().await, [], "it is the same loss");
     database.truncate("Invoice", &SetName::root(), 1);
     let again = shop.nightly(1).await[0];
