@@ -1,4 +1,4 @@
-//! The context: an application's entities, databases and storage in one place, and the sentences spoken to it.
+//! The context of an application: its entities, databases and storage profiles, and the operations on them.
 
 mod backup;
 mod builder;
@@ -48,14 +48,14 @@ use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::operations::prune;
 
-/// An application's entities, databases and storage. Cheap to clone.
+/// The context of an application: its entities, databases and storage profiles. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Koan {
     environment: Arc<Environment>,
 }
 
 impl Koan {
-    /// Begins to set a context up.
+    /// Returns a builder for a context.
     pub fn builder() -> KoanBuilder {
         KoanBuilder::new()
     }
@@ -65,105 +65,109 @@ impl Koan {
         installed::install(self.clone());
     }
 
-    /// The application and environment whose backups are considered.
+    /// Returns the application and environment whose backups are considered.
     pub fn identity(&self) -> &ApplicationIdentity {
         &self.environment.identity
     }
 
-    /// Every entity with its resolved policy.
+    /// Returns the inventory: every entity with its resolved policy.
     pub fn inventory(&self) -> &Inventory {
         &self.environment.inventory
     }
 
-    /// Backs up everything that is covered, or what the builder narrows it to.
+    /// Backs up all covered entities, or those that the builder selects.
     pub fn backup(&self, name: impl Into<String>) -> BackupBuilder {
         BackupBuilder::new(Ok(self.clone()), name.into())
     }
 
-    /// Restores a backup: by name the newest that was completed, by id, or `latest`: see [`BackupRef::Latest`].
+    /// Restores a backup: by name (the newest completed one), by id, or `latest` (see [`BackupRef::Latest`]).
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(Ok(self.clone()), backup.into())
     }
 
-    /// Verifies a backup: by name the newest, or by id.
+    /// Verifies a backup: by name (the newest one), or by id.
     pub fn verify(&self, backup: impl Into<BackupRef>) -> VerifyBuilder {
         VerifyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Copies a finished backup into another storage profile, and verifies the copy there: by name the newest that was completed, or
-    /// by id. The copy has the same id; what is there already is not copied again.
+    /// Copies a backup into another storage profile, and verifies the copy: by name (the newest completed
+    /// one), or by id. The copy has the same id. An existing copy is not copied again.
     pub fn copy(&self, backup: impl Into<BackupRef>) -> CopyBuilder {
         CopyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Seals a backup for the recipients of this context, with keys that open it now: by name the newest, or by id. Its id
-    /// stays; the old archive is removed once the new one was verified.
+    /// Rewrites a backup for the recipients of this context: by name (the newest one), or by id. The context
+    /// needs keys that decrypt it now. The id does not change, and the old archive is removed after the new
+    /// one was verified.
     pub fn rekey(&self, backup: impl Into<BackupRef>) -> RekeyBuilder {
         RekeyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Seals every backup of a profile for the recipients of this context. One that fails does not hinder the others.
+    /// Rewrites every backup of a profile for the recipients of this context. One that fails does not stop
+    /// the others.
     pub fn rekey_all(&self) -> RekeyAllBuilder {
         RekeyAllBuilder::new(self.clone())
     }
 
-    /// What differs between two backups: by name the newest that has an archive, or by id.
+    /// Compares two backups: by name (the newest one with an archive), or by id.
     pub fn diff(&self, before: impl Into<BackupRef>, after: impl Into<BackupRef>) -> DiffBuilder {
         DiffBuilder::new(self.clone(), before.into(), after.into())
     }
 
-    /// Opens every provider and every storage profile, so that the first backup does not find out, and tells what it found. The
-    /// catalog is read on the way.
+    /// Opens every provider and every storage profile, and reports errors, so that they are noticed before
+    /// the first backup. It also reads the catalog.
     pub async fn warm_up(&self) -> WarmUpReport {
         warm_up::warm_up(self).await
     }
 
-    /// All the backups in all the storage profiles.
+    /// Returns the catalog of the backups in all storage profiles.
     pub fn catalog(&self) -> Catalog {
         Catalog::new(self.clone())
     }
 
-    /// Retention, verification in turn, and removal of leftovers: once, or in the background.
+    /// Runs maintenance, once or in the background: retention, verification of one backup in each run, and
+    /// removal of files of crashed processes.
     pub fn maintenance(&self) -> MaintenanceBuilder {
         MaintenanceBuilder::new(self.clone())
     }
 
-    /// Which backups stay and which go: a plan first, then its application.
+    /// Plans which backups are kept and which are removed, and applies the plan.
     pub fn retention(&self, retention: Retention) -> RetentionBuilder {
         RetentionBuilder::new(self.clone(), retention)
     }
 
-    /// Removes one backup: its manifest and its archive are gone when this succeeds.
+    /// Removes one backup. On success, its manifest and its archive are gone.
     pub fn delete(&self, id: BackupId) -> DeleteBuilder {
         DeleteBuilder::new(self.clone(), id)
     }
 
-    /// Keeps a backup of a profile (the default one if none is named), whatever a retention or [`delete`](Self::delete) says.
+    /// Pins a backup of a profile (the default profile if it is `None`), which protects it from a retention
+    /// and from [`delete`](Self::delete).
     ///
     /// # Errors
-    /// There is no such backup, there is no reason, or the storage refuses.
+    /// There is no such backup, the reason is empty, or the storage fails.
     pub async fn pin(&self, id: BackupId, profile: Option<&str>, reason: &str) -> Result<()> {
         prune::pin(&self.environment, profile, id, reason).await
     }
 
-    /// Lets a backup go its way again. Tells whether it was pinned.
+    /// Removes the pin of a backup. Returns whether it was pinned.
     ///
     /// # Errors
-    /// The storage refuses.
+    /// The storage fails.
     pub async fn unpin(&self, id: BackupId, profile: Option<&str>) -> Result<bool> {
         prune::unpin(self.environment.storage(profile)?, id).await
     }
 
-    /// The manifests of all backups in the default profile, newest first. Those that cannot be read are logged, and
-    /// [`Catalog::unreadable`] returns them.
+    /// Returns the manifests of all backups in the default profile, newest first. Manifests that cannot be
+    /// read are logged, and [`Catalog::unreadable`] returns them.
     ///
     /// # Errors
-    /// The storage cannot be listed or read: an incomplete list is never given.
+    /// The storage cannot be listed or read; an incomplete list is never returned.
     pub async fn backups(&self) -> Result<Vec<Manifest>> {
         self.backups_in(None).await
     }
 
-    /// The manifests of all backups in a profile, newest first.
+    /// Returns the manifests of all backups in a profile, newest first.
     ///
     /// # Errors
     /// There is no such profile, or its storage cannot be listed or read.
@@ -172,7 +176,7 @@ impl Koan {
         Ok(backups.into_iter().map(|backup| backup.manifest).collect())
     }
 
-    /// The records of an entity, where they live.
+    /// Accesses the records of an entity in its database.
     pub fn data<T: Entity>(&self) -> Data<T> {
         Data::new(self.clone())
     }

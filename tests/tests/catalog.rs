@@ -220,8 +220,8 @@ async fn health_tells_what_would_be_missing_on_the_worst_day() {
     let text = problems().await;
     for problem in [
         "no backup was ever completed",
-        "`Invoice` is in no backup",
-        "`Visit` is in no backup",
+        "`Invoice` is in no completed backup",
+        "`Visit` is in no completed backup",
         "no backup was verified",
     ] {
         assert!(text.contains(problem), "{problem}: {text}");

@@ -374,7 +374,7 @@ async fn a_provider_that_is_not_there_is_named_with_those_that_are() {
     let error =
         context(Koan::builder().only_registered().register::<Elsewhere>()).await.expect_err("no provider");
     assert!(
-        error.to_string().contains("provider `warehouse`, which is not there; there are `data`"),
+        error.to_string().contains("provider `warehouse`, which does not exist; there are `data`"),
         "{error}"
     );
     let error =

@@ -413,7 +413,7 @@ async fn a_retention_that_was_refused_is_in_the_health_until_one_goes_well() {
     assert_eq!(undone.tried_at, shop.clock.now());
     assert!(undone.problem.contains("leagl"), "{undone:?}");
     let [problem] = told.problems.as_slice() else { panic!("{told:?}") };
-    assert!(problem.contains("leagl") && problem.contains("did not get `retention` done"), "{problem}");
+    assert!(problem.contains("leagl") && problem.contains("did not complete `retention`"), "{problem}");
     // A run without a retention says nothing of one.
     let _ = elsewhere.maintenance().await.expect("ran");
     assert_eq!(health(&elsewhere).await.incomplete_tasks.len(), 1);

@@ -32,7 +32,7 @@ impl Producer {
     pub(crate) fn description(&self) -> String {
         let application = self.application.as_deref().unwrap_or("(no name)");
         match &self.environment {
-            Some(environment) => ApplicationIdentity::asked_for(application, environment).to_string(),
+            Some(environment) => ApplicationIdentity::unvalidated(application, environment).to_string(),
             None => format!("application `{}`, environment unknown", application.escape_debug()),
         }
     }

@@ -1,4 +1,4 @@
-//! Work that stops when it is cancelled.
+//! Runs work until it ends, is cancelled, or exceeds its time limit.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Does the work until it is cancelled: then it is dropped where it stands.
+/// Runs the work until it ends. On cancellation, the work is dropped immediately.
 pub(crate) async fn until_cancelled<T>(
     cancel: &CancellationToken,
     work: impl Future<Output = Result<T>>,
@@ -16,15 +16,16 @@ pub(crate) async fn until_cancelled<T>(
     cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(Error::cancelled()))
 }
 
-/// Does work that must not be dropped at once when it is cancelled, because it cannot be undone: waits for its end for `limit`, and for
-/// no longer than `grace` once it is cancelled. Returns none if it has not ended by then: what it did is not known.
+/// Runs work that cannot be undone, and that therefore must not be dropped immediately on cancellation. It
+/// waits for the end of the work for at most `limit`, and for at most `grace` after the cancellation. Returns
+/// `None` if the work has not ended by then, so that its effect is unknown.
 pub(crate) async fn ended_within<T>(
     cancel: &CancellationToken,
     limit: Duration,
     grace: Duration,
     work: impl Future<Output = T>,
 ) -> Option<T> {
-    let given_up = async {
+    let grace_over = async {
         cancel.cancelled().await;
         tokio::time::sleep(grace).await;
     };
@@ -32,15 +33,15 @@ pub(crate) async fn ended_within<T>(
         biased;
         ended = work => Some(ended),
         () = tokio::time::sleep(limit) => None,
-        () = given_up => None,
+        () = grace_over => None,
     }
 }
 
-/// Cancels work that takes longer than a limit.
+/// A time limit, which cancels work that takes longer.
 #[derive(Debug)]
 pub(crate) struct TimeLimit {
     limit: Option<Duration>,
-    /// The token of whoever asked for the work.
+    /// The cancellation token of the caller.
     outer: CancellationToken,
     inner: CancellationToken,
     is_over: AtomicBool,
@@ -51,12 +52,12 @@ impl TimeLimit {
         Self { limit, outer: outer.clone(), inner: outer.child_token(), is_over: AtomicBool::new(false) }
     }
 
-    /// Is cancelled when the work is, and when its time is over.
+    /// Returns a token that is cancelled when the caller cancels the work, and when its time is over.
     pub(crate) fn token(&self) -> CancellationToken {
         self.inner.clone()
     }
 
-    /// Does the work, which observes the [token](Self::token), to its end.
+    /// Runs the work, which must observe the [token](Self::token), to its end.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(limit) = self.limit else { return work.await };
         let mut work = pin!(work);
@@ -72,7 +73,8 @@ impl TimeLimit {
         ended.map_err(|error| self.explain(error))
     }
 
-    /// The error of work that was cancelled because its time is over names the limit.
+    /// Returns the error to report. If the work was cancelled because its time was over, the error names the
+    /// limit.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match self.limit {
             Some(limit)

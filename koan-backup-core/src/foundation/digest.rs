@@ -30,9 +30,14 @@ pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> 
         hasher.update(&bytes);
         hasher
     });
-    hashing
-        .await
-        .map_err(|source| Error::with_source(ErrorKind::Internal, "the thread that hashes was lost", source))
+    hashing.await.map_err(|source| {
+        Error::with_source(
+            ErrorKind::Internal,
+            "the thread that hashes ended \
+             unexpectedly",
+            source,
+        )
+    })
 }
 
 /// A record-set hash: the sum of the SHA-256 hashes of the records as 256-bit integers, modulo 2²⁵⁶.

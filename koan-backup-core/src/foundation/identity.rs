@@ -39,7 +39,7 @@ impl ApplicationIdentity {
     }
 
     /// Returns an identity to search for. It is not validated, because an invalid one matches no backup.
-    pub(crate) fn asked_for(application: impl Into<String>, environment: impl Into<String>) -> Self {
+    pub(crate) fn unvalidated(application: impl Into<String>, environment: impl Into<String>) -> Self {
         Self { application: application.into(), environment: environment.into() }
     }
 
@@ -58,8 +58,8 @@ impl ApplicationIdentity {
             (None, Some(value)) => {
                 let invalid = || {
                     let text = format!(
-                        "the environment variable `{ENVIRONMENT_VARIABLE}` is not the name of an environment; correct it, or name \
-                         the environment with `.environment(…)`"
+                        "the environment variable `{ENVIRONMENT_VARIABLE}` is not the name of an \
+                         environment; correct it, or name the environment with `.environment(…)`"
                     );
                     Error::new(ErrorKind::Configuration, text)
                 };

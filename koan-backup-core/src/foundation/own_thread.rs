@@ -12,9 +12,10 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Starts `work` immediately on a new thread. The future returns its result.
 ///
-/// Use it in providers whose reads block: [`RecordSink::flush_blocking`](crate::provider::RecordSink::flush_blocking)
-/// waits until the archive has accepted the records. On a thread of `tokio::task::spawn_blocking` that wait
-/// may never end, because the archive needs such threads as well and a runtime may have only one.
+/// Use it in providers whose reads block:
+/// [`RecordSink::flush_blocking`](crate::provider::RecordSink::flush_blocking) waits until the archive has
+/// accepted the records. On a thread of `tokio::task::spawn_blocking` that wait may never end, because the
+/// archive needs such threads as well and a runtime may have only one.
 ///
 /// # Cancel safety
 /// When the future is dropped, the work continues until it ends by itself; a read ends at its next flush.
@@ -51,7 +52,14 @@ impl<T: Send + 'static> OwnThread<T> {
             Error::with_source(ErrorKind::Internal, text, source)
         })?;
         receiver.await.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, format!("the thread that {what} was lost"), source)
+            Error::with_source(
+                ErrorKind::Internal,
+                format!(
+                    "the thread that {what} ended \
+                 unexpectedly"
+                ),
+                source,
+            )
         })
     }
 }

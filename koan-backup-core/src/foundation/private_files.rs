@@ -1,10 +1,11 @@
-//! Files and directories that only their owner can read, under any umask. The adapters of files use them as well.
+//! Files and directories that only their owner can read, under any umask. The adapters of files use them as
+//! well.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// What becomes of a file that exists already.
+/// What happens if the file already exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExistingFile {
     /// Opening fails with [`io::ErrorKind::AlreadyExists`].
@@ -15,10 +16,10 @@ pub enum ExistingFile {
     Emptied,
 }
 
-/// Opens a file for reading and writing; one that is made can be read by its owner only.
+/// Opens a file for reading and writing. If the file is created, only its owner can read it.
 ///
 /// # Errors
-/// The file system refuses.
+/// The file system returns an error.
 pub fn private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -33,7 +34,7 @@ pub fn private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // A strict umask takes rights of the owner away.
+        // A strict umask would remove permissions of the owner.
         if file.metadata()?.permissions().mode() & 0o600 != 0o600 {
             file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
         }
@@ -41,15 +42,16 @@ pub fn private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a new file that only its owner can read; it must not exist.
+/// Creates a file that only its owner can read. The file must not exist.
 pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
     private_file(path, ExistingFile::Refused)
 }
 
-/// Makes a directory and those above it, each for its owner only; one that exists is left as it is.
+/// Creates a directory and its parents, which only their owner can read. Existing directories are not
+/// changed.
 ///
 /// # Errors
-/// The file system refuses.
+/// The file system returns an error.
 pub fn create_private_directories(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
@@ -63,10 +65,10 @@ pub fn create_private_directories(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes one directory that only its owner can read; its parent must exist.
+/// Creates one directory that only its owner can read. Its parent must exist.
 ///
 /// # Errors
-/// The file system refuses, or the directory exists.
+/// The directory exists, or the file system returns another error.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
@@ -75,7 +77,7 @@ pub fn create_private_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // A strict umask takes rights of the owner away.
+        // A strict umask would remove permissions of the owner.
         if std::fs::metadata(path)?.permissions().mode() & 0o700 != 0o700 {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
         }

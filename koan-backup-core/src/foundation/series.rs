@@ -27,9 +27,9 @@ impl SeriesName {
         BackupName::new(name).map(|name| Self(name.as_str().to_owned()))
     }
 
-    /// Returns the series of a backup name: the name without a date, or a date and time, at its end. A year or number alone is not removed,
-    /// nor is a date with other text behind it. A name that consists of a date only belongs to `default`. A date has a year of four digits,
-    /// first or last.
+    /// Returns the series of a backup name: the name without a date, or a date and time, at its end. A year
+    /// or number alone is not removed, nor is a date with other text behind it. A name that consists of a
+    /// date only belongs to `default`. A date has a year of four digits, first or last.
     ///
     /// ```
     /// # use koan_backup_core::{BackupName, catalog::SeriesName};

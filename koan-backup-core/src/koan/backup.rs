@@ -12,17 +12,20 @@ use crate::foundation::error::{Error, Result};
 use crate::foundation::id::BackupName;
 use crate::operations::backup::{self, BackupOptions, BackupReport};
 
-/// A backup that is made when it is awaited.
+/// A backup, which runs when it is awaited.
 ///
-/// Of each name one is made at a time in a storage: while another process makes one, this fails with
-/// [`ErrorKind::Busy`](crate::ErrorKind::Busy) and says who it is. It works under a lease that is renewed meanwhile; if that is lost,
-/// the work stops, and nothing is published. A lease is no fence: a process that is paused between the last look at its lease and
-/// publishing may publish after another has; both backups are whole then. See [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
+/// Only one backup with a name runs at a time in a storage. While another process makes one, this fails with
+/// [`ErrorKind::Busy`](crate::ErrorKind::Busy), and the error names that process. The backup holds a lease,
+/// which is renewed meanwhile. If the lease is lost, the backup stops and nothing is published. A lease is no
+/// fence: a process that is suspended between the last check of its lease and the publication may publish
+/// after another process has; both backups are complete then. See
+/// [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
 ///
 /// # Cancel safety
-/// Until the manifest is written, dropping the future or cancelling stops the work, and nothing is published. Writing the
-/// manifest is not cancelled; if the future is dropped meanwhile, the backup is published whole or not at all. The lease is given back in each case, in the
-/// background when the future is dropped.
+/// Until the manifest is written, dropping the future or cancelling stops the backup, and nothing is
+/// published. Writing the manifest is not cancelled; if the future is dropped meanwhile, the backup is
+/// published completely or not at all. The lease is released in each case, in the background if the future is
+/// dropped.
 #[derive(Debug)]
 #[must_use = "a backup is made when it is awaited"]
 pub struct BackupBuilder {
@@ -37,8 +40,9 @@ impl BackupBuilder {
         Self { koan, name, options: BackupOptions::default(), invalid: None }
     }
 
-    /// The series it belongs to. Without it, the series is the [name](crate::BackupName) without a date at its end: `nightly` of
-    /// `nightly-2026-11-29`. Retention, health and statistics count the backups of a series together.
+    /// Sets the series. By default it is the [name](crate::BackupName) without a date at its end, for example
+    /// `nightly` for `nightly-2026-11-29`. Retention, health and statistics treat the backups of a series
+    /// together.
     pub fn series(mut self, name: impl Into<String>) -> Self {
         match crate::foundation::series::SeriesName::new(name) {
             Ok(series) => self.options.series = Some(series),
@@ -47,19 +51,19 @@ impl BackupBuilder {
         self
     }
 
-    /// What a person wants to know about it later.
+    /// Sets a description for people.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.options.description = Some(description.into());
         self
     }
 
-    /// Words to find it by.
+    /// Sets tags, by which a catalog query finds the backup.
     pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
         self.options.tags.extend(tags.into_iter().map(Into::into));
         self
     }
 
-    /// Keeps a word of the caller's with it.
+    /// Adds a value of the application to the manifest.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.metadata.insert(key.into(), value.into());
         self
@@ -67,56 +71,59 @@ impl BackupBuilder {
 
     selection_setters!();
 
-    /// Only entities for which `predicate` holds.
+    /// Selects only entities for which `predicate` returns `true`.
     pub fn filter(mut self, predicate: impl Fn(&EntityDescriptor) -> bool + Send + Sync + 'static) -> Self {
         self.options.selection.predicate = Some(std::sync::Arc::new(predicate));
         self
     }
 
-    /// The storage profile it goes to.
+    /// Sets the storage profile that receives the archive.
     pub fn to_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.profile = Some(profile.into());
         self
     }
 
-    /// How records are compressed.
+    /// Sets how records are compressed.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.options.compression = compression;
         self
     }
 
-    /// Leaves the schema snapshots of entities out of this backup. A restore then finds changes of a type only by its records.
+    /// Omits the schema snapshots of entities. A restore then detects changes of a type only by its records.
     ///
-    /// An entity whose policy excludes its schema has none in any backup.
+    /// An entity whose policy excludes its schema has no snapshot in any backup.
     pub fn without_schemas(mut self) -> Self {
         self.options.without_schemas = true;
         self
     }
 
-    /// Backs up what can be read even when an entity cannot. The report's status is `failed` then.
+    /// Continues with the other entities when one fails. The status of the backup is `failed` then.
     pub fn continue_on_error(mut self) -> Self {
         self.options.continue_on_error = true;
         self
     }
 
-    /// Reads manifest and archive back from the storage after they were published, and verifies them before success is reported.
+    /// Reads manifest and archive back from the storage after the publication, and verifies them before it
+    /// reports success.
     ///
-    /// If the backup is damaged there, this fails, and its manifest says from then on that it failed: restores by name and
-    /// retention do not count on it. If it cannot be read back, or this is cancelled meanwhile, this fails as well, and the backup stays
-    /// as it was published: the error names it. If somebody encrypts it for other recipients meanwhile, what is stored then is
-    /// verified; if somebody removes it, this fails and says so.
+    /// If the stored backup is damaged, this fails, and the status of the backup becomes `failed`, so that
+    /// restores by name and retention do not rely on it. If the backup cannot be read back, or the
+    /// verification is cancelled, this fails too, and the published backup stays; the error names it. If
+    /// another process rekeys the backup meanwhile, the new archive is verified; if another process removes
+    /// it, this fails.
     pub fn verify_after(mut self) -> Self {
         self.options.verify_after = true;
         self
     }
 
-    /// Entities read at once, where a provider can; 4 by default.
+    /// Sets how many entities are read at the same time, if the provider can. The default is 4.
     pub fn max_concurrency(mut self, entities: usize) -> Self {
         self.options.max_concurrency = entities;
         self
     }
 
-    /// Rows between two checks for cancellation and two progress events; 1000 by default.
+    /// Sets the number of rows between two checks for cancellation and two progress events. The default is
+    /// 1000.
     pub fn batch_size(mut self, rows: usize) -> Self {
         self.options.batch_size = rows;
         self
@@ -125,7 +132,7 @@ impl BackupBuilder {
     timeout_setter!();
 
     run_setters! {
-        /// Cancels the backup when the token is cancelled: nothing is published.
+        /// Cancels the backup when the token is cancelled. Nothing is published then.
     }
 }
 

@@ -1,4 +1,4 @@
-//! Setting a context up: everything that can be wrong is found here, before the first backup.
+//! Builds a context. All configuration errors are found here, before the first backup.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::provider::Provider;
 use crate::storage::Storage;
 use crate::storage::machine_state::{MachineState, default_directory};
 
-/// Sets a context up.
+/// A builder for a context.
 #[derive(Debug)]
 #[must_use]
 pub struct KoanBuilder {
@@ -34,7 +34,7 @@ pub struct KoanBuilder {
     default_storage: Option<String>,
     recipients: Option<Recipients>,
     keys: Vec<Arc<dyn KeySource>>,
-    gaps: Gaps,
+    gaps: UncoveredPolicy,
     application: Option<String>,
     application_environment: Option<String>,
     clock: Arc<dyn Clock>,
@@ -45,9 +45,9 @@ pub struct KoanBuilder {
     state_directory: Option<PathBuf>,
 }
 
-/// Whether an uncovered entity, table or column fails the start.
+/// Whether an uncovered entity, table or column makes the start fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gaps {
+enum UncoveredPolicy {
     Warned,
     Denied,
 }
@@ -64,7 +64,7 @@ impl KoanBuilder {
             default_storage: None,
             recipients: None,
             keys: Vec::new(),
-            gaps: Gaps::Warned,
+            gaps: UncoveredPolicy::Warned,
             application: None,
             application_environment: None,
             clock: Arc::new(SystemClock),
@@ -76,132 +76,137 @@ impl KoanBuilder {
         }
     }
 
-    /// Adds a database. The first one is the default, for entities that name none.
+    /// Adds a provider. The first one is the default for entities that name none.
     pub fn provider(mut self, name: impl Into<String>, provider: impl Provider) -> Self {
         self.providers.push((name.into(), Arc::new(provider)));
         self
     }
 
-    /// Adds a storage profile. The first one is the default; without any it is the directory
+    /// Adds a storage profile. The first one is the default. Without any, the default is the directory
     /// [`Storage::default_path`].
     pub fn storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
         self.storages.push((name.into(), storage));
         self
     }
 
-    /// The storage profile that is meant where none is named, instead of the first one.
+    /// Sets the default storage profile, instead of the first one.
     pub fn default_storage(mut self, name: impl Into<String>) -> Self {
         self.default_storage = Some(name.into());
         self
     }
 
-    /// For whom the entities are encrypted that must be. Whoever writes backups needs no private key.
+    /// Sets the recipients for which entities and archives are encrypted. Writing backups needs no private
+    /// key.
     pub fn encrypt_to(mut self, recipients: Recipients) -> Self {
         self.recipients = Some(recipients);
         self
     }
 
-    /// Adds keys that open encrypted entities: for restores, for verifying their content, and for
-    /// [`Koan::rekey`](super::Koan::rekey). They are asked for when they are needed, not before.
+    /// Adds a source of keys that decrypt entities, for restores, for verifications of their content, and for
+    /// [`Koan::rekey`](super::Koan::rekey). The source is read only when keys are needed.
     pub fn keys(mut self, source: impl KeySource) -> Self {
         self.keys.push(Arc::new(source));
         self
     }
 
-    /// Adds an entity by hand, for platforms on which the linker does not gather them. One that is known
-    /// already is not added again.
+    /// Registers an entity manually, for platforms on which the linker does not collect them. An entity that
+    /// is already known is not added again.
     pub fn register<T: Entity>(mut self) -> Self {
         self.registry.register(T::descriptor());
         self
     }
 
-    /// Adds the scope of a crate by hand.
+    /// Registers the scope of a crate manually.
     pub fn register_scope(mut self, scope: &'static ScopeDeclaration) -> Self {
         self.registry.register_scope(scope);
         self
     }
 
-    /// Forgets what the linker gathered: only what is registered after this is known.
+    /// Ignores what the linker collected. Only entities that are registered after this call are known.
     pub fn only_registered(mut self) -> Self {
         self.registry = Registry::empty();
         self
     }
 
-    /// Turns warnings of missing coverage into a failed start.
+    /// Makes the start fail if there are warnings about missing coverage.
     pub fn deny_uncovered(mut self) -> Self {
-        self.gaps = Gaps::Denied;
+        self.gaps = UncoveredPolicy::Denied;
         self
     }
 
-    /// The name of the application; `default` if none is named. Together with its
-    /// [environment](Self::environment) it tells the backups of this application from those of others in the
+    /// Sets the name of the application. The default is `default`. Together with the
+    /// [environment](Self::environment) it distinguishes the backups of this application from others in the
     /// same storage profile.
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = Some(name.into());
         self
     }
 
-    /// The environment of the application: `production`. If none is named, it is the value of the environment
-    /// variable `KOAN_ENV`, or else `development`.
+    /// Sets the environment of the application, for example `production`. The default is the value of the
+    /// environment variable `KOAN_ENV`, or else `development`.
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.application_environment = Some(name.into());
         self
     }
 
-    /// A directory in which manifests are kept once they were read, so that a store that is far away need not
-    /// be asked for them again after a start. What is damaged in it is read again.
+    /// Sets a directory for the cache of manifests, so that they need not be read again from a remote store
+    /// after a start. Damaged files in it are ignored.
     pub fn catalog_cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.catalog_cache = Some(directory.into());
         self
     }
 
-    /// The directory in which this machine remembers which storage profiles and directories of data it has
-    /// used: `.koan`, or `/var/koan` where the environment variable `KOAN_ENV` is `production`. A place that
-    /// it knows and that is empty now is refused, because its disk is not mounted, or somebody emptied it.
+    /// Sets the state directory, in which this machine remembers which storage profiles and data directories
+    /// it has used. The default is `.koan`, or `/var/koan` if the environment variable `KOAN_ENV` is
+    /// `production`. A remembered location that is empty now is refused, because its disk is not mounted or
+    /// somebody has emptied it.
     pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.state_directory = Some(directory.into());
         self
     }
 
-    /// Where the time comes from.
+    /// Sets the clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// How long others wait for a process that gives no sign of life while it backs up, seals or restores: a
-    /// minute unless this says otherwise, at least a second and at most an hour.
+    /// Sets how long the lease of a backup, rekey or restore is valid without a renewal: at least a second
+    /// and at most an hour. The default is a minute.
     ///
-    /// Each of these works under a lease in the storage, which is renewed every third of this time. When it
-    /// cannot be renewed in time, a backup or rekey stops; a runtime that is blocked for that long does not
-    /// renew either. Whoever dies keeps others waiting for this time and a half, which allows for clocks that
-    /// differ by half of it; nothing has to be unlocked.
+    /// Each of these operations holds a lease in the storage, which is renewed every third of this time. If
+    /// it cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that long does
+    /// not renew it either. After a process was killed, others wait one and a half times this time, which
+    /// allows for clocks that differ by half of it. Nothing has to be unlocked.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
         self
     }
 
-    /// Is told what happens in every backup and restore that has no listener of its own.
+    /// Registers the default event listener, used by backups and restores that do not set their own.
     pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listener = Listener::new(listen);
         self
     }
 
-    /// Turns off the log of backups and restores: their start, progress, preparation, completion and failure,
-    /// which are otherwise logged through `tracing` with the target `koan::backup`, inside spans of the
-    /// operation and the entity.
+    /// Disables the log of backups and restores. Otherwise their start, progress, preparation, completion and
+    /// failure are logged through `tracing` with the target `koan::backup`, inside spans of the operation and
+    /// the entity.
     pub fn without_operation_log(mut self) -> Self {
         self.operation_log = OperationLog::Off;
         self
     }
 
-    /// Resolves every policy, looks into every database, logs the boot report, and refuses what cannot work.
+    /// Builds the context: resolves every policy, reads the structure of every database, logs the boot
+    /// report, and refuses an invalid configuration.
     ///
     /// # Errors
-    /// The application or its environment has a name that is not valid, the runtime has no timers, a lease
-    /// would hold for too short or too long, no entity is known, two share a name, an entity names a provider
-    /// that is not there, a database cannot be read, an entity must be encrypted and cannot be, or coverage
-    /// is missing and that is denied.
+    /// - The name of the application or its environment is invalid, the runtime has no timers, or the lease
+    ///   time is out of range.
+    /// - No entity is known, two entities share a name, or an entity names a provider that does not exist.
+    /// - A database cannot be read.
+    /// - An entity must be encrypted, but no recipients are configured.
+    /// - Coverage is missing, and that is denied.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
         lease::check_time(self.lease_time)?;
@@ -217,10 +222,10 @@ impl KoanBuilder {
         self.put_default_storage_first()?;
         self.compare_with_state().await?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
-        let entities = self.place(&descriptors, &inventory)?;
+        let entities = self.assign_providers(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
-        inventory.warnings.extend(self.profiles_of_one_place());
-        coverage::look(&self.providers, &entities, &mut inventory).await?;
+        inventory.warnings.extend(self.profiles_of_one_location());
+        coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
         inventory.last_backup = self.last_warnings(&identity).await;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
@@ -233,7 +238,7 @@ impl KoanBuilder {
         for (_, storage) in &self.storages {
             require_archive_recipients(self.recipients.as_ref(), storage)?;
         }
-        if self.gaps == Gaps::Denied {
+        if self.gaps == UncoveredPolicy::Denied {
             inventory.require_covered()?;
         }
         let producer = Producer {
@@ -280,8 +285,8 @@ impl KoanBuilder {
         Ok(())
     }
 
-    /// A warning for each two storage profiles that are one place: what is copied from one to the other is not in two places.
-    fn profiles_of_one_place(&self) -> Vec<String> {
+    /// Returns a warning for each pair of storage profiles at one location, because a copy from one to the other is no second copy.
+    fn profiles_of_one_location(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (index, (name, storage)) in self.storages.iter().enumerate() {
             for (other, _) in
@@ -289,16 +294,16 @@ impl KoanBuilder {
             {
                 let location = storage.location();
                 warnings.push(format!(
-                    "storage profiles `{other}` and `{name}` are the same place (`{location}`), so a backup in both is kept once; give one \
-                     of them another place, or declare one profile"
+                    "storage profiles `{other}` and `{name}` are the same location (`{location}`), so a backup in both is stored once; give one \
+                     of them another location, or declare one profile"
                 ));
             }
         }
         warnings
     }
 
-    /// What the last backup in the default profile warned of. A storage that cannot be read does not keep the
-    /// application from starting.
+    /// Returns the warnings of the last backup in the default profile. A storage that cannot be read does not
+    /// prevent the start.
     async fn last_warnings(&self, own: &ApplicationIdentity) -> Vec<String> {
         let Some((name, storage)) = self.storages.first() else { return Vec::new() };
         let warnings = latest::warnings(storage, Lookup { own, from: None });
@@ -308,7 +313,8 @@ impl KoanBuilder {
             Err(_) => "the storage did not answer in time".to_owned(),
         };
         tracing::warn!(
-            target: "koan::backup", profile = name, error = problem, "the warnings of the last backup were not read"
+            target: "koan::backup", profile = name, error = problem,
+            "the warnings of the last backup were not read"
         );
         Vec::new()
     }
@@ -329,7 +335,7 @@ impl KoanBuilder {
             if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
                 return Err(Error::new(
                     ErrorKind::Configuration,
-                    format!("two {what}s are called `{}`; give each a name of its own", pair[0]),
+                    format!("two {what}s are called `{}`; give each its own name", pair[0]),
                 ));
             }
         }
@@ -343,7 +349,7 @@ impl KoanBuilder {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "the default storage profile `{default}` is not there; add it with \
+                    "the default storage profile `{default}` does not exist; add it with \
                      `.storage(\"{default}\", …)`, there are {known}"
                 ),
             ));
@@ -352,8 +358,8 @@ impl KoanBuilder {
         Ok(())
     }
 
-    /// Every entity with the provider it lives in.
-    fn place(
+    /// Assigns each entity to its provider.
+    fn assign_providers(
         &self,
         descriptors: &[&'static EntityDescriptor],
         inventory: &Inventory,
@@ -367,7 +373,7 @@ impl KoanBuilder {
                     return Err(Error::new(
                         ErrorKind::Configuration,
                         format!(
-                            "`{}` at {} lives in provider `{provider}`, which is not there; there are {}",
+                            "`{}` at {} names provider `{provider}`, which does not exist; there are {}",
                             descriptor.name(),
                             descriptor.location(),
                             names(self.providers.iter().map(|(name, _)| name))

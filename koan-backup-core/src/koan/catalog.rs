@@ -23,13 +23,13 @@ use crate::operations::maintenance::{self, verifications};
 use crate::operations::prune::Survey;
 use crate::operations::recover;
 
-/// All the backups in all the storage profiles. Manifests that were read before are not read again.
+/// The catalog of the backups in all storage profiles. Manifests are cached.
 ///
-/// A manifest that cannot be read does not hide the others: [`unreadable`](Self::unreadable) and
+/// A manifest that cannot be read does not hide the others; [`unreadable`](Self::unreadable) and
 /// [`health`](Self::health) report it.
 ///
 /// # Errors
-/// Every method fails where a profile cannot be listed or read: an incomplete list is never given.
+/// Every method fails if a profile cannot be listed or read; an incomplete list is never returned.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     koan: Koan,
@@ -40,19 +40,19 @@ impl Catalog {
         Self { koan }
     }
 
-    /// All backups, newest first.
+    /// Returns all backups, newest first.
     pub async fn all(&self) -> Result<Vec<CatalogEntry>> {
         Ok(self.query().await?.entries)
     }
 
-    /// The backups that began within so many days before now, newest first.
+    /// Returns the backups that started within this number of days, newest first.
     pub async fn recent(&self, days: u32) -> Result<Vec<CatalogEntry>> {
         let age = Duration::from_secs(u64::from(days) * 86_400);
         Ok(self.query().last(age).await?.entries)
     }
 
-    /// The newest backup of this application, if there is one. Backups of older versions that record no
-    /// environment are considered if there are no others.
+    /// Returns the newest backup of this application, if there is one. Backups of older versions that record
+    /// no environment are considered only if there are no others.
     pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
         match self.query().of(&[Origin::Own]).first().await? {
             Some(entry) => Ok(Some(entry)),
@@ -60,7 +60,7 @@ impl Catalog {
         }
     }
 
-    /// The backup of an id; in several profiles, that in the first of them.
+    /// Returns the backup with an id. If it is in several profiles, the one in the first profile is returned.
     pub async fn get(&self, id: BackupId) -> Result<CatalogEntry> {
         let found = self.all().await?.into_iter().filter(|entry| entry.id() == id);
         let profiles = &self.koan.environment.storages;
@@ -68,30 +68,30 @@ impl Catalog {
         found.min_by_key(place).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
-                format!("no backup has the id {id}; `koan.catalog().all()` lists those that are"),
+                format!("no backup has the id {id}; `koan.catalog().all()` lists the existing ones"),
             )
         })
     }
 
-    /// The backups of a name, newest first: those of this application, and those of older versions that
-    /// record no environment.
+    /// Returns the backups with a name, newest first: those of this application, and those of older versions
+    /// that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
         Ok(self.query().of(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
 
-    /// Begins to ask for some of them.
+    /// Returns a query, which selects some of the backups.
     pub fn query(&self) -> CatalogQuery {
         CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), within: None }
     }
 
-    /// Counts and sizes of the backups of this application, and of those of older versions that record no
-    /// environment.
+    /// Returns counts and sizes of the backups of this application, and of those of older versions that
+    /// record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
         Ok(catalog::statistics(&self.query().of(&[Origin::Own, Origin::Unidentified]).await?.entries))
     }
 
-    /// When each backup was verified last: read back from its storage after it was published, by
-    /// [`verify_after`](super::BackupBuilder::verify_after) or by maintenance. With the storage profile.
+    /// Returns when each backup, identified by storage profile and id, was verified last: read back from its
+    /// storage by [`verify_after`](super::BackupBuilder::verify_after) or by maintenance.
     ///
     /// # Errors
     /// A storage cannot be read, or a record there is damaged.
@@ -104,18 +104,18 @@ impl Catalog {
         Ok(all)
     }
 
-    /// Accepts that entities have fewer records in a backup than in the backup before it. Until then the loss
-    /// is a problem in the [health](Self::health), and a retention keeps the last backup from before. Returns
-    /// what was accepted. Acknowledging a backup again replaces the reason.
+    /// Acknowledges that entities have fewer records in a backup than in the previous one. Until then the
+    /// loss is a problem in the [health](Self::health), and a retention keeps the last backup before the
+    /// loss. Returns the accepted losses. Acknowledging a backup again replaces the reason.
     ///
     /// # Errors
-    /// There is no reason, no such backup, nothing was lost in it, it is that of another application, or the
-    /// storage refuses.
+    /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or
+    /// the storage fails.
     pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<SizeDrop>> {
         if reason.trim().is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "an acknowledgement needs a reason: why the records are not missed",
+                "an acknowledgement needs a reason: why the records are not needed",
             ));
         }
         let environment = &self.koan.environment;
@@ -129,24 +129,24 @@ impl Catalog {
         let own = all.iter().map(CatalogEntry::manifest).filter(|manifest| {
             manifest.status.is_complete() && manifest.producer.origin(&environment.identity) != Origin::Other
         });
-        // Every decrease, whatever is called most later.
+        // Every decrease is acknowledged, whatever percentage is expected later.
         let canonical = |name: &str| environment.canonical(name);
         let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
         lost.retain(|loss| loss.backup == id);
         let now = environment.clock.now();
         let Some(acknowledgement) = Acknowledgement::new(&lost, &entry.manifest().producer, reason, now)
         else {
-            let text = format!("backup {id} has no entity with fewer records than in the backup before it");
+            let text = format!("backup {id} has no entity with fewer records than in the previous backup");
             return Err(Error::new(ErrorKind::NotFound, text));
         };
-        // Each profile is pruned on its own.
+        // Each profile needs its own record, because each is pruned separately.
         for entry in all.iter().filter(|entry| entry.id() == id) {
             acknowledgement.write(environment.storage(Some(entry.profile()))?, id).await?;
         }
         Ok(lost)
     }
 
-    /// Whether the backups of this application are what is expected of them.
+    /// Compares the backups of this application with the expectations.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         let environment = &self.koan.environment;
         let (mut verified, mut incomplete_tasks, mut unlisted, mut unreadable) =
@@ -178,7 +178,7 @@ impl Catalog {
         Ok(catalog::health(input, expected, |name| environment.canonical(name), now))
     }
 
-    /// The manifests that cannot be read, each with its storage profile.
+    /// Returns the manifests that cannot be read, each with its storage profile.
     pub async fn unreadable(&self) -> Result<Vec<(String, UnreadableManifest)>> {
         let environment = &self.koan.environment;
         let mut unreadable = Vec::new();
@@ -189,13 +189,12 @@ impl Catalog {
         Ok(unreadable)
     }
 
-    /// Begins to recover archives that no manifest names: each is verified, and its manifest is published
-    /// again.
+    /// Recovers archives that no manifest names: verifies each, and publishes its manifest again.
     pub fn recover(&self) -> RecoverBuilder {
         RecoverBuilder::new(self.koan.clone())
     }
 
-    /// The backups of these profiles, or of all, in no order.
+    /// Returns the backups of these profiles, or of all profiles if none is named, in any order.
     async fn entries(&self, profiles: &[String]) -> Result<Vec<CatalogEntry>> {
         let environment = &self.koan.environment;
         let mut entries = Vec::new();
@@ -212,10 +211,10 @@ impl Catalog {
     }
 }
 
-/// Some of the backups: awaited it gives a page of them, newest first unless it is sorted otherwise. Several
-/// conditions must all hold.
+/// A query of the catalog. Awaiting it returns a page of backups, newest first by default. All conditions
+/// must hold.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is looked for before it is awaited"]
+#[must_use = "a query runs when it is awaited"]
 pub struct CatalogQuery {
     catalog: Catalog,
     filter: Filter,
@@ -235,116 +234,115 @@ macro_rules! words {
 
 impl CatalogQuery {
     words! {
-        /// Those that have one of these tags.
+        /// Selects backups that have at least one of these tags.
         any_tag => any_tags,
-        /// Those that have all of these tags.
+        /// Selects backups that have all of these tags.
         all_tags => all_tags,
-        /// Those that hold an entity of each of these names.
+        /// Selects backups that contain all entities with these names.
         containing => entities,
-        /// Those that hold an entity of one of these providers, by its name in the application.
+        /// Selects backups that contain an entity of one of these providers.
         providers => providers,
     }
 
-    /// Those that hold this type.
+    /// Selects backups that contain this entity.
     pub fn containing_type<T: Entity>(mut self) -> Self {
         self.filter.types.push((T::descriptor().type_path(), T::descriptor().name().to_owned()));
         self
     }
 
-    /// Those of this name.
+    /// Selects backups with this name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.filter.names.push(name.into());
         self
     }
 
-    /// Those of this application in this environment.
+    /// Selects backups of this application in this environment.
     pub fn from_application(
         mut self,
         application: impl Into<String>,
         environment: impl Into<String>,
     ) -> Self {
-        let application = ApplicationIdentity::asked_for(application, environment);
+        let application = ApplicationIdentity::unvalidated(application, environment);
         self.filter.of = Some(OriginFilter { application, origins: &[Origin::Own] });
         self
     }
 
-    /// Those of the application of this context, of these origins.
+    /// Selects backups with these origins, relative to the application of this context.
     fn of(mut self, origins: &'static [Origin]) -> Self {
         let application = self.catalog.koan.environment.identity.clone();
         self.filter.of = Some(OriginFilter { application, origins });
         self
     }
 
-    /// Those in these storage profiles.
+    /// Selects backups in these storage profiles.
     pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.profiles.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Those that began in this range of time.
+    /// Selects backups that started in this range of time.
     pub fn between(mut self, range: impl RangeBounds<Timestamp>) -> Self {
         self.filter.from = Some(range.start_bound().cloned());
         self.filter.to = Some(range.end_bound().cloned());
         self
     }
 
-    /// Those that began within this time before now.
+    /// Selects backups that are not older than this.
     pub fn last(mut self, age: Duration) -> Self {
         self.within = Some(age);
         self
     }
 
-    /// Those that ended so.
+    /// Selects backups with one of these statuses.
     pub fn statuses(mut self, statuses: impl IntoIterator<Item = BackupStatus>) -> Self {
         self.filter.statuses.extend(statuses);
         self
     }
 
-    /// Those whose archives have so many bytes.
+    /// Selects backups whose archives have a size in this range.
     pub fn size_bytes(mut self, range: impl RangeBounds<u64>) -> Self {
         self.filter.sizes = Some((range.start_bound().cloned(), range.end_bound().cloned()));
         self
     }
 
-    /// Those that were completed without a warning, and of which no damage is known. One that was never
-    /// verified may be damaged all the same.
+    /// Selects backups that were completed without a warning and have no known damage. A backup that was
+    /// never verified may still be damaged.
     pub fn healthy(mut self) -> Self {
         self.filter.healthy = Some(true);
         self
     }
 
-    /// Those that failed, were completed with warnings, or were found to be damaged by maintenance or by a
-    /// retention.
+    /// Selects backups that failed, were completed with warnings, or have known damage.
     pub fn requiring_attention(mut self) -> Self {
         self.filter.healthy = Some(false);
         self
     }
 
-    /// Those whose name, description or one of whose tags holds this text, whatever its case.
+    /// Selects backups whose name, description or tags contain this text, ignoring case.
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.filter.text = Some(text.into());
         self
     }
 
-    /// In this order.
+    /// Sets the order.
     pub fn sort_by(mut self, sort: SortBy, order: Order) -> Self {
         (self.filter.sort, self.filter.order) = (sort, order);
         self
     }
 
-    /// Without the first so many.
+    /// Skips the first `count` backups.
     pub fn skip(mut self, count: usize) -> Self {
         self.filter.skip = count;
         self
     }
 
-    /// At most so many.
+    /// Returns at most `count` backups.
     pub fn take(mut self, count: usize) -> Self {
         self.filter.take = Some(count);
         self
     }
 
-    /// The first of them, if there is one.
+    /// Returns the first backup, if there is one.
     ///
     /// # Errors
     /// As for the [catalog](Catalog).
@@ -352,7 +350,7 @@ impl CatalogQuery {
         Ok(self.take(1).await?.entries.into_iter().next())
     }
 
-    /// One after the other. An error is the only item then.
+    /// Returns the backups as a stream. If there is an error, it is the only item.
     pub fn stream(self) -> impl Stream<Item = Result<CatalogEntry>> + Send {
         let page = async move {
             match self.await {

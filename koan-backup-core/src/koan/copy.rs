@@ -14,11 +14,12 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 use crate::operations::copy::{self, CopyOptions, CopyReport};
 
-/// A backup that is copied into another storage profile when this is awaited.
+/// The copy of a backup into another storage profile, which runs when it is awaited.
 ///
 /// # Cancel safety
-/// Until the manifest is created, dropping the future or cancelling stops the work, and nothing of the copy stays. Creating the
-/// manifest is not cancelled; if the future is dropped meanwhile, the copy is there whole or not at all, and its archive may stay.
+/// Until the manifest is created, dropping the future or cancelling stops the copy, and nothing of it stays.
+/// Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists completely or
+/// not at all, and its archive may stay.
 #[derive(Debug)]
 #[must_use = "a backup is copied when this is awaited"]
 pub struct CopyBuilder {
@@ -32,13 +33,13 @@ impl CopyBuilder {
         Self { koan, backup, options: CopyOptions::default() }
     }
 
-    /// The storage profile the backup is in; the default one if not said.
+    /// Sets the storage profile of the backup. The default is the default profile.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.from = Some(profile.into());
         self
     }
 
-    /// The storage profile it is copied to.
+    /// Sets the storage profile that receives the copy.
     pub fn to_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.to = Some(profile.into());
         self
@@ -47,7 +48,7 @@ impl CopyBuilder {
     application_setter!();
 
     cancel_setter! {
-        /// Stops when `token` is cancelled: nothing of the copy stays.
+        /// Stops the copy when `token` is cancelled. Nothing of it stays.
     }
 }
 
@@ -61,7 +62,7 @@ impl IntoFuture for CopyBuilder {
             let CopyOptions { from, to, application, cancel } = &self.options;
             let profiles = || names(environment.storages.iter().map(|(name, _)| name));
             let Some(to) = to else {
-                let text = format!("say where the copy goes with `.to_profile(…)`: there are {}", profiles());
+                let text = format!("name the target profile with `.to_profile(…)`: there are {}", profiles());
                 return Err(Error::new(ErrorKind::Configuration, text));
             };
             let target = environment.storage(Some(to))?;
@@ -69,7 +70,7 @@ impl IntoFuture for CopyBuilder {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "the backup is in profile `{to}` already; copy it to another: there are {}",
+                        "the backup is already in profile `{to}`; copy it to another profile: there are {}",
                         profiles()
                     ),
                 ));

@@ -1,4 +1,4 @@
-//! Whether everything in the databases is in an entity.
+//! Checks the coverage: whether everything in the databases is in an entity.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use crate::environment::KnownEntity;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{EntityCoverage, Provider};
 
-/// Looks for fields of covered entities whose order is left to chance. Those that could not be tried become warnings.
+/// Checks covered entities for fields whose order is random, such as hash maps. Fields that could not be
+/// tested become warnings.
 ///
 /// # Errors
-/// A field is proven to be written in another order each time: its entity could not be backed up reliably.
+/// A field is proven to be written in another order each time, so its entity cannot be backed up reliably.
 pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -> Result<()> {
     for known in entities.iter().filter(|known| known.policy.is_some()) {
         let descriptor = known.codec.descriptor();
@@ -25,8 +26,9 @@ pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -
     Ok(())
 }
 
-/// Completes an inventory by what is in the databases: where each entity is, what is in no entity, and the other way round.
-pub(super) async fn look(
+/// Adds the structure of the databases to an inventory: the table of each entity, tables and columns without
+/// an entity or field, and the reverse.
+pub(super) async fn add_coverage(
     providers: &[(String, Arc<dyn Provider>)],
     entities: &[KnownEntity],
     inventory: &mut Inventory,

@@ -12,16 +12,16 @@ use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDifference};
 
-/// Two backups that are compared when this is awaited.
+/// The comparison of two backups, which runs when it is awaited.
 ///
-/// Records are compared as the types of today read them: a field that one of the backups lacks has its default. Memory is bounded,
-/// however many records there are.
+/// Records are compared as the current types read them, so a field that one of the backups lacks has its
+/// default. The memory is bounded, however many records there are.
 ///
 /// # Errors
-/// One of the backups does not exist, has no archive, is damaged, or is sealed as a whole and there is no key. An entity that
-/// cannot be compared is told in the report.
+/// One of the backups does not exist, has no archive, is damaged, or is encrypted as a whole without a
+/// matching key. The report contains the entities that cannot be compared.
 #[derive(Debug)]
-#[must_use = "nothing is compared before it is awaited"]
+#[must_use = "a comparison runs when it is awaited"]
 pub struct DiffBuilder {
     koan: Koan,
     before: BackupRef,
@@ -34,13 +34,13 @@ impl DiffBuilder {
         Self { koan, before, after, options: DiffOptions::default() }
     }
 
-    /// The storage profile of the first backup.
+    /// Sets the storage profile of the first backup.
     pub fn before_in(mut self, profile: impl Into<String>) -> Self {
         self.options.before_profile = Some(profile.into());
         self
     }
 
-    /// The storage profile of the second backup.
+    /// Sets the storage profile of the second backup.
     pub fn after_in(mut self, profile: impl Into<String>) -> Self {
         self.options.after_profile = Some(profile.into());
         self
@@ -59,7 +59,7 @@ impl DiffBuilder {
         application: impl Into<String>,
         environment: impl Into<String>,
     ) -> Self {
-        self.options.before_application = Some(ApplicationIdentity::asked_for(application, environment));
+        self.options.before_application = Some(ApplicationIdentity::unvalidated(application, environment));
         self
     }
 
@@ -69,25 +69,26 @@ impl DiffBuilder {
         application: impl Into<String>,
         environment: impl Into<String>,
     ) -> Self {
-        self.options.after_application = Some(ApplicationIdentity::asked_for(application, environment));
+        self.options.after_application = Some(ApplicationIdentity::unvalidated(application, environment));
         self
     }
 
-    /// Only the entities of these names.
+    /// Selects only the entities with these names.
     pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.entities.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Is given each record that differs as it is found: by entity, and within one in no order. That counts once the whole has
-    /// ended well: an archive may turn out to be damaged at its end.
+    /// Sets a callback that receives each difference when it is found, by entity, and within an entity in any
+    /// order. The differences are valid only if the whole comparison succeeds, because damage may be found at
+    /// the end of an archive.
     pub fn on_difference(mut self, take: impl Fn(&Difference) + Send + Sync + 'static) -> Self {
         self.options.on_difference = OnDifference(Some(Arc::new(take)));
         self
     }
 
     cancel_setter! {
-        /// Stops comparing when the token is cancelled.
+        /// Stops the comparison when the token is cancelled.
     }
 }
 

@@ -1,4 +1,4 @@
-//! The one-liners, spoken to the context that was installed.
+//! Functions that use the installed context.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -24,7 +24,7 @@ fn installed() -> Result<Koan> {
     })
 }
 
-/// Backing up and restoring one entity on the installed context.
+/// Backup and restore of one entity with the installed context.
 pub trait EntityBackup: Entity {
     /// Backs this entity up.
     fn backup_to(name: impl Into<String>) -> BackupBuilder {
@@ -36,7 +36,7 @@ pub trait EntityBackup: Entity {
         RestoreBuilder::new(installed(), backup.into()).entity::<Self>()
     }
 
-    /// The backups in the default profile that hold this entity, newest first.
+    /// Returns the backups in the default profile that contain this entity, newest first.
     fn backups() -> impl Future<Output = Result<Vec<Manifest>>> + Send {
         async {
             let name = Self::descriptor().name();
@@ -49,17 +49,17 @@ pub trait EntityBackup: Entity {
 
 impl<T: Entity> EntityBackup for T {}
 
-/// Backing up on the installed context.
+/// Backups with the installed context.
 #[derive(Clone, Copy, Debug)]
 pub struct Backup;
 
 impl Backup {
-    /// Backs up everything that is covered.
+    /// Backs up all covered entities.
     pub fn all(name: impl Into<String>) -> BackupBuilder {
         BackupBuilder::new(installed(), name.into())
     }
 
-    /// Backs up everything that is covered in these providers.
+    /// Backs up all covered entities of these providers.
     pub fn by_provider<S: Into<String>>(
         name: impl Into<String>,
         providers: impl IntoIterator<Item = S>,
@@ -68,12 +68,12 @@ impl Backup {
     }
 }
 
-/// Restoring on the installed context.
+/// Restores with the installed context.
 #[derive(Clone, Copy, Debug)]
 pub struct Restore;
 
 impl Restore {
-    /// Restores everything that is in a backup.
+    /// Restores all entities of a backup.
     pub fn all(backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(installed(), backup.into())
     }

@@ -13,16 +13,16 @@ use crate::catalog::retention::Retention;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
 
-/// Maintenance of the storage profiles: awaited it runs once; [`start`](Self::start) runs it again and again.
+/// Maintenance of the storage profiles. Awaiting it runs it once; [`start`](Self::start) runs it repeatedly.
 ///
-/// A run removes what crashed runs left, applies the retention if there is one, verifies the backup whose
-/// last verification is longest ago, and reads what is new in the catalog. What it does not get done is in
-/// its report, and in the [health](super::Catalog::health) of the catalog until a later run does it.
+/// A run removes files of crashed processes, applies the retention if there is one, verifies the backup whose
+/// last verification is the oldest, and updates the catalog cache. Tasks that it does not complete are in its
+/// report, and in the [health](super::Catalog::health) of the catalog until a later run completes them.
 ///
 /// # Cancel safety
-/// Dropping the future stops the run; every backup is there whole or not at all.
+/// Dropping the future stops the run. Every backup exists completely or not at all.
 #[derive(Debug)]
-#[must_use = "nothing happens before it is awaited or started"]
+#[must_use = "maintenance runs when it is awaited or started"]
 pub struct MaintenanceBuilder {
     koan: Koan,
     options: MaintenanceOptions,
@@ -39,71 +39,71 @@ impl MaintenanceBuilder {
         Self { koan, options: MaintenanceOptions::default(), every, jitter }
     }
 
-    /// Removes what this retention does not keep. Without one nothing is pruned.
+    /// Sets the retention, which removes backups that it does not keep. Without one, no backup is removed.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = Some(retention);
         self
     }
 
-    /// Only these storage profiles.
+    /// Selects only these storage profiles.
     pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.profiles.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Verifies nothing.
+    /// Disables the verification.
     pub fn without_verification(mut self) -> Self {
         self.options.verifies = false;
         self
     }
 
-    /// How old a file that belongs to no backup must be to be removed; a day by default. It must be longer
-    /// than any upload takes.
+    /// Sets how old a file that belongs to no backup must be before it is removed. The default is a day. It
+    /// must be longer than any upload takes.
     ///
-    /// What a crashed run has uploaded of an archive and not completed needs no age: it goes once the lease
-    /// of that run has expired.
+    /// The incomplete multipart upload of a crashed process is aborted at any age, when the lease of that
+    /// process has expired.
     pub fn cleanup_older_than(mut self, age: Duration) -> Self {
         self.options.cleanup_older_than = Some(age);
         self
     }
 
-    /// Removes no files of crashed runs, and aborts none of their uploads.
+    /// Disables the removal of files of crashed processes, and the abortion of their uploads.
     pub fn without_cleanup(mut self) -> Self {
         self.options.cleanup_older_than = None;
         self
     }
 
-    /// How long a started task waits between two runs; an hour by default.
+    /// Sets how long a started task waits between two runs. The default is an hour.
     pub fn every(mut self, interval: Duration) -> Self {
         self.every = interval;
         self
     }
 
-    /// By how much each wait is longer at random, a day at most, so that machines that started together do
-    /// not work together.
+    /// Sets the maximum random time by which each wait is extended, at most a day, so that machines that
+    /// started together do not run maintenance at the same time.
     pub fn jitter(mut self, at_most: Duration) -> Self {
         self.jitter = at_most;
         self
     }
 
-    /// Ends a run, or a started task, when `token` is cancelled.
+    /// Stops a run, or a started task, when `token` is cancelled.
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.options.cancel = token;
         self
     }
 
-    /// Runs in the background until the task is stopped or dropped: at once, then after each interval. Each
-    /// run is logged.
+    /// Starts maintenance in the background: immediately, and then after each interval, until the task is
+    /// stopped or dropped. Each run is logged.
     ///
     /// # Panics
     /// There is no Tokio runtime.
     ///
     /// # Errors
-    /// The interval is nought, a profile does not exist, or the retention has no rule.
+    /// The interval is zero, a profile does not exist, or the retention has no rule.
     pub fn start(self) -> Result<MaintenanceTask> {
         self.check()?;
         let Self { koan, mut options, every, jitter } = self;
-        // The task's own, so that stopping it cancels nothing else.
+        // A token of the task, so that stopping it cancels nothing else.
         let cancel = options.cancel.child_token();
         options.cancel = cancel.clone();
         let last = LastRun::default();
@@ -132,7 +132,7 @@ impl MaintenanceBuilder {
         if self.every.is_zero() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "maintenance every 0 seconds would never rest; say how long it waits between two runs",
+                "the interval of maintenance is 0 seconds; set how long it waits between two runs",
             ));
         }
         if let Some(retention) = &self.options.retention {
@@ -157,7 +157,7 @@ impl IntoFuture for MaintenanceBuilder {
     }
 }
 
-/// Maintenance in the background. Dropping it stops the work.
+/// Maintenance in the background. Dropping it stops maintenance.
 #[derive(Debug)]
 #[must_use = "dropping the task stops maintenance"]
 pub struct MaintenanceTask {
@@ -167,10 +167,10 @@ pub struct MaintenanceTask {
 }
 
 impl MaintenanceTask {
-    /// What the last run did; `None` before the first has ended.
+    /// Returns the report of the last run, or `None` before the first run has ended.
     ///
     /// # Errors
-    /// The last run did not get as far as a report.
+    /// The last run failed without a report.
     pub fn last_report(&self) -> Option<Result<MaintenanceReport>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         last.map(|ran| {
@@ -178,7 +178,7 @@ impl MaintenanceTask {
         })
     }
 
-    /// Stops the work and waits until it has stopped.
+    /// Stops maintenance, and waits until it has stopped.
     pub async fn stop(mut self) {
         self.cancel.cancel();
         if let Some(task) = self.task.take() {
@@ -217,7 +217,7 @@ fn log(ran: &Result<MaintenanceReport>) {
     }
 }
 
-/// From 0 to 1, from the random bits that end a new UUID.
+/// Returns a random number from 0 to 1, from the random bits of a new UUID.
 fn random() -> f64 {
     let [.., a, b, c, d] = uuid::Uuid::now_v7().into_bytes();
     f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)

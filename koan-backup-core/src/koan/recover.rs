@@ -9,15 +9,17 @@ use super::setters::cancel_setter;
 use crate::foundation::error::Result;
 use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 
-/// A recovery of archives that no readable manifest names, which runs when this is awaited.
+/// The recovery of archives that no readable manifest names, which runs when it is awaited.
 ///
-/// Every file directly in `archives/` that ends in `.zip` or `.zip.age` is looked at, also one that somebody copied there by hand under
-/// another name. Each is verified as a whole: all hashes, counts and records, with the keys of this context where it is encrypted. Then
-/// its manifest is created again, and names the archive where it is. A manifest that can be read is never replaced; one that is damaged
-/// is kept beside the new one, as `{id}.json.damaged-…`.
+/// It inspects every file directly in `archives/` that ends in `.zip` or `.zip.age`, including files that
+/// were copied there manually under another name. Each is verified completely: all hashes, counts and
+/// records, with the keys of this context if it is encrypted. Then its manifest is created again and names
+/// the current path of the archive. A readable manifest is never replaced; a damaged one is renamed to
+/// `{id}.json.damaged-…`.
 ///
-/// Archives that are to be removed, and those of a backup of which another archive is listed and verifies, are skipped. Nobody removes
-/// backups of the profile meanwhile: while somebody does, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
+/// Archives with a removal record are skipped, and so are those of a backup of which another archive is
+/// listed and verifies. While another process removes backups of the profile, this fails with
+/// [`ErrorKind::Busy`](crate::ErrorKind::Busy).
 ///
 /// ```no_run
 /// # async fn run(koan: koan_backup_core::Koan) -> koan_backup_core::Result<()> {
@@ -30,9 +32,9 @@ use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 /// ```
 ///
 /// # Cancel safety
-/// Dropping the future stops the work: each manifest is published or not.
+/// Dropping the future stops the recovery. Each manifest is published completely or not at all.
 #[derive(Debug)]
-#[must_use = "nothing happens before it is awaited"]
+#[must_use = "a recovery runs when it is awaited"]
 pub struct RecoverBuilder {
     koan: Koan,
     options: RecoverOptions,
@@ -43,14 +45,14 @@ impl RecoverBuilder {
         Self { koan, options: RecoverOptions::default() }
     }
 
-    /// Only these storage profiles; all of them if none is named.
+    /// Selects only these storage profiles. By default, all are recovered.
     pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.profiles.extend(names.into_iter().map(Into::into));
         self
     }
 
     cancel_setter! {
-        /// Stops when `token` is cancelled: manifests that were published stay.
+        /// Stops the recovery when `token` is cancelled. Manifests that were published stay.
     }
 }
 

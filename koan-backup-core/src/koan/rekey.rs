@@ -13,17 +13,17 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
-/// A backup that is sealed for the recipients of the context when this is awaited.
+/// The rekey of a backup, which rewrites it for the recipients of the context when it is awaited.
 ///
-/// One at a time: while somebody else seals it, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
-/// While somebody restores it, the old archive stays, and the report says so.
+/// While another process rekeys the backup, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
+/// While another process restores it, the old archive stays, and the report says so.
 ///
 /// # Cancel safety
-/// Dropping the future leaves the backup as it was, or sealed for the new recipients, whole in either case.
-/// An archive that was written and does not count may stay: the new one, or the old one, which the old keys
-/// still open.
+/// Dropping the future leaves the backup unchanged, or encrypted for the new recipients; it is complete in
+/// both cases. An archive that the manifest does not name may stay: the new one, or the old one, which the
+/// old keys still decrypt.
 #[derive(Debug)]
-#[must_use = "nothing happens before it is awaited"]
+#[must_use = "a rekey runs when it is awaited"]
 pub struct RekeyBuilder {
     koan: Koan,
     backup: BackupRef,
@@ -35,7 +35,7 @@ impl RekeyBuilder {
         Self { koan, backup, options: RekeyOptions::default() }
     }
 
-    /// The storage profile the backup is in.
+    /// Sets the storage profile of the backup.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.profile = Some(profile.into());
         self
@@ -44,7 +44,7 @@ impl RekeyBuilder {
     application_setter!();
 
     cancel_setter! {
-        /// Stops when `token` is cancelled: the backup is as it was.
+        /// Stops the rekey when `token` is cancelled. The backup is unchanged then.
     }
 }
 
@@ -66,18 +66,18 @@ impl IntoFuture for RekeyBuilder {
     }
 }
 
-/// All backups of a profile, sealed for the recipients of the context when this is awaited. Those of other
-/// applications are left as they are, and so are those that record no environment, unless they are
+/// The rekey of all backups of a profile, which runs when it is awaited. Backups of other applications are
+/// not changed, and neither are those that record no environment, unless they are
 /// [included](Self::include_unidentified).
 #[derive(Debug)]
-#[must_use = "nothing happens before it is awaited"]
+#[must_use = "a rekey runs when it is awaited"]
 pub struct RekeyAllBuilder {
     koan: Koan,
     options: RekeyOptions,
     unidentified: Unidentified,
 }
 
-/// What becomes of backups that record no environment.
+/// What happens to backups that record no environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unidentified {
     Skipped,
@@ -89,22 +89,22 @@ impl RekeyAllBuilder {
         Self { koan, options: RekeyOptions::default(), unidentified: Unidentified::Skipped }
     }
 
-    /// Also encrypts backups of older versions that record no environment and no other application's name for
-    /// the recipients of this context. Without this they stay as they are, because another application may
-    /// share them and would not be able to open them.
+    /// Also rekeys backups of older versions that record no environment and name no other application. By
+    /// default they are not changed, because they may belong to another application, which could not decrypt
+    /// them any more.
     pub fn include_unidentified(mut self) -> Self {
         self.unidentified = Unidentified::Included;
         self
     }
 
-    /// The storage profile.
+    /// Sets the storage profile.
     pub fn in_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.profile = Some(profile.into());
         self
     }
 
     cancel_setter! {
-        /// Stops when `token` is cancelled: the summary names the backups that are as they were.
+        /// Stops the rekey when `token` is cancelled. The summary names the unchanged backups.
     }
 }
 
@@ -149,7 +149,7 @@ impl IntoFuture for RekeyAllBuilder {
             for note in summary.notes() {
                 tracing::warn!(
                     target: "koan::backup", storage = %storage.location(), %note,
-                    "backups were left as they were"
+                    "backups were not rekeyed"
                 );
             }
             Ok(summary)

@@ -9,12 +9,13 @@ use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::operations::prune::{self, RemovedBackup};
 
-/// A backup that is removed when this is awaited.
+/// The removal of a backup, which runs when it is awaited.
 ///
 /// # Cancel safety
-/// Dropping the future leaves the backup whole or not at all; an archive whose manifest is gone may stay.
+/// If the future is dropped, the backup exists completely or not at all. An archive whose manifest was
+/// removed may stay.
 #[derive(Debug)]
-#[must_use = "nothing happens before it is awaited"]
+#[must_use = "a removal runs when it is awaited"]
 pub struct DeleteBuilder {
     koan: Koan,
     id: BackupId,
@@ -27,13 +28,14 @@ impl DeleteBuilder {
         Self { koan, id, profile: None, even_if_last: false }
     }
 
-    /// The storage profile the backup is in.
+    /// Sets the storage profile of the backup.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
         self
     }
 
-    /// Also if no other backup that verifies holds one of its entities, whatever its name. Without it, the last one stays.
+    /// Removes the backup even if it is the last valid backup that contains one of its entities. Without it,
+    /// this fails.
     pub fn even_if_last(mut self) -> Self {
         self.even_if_last = true;
         self

@@ -8,7 +8,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::operations::prune::{self, PruneReport};
 
-/// A retention for the backups of one profile: a plan to read, then to apply.
+/// A retention for the backups of one profile: makes a plan, and applies it.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is removed before a plan is applied"]
 pub struct RetentionBuilder {
@@ -23,38 +23,43 @@ impl RetentionBuilder {
         Self { koan, retention, profile: None, cancel: CancellationToken::new() }
     }
 
-    /// The storage profile; the default one if none is named.
+    /// Sets the storage profile. The default is the default profile.
     pub fn in_profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
         self
     }
 
-    /// Stops when `token` is cancelled: the error names what was removed until then.
+    /// Stops the removal when `token` is cancelled. The error names the backups that were removed before.
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
         self
     }
 
-    /// What would stay and what would go, and why. Removes nothing.
+    /// Returns the plan: which backups would be kept and which would be removed, and why. It removes nothing.
     ///
     /// # Errors
-    /// The retention keeps nothing, a manifest cannot be read, or the clock is behind the newest backup.
+    /// The retention has no rule, a manifest cannot be read, or the clock is behind the newest backup.
     pub async fn plan(&self) -> Result<RetentionPlan> {
         let plan = prune::plan(&self.koan.environment, self.profile.as_deref(), &self.retention);
         until_cancelled(&self.cancel, plan).await
     }
 
-    /// Removes exactly what a plan says, oldest first, once the newest backups that verify were found and stay: of each series, and
-    /// of each entity and set, of which something goes.
+    /// Removes exactly the backups of a plan, oldest first. Before, it verifies that the newest valid backup
+    /// stays of each series, entity and set of which something is removed.
     ///
     /// # Cancel safety
-    /// Every backup is there whole or not at all, whenever the future is dropped; an archive whose manifest is gone may stay.
+    /// Whenever the future is dropped, every backup exists completely or not at all. An archive whose
+    /// manifest was removed may stay.
     ///
     /// # Errors
-    /// Before anything is removed: a rule keeps nothing (unless that is [allowed](Retention::allow_idle_rules)), something changed
-    /// since the plan was made, the clock looks wrong, or the plan removes the newest backup of a series or an entity that verifies: plan again then, because
-    /// what was found to be damaged is known to the next plan. Later: something could
-    /// not be removed, is pinned meanwhile, or the work was cancelled; the error names what was removed before.
+    /// Before anything is removed:
+    /// - A rule keeps nothing, unless that is [allowed](Retention::allow_idle_rules).
+    /// - The backups have changed since the plan was made, or the clock looks wrong.
+    /// - The plan removes the newest valid backup of a series or an entity. Make a new plan then, which knows
+    ///   the damage that was found.
+    ///
+    /// Later: a backup could not be removed or was pinned meanwhile, or the removal was cancelled. The error
+    /// names the backups that were removed before.
     pub async fn apply(&self, plan: &RetentionPlan) -> Result<PruneReport> {
         prune::apply(&self.koan.environment, &self.retention, plan, &self.cancel).await
     }

@@ -1,39 +1,39 @@
-//! What the builders of a backup, a restore and a verification have in common.
+//! Methods that the builders of operations share.
 
-/// The methods that narrow `options.selection`.
+/// The methods that restrict `options.selection`.
 macro_rules! selection_setters {
     () => {
-        /// Only this entity, and others that are named likewise.
+        /// Selects this entity. Several calls select several entities.
         pub fn entity<T: crate::entity::Entity>(mut self) -> Self {
             self.options.selection.types.push(std::any::TypeId::of::<T>());
             self
         }
 
-        /// Only the entities of these names.
+        /// Selects the entities with these names.
         pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
             self.options.selection.names.extend(names.into_iter().map(Into::into));
             self
         }
 
-        /// Not the entities of these names.
+        /// Excludes the entities with these names.
         pub fn exclude<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
             self.options.selection.excluded_names.extend(names.into_iter().map(Into::into));
             self
         }
 
-        /// Only entities in these providers, each given by its name or its kind, such as `postgres`.
+        /// Selects the entities of these providers, each given by its name or its kind, such as `postgres`.
         pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
             self.options.selection.providers.extend(names.into_iter().map(Into::into));
             self
         }
 
-        /// Not the entities in these providers, each given by its name or its kind.
+        /// Excludes the entities of these providers, each given by its name or its kind.
         pub fn exclude_providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
             self.options.selection.excluded_providers.extend(names.into_iter().map(Into::into));
             self
         }
 
-        /// Only records of this set, and others that are named likewise.
+        /// Selects the records of this set. Several calls select several sets.
         pub fn set(mut self, name: impl Into<String>) -> Self {
             match crate::foundation::id::SetName::new(name) {
                 Ok(set) => self.options.selection.sets.push(set),
@@ -47,22 +47,23 @@ macro_rules! selection_setters {
 /// The method that sets `options.application`.
 macro_rules! application_setter {
     () => {
-        /// Looks a backup up by its name among those of another application. Without it, only backups of the application of this
-        /// context are considered. A backup that is named by its id is found whoever made it.
+        /// Looks up a backup name among the backups of another application. Without it, only backups of the
+        /// application of this context are considered. A backup is found by its id whichever application made
+        /// it.
         pub fn from_application(
             mut self,
             application: impl Into<String>,
             environment: impl Into<String>,
         ) -> Self {
             let application =
-                crate::foundation::identity::ApplicationIdentity::asked_for(application, environment);
+                crate::foundation::identity::ApplicationIdentity::unvalidated(application, environment);
             self.options.application = Some(application);
             self
         }
     };
 }
 
-/// The method that sets `options.cancel`. What cancelling does stands in front.
+/// The method that sets `options.cancel`. The caller adds a doc comment that describes the effect.
 macro_rules! cancel_setter {
     ($(#[$cancelling:meta])+) => {
         $(#[$cancelling])+
@@ -73,13 +74,17 @@ macro_rules! cancel_setter {
     };
 }
 
-/// The methods that set `options.cancel` and `options.listener`. What cancelling does stands in front.
+/// The methods that set `options.cancel` and `options.listener`. The caller adds a doc comment that describes
+/// the effect of the cancellation.
 macro_rules! run_setters {
     ($(#[$cancelling:meta])+) => {
         crate::koan::setters::cancel_setter!($(#[$cancelling])+);
 
-        /// Is told what happens.
-        pub fn on_event(mut self, listen: impl Fn(&crate::environment::event::Event) + Send + Sync + 'static) -> Self {
+        /// Sets a listener that receives the events of the operation.
+        pub fn on_event(
+            mut self,
+            listen: impl Fn(&crate::environment::event::Event) + Send + Sync + 'static,
+        ) -> Self {
             self.options.listener = crate::environment::event::Listener::new(listen);
             self
         }
@@ -89,7 +94,7 @@ macro_rules! run_setters {
 /// The method that sets `options.timeout`.
 macro_rules! timeout_setter {
     () => {
-        /// Stops the work, as cancelling does, when it takes longer than `limit`. The error is of kind
+        /// Stops the operation, like a cancellation, when it takes longer than `limit`. The error is of kind
         /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and names the limit.
         pub fn timeout(mut self, limit: std::time::Duration) -> Self {
             self.options.timeout = Some(limit);

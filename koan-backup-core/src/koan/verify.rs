@@ -15,9 +15,9 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
-/// A verification that is done when it is awaited.
+/// A verification, which runs when it is awaited.
 #[derive(Debug)]
-#[must_use = "a verification is done when it is awaited"]
+#[must_use = "a verification runs when it is awaited"]
 pub struct VerifyBuilder {
     koan: Koan,
     backup: BackupRef,
@@ -29,19 +29,20 @@ impl VerifyBuilder {
         Self { koan, backup, options: VerifyOptions::default() }
     }
 
-    /// Of each entity only so many blocks, spread evenly with the first and the last, instead of every byte.
+    /// Verifies only a sample of each entity instead of every byte: this number of blocks, spread evenly,
+    /// including the first and the last.
     pub fn sample(mut self, blocks_per_entity: usize) -> Self {
         self.options.scope = VerifyScope::Sample { blocks_per_entity };
         self
     }
 
-    /// Only this entity, and others that are named likewise; the rest of the archive is not read. An archive that is sealed and not
-    /// opened is verified as a whole all the same.
+    /// Verifies only this entity; the rest of the archive is not read. Several calls select several entities.
+    /// An archive that cannot be decrypted is always verified as a whole.
     pub fn entity<T: Entity>(self) -> Self {
         self.entities([T::descriptor().name()])
     }
 
-    /// Only the entities of these names; the rest of the archive is not read.
+    /// Verifies only the entities with these names; the rest of the archive is not read.
     pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         let mut wanted = match self.options.selected {
             Selected::Entities(wanted) => wanted,
@@ -52,7 +53,7 @@ impl VerifyBuilder {
         self
     }
 
-    /// The storage profile the backup is in.
+    /// Sets the storage profile of the backup.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.profile = Some(profile.into());
         self
@@ -61,7 +62,7 @@ impl VerifyBuilder {
     application_setter!();
 
     run_setters! {
-        /// Ends the verification when the token is cancelled.
+        /// Stops the verification when the token is cancelled.
     }
 }
 

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::Koan;
 use crate::catalog::{CatalogEntry, UnreadableManifest};
 
-/// What opening every provider and every storage profile found.
+/// The report of opening every provider and every storage profile.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-#[must_use = "what does not open is in the report"]
+#[must_use = "the report contains the errors"]
 pub struct WarmUpReport {
     /// The providers, in their order.
     pub providers: Vec<OpenedProvider>,
@@ -20,40 +20,40 @@ pub struct WarmUpReport {
     pub profiles: Vec<OpenedProfile>,
 }
 
-/// A provider that was opened, or not.
+/// The result of opening a provider.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenedProvider {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// The database and its version, if it answered.
     pub version: Option<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Why it did not open, if it did not.
+    /// The error, if it could not be opened.
     pub problem: Option<String>,
 }
 
-/// A storage profile that was opened, or not.
+/// The result of opening a storage profile.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenedProfile {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many backups are in it; none if it cannot be listed.
+    /// The number of its backups; `None` if they cannot be listed.
     pub backups: Option<usize>,
-    /// When the newest of them began.
+    /// When the newest backup started.
     pub newest: Option<Timestamp>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Why it did not open, if it did not.
+    /// The error, if it could not be opened.
     pub problem: Option<String>,
 }
 
 impl WarmUpReport {
-    /// Whether everything opened.
+    /// Returns whether everything was opened.
     pub fn is_clean(&self) -> bool {
         self.providers.iter().all(|provider| provider.problem.is_none())
             && self.profiles.iter().all(|profile| profile.problem.is_none())

@@ -114,7 +114,7 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert_eq!(files(&folder.join("backups/archives")), now, "{report:?}");
     let told = report.profiles[0].failures.join("; ");
-    assert!(told.contains("survives a loss of power") && told.contains("os error 5"), "{told}");
+    assert!(told.contains("may not survive a loss of power") && told.contains("os error 5"), "{told}");
     fail(&[]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     let left = files(&folder.join("backups/archives"));

@@ -229,7 +229,7 @@ async fn a_copy_needs_two_profiles_that_exist() {
     let two = two().await;
     backup(&two.koan, "nightly").await.expect("a backup");
     for (copy, told) in [
-        (two.koan.copy("nightly"), "say where"),
+        (two.koan.copy("nightly"), "name the target"),
         (two.koan.copy("nightly").to_profile("here"), "already"),
         (two.koan.copy("nightly").to_profile("mars"), "`mars`"),
         (two.koan.copy("nightly").from_profile("mars").to_profile("dr"), "`mars`"),

@@ -19,7 +19,8 @@ fn is_digit_before(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
 }
 
-/// Returns whether the whole text is a date such as `2026-11-29`, `20261129` or `29-11-2026`, with or without a time.
+/// Returns whether the whole text is a date such as `2026-11-29`, `20261129` or `29-11-2026`, with or without
+/// a time.
 fn is_date_and_time(text: &[u8]) -> bool {
     let Some((date, rest, is_compact)) = date(text).or_else(|| date_with_year_last(text)) else {
         return false;
@@ -36,7 +37,8 @@ fn is_valid((year, month, day): YearMonthDay) -> bool {
     YEARS.contains(&year) && Date::new(year, month, day).is_ok()
 }
 
-/// Splits off a date whose year is last. Day and month may be in either order, because the series is the same.
+/// Splits off a date whose year is last. Day and month may be in either order, because the series is the
+/// same.
 fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (first, rest) = number(text, 2)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first))?;
@@ -48,7 +50,8 @@ fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     Some((date, rest, false))
 }
 
-/// Splits off year, month and day. Returns them with the rest of the text, and whether they have no separators.
+/// Splits off year, month and day. Returns them with the rest of the text, and whether they have no
+/// separators.
 fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (year, rest) = number(text, 4)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first));

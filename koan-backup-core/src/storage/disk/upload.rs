@@ -155,7 +155,7 @@ mod tests {
             assert!(futures::poll!(&mut completing).is_pending());
             drop(completing);
             go_on.send(()).expect("it waits");
-            busy.await.expect("no panic").expect("told");
+            busy.await.expect("no panic").expect("received");
             upload.abort().await.expect("aborted");
             tokio::task::spawn_blocking(|| ()).await.expect("all before it has ended");
         });
