@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::fast_rows::FastRows;
 use super::observed::Observed;
-use super::plain_rows::PlainRows;
+
 use crate::entity::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::foundation::buffers::Buffers;
@@ -72,7 +73,7 @@ pub struct RecordSink {
     options: SinkOptions,
     chunk: Chunk,
     observed: Observed,
-    plain: PlainRows,
+    fast: FastRows,
     json_text: JsonText,
     in_batch: usize,
     total: u64,
@@ -97,7 +98,7 @@ pub(crate) fn record_channel(
         options,
         chunk: Chunk::default(),
         observed: Observed::default(),
-        plain: PlainRows::default(),
+        fast: FastRows::default(),
         json_text: JsonText::Ignored,
         in_batch: 0,
         total: 0,
@@ -132,7 +133,7 @@ impl RecordSink {
         if self.observed.repeats_key(row.key()) {
             return Err(self.duplicate_key(&self.entity.row_key(row)));
         }
-        if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
+        if self.fast.push(&self.entity, row, &mut self.chunk.lines) {
             self.note_rewritten(row, start, &[]);
             return self.pushed(start, |entity| (entity.row_key(row), row.largest()));
         }

@@ -259,6 +259,11 @@ impl Catalog {
         self.usable.get(schema).is_some_and(|usable| !usable)
     }
 
+    /// Returns the name of a table in messages, if the catalog has it.
+    pub(super) fn shown_table(&self, oid: Oid) -> Option<&str> {
+        self.tables.iter().find(|table| table.oid == oid).map(|table| table.shown.as_str())
+    }
+
     /// The name of a relation in texts: with its schema where that is not looked in anyway.
     pub(super) fn shown(&self, schema: &str, name: &str) -> String {
         shown(schema, name, &self.schemas)

@@ -2,7 +2,7 @@
 //! partition on another server that is not writable.
 
 use koan_backup_core::{
-    Error, RestoreLevel, Result,
+    Error, Result,
     provider::{Finding, Severity},
 };
 
@@ -96,8 +96,7 @@ pub(super) async fn assess(
         return Ok(Vec::new());
     }
     // An update depends on whether a row differs. Rows that are removed by TRUNCATE are not deleted.
-    let is_certain =
-        extent.deletes && (extent.level != RestoreLevel::Fast || table.kind == TableKind::Partitioned);
+    let is_certain = extent.deletes && (!extent.may_truncate || table.kind == TableKind::Partitioned);
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let (shown, mut findings) = (&table.shown, Vec::new());
     let publications = names(connection, REFUSING_PUBLICATIONS, table, extent).await?;

@@ -14,7 +14,7 @@ use super::super::mapping::Mapping;
 use super::super::types::StoredType;
 use super::acting;
 use super::checks;
-use super::load::{Loading, fails, first_taken};
+use super::load::{Loading, fails_on_existing, first_existing};
 use super::merge::{require_keys_once, require_one_row_each};
 use super::references::{ForeignKey, Instead};
 use super::rewrite::{FinalState, require_swaps};
@@ -34,10 +34,10 @@ pub(super) async fn end(
     let what = format!("comparing {}", target.entity.name());
     require_keys_once(connection, target, stage).await?;
     connection.run(&what, &format!("ANALYZE {stage}")).await?;
-    if fails(options)
-        && let Some(key) = first_taken(connection, loading, stage).await?
+    if fails_on_existing(options)
+        && let Some(key) = first_existing(connection, loading, stage).await?
     {
-        return Err(target.taken(&key));
+        return Err(target.already_exists_error(&key));
     }
     let rows = target.mapping.table.rows();
     let matched = matched(connection, target, stage, &what).await?;

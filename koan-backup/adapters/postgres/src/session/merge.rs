@@ -1,4 +1,4 @@
-//! Brings records that were sent to a stage into a table that has rows.
+//! Merges records from a stage into a table that has rows.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Result,
@@ -9,7 +9,7 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::compare::{matched, same_row, unchanged};
 use super::keys::{first_key, keys_of};
-use super::load::{Loading, fails, first_taken};
+use super::load::{Loading, fails_on_existing, first_existing};
 use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
@@ -28,11 +28,11 @@ pub(super) async fn into_rows(
     let last = FinalState::of(options);
     let mut counts = WriteCounts::default();
     let there = matched(connection, target, stage, &what).await?;
-    if fails(options)
+    if fails_on_existing(options)
         && there > 0
-        && let Some(key) = first_taken(connection, loading, stage).await?
+        && let Some(key) = first_existing(connection, loading, stage).await?
     {
-        return Err(target.taken(&key));
+        return Err(target.already_exists_error(&key));
     }
     match options.conflict {
         ConflictMode::Overwrite => {
@@ -56,7 +56,7 @@ pub(super) async fn into_rows(
         counts.inserted = insert(connection, target, stage, last, &what).await?;
     }
     if counts.records() != loading.sent {
-        return Err(loading.adds_up_wrong(loading.sent, counts.records()));
+        return Err(loading.count_mismatch(loading.sent, counts.records()));
     }
     Ok(counts)
 }
@@ -178,5 +178,5 @@ pub(super) async fn require_keys_once(connection: &Connection, target: &Target, 
         return Ok(());
     }
     let keys = keys_of(connection, target, &twice, 2).await?;
-    if keys.is_empty() { Ok(()) } else { Err(target.twice(&keys)) }
+    if keys.is_empty() { Ok(()) } else { Err(target.duplicate_key_error(&keys)) }
 }

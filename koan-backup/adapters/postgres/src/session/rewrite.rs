@@ -3,7 +3,7 @@
 //! An UPDATE checks unique and exclusion constraints row by row. Where it is refused, the rows that change are removed and
 //! inserted again, all within the transaction; columns that no field holds keep their values.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, RestoreLevel, Result, provider::SessionOptions};
+use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, provider::SessionOptions};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::Oid;
 
@@ -296,13 +296,13 @@ async fn obstacle(
         let is_ours: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
         // A restore drops those that it may drop, unless the table that refers was restored earlier, when nothing told that rows of this
         // one would be removed.
-        if let (Some(options), true) = (before, is_ours) {
+        if let (Some(options), true) = (before.filter(|options| !options.keep_constraints), is_ours) {
             let read = || Ok::<(Oid, bool), tokio_postgres::Error>((row.try_get(3)?, row.try_get(4)?));
             let (referring, is_expected) = read().map_err(|error| failed(what, &error))?;
             let is_empty = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {child} LIMIT 1) AS x");
             if is_expected
                 || !target.earlier.contains(&referring)
-                || (options.level == RestoreLevel::Fast && connection.number(what, &is_empty).await? == 0)
+                || (options.may_drop_constraints() && connection.number(what, &is_empty).await? == 0)
             {
                 continue;
             }

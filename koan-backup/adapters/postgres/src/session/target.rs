@@ -27,6 +27,8 @@ use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 #[derive(Debug)]
 pub(in super::super) struct Target {
     pub(super) entity: EntityCodec,
+    /// The target as it was requested, without its physical form.
+    pub(super) request: RestoreTarget,
     pub(super) mapping: Mapping,
     /// The columns that are written: all of the mapping's but those that PostgreSQL computes.
     pub(super) columns: Vec<TargetColumn>,
@@ -81,12 +83,12 @@ pub(super) struct TargetColumn {
 }
 
 impl Target {
-    pub(in super::super) fn new(request: RestoreTarget, mapping: Mapping) -> Result<Self> {
-        let entity = request.entity;
+    pub(in super::super) fn new(mut request: RestoreTarget, mapping: Mapping) -> Result<Self> {
+        let entity = request.entity.clone();
         mapping.check(&entity)?;
-        let physical = match &request.physical {
+        let physical = match request.physical.take() {
             None => Physical::default(),
-            Some(json) => Physical::deserialize(json).map_err(|_| unknown_form(&entity))?,
+            Some(json) => Physical::deserialize(&json).map_err(|_| unknown_form(&entity))?,
         };
         let (mut columns, mut key) = (Vec::with_capacity(mapping.places.len()), Vec::new());
         for (index, place) in mapping.places.iter().enumerate() {
@@ -125,6 +127,7 @@ impl Target {
         let equality = vec![KeyEquality::default(); key.len()];
         Ok(Self {
             entity,
+            request,
             mapping,
             columns,
             key,
@@ -333,22 +336,22 @@ impl Target {
         )
     }
 
-    /// The error of a record whose key exists already.
-    pub(super) fn taken(&self, key: &str) -> Error {
+    /// Returns the error for a record whose key already exists.
+    pub(super) fn already_exists_error(&self, key: &str) -> Error {
         let name = self.entity.name();
         let text =
             format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
         Error::new(ErrorKind::Conflict, text)
     }
 
-    /// The error of records that have one key to the database.
-    pub(super) fn twice(&self, keys: &[String]) -> Error {
-        twice(&self.entity, &self.mapping.table.shown, keys)
+    /// Returns the error for records whose keys are equal to the database.
+    pub(super) fn duplicate_key_error(&self, keys: &[String]) -> Error {
+        duplicate_key_error(&self.entity, &self.mapping.table.shown, keys)
     }
 }
 
-/// The error of records of an archive that have one key to a table.
-pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
+/// Returns the error for records of an archive whose keys are equal to a table.
+pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
     let name = entity.name();
     let text = match keys {
         [one, other, ..] if one != other => {

@@ -9,7 +9,7 @@ use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::keys::{first_keys, keys_of};
-use super::target::{Target, twice};
+use super::target::{Target, duplicate_key_error};
 use koan_backup_sql::identifier::{listed, quoted};
 
 /// How many records an error text names.
@@ -96,6 +96,11 @@ impl Unique {
             && self.key.iter().all(|(name, _)| self.expressions.iter().any(|one| is_column(one, name)))
     }
 
+    /// Returns whether one of these is checked at each row and compares something else than the entity's key.
+    pub(super) fn any_besides_key(all: &[Self]) -> bool {
+        all.iter().any(|unique| unique.is_immediate && !unique.is_key())
+    }
+
     /// Whether it is an exclusion constraint.
     pub(super) fn is_exclusion(&self) -> bool {
         self.operators.is_some()
@@ -130,7 +135,7 @@ impl Unique {
             return Ok(None);
         }
         if self.is_key() {
-            return Ok(Some(twice(&self.entity, &self.shown_table, &keys)));
+            return Ok(Some(duplicate_key_error(&self.entity, &self.shown_table, &keys)));
         }
         let (name, named) = (self.entity.name(), listed(keys.iter().map(String::as_str)));
         let (table, constraint) = (&self.shown_table, &self.name);

@@ -2,13 +2,13 @@
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
-    provider::{Provider as _, SessionOptions},
+    provider::{Provider as _, RestoreSession, SessionOptions, WriteCounts},
 };
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
+use super::fixture::{Copy, Database, conflict, creating, dry, foreign, overwrite, records, replace, target};
 use crate::Sqlite;
 use koan_backup::Entity;
 
@@ -133,12 +133,8 @@ async fn references_that_would_point_nowhere_are_found() {
     // The item comes with the same restore.
     let mut session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
     let item = foreign(&[r#"{"id":8,"code":"new","amount":1}"#]);
-    session.begin(target::<Part>(&part, SetName::root())).await.expect("begun");
-    session.write(records::<Part>(&part)).await.expect("compared");
-    session.end().await.expect("ended");
-    session.begin(target::<Item>(&item, SetName::root())).await.expect("begun");
-    session.write(records::<Item>(&item)).await.expect("compared");
-    session.end().await.expect("ended");
+    write::<Part>(session.as_mut(), &part).await.expect("compared");
+    write::<Item>(session.as_mut(), &item).await.expect("compared");
     session.check_constraints().await.expect("each reference has its row");
     session.rollback().await.expect("over");
     assert_eq!(database.dump("part").len(), 2);
@@ -150,6 +146,13 @@ struct Place {
     id: i64,
 }
 
+/// Writes one target of a session.
+async fn write<T: Entity>(session: &mut dyn RestoreSession, copy: &Copy) -> Result<WriteCounts, Error> {
+    let mut writer = session.begin(target::<T>(copy, SetName::root())).await?;
+    writer.write(records::<T>(copy).into()).await?;
+    writer.finish().await
+}
+
 /// Restores items and places in one session, or does a dry run of that.
 async fn restore_both(
     database: &Database,
@@ -159,12 +162,8 @@ async fn restore_both(
 ) -> Result<(), Error> {
     let (items, places) = (foreign(items), foreign(places));
     let mut session = database.provider.begin_restore(options).await?;
-    session.begin(target::<Item>(&items, SetName::root())).await?;
-    session.write(records::<Item>(&items)).await?;
-    session.end().await?;
-    session.begin(target::<Place>(&places, SetName::root())).await?;
-    session.write(records::<Place>(&places)).await?;
-    session.end().await?;
+    write::<Item>(session.as_mut(), &items).await?;
+    write::<Place>(session.as_mut(), &places).await?;
     session.check_constraints().await?;
     session.rollback().await
 }
@@ -272,8 +271,8 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let before = std::fs::read(&path).expect("a file");
         let mut session = database.provider.begin_restore(&dry(overwrite())).await.expect("a session");
         let items = foreign(&[ONE, LARGE]);
-        session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
-        session.write(records::<Item>(&items)).await.expect("compared");
+        let mut writer = session.begin(target::<Item>(&items, SetName::root())).await.expect("a writer");
+        writer.write(records::<Item>(&items).into()).await.expect("compared");
         assert_eq!(std::fs::read(&path).expect("a file"), before, "{setting}");
         // The application goes on; without a log, it waits for readers with its commit alone.
         let write = "BEGIN IMMEDIATE; INSERT INTO item (code) VALUES ('z')";
@@ -281,7 +280,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         if setting.ends_with("WAL") {
             sql.execute_batch("COMMIT").expect("not locked");
         }
-        let counts = session.end().await.expect("compared");
+        let counts = writer.finish().await.expect("compared");
         assert_eq!((counts.inserted, counts.updated), (1, 1), "{setting}");
         session.check_constraints().await.expect("no references");
         session.rollback().await.expect("over");
