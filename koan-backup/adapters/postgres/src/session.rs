@@ -148,15 +148,10 @@ impl PostgresSession {
 
     /// Adds to the error of a constraint that it was not suspended, because the options keep constraints.
     fn explain_kept(&self, error: Error) -> Error {
-        if self.options.keep_constraints && error.to_string().contains(FOREIGN_KEY_VIOLATION) {
-            let text = format!(
-                "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, so a record \
-                 must come after the records that it refers to, and no row that others refer to can be removed; restore \
-                 without `keep_constraints`"
-            );
-            return Error::new(error.kind(), text);
+        match self.options.keep_constraints && error.to_string().contains(FOREIGN_KEY_VIOLATION) {
+            true => compare::explain_kept(error),
+            false => error,
         }
-        error
     }
 
     /// Refuses tables that have other rows than were written, if triggers that cannot be disabled may add or remove some.
@@ -242,7 +237,8 @@ impl RestoreSession for PostgresSession {
     }
 
     async fn check_constraints(&mut self) -> Result<()> {
-        let broken = self.compared.broken(&self.connection, &self.catalog, &self.written).await?;
+        let broken =
+            self.compared.broken(&self.connection, &self.catalog, &self.options, &self.written).await?;
         broken.map_or(Ok(()), Err)
     }
 

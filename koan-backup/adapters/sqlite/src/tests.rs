@@ -18,3 +18,4 @@ mod restoring;
 mod schema;
 mod sets;
 mod snapshots;
+mod suspension;

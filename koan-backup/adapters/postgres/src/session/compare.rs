@@ -12,7 +12,7 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
 use super::super::types::StoredType;
-use super::acting;
+use super::acting::{self, Reference};
 use super::checks;
 use super::load::{Loading, fails_on_existing, first_existing};
 use super::merge::{require_keys_once, require_one_row_each};
@@ -90,6 +90,7 @@ impl Compared {
         &self,
         connection: &Connection,
         catalog: &Catalog,
+        options: &SessionOptions,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
         let what = "comparing references";
@@ -108,10 +109,53 @@ impl Compared {
                 if after > 0 && after > foreign_key.count(connection, Instead::default()).await? {
                     return foreign_key.broken(connection, catalog, written, instead).await;
                 }
+                let reference = Reference::of(&row).map_err(|error| failed(what, &error))?;
+                if !options.keep_constraints || reference.is_deferrable {
+                    continue;
+                }
+                for (child, parent) in self.states_at_statements(&foreign_key, options) {
+                    let instead = Instead { child: child.as_deref(), parent: parent.as_deref() };
+                    if let Some(error) = foreign_key.broken(connection, catalog, written, instead).await? {
+                        return Ok(Some(explain_kept(error)));
+                    }
+                }
             }
         }
         Ok(None)
     }
+}
+
+impl Compared {
+    /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a foreign key that is neither
+    /// suspended nor deferred. `None` are the rows that the table has now.
+    fn states_at_statements(
+        &self,
+        foreign_key: &ForeignKey,
+        options: &SessionOptions,
+    ) -> Vec<(Option<String>, Option<String>)> {
+        let position = |table: Oid| self.0.iter().position(|(oid, _)| *oid == table);
+        let (child, parent) = (position(foreign_key.child), position(foreign_key.parent));
+        let rows = |position: Option<usize>| Some(self.0.get(position?)?.1.clone());
+        let mut states = Vec::new();
+        if child.is_some() {
+            // Targets are written one after another.
+            states.push((rows(child), rows(parent.filter(|parent| Some(*parent) <= child))));
+        }
+        if parent.is_some() && parent != child && options.replace_existing {
+            let none = format!("(SELECT * FROM {} AS n LIMIT 0)", foreign_key.parent_rows);
+            states.push((rows(child.filter(|child| Some(*child) < parent)), Some(none)));
+        }
+        states
+    }
+}
+
+/// Adds to the error of a foreign key that it is not suspended, because the options keep constraints.
+pub(super) fn explain_kept(error: Error) -> Error {
+    let text = format!(
+        "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, so a record must come after \
+         the records that it refers to, and no row that others refer to can be removed; restore without `keep_constraints`"
+    );
+    Error::new(error.kind(), text)
 }
 
 /// Counts the records of a stage whose key is there.

@@ -44,7 +44,7 @@ pub(super) struct ForeignKey {
     pub(super) parent: Oid,
     /// The rows of either table, as a query selects from them.
     child_rows: String,
-    parent_rows: String,
+    pub(super) parent_rows: String,
     /// The condition that a row `c` refers to something.
     refers: String,
     /// The condition that it refers to a row `p`.

@@ -35,7 +35,8 @@ pub(super) enum Attempt {
     Refused(tokio_postgres::Error),
 }
 
-/// Foreign keys to a table that delete or change rows by themselves when its rows are deleted.
+/// Selects the foreign keys to a table that delete or change rows when its rows are deleted. With `$2`, also those that refuse
+/// it at once.
 const ACTING: &str = "
     SELECT k.conname::text, k.conrelid::regclass::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
@@ -44,7 +45,7 @@ const ACTING: &str = "
              SELECT FROM pg_catalog.pg_index u WHERE u.indrelid = k.confrelid AND NOT u.indisprimary
              AND u.indimmediate AND (u.indisunique OR u.indisexclusion))
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-    WHERE k.contype = 'f' AND k.confrelid = $1 AND k.confdeltype <> 'a' ORDER BY 1";
+    WHERE k.contype = 'f' AND k.confrelid = $1 AND (k.confdeltype <> 'a' OR $2 AND NOT k.condeferrable) ORDER BY 1";
 
 impl FinalState {
     pub(super) fn of(options: &SessionOptions) -> Self {
@@ -289,7 +290,8 @@ async fn obstacle(
             return Ok(Some(format!("the role may not {privilege} on the table")));
         }
     }
-    let acting = connection.client.query(ACTING, &[&table.oid]).await;
+    let keeps_constraints = before.is_some_and(|options| options.keep_constraints);
+    let acting = connection.client.query(ACTING, &[&table.oid, &keeps_constraints]).await;
     for row in acting.map_err(|error| failed(what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
         let (name, child) = (read(0)?, read(1)?);

@@ -86,13 +86,18 @@ pub(in super::super) struct Extent {
 const FEW_RECORDS: u64 = 1_000;
 const FEW_BYTES: u64 = 1 << 20;
 
+/// Returns whether a target is known to get few records.
+pub(super) fn is_small(target: &RestoreTarget) -> bool {
+    target.is_at_most(FEW_RECORDS, FEW_BYTES)
+}
+
 impl Extent {
     /// Returns what a restore does in a table that is empty or not.
     pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         let replaces = options.replace_existing;
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
         // Rebuilding an index costs more than updating it if records are added to existing ones, or if they are few.
-        let is_filled = is_empty || (replaces && !target.is_at_most(FEW_RECORDS, FEW_BYTES));
+        let is_filled = is_empty || (replaces && !is_small(target));
         Self {
             may_truncate: options.level == RestoreLevel::Fast && options.may_use_bulk_mode(),
             may_drop_indexes: is_filled && options.may_drop_indexes(),

@@ -30,6 +30,8 @@ fn every_way() -> Vec<SessionOptions> {
             [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)]
         {
             options.level = level;
+            all.extend([dry(options.clone()), options.clone()]);
+            options.without_bulk_mode = true;
             all.extend([dry(options.clone()), options]);
         }
     }
