@@ -31,7 +31,7 @@ impl<T> Shelf<T> {
     }
 }
 
-fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
+pub(super) fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
     Ok(serde_json::to_string(&record.key())?)
 }
 

@@ -14,7 +14,7 @@ use koan_backup::{
 };
 use tokio::sync::watch;
 
-use super::repositories::SCOPE;
+use super::repositories::{SCOPE, key};
 
 /// The call that a repository does not complete, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
         }
         let mut all = self.records.lock().expect("sound");
         for record in records {
-            all.insert(serde_json::to_string(&record.key())?, record);
+            all.insert(key(&record)?, record);
         }
         Ok(())
     }
@@ -118,19 +118,18 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
 async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     let (calls, _) = watch::channel(Vec::new());
     let shared = Arc::new(Shared { fault: Mutex::new(Fault::None), calls, requests: Mutex::default() });
-    let line = ("[1]".to_owned(), Line { id: 1, content: "one".to_owned() });
-    let pair =
-        ("[\"a\",1]".to_owned(), Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() });
+    let line = Line { id: 1, content: "one".to_owned() };
+    let pair = Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() };
     let repositories = Repositories::new()
         .with(Hooked {
             name: "lines",
-            records: Mutex::new([line].into()),
+            records: Mutex::new([(key(&line).expect("a key"), line)].into()),
             shared: Arc::clone(&shared),
             is_faulty: false,
         })
         .with(Hooked {
             name: "pairs",
-            records: Mutex::new([pair].into()),
+            records: Mutex::new([(key(&pair).expect("a key"), pair)].into()),
             shared: Arc::clone(&shared),
             is_faulty: true,
         });

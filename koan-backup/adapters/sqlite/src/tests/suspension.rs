@@ -80,7 +80,7 @@ async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others(
         let database = Database::new(TABLE);
         let (schema, before) = (database.schema(), index_rows(&database));
         let target = target::<Member>(&copy, SetName::root());
-        let viable = database.provider.assess(&[target.clone()], &options).await.expect("assessed");
+        let viable = database.provider.assess(std::slice::from_ref(&target), &options).await.expect("assessed");
         let noted = |name: &str| viable.iter().any(|finding| finding.message.contains(&format!("`{name}`")));
         let suspended = restore(&database, target, &copy, &options).await;
         assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{options:?}");
