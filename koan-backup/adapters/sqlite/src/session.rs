@@ -25,7 +25,7 @@ use koan_backup_core::{
 use super::connection::Location;
 use super::thread::ConnectionThread;
 use apply::Applying;
-pub(super) use suspended::{droppable_indexes, drops_indexes};
+pub(super) use suspended::droppable_indexes;
 use work::RestoreWork;
 
 /// One transaction on a thread of its own. Dropping it closes the connection, which rolls back.

@@ -16,7 +16,7 @@ use super::habit::key_forms;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
-use super::session::{droppable_indexes, drops_indexes};
+use super::session::droppable_indexes;
 use super::snapshot::{Physical, Reader};
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 
@@ -181,12 +181,10 @@ fn look_at_indexes(
         // A target without a table is a finding already.
         let Ok(mapping) = Mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
         let (connection, table) = (&reader.connection, &mapping.table.name);
-        if !drops_indexes(options, target, table_rows(connection, table)?) {
-            continue;
-        }
         let key: Vec<&str> =
             mapping.key.iter().map(|&place| mapping.places[place].column.name.as_str()).collect();
-        let indexes = droppable_indexes(connection, table, &key, options)?;
+        let rows = table_rows(connection, table)?;
+        let indexes = droppable_indexes(connection, target, table, &key, options, rows)?;
         let names = indexes.iter().map(|index| index.name.as_str());
         findings.extend(findings::of_suspended_indexes(target.entity.name(), table, names));
     }

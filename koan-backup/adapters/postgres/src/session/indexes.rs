@@ -10,6 +10,7 @@ use super::super::catalog::{Table, TableKind};
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::suspended::{Extent, literal};
+use koan_backup_sql::droppable::DroppableIndexes;
 use koan_backup_sql::identifier::quoted;
 
 /// Selects the indexes of a table, including those of primary keys and unique constraints, that nothing needs during the restore and
@@ -19,7 +20,7 @@ use koan_backup_sql::identifier::quoted;
 const DROPPABLE: &str = "
     SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
            pg_catalog.obj_description(c.oid, 'pg_class'), k.conname::text, pg_catalog.pg_get_constraintdef(k.oid),
-           pg_catalog.obj_description(k.oid, 'pg_constraint')
+           pg_catalog.obj_description(k.oid, 'pg_constraint'), i.indisunique
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_constraint k
@@ -53,6 +54,7 @@ const DROPPABLE: &str = "
 pub(super) struct Index {
     /// Whether it is the index of a constraint.
     pub(super) kind: SuspendedKind,
+    is_unique: bool,
     /// The name of the index or of its constraint in the database.
     pub(super) plain_name: String,
     /// The name of the index as SQL takes it.
@@ -73,14 +75,18 @@ impl Index {
         what: &str,
     ) -> Result<Vec<Self>> {
         // What belongs to another role cannot be dropped, and a partitioned table has its indexes in its partitions.
-        if !extent.may_drop_indexes || !table.is_owned || table.kind != TableKind::Table {
+        let droppable = extent.droppable_indexes;
+        if droppable == DroppableIndexes::None || !table.is_owned || table.kind != TableKind::Table {
             return Ok(Vec::new());
         }
         let rows = connection.client.query(DROPPABLE, &[&table.oid, &dropped]).await;
         let rows = rows.map_err(|error| failed(what, &error))?;
         let indexes = rows.iter().map(|row| Self::of(row, table).map_err(|error| failed(what, &error)));
         let mut indexes = indexes.collect::<Result<Vec<_>>>()?;
-        indexes.retain(|index| index.kind == SuspendedKind::Index || !extent.keeps_constraints);
+        indexes.retain(|index| {
+            let is_kept = index.kind == SuspendedKind::Constraint && extent.keeps_constraints;
+            droppable.include(index.is_unique) && !is_kept
+        });
         Ok(indexes)
     }
 
@@ -114,6 +120,6 @@ impl Index {
             None => (SuspendedKind::Index, index),
             Some(constraint) => (SuspendedKind::Constraint, constraint),
         };
-        Ok(Self { kind, plain_name, name, drop, create })
+        Ok(Self { kind, is_unique: row.try_get(7)?, plain_name, name, drop, create })
     }
 }

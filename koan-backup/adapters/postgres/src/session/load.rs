@@ -16,7 +16,7 @@ use super::super::insert_only;
 use super::balance::{Expected, Interference};
 use super::copy::{RefusedCopy, RunningCopy};
 use super::keys::first_key;
-use super::suspended::{Extent, Suspended, is_small};
+use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
 use koan_backup_sql::identifier::quoted;
@@ -277,8 +277,7 @@ impl Route {
     ) -> Self {
         let is_direct = options.intent == SessionIntent::Apply
             && options.may_use_bulk_mode()
-            // A small target keeps its indexes, which would refuse a COPY without the keys of both records.
-            && (is_empty || (options.replace_existing && !is_small(&target.request)))
+            && (is_empty || options.replace_existing)
             // The result of triggers is compared with the stage at the commit.
             && interference == Interference::Impossible
             && !target.has_conversions()

@@ -24,6 +24,7 @@ use super::references::{ForeignKey, Instead};
 use super::rules;
 use super::target::Target;
 use super::unique::Unique;
+use koan_backup_sql::droppable::DroppableIndexes;
 use koan_backup_sql::identifier::quoted;
 
 /// The suspended objects of a restore, and how they are put back.
@@ -73,22 +74,12 @@ pub(in super::super) struct Extent {
     pub(in super::super) overwrites: bool,
     /// Rows may be deleted by TRUNCATE.
     pub(in super::super) may_truncate: bool,
-    /// Indexes may be dropped and rebuilt.
-    pub(in super::super) may_drop_indexes: bool,
+    /// The indexes that may be dropped and rebuilt.
+    pub(in super::super) droppable_indexes: DroppableIndexes,
     /// Foreign keys may be dropped to be fast.
     pub(in super::super) may_drop_constraints: bool,
     /// No constraint may be dropped or altered.
     pub(in super::super) keeps_constraints: bool,
-}
-
-/// A table with rows keeps its indexes if all its rows are replaced by at most this many records and bytes: dropping and
-/// rebuilding indexes, and the lock that it takes, then cost more than they save.
-const FEW_RECORDS: u64 = 1_000;
-const FEW_BYTES: u64 = 1 << 20;
-
-/// Returns whether a target is known to get few records.
-pub(super) fn is_small(target: &RestoreTarget) -> bool {
-    target.is_at_most(FEW_RECORDS, FEW_BYTES)
 }
 
 impl Extent {
@@ -96,11 +87,9 @@ impl Extent {
     pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         let replaces = options.replace_existing;
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
-        // Rebuilding an index costs more than updating it if records are added to existing ones, or if they are few.
-        let is_filled = is_empty || (replaces && !is_small(target));
         Self {
             may_truncate: options.level == RestoreLevel::Fast && options.may_use_bulk_mode(),
-            may_drop_indexes: is_filled && options.may_drop_indexes(),
+            droppable_indexes: DroppableIndexes::of(options, target, is_empty),
             may_drop_constraints: options.may_drop_constraints(),
             keeps_constraints: options.keep_constraints,
             is_bulk: is_empty || replaces,

@@ -16,7 +16,6 @@ use super::indexes::{Keys, SuspendedIndexes};
 use super::keys::WrittenKeys;
 use super::previous::PreviousRows;
 use super::statement::Statements;
-use super::suspended::drops_indexes;
 use super::target::Target;
 use super::transaction::Transaction;
 
@@ -70,9 +69,7 @@ impl Applying {
         };
         let is_empty = options.replace_existing || rows_before == 0;
         let mut indexes = SuspendedIndexes::default();
-        if drops_indexes(options, &target.request, rows_before) {
-            indexes.drop_all(transaction, &target)?;
-        }
+        indexes.drop_all(transaction, &target, rows_before)?;
         let statements =
             Statements::new(&transaction.connection, &target, options.conflict).map_err(|error| {
                 failed(&transaction.path, &format!("writing {}", target.entity.name()), error)

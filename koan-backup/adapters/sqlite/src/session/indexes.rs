@@ -46,13 +46,19 @@ pub(super) enum Keys {
 }
 
 impl SuspendedIndexes {
-    /// Drops the indexes that are not needed to find the keys.
-    pub(super) fn drop_all(&mut self, transaction: &Transaction, target: &Target) -> Result<()> {
-        let table = &target.mapping.table.name;
+    /// Drops the indexes of a table with that many rows that the options permit to drop.
+    pub(super) fn drop_all(
+        &mut self,
+        transaction: &Transaction,
+        target: &Target,
+        rows_before: u64,
+    ) -> Result<()> {
+        let (table, options) = (&target.mapping.table.name, &transaction.options);
         let lost =
             |error| failed(&transaction.path, &format!("dropping the indexes of table `{table}`"), error);
         let (connection, key) = (&transaction.connection, target.key_names().collect::<Vec<_>>());
-        for index in droppable_indexes(connection, table, &key, &transaction.options).map_err(lost)? {
+        let indexes = droppable_indexes(connection, &target.request, table, &key, options, rows_before);
+        for index in indexes.map_err(lost)? {
             let Some(sql) = index.sql.clone() else { continue };
             let collations = index_collations(connection, &index.name).map_err(lost)?;
             let columns = collations.into_iter().map(|(name, collation)| Some((name?, collation)));
