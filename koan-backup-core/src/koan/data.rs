@@ -20,7 +20,8 @@ use crate::provider::{
 
 /// The records of one set of an entity in its database.
 ///
-/// Records are written as by a restore: triggers of the database do not fire, and foreign keys must hold at the end.
+/// Records are written as by a restore: triggers of the database do not fire, and foreign keys must hold at
+/// the end.
 #[derive(Debug)]
 pub struct Data<T> {
     koan: Koan,
@@ -77,7 +78,8 @@ impl<T: Entity> Data<T> {
         provider.snapshot().await?.count(&codec, &self.set).await
     }
 
-    /// Writes records, and overwrites those that already exist. All or nothing if the database has transactions.
+    /// Writes records, and overwrites those that already exist. All or nothing if the database has
+    /// transactions.
     ///
     /// # Errors
     /// A record does not fit, or the database fails.

@@ -20,8 +20,8 @@ use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 
 /// A restore, which runs when it is awaited. The archive is verified before the first write.
 ///
-/// A lease in the storage keeps the backup from being removed during the restore, unless it is a dry run. If the
-/// storage cannot be written, the restore goes on without a lease and logs a warning.
+/// A lease in the storage keeps the backup from being removed during the restore, unless it is a dry run. If
+/// the storage cannot be written, the restore goes on without a lease and logs a warning.
 ///
 /// # Cancel safety
 /// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions roll
@@ -80,9 +80,9 @@ impl RestoreBuilder {
         self
     }
 
-    /// Leaves every constraint in place: none is dropped, altered or deferred beyond its declaration. Records must
-    /// then be in an order that the foreign keys accept. A restore that cannot work without suspending a constraint is
-    /// refused. Providers without constraints ignore it.
+    /// Leaves every constraint in place: none is dropped, altered or deferred beyond its declaration. Records
+    /// must then be in an order that the foreign keys accept. A restore that cannot work without suspending a
+    /// constraint is refused. Providers without constraints ignore it.
     pub fn keep_constraints(mut self) -> Self {
         self.options.keep_constraints = true;
         self
@@ -94,8 +94,9 @@ impl RestoreBuilder {
         self
     }
 
-    /// Writes tables that get all their rows from the archive in the same way as tables that keep rows: without faster
-    /// ways such as TRUNCATE, and without dropping anything to be fast. Providers without such ways ignore it.
+    /// Writes tables that get all their rows from the archive in the same way as tables that keep rows:
+    /// without faster ways such as TRUNCATE, and without dropping anything to be fast. Providers without such
+    /// ways ignore it.
     pub fn without_bulk_mode(mut self) -> Self {
         self.options.without_bulk_mode = true;
         self
@@ -125,8 +126,8 @@ impl RestoreBuilder {
         self
     }
 
-    /// Verifies only the directory and documents of the archive before the first write. The hash of each entry is
-    /// still checked before the commit.
+    /// Verifies only the directory and documents of the archive before the first write. The hash of each
+    /// entry is still checked before the commit.
     pub fn without_verification(mut self) -> Self {
         self.options.verification = Verification::BeforeCommit;
         self
@@ -138,7 +139,8 @@ impl RestoreBuilder {
         self
     }
 
-    /// Sets how many blocks are decoded at the same time, up to one more than there are cores. The default is 4.
+    /// Sets how many blocks are decoded at the same time, up to one more than there are cores. The default is
+    /// 4.
     pub fn max_concurrency(mut self, blocks: usize) -> Self {
         self.options.max_concurrency = blocks;
         self

@@ -63,8 +63,8 @@ pub struct SessionOptions {
     /// Whether no constraint may be dropped, altered or deferred beyond its declaration. A provider refuses a
     /// restore that is impossible then.
     pub keep_constraints: bool,
-    /// Whether a table that gets all its rows from the archive is written like a table that keeps rows: without
-    /// faster ways of filling it, such as TRUNCATE, and without suspending anything to be fast.
+    /// Whether a table that gets all its rows from the archive is written like a table that keeps rows:
+    /// without faster ways of filling it, such as TRUNCATE, and without suspending anything to be fast.
     pub without_bulk_mode: bool,
     /// Whether the session writes.
     pub intent: SessionIntent,
@@ -83,7 +83,8 @@ impl SessionOptions {
         self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_constraints
     }
 
-    /// Returns whether a table that gets all its rows from the archive may be filled in faster ways than others.
+    /// Returns whether a table that gets all its rows from the archive may be filled in faster ways than
+    /// others.
     pub fn may_use_bulk_mode(&self) -> bool {
         !self.without_bulk_mode
     }
@@ -107,8 +108,8 @@ pub struct RestoreTarget {
 }
 
 impl RestoreTarget {
-    /// Returns the target for records of `entity` in `set`, stored in the provider's default physical form. The
-    /// number of records is unknown.
+    /// Returns the target for records of `entity` in `set`, stored in the provider's default physical form.
+    /// The number of records is unknown.
     pub fn new(entity: EntityCodec, set: SetName) -> Self {
         Self { entity, set, physical: None, record_count: None, size_bytes: None }
     }

@@ -26,8 +26,8 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// the database does not notice, [`TargetTracker`] does it.
 #[async_trait]
 pub trait RestoreSession: fmt::Debug + Send {
-    /// Begins a target and returns its writer. With `replace_existing`, the existing records of the target are
-    /// deleted.
+    /// Begins a target and returns its writer. With `replace_existing`, the existing records of the target
+    /// are deleted.
     ///
     /// # Errors
     /// The target does not exist or does not fit the entity; the error names the remedy. Or an earlier target
@@ -65,8 +65,8 @@ pub trait RestoreSession: fmt::Debug + Send {
 /// [`RestoreSession`].
 #[async_trait]
 pub trait TargetWriter: fmt::Debug + Send {
-    /// Returns the encoder of this target, for a writer that sends records in a form of its own. The caller can
-    /// then encode batches on all cores before it passes them to [`write`](Self::write).
+    /// Returns the encoder of this target, for a writer that sends records in a form of its own. The caller
+    /// can then encode batches on all cores before it passes them to [`write`](Self::write).
     ///
     /// A writer with an encoder takes each batch by [`RecordBatch::into_encoded`], because callers with few
     /// records need not encode them. A writer without one takes it by [`RecordBatch::into_records`].
@@ -89,11 +89,12 @@ pub trait TargetWriter: fmt::Debug + Send {
     async fn finish(self: Box<Self>) -> Result<WriteCounts>;
 }
 
-/// Counts the targets of a session that were begun and finished, and refuses to go on if one was not finished.
+/// Counts the targets of a session that were begun and finished, and refuses to go on if one was not
+/// finished.
 ///
-/// A session calls [`begin`](Self::begin) before its first change for a target, [`finish`](Self::finish) after the
-/// last one, and [`require_finished`](Self::require_finished) before it commits. An error or a dropped future in
-/// between leaves the target unfinished.
+/// A session calls [`begin`](Self::begin) before its first change for a target, [`finish`](Self::finish)
+/// after the last one, and [`require_finished`](Self::require_finished) before it commits. An error or a
+/// dropped future in between leaves the target unfinished.
 #[derive(Debug, Default)]
 pub struct TargetTracker {
     begun: usize,
@@ -138,8 +139,8 @@ impl TargetTracker {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitReport {
-    /// The objects that were suspended during the restore, in the order in which they were put back. Empty if the
-    /// provider suspends nothing.
+    /// The objects that were suspended during the restore, in the order in which they were put back. Empty if
+    /// the provider suspends nothing.
     pub suspended: Vec<SuspendedObject>,
 }
 

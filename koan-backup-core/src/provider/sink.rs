@@ -30,15 +30,16 @@ pub enum Flow {
     Flush,
 }
 
-/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A restore into another kind
-/// reports them as warnings.
+/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A
+/// restore into another kind reports them as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
 /// The result of a finished read. Only a sink that delivered all records can create one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
-    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of database.
+    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of
+    /// database.
     ///
     /// If it is an object, it may have a list of sentences under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
@@ -257,8 +258,9 @@ impl RecordSink {
     /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has accepted the
     /// records.
     ///
-    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::provider::on_own_thread), and not
-    /// within `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
+    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::provider::on_own_thread),
+    /// and not within `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have
+    /// only one.
     ///
     /// # Errors
     /// The backup was cancelled.

@@ -8,9 +8,9 @@ use crate::environment::lease::{Lease, Subject, Work};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Acquires the lease. Returns `None` and logs a warning if the storage cannot be written, because a restore must
-/// work there as well. For the same reason a restore goes on if its lease is lost; what it reads is checked in any
-/// case.
+/// Acquires the lease. Returns `None` and logs a warning if the storage cannot be written, because a restore
+/// must work there as well. For the same reason a restore goes on if its lease is lost; what it reads is
+/// checked in any case.
 ///
 /// # Errors
 /// The backup was removed or replaced meanwhile, or the work was cancelled.

@@ -19,7 +19,8 @@ pub(super) struct PlannedRestore {
     pub(super) codec: EntityCodec,
     pub(super) target_set: SetName,
     pub(super) physical: Option<serde_json::Value>,
-    /// Sentences about what the target does not keep, because its database is of another kind than the source.
+    /// Sentences about what the target does not keep, because its database is of another kind than the
+    /// source.
     pub(super) not_kept: Vec<String>,
 }
 

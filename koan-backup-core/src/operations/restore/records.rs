@@ -38,8 +38,8 @@ pub(super) struct EntryWriter<'a> {
 }
 
 impl EntryWriter<'_> {
-    /// Writes the records of one entry. Checks its hash again, because the archive may have changed since it was
-    /// verified.
+    /// Writes the records of one entry. Checks its hash again, because the archive may have changed since it
+    /// was verified.
     pub(super) async fn write(
         &self,
         part: &PlannedRestore,

@@ -21,8 +21,8 @@ pub struct RestoreReport {
     pub findings: Vec<Finding>,
     /// The verification before the first write. `None` if it was opted out of.
     pub verification: Option<VerifyReport>,
-    /// The indexes, constraints, triggers and rules that were suspended during the restore and put back, by provider.
-    /// Empty for a dry run, which suspends nothing.
+    /// The indexes, constraints, triggers and rules that were suspended during the restore and put back, by
+    /// provider. Empty for a dry run, which suspends nothing.
     pub suspended: Vec<SuspendedObject>,
     /// The duration in milliseconds.
     pub duration_ms: u64,

@@ -1,5 +1,5 @@
-//! Runs a restore: verifies the archive first, writes with one session per provider, and commits everything or
-//! nothing where the databases allow it.
+//! Runs a restore: verifies the archive first, writes with one session per provider, and commits everything
+//! or nothing where the databases allow it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

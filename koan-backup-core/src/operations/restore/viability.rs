@@ -98,8 +98,8 @@ pub(super) async fn findings(
     Ok(findings)
 }
 
-/// Returns a note if the target is another database than the source. Restoring into a new or rebuilt database is
-/// usual, so it is never refused.
+/// Returns a note if the target is another database than the source. Restoring into a new or rebuilt database
+/// is usual, so it is never refused.
 fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Finding> {
     let target = target?;
     (source != target).then(|| Finding {

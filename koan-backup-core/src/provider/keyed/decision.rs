@@ -97,8 +97,8 @@ impl Decisions {
         self.seen.iter()
     }
 
-    /// Returns the counts of the target. `not_in_archive` is the number of existing records that the archive does
-    /// not contain.
+    /// Returns the counts of the target. `not_in_archive` is the number of existing records that the archive
+    /// does not contain.
     ///
     /// # Errors
     /// A record was refused before.

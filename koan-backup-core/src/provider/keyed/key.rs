@@ -68,8 +68,8 @@ fn key_field(value: &Value<'_>) -> KeyField {
     }
 }
 
-/// Maps each float to an integer such that the order is preserved. The bits of positive floats are in the order
-/// of their values, those of negative floats in the opposite order.
+/// Maps each float to an integer such that the order is preserved. The bits of positive floats are in the
+/// order of their values, those of negative floats in the opposite order.
 fn order_preserving(value: f64) -> i128 {
     let bits = i128::from(value.to_bits() & (u64::MAX >> 1));
     // Both zeros are equal.

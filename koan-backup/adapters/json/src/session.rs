@@ -22,8 +22,8 @@ use target::Target;
 /// A restore. Dropping it removes the files that it has written.
 #[derive(Debug)]
 pub(super) struct JsonSession {
-    /// Moves to another thread for each call. It does not come back from a call that failed or whose future was
-    /// dropped.
+    /// Moves to another thread for each call. It does not come back from a call that failed or whose future
+    /// was dropped.
     restore: Option<Box<StagedRestore>>,
     targets: TargetTracker,
 }

@@ -101,7 +101,8 @@ impl PostgresSession {
         })
     }
 
-    /// Finds the table of a target, or creates it. Returns `None` in the dry run of a restore that would create it.
+    /// Finds the table of a target, or creates it. Returns `None` in the dry run of a restore that would
+    /// create it.
     async fn table_of(&mut self, request: &RestoreTarget) -> Result<Option<Mapping>> {
         match Mapping::find(&self.catalog, &request.entity, &request.set) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
@@ -154,7 +155,8 @@ impl PostgresSession {
         }
     }
 
-    /// Refuses tables that have other rows than were written, if triggers that cannot be disabled may add or remove some.
+    /// Refuses tables that have other rows than were written, if triggers that cannot be disabled may add or
+    /// remove some.
     async fn check_rows(&self) -> Result<()> {
         for expected in &self.expected {
             expected.check_count(&self.connection).await?;
@@ -187,7 +189,8 @@ impl PostgresSession {
             let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
-        // The server answers COMMIT of a failed transaction with success, and rolls back. It refuses this statement.
+        // The server answers COMMIT of a failed transaction with success, and rolls back. It refuses this
+        // statement.
         self.connection.run("checking the transaction before the commit", "SELECT").await?;
         self.connection.run("committing the restore", "COMMIT").await?;
         Ok(suspended)
@@ -199,7 +202,8 @@ impl PostgresSession {
         self.suspended.put_back(&self.connection).await
     }
 
-    /// Returns the error of a constraint between tables that is violated at the end, with the rows that violate it.
+    /// Returns the error of a constraint between tables that is violated at the end, with the rows that
+    /// violate it.
     async fn explained(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::Constraint {
             return error;

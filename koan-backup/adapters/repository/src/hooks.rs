@@ -99,8 +99,8 @@ impl PreparedRepositories {
         }
     }
 
-    /// Starts a task that calls `finish_restore` of each prepared repository, the last one first. Returns its result,
-    /// or `None` if nothing is due.
+    /// Starts a task that calls `finish_restore` of each prepared repository, the last one first. Returns its
+    /// result, or `None` if nothing is due.
     fn start(&mut self, outcome: RestoreOutcome) -> Option<oneshot::Receiver<Result<()>>> {
         let prepared = std::mem::take(&mut self.all);
         if prepared.is_empty() {

@@ -20,9 +20,10 @@ const SMALL_BYTES: u64 = 1 << 20;
 impl DroppableIndexes {
     /// Returns which indexes may be dropped, for a table that is empty or not.
     ///
-    /// A table that keeps its rows keeps its indexes, because rebuilding them costs more than updating them. A table whose
-    /// rows are replaced by few records keeps its other indexes for the same reason. Its unique indexes are dropped all the
-    /// same, because only a violation that is found at the end can name both records.
+    /// A table that keeps its rows keeps its indexes, because rebuilding them costs more than updating them.
+    /// A table whose rows are replaced by few records keeps its other indexes for the same reason. Its unique
+    /// indexes are dropped all the same, because only a violation that is found at the end can name both
+    /// records.
     pub fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         if !options.may_drop_indexes() || !(is_empty || options.replace_existing) {
             return Self::None;

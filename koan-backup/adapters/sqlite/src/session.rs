@@ -78,7 +78,8 @@ impl RestoreSession for SqliteSession {
 #[derive(Debug)]
 struct SqliteWriter<'s> {
     session: &'s mut SqliteSession,
-    /// Moves to the thread for each call. It does not come back from a call that failed or whose future was dropped.
+    /// Moves to the thread for each call. It does not come back from a call that failed or whose future was
+    /// dropped.
     applying: Option<Box<Applying>>,
 }
 

@@ -19,7 +19,8 @@ use super::super::staging::{Staging, make_hidden};
 use super::target::Target;
 use super::unchanged::UnchangedCheck;
 
-/// A restore whose files are staged. When it is dropped, they are removed, and then another restore can begin.
+/// A restore whose files are staged. When it is dropped, they are removed, and then another restore can
+/// begin.
 #[derive(Debug)]
 pub(super) struct StagedRestore {
     directory: Directory,

@@ -1,4 +1,5 @@
-//! The foreign keys of a target: whether they must be suspended, and whether they would change rows themselves.
+//! The foreign keys of a target: whether they must be suspended, and whether they would change rows
+//! themselves.
 
 use koan_backup_core::Result;
 use tokio_postgres::Row;
@@ -40,7 +41,8 @@ pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Res
     rows.map_err(|error| failed(what, &error))
 }
 
-/// Reads the foreign keys that refuse a restore into a target, because they act by themselves and cannot be suspended.
+/// Reads the foreign keys that refuse a restore into a target, because they act by themselves and cannot be
+/// suspended.
 pub(in super::super) async fn refusing_references(
     connection: &Connection,
     target: &Target,
@@ -126,15 +128,18 @@ impl Reference {
         self.is_owned && self.is_whole
     }
 
-    /// Returns how it is suspended, if it is: dropped, if it would change rows itself or all rows are new, else deferred to the end.
+    /// Returns how it is suspended, if it is: dropped, if it would change rows itself or all rows are new,
+    /// else deferred to the end.
     pub(super) fn suspension(&self, extent: Extent) -> Option<ReferenceSuspension> {
         if !self.is_restorable() || extent.keeps_constraints {
             return None;
         }
-        // The referenced table may be a later target. Rows that swap unique values are removed and inserted again.
+        // The referenced table may be a later target. Rows that swap unique values are removed and inserted
+        // again.
         let removes = extent.replaces || (extent.overwrites && self.parent_has_unique);
         let may_act = self.on_update != "a" || (removes && self.on_delete != "a");
-        // A constraint that was never validated may have had rows that violate it, and these rows are restored.
+        // A constraint that was never validated may have had rows that violate it, and these rows are
+        // restored.
         let is_better = extent.is_bulk && (extent.may_drop_constraints || !self.is_validated);
         match may_act || is_better {
             true => Some(ReferenceSuspension::Dropped),
@@ -143,8 +148,8 @@ impl Reference {
         }
     }
 
-    /// Returns why a restore into the table that it refers to is refused while it is there, if that is so: it would change
-    /// rows of its own accord.
+    /// Returns why a restore into the table that it refers to is refused while it is there, if that is so: it
+    /// would change rows of its own accord.
     pub(super) fn refusal(&self, target: &Target, extent: Extent) -> Option<String> {
         let updates = extent.updates
             && self.on_update != "a"

@@ -1,4 +1,5 @@
-//! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
+//! Compares the records of one target with the existing rows: for the dry run, and to find the records that
+//! need not be written.
 
 use koan_backup_core::{
     ConflictMode, Error, Result,
@@ -22,7 +23,8 @@ use super::target::{Target, TargetColumn};
 use super::unique::Unique;
 use koan_backup_sql::identifier::quoted;
 
-/// Counts what a restore would do. What was sent is in a table of the transaction, which is rolled back.
+/// Counts what a restore would do. The records are in a temporary table of the transaction, which is rolled
+/// back.
 pub(super) async fn end(
     connection: &Connection,
     options: &SessionOptions,
@@ -126,8 +128,8 @@ impl Compared {
 }
 
 impl Compared {
-    /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a foreign key that is neither
-    /// suspended nor deferred. `None` are the rows that the table has now.
+    /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a
+    /// foreign key that is neither suspended nor deferred. `None` are the rows that the table has now.
     fn states_at_statements(
         &self,
         foreign_key: &ForeignKey,
@@ -158,7 +160,7 @@ pub(super) fn explain_kept(error: Error) -> Error {
     Error::new(error.kind(), text)
 }
 
-/// Counts the records of a stage whose key is there.
+/// Counts the records of a stage whose key exists in the table.
 pub(super) async fn matched(
     connection: &Connection,
     target: &Target,
@@ -172,7 +174,7 @@ pub(super) async fn matched(
     connection.number(what, &count).await
 }
 
-/// Counts the records of a stage that are there and equal.
+/// Counts the records of a stage that exist in the table and are equal.
 pub(super) async fn unchanged(
     connection: &Connection,
     target: &Target,
@@ -186,7 +188,7 @@ pub(super) async fn unchanged(
     connection.number(what, &count).await
 }
 
-/// The condition that a row `s` of a stage holds what a row `t` of the table holds, to the last digit.
+/// Returns the condition that a row `s` of a stage is identical to a row `t` of the table.
 pub(super) fn same_row(target: &Target) -> String {
     let same: Vec<String> = target.columns.iter().map(same).collect();
     if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
@@ -195,7 +197,7 @@ pub(super) fn same_row(target: &Target) -> String {
 /// The column of a copy of rows that holds [`row_hash`].
 const HASH: &str = "\"koan row hash\"";
 
-/// A hash of what a row `t` of a table holds, 128 bits, under its name.
+/// Returns the expression of a 128-bit hash of a row `t` of a table, with its name.
 pub(super) fn row_hash(target: &Target) -> String {
     format!("{} AS {HASH}", hash_of(target))
 }
@@ -209,8 +211,8 @@ fn hash_of(target: &Target) -> String {
     )
 }
 
-/// Counts what became of the records that took the place of all rows: the rows of the table, by what was remembered of those
-/// that were there.
+/// Counts what happened to the records that replaced all rows, by comparing the rows of the table with what
+/// was remembered of the previous rows.
 pub(super) async fn with_previous(
     connection: &Connection,
     target: &Target,
@@ -239,7 +241,7 @@ fn same(column: &TargetColumn) -> String {
     let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
     use StoredType as T;
     match &column.column_type.stored {
-        // Values of these types that are equal are identical.
+        // Equal values of these types are identical.
         T::Bool
         | T::Int2
         | T::Int4
@@ -254,11 +256,12 @@ fn same(column: &TargetColumn) -> String {
     }
 }
 
-/// The text of a value. 1.0 and 1.00 are equal and not the same; of JSON text, spaces and the order of names do not count.
+/// Returns the expression of the text of a value. 1.0 and 1.00 are equal and not identical. In JSON text,
+/// spaces and the order of names do not count.
 fn text(column: &TargetColumn, value: &str) -> String {
     let plain = format!("{value}::pg_catalog.text COLLATE \"C\"");
     match column.column_type.stored {
-        // What `jsonb` refuses or rounds is compared as it is spelled.
+        // Values that `jsonb` refuses or rounds are compared by their text.
         StoredType::Json => format!(
             "CASE WHEN {plain} OPERATOR(pg_catalog.~) '\\\\u|[eE][+-]?[0-9]{{4}}|[0-9]{{255}}' THEN {plain} \
              ELSE {value}::pg_catalog.jsonb::pg_catalog.text COLLATE \"C\" END"

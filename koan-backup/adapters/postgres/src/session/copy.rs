@@ -12,9 +12,10 @@ use super::super::connection::Connection;
 use super::super::write::{HEADER, TRAILER};
 use super::target::CopyForm;
 
-/// The maximum number of bytes in one COPY. Each COPY costs the server time. The driver reads the answer of the server only at the end,
-/// so up to this many bytes are sent after a record that is refused. The next COPY is not requested in advance: if the server refuses
-/// one, the driver would assign its answers to the wrong requests (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
+/// The maximum number of bytes in one COPY. Each COPY costs the server time. The driver reads the answer of
+/// the server only at the end, so up to this many bytes are sent after a record that is refused. The next
+/// COPY is not requested in advance: if the server refuses one, the driver would assign its answers to the
+/// wrong requests (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
 const MAX_COPY_BYTES: usize = 64 << 20;
 /// The same for records that are held in memory until then, where they take several times as much.
 const MAX_HELD_BYTES: usize = 4 << 20;
@@ -94,7 +95,8 @@ impl RunningCopy {
         RefusedCopy { error, records: self.sent }
     }
 
-    /// Waits until the server has confirmed all records. Returns how many were sent, and how many rows were inserted.
+    /// Waits until the server has confirmed all records. Returns how many were sent, and how many rows were
+    /// inserted.
     pub(super) async fn finish(mut self) -> Result<(u64, u64), RefusedCopy> {
         let ended = async {
             if self.form == CopyForm::Binary {

@@ -146,7 +146,8 @@ impl Loading {
         format!("writing {}", self.target.entity.name())
     }
 
-    /// Finishes the target. Returns the counts, and what the table must hold at the commit if that has to be checked.
+    /// Finishes the target. Returns the counts, and what the table must hold at the commit if that has to be
+    /// checked.
     pub(super) async fn finish(
         mut self,
         connection: &Connection,
@@ -233,8 +234,8 @@ impl Loading {
         Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {message}"))
     }
 
-    /// Returns whether a unique constraint is that of the key. The constraints of partitions have other names; then it is, if the
-    /// table has only one.
+    /// Returns whether a unique constraint is that of the key. The constraints of partitions have other
+    /// names; then it is, if the table has only one.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
         let mut keys = table.kept_apart_by(self.target.key_columns().map(|column| column.name.as_str()));
@@ -282,7 +283,8 @@ impl Route {
             && interference == Interference::Impossible
             && !target.has_conversions()
             && target.recomputed.is_empty()
-            // If the database compares keys other than by text, an error during COPY cannot name both records of one key.
+            // If the database compares keys other than by text, an error during COPY cannot name both records
+            // of one key.
             && (target.has_exact_key() || !target.keeps_apart());
         if is_direct { Self::Direct } else { Self::Staged }
     }
@@ -394,7 +396,8 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
     Ok(format!("pg_temp.{name}"))
 }
 
-/// Returns the line and column at which a COPY stopped: `COPY track, line 3, column name: "…"`, in any language.
+/// Returns the line and column at which a COPY stopped: `COPY track, line 3, column name: "…"`, in any
+/// language.
 fn copy_position(context: &str) -> Option<(usize, Option<String>)> {
     let first = context.lines().find(|line| line.starts_with("COPY "))?;
     // The content of the record follows the colon.

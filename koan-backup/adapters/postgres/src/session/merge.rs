@@ -14,7 +14,7 @@ use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite}
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Merges by key. Every count is what the database reported.
+/// Merges records by key. Every count is one that the database reported.
 pub(super) async fn into_rows(
     connection: &Connection,
     options: &SessionOptions,
@@ -110,7 +110,7 @@ async fn update(connection: &Connection, target: &Target, stage: &str, what: &st
     }
 }
 
-/// Inserts the records whose keys are not there.
+/// Inserts the records whose keys do not exist.
 async fn insert(
     connection: &Connection,
     target: &Target,
@@ -129,7 +129,7 @@ async fn insert(
     inserted(connection, target, stage, last, what, &insert).await
 }
 
-/// Inserts all that was sent into a table that is empty.
+/// Inserts all records of a stage into an empty table.
 pub(super) async fn insert_all(connection: &Connection, target: &Target, stage: &str) -> Result<u64> {
     let insert = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s",
@@ -158,7 +158,7 @@ async fn inserted(
     }
 }
 
-/// Refuses records that have one key to the database.
+/// Refuses records whose keys are equal to the database.
 pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
     let grouped = target.grouped_key();
     if grouped.is_empty() {

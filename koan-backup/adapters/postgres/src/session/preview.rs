@@ -16,15 +16,16 @@ use super::unique::Unique;
 use koan_backup_sql::findings;
 use koan_backup_sql::identifier::listed;
 
-/// The foreign keys that a restore would suspend for the targets so far. A restore decides about each with the first target that it
-/// concerns.
+/// The foreign keys that a restore would suspend for the targets so far. A restore decides about each with
+/// the first target that it concerns.
 #[derive(Debug, Default)]
 pub(in super::super) struct SuspensionPreview {
     references: BTreeMap<Oid, Option<ReferenceSuspension>>,
 }
 
 impl SuspensionPreview {
-    /// Adds the next target of the restore. Returns the findings about the constraints and indexes that it would suspend or keep.
+    /// Adds the next target of the restore. Returns the findings about the constraints and indexes that it
+    /// would suspend or keep.
     pub(in super::super) async fn add(
         &mut self,
         connection: &Connection,

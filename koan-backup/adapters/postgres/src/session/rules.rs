@@ -1,7 +1,8 @@
 //! Rewrite rules: what `CREATE RULE … DO ALSO` and `DO INSTEAD` add to a statement or put in its place.
 //!
-//! A rule acts on INSERT, UPDATE and DELETE, not on COPY. Its effects are in the archive already, and a redirected row would
-//! be counted as written, so rules are disabled within the transaction and put back in the state that each had.
+//! A rule acts on INSERT, UPDATE and DELETE, not on COPY. Its effects are in the archive already, and a
+//! redirected row would be counted as written, so rules are disabled within the transaction and put back in
+//! the state that each had.
 
 use koan_backup_core::provider::SuspendedKind;
 use koan_backup_core::{Error, ErrorKind, Result};
@@ -31,8 +32,8 @@ pub(in super::super) struct Rule {
     pub(in super::super) acts: bool,
 }
 
-/// Reads the rules of a table that are not disabled. Those of its partitions and of tables that inherit from it do not act on
-/// statements that name the table itself.
+/// Reads the rules of a table that are not disabled. Those of its partitions and of tables that inherit from
+/// it do not act on statements that name the table itself.
 pub(in super::super) async fn rules_of(
     connection: &Connection,
     table: &Table,

@@ -117,7 +117,8 @@ impl Suspended {
         Ok(Self { interference: Interference::of(connection).await?, ..Self::default() })
     }
 
-    /// Suspends what would change, refuse or slow down the records of a target, as far as the role and the options permit.
+    /// Suspends what would change, refuse or slow down the records of a target, as far as the role and the
+    /// options permit.
     pub(super) async fn suspend(
         &mut self,
         connection: &Connection,
@@ -206,7 +207,8 @@ impl Suspended {
         Ok(())
     }
 
-    /// Lets UPDATE write columns that are GENERATED ALWAYS AS IDENTITY. COPY and INSERT can write them anyway.
+    /// Lets UPDATE write columns that are GENERATED ALWAYS AS IDENTITY. COPY and INSERT can write them
+    /// anyway.
     async fn free_identities(
         &mut self,
         connection: &Connection,
@@ -283,15 +285,16 @@ impl Suspended {
         Ok(connection.number(&format!("preparing table `{}`", table.shown), &referring).await? == 0)
     }
 
-    /// Returns the error of the first unique index with a duplicate key, or of the first foreign key with dangling references, if there is
-    /// one.
+    /// Returns the error of the first unique index with a duplicate key, or of the first foreign key with
+    /// dangling references, if there is one.
     pub(super) async fn broken(
         &self,
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
-        // An exclusion constraint compares every row with every other. That is left out if it was checked before.
+        // An exclusion constraint compares every row with every other. That is left out if it was checked
+        // before.
         for unique in self.unique.iter().filter(|unique| !unique.is_exclusion() || !unique.is_immediate) {
             if let Some(error) = unique.broken(connection).await? {
                 return Ok(Some(error));
@@ -320,8 +323,8 @@ impl Suspended {
     }
 }
 
-/// Locks a table exclusively, if no other session uses it. Dropping an index needs this lock, and a restore does not wait for a backup that
-/// is reading the table. Returns whether the table is locked.
+/// Locks a table exclusively, if no other session uses it. Dropping an index needs this lock, and a restore
+/// does not wait for a backup that is reading the table. Returns whether the table is locked.
 async fn lock_exclusively(connection: &Connection, table: &Table, what: &str) -> Result<bool> {
     connection.run(what, "SAVEPOINT koan_alone").await?;
     let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", table.quoted());

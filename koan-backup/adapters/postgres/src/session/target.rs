@@ -154,7 +154,8 @@ impl Target {
         stubborn.map(|(_, column)| column)
     }
 
-    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column forbids it.
+    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column
+    /// forbids it.
     pub(in super::super) fn refusing_identity(&self, extent: Extent) -> Option<String> {
         let table = &self.mapping.table;
         let column = self.stubborn_columns(extent).next().filter(|_| !table.is_owned)?;
@@ -182,7 +183,8 @@ impl Target {
         Ok(())
     }
 
-    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other columns.
+    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other
+    /// columns.
     pub(super) fn with_generated(&self, rows: String) -> String {
         if self.generated.is_empty() {
             return rows;
@@ -199,8 +201,8 @@ impl Target {
         Ok(())
     }
 
-    /// The names of all columns that get a value, as a list in SQL: those of [`column_list`](Self::column_list), and those that are
-    /// computed.
+    /// The names of all columns that get a value, as a list in SQL: those of
+    /// [`column_list`](Self::column_list), and those that are computed.
     pub(super) fn filled_list(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.as_str());
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
@@ -213,7 +215,8 @@ impl Target {
         sent.chain(computed).collect::<Vec<_>>().join(", ")
     }
 
-    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row `s` of a stage.
+    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row
+    /// `s` of a stage.
     pub(super) fn source_of(&self, column: &str) -> &'static str {
         match self.recomputed.iter().any(|recomputed| recomputed.column == column) {
             true => "s",
@@ -221,7 +224,8 @@ impl Target {
         }
     }
 
-    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database compares keys.
+    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database
+    /// compares keys.
     pub(super) fn same_key(&self) -> String {
         self.key_condition(TargetColumn::converted)
     }
@@ -370,7 +374,8 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[Str
     Error::new(ErrorKind::Constraint, text)
 }
 
-/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds no other.
+/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds
+/// no other.
 fn nulls(entity: &EntityCodec, place: &Place, physical: &Physical) -> Result<Option<NullReplay>> {
     if !place.column_type.has_json_nulls() {
         return Ok(None);

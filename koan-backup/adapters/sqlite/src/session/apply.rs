@@ -50,7 +50,8 @@ struct Tally {
 #[derive(Debug)]
 pub(super) struct Applied {
     pub(super) counts: WriteCounts,
-    /// The columns and the table of the keys of the records, if the archive holds references that point nowhere.
+    /// The columns and the table of the keys of the records, if the archive holds references that point
+    /// nowhere.
     pub(super) keys: Option<(Vec<String>, String)>,
     /// The indexes that were dropped and rebuilt.
     pub(super) suspended: Vec<SuspendedObject>,
@@ -212,20 +213,22 @@ impl Applying {
         Ok(Applied { counts, keys, suspended })
     }
 
-    /// Returns the conflict mode of the statements. In a table that was empty, a key can only conflict with a record of the
-    /// archive.
+    /// Returns the conflict mode of the statements. In a table that was empty, a key can only conflict with a
+    /// record of the archive.
     fn conflict(&self, transaction: &Transaction) -> ConflictMode {
         if self.is_filled { ConflictMode::Fail } else { transaction.options.conflict }
     }
 
-    /// Returns whether the keys of the records are remembered, because no unique index refuses a duplicate key in the archive.
+    /// Returns whether the keys of the records are remembered, because no unique index refuses a duplicate
+    /// key in the archive.
     fn remembers(&self, transaction: &Transaction) -> bool {
         self.conflict(transaction) != ConflictMode::Fail
             || self.brings_along(transaction)
             || !self.target.equality.is_that_of_the_columns()
     }
 
-    /// Returns whether the keys are needed later, because some of the records hold references that point nowhere.
+    /// Returns whether the keys are needed later, because some of the records hold references that point
+    /// nowhere.
     fn brings_along(&self, transaction: &Transaction) -> bool {
         !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
@@ -367,7 +370,8 @@ fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
         .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
 }
 
-/// Refuses a table with an index that lacks rows: a record would not find its row and be inserted as a second one.
+/// Refuses a table with an index that lacks rows: a record would not find its row and be inserted as a second
+/// one.
 fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
     let table = &target.mapping.table.name;
     let faults =
@@ -380,7 +384,8 @@ fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) 
     }
 }
 
-/// Advances an AUTOINCREMENT sequence to the value in the archive. SQLite itself advances it only as far as the rows.
+/// Advances an AUTOINCREMENT sequence to the value in the archive. SQLite itself advances it only as far as
+/// the rows.
 fn advance_sequence(transaction: &Transaction, target: &Target) -> Result<()> {
     let (Some(sequence), table) = (target.physical.sequence, &target.mapping.table.name) else {
         return Ok(());

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Result};
 
 use super::super::catalog::{Index, indexes};
 
-/// Returns the indexes of a table that a restore may drop: those that it can rebuild and does not need to find records by
-/// their key.
+/// Returns the indexes of a table that a restore may drop: those that it can rebuild and does not need to
+/// find records by their key.
 pub(in super::super) fn droppable_indexes(
     connection: &Connection,
     request: &RestoreTarget,

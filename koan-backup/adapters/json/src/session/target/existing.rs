@@ -24,7 +24,8 @@ pub(super) struct Existing {
     pub(super) files: Files,
     pub(super) places: Vec<Place>,
     by_key: HashMap<RecordKey, usize>,
-    /// Records with a duplicate key and records that cannot be read. They are removed because the set is replaced.
+    /// Records with a duplicate key and records that cannot be read. They are removed because the set is
+    /// replaced.
     surplus: Vec<usize>,
 }
 
@@ -36,7 +37,8 @@ pub(super) enum Files {
 }
 
 impl Existing {
-    /// Reads all existing records. Damaged records and duplicate keys are refused, unless the set is replaced.
+    /// Reads all existing records. Damaged records and duplicate keys are refused, unless the set is
+    /// replaced.
     pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replacing: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();

@@ -93,8 +93,8 @@ impl Output {
         Ok(())
     }
 
-    /// Adds to the journal what the commit does. `removed` are the indexes of the records that are removed. Returns
-    /// whether anything changes.
+    /// Adds to the journal what the commit does. `removed` are the indexes of the records that are removed.
+    /// Returns whether anything changes.
     pub(super) fn finish(
         self,
         directory: &Directory,
