@@ -4,11 +4,13 @@
 pub mod conformance;
 pub mod keyed;
 
+mod batch;
 mod description;
-mod encoder;
+mod fast_rows;
+mod finding;
 mod observed;
-mod plain_rows;
 mod restore;
+mod session;
 mod sink;
 
 use std::fmt;
@@ -19,11 +21,12 @@ use serde::{Deserialize, Serialize};
 pub use crate::foundation::consistency::Consistency;
 pub use crate::foundation::lines::Chunk;
 pub use crate::foundation::own_thread::on_own_thread;
+pub use batch::{EncodedRecords, RecordBatch, RecordEncoder, RecordLocator};
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
-pub use encoder::{EncodedRecords, RecordEncoder};
-pub use restore::{
-    ConflictMode, Finding, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
-    Severity, WriteCounts,
+pub use finding::{Finding, Severity};
+pub use restore::{ConflictMode, RestoreLevel, RestoreTarget, SessionIntent, SessionOptions, WriteCounts};
+pub use session::{
+    CommitReport, RestoreSession, SuspendedKind, SuspendedObject, TargetTracker, TargetWriter,
 };
 pub use sink::{Flow, NOT_KEPT_ELSEWHERE, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};

@@ -82,7 +82,7 @@ pub use koan_backup_json::JsonFiles;
 pub use koan_backup_memory::Memory;
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
-pub use koan_backup_repository::{Repositories, Repository, RepositoryError};
+pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};
 #[cfg(feature = "sqlite")]
 pub use koan_backup_sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;

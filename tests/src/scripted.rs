@@ -12,8 +12,9 @@ use koan_backup::{
     Error, ErrorKind, Result, SetName,
     entity::{EntityCodec, Projection, Record, Row},
     provider::{
-        Capabilities, Consistency, EntityCoverage, Finding, Flow, Provider, ProviderDescription, ReadRequest,
-        ReadSummary, RecordSink, RestoreSession, RestoreTarget, SessionOptions, Snapshot, WriteCounts,
+        Capabilities, CommitReport, Consistency, EntityCoverage, Finding, Flow, Provider,
+        ProviderDescription, ReadRequest, ReadSummary, RecordBatch, RecordSink, RestoreSession,
+        RestoreTarget, SessionOptions, Snapshot, TargetWriter, WriteCounts,
     },
     value::Value,
 };
@@ -172,13 +173,7 @@ impl Provider for Scripted {
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
         let staged = self.lock().clone();
-        Ok(Box::new(Session {
-            database: self.clone(),
-            staged,
-            options: options.clone(),
-            target: None,
-            counts: WriteCounts::default(),
-        }))
+        Ok(Box::new(Session { database: self.clone(), staged, options: options.clone() }))
     }
 }
 
@@ -257,27 +252,43 @@ struct Session {
     database: Scripted,
     staged: Tables,
     options: SessionOptions,
-    target: Option<RestoreTarget>,
+}
+
+#[derive(Debug)]
+struct Writer<'s> {
+    session: &'s mut Session,
+    target: RestoreTarget,
     counts: WriteCounts,
 }
 
 #[async_trait::async_trait]
 impl RestoreSession for Session {
-    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
-        self.counts = WriteCounts::default();
+    async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
         if self.options.replace_existing {
             self.staged.remove(&(target.entity.name().to_owned(), target.set.clone()));
         }
-        self.target = Some(target);
-        Ok(())
+        Ok(Box::new(Writer { session: self, target, counts: WriteCounts::default() }))
     }
 
-    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let target = self.target.as_ref().expect("begin comes first");
+    async fn commit(self: Box<Self>) -> Result<CommitReport> {
+        *self.database.lock() = self.staged;
+        Ok(CommitReport::default())
+    }
+
+    async fn rollback(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl TargetWriter for Writer<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let target = &self.target;
         let schema = target.entity.schema();
-        let drops = self.database.script.drops_one_of.as_deref() == Some(target.entity.name());
-        let records = records.into_iter().skip(usize::from(drops));
-        let table = self.staged.entry((target.entity.name().to_owned(), target.set.clone())).or_default();
+        let drops = self.session.database.script.drops_one_of.as_deref() == Some(target.entity.name());
+        let records = batch.into_records()?.into_iter().skip(usize::from(drops));
+        let name = (target.entity.name().to_owned(), target.set.clone());
+        let table = self.session.staged.entry(name).or_default();
         for record in records {
             let key = record.key(schema);
             match table.iter_mut().find(|known| known.key(schema) == key) {
@@ -294,16 +305,7 @@ impl RestoreSession for Session {
         Ok(())
     }
 
-    async fn end(&mut self) -> Result<WriteCounts> {
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         Ok(self.counts)
-    }
-
-    async fn commit(self: Box<Self>) -> Result<()> {
-        *self.database.lock() = self.staged;
-        Ok(())
-    }
-
-    async fn rollback(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }

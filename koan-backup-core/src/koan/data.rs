@@ -1,4 +1,4 @@
-//! The records of an entity, where they live: thin, over the provider port.
+//! Reads and writes the records of an entity in its database, through the provider port.
 
 use std::marker::PhantomData;
 
@@ -18,9 +18,10 @@ use crate::provider::{
     SessionOptions, WriteCounts,
 };
 
-/// The records of one set of an entity, where they live.
+/// The records of one set of an entity in its database.
 ///
-/// Writing goes the way of a restore: triggers of the database do not fire, and foreign keys must hold at the end.
+/// Records are written as by a restore: triggers of the database do not fire, and foreign keys must hold at
+/// the end.
 #[derive(Debug)]
 pub struct Data<T> {
     koan: Koan,
@@ -28,7 +29,7 @@ pub struct Data<T> {
     entity: PhantomData<fn() -> T>,
 }
 
-/// Records read at once.
+/// The number of records in a batch.
 const BATCH: usize = 1000;
 
 impl<T: Entity> Data<T> {
@@ -36,14 +37,14 @@ impl<T: Entity> Data<T> {
         Self { koan, set: SetName::root(), entity: PhantomData }
     }
 
-    /// Another set of the entity.
+    /// Selects another set of the entity.
     #[must_use]
     pub fn set(mut self, set: SetName) -> Self {
         self.set = set;
         self
     }
 
-    /// All the records, read from one snapshot.
+    /// Returns all records, read from one snapshot.
     ///
     /// The stream ends after the first error.
     pub fn all_stream(&self) -> impl Stream<Item = Result<T>> + Send + 'static {
@@ -51,16 +52,16 @@ impl<T: Entity> Data<T> {
         stream::once(async move { opened.read(None).await }).try_flatten()
     }
 
-    /// The record of a key.
+    /// Returns the record with a key.
     ///
     /// # Errors
     /// The database cannot be read, or the record does not decode.
     pub async fn get(&self, key: &T::Key) -> Result<Option<T>> {
-        let (codec, ..) = self.place()?;
+        let (codec, ..) = self.locate()?;
         let key = codec::key_values(key, codec.schema()).map_err(|error| {
             Error::with_source(
                 ErrorKind::Record,
-                format!("the key given for {} is none", codec.name()),
+                format!("the given key is not a key of {}", codec.name()),
                 error,
             )
         })?;
@@ -68,44 +69,45 @@ impl<T: Entity> Data<T> {
         records.try_next().await
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn count(&self) -> Result<u64> {
-        let (codec, _, provider) = self.place()?;
+        let (codec, _, provider) = self.locate()?;
         provider.snapshot().await?.count(&codec, &self.set).await
     }
 
-    /// Writes records, those that exist already as well; all or nothing where the database has transactions.
+    /// Writes records, and overwrites those that already exist. All or nothing if the database has
+    /// transactions.
     ///
     /// # Errors
     /// A record does not fit, or the database fails.
     pub async fn upsert_many(&self, records: impl IntoIterator<Item = T>) -> Result<WriteCounts> {
-        let (codec, name, provider) = self.place()?;
+        let (codec, name, provider) = self.locate()?;
         let options = SessionOptions { level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
-        let target = RestoreTarget::new(codec.clone(), self.set.clone());
-        let written = write(name, session.as_mut(), target, &codec, records).await;
+        let target = RestoreTarget::new(codec, self.set.clone());
+        let written = write(name, session.as_mut(), target, records).await;
         finish(name, session, written).await
     }
 
-    /// Removes all records of the set.
+    /// Deletes all records of the set.
     ///
     /// # Errors
-    /// The database fails, or records that stay refer to those that would go.
+    /// The database fails, or other records refer to those that would be deleted.
     pub async fn clear(&self) -> Result<u64> {
-        let (codec, name, provider) = self.place()?;
+        let (codec, name, provider) = self.locate()?;
         let options =
             SessionOptions { replace_existing: true, level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
-        let target = RestoreTarget::new(codec.clone(), self.set.clone());
-        let cleared = write::<T>(name, session.as_mut(), target, &codec, []).await;
+        let target = RestoreTarget::new(codec, self.set.clone());
+        let cleared = write::<T>(name, session.as_mut(), target, []).await;
         finish(name, session, cleared).await.map(|counts| counts.deleted)
     }
 
-    /// The entity, the name of its provider, and the provider.
-    fn place(&self) -> Result<(EntityCodec, &str, &dyn Provider)> {
+    /// Returns the entity, the name of its provider, and the provider.
+    fn locate(&self) -> Result<(EntityCodec, &str, &dyn Provider)> {
         let environment = &self.koan.environment;
         let known = environment.require_entity(T::descriptor().name())?;
         let provider = environment.provider(&known.provider)?.as_ref();
@@ -120,7 +122,7 @@ impl<T: Entity> Data<T> {
         self,
         key: Option<Vec<crate::foundation::value::Value<'static>>>,
     ) -> Result<impl Stream<Item = Result<T>> + Send + 'static> {
-        let (codec, _, provider) = self.place()?;
+        let (codec, _, provider) = self.locate()?;
         let snapshot = provider.snapshot().await?;
         let (sink, chunks) = RecordSink::channel(codec.clone(), BATCH);
         let request = match key {
@@ -142,10 +144,10 @@ async fn write<T: Entity>(
     provider: &str,
     session: &mut dyn RestoreSession,
     target: RestoreTarget,
-    codec: &EntityCodec,
     records: impl IntoIterator<Item = T>,
 ) -> Result<WriteCounts> {
-    session.begin(target).await?;
+    let codec = target.entity.clone();
+    let mut writer = session.begin(target).await?;
     let (mut batch, mut count) = (Vec::new(), 0u64);
     for record in records {
         count += 1;
@@ -154,30 +156,30 @@ async fn write<T: Entity>(
             Error::with_source(ErrorKind::Record, text, error)
         })?);
         if batch.len() == BATCH {
-            session.write(std::mem::take(&mut batch)).await?;
+            writer.write(std::mem::take(&mut batch).into()).await?;
         }
     }
     if !batch.is_empty() {
-        session.write(batch).await?;
+        writer.write(batch.into()).await?;
     }
-    let counts = session.end().await?;
+    let counts = writer.finish().await?;
     restore::require_balance(codec.name(), provider, count, &counts)?;
     Ok(counts)
 }
 
-/// Commits what was written, or undoes it.
+/// Commits what was written, or rolls it back.
 async fn finish(
     provider: &str,
     session: Box<dyn RestoreSession>,
     written: Result<WriteCounts>,
 ) -> Result<WriteCounts> {
     match written {
-        Ok(counts) => session.commit().await.map(|()| counts),
+        Ok(counts) => session.commit().await.map(|_| counts),
         Err(error) => Err(restore::roll_back(vec![(provider.to_owned(), session)], error).await),
     }
 }
 
-/// A read that goes on while its chunks are taken.
+/// A read that runs while its chunks are received.
 struct Reading {
     read: Option<BoxFuture<'static, Result<ReadSummary>>>,
     chunks: mpsc::Receiver<Chunk>,

@@ -1,4 +1,4 @@
-//! `koan.restore("nightly").replace_existing().await?`
+//! The builders of restores and viability checks: `koan.restore("nightly").replace_existing().await?`
 
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -17,16 +17,17 @@ use crate::foundation::id::SetName;
 use crate::operations::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 
-/// A restore that is done when it is awaited. The archive is verified whole before the first write.
+/// A restore, which runs when it is awaited. The archive is verified before the first write.
 ///
-/// A lease in the storage keeps the backup from being removed meanwhile, unless nothing is written. Where the storage cannot be
-/// written, the restore goes on without, and a warning is logged.
+/// A lease in the storage keeps the backup from being removed during the restore, unless it is a dry run. If
+/// the storage cannot be written, the restore goes on without a lease and logs a warning.
 ///
 /// # Cancel safety
-/// Until the commit begins, dropping the future or cancelling undoes what was written, where the provider has transactions.
-/// The commit is not cancelled; a future that is dropped while it runs leaves it to the database which of the two it is.
+/// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions roll
+/// back what was written. Cancelling does not interrupt a commit. If the future is dropped during a commit, the
+/// database decides whether the commit takes effect.
 #[derive(Debug)]
-#[must_use = "a restore is done when it is awaited"]
+#[must_use = "a restore runs when it is awaited"]
 pub struct RestoreBuilder {
     koan: Result<Koan>,
     backup: BackupRef,
@@ -41,7 +42,7 @@ impl RestoreBuilder {
 
     selection_setters!();
 
-    /// Puts the records into this set instead of the one they were in.
+    /// Writes the records to this set instead of the one that they were read from.
     pub fn to_set(mut self, name: impl Into<String>) -> Self {
         match SetName::new(name) {
             Ok(set) => self.options.target_set = Some(set),
@@ -50,7 +51,7 @@ impl RestoreBuilder {
         self
     }
 
-    /// The storage profile the backup is in.
+    /// Sets the storage profile of the backup.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.profile = Some(profile.into());
         self
@@ -58,63 +59,87 @@ impl RestoreBuilder {
 
     application_setter!();
 
-    /// What happens to a record whose key exists already; by default the archive wins.
+    /// Sets what happens to a record whose key already exists. By default it is overwritten.
     pub fn on_conflict(mut self, mode: ConflictMode) -> Self {
         self.options.conflict = mode;
         self
     }
 
-    /// Leaves exactly the archive's records: others go.
+    /// Deletes existing records that are not in the archive.
     pub fn replace_existing(mut self) -> Self {
         self.options.replace_existing = true;
         self
     }
 
-    /// How far a provider may go to be fast; as far as it can by default.
+    /// Sets how far a provider may go to be fast. The default is [`RestoreLevel::Fast`]. A level is a shorthand for
+    /// what [`keep_indexes`](Self::keep_indexes), [`keep_constraints`](Self::keep_constraints) and
+    /// [`without_bulk_mode`](Self::without_bulk_mode) turn off one by one.
     pub fn level(mut self, level: RestoreLevel) -> Self {
         self.options.level = level;
         self
     }
 
-    /// Compares every record with what is there and writes nothing. Constraints beyond the key are tried by the restore
-    /// itself only.
+    /// Leaves every constraint in place: none is dropped, altered or deferred beyond its declaration. Records
+    /// must then be in an order that the foreign keys accept. A restore that cannot work without suspending a
+    /// constraint is refused. Providers without constraints ignore it.
+    pub fn keep_constraints(mut self) -> Self {
+        self.options.keep_constraints = true;
+        self
+    }
+
+    /// Leaves every index in place: none is dropped and rebuilt. Providers without indexes ignore it.
+    pub fn keep_indexes(mut self) -> Self {
+        self.options.keep_indexes = true;
+        self
+    }
+
+    /// Writes tables that get all their rows from the archive in the same way as tables that keep rows:
+    /// without faster ways such as TRUNCATE, and without dropping anything to be fast. Providers without such
+    /// ways ignore it.
+    pub fn without_bulk_mode(mut self) -> Self {
+        self.options.without_bulk_mode = true;
+        self
+    }
+
+    /// Compares every record with the database and writes nothing.
     pub fn dry_run(mut self) -> Self {
         self.options.intent = SessionIntent::Compare;
         self
     }
 
-    /// Makes missing tables from the entity's schema.
+    /// Creates missing tables from the schemas of the entities.
     pub fn create_missing(mut self) -> Self {
         self.options.create_missing = true;
         self
     }
 
-    /// Restores the entities that completed of a backup that failed in part.
+    /// Restores the completed entities of a backup that failed in part.
     pub fn allow_partial(mut self) -> Self {
         self.options.allow_partial = true;
         self
     }
 
-    /// Accepts that fields of the archive that the type does not have are lost.
+    /// Accepts the loss of fields that the archive has and the type does not.
     pub fn allow_field_loss(mut self) -> Self {
         self.options.allow_field_loss = true;
         self
     }
 
-    /// Does not read the whole archive before the first write: only its directory and documents. Each entity's hash is
-    /// still checked before the commit.
+    /// Verifies only the directory and documents of the archive before the first write. The hash of each
+    /// entry is still checked before the commit.
     pub fn without_verification(mut self) -> Self {
         self.options.verification = Verification::BeforeCommit;
         self
     }
 
-    /// Records written at once; 1000 by default.
+    /// Sets the number of records in a batch. The default is 1000.
     pub fn batch_size(mut self, records: usize) -> Self {
         self.options.batch_size = records;
         self
     }
 
-    /// Blocks decoded at once, up to one more than there are cores; 4 by default.
+    /// Sets how many blocks are decoded at the same time, up to one more than there are cores. The default is
+    /// 4.
     pub fn max_concurrency(mut self, blocks: usize) -> Self {
         self.options.max_concurrency = blocks;
         self
@@ -123,15 +148,15 @@ impl RestoreBuilder {
     timeout_setter!();
 
     run_setters! {
-        /// Undoes the restore when the token is cancelled.
+        /// Rolls the restore back when the token is cancelled.
     }
 
-    /// Whether this restore would work, found without writing.
+    /// Checks without writing whether this restore would work.
     pub fn viability(self) -> ViabilityBuilder {
         ViabilityBuilder(self)
     }
 
-    /// The context, the backup as it was named, and the options, if they can be.
+    /// Returns the context, the reference to the backup, and the options, if all are valid.
     fn checked(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
         match self.invalid {
             Some(error) => Err(error),
@@ -140,7 +165,7 @@ impl RestoreBuilder {
     }
 }
 
-/// The backup that is to be restored, with the keys that it takes.
+/// Finds the backup, and the keys that decrypt it.
 async fn find<'k>(
     koan: &'k Koan,
     backup: &BackupRef,
@@ -180,9 +205,9 @@ impl IntoFuture for RestoreBuilder {
     }
 }
 
-/// A check of a restore that is done when it is awaited.
+/// A viability check of a restore, which runs when it is awaited.
 #[derive(Debug)]
-#[must_use = "the check is done when it is awaited"]
+#[must_use = "the check runs when it is awaited"]
 pub struct ViabilityBuilder(RestoreBuilder);
 
 impl IntoFuture for ViabilityBuilder {

@@ -1,4 +1,4 @@
-//! Restoring: verify → viability → plan → one session a provider → report.
+//! Restores an archive: plan → viability → verify → one session per provider → report.
 
 mod balance;
 mod drift;

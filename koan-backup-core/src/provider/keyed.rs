@@ -1,7 +1,8 @@
-//! Keys and decisions about records, for providers whose database has no definition of key equality and conflicts of its own.
+//! Keys of records and decisions about them, for providers whose database defines neither key equality nor
+//! conflicts itself.
 
 mod decision;
 mod key;
 
-pub use decision::{Decision, Decisions, out_of_turn};
+pub use decision::{Decision, Decisions};
 pub use key::RecordKey;

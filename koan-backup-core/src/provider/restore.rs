@@ -1,15 +1,8 @@
-//! The port that a restore writes through: targets, options, counts, findings and the session.
+//! What a restore asks of a provider, and what it counts: options, targets and counts.
 
-use std::fmt;
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::encoder::{EncodedRecords, RecordEncoder};
 use crate::entity::EntityCodec;
-use crate::entity::codec::Record;
-use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::SetName;
 
 /// What happens to a record whose key already exists.
@@ -27,17 +20,20 @@ pub enum ConflictMode {
 }
 
 /// How far a provider may go to be fast. Everything that it disables or drops is put back before the commit.
+///
+/// A level is a shorthand. [`SessionOptions`] has an option for each thing that a level permits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RestoreLevel {
-    /// Indexes are dropped and rebuilt, in some databases also those of keys; constraints are checked at the
-    /// end.
+    /// Indexes are dropped and rebuilt, in some databases also those of keys. Foreign keys of tables that are
+    /// filled from the archive are dropped and added again, which checks them once.
     #[default]
     Fast,
-    /// Indexes are kept; constraints are checked at the end.
+    /// Indexes are kept. Foreign keys are deferred to the end.
     Balanced,
-    /// No index and no constraint is disabled.
+    /// As `Balanced`, and no temporary index is created. Only what would change or refuse records that the
+    /// archive holds is suspended: triggers, rules, and foreign keys that act on rows or cannot be deferred.
     Safe,
 }
 
@@ -62,10 +58,36 @@ pub struct SessionOptions {
     pub replace_existing: bool,
     /// How far the provider may go to be fast.
     pub level: RestoreLevel,
+    /// Whether no index may be dropped, at any level.
+    pub keep_indexes: bool,
+    /// Whether no constraint may be dropped, altered or deferred beyond its declaration. A provider refuses a
+    /// restore that is impossible then.
+    pub keep_constraints: bool,
+    /// Whether a table that gets all its rows from the archive is written like a table that keeps rows:
+    /// without faster ways of filling it, such as TRUNCATE, and without suspending anything to be fast.
+    pub without_bulk_mode: bool,
     /// Whether the session writes.
     pub intent: SessionIntent,
     /// Whether missing tables are created from the entity's schema.
     pub create_missing: bool,
+}
+
+impl SessionOptions {
+    /// Returns whether indexes may be dropped and rebuilt to be fast.
+    pub fn may_drop_indexes(&self) -> bool {
+        self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_indexes
+    }
+
+    /// Returns whether constraints may be dropped and added again to be fast.
+    pub fn may_drop_constraints(&self) -> bool {
+        self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_constraints
+    }
+
+    /// Returns whether a table that gets all its rows from the archive may be filled in faster ways than
+    /// others.
+    pub fn may_use_bulk_mode(&self) -> bool {
+        !self.without_bulk_mode
+    }
 }
 
 /// The target that a session writes records to.
@@ -79,12 +101,24 @@ pub struct RestoreTarget {
     /// The physical form of the columns as [`ReadSummary`](super::ReadSummary) recorded it, if the archive
     /// was read from a provider of the same kind.
     pub physical: Option<serde_json::Value>,
+    /// How many records will be written, if that is known.
+    pub record_count: Option<u64>,
+    /// How many bytes of lines the records have in the archive, if that is known.
+    pub size_bytes: Option<u64>,
 }
 
 impl RestoreTarget {
     /// Returns the target for records of `entity` in `set`, stored in the provider's default physical form.
+    /// The number of records is unknown.
     pub fn new(entity: EntityCodec, set: SetName) -> Self {
-        Self { entity, set, physical: None }
+        Self { entity, set, physical: None, record_count: None, size_bytes: None }
+    }
+
+    /// Returns whether the target is known to get at most this many records and bytes, so that a provider can
+    /// save work that pays only for many.
+    pub fn is_at_most(&self, records: u64, bytes: u64) -> bool {
+        self.record_count.is_some_and(|count| count <= records)
+            && self.size_bytes.is_some_and(|size| size <= bytes)
     }
 }
 
@@ -124,116 +158,4 @@ impl WriteCounts {
         self.kept += other.kept;
         self.deleted += other.deleted;
     }
-}
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Severity {
-    /// Information only.
-    Note,
-    /// The restore works, but something will differ from before.
-    Warning,
-    /// The restore would fail.
-    Error,
-}
-
-/// One result of a viability check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Finding {
-    /// How much the finding matters.
-    pub severity: Severity,
-    /// The entity that the finding is about, if it is about one.
-    pub entity: Option<String>,
-    /// What was found, and the remedy.
-    pub message: String,
-}
-
-impl Finding {
-    /// Returns a finding about one entity.
-    pub fn new(severity: Severity, entity: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity, entity: Some(entity.into()), message: message.into() }
-    }
-
-    /// Returns a finding about several entities or about the whole database.
-    pub fn general(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, entity: None, message: message.into() }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.entity {
-            Some(entity) => write!(f, "{entity}: {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-/// One restore into one provider.
-///
-/// The calls are: for each target `begin`, any number of `write` (or `write_encoded`), `end`; then `commit`
-/// or `rollback`. A session that is dropped is rolled back. Foreign keys between targets are enforced at the
-/// commit, not before.
-#[async_trait]
-pub trait RestoreSession: fmt::Debug + Send {
-    /// Begins a target. With `replace_existing`, the existing records of the target are deleted.
-    ///
-    /// # Errors
-    /// The target does not exist or does not fit the entity; the error names the remedy.
-    async fn begin(&mut self, target: RestoreTarget) -> Result<()>;
-
-    /// Writes records, in the order of the archive.
-    ///
-    /// # Errors
-    /// A record cannot be stored, exists already ([`ConflictMode::Fail`]), or breaks a constraint. The error
-    /// names entity and key, and the session can only be rolled back.
-    async fn write(&mut self, records: Vec<Record>) -> Result<()>;
-
-    /// Returns the encoder for the current target, for a session that has records encoded on all cores. Its
-    /// records are then passed to [`write_encoded`](Self::write_encoded). With `None` they are passed to
-    /// [`write`](Self::write).
-    fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
-        None
-    }
-
-    /// Writes records that the session's [`encoder`](Self::encoder) encoded, in the order of the archive.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    async fn write_encoded(&mut self, records: EncodedRecords) -> Result<()> {
-        let _ = records;
-        Err(Error::new(ErrorKind::Internal, "a session without an encoder received encoded records"))
-    }
-
-    /// Ends the target and returns what happened to its records, as the database reported it. The counts must
-    /// account for every record that was written ([`WriteCounts`]).
-    ///
-    /// # Errors
-    /// The database fails, or reports another number of records than was sent.
-    async fn end(&mut self) -> Result<WriteCounts>;
-
-    /// Ends a dry run: reports what the commit of a restore would refuse, such as dangling references between
-    /// targets. It is called once, after the last target and before [`rollback`](Self::rollback), and never
-    /// when a restore writes. The default implementation does nothing.
-    ///
-    /// # Errors
-    /// A constraint between targets would be violated; the error names it and the keys.
-    async fn check_constraints(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Puts back what was disabled or dropped for speed, advances sequences, checks constraints, and commits.
-    ///
-    /// # Errors
-    /// A constraint is violated. The error names it and the keys, and everything is rolled back.
-    async fn commit(self: Box<Self>) -> Result<()>;
-
-    /// Rolls back everything.
-    ///
-    /// # Errors
-    /// The database could not confirm the rollback.
-    async fn rollback(self: Box<Self>) -> Result<()>;
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::fast_rows::FastRows;
 use super::observed::Observed;
-use super::plain_rows::PlainRows;
+
 use crate::entity::codec::Row;
 use crate::entity::{Entity, EntityCodec};
 use crate::foundation::buffers::Buffers;
@@ -29,15 +30,16 @@ pub enum Flow {
     Flush,
 }
 
-/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A restore into another kind
-/// reports them as warnings.
+/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A
+/// restore into another kind reports them as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
 /// The result of a finished read. Only a sink that delivered all records can create one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
-    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of database.
+    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of
+    /// database.
     ///
     /// If it is an object, it may have a list of sentences under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
@@ -72,7 +74,7 @@ pub struct RecordSink {
     options: SinkOptions,
     chunk: Chunk,
     observed: Observed,
-    plain: PlainRows,
+    fast: FastRows,
     json_text: JsonText,
     in_batch: usize,
     total: u64,
@@ -97,7 +99,7 @@ pub(crate) fn record_channel(
         options,
         chunk: Chunk::default(),
         observed: Observed::default(),
-        plain: PlainRows::default(),
+        fast: FastRows::default(),
         json_text: JsonText::Ignored,
         in_batch: 0,
         total: 0,
@@ -132,7 +134,7 @@ impl RecordSink {
         if self.observed.repeats_key(row.key()) {
             return Err(self.duplicate_key(&self.entity.row_key(row)));
         }
-        if self.plain.push(&self.entity, row, &mut self.chunk.lines) {
+        if self.fast.push(&self.entity, row, &mut self.chunk.lines) {
             self.note_rewritten(row, start, &[]);
             return self.pushed(start, |entity| (entity.row_key(row), row.largest()));
         }
@@ -256,8 +258,9 @@ impl RecordSink {
     /// Does the same as [`flush`](Self::flush), and blocks the thread until the archive has accepted the
     /// records.
     ///
-    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::provider::on_own_thread), and not
-    /// within `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have only one.
+    /// Call it on a thread of the provider, such as one of [`on_own_thread`](crate::provider::on_own_thread),
+    /// and not within `tokio::task::spawn_blocking`: the archive needs such threads, and a runtime may have
+    /// only one.
     ///
     /// # Errors
     /// The backup was cancelled.

@@ -9,8 +9,9 @@ use koan_backup::{
     Result, SetName,
     entity::{EntityCodec, Record},
     provider::{
-        Capabilities, Consistency, Finding, Provider, ProviderDescription, ReadRequest, ReadSummary,
-        RecordSink, RestoreSession, RestoreTarget, SessionOptions, Snapshot, WriteCounts,
+        Capabilities, CommitReport, Consistency, Finding, Provider, ProviderDescription, ReadRequest,
+        ReadSummary, RecordBatch, RecordSink, RestoreSession, RestoreTarget, SessionOptions, Snapshot,
+        TargetWriter, WriteCounts,
     },
 };
 
@@ -41,6 +42,8 @@ enum Lie {
     ShortRead,
     /// Each record has a session of its own, within one that calls itself bulk.
     OneByOne,
+    /// A target whose writer failed or was dropped is committed without its records.
+    CommitsUnfinished,
     /// A level that is called faster prepares something that gains nothing.
     GainsNothing,
 }
@@ -96,7 +99,7 @@ impl Provider for Liar {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
         let truth = Some(self.truth.begin_restore(&options).await?);
-        Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone(), target: None }))
+        Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone() }))
     }
 }
 
@@ -141,63 +144,35 @@ struct LyingSession {
     lie: Lie,
     truth: Option<Box<dyn RestoreSession>>,
     database: Memory,
-    target: Option<RestoreTarget>,
 }
 
 impl LyingSession {
     fn truth(&mut self) -> &mut dyn RestoreSession {
         self.truth.as_mut().expect("open").as_mut()
     }
-
-    /// A new session that has turned to the same target.
-    async fn begun(&mut self) -> Result<Box<dyn RestoreSession>> {
-        let mut session = self.database.begin_restore(&SessionOptions::default()).await?;
-        session.begin(self.target.clone().expect("begun")).await?;
-        Ok(session)
-    }
 }
 
 #[async_trait]
 impl RestoreSession for LyingSession {
-    async fn begin(&mut self, mut target: RestoreTarget) -> Result<()> {
+    async fn begin<'s>(&'s mut self, mut target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
         if self.lie == Lie::OneSet {
             target.set = SetName::root();
         }
-        self.target = Some(target.clone());
-        self.truth().begin(target).await
-    }
-
-    async fn write(&mut self, mut records: Vec<Record>) -> Result<()> {
-        if self.lie == Lie::LosesRecords && records.len() == 1_000 {
-            records.pop();
+        if self.lie == Lie::OneByOne {
+            return Ok(Box::new(OneByOne { session: self, target, counts: WriteCounts::default() }));
         }
-        if self.lie == Lie::OneByOne && records.len() == 500 {
-            // Whoever writes has the turn.
-            self.truth().end().await?;
-            self.truth.take().expect("open").commit().await?;
-            for record in records {
-                let mut one = self.begun().await?;
-                one.write(vec![record]).await?;
-                one.end().await?;
-                one.commit().await?;
-                a_commit_on_a_disk().await;
-            }
-            self.truth = Some(self.begun().await?);
-            return Ok(());
-        }
-        self.truth().write(records).await
-    }
-
-    async fn end(&mut self) -> Result<WriteCounts> {
-        let counts = self.truth().end().await?;
         if self.lie == Lie::CommitsEarly {
-            self.truth.take().expect("open").commit().await?;
-            self.truth = Some(self.database.begin_restore(&SessionOptions::default()).await?);
+            return Ok(Box::new(EarlyCommit { session: self, target, records: Vec::new() }));
         }
-        Ok(counts)
+        if self.lie == Lie::CommitsUnfinished {
+            return Ok(Box::new(Unfinished { session: self, target, records: Vec::new() }));
+        }
+        let lie = self.lie;
+        let truth = self.truth().begin(target).await?;
+        Ok(Box::new(LyingWriter { lie, truth }))
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
+    async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
         if self.lie == Lie::OneByOne {
             a_commit_on_a_disk().await;
         }
@@ -207,37 +182,156 @@ impl RestoreSession for LyingSession {
     async fn rollback(mut self: Box<Self>) -> Result<()> {
         let truth = self.truth.take().expect("open");
         if matches!(self.lie, Lie::NoRollback | Lie::WetRun) {
-            truth.commit().await
+            truth.commit().await.map(drop)
         } else {
             truth.rollback().await
         }
     }
 }
 
-/// A dry run that looks at nothing.
+#[derive(Debug)]
+struct LyingWriter<'s> {
+    lie: Lie,
+    truth: Box<dyn TargetWriter + 's>,
+}
+
+#[async_trait]
+impl TargetWriter for LyingWriter<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let mut records = batch.into_records()?;
+        if self.lie == Lie::LosesRecords && records.len() == 1_000 {
+            records.pop();
+        }
+        self.truth.write(records.into()).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        self.truth.finish().await
+    }
+}
+
+/// Writes records into a target of a session.
+async fn write_all(
+    session: &mut dyn RestoreSession,
+    target: &RestoreTarget,
+    records: Vec<Record>,
+) -> Result<WriteCounts> {
+    let mut writer = session.begin(target.clone()).await?;
+    writer.write(records.into()).await?;
+    writer.finish().await
+}
+
+/// Writes each of many records in a session of its own.
+#[derive(Debug)]
+struct OneByOne<'s> {
+    session: &'s mut LyingSession,
+    target: RestoreTarget,
+    counts: WriteCounts,
+}
+
+#[async_trait]
+impl TargetWriter for OneByOne<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let records = batch.into_records()?;
+        if records.len() != 500 {
+            let counts = write_all(self.session.truth(), &self.target, records).await?;
+            self.counts.add(&counts);
+            return Ok(());
+        }
+        // Only one session can write at a time.
+        self.session.truth.take().expect("open").commit().await?;
+        for record in records {
+            let mut one = self.session.database.begin_restore(&SessionOptions::default()).await?;
+            let counts = write_all(one.as_mut(), &self.target, vec![record]).await?;
+            self.counts.add(&counts);
+            one.commit().await?;
+            a_commit_on_a_disk().await;
+        }
+        let truth = self.session.database.begin_restore(&SessionOptions::default()).await?;
+        self.session.truth = Some(truth);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        Ok(self.counts)
+    }
+}
+
+/// Commits when the target is finished.
+#[derive(Debug)]
+struct EarlyCommit<'s> {
+    session: &'s mut LyingSession,
+    target: RestoreTarget,
+    records: Vec<Record>,
+}
+
+#[async_trait]
+impl TargetWriter for EarlyCommit<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.records.extend(batch.into_records()?);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let Self { session, target, records } = *self;
+        let counts = write_all(session.truth(), &target, records).await?;
+        session.truth.take().expect("open").commit().await?;
+        session.truth = Some(session.database.begin_restore(&SessionOptions::default()).await?);
+        Ok(counts)
+    }
+}
+
+/// Finishes its target although the writer failed or was dropped.
+#[derive(Debug)]
+struct Unfinished<'s> {
+    session: &'s mut LyingSession,
+    target: RestoreTarget,
+    records: Vec<Record>,
+}
+
+#[async_trait]
+impl TargetWriter for Unfinished<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.records.extend(batch.into_records()?);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let Self { session, target, records } = *self;
+        write_all(session.truth(), &target, records).await
+    }
+}
+
+/// A dry run that compares nothing.
 #[derive(Debug)]
 struct CarelessDryRun;
 
 #[async_trait]
 impl RestoreSession for CarelessDryRun {
-    async fn begin(&mut self, _: RestoreTarget) -> Result<()> {
-        Ok(())
+    async fn begin<'s>(&'s mut self, _: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
+        Ok(Box::new(CarelessWriter))
     }
 
-    async fn write(&mut self, _: Vec<Record>) -> Result<()> {
-        Ok(())
-    }
-
-    async fn end(&mut self) -> Result<WriteCounts> {
-        Ok(WriteCounts::default())
-    }
-
-    async fn commit(self: Box<Self>) -> Result<()> {
-        Ok(())
+    async fn commit(self: Box<Self>) -> Result<CommitReport> {
+        Ok(CommitReport::default())
     }
 
     async fn rollback(self: Box<Self>) -> Result<()> {
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct CarelessWriter;
+
+#[async_trait]
+impl TargetWriter for CarelessWriter {
+    async fn write(&mut self, _: RecordBatch) -> Result<()> {
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        Ok(WriteCounts::default())
     }
 }
 
@@ -264,6 +358,7 @@ async fn a_provider_that_lies_does_not_conform() {
         (Lie::NeverDeletes, "`replace_existing` leaves exactly what was written"),
         (Lie::WetRun, "a dry run counts what would be done and writes nothing"),
         (Lie::SeesNoRefusal, "a dry run refuses existing records that a restore refuses"),
+        (Lie::CommitsUnfinished, "a session with an unfinished target is not committed"),
         (Lie::CommitsEarly, "nothing of a session shows before its commit"),
         (Lie::CallsItASnapshot, "no snapshot consistency is claimed without snapshot reads"),
         (Lie::ShortRead, "a cancelled read is an error, and the next one works"),

@@ -4,6 +4,7 @@
 
 mod lying;
 mod repositories;
+mod restore_hooks;
 mod table;
 
 use std::sync::Arc;

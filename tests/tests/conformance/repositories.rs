@@ -31,7 +31,7 @@ impl<T> MemoryRepository<T> {
     }
 }
 
-fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
+pub(super) fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
     Ok(serde_json::to_string(&record.key())?)
 }
 
@@ -78,7 +78,7 @@ async fn repositories_conform() {
 }
 
 /// The scope of the suite's entities, which are in a crate of their own: everything is backed up.
-static SCOPE: ScopeDeclaration = ScopeDeclaration {
+pub(super) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_core",
     file: file!(),
     line: line!(),

@@ -27,8 +27,8 @@ async fn hold(folder: PathBuf) {
     let provider = JsonFiles::lines(folder).expect("opened");
     let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");
     let target = RestoreTarget::new(EntityCodec::new(Book::descriptor()), SetName::root());
-    session.begin(target).await.expect("turned to");
-    session.write((0..1_000).map(record).collect()).await.expect("written");
+    let mut writer = session.begin(target).await.expect("a writer");
+    writer.write((0..1_000).map(record).collect::<Vec<_>>().into()).await.expect("written");
     koan_backup_tests::random_seed::say(HOLDING);
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
@@ -102,9 +102,9 @@ async fn a_restore_does_not_take_effect_while_documents_are_read() {
     let write = async || {
         let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");
         let target = RestoreTarget::new(EntityCodec::new(Book::descriptor()), SetName::root());
-        session.begin(target).await.expect("turned to");
-        session.write(vec![record(1)]).await.expect("written");
-        session.end().await.expect("ended");
+        let mut writer = session.begin(target).await.expect("a writer");
+        writer.write(vec![record(1)].into()).await.expect("written");
+        writer.finish().await.expect("finished");
         session.commit().await
     };
     let error = write().await.expect_err("it is read").to_string();

@@ -20,6 +20,7 @@ mod sequences;
 mod settings;
 mod standby;
 mod state;
+mod suspension;
 mod swaps;
 mod types;
 mod values;

@@ -43,8 +43,7 @@ async fn context(database: impl Provider) -> Koan {
     let mut session = database.begin_restore(&options).await.expect("a session");
     for entity in [Anything::descriptor(), Named::descriptor()] {
         let target = RestoreTarget::new(EntityCodec::new(entity), SetName::root());
-        session.begin(target).await.expect("made");
-        session.end().await.expect("made");
+        session.begin(target).await.expect("made").finish().await.expect("made");
     }
     session.commit().await.expect("made");
     let builder = Koan::builder().provider("main", database).storage("local", Storage::memory());

@@ -5,8 +5,8 @@ use crate::provider::WriteCounts;
 
 /// Refuses counts that do not account for every record that was written to a target.
 ///
-/// Providers derive the counts from what the database reported, so a difference means that the database dropped, redirected
-/// or merged records. The caller rolls back.
+/// Providers derive the counts from what the database reported, so a difference means that the database
+/// dropped, redirected or merged records. The caller rolls back.
 ///
 /// # Errors
 /// [`ErrorKind::Constraint`], with entity, provider, all counts, likely causes and remedies.

@@ -1,4 +1,4 @@
-//! How the shape of an entity has changed since the backup.
+//! Compares the schema of an entity in the archive with its type now.
 
 use super::plan::PlannedRestore;
 use crate::archive::SchemaSnapshots;
@@ -6,14 +6,14 @@ use crate::foundation::error::ErrorKind;
 use crate::foundation::schema::{EntitySchema, LogicalType};
 use crate::provider::{Finding, Severity};
 
-/// Whether losing fields was allowed.
+/// Whether fields of the archive may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldLoss {
     Allowed,
     Refused,
 }
 
-/// What differs between the schema in the archive and the type in this binary.
+/// Returns the differences between the schema in the archive and the type in this binary.
 pub(super) fn findings(part: &PlannedRestore, schemas: &SchemaSnapshots, loss: FieldLoss) -> Vec<Finding> {
     let (name, now) = (part.codec.name(), part.codec.schema());
     if part.entity.schema_fingerprint == now.fingerprint() {
@@ -28,7 +28,7 @@ pub(super) fn findings(part: &PlannedRestore, schemas: &SchemaSnapshots, loss: F
     let may_be_renamed = then.fields.iter().any(|field| now.position(&field.name).is_none());
     for field in &now.fields {
         match then.position(&field.name) {
-            // In an enum it may belong to a variant that no record is of.
+            // A field of an enum may belong to a variant that no record has.
             None if field.required && !now.variants && part.entity.item_count > 0 => {
                 let severity = if may_be_renamed { Severity::Warning } else { Severity::Error };
                 let message = format!(
@@ -52,7 +52,7 @@ pub(super) fn findings(part: &PlannedRestore, schemas: &SchemaSnapshots, loss: F
     findings
 }
 
-/// Whether two types are one. The snapshot of an encrypted entity keeps no variants.
+/// Returns whether two types are the same. The schema snapshot of an encrypted entity has no variants.
 fn same_type(then: &LogicalType, now: &LogicalType) -> bool {
     match (then, now) {
         (LogicalType::Enum { variants }, LogicalType::Enum { .. }) if variants.is_empty() => true,
@@ -79,5 +79,5 @@ fn lost_fields(name: &str, then: &EntitySchema, now: &EntitySchema, loss: FieldL
     .collect()
 }
 
-/// The kind of error that findings of this sort become.
+/// The kind of the error for findings that make a restore fail.
 pub(super) const KIND: ErrorKind = ErrorKind::Incompatible;

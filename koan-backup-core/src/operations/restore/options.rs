@@ -1,4 +1,4 @@
-//! What to restore, and how.
+//! The options of a restore.
 
 use std::time::Duration;
 
@@ -11,55 +11,61 @@ use crate::foundation::id::SetName;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent, SessionOptions};
 
-/// How a restore is done.
+/// The options of a restore.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RestoreOptions {
-    /// What is restored: everything in the archive, unless narrowed.
+    /// What is restored: everything in the archive, unless it is narrowed.
     pub selection: Selection,
-    /// The storage profile; the default one if none is named.
+    /// The storage profile. `None` is the default profile.
     pub profile: Option<String>,
-    /// The application that made it, if a backup is looked up by name among those of another one.
+    /// The application whose backups are searched for the name. `None` is this application.
     pub application: Option<ApplicationIdentity>,
-    /// What happens to a record whose key exists already.
+    /// What happens to a record whose key already exists.
     pub conflict: ConflictMode,
-    /// Whether records that are not in the archive go.
+    /// Whether existing records that are not in the archive are deleted.
     pub replace_existing: bool,
-    /// The set records go to, instead of the one they were in.
+    /// The set that records are written to. `None` is the set that they were read from.
     pub target_set: Option<SetName>,
     /// How far a provider may go to be fast.
     pub level: RestoreLevel,
-    /// Whether every record is compared and nothing is written.
+    /// Whether no constraint may be suspended. See [`SessionOptions::keep_constraints`].
+    pub keep_constraints: bool,
+    /// Whether no index may be dropped. See [`SessionOptions::keep_indexes`].
+    pub keep_indexes: bool,
+    /// Whether tables are filled without bulk mode. See [`SessionOptions::without_bulk_mode`].
+    pub without_bulk_mode: bool,
+    /// Whether the restore writes, or only compares every record.
     pub intent: SessionIntent,
-    /// Whether missing tables are made.
+    /// Whether missing tables are created.
     pub create_missing: bool,
-    /// Whether a backup that failed in part may be restored: the entities that completed.
+    /// Whether the completed entities of a backup that failed in part may be restored.
     pub allow_partial: bool,
     /// Whether fields of the archive that the type does not have may be lost.
     pub allow_field_loss: bool,
     /// Whether the archive is verified before the first write.
     pub verification: Verification,
-    /// Records written at once.
+    /// The number of records in a batch.
     pub batch_size: usize,
-    /// Blocks decoded at once.
+    /// The number of blocks that are decoded at the same time.
     pub max_concurrency: usize,
-    /// Cancels the restore: it is undone.
+    /// Cancels the restore, which is then rolled back.
     pub cancel: CancellationToken,
-    /// How long it may take; without a limit if none is given.
+    /// The time limit, if there is one.
     pub timeout: Option<Duration>,
-    /// Is told what happens.
+    /// Receives the events of the restore.
     pub listener: Listener,
 }
 
 /// Whether an archive is verified before the first write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// All that is restored. Where that is everything, every byte of the archive; else its directory, its documents and the entries
-    /// of these entities, and the rest is not read.
+    /// Everything that is restored. If that is the whole archive, every byte of it. Otherwise its directory,
+    /// its documents, and the entries that are restored.
     #[default]
     Whole,
-    /// Only its directory and documents before the first write, and each entity's hash before the commit. For archives
-    /// that were verified just now.
+    /// Only the directory and documents before the first write, and the hash of each entry before the commit.
+    /// For archives that were verified recently.
     BeforeCommit,
 }
 
@@ -73,6 +79,9 @@ impl Default for RestoreOptions {
             replace_existing: false,
             target_set: None,
             level: RestoreLevel::default(),
+            keep_constraints: false,
+            keep_indexes: false,
+            without_bulk_mode: false,
             intent: SessionIntent::default(),
             create_missing: false,
             allow_partial: false,
@@ -104,6 +113,9 @@ impl RestoreOptions {
             conflict: self.conflict,
             replace_existing: self.replace_existing,
             level: self.level,
+            keep_constraints: self.keep_constraints,
+            keep_indexes: self.keep_indexes,
+            without_bulk_mode: self.without_bulk_mode,
             intent: self.intent,
             create_missing: self.create_missing,
         }

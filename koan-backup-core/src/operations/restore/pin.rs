@@ -1,4 +1,4 @@
-//! Keeping a backup while it is restored.
+//! The lease that keeps a backup from being removed while it is restored.
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,8 +8,9 @@ use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// A lease that keeps others from removing the backup. None, with a warning, where the storage cannot be written: a restore must
-/// work there as well. For the same reason a restore goes on if its lease is lost; what it reads is checked in any case.
+/// Acquires the lease. Returns `None` and logs a warning if the storage cannot be written, because a restore
+/// must work there as well. For the same reason a restore goes on if its lease is lost; what it reads is
+/// checked in any case.
 ///
 /// # Errors
 /// The backup was removed or replaced meanwhile, or the work was cancelled.
@@ -23,12 +24,12 @@ pub(super) async fn pin(
     let lease = match Lease::acquire(environment, backup.storage, Subject::Restore(id), work, cancel).await {
         Ok(lease) => lease,
         Err(error) if error.kind() == ErrorKind::Storage => {
-            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "a backup is restored from a storage in which nobody can be told so; do not remove it meanwhile");
+            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "the storage cannot be written, so no lease protects the backup during the restore; do not remove it meanwhile");
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
-    // Whoever removed it before this did not see the lease.
+    // A removal that began before the lease existed did not see it.
     let now = until_cancelled(cancel, catalog::published(backup.storage, &id)).await;
     let problem = match now {
         Ok(Some(now)) if now.get("archive") == backup.published.get("archive") => return Ok(Some(lease)),

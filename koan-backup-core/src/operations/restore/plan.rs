@@ -1,4 +1,4 @@
-//! Which entries of an archive go where.
+//! Plans a restore: which entries of an archive are written to which targets.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::foundation::id::SetName;
 use crate::foundation::names::names;
 use crate::provider::{NOT_KEPT_ELSEWHERE, RestoreTarget};
 
-/// One entry of the archive and where its records go.
+/// One entry of the archive and its target.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedRestore {
     pub(super) entity: EntityManifest,
@@ -19,27 +19,31 @@ pub(super) struct PlannedRestore {
     pub(super) codec: EntityCodec,
     pub(super) target_set: SetName,
     pub(super) physical: Option<serde_json::Value>,
-    /// What the records came with that the database they go to does not keep, because it is of another kind.
+    /// Sentences about what the target does not keep, because its database is of another kind than the
+    /// source.
     pub(super) not_kept: Vec<String>,
 }
 
-/// Entries by the provider they go to, in the order of the archive.
+/// The entries by target provider, in the order of the archive.
 pub(super) type RestorePlan = BTreeMap<String, Vec<PlannedRestore>>;
 
 impl PlannedRestore {
+    /// Returns the target as the provider receives it.
     pub(super) fn target(&self) -> RestoreTarget {
         RestoreTarget {
             physical: self.physical.clone(),
+            record_count: Some(self.entity.item_count),
+            size_bytes: Some(self.entity.size_bytes),
             ..RestoreTarget::new(self.codec.clone(), self.target_set.clone())
         }
     }
 }
 
-/// What is restored.
+/// Plans the restore of the selected entries.
 ///
 /// # Errors
 /// The backup is not complete and that is not allowed, an entity in it is unknown to the application, something is
-/// selected that is not in it, or nothing is.
+/// selected that is not in it, or nothing is selected.
 pub(super) fn plan(
     environment: &Environment,
     manifest: &Manifest,
@@ -56,7 +60,7 @@ pub(super) fn plan(
         ));
     }
     environment.check_provider_filters(&options.selection)?;
-    // A name that was mistyped must not leave an entity unprotected.
+    // An excluded name that is mistyped must not lead to a restore of the entity.
     for name in &options.selection.excluded_names {
         if !manifest.entities.iter().any(|entity| &entity.entity == name) {
             environment.require_entity(name)?;
@@ -100,7 +104,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// The sentences that a provider recorded of what only its kind of database keeps.
+/// Returns the sentences that the source provider recorded about what only its kind of database keeps.
 fn not_kept_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> {
     let sentences = physical.and_then(|physical| physical.get(NOT_KEPT_ELSEWHERE)?.as_array());
     sentences.into_iter().flatten().filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
@@ -130,7 +134,7 @@ fn check_selected(
     let planned = |name: &str| plan.values().flatten().any(|part| part.codec.name() == name);
     let by_type = options.selection.types.iter().map(|wanted| {
         let known = environment.entities.iter().find(|known| known.codec.descriptor().type_id() == *wanted);
-        known.map_or("(a type this context does not know)", |known| known.codec.name())
+        known.map_or("(a type that this context does not know)", |known| known.codec.name())
     });
     let by_name = options
         .selection
@@ -145,7 +149,7 @@ fn check_selected(
     {
         return Err(Error::new(
             ErrorKind::NotFound,
-            format!("backup {} holds no set `{set}` of what is selected", manifest.id),
+            format!("backup {} holds no set `{set}` of the selected entities", manifest.id),
         ));
     }
     let missing: Vec<_> = by_type.chain(by_name).filter(|name| !planned(name)).collect();
@@ -161,7 +165,7 @@ fn check_selected(
     ))
 }
 
-/// No two entries go to the same set of an entity.
+/// Refuses a plan in which two entries have the same target.
 fn check_targets(plan: &RestorePlan) -> Result<()> {
     for parts in plan.values() {
         for (index, part) in parts.iter().enumerate() {

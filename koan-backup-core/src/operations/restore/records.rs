@@ -1,7 +1,8 @@
-//! The records of one entry, from its blocks to a session.
+//! Passes the records of one archive entry from its blocks to a writer.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::TryStreamExt;
 use sha2::{Digest, Sha256};
@@ -15,32 +16,34 @@ use crate::environment::event::{Event, Listener};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::lines;
 use crate::foundation::value::Value;
-use crate::provider::{EncodedRecords, RecordEncoder, RestoreSession};
+use crate::provider::{EncodedRecords, RecordBatch, RecordEncoder, RecordLocator, TargetWriter};
 
-/// What is known of the lines of an entry.
+/// How the values of a line are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
-    /// Each is what its type writes, as was found when they were verified: its values stand in it.
-    AsWritten,
-    /// Each is read as its type, which tells its values.
-    Unknown,
+pub(super) enum LineReading {
+    /// The values are extracted from the line. The verification found that each line is exactly what its type
+    /// writes.
+    Extract,
+    /// The line is decoded as its type, which then returns its values.
+    Decode,
 }
 
-/// Entries and where their records are told of.
-pub(super) struct Entries<'a> {
+/// Writes the entries of an archive.
+pub(super) struct EntryWriter<'a> {
     pub(super) reader: &'a Arc<ArchiveReader>,
     pub(super) documents: &'a OpenDocuments,
     pub(super) options: &'a RestoreOptions,
     pub(super) listener: &'a Listener,
 }
 
-impl Entries<'_> {
-    /// Writes the records of one entry. Its hash is checked once more: the archive may have changed since it was verified.
+impl EntryWriter<'_> {
+    /// Writes the records of one entry. Checks its hash again, because the archive may have changed since it
+    /// was verified.
     pub(super) async fn write(
         &self,
         part: &PlannedRestore,
-        lines: Lines,
-        session: &mut dyn RestoreSession,
+        reading: LineReading,
+        writer: &mut (dyn TargetWriter + '_),
     ) -> Result<()> {
         let changed = |what: &str| {
             Error::new(
@@ -56,29 +59,29 @@ impl Entries<'_> {
             starts.push(first);
             first = first.saturating_add(block.records);
         }
-        let decoding = Arc::new(Decoding {
+        let decoder = Arc::new(BlockDecoder {
             starts,
             codec: part.codec.clone(),
             fields: Projection::of(part.codec.schema()),
-            lines,
-            encoder: session.encoder(),
+            reading,
+            encoder: writer.encoder(),
             batch_size: self.options.batch_size,
             reader: Arc::clone(self.reader),
             file: part.file.as_str().into(),
         });
-        let open = move |index, block, content| decoding.block(index, block, content);
-        let opened = read_blocks(self.reader, &part.file, blocks, self.options.max_concurrency, open);
-        let mut opened = std::pin::pin!(opened);
+        let decode = move |index, block, content| decoder.block(index, block, content);
+        let decoded = read_blocks(self.reader, &part.file, blocks, self.options.max_concurrency, decode);
+        let mut decoded = std::pin::pin!(decoded);
         let (mut hasher, mut written) = (Sha256::new(), 0u64);
-        while let Some(block) = opened.try_next().await? {
-            let DecodedBlock { first, stored, lines, batches } = block?;
+        while let Some(block) = decoded.try_next().await? {
+            let DecodedBlock { first, lines, batches } = block?;
             if first != written {
                 return Err(changed(
                     "its blocks hold other numbers of records than its table of blocks says",
                 ));
             }
             let hashing = crate::foundation::digest::updated(hasher, lines);
-            let writing = self.write_batches(part, &stored, batches, &mut written, session);
+            let writing = self.write_batches(part, batches, &mut written, writer);
             (hasher, ()) = tokio::try_join!(hashing, writing)?;
         }
         let (expected, _) = self.documents.hashes(&part.entity, &part.file);
@@ -95,20 +98,13 @@ impl Entries<'_> {
     async fn write_batches(
         &self,
         part: &PlannedRestore,
-        block: &StoredBlock,
-        batches: Vec<Batch>,
+        batches: Vec<RecordBatch>,
         written: &mut u64,
-        session: &mut dyn RestoreSession,
+        writer: &mut (dyn TargetWriter + '_),
     ) -> Result<()> {
-        for Batch { before, records } in batches {
-            *written += records.count();
-            match records {
-                Ready::Encoded(bytes, count) => {
-                    let records = EncodedRecords::of_block(bytes, count, block.clone(), before);
-                    session.write_encoded(records).await?;
-                }
-                Ready::Records(records) => session.write(records).await?,
-            }
+        for batch in batches {
+            *written += batch.count();
+            writer.write(batch).await?;
             let records = *written;
             self.listener.emit(|| Event::BatchRestored {
                 entity: part.codec.name().to_owned(),
@@ -120,15 +116,15 @@ impl Entries<'_> {
     }
 }
 
-/// How the lines of one entry become records.
-struct Decoding {
+/// Turns the blocks of one entry into batches of records.
+struct BlockDecoder {
     codec: EntityCodec,
-    /// The places of the type's fields.
+    /// The fields of the entity's type.
     fields: Projection,
     /// The position of the first record of each block.
     starts: Vec<u64>,
-    lines: Lines,
-    /// Makes them ready to be sent, where the session has that done here.
+    reading: LineReading,
+    /// The encoder of the writer, if it has one.
     encoder: Option<Arc<dyn RecordEncoder>>,
     batch_size: usize,
     reader: Arc<ArchiveReader>,
@@ -139,35 +135,29 @@ struct Decoding {
 struct DecodedBlock {
     /// The position of its first record.
     first: u64,
-    stored: StoredBlock,
     lines: Bytes,
-    batches: Vec<Batch>,
+    batches: Vec<RecordBatch>,
 }
 
-/// Records that are written at once.
-struct Batch {
-    /// How many lines of the block are before them.
-    before: usize,
-    records: Ready,
+/// Finds the records of a batch in their block of the archive.
+#[derive(Debug)]
+struct BatchLocator {
+    codec: EntityCodec,
+    block: StoredBlock,
+    /// The number of lines of the block before the batch.
+    lines_before: usize,
 }
 
-enum Ready {
-    Records(Vec<Record>),
-    /// What is sent, and for how many records.
-    Encoded(Vec<u8>, u64),
-}
-
-impl Ready {
-    fn count(&self) -> u64 {
-        match self {
-            Self::Records(records) => u64::try_from(records.len()).unwrap_or(u64::MAX),
-            Self::Encoded(_, count) => *count,
-        }
+#[async_trait]
+impl RecordLocator for BatchLocator {
+    async fn key_text(&self, index: usize) -> Option<String> {
+        let line = self.block.line(self.lines_before.checked_add(index)?).await?;
+        Some(self.codec.record_key(&self.codec.decode(&line).ok()?))
     }
 }
 
-impl Decoding {
-    /// The records of one block, in batches.
+impl BlockDecoder {
+    /// Decodes one block into batches.
     fn block(
         &self,
         index: usize,
@@ -181,8 +171,9 @@ impl Decoding {
                 format!("`{name}`, block {index}: it {fault}; nothing was committed"),
             )
         })?;
+        let stored = StoredBlock::new(&self.reader, &self.file, block);
         let first = self.starts.get(index).copied().unwrap_or(0);
-        let (mut batches, mut rest, mut number) = (Vec::new(), all.clone(), 0);
+        let (mut batches, mut rest, mut number) = (Vec::new(), all.clone(), 0u64);
         while !rest.is_empty() {
             let length = lines(&rest).take(self.batch_size).map(|line| line.len() + 1).sum::<usize>();
             let batch = rest.split_to(length.min(rest.len()));
@@ -196,33 +187,41 @@ impl Decoding {
                     error,
                 )
             };
-            let records = match &self.encoder {
-                Some(encoder) => self.encoded(&batch, first + number, encoder.as_ref(), undecodable)?,
-                None => self.records(&batch, undecodable)?,
+            let records: RecordBatch = match &self.encoder {
+                None => self.records(&batch, undecodable)?.into(),
+                Some(encoder) => {
+                    let (bytes, count) =
+                        self.encoded(&batch, first + number, encoder.as_ref(), undecodable)?;
+                    let locator = BatchLocator {
+                        codec: self.codec.clone(),
+                        block: stored.clone(),
+                        lines_before: usize::try_from(number).unwrap_or(usize::MAX),
+                    };
+                    EncodedRecords::new(bytes, count, Box::new(locator)).into()
+                }
             };
-            let before = usize::try_from(number).unwrap_or(usize::MAX);
             number += records.count();
-            batches.push(Batch { before, records });
+            batches.push(records);
         }
-        let stored = StoredBlock::new(&self.reader, &self.file, block);
-        Ok(DecodedBlock { first, stored, lines: all, batches })
+        Ok(DecodedBlock { first, lines: all, batches })
     }
 
-    fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Ready> {
+    fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Vec<Record>> {
         let read = |(at, line)| match self.values(line) {
             Some(values) => Ok(Record::of_values(values)),
             None => self.codec.decode(line).map_err(|error| undecodable(at, error)),
         };
-        Ok(Ready::Records((0..).zip(lines(batch)).map(read).collect::<Result<_>>()?))
+        (0..).zip(lines(batch)).map(read).collect()
     }
 
+    /// Encodes the lines of a batch. Returns the encoded bytes and the number of records.
     fn encoded(
         &self,
         batch: &[u8],
         first: u64,
         encoder: &dyn RecordEncoder,
         undecodable: impl Fn(u64, RecordError) -> Error,
-    ) -> Result<Ready> {
+    ) -> Result<(Vec<u8>, u64)> {
         let (mut bytes, mut count) = (Vec::with_capacity(batch.len() / 2), 0);
         for line in lines(batch) {
             match self.values(line) {
@@ -237,14 +236,14 @@ impl Decoding {
             }
             count += 1;
         }
-        Ok(Ready::Encoded(bytes, count))
+        Ok((bytes, count))
     }
 
-    /// The values that stand in a line, if it is known that they are those that the type writes.
+    /// Extracts the values of a line, if that is how lines are read.
     fn values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
-        match self.lines {
-            Lines::AsWritten => self.codec.extract_values(line),
-            Lines::Unknown => None,
+        match self.reading {
+            LineReading::Extract => self.codec.extract_values(line),
+            LineReading::Decode => None,
         }
     }
 }

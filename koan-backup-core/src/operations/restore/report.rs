@@ -1,54 +1,57 @@
-//! What a restore did, or would do.
+//! The reports of restores and of viability checks.
 
 use serde::Serialize;
 
 use crate::foundation::id::{BackupId, SetName};
 use crate::operations::verify::VerifyReport;
-use crate::provider::{Finding, Severity, WriteCounts};
+use crate::provider::{Finding, Severity, SuspendedObject, WriteCounts};
 
-/// What a restore did.
+/// The report of a restore.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RestoreReport {
     /// The backup.
     pub id: BackupId,
-    /// Whether nothing was written: the counts say what would have been.
+    /// Whether nothing was written. The counts then say what a restore would have done.
     pub dry_run: bool,
-    /// By entity and set, in the order of the archive.
+    /// The results by entity and set, in the order of the archive.
     pub entities: Vec<EntityRestore>,
-    /// What was found before the first write.
+    /// The findings before the first write.
     pub findings: Vec<Finding>,
-    /// What the verification found; none if it was opted out of.
+    /// The verification before the first write. `None` if it was opted out of.
     pub verification: Option<VerifyReport>,
-    /// How long it took, in milliseconds.
+    /// The indexes, constraints, triggers and rules that were suspended during the restore and put back, by
+    /// provider. Empty for a dry run, which suspends nothing.
+    pub suspended: Vec<SuspendedObject>,
+    /// The duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// What became of one entity and set.
+/// The result for one entity and set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityRestore {
     /// The entity.
     pub entity: String,
-    /// The set it was restored to.
+    /// The set that was written to.
     pub set: SetName,
-    /// The provider it was restored to.
+    /// The provider that was written to.
     pub provider: String,
-    /// Records in the archive.
+    /// The number of records in the archive.
     pub records: u64,
-    /// What became of them.
+    /// What happened to them.
     pub counts: WriteCounts,
 }
 
 impl RestoreReport {
-    /// Records of all entities.
+    /// Returns the number of records of all entities.
     pub fn record_count(&self) -> u64 {
         self.entities.iter().map(|entity| entity.records).sum()
     }
 
-    /// What became of the records of all entities.
+    /// Returns what happened to the records of all entities.
     pub fn counts(&self) -> WriteCounts {
         let mut counts = WriteCounts::default();
         self.entities.iter().for_each(|entity| counts.add(&entity.counts));
@@ -56,7 +59,7 @@ impl RestoreReport {
     }
 }
 
-/// Whether a restore would work, found without writing.
+/// The report of a viability check: whether a restore would work, found without writing.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "the findings say whether the restore would work"]
@@ -64,18 +67,18 @@ impl RestoreReport {
 pub struct ViabilityReport {
     /// The backup.
     pub id: BackupId,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
     /// What would be restored: entity, set and records.
     pub work: Vec<(String, SetName, u64)>,
-    /// Records that would be written.
+    /// The number of records that would be written.
     pub record_count: u64,
-    /// Bytes of lines that would be read.
+    /// The size of the lines that would be read, in bytes.
     pub size_bytes: u64,
 }
 
 impl ViabilityReport {
-    /// Whether nothing was found that would make the restore fail.
+    /// Returns whether no finding would make the restore fail.
     pub fn is_viable(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)
     }

@@ -1,4 +1,5 @@
-//! Runs a restore: verified first, one session a provider, all or nothing where the database allows it.
+//! Runs a restore: verifies the archive first, writes with one session per provider, and commits everything
+//! or nothing where the databases allow it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
 use super::pin::pin;
 use super::plan::{PlannedRestore, RestorePlan, plan};
-use super::records::{Entries, Lines};
+use super::records::{EntryWriter, LineReading};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
 use crate::catalog::StoredBackup;
@@ -20,10 +21,10 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
-use crate::provider::{RestoreSession, SessionIntent, WriteCounts};
+use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObject, WriteCounts};
 
-/// Finds a backup and restores it, both within the limit of time. Dropping the future or cancelling undoes
-/// what was written.
+/// Finds a backup and restores it, both within the time limit. If the future is dropped or the operation is
+/// cancelled, what was written is rolled back.
 pub(crate) async fn run<'a>(
     environment: &Environment,
     found: BoxFuture<'_, Result<(StoredBackup<'a>, Arc<Identities>)>>,
@@ -81,14 +82,16 @@ async fn run_pinned(
 ) -> Result<RestoreReport> {
     let listener = operation.listener(&options.listener);
     listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
-    // Out here, so that what was begun can be undone when the work is dropped.
+    // The sessions outlive the work, so that they can be rolled back after it was cancelled.
     let mut sessions = Sessions::new();
     let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
     let written = until_cancelled(&options.cancel, work).await;
-    // From here on nothing is cancelled: a restore that was committed must not be called cancelled.
+    // From here on nothing is cancelled: a restore that was committed must not be reported as cancelled.
     let ended = match written {
         Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
-        Ok(report) => commit(sessions, options.intent).await.map(|()| report),
+        Ok(report) => {
+            commit(sessions, options.intent).await.map(|suspended| RestoreReport { suspended, ..report })
+        }
         Err(error) => Err(roll_back(sessions, error).await),
     };
     let ended = ended.map_err(|error| operation.explain(error));
@@ -99,13 +102,13 @@ async fn run_pinned(
     ended
 }
 
-/// The longest that whoever gives up waits for a provider.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The maximum time that a rollback waits for a provider.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Open sessions by the names of their providers.
 pub(crate) type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
 
-/// Writes everything, and commits nothing yet.
+/// Writes all records without a commit.
 async fn write(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -120,7 +123,7 @@ async fn write(
     let (reader, documents) = (open.reader(), open.documents());
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     plan.values().flatten().try_for_each(|part| documents.require_unlocked(&part.entity))?;
-    // What has changed since is told by name, before records of another shape are refused one by one.
+    // Changes of a type are reported by field before single records are refused for them.
     let findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
     listener.emit(|| Event::RestorePrepared {
@@ -143,55 +146,57 @@ async fn write(
             })
         }
     };
-    let entries = Entries { reader, documents, options, listener };
-    let restoring = Restoring { environment, entries, verified: verification.as_ref() };
-    let entities = restoring.all(&plan, sessions).await?;
+    let entries = EntryWriter { reader, documents, options, listener };
+    let run = ProviderRun { environment, entries, verified: verification.as_ref() };
+    let entities = run.write_all(&plan, sessions).await?;
     let report = RestoreReport {
         id: backup.manifest.id,
         dry_run: options.intent == SessionIntent::Compare,
         entities,
         findings,
         verification,
+        suspended: Vec::new(),
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     Ok(report)
 }
 
-struct Restoring<'a> {
+/// Writes the planned entries to their providers.
+struct ProviderRun<'a> {
     environment: &'a Environment,
-    entries: Entries<'a>,
-    /// What was found when the archive was verified, if it was.
+    entries: EntryWriter<'a>,
+    /// The verification of the archive, if it was verified.
     verified: Option<&'a VerifyReport>,
 }
 
-impl Restoring<'_> {
-    /// What is known of the lines of an entry.
-    fn lines(&self, part: &PlannedRestore) -> Lines {
+impl ProviderRun<'_> {
+    /// Returns how the lines of an entry are read.
+    fn reading(&self, part: &PlannedRestore) -> LineReading {
         let verified = self.verified.iter().flat_map(|report| &report.entities);
         let same = |entity: &&EntityVerification| {
             entity.entity == part.entity.entity && entity.set == part.entity.set
         };
         match verified.filter(same).any(|entity| entity.round_trips) {
-            true => Lines::AsWritten,
-            false => Lines::Unknown,
+            true => LineReading::Extract,
+            false => LineReading::Decode,
         }
     }
 
-    /// Writes to every provider.
-    async fn all(&self, plan: &RestorePlan, sessions: &mut Sessions) -> Result<Vec<EntityRestore>> {
+    /// Writes all entries, with one session per provider.
+    async fn write_all(&self, plan: &RestorePlan, sessions: &mut Sessions) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::new();
         for (name, parts) in plan {
             let provider = self.environment.provider(name)?;
             let session = provider.begin_restore(&self.entries.options.session()).await?;
             sessions.push((name.clone(), session));
             if let Some((_, session)) = sessions.last_mut() {
-                restored.extend(self.provider(name, parts, session.as_mut()).await?);
+                restored.extend(self.write_provider(name, parts, session.as_mut()).await?);
             }
         }
         Ok(restored)
     }
 
-    async fn provider(
+    async fn write_provider(
         &self,
         name: &str,
         parts: &[PlannedRestore],
@@ -204,8 +209,10 @@ impl Restoring<'_> {
                 set: part.target_set.clone(),
                 expected: Some(part.entity.item_count),
             });
-            let counts =
-                self.part(name, part, session).await.inspect_err(|error| self.tell_failed(part, error))?;
+            let counts = self
+                .write_part(name, part, session)
+                .await
+                .inspect_err(|error| self.emit_failed(part, error))?;
             self.entries.listener.emit(|| Event::EntityCompleted {
                 entity: part.codec.name().to_owned(),
                 set: part.target_set.clone(),
@@ -222,28 +229,26 @@ impl Restoring<'_> {
         }
         Ok(restored)
     }
-}
 
-impl Restoring<'_> {
-    /// Writes one entity.
-    async fn part(
+    /// Writes the entry of one entity and set.
+    async fn write_part(
         &self,
         provider: &str,
         part: &PlannedRestore,
         session: &mut dyn RestoreSession,
     ) -> Result<WriteCounts> {
-        session.begin(part.target()).await?;
+        let mut writer = session.begin(part.target()).await?;
         self.entries.listener.emit(|| Event::EntityPrepared {
             entity: part.codec.name().to_owned(),
             set: part.target_set.clone(),
         });
-        self.entries.write(part, self.lines(part), session).await?;
-        let counts = session.end().await?;
+        self.entries.write(part, self.reading(part), writer.as_mut()).await?;
+        let counts = writer.finish().await?;
         require_balance(part.codec.name(), provider, part.entity.item_count, &counts)?;
         Ok(counts)
     }
 
-    fn tell_failed(&self, part: &PlannedRestore, error: &Error) {
+    fn emit_failed(&self, part: &PlannedRestore, error: &Error) {
         self.entries.listener.emit(|| Event::EntityFailed {
             entity: part.codec.name().to_owned(),
             set: part.target_set.clone(),
@@ -252,42 +257,50 @@ impl Restoring<'_> {
     }
 }
 
-/// Commits every session; of a dry run, ends it.
-async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<()> {
+/// Commits every session, or ends the dry run. Returns the objects that the commits put back.
+async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<Vec<SuspendedObject>> {
     let mut committed: Vec<String> = Vec::new();
+    let mut suspended = Vec::new();
     let mut sessions = sessions.into_iter();
     while let Some((name, mut session)) = sessions.next() {
         let ended = match intent {
             SessionIntent::Apply => session.commit().await,
             SessionIntent::Compare => match session.check_constraints().await {
-                Ok(()) => session.rollback().await,
+                Ok(()) => session.rollback().await.map(|()| CommitReport::default()),
                 Err(error) => {
                     let all = std::iter::once((name, session)).chain(sessions);
                     return Err(roll_back(all.collect(), error).await);
                 }
             },
         };
-        if let Err(error) = ended {
-            let error = roll_back(sessions.collect(), error).await;
-            return Err(if committed.is_empty() { error } else { half_committed(&name, &committed, error) });
+        match ended {
+            Ok(report) => {
+                let objects = report.suspended.into_iter();
+                suspended.extend(objects.map(|object| SuspendedObject { provider: name.clone(), ..object }));
+            }
+            Err(error) => {
+                let error = roll_back(sessions.collect(), error).await;
+                let is_first = committed.is_empty();
+                return Err(if is_first { error } else { half_committed(&name, &committed, error) });
+            }
         }
         committed.push(name);
     }
-    Ok(())
+    Ok(suspended)
 }
 
-/// Undoes everything. What could not be undone is told by the error, and not by the log alone.
+/// Rolls back every session. The returned error names the providers that could not confirm it.
 pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
-    let mut left = Vec::new();
+    let mut unconfirmed = Vec::new();
     for (name, session) in sessions {
-        let what = match tokio::time::timeout(PATIENCE, session.rollback()).await {
+        let what = match tokio::time::timeout(ROLLBACK_TIMEOUT, session.rollback()).await {
             Ok(Ok(())) => continue,
             Ok(Err(failed)) => failed.chain(),
             Err(_) => "it does not answer".to_owned(),
         };
-        left.push(format!("provider `{name}` may not be as before: {what}"));
+        unconfirmed.push(format!("provider `{name}` may not be as before: {what}"));
     }
-    if left.is_empty() { error } else { error.context(left.join("; ")) }
+    if unconfirmed.is_empty() { error } else { error.context(unconfirmed.join("; ")) }
 }
 
 fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {

@@ -1,4 +1,4 @@
-//! Whether a restore would work. Nothing is written.
+//! Checks whether a restore would work, without writing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{Capabilities, Finding, SessionOptions, Severity};
 
-/// Opens the archive, plans, and asks every provider. Records are not read.
+/// Opens the archive, plans the restore, and asks every provider. Does not read records.
 ///
 /// # Errors
 /// The archive is damaged, or what is selected is not in it.
@@ -47,7 +47,7 @@ pub(crate) async fn assess(
     })
 }
 
-/// The archive of a backup that has one.
+/// Returns the archive of a backup.
 pub(super) fn archive_of(manifest: &Manifest) -> Result<&crate::archive::ArchiveFile> {
     manifest.archive.as_ref().ok_or_else(|| {
         let why = manifest.error.as_deref().unwrap_or("it names no archive");
@@ -55,7 +55,7 @@ pub(super) fn archive_of(manifest: &Manifest) -> Result<&crate::archive::Archive
     })
 }
 
-/// What drift and providers have to say of a plan.
+/// Returns the findings about a plan: changed types, and what the providers report.
 pub(super) async fn findings(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -98,8 +98,8 @@ pub(super) async fn findings(
     Ok(findings)
 }
 
-/// That the records come from another database than the one they go to. Restoring into a new or rebuilt database is usual, so it is
-/// reported and never refused.
+/// Returns a note if the target is another database than the source. Restoring into a new or rebuilt database
+/// is usual, so it is never refused.
 fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Finding> {
     let target = target?;
     (source != target).then(|| Finding {
@@ -109,7 +109,7 @@ fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Find
     })
 }
 
-/// What is asked of a provider that does not claim to do it.
+/// Returns the findings about options that the provider does not support.
 fn unsupported(
     name: &str,
     capabilities: Capabilities,
@@ -132,7 +132,7 @@ fn unsupported(
     findings
 }
 
-/// Refuses to go on after a finding that would make the restore fail.
+/// Refuses a restore with a finding that would make it fail.
 pub(super) fn require_viable(findings: &[Finding]) -> Result<()> {
     let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     match errors.split_first() {

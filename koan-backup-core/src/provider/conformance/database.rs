@@ -35,8 +35,7 @@ impl Database {
     pub(super) async fn new(provider: Arc<dyn Provider>) -> Result<Self> {
         let mut session = provider.begin_restore(&options()).await?;
         for entity in super::entities() {
-            session.begin(RestoreTarget::new(entity, SetName::root())).await?;
-            session.end().await?;
+            session.begin(RestoreTarget::new(entity, SetName::root())).await?.finish().await?;
         }
         session.commit().await?;
         Ok(Self { provider })
@@ -63,11 +62,12 @@ impl Database {
     ) -> Result<(Box<dyn RestoreSession>, WriteCounts)> {
         let mut session = self.provider.begin_restore(options).await?;
         let codec = EntityCodec::new(T::descriptor());
-        session.begin(RestoreTarget::new(codec, set.clone())).await?;
+        let target = sized(RestoreTarget::new(codec, set.clone()), records)?;
+        let mut writer = session.begin(target).await?;
         for batch in records.chunks(1_000) {
-            session.write(batch.iter().map(record).collect::<Result<_>>()?).await?;
+            writer.write(batch.iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
         }
-        let counts = session.end().await?;
+        let counts = writer.finish().await?;
         Ok((session, counts))
     }
 
@@ -80,6 +80,17 @@ impl Database {
     pub(super) async fn holds<T: Entity>(&self, set: &SetName, records: &[T]) -> Result<()> {
         same(&self.read::<T>(set).await?, records)
     }
+}
+
+/// Adds to a target how many records and bytes it will get, as a restore does.
+fn sized<T: Entity>(target: RestoreTarget, records: &[T]) -> Result<RestoreTarget> {
+    let bytes =
+        records.iter().try_fold(0, |bytes, record| Ok::<_, Error>(bytes + line(record)?.len() + 1))?;
+    Ok(RestoreTarget {
+        record_count: u64::try_from(records.len()).ok(),
+        size_bytes: u64::try_from(bytes).ok(),
+        ..target
+    })
 }
 
 /// Returns the options of a session that creates missing tables.

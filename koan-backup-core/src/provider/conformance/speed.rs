@@ -120,9 +120,9 @@ async fn write(
     let target = target.clone();
     let began = Instant::now();
     let mut session = database.provider.begin_restore(&options).await?;
-    session.begin(target).await?;
-    session.write(records).await?;
-    session.end().await?;
+    let mut writer = session.begin(target).await?;
+    writer.write(records.into()).await?;
+    writer.finish().await?;
     session.commit().await?;
     Ok(began.elapsed())
 }

@@ -1,4 +1,4 @@
-//! What must hold of writing.
+//! The cases about writing.
 
 use futures::FutureExt;
 
@@ -9,7 +9,8 @@ use crate::entity::{Entity, EntityCodec};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::SetName;
 use crate::provider::{
-    ConflictMode, RestoreLevel, RestoreTarget, SessionIntent, SessionOptions, WriteCounts,
+    ConflictMode, RestoreLevel, RestoreSession, RestoreTarget, SessionIntent, SessionOptions, TargetWriter,
+    WriteCounts,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -19,6 +20,13 @@ pub(super) const CASES: &[Case] = &[
     Case::new("`keep` leaves what is there", |database| keep(database).boxed()),
     Case::new("`fail` is an error at a record that is there", |database| fail(database).boxed()),
     Case::new("each level writes the same", |database| levels(database).boxed()),
+    Case::new("each option that keeps objects in place writes the same", |database| {
+        keeping(database).boxed()
+    }),
+    Case::new("a session with an unfinished target is not committed", |database| {
+        unfinished(database).boxed()
+    })
+    .needing(|capabilities| capabilities.atomic_restore),
     Case::new("`replace_existing` leaves exactly what was written", |database| replace(database).boxed())
         .needing(|capabilities| capabilities.bulk_delete),
     Case::new("`replace_existing` is refused before anything is written", |database| {
@@ -49,11 +57,16 @@ fn root() -> SetName {
     SetName::root()
 }
 
+/// The default set of lines as a target.
+fn lines() -> RestoreTarget {
+    RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())
+}
+
 fn before() -> Vec<Line> {
     vec![Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three")]
 }
 
-/// One that is there and differs, and one that is new.
+/// A record that exists with other values, and a new one.
 fn after() -> Vec<Line> {
     vec![Line::new(2, "TWO"), Line::new(4, "four")]
 }
@@ -96,6 +109,24 @@ async fn fail(database: &Database) -> Result<()> {
 async fn levels(database: &Database) -> Result<()> {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let options = SessionOptions { level, ..options() };
+        database.write(&root(), &specimens(), &options).await?;
+        database.holds::<Specimen>(&root(), &specimens()).await?;
+    }
+    Ok(())
+}
+
+async fn keeping(database: &Database) -> Result<()> {
+    let mut all = vec![
+        SessionOptions { keep_indexes: true, ..options() },
+        SessionOptions { keep_constraints: true, ..options() },
+        SessionOptions { without_bulk_mode: true, ..options() },
+    ];
+    if database.provider.capabilities().bulk_delete {
+        let replacing =
+            all.iter().map(|options| SessionOptions { replace_existing: true, ..options.clone() });
+        all.extend(replacing.collect::<Vec<_>>());
+    }
+    for options in all {
         database.write(&root(), &specimens(), &options).await?;
         database.holds::<Specimen>(&root(), &specimens()).await?;
     }
@@ -175,11 +206,12 @@ async fn dropped(database: &Database) -> Result<()> {
     let (session, _) = database.written(&root(), &after(), &options()).await?;
     drop(session);
     database.holds(&root(), &before()).await?;
-    // In the middle of a write, as a restore that is cancelled is.
+    // In the middle of a write, as in a restore that is cancelled.
     let mut session = database.provider.begin_restore(&options()).await?;
-    session.begin(RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())).await?;
-    let records = after().iter().map(record).collect::<Result<_>>()?;
-    let _ = session.write(records).now_or_never();
+    let mut writer = session.begin(lines()).await?;
+    let records = after().iter().map(record).collect::<Result<Vec<_>>>()?;
+    let _ = writer.write(records.into()).now_or_never();
+    drop(writer);
     session.rollback().await?;
     database.holds(&root(), &before()).await?;
     database.write(&root(), &after(), &options()).await.map(drop)
@@ -188,25 +220,52 @@ async fn dropped(database: &Database) -> Result<()> {
 async fn failed_half_way(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
     let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
-    session.begin(RestoreTarget::new(EntityCodec::new(Specimen::descriptor()), root())).await?;
-    session.write(specimens().iter().map(record).collect::<Result<_>>()?).await?;
-    session.end().await?;
-    session.begin(RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())).await?;
-    let written = session.write(after().iter().map(record).collect::<Result<_>>()?).await;
-    let ended = match written {
-        Ok(()) => session.end().await.map(drop),
-        Err(error) => Err(error),
-    };
-    ensure(ended.is_err(), || "a record that is there was written".to_owned())?;
+    let specimens = specimens().iter().map(record).collect::<Result<Vec<_>>>()?;
+    let mut writer =
+        session.begin(RestoreTarget::new(EntityCodec::new(Specimen::descriptor()), root())).await?;
+    writer.write(specimens.into()).await?;
+    writer.finish().await?;
+    let ended = written(session.begin(lines()).await?, &after()).await;
+    ensure(ended.is_err(), || "an existing record was written".to_owned())?;
     session.rollback().await?;
     database.holds(&root(), &before()).await?;
     database.holds::<Specimen>(&root(), &[]).await
 }
 
+/// An error or a cancellation that the database does not notice must not lead to a commit of a part.
+async fn unfinished(database: &Database) -> Result<()> {
+    database.write(&root(), &before(), &options()).await?;
+    let refuses = async |mut session: Box<dyn RestoreSession>, what: &str| {
+        let begun = session.begin(lines()).await.map(drop);
+        ensure(begun.is_err(), || format!("a target was begun after {what}"))?;
+        let ended = session.commit().await;
+        ensure(ended.is_err(), || format!("a session was committed after {what}"))
+    };
+    let mut session = database.provider.begin_restore(&options()).await?;
+    drop(session.begin(lines()).await?);
+    refuses(session, "a writer was dropped before its first record").await?;
+    let mut session = database.provider.begin_restore(&options()).await?;
+    let mut writer = session.begin(lines()).await?;
+    writer.write(after().iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
+    drop(writer);
+    refuses(session, "a writer was dropped after its last record").await?;
+    let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
+    let ended = written(session.begin(lines()).await?, &after()).await;
+    ensure(ended.is_err(), || "an existing record was written".to_owned())?;
+    refuses(session, "a writer failed").await?;
+    database.holds(&root(), &before()).await
+}
+
+/// Writes records and finishes the target.
+async fn written(mut writer: Box<dyn TargetWriter + '_>, records: &[Line]) -> Result<WriteCounts> {
+    writer.write(records.iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
+    writer.finish().await
+}
+
 async fn hidden(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
     let (session, _) = database.written(&root(), &after(), &options()).await?;
-    // A view that is opened only now.
+    // The snapshot is opened now, after the write.
     database.holds(&root(), &before()).await?;
     session.commit().await?;
     let wanted = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
@@ -244,18 +303,16 @@ async fn counts_agree(database: &Database) -> Result<()> {
         for options in &all {
             let options = SessionOptions { level, ..options.clone() };
             database.write(&root(), &before(), &replacing()).await?;
-            let told = compared(database, &records, options.clone()).await?;
+            let dry = compared(database, &records, options.clone()).await?;
             let done = database.write(&root(), &records, &options).await?;
-            ensure(told == done, || {
-                format!("a dry run counts {told:?}, the restore {done:?}, at {level:?}")
-            })?;
-            ensure(told.unchanged == 1 || told.kept == 2, || format!("{told:?} were counted"))?;
+            ensure(dry == done, || format!("a dry run counts {dry:?}, the restore {done:?}, at {level:?}"))?;
+            ensure(dry.unchanged == 1 || dry.kept == 2, || format!("{dry:?} were counted"))?;
         }
     }
     Ok(())
 }
 
-/// Each way in which records themselves, or those that are there, refuse a restore.
+/// Checks each way in which the records themselves or existing records refuse a restore.
 async fn refusals(database: &Database) -> Result<()> {
     let mut all = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
     if database.provider.capabilities().bulk_delete {
@@ -266,26 +323,21 @@ async fn refusals(database: &Database) -> Result<()> {
     for options in &all {
         let would = compared(database, &twice, options.clone()).await;
         ensure(would.is_err(), || {
-            format!("two records of one key are in order to a dry run with {options:?}")
+            format!("a dry run with {options:?} accepts two records with the same key")
         })?;
     }
     let would = compared(database, &after(), on_conflict(ConflictMode::Fail)).await;
-    ensure(would.is_err(), || "a record that is there is in order to a dry run with `fail`".to_owned())?;
+    ensure(would.is_err(), || "a dry run with `fail` accepts an existing record".to_owned())?;
     let ended = database.write(&root(), &after(), &on_conflict(ConflictMode::Fail)).await;
-    ensure(ended.is_err(), || "a record that is there was written".to_owned())
+    ensure(ended.is_err(), || "an existing record was written".to_owned())
 }
 
-/// What a dry run counts, which must leave everything as it is.
+/// Returns the counts of a dry run, and checks that it wrote nothing.
 async fn compared(database: &Database, records: &[Line], options: SessionOptions) -> Result<WriteCounts> {
     let comparing = SessionOptions { intent: SessionIntent::Compare, ..options };
     let mut session = database.provider.begin_restore(&comparing).await?;
-    session.begin(RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())).await?;
-    let written = session.write(records.iter().map(record).collect::<Result<_>>()?).await;
+    let written = written(session.begin(lines()).await?, records).await;
     let counts = match written {
-        Ok(()) => session.end().await,
-        Err(error) => Err(error),
-    };
-    let counts = match counts {
         Ok(counts) => session.check_constraints().await.map(|()| counts),
         Err(error) => Err(error),
     };

@@ -6,7 +6,9 @@ use super::RecordKey;
 use crate::entity::EntityCodec;
 use crate::entity::codec::Record;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::provider::{ConflictMode, SessionIntent, SessionOptions, WriteCounts};
+use crate::provider::{
+    ConflictMode, RestoreTarget, SessionIntent, SessionOptions, TargetTracker, WriteCounts,
+};
 
 /// What a restore does with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +28,29 @@ pub struct Decisions {
     options: SessionOptions,
     seen: HashSet<RecordKey>,
     counts: WriteCounts,
+    /// The records that a decision was asked for, those that were refused included.
+    asked: u64,
 }
 
+/// The keys for which room is reserved in advance, at most.
+const MAX_RESERVED_KEYS: usize = 1 << 16;
+
 impl Decisions {
-    /// Creates the decisions of a target of this entity.
-    pub fn new(codec: EntityCodec, options: SessionOptions) -> Self {
-        Self { codec, options, seen: HashSet::new(), counts: WriteCounts::default() }
+    /// Creates the decisions of a target.
+    pub fn new(target: &RestoreTarget, options: SessionOptions) -> Self {
+        let expected = target.record_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+        let seen = HashSet::with_capacity(expected.min(MAX_RESERVED_KEYS));
+        Self { codec: target.entity.clone(), options, seen, counts: WriteCounts::default(), asked: 0 }
     }
 
-    /// Decides about a record. `existing` is `None` if no record has its key, else whether that record is equal.
+    /// Decides about a record. `existing` is `None` if no record has its key, else whether that record is
+    /// equal.
     ///
     /// # Errors
-    /// A record exists and the conflict mode forbids it, or the key was decided about before. The error names entity and key.
+    /// A record exists and the conflict mode forbids it, or the key was decided about before. The error names
+    /// entity and key.
     pub fn decide(&mut self, key: RecordKey, record: &Record, existing: Option<bool>) -> Result<Decision> {
+        self.asked += 1;
         let named = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));
         if self.seen.contains(&key) {
             let text = format!("{} is in the archive twice: one would be lost", named());
@@ -50,7 +62,7 @@ impl Decisions {
                 self.counts.inserted += 1;
                 Decision::Write
             }
-            // With `replace_existing`, what is there is in nobody's way.
+            // With `replace_existing`, existing records are removed and cannot conflict.
             (Some(_), ConflictMode::Keep) if !self.options.replace_existing => {
                 self.counts.kept += 1;
                 Decision::Leave
@@ -85,16 +97,18 @@ impl Decisions {
         self.seen.iter()
     }
 
-    /// Returns the counts of the target. `not_in_archive` is the number of existing records that the archive does not contain.
-    pub fn end(mut self, not_in_archive: usize) -> WriteCounts {
+    /// Returns the counts of the target. `not_in_archive` is the number of existing records that the archive
+    /// does not contain.
+    ///
+    /// # Errors
+    /// A record was refused before.
+    pub fn finish(mut self, not_in_archive: usize) -> Result<WriteCounts> {
+        if self.asked != self.counts.records() {
+            return Err(TargetTracker::unfinished());
+        }
         if self.options.replace_existing {
             self.counts.deleted = u64::try_from(not_in_archive).unwrap_or(u64::MAX);
         }
-        self.counts
+        Ok(self.counts)
     }
-}
-
-/// Returns the error of a session that is used before a target was begun.
-pub fn out_of_turn() -> Error {
-    Error::new(ErrorKind::Internal, "a session was used before a target was begun")
 }

@@ -1,19 +1,19 @@
-//! The key of a record as something to find and to order it by.
+//! The key of a record, for lookups and ordering.
 
 use crate::entity::codec::Record;
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::Value;
 
-/// The key of a record: the one definition of when two keys are one, for providers whose database has none of its own.
+/// The key of a record. It defines key equality for providers whose database does not.
 ///
-/// Numbers are equal by their value, whatever digits they are written with (`1`, `1.0`, `1.00`, and `-0.0` is `0.0`), instants by
-/// the time they name, text by its bytes. Numbers are in the order of their values, text in that of its bytes, and decimals with a
-/// fraction in that of their text.
+/// Numbers are compared by value: `1`, `1.0` and `1.00` are equal, and so are `-0.0` and `0.0`. Instants are
+/// compared by the point in time, text by its bytes. Numbers are ordered by value, text by its bytes, and
+/// decimals with a fraction by their text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordKey(Vec<Part>);
+pub struct RecordKey(Vec<KeyField>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Part {
+enum KeyField {
     Null,
     Bool(bool),
     Number(i128),
@@ -22,65 +22,65 @@ enum Part {
 }
 
 impl RecordKey {
-    /// The key of a record.
+    /// Returns the key of a record.
     pub fn of(record: &Record, schema: &EntitySchema) -> Self {
-        Self(schema.key_fields().map(|(index, _)| part(&record.values[index])).collect())
+        Self(schema.key_fields().map(|(index, _)| key_field(&record.values[index])).collect())
     }
 
-    /// The key as text for an error.
+    /// Returns the key as text for an error.
     pub fn shown(&self) -> String {
-        let shown = self.0.iter().map(|part| match part {
-            Part::Null => "null".to_owned(),
-            Part::Bool(value) => value.to_string(),
-            Part::Number(value) => value.to_string(),
-            Part::Bytes(bytes) => format!("{} bytes", bytes.len()),
-            Part::Text(text) => {
+        let shown = self.0.iter().map(|field| match field {
+            KeyField::Null => "null".to_owned(),
+            KeyField::Bool(value) => value.to_string(),
+            KeyField::Number(value) => value.to_string(),
+            KeyField::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            KeyField::Text(text) => {
                 format!("\"{}\"", text.chars().take(64).flat_map(char::escape_debug).collect::<String>())
             }
         });
         shown.collect::<Vec<_>>().join(", ")
     }
 
-    /// The key that has these values.
+    /// Returns the key with these values.
     pub fn of_values(values: &[Value<'_>]) -> Self {
-        Self(values.iter().map(part).collect())
+        Self(values.iter().map(key_field).collect())
     }
 }
 
-fn part(value: &Value<'_>) -> Part {
+fn key_field(value: &Value<'_>) -> KeyField {
     match value {
-        Value::Null => Part::Null,
-        Value::Bool(value) => Part::Bool(*value),
-        Value::I64(value) => Part::Number((*value).into()),
-        Value::U64(value) => Part::Number((*value).into()),
-        Value::F64(value) => Part::Number(in_order(*value)),
-        Value::Bytes(bytes) => Part::Bytes(bytes.to_vec()),
-        Value::Uuid(bytes) => Part::Bytes(bytes.to_vec()),
+        Value::Null => KeyField::Null,
+        Value::Bool(value) => KeyField::Bool(*value),
+        Value::I64(value) => KeyField::Number((*value).into()),
+        Value::U64(value) => KeyField::Number((*value).into()),
+        Value::F64(value) => KeyField::Number(order_preserving(*value)),
+        Value::Bytes(bytes) => KeyField::Bytes(bytes.to_vec()),
+        Value::Uuid(bytes) => KeyField::Bytes(bytes.to_vec()),
         Value::Decimal(text) => decimal(text),
-        Value::Str(text) | Value::Json(text) => Part::Text(text.to_string()),
+        Value::Str(text) | Value::Json(text) => KeyField::Text(text.to_string()),
         Value::Timestamp(at) => match at.unix_nanos() {
-            Some(nanos) => Part::Number(nanos),
-            None => Part::Text(at.to_string()),
+            Some(nanos) => KeyField::Number(nanos),
+            None => KeyField::Text(at.to_string()),
         },
-        Value::DateTime(at) => Part::Text(at.to_string()),
-        Value::Date(day) => Part::Text(day.to_string()),
-        Value::Time(hour) => Part::Text(hour.to_string()),
+        Value::DateTime(at) => KeyField::Text(at.to_string()),
+        Value::Date(day) => KeyField::Text(day.to_string()),
+        Value::Time(hour) => KeyField::Text(hour.to_string()),
     }
 }
 
-/// A number for each float, in the order of the floats: the bits of a positive one are in order, those of a negative one in
-/// the opposite.
-fn in_order(value: f64) -> i128 {
+/// Maps each float to an integer such that the order is preserved. The bits of positive floats are in the
+/// order of their values, those of negative floats in the opposite order.
+fn order_preserving(value: f64) -> i128 {
     let bits = i128::from(value.to_bits() & (u64::MAX >> 1));
-    // There is one zero.
+    // Both zeros are equal.
     if bits == 0 {
         return 0;
     }
     if value.is_sign_negative() { -1 - bits } else { bits }
 }
 
-/// A decimal by its value: without a plus and without zeros that say nothing.
-fn decimal(text: &str) -> Part {
+/// Returns a decimal without a plus sign and without insignificant zeros.
+fn decimal(text: &str) -> KeyField {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
@@ -88,13 +88,13 @@ fn decimal(text: &str) -> Part {
     let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if !is_plain || (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
-        return Part::Text(text.to_owned());
+        return KeyField::Text(text.to_owned());
     }
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     let whole = if whole.is_empty() { "0" } else { whole };
     let text =
         if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") };
-    text.parse().map_or_else(|_| Part::Text(text), Part::Number)
+    text.parse().map_or_else(|_| KeyField::Text(text), KeyField::Number)
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     use super::RecordKey;
 
     #[test]
-    fn numbers_are_one_key_whatever_digits_they_are_written_with() {
+    fn numbers_of_one_value_are_one_key() {
         let decimal = |text: &'static str| RecordKey::of_values(&[Value::Decimal(text.into())]);
         for same in ["1", "+1", "01", "1.0", "1.00", "001.000"] {
             assert_eq!(decimal(same), decimal("1"), "{same}");

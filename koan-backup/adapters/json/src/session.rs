@@ -1,95 +1,118 @@
-//! One restore: what it writes lies beside the data until the commit.
+//! A restore, which writes to a hidden directory until the commit.
 
-mod kept;
+mod staged_restore;
 mod target;
-mod work;
+mod unchanged;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Result,
-    entity::Record,
-    provider::{RestoreSession, RestoreTarget, SessionOptions, WriteCounts, on_own_thread},
+    Result,
+    provider::{
+        CommitReport, RecordBatch, RestoreSession, RestoreTarget, SessionOptions, TargetTracker,
+        TargetWriter, WriteCounts, on_own_thread,
+    },
 };
 
 use super::directory::Directory;
 use super::failure::blocking;
 use super::lock::LockTimeout;
-use work::Work;
+use staged_restore::StagedRestore;
+use target::Target;
 
-/// One restore. Dropping it removes what it had written.
+/// A restore. Dropping it removes the files that it has written.
 #[derive(Debug)]
 pub(super) struct JsonSession {
-    /// Gone while a call is under way, and after one that failed or was dropped.
-    work: Option<Box<Work>>,
+    /// Moves to another thread for each call. It does not come back from a call that failed or whose future
+    /// was dropped.
+    restore: Option<Box<StagedRestore>>,
+    targets: TargetTracker,
 }
 
 impl JsonSession {
     pub(super) async fn begin(
         directory: Directory,
         options: SessionOptions,
-        longest: std::time::Duration,
+        lock_timeout: std::time::Duration,
     ) -> Result<Self> {
-        let (patience, _waiting) = LockTimeout::new(longest);
-        let work = on_own_thread(move || Work::begin(directory, options, &patience)).await?;
-        Ok(Self { work: Some(Box::new(work)) })
+        let (patience, _waiting) = LockTimeout::new(lock_timeout);
+        let restore = on_own_thread(move || StagedRestore::begin(directory, options, &patience)).await?;
+        Ok(Self { restore: Some(Box::new(restore)), targets: TargetTracker::default() })
     }
 
+    /// Runs a job on a blocking thread.
     async fn call<T: Send + 'static>(
         &mut self,
-        job: impl FnOnce(&mut Work) -> Result<T> + Send + 'static,
+        job: impl FnOnce(&mut StagedRestore) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let mut work = self.take()?;
-        let (work, result) = blocking(move || {
-            let result = job(&mut work)?;
-            Ok((work, result))
+        let mut restore = self.take()?;
+        let (restore, result) = blocking(move || {
+            let result = job(&mut restore)?;
+            Ok((restore, result))
         })
         .await?;
-        self.work = Some(work);
+        self.restore = Some(restore);
         Ok(result)
     }
 
-    fn take(&mut self) -> Result<Box<Work>> {
-        self.work.take().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Provider,
-                "an earlier step of this restore failed, so it can only be rolled back; the first error says why",
-            )
-        })
+    fn take(&mut self) -> Result<Box<StagedRestore>> {
+        self.restore.take().ok_or_else(TargetTracker::unfinished)
     }
 }
 
 impl Drop for JsonSession {
     fn drop(&mut self) {
-        // Removing a hundred thousand files takes its time.
-        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn_blocking(move || drop(work));
+        // Removing many files takes time.
+        if let (Some(restore), Ok(runtime)) = (self.restore.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(restore));
         }
     }
 }
 
 #[async_trait]
 impl RestoreSession for JsonSession {
-    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
-        self.call(move |work| work.turn_to(target)).await
+    async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
+        self.targets.begin()?;
+        let target = self.call(move |restore| restore.open(target)).await?;
+        Ok(Box::new(JsonWriter { session: self, target: Some(Box::new(target)) }))
     }
 
-    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        self.call(move |work| work.write(&records)).await
-    }
-
-    async fn end(&mut self) -> Result<WriteCounts> {
-        self.call(Work::end).await
-    }
-
-    async fn commit(mut self: Box<Self>) -> Result<()> {
-        let work = self.take()?;
-        on_own_thread(move || work.commit()).await
+    async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
+        self.targets.require_finished()?;
+        let restore = self.take()?;
+        on_own_thread(move || restore.commit()).await.map(|()| CommitReport::default())
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {
-        match self.work.take() {
-            Some(work) => blocking(move || work.rollback()).await,
+        match self.restore.take() {
+            Some(restore) => blocking(move || restore.rollback()).await,
             None => Ok(()),
         }
+    }
+}
+
+/// Writes the records of one target.
+#[derive(Debug)]
+struct JsonWriter<'s> {
+    session: &'s mut JsonSession,
+    /// Moves to another thread for each call, and does not come back from a call that failed.
+    target: Option<Box<Target>>,
+}
+
+#[async_trait]
+impl TargetWriter for JsonWriter<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let records = batch.into_records()?;
+        let mut target = self.target.take().ok_or_else(TargetTracker::unfinished)?;
+        let write = move |restore: &mut StagedRestore| restore.write(&mut target, &records).map(|()| target);
+        self.target = Some(self.session.call(write).await?);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let Self { session, target } = *self;
+        let target = target.ok_or_else(TargetTracker::unfinished)?;
+        let counts = session.call(move |restore| restore.finish(*target)).await?;
+        session.targets.finish();
+        Ok(counts)
     }
 }

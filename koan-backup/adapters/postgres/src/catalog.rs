@@ -272,6 +272,11 @@ impl Catalog {
         self.usable.get(schema).is_some_and(|usable| !usable)
     }
 
+    /// Returns the name of a table in messages, if the catalog has it.
+    pub(super) fn shown_table(&self, oid: Oid) -> Option<&str> {
+        self.tables.iter().find(|table| table.oid == oid).map(|table| table.display_name.as_str())
+    }
+
     /// Returns the name of a relation for messages: with the schema unless the schema is in the search path.
     pub(super) fn display_name(&self, schema: &str, name: &str) -> String {
         display_name(schema, name, &self.schemas)

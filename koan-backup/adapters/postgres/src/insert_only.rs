@@ -2,7 +2,7 @@
 //! identity, and tables with a read-only foreign partition.
 
 use koan_backup_core::{
-    Error, RestoreLevel, Result,
+    Error, Result,
     provider::{Finding, Severity},
 };
 
@@ -99,9 +99,8 @@ pub(super) async fn assess(
     if !extent.updates && !extent.deletes {
         return Ok(Vec::new());
     }
-    // Rows are updated only if they differ, and rows that TRUNCATE removes are not deleted.
-    let is_certain =
-        extent.deletes && (extent.level != RestoreLevel::Fast || table.kind == TableKind::Partitioned);
+    // An update depends on whether a row differs. Rows that are removed by TRUNCATE are not deleted.
+    let is_certain = extent.deletes && (!extent.may_truncate || table.kind == TableKind::Partitioned);
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let (name, mut findings) = (&table.display_name, Vec::new());
     let publications = names(connection, REFUSING_PUBLICATIONS, table, extent).await?;

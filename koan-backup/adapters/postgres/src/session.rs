@@ -10,6 +10,7 @@ mod indexes;
 mod keys;
 mod load;
 mod merge;
+mod preview;
 mod references;
 mod rewrite;
 mod rules;
@@ -23,10 +24,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use koan_backup_core::{
     Error, ErrorKind, Result,
-    entity::{EntityCodec, Record},
+    entity::EntityCodec,
     provider::{
-        EncodedRecords, RecordEncoder, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
-        WriteCounts,
+        CommitReport, RecordBatch, RecordEncoder, RestoreSession, RestoreTarget, SessionIntent,
+        SessionOptions, SuspendedObject, TargetTracker, TargetWriter, WriteCounts,
     },
 };
 
@@ -43,7 +44,7 @@ use compare::Compared;
 use load::Loading;
 use suspended::Suspended;
 
-/// As an error shows it.
+/// The code of a foreign key violation, as errors show it.
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
@@ -51,6 +52,7 @@ pub(super) use balance::Interference;
 pub(super) use equality::KeyEquality;
 pub(super) use keys::first_keys;
 pub(super) use load::{Route, is_empty_now};
+pub(super) use preview::SuspensionPreview;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
 pub(super) use suspended::{Extent, TRIGGERS};
 pub(super) use target::Target;
@@ -62,27 +64,16 @@ pub(super) struct PostgresSession {
     options: SessionOptions,
     catalog: Catalog,
     suspended: Suspended,
-    /// What was written, whose sequences move on.
+    /// The targets that were begun. Their sequences are advanced at the commit.
     written: Vec<(EntityCodec, Mapping)>,
-    /// What the archive recorded of the sequences of each.
+    /// The sequences that the archive recorded for each target.
     recorded: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
-    /// What the tables of targets must hold at the end, where triggers that cannot be silenced may act.
+    /// What the tables must hold at the end, if triggers that cannot be disabled may act.
     expected: Vec<Expected>,
     /// What a dry run has compared.
     compared: Compared,
-    open: Option<Open>,
-    /// How many targets were begun.
-    targets: usize,
-    /// Set while a call is under way, so that one that failed or was dropped leaves it set.
-    broken: bool,
-}
-
-#[derive(Debug)]
-enum Open {
-    Loading(Box<Loading>),
-    /// The dry run of a restore into a table that would be made.
-    Absent(u64),
+    targets: TargetTracker,
 }
 
 impl PostgresSession {
@@ -106,102 +97,66 @@ impl PostgresSession {
             materialized_views,
             expected: Vec::new(),
             compared: Compared::default(),
-            open: None,
-            targets: 0,
-            broken: false,
+            targets: TargetTracker::default(),
         })
     }
 
-    /// Marks the session as broken until [`settled`](Self::settled) says otherwise.
-    fn enter(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.broken, true) {
-            return Err(Error::new(
-                ErrorKind::Provider,
-                "an earlier step of this restore failed, so it can only be rolled back; the first error says why",
-            ));
-        }
-        Ok(())
-    }
-
-    fn settled<T>(&mut self, result: Result<T>) -> Result<T> {
-        self.broken = result.is_err();
-        result
-    }
-
-    async fn turn_to(&mut self, request: RestoreTarget) -> Result<()> {
-        if self.open.is_some() {
-            return Err(out_of_order("a target was begun before the one before it ended"));
-        }
-        let found = Mapping::find(&self.catalog, &request.entity, &request.set);
-        let mapping = match found {
+    /// Finds the table of a target, or creates it. Returns `None` in the dry run of a restore that would
+    /// create it.
+    async fn table_of(&mut self, request: &RestoreTarget) -> Result<Option<Mapping>> {
+        match Mapping::find(&self.catalog, &request.entity, &request.set) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
                 let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 if self.options.intent == SessionIntent::Compare {
-                    self.open = Some(Open::Absent(0));
-                    return Ok(());
+                    return Ok(None);
                 }
-                self.connection.run(&format!("making the table of {}", request.entity.name()), &sql).await?;
+                self.connection
+                    .run(&format!("creating the table of {}", request.entity.name()), &sql)
+                    .await?;
                 self.catalog = Catalog::read(&self.connection).await?;
-                Mapping::find(&self.catalog, &request.entity, &request.set)?
+                Mapping::find(&self.catalog, &request.entity, &request.set).map(Some)
             }
-            found => found?,
-        };
+            found => found.map(Some),
+        }
+    }
+
+    async fn load(&mut self, request: RestoreTarget, mapping: Mapping, number: usize) -> Result<Loading> {
         let recorded = PhysicalForm::sequences_of(&request);
         let mut target = Target::new(request, mapping)?;
         target.earlier = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
-        self.targets += 1;
         self.written.push((target.entity.clone(), target.mapping.clone()));
         self.recorded.push(recorded);
-        let loading =
-            Loading::begin(&self.connection, &self.options, &mut self.suspended, target, self.targets)
-                .await?;
-        self.open = Some(Open::Loading(Box::new(loading)));
-        Ok(())
+        let loading = Loading::begin(
+            &self.connection,
+            &self.catalog,
+            &self.options,
+            &mut self.suspended,
+            target,
+            number,
+        );
+        loading.await.map_err(|error| self.explain_kept(error))
     }
 
-    async fn take(&mut self, records: Vec<Record>) -> Result<()> {
-        match &mut self.open {
-            None => Err(out_of_order("records were written before a target was begun")),
-            Some(Open::Absent(count)) => {
-                *count += u64::try_from(records.len()).unwrap_or(u64::MAX);
-                Ok(())
-            }
-            Some(Open::Loading(loading)) => {
-                let target = &loading.target;
-                let records = EncodedRecords::of(&target.entity, target.as_ref(), loading.written, records)?;
-                loading.write(&self.connection, records).await
-            }
+    async fn finish(&mut self, loading: Loading) -> Result<WriteCounts> {
+        if self.options.intent == SessionIntent::Compare {
+            self.compared.add(&self.options, &loading);
+        }
+        let (counts, expected) = loading.finish(&self.connection, &self.options).await?;
+        self.expected.extend(expected);
+        self.check_rows().await?;
+        Ok(counts)
+    }
+
+    /// Adds to the error of a constraint that it was not suspended, because the options keep constraints.
+    fn explain_kept(&self, error: Error) -> Error {
+        match self.options.keep_constraints && error.to_string().contains(FOREIGN_KEY_VIOLATION) {
+            true => compare::explain_kept(error),
+            false => error,
         }
     }
 
-    async fn take_encoded(&mut self, records: EncodedRecords) -> Result<()> {
-        match &mut self.open {
-            Some(Open::Loading(loading)) => loading.write(&self.connection, records).await,
-            _ => Err(out_of_order("encoded records were written, and there is no table for them")),
-        }
-    }
-
-    async fn finish(&mut self) -> Result<WriteCounts> {
-        match self.open.take() {
-            None => Err(out_of_order("a target was ended before it was begun")),
-            Some(Open::Absent(inserted)) => {
-                let mut counts = WriteCounts::default();
-                counts.inserted = inserted;
-                Ok(counts)
-            }
-            Some(Open::Loading(loading)) => {
-                if self.options.intent == SessionIntent::Compare {
-                    self.compared.add(&self.options, &loading);
-                }
-                let (counts, expected) = loading.end(&self.connection, &self.options).await?;
-                self.expected.extend(expected);
-                self.check_rows().await?;
-                Ok(counts)
-            }
-        }
-    }
-
-    /// Refuses tables that have other rows than were written, where triggers that cannot be silenced may add or remove some.
+    /// Refuses tables that have other rows than were written, if triggers that cannot be disabled may add or
+    /// remove some.
     async fn check_rows(&self) -> Result<()> {
         for expected in &self.expected {
             expected.check_count(&self.connection).await?;
@@ -217,15 +172,13 @@ impl PostgresSession {
         Ok(())
     }
 
-    async fn put_back_and_commit(&mut self) -> Result<()> {
-        if self.open.is_some() {
-            return Err(out_of_order("a restore was committed though its last target did not end"));
-        }
-        // After an error a transaction answers nothing more, but for where it goes back to.
+    async fn put_back_and_commit(&mut self) -> Result<Vec<SuspendedObject>> {
+        // After an error, the server accepts nothing in the transaction but a rollback to a savepoint.
         self.connection.run("checking constraints", "SAVEPOINT koan_written").await?;
-        if let Err(error) = self.put_back().await {
-            return Err(self.explained(error).await);
-        }
+        let suspended = match self.put_back().await {
+            Ok(suspended) => suspended,
+            Err(error) => return Err(self.explained(error).await),
+        };
         // Deferred triggers of other roles have fired by now.
         self.check_rows().await?;
         self.check_records().await?;
@@ -236,18 +189,21 @@ impl PostgresSession {
             let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
-        // The server answers COMMIT of a failed transaction with success, and rolls back. This statement it refuses.
-        self.connection.run("looking at the transaction before its end", "SELECT").await?;
-        self.connection.run("committing the restore", "COMMIT").await
+        // The server answers COMMIT of a failed transaction with success, and rolls back. It refuses this
+        // statement.
+        self.connection.run("checking the transaction before the commit", "SELECT").await?;
+        self.connection.run("committing the restore", "COMMIT").await?;
+        Ok(suspended)
     }
 
-    async fn put_back(&mut self) -> Result<()> {
-        // What was deferred is checked here, and a table with checks that wait cannot be altered.
+    async fn put_back(&mut self) -> Result<Vec<SuspendedObject>> {
+        // This checks deferred constraints. A table with checks that are still pending cannot be altered.
         self.connection.run("checking constraints", "SET CONSTRAINTS ALL IMMEDIATE").await?;
         self.suspended.put_back(&self.connection).await
     }
 
-    /// The error of a constraint that does not hold at the end, which is one between tables, with the rows that break it.
+    /// Returns the error of a constraint between tables that is violated at the end, with the rows that
+    /// violate it.
     async fn explained(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::Constraint {
             return error;
@@ -259,7 +215,7 @@ impl PostgresSession {
         };
         match broken {
             Ok(Some(broken)) => broken,
-            // The role may not read what it may refer to: what the server said is all there is.
+            // The role may not read the referenced table, so only the message of the server is known.
             Ok(None) | Err(_) => match error.to_string().contains(FOREIGN_KEY_VIOLATION) {
                 true => {
                     let text = format!("{error}; restore the table it refers to as well");
@@ -273,60 +229,84 @@ impl PostgresSession {
 
 #[async_trait]
 impl RestoreSession for PostgresSession {
-    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
-        self.enter()?;
-        let turned = self.turn_to(target).await;
-        self.settled(turned)
-    }
-
-    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        self.enter()?;
-        let taken = self.take(records).await;
-        self.settled(taken)
-    }
-
-    fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
-        match &self.open {
-            Some(Open::Loading(loading)) => Some(loading.target.clone()),
-            _ => None,
+    async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
+        let number = self.targets.begin()?;
+        match self.table_of(&target).await? {
+            None => Ok(Box::new(MissingTableWriter { session: self, inserted: 0 })),
+            Some(mapping) => {
+                let loading = self.load(target, mapping, number).await?;
+                Ok(Box::new(PostgresWriter { session: self, loading }))
+            }
         }
-    }
-
-    async fn write_encoded(&mut self, records: EncodedRecords) -> Result<()> {
-        self.enter()?;
-        let taken = self.take_encoded(records).await;
-        self.settled(taken)
-    }
-
-    async fn end(&mut self) -> Result<WriteCounts> {
-        self.enter()?;
-        let finished = self.finish().await;
-        self.settled(finished)
     }
 
     async fn check_constraints(&mut self) -> Result<()> {
-        self.enter()?;
-        let broken = self.compared.broken(&self.connection, &self.catalog, &self.written).await;
-        self.settled(broken.and_then(|broken| broken.map_or(Ok(()), Err)))
+        let broken =
+            self.compared.broken(&self.connection, &self.catalog, &self.options, &self.written).await?;
+        broken.map_or(Ok(()), Err)
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
-        self.enter()?;
-        let committed = self.put_back_and_commit().await;
+    async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
+        let committed = match self.targets.require_finished() {
+            Ok(()) => self.put_back_and_commit().await,
+            Err(error) => Err(error),
+        };
         if committed.is_err() {
-            // The error that counts is the one that led here.
+            // The error that led here is returned.
             let _ = self.connection.run("rolling back", "ROLLBACK").await;
         }
-        committed
+        committed.map(CommitReport::new)
     }
 
-    async fn rollback(mut self: Box<Self>) -> Result<()> {
-        // The server waits for the end of what is being sent.
-        self.open = None;
+    async fn rollback(self: Box<Self>) -> Result<()> {
         self.connection.run("rolling back the restore", "ROLLBACK").await
     }
 }
 
-fn out_of_order(what: &'static str) -> Error {
-    Error::new(ErrorKind::Internal, what)
+/// Writes records into a table.
+#[derive(Debug)]
+struct PostgresWriter<'s> {
+    session: &'s mut PostgresSession,
+    loading: Loading,
+}
+
+#[async_trait]
+impl TargetWriter for PostgresWriter<'_> {
+    fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
+        Some(self.loading.target.clone())
+    }
+
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let written = self.loading.write(&self.session.connection, batch).await;
+        written.map_err(|error| self.session.explain_kept(error))
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let Self { session, loading } = *self;
+        let counts = session.finish(loading).await.map_err(|error| session.explain_kept(error))?;
+        session.targets.finish();
+        Ok(counts)
+    }
+}
+
+/// Counts records in the dry run of a restore that would create the table.
+#[derive(Debug)]
+struct MissingTableWriter<'s> {
+    session: &'s mut PostgresSession,
+    inserted: u64,
+}
+
+#[async_trait]
+impl TargetWriter for MissingTableWriter<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.inserted += batch.count();
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let mut counts = WriteCounts::default();
+        counts.inserted = self.inserted;
+        self.session.targets.finish();
+        Ok(counts)
+    }
 }

@@ -1,4 +1,4 @@
-//! What would go wrong in a restore, told before anything is written.
+//! Finds what would go wrong in a restore, without writing.
 
 use koan_backup_core::{
     Result,
@@ -18,8 +18,8 @@ use super::not_valid_constraints;
 use super::physical::PhysicalForm;
 use super::sequence::{SequenceUse, Sequences};
 use super::session::{
-    Extent, Interference, Route, TRIGGERS, Target, is_empty_now, refusing_references, refusing_rules,
-    rules_of,
+    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, is_empty_now, refusing_references,
+    refusing_rules, rules_of,
 };
 use super::state::{MaterializedViews, StateOptions};
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
@@ -45,7 +45,7 @@ pub(super) async fn assess(
     let catalog = Catalog::read(connection).await?;
     let mut findings = Vec::new();
     let mut mappings = Vec::new();
-    let mut silenced = Vec::new();
+    let (mut silenced, mut preview) = (Vec::new(), SuspensionPreview::default());
     for target in targets {
         let name = target.entity.name();
         match Mapping::find(&catalog, &target.entity, &target.set) {
@@ -59,7 +59,8 @@ pub(super) async fn assess(
                 look_at_defaults(connection, name, &mapping, &computed, options, occasion, &mut findings)
                     .await?;
                 if occasion == Occasion::Restore {
-                    look_at_interference(connection, target, &mapping, options, &mut findings).await?;
+                    look_at_interference(connection, target, &mapping, options, &mut preview, &mut findings)
+                        .await?;
                 }
                 if mapping.unreadable().is_none() {
                     let severity = match occasion {
@@ -322,6 +323,7 @@ async fn look_at_interference(
     request: &RestoreTarget,
     mapping: &Mapping,
     options: &SessionOptions,
+    preview: &mut SuspensionPreview,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let (table, entity) = (&mapping.table, request.entity.name());
@@ -355,10 +357,13 @@ async fn look_at_interference(
     let Ok(mut target) = Target::new(request.clone(), mapping.clone()) else { return Ok(()) };
     target.read_equality(connection).await?;
     let is_empty = is_empty_now(connection, &target, &what).await?;
-    let extent = Extent::of(options, is_empty);
+    let extent = Extent::of(options, request, is_empty);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
     findings.extend(insert_only::assess(connection, entity, table, extent).await?);
+    if options.intent == SessionIntent::Apply {
+        findings.extend(preview.add(connection, &target, extent).await?);
+    }
     let may =
         "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int::int8";
     if connection.number(&what, may).await? == 0 {

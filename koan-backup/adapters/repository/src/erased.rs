@@ -15,6 +15,7 @@ use koan_backup_core::{
     value::Value,
 };
 
+use super::hooks::{RestoreOutcome, RestoreRequest};
 use super::{Repository, RepositoryError};
 use koan_backup_core::provider::keyed::{Decisions, RecordKey};
 
@@ -35,7 +36,11 @@ pub(super) trait ErasedRepository: Send + Sync {
     fn deletes(&self) -> bool;
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary>;
     async fn count(&self) -> Result<u64>;
-    /// The records that are there.
+    /// Calls [`Repository::prepare_restore`].
+    async fn prepare_restore(&self, request: &RestoreRequest) -> Result<()>;
+    /// Calls [`Repository::finish_restore`].
+    async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<()>;
+    /// Reads the keys of the existing records, and the hash of each record.
     async fn present(&self, codec: &EntityCodec) -> Result<Present>;
     /// The key of a record by the repository's own definition; `None` if it has none.
     fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
@@ -45,7 +50,7 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// Reads everything again: each record about which something was decided must be there, and those that were written with the
     /// values that they were written with. Then removes the records that were there before and about which nothing was decided, if
     /// that is asked for, reads again whether they are gone, and returns their number.
-    async fn settle(
+    async fn check_and_delete(
         &self,
         present: &Present,
         decisions: &Decisions,
@@ -91,8 +96,8 @@ impl WrittenValues {
 /// What becomes of records that are not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Others {
-    Stay,
-    Go,
+    Keep,
+    Delete,
 }
 
 /// The keys of the records that are there, and of each record the hash.
@@ -214,6 +219,14 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         self.repository.count().await.map_err(self.failed("was not counted"))
     }
 
+    async fn prepare_restore(&self, request: &RestoreRequest) -> Result<()> {
+        self.repository.prepare_restore(request).await.map_err(self.failed("failed in `prepare_restore`"))
+    }
+
+    async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<()> {
+        self.repository.finish_restore(outcome).await.map_err(self.failed("failed in `finish_restore`"))
+    }
+
     async fn present(&self, codec: &EntityCodec) -> Result<Present> {
         let (mut present, fields) = (Present::new(), Projection::of(codec.schema()));
         let mut all = self.repository.all();
@@ -258,7 +271,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
     }
 
-    async fn settle(
+    async fn check_and_delete(
         &self,
         present: &Present,
         decisions: &Decisions,
@@ -279,7 +292,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
             }
             if decisions.has_seen(&key) {
                 found.insert(key);
-            } else if others == Others::Go && present.contains_key(&key) {
+            } else if others == Others::Delete && present.contains_key(&key) {
                 // What the application wrote meanwhile is its own.
                 gone.push(record);
                 gone_keys.insert(key);

@@ -15,6 +15,7 @@ use koan_backup_core::{
 };
 
 use crate::erased::{ErasedRepository, Typed};
+use crate::hooks::{RestoreOutcome, RestoreRequest};
 use crate::session::RepositorySession;
 use crate::snapshot::RepositorySnapshot;
 
@@ -115,6 +116,42 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     async fn delete_many(&self, _records: Vec<T>) -> Result<(), RepositoryError> {
         Err("this repository deletes nothing".into())
     }
+
+    /// Prepares the repository for a restore that writes to it: disables triggers, takes a lock, begins to collect
+    /// records. Called once for each restore and for each call that writes by `koan.data()`, before the existing records
+    /// are read. Not called for a dry run. Does nothing by default.
+    ///
+    /// # Cancel safety
+    /// The future may be dropped, when the restore is cancelled. [`finish_restore`](Self::finish_restore) is called then
+    /// as well.
+    ///
+    /// # Errors
+    /// The repository cannot be restored into. The restore fails before it writes a record of this entity.
+    async fn prepare_restore(&self, request: &RestoreRequest) -> Result<(), RepositoryError> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// Undoes what [`prepare_restore`](Self::prepare_restore) did, or completes the restore. Does nothing by default.
+    ///
+    /// It is called exactly once for each repository whose `prepare_restore` was called, after the last record of all
+    /// repositories: with [`RestoreOutcome::Completed`] after success; with [`RestoreOutcome::Failed`] after an error,
+    /// including one of `prepare_restore`, after a cancellation, and after the future of the restore was dropped.
+    /// Repositories are finished in the opposite order of their preparation.
+    ///
+    /// # Cancel safety
+    /// It runs on a task of its own, which is not cancelled with the restore. If the future of a restore is dropped, nobody
+    /// waits for that task: a restore that is started right afterwards may prepare the repository before it is finished.
+    /// A runtime that shuts down ends the task.
+    ///
+    /// # Errors
+    /// What was prepared could not be undone. After a success, the restore returns this error, although all records are
+    /// written; after a failure, it is added to the error of the restore. If the future of the restore was dropped, it
+    /// is logged.
+    async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<(), RepositoryError> {
+        let _ = outcome;
+        Ok(())
+    }
 }
 
 /// A provider of repositories, one for each entity.
@@ -207,6 +244,6 @@ impl Provider for Repositories {
                 "a repository here deletes nothing, as `replace_existing` asks: give it `delete_many`, or restore without it",
             ));
         }
-        Ok(Box::new(RepositorySession::new(self.clone(), options.clone())))
+        Ok(Box::new(RepositorySession::new(self.clone(), options.clone())?))
     }
 }

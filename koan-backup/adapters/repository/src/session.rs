@@ -1,96 +1,131 @@
-//! One restore into repositories. There is no transaction: what is written stays.
+//! A restore into repositories. There is no transaction: records that were written stay.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use koan_backup_core::{
     Error, ErrorKind, Result,
-    entity::{EntityCodec, Projection, Record},
-    provider::{RestoreSession, RestoreTarget, SessionIntent, SessionOptions, WriteCounts},
+    entity::{EntityCodec, Projection},
+    provider::{
+        CommitReport, RecordBatch, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
+        TargetTracker, TargetWriter, WriteCounts,
+    },
 };
 
 use super::Repositories;
 use super::erased::{ErasedRepository, Others, Present, Written, hash};
-use koan_backup_core::provider::keyed::{Decision, Decisions, RecordKey, out_of_turn};
+use super::hooks::{PreparedRepositories, RestoreOutcome, RestoreRequest};
+use koan_backup_core::provider::keyed::{Decision, Decisions, RecordKey};
 
-/// One restore into repositories.
+/// A restore into repositories.
 #[derive(Debug)]
 pub(super) struct RepositorySession {
     repositories: Repositories,
     options: SessionOptions,
-    current: Option<Target>,
-    /// Entities of which something was written.
-    written: Vec<&'static str>,
-}
-
-struct Target {
-    codec: EntityCodec,
-    fields: Projection,
-    repository: Arc<dyn ErasedRepository>,
-    present: Present,
-    decisions: Decisions,
-    keys: Keys,
-    /// The records that were written.
-    written: Written,
-}
-
-/// By what keys are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
-    Unknown,
-    ByValue,
-    /// By what the repository says.
-    Own,
+    targets: TargetTracker,
+    prepared: PreparedRepositories,
+    /// The entities of which records were written or removed.
+    changed: Vec<&'static str>,
 }
 
 impl RepositorySession {
-    pub(super) fn new(repositories: Repositories, options: SessionOptions) -> Self {
-        Self { repositories, options, current: None, written: Vec::new() }
+    pub(super) fn new(repositories: Repositories, options: SessionOptions) -> Result<Self> {
+        let (targets, prepared) = (TargetTracker::default(), PreparedRepositories::new()?);
+        Ok(Self { repositories, options, targets, prepared, changed: Vec::new() })
     }
 
-    fn note(&mut self, entity: &'static str) {
-        if !self.written.contains(&entity) {
-            self.written.push(entity);
+    fn mark_changed(&mut self, entity: &'static str) {
+        if !self.changed.contains(&entity) {
+            self.changed.push(entity);
         }
     }
 }
 
 #[async_trait]
 impl RestoreSession for RepositorySession {
-    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
-        let codec = target.entity;
+    async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
+        self.targets.begin()?;
+        let codec = &target.entity;
         if !target.set.is_root() {
             let text =
                 format!("the repository of `{}` has no sets, and `{}` is one", codec.name(), target.set);
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
-        let repository = Arc::clone(self.repositories.find(&codec)?);
-        let present = repository.present(&codec).await?;
-        let decisions = Decisions::new(codec.clone(), self.options.clone());
-        let fields = Projection::of(codec.schema());
-        self.current = Some(Target {
-            codec,
-            fields,
+        let repository = Arc::clone(self.repositories.find(codec)?);
+        if self.options.intent == SessionIntent::Apply {
+            let request = RestoreRequest::of(&target, &self.options);
+            self.prepared.prepare(&repository, &request).await?;
+        }
+        let present = repository.present(codec).await?;
+        Ok(Box::new(RepositoryWriter {
+            fields: Projection::of(codec.schema()),
+            decisions: Decisions::new(&target, self.options.clone()),
+            session: self,
+            codec: target.entity,
             repository,
             present,
-            decisions,
-            keys: Keys::Unknown,
+            comparison: KeyComparison::Unknown,
             written: Written::new(),
-        });
-        Ok(())
+        }))
     }
 
-    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        let Target { codec, fields, repository, present, decisions, keys, written: remembered } =
-            self.current.as_mut().ok_or_else(out_of_turn)?;
+    async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
+        self.targets.require_finished()?;
+        self.prepared.finish(RestoreOutcome::Completed).await.map(|()| CommitReport::default())
+    }
+
+    async fn rollback(mut self: Box<Self>) -> Result<()> {
+        let finished = self.prepared.finish(RestoreOutcome::Failed).await;
+        if self.changed.is_empty() {
+            return finished;
+        }
+        let text =
+            format!("there is no transaction, and records of {} were written", self.changed.join(", "));
+        let text = match finished {
+            Ok(()) => text,
+            Err(error) => format!("{text}; {}", error.chain()),
+        };
+        Err(Error::new(ErrorKind::Provider, text))
+    }
+}
+
+/// Writes records into one repository.
+struct RepositoryWriter<'s> {
+    session: &'s mut RepositorySession,
+    codec: EntityCodec,
+    fields: Projection,
+    repository: Arc<dyn ErasedRepository>,
+    present: Present,
+    decisions: Decisions,
+    comparison: KeyComparison,
+    /// The records that were written.
+    written: Written,
+}
+
+/// How keys are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyComparison {
+    Unknown,
+    ByValue,
+    /// By the text that the repository returns.
+    ByRepository,
+}
+
+#[async_trait]
+impl TargetWriter for RepositoryWriter<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let Self { codec, fields, repository, present, decisions, comparison, .. } = self;
+        let records = batch.into_records()?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            // Asking takes a record of its type, so the first one tells for all.
-            let own = match keys {
-                Keys::ByValue => None,
-                Keys::Unknown | Keys::Own => repository.own_key(&record, codec, fields)?,
+            // The repository is asked with a record of its type. Its answer for the first one holds for all.
+            let own = match comparison {
+                KeyComparison::ByValue => None,
+                KeyComparison::Unknown | KeyComparison::ByRepository => {
+                    repository.own_key(&record, codec, fields)?
+                }
             };
-            *keys = if own.is_some() { Keys::Own } else { Keys::ByValue };
+            *comparison = if own.is_some() { KeyComparison::ByRepository } else { KeyComparison::ByValue };
             let key = own.unwrap_or_else(|| RecordKey::of(&record, codec.schema()));
             let existing = match present.get(&key) {
                 Some(known) => Some(*known == hash(&record, codec, fields)?),
@@ -103,44 +138,31 @@ impl RestoreSession for RepositorySession {
         if written.is_empty() {
             return Ok(());
         }
-        let (name, ended) = (codec.name(), repository.upsert(written, codec, remembered).await);
-        // One that failed may have been written in part.
-        self.note(name);
-        ended
+        // A call that fails or is dropped may have written a part.
+        self.session.mark_changed(codec.name());
+        repository.upsert(written, codec, &mut self.written).await
     }
 
-    async fn end(&mut self) -> Result<WriteCounts> {
-        let Target { codec, repository, present, decisions, written, .. } =
-            self.current.take().ok_or_else(out_of_turn)?;
-        let mut gone = present.keys().filter(|key| !decisions.has_seen(key)).count();
-        let deletes = self.options.replace_existing && gone > 0;
-        if self.options.intent == SessionIntent::Apply && (deletes || !written.is_empty()) {
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let Self { session, codec, repository, present, decisions, written, .. } = *self;
+        let mut not_in_archive = present.keys().filter(|key| !decisions.has_seen(key)).count();
+        let deletes = session.options.replace_existing && not_in_archive > 0;
+        if session.options.intent == SessionIntent::Apply && (deletes || !written.is_empty()) {
             if deletes {
-                self.note(codec.name());
+                session.mark_changed(codec.name());
             }
-            let others = if deletes { Others::Go } else { Others::Stay };
-            let removed = repository.settle(&present, &decisions, &written, &codec, others).await?;
-            gone = if deletes { removed } else { gone };
+            let others = if deletes { Others::Delete } else { Others::Keep };
+            let removed = repository.check_and_delete(&present, &decisions, &written, &codec, others).await?;
+            not_in_archive = if deletes { removed } else { not_in_archive };
         }
-        Ok(decisions.end(gone))
-    }
-
-    async fn commit(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
-
-    async fn rollback(self: Box<Self>) -> Result<()> {
-        if self.written.is_empty() {
-            return Ok(());
-        }
-        let text =
-            format!("there is no transaction, and records of {} were written", self.written.join(", "));
-        Err(Error::new(ErrorKind::Provider, text))
+        let counts = decisions.finish(not_in_archive)?;
+        session.targets.finish();
+        Ok(counts)
     }
 }
 
-impl std::fmt::Debug for Target {
+impl std::fmt::Debug for RepositoryWriter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Target").field("entity", &self.codec.name()).finish_non_exhaustive()
+        f.debug_struct("RepositoryWriter").field("entity", &self.codec.name()).finish_non_exhaustive()
     }
 }

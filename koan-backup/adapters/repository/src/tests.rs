@@ -123,10 +123,10 @@ async fn restore(
         .map(|&(email, n)| codec.record(&Mail { email: email.to_owned(), n }).expect("a record"))
         .collect();
     let mut session = Repositories::new().with(repository.clone()).begin_restore(options).await?;
-    session.begin(RestoreTarget::new(codec, SetName::root())).await?;
-    session.write(records).await?;
-    let counts = session.end().await?;
-    session.commit().await.map(|()| counts)
+    let mut writer = session.begin(RestoreTarget::new(codec, SetName::root())).await?;
+    writer.write(records.into()).await?;
+    let counts = writer.finish().await?;
+    session.commit().await.map(|_| counts)
 }
 
 fn rows(repository: &Folded) -> Vec<(String, i64)> {
@@ -314,10 +314,11 @@ async fn values_that_come_back_in_another_form_are_the_values_that_were_written(
     for (rounding, is_same) in [(0, true), (500, true), (999, true), (1500, false), (-1000, false)] {
         let provider = Repositories::new().with(Ledger { rows: Mutex::default(), rounding });
         let mut session = provider.begin_restore(&apply).await.expect("a session");
-        session.begin(RestoreTarget::new(codec.clone(), SetName::root())).await.expect("begun");
-        session.write(vec![record.clone()]).await.expect("written");
-        let ended = session.end().await;
-        assert_eq!(ended.ok().map(|counts| counts.inserted), is_same.then_some(1), "{rounding}");
+        let target = RestoreTarget::new(codec.clone(), SetName::root());
+        let mut writer = session.begin(target).await.expect("a writer");
+        writer.write(vec![record.clone()].into()).await.expect("written");
+        let finished = writer.finish().await;
+        assert_eq!(finished.ok().map(|counts| counts.inserted), is_same.then_some(1), "{rounding}");
     }
 }
 
@@ -372,9 +373,9 @@ async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_
         let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length });
         let apply = options(false, SessionIntent::Apply);
         let mut session = provider.begin_restore(&apply).await.expect("a session");
-        session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("begun");
-        session.write(vec![record]).await.expect("written");
-        let ended = session.end().await;
+        let mut writer = session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("a writer");
+        writer.write(vec![record].into()).await.expect("written");
+        let ended = writer.finish().await;
         let Some(named) = named else {
             assert_eq!(ended.expect("the rest is the same").inserted, 1);
             continue;

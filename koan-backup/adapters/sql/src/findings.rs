@@ -118,6 +118,19 @@ pub fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Fin
     }
 }
 
+/// Returns a note about the indexes of a table that a restore drops and rebuilds.
+pub fn of_suspended_indexes<'a>(
+    entity: &str,
+    table: &str,
+    indexes: impl IntoIterator<Item = &'a str>,
+) -> Option<Finding> {
+    let names = listed(indexes);
+    let text = format!(
+        "indexes {names} of table `{table}` are dropped and rebuilt before the commit; `.keep_indexes()` keeps them"
+    );
+    (!names.is_empty()).then(|| Finding::new(Severity::Note, entity, text))
+}
+
 /// The table of a target.
 #[derive(Debug)]
 pub struct TargetTable<'a, I> {

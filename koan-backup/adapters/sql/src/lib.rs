@@ -8,6 +8,7 @@ pub mod coverage;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod documented;
+pub mod droppable;
 pub mod findings;
 pub mod identifier;
 pub mod tables;

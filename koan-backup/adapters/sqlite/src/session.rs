@@ -7,84 +7,97 @@ mod keys;
 mod previous;
 mod reference_copy;
 mod statement;
+mod suspended;
 mod target;
 mod transaction;
 mod trial;
-mod writer;
+mod work;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Result,
-    entity::Record,
-    provider::{RestoreSession, RestoreTarget, SessionIntent, SessionOptions, WriteCounts},
+    Result,
+    provider::{
+        CommitReport, RecordBatch, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
+        TargetTracker, TargetWriter, WriteCounts,
+    },
 };
 
 use super::connection::Location;
 use super::thread::ConnectionThread;
-use writer::Writer;
+use apply::Applying;
+pub(super) use suspended::droppable_indexes;
+use work::RestoreWork;
 
 /// One transaction on a thread of its own. Dropping it closes the connection, which rolls back.
 #[derive(Debug)]
 pub(super) struct SqliteSession {
-    thread: ConnectionThread<Writer>,
-    /// Set while a call is under way, so that one that failed or was dropped leaves it set.
-    broken: bool,
+    thread: ConnectionThread<RestoreWork>,
+    targets: TargetTracker,
 }
 
 impl SqliteSession {
     pub(super) async fn begin(location: Location, options: SessionOptions) -> Result<Self> {
         let thread = ConnectionThread::start(move || match options.intent {
-            SessionIntent::Apply => Writer::begin(location.writing()?, &location, options),
-            SessionIntent::Compare => Writer::begin_trial(&location, options),
+            SessionIntent::Apply => RestoreWork::begin(location.writing()?, &location, options),
+            SessionIntent::Compare => RestoreWork::begin_trial(&location, options),
         });
-        Ok(Self { thread: thread.await?, broken: false })
+        Ok(Self { thread: thread.await?, targets: TargetTracker::default() })
     }
 
     async fn call<T: Send + 'static>(
-        &mut self,
-        job: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
+        &self,
+        job: impl FnOnce(&mut RestoreWork) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.check()?;
-        self.broken = true;
-        let result = self.thread.run(move |writer, _| job(writer)).await?;
-        self.broken = false;
-        Ok(result)
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.broken {
-            return Err(Error::new(
-                ErrorKind::Provider,
-                "an earlier step of this restore failed, so it can only be rolled back; the first error says why",
-            ));
-        }
-        Ok(())
+        self.thread.run(move |work, _| job(work)).await
     }
 }
 
 #[async_trait]
 impl RestoreSession for SqliteSession {
-    async fn begin(&mut self, target: RestoreTarget) -> Result<()> {
-        self.call(move |writer| writer.turn_to(target)).await
-    }
-
-    async fn write(&mut self, records: Vec<Record>) -> Result<()> {
-        self.call(move |writer| writer.write(&records)).await
-    }
-
-    async fn end(&mut self) -> Result<WriteCounts> {
-        self.call(Writer::end).await
+    async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
+        let number = self.targets.begin()?;
+        let applying = self.call(move |work| work.begin_target(target, number)).await?;
+        Ok(Box::new(SqliteWriter { session: self, applying: Some(Box::new(applying)) }))
     }
 
     async fn check_constraints(&mut self) -> Result<()> {
-        self.call(|writer| writer.check_references()).await
+        self.call(|work| work.check_references()).await
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
-        self.call(Writer::commit).await
+    async fn commit(self: Box<Self>) -> Result<CommitReport> {
+        self.targets.require_finished()?;
+        self.call(RestoreWork::commit).await
     }
 
     async fn rollback(self: Box<Self>) -> Result<()> {
-        self.thread.run(|writer, _| writer.rollback()).await
+        self.call(|work| work.rollback()).await
+    }
+}
+
+/// Writes the records of one target.
+#[derive(Debug)]
+struct SqliteWriter<'s> {
+    session: &'s mut SqliteSession,
+    /// Moves to the thread for each call. It does not come back from a call that failed or whose future was
+    /// dropped.
+    applying: Option<Box<Applying>>,
+}
+
+#[async_trait]
+impl TargetWriter for SqliteWriter<'_> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let records = batch.into_records()?;
+        let mut applying = self.applying.take().ok_or_else(TargetTracker::unfinished)?;
+        let write = move |work: &mut RestoreWork| work.write(&mut applying, &records).map(|()| applying);
+        self.applying = Some(self.session.call(write).await?);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<WriteCounts> {
+        let Self { session, applying } = *self;
+        let applying = applying.ok_or_else(TargetTracker::unfinished)?;
+        let counts = session.call(move |work| work.finish(*applying)).await?;
+        session.targets.finish();
+        Ok(counts)
     }
 }

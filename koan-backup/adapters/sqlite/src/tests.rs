@@ -19,4 +19,5 @@ mod restoring;
 mod schema;
 mod sets;
 mod snapshots;
+mod suspension;
 mod unwritable;

@@ -1,4 +1,4 @@
-//! What would go wrong in a restore, told before anything is written.
+//! Finds what would go wrong in a restore, without writing.
 
 use koan_backup_core::{
     ErrorKind, Result,
@@ -17,6 +17,7 @@ use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 use super::new_rows;
 use super::observed_encoding::key_forms;
+use super::session::droppable_indexes;
 use super::snapshot::{PhysicalForm, Reader};
 use super::unwritable;
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
@@ -63,6 +64,7 @@ pub(super) fn assess(
     let lost = |error| failed(&reader.path, "reading the tables", error);
     look_at_schema(reader, &mappings, &mut findings).map_err(lost)?;
     look_at_damage(reader, &mappings, options, &mut findings).map_err(lost)?;
+    look_at_indexes(reader, targets, options, &mut findings).map_err(lost)?;
     findings.extend(
         derived::assess(&reader.connection, &reader.catalog, &reader.recomputed, &mappings).map_err(lost)?,
     );
@@ -191,6 +193,30 @@ fn look_at_damage(
             let faults = index_faults(&reader.connection, &reader.collations, table, rows)?;
             faults.iter().for_each(|fault| add(fault.message(table)));
         }
+    }
+    Ok(())
+}
+
+/// Notes the indexes that the restore would drop and rebuild.
+fn look_at_indexes(
+    reader: &Reader,
+    targets: &[RestoreTarget],
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) -> rusqlite::Result<()> {
+    if options.intent == SessionIntent::Compare {
+        return Ok(());
+    }
+    for target in targets {
+        // A target without a table is a finding already.
+        let Ok(mapping) = Mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
+        let (connection, table) = (&reader.connection, &mapping.table.name);
+        let key: Vec<&str> =
+            mapping.key.iter().map(|&place| mapping.columns[place].column.name.as_str()).collect();
+        let rows = table_rows(connection, table)?;
+        let indexes = droppable_indexes(connection, target, table, &key, options, rows)?;
+        let names = indexes.iter().map(|index| index.name.as_str());
+        findings.extend(findings::of_suspended_indexes(target.entity.name(), table, names));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One set that records are written to.
+//! One target of a restore: a set of an entity.
 
 mod existing;
 mod output;
@@ -16,12 +16,12 @@ use super::super::journal::Journal;
 use super::super::line_writer::RecordLineWriter;
 use super::super::name;
 use super::super::staging::Staging;
-use super::kept::Kept;
+use super::unchanged::UnchangedCheck;
 use existing::Existing;
 use koan_backup_core::provider::keyed::{Decision, Decisions, RecordKey};
 use output::Output;
 
-/// One set of a restore. The keys of the records that are there and of those that are written are held in memory.
+/// One target. The keys of the existing records and of the written records are held in memory.
 #[derive(Debug)]
 pub(super) struct Target {
     target: RestoreTarget,
@@ -46,13 +46,13 @@ impl Target {
             output: Output::new(&existing, options.replace_existing),
             existing,
             replacing: options.replace_existing,
-            lines: RecordLineWriter::new(codec.clone()),
-            decisions: Decisions::new(codec, options.clone()),
+            lines: RecordLineWriter::new(codec),
+            decisions: Decisions::new(&target, options.clone()),
             target,
         })
     }
 
-    /// The file of lines, or the directory of documents.
+    /// Returns the path of the file of lines, or of the directory of documents.
     pub(super) fn path(&self) -> &Path {
         self.existing.path()
     }
@@ -80,21 +80,23 @@ impl Target {
         }
     }
 
-    /// Writes what is left, and notes what the commit does.
-    pub(super) fn end(
+    /// Writes the remaining files, and adds to the journal what the commit does.
+    pub(super) fn finish(
         self,
         directory: &Directory,
         changes: Option<(&mut Staging, &mut Journal)>,
-    ) -> Result<(WriteCounts, Option<Kept>)> {
+    ) -> Result<(WriteCounts, Option<UnchangedCheck>)> {
         let Self { existing, decisions, output, replacing, .. } = self;
-        let gone = existing.not_in(|key| decisions.has_seen(key));
-        let kept = match changes {
+        let not_in_archive = existing.not_in(|key| decisions.has_seen(key));
+        let unchanged = match changes {
             Some((staging, journal)) => {
-                let removed = if replacing { gone.as_slice() } else { &[] };
-                output.end(directory, staging, journal, &existing, removed)?.then(|| existing.kept())
+                let removed = if replacing { not_in_archive.as_slice() } else { &[] };
+                output
+                    .finish(directory, staging, journal, &existing, removed)?
+                    .then(|| existing.unchanged_check())
             }
             None => None,
         };
-        Ok((decisions.end(gone.len()), kept))
+        Ok((decisions.finish(not_in_archive.len())?, unchanged))
     }
 }

@@ -1,4 +1,5 @@
-//! Foreign keys of a target, and whether they would change rows by themselves while it is restored.
+//! The foreign keys of a target: whether they must be suspended, and whether they would change rows
+//! themselves.
 
 use koan_backup_core::Result;
 use tokio_postgres::Row;
@@ -11,7 +12,7 @@ use super::suspended::Extent;
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Foreign keys of a table and to it, but for what is put between in front of FROM.
+/// Selects the foreign keys of a table and to it. The text is split where another column is inserted.
 const REFERENCES: [&str; 2] = [
     "
     SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
@@ -40,7 +41,8 @@ pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Res
     rows.map_err(|error| failed(what, &error))
 }
 
-/// Reads the foreign keys that refuse a restore into a target, because they act by themselves and cannot be suspended.
+/// Reads the foreign keys that refuse a restore into a target, because they act by themselves and cannot be
+/// suspended.
 pub(in super::super) async fn refusing_references(
     connection: &Connection,
     target: &Target,
@@ -51,17 +53,32 @@ pub(in super::super) async fn refusing_references(
     let mut refusals = Vec::new();
     for row in rows(connection, table.oid, &what).await? {
         let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
-        if !reference.is_ours() {
+        if reference.suspension(extent).is_none() {
             refusals.extend(reference.refusal(target, extent));
         }
     }
     Ok(refusals)
 }
 
+/// How a foreign key is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReferenceSuspension {
+    /// It is dropped, and added again at the end.
+    Dropped,
+    /// It is made deferrable, and checked at the end.
+    Deferred,
+}
+
 /// A foreign key.
 pub(super) struct Reference {
     pub(super) oid: Oid,
+    /// Its name in the database.
+    pub(super) plain_name: String,
+    /// Its name as SQL takes it.
     pub(super) name: String,
+    /// The referencing table.
+    pub(super) child_oid: Oid,
+    /// The referencing table as SQL takes it.
     pub(super) child: String,
     pub(super) parent: Oid,
     pub(super) is_deferrable: bool,
@@ -87,7 +104,9 @@ impl Reference {
         let (schema, child): (String, String) = (row.try_get(2)?, row.try_get(3)?);
         Ok(Self {
             oid: row.try_get(0)?,
-            name: quoted(&row.try_get::<_, String>(1)?),
+            plain_name: row.try_get(1)?,
+            name: quoted(row.try_get(1)?),
+            child_oid: row.try_get(12)?,
             child: format!("{}.{}", quoted(&schema), quoted(&child)),
             is_deferrable: row.try_get(4)?,
             parent: row.try_get(5)?,
@@ -104,13 +123,33 @@ impl Reference {
         })
     }
 
-    /// Whether it can be dropped and added again as it is.
-    pub(super) fn is_ours(&self) -> bool {
+    /// Returns whether the role can drop it and add it again exactly as it is.
+    fn is_restorable(&self) -> bool {
         self.is_owned && self.is_whole
     }
 
-    /// Returns why a restore into the table that it refers to is refused while it is there, if that is so: it would change
-    /// rows of its own accord.
+    /// Returns how it is suspended, if it is: dropped, if it would change rows itself or all rows are new,
+    /// else deferred to the end.
+    pub(super) fn suspension(&self, extent: Extent) -> Option<ReferenceSuspension> {
+        if !self.is_restorable() || extent.keeps_constraints {
+            return None;
+        }
+        // The referenced table may be a later target. Rows that swap unique values are removed and inserted
+        // again.
+        let removes = extent.replaces || (extent.overwrites && self.parent_has_unique);
+        let may_act = self.on_update != "a" || (removes && self.on_delete != "a");
+        // A constraint that was never validated may have had rows that violate it, and these rows are
+        // restored.
+        let is_better = extent.is_bulk && (extent.may_drop_constraints || !self.is_validated);
+        match may_act || is_better {
+            true => Some(ReferenceSuspension::Dropped),
+            false if !self.is_deferrable => Some(ReferenceSuspension::Deferred),
+            false => None,
+        }
+    }
+
+    /// Returns why a restore into the table that it refers to is refused while it is there, if that is so: it
+    /// would change rows of its own accord.
     pub(super) fn refusal(&self, target: &Target, extent: Extent) -> Option<String> {
         let updates = extent.updates
             && self.on_update != "a"
@@ -120,6 +159,12 @@ impl Reference {
             return None;
         }
         let (name, child, table) = (&self.name, &self.child, &target.mapping.table.display_name);
+        if extent.keeps_constraints && self.is_restorable() {
+            return Some(format!(
+                "foreign key {name} of {child} would change rows of its own accord while table `{table}` is restored, and \
+                 `keep_constraints` does not let it be suspended; restore without `keep_constraints`"
+            ));
+        }
         let what = format!(
             "foreign key {name} of {child} would change rows of its own accord while table `{table}` is restored"
         );

@@ -1,4 +1,5 @@
-//! What a table must hold after a restore, where triggers that cannot be silenced may add, remove or change rows.
+//! Checks what a table holds after a restore, if triggers that cannot be disabled may add, remove or change
+//! rows.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use super::keys::first_key;
 use super::load::Locked;
 use super::target::Target;
 
-/// Whether there are enabled triggers that the role can fire and cannot silence, because it does not own their tables.
+/// Selects whether there are enabled triggers that the role can fire and cannot disable, because it does not
+/// own their tables.
 const FOREIGN_TRIGGERS: &str = "
     SELECT pg_catalog.count(*) FROM (
         SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
@@ -20,7 +22,7 @@ const FOREIGN_TRIGGERS: &str = "
                           WHERE pg_catalog.has_table_privilege(a.relid, 'INSERT, UPDATE, DELETE')))
         LIMIT 1) AS x";
 
-/// Whether rows may come and go beside those that a restore writes.
+/// Whether rows may be added or removed besides those that a restore writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) enum Interference {
     #[default]
@@ -29,7 +31,7 @@ pub(in super::super) enum Interference {
 }
 
 impl Interference {
-    /// Asks whether triggers of other roles may act.
+    /// Reads whether triggers of other roles may act.
     pub(in super::super) async fn of(connection: &Connection) -> Result<Self> {
         Ok(match connection.number("looking for triggers", FOREIGN_TRIGGERS).await? {
             0 => Self::Impossible,
@@ -38,15 +40,15 @@ impl Interference {
     }
 }
 
-/// What a table holds once a target is written.
+/// What a table must hold after a target was written.
 #[derive(Debug)]
 pub(super) struct Expected {
     target: Arc<Target>,
-    /// How many rows, where other writers are kept out.
+    /// The number of rows, if the table is locked against other writers.
     count: Option<u64>,
-    /// The table of this transaction with the records that were written.
+    /// The temporary table with the records that were written.
     written: String,
-    /// Whether other writers are kept out of the table.
+    /// Whether the table is locked against other writers.
     locked: Locked,
 }
 

@@ -1,6 +1,6 @@
-//! CHECK and NOT NULL: conditions that each row of a table must meet by itself.
+//! CHECK and NOT NULL constraints, which each row of a table must satisfy by itself.
 //!
-//! What the server says of a violation names the constraint and not the record, so the records are looked for.
+//! The error of the server names the constraint and not the record, so the records are searched.
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -11,10 +11,11 @@ use super::keys::keys_of;
 use super::target::Target;
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// How many records an error text names.
+/// The maximum number of records that an error names.
 const NAMED: usize = 2;
 
-/// The bounds of partitions: a row of a partitioned table must be in one of them, and a row of a partition must be in its own.
+/// Selects the bounds of partitions: a row of a partitioned table must be in one of them, and a row of a
+/// partition in its own.
 const BOUNDS: &str = "
     SELECT 'it has no partition for them', 'NOT (' || COALESCE(pg_catalog.string_agg(
                'COALESCE(' || COALESCE(pg_catalog.pg_get_partition_constraintdef(t.relid), 'true') || ', false)', ' OR ') FILTER (WHERE t.relid IS NOT NULL), 'false') || ')'
@@ -29,14 +30,14 @@ const BOUNDS: &str = "
 /// A condition of the rows of a target.
 #[derive(Debug)]
 struct Check {
-    /// What it is, for an error text.
+    /// The description for an error.
     shown: String,
-    /// True for rows that break it.
+    /// The condition of rows that violate it.
     broken: String,
 }
 
-/// Returns the error of records that a condition of the table refuses, if there are any. `rows` are those that are written, as a
-/// query selects from them.
+/// Returns the error of records that a condition of the table refuses, if there are any. `rows` are those
+/// that are written, as a query selects from them.
 pub(super) async fn broken_among(
     connection: &Connection,
     target: &Target,
@@ -49,7 +50,7 @@ pub(super) async fn broken_among(
         let from = format!("{rows} AS r WHERE {broken} ORDER BY {}", key_order(target));
         let found = keys_of(connection, target, &from, NAMED).await;
         connection.run(&what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
-        // A condition that cannot be evaluated outside of the table tells nothing.
+        // A condition that cannot be evaluated outside of the table is left out.
         let keys = found.unwrap_or_default();
         if !keys.is_empty() {
             let keys = listed(keys.iter().map(String::as_str));

@@ -1,4 +1,5 @@
-//! Compares the records of one target with what is there: for the dry run, and to find what a restore need not write.
+//! Compares the records of one target with the existing rows: for the dry run, and to find the records that
+//! need not be written.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Result,
@@ -12,9 +13,9 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
 use super::super::types::StoredType;
-use super::acting;
+use super::acting::{self, Reference};
 use super::checks;
-use super::load::{Loading, fails, first_taken};
+use super::load::{Loading, fails_on_existing, first_existing};
 use super::merge::{require_keys_once, require_one_row_each};
 use super::references::{ForeignKey, Instead};
 use super::rewrite::{FinalState, require_swaps};
@@ -22,7 +23,8 @@ use super::target::{Target, TargetColumn};
 use super::unique::Unique;
 use koan_backup_sql::identifier::quoted;
 
-/// Counts what a restore would do. What was sent is in a table of the transaction, which is rolled back.
+/// Counts what a restore would do. The records are in a temporary table of the transaction, which is rolled
+/// back.
 pub(super) async fn end(
     connection: &Connection,
     options: &SessionOptions,
@@ -34,10 +36,10 @@ pub(super) async fn end(
     let what = format!("comparing {}", target.entity.name());
     require_keys_once(connection, target, stage).await?;
     connection.run(&what, &format!("ANALYZE {stage}")).await?;
-    if fails(options)
-        && let Some(key) = first_taken(connection, loading, stage).await?
+    if fails_on_existing(options)
+        && let Some(key) = first_existing(connection, loading, stage).await?
     {
-        return Err(target.taken(&key));
+        return Err(target.already_exists_error(&key));
     }
     let rows = target.mapping.table.rows();
     let matched = matched(connection, target, stage, &what).await?;
@@ -98,6 +100,7 @@ impl Compared {
         &self,
         connection: &Connection,
         catalog: &Catalog,
+        options: &SessionOptions,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
         let what = "comparing references";
@@ -116,13 +119,56 @@ impl Compared {
                 if after > 0 && after > foreign_key.count(connection, Instead::default()).await? {
                     return foreign_key.broken(connection, catalog, written, instead).await;
                 }
+                let reference = Reference::of(&row).map_err(|error| failed(what, &error))?;
+                if !options.keep_constraints || reference.is_deferrable {
+                    continue;
+                }
+                for (child, parent) in self.states_at_statements(&foreign_key, options) {
+                    let instead = Instead { child: child.as_deref(), parent: parent.as_deref() };
+                    if let Some(error) = foreign_key.broken(connection, catalog, written, instead).await? {
+                        return Ok(Some(explain_kept(error)));
+                    }
+                }
             }
         }
         Ok(None)
     }
 }
 
-/// Counts the records of a stage whose key is there.
+impl Compared {
+    /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a
+    /// foreign key that is neither suspended nor deferred. `None` are the rows that the table has now.
+    fn states_at_statements(
+        &self,
+        foreign_key: &ForeignKey,
+        options: &SessionOptions,
+    ) -> Vec<(Option<String>, Option<String>)> {
+        let position = |table: Oid| self.0.iter().position(|(oid, _)| *oid == table);
+        let (child, parent) = (position(foreign_key.child), position(foreign_key.parent));
+        let rows = |position: Option<usize>| Some(self.0.get(position?)?.1.clone());
+        let mut states = Vec::new();
+        if child.is_some() {
+            // Targets are written one after another.
+            states.push((rows(child), rows(parent.filter(|parent| Some(*parent) <= child))));
+        }
+        if parent.is_some() && parent != child && options.replace_existing {
+            let none = format!("(SELECT * FROM {} AS n LIMIT 0)", foreign_key.parent_rows);
+            states.push((rows(child.filter(|child| Some(*child) < parent)), Some(none)));
+        }
+        states
+    }
+}
+
+/// Adds to the error of a foreign key that it is not suspended, because the options keep constraints.
+pub(super) fn explain_kept(error: Error) -> Error {
+    let text = format!(
+        "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, so a record must come after \
+         the records that it refers to, and no row that others refer to can be removed; restore without `keep_constraints`"
+    );
+    Error::new(error.kind(), text)
+}
+
+/// Counts the records of a stage whose key exists in the table.
 pub(super) async fn matched(
     connection: &Connection,
     target: &Target,
@@ -136,7 +182,7 @@ pub(super) async fn matched(
     connection.number(what, &count).await
 }
 
-/// Counts the records of a stage that are there and equal.
+/// Counts the records of a stage that exist in the table and are equal.
 pub(super) async fn unchanged(
     connection: &Connection,
     target: &Target,
@@ -150,7 +196,7 @@ pub(super) async fn unchanged(
     connection.number(what, &count).await
 }
 
-/// The condition that a row `s` of a stage holds what a row `t` of the table holds, to the last digit.
+/// Returns the condition that a row `s` of a stage is identical to a row `t` of the table.
 pub(super) fn same_row(target: &Target) -> String {
     let same: Vec<String> = target.columns.iter().map(same).collect();
     if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
@@ -159,7 +205,7 @@ pub(super) fn same_row(target: &Target) -> String {
 /// The column of a copy of rows that holds [`row_hash`].
 const HASH: &str = "\"koan row hash\"";
 
-/// A hash of what a row `t` of a table holds, 128 bits, under its name.
+/// Returns the expression of a 128-bit hash of a row `t` of a table, with its name.
 pub(super) fn row_hash(target: &Target) -> String {
     format!("{} AS {HASH}", hash_of(target))
 }
@@ -173,8 +219,8 @@ fn hash_of(target: &Target) -> String {
     )
 }
 
-/// Counts what became of the records that took the place of all rows: the rows of the table, by what was remembered of those
-/// that were there.
+/// Counts what happened to the records that replaced all rows, by comparing the rows of the table with what
+/// was remembered of the previous rows.
 pub(super) async fn with_previous(
     connection: &Connection,
     target: &Target,
@@ -203,7 +249,7 @@ fn same(column: &TargetColumn) -> String {
     let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
     use StoredType as T;
     match &column.column_type.stored {
-        // Values of these types that are equal are identical.
+        // Equal values of these types are identical.
         T::Bool
         | T::Int2
         | T::Int4
@@ -218,11 +264,12 @@ fn same(column: &TargetColumn) -> String {
     }
 }
 
-/// The text of a value. 1.0 and 1.00 are equal and not the same; of JSON text, spaces and the order of names do not count.
+/// Returns the expression of the text of a value. 1.0 and 1.00 are equal and not identical. In JSON text,
+/// spaces and the order of names do not count.
 fn text(column: &TargetColumn, value: &str) -> String {
     let plain = format!("{value}::pg_catalog.text COLLATE \"C\"");
     match column.column_type.stored {
-        // What `jsonb` refuses or rounds is compared as it is spelled.
+        // Values that `jsonb` refuses or rounds are compared by their text.
         StoredType::Json => format!(
             "CASE WHEN {plain} OPERATOR(pg_catalog.~) '\\\\u|[eE][+-]?[0-9]{{4}}|[0-9]{{255}}' THEN {plain} \
              ELSE {value}::pg_catalog.jsonb::pg_catalog.text COLLATE \"C\" END"

@@ -1,8 +1,9 @@
 //! Key equality: when the database considers two keys to be the same.
 //!
-//! It is the equality operator of the default operator class of each key column's type, with the column's collation: the one
-//! that unique constraints, GROUP BY and joins use. The operator is named with its schema, because a bare `=` depends on the
-//! search path: without the schema of `citext` in it, `=` would compare two `citext` values as `text`.
+//! It is the equality operator of the default operator class of each key column's type, with the column's
+//! collation: the one that unique constraints, GROUP BY and joins use. The operator is named with its schema,
+//! because a bare `=` depends on the search path: without the schema of `citext` in it, `=` would compare two
+//! `citext` values as `text`.
 
 use koan_backup_core::Result;
 use tokio_postgres::types::Oid;
@@ -13,14 +14,16 @@ use super::super::error::failed;
 /// How the database compares one column of a key.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct KeyEquality {
-    /// The operator as SQL takes it; `None` for a type that cannot be compared, whose text is compared instead.
+    /// The operator as SQL takes it; `None` for a type that cannot be compared, whose text is compared
+    /// instead.
     operator: Option<String>,
     /// Whether values that are equal are always identical.
     pub(in super::super) is_exact: bool,
 }
 
-/// The equality operator of columns, and whether it holds for identical values only. `citext`, nondeterministic collations,
-/// `char(n)`, `numeric`, floats, `interval` and what contains them compare different values as equal.
+/// Selects the equality operator of columns, and whether only identical values are equal. `citext`,
+/// nondeterministic collations, `char(n)`, `numeric`, floats, `interval` and what contains them compare
+/// different values as equal.
 const EQUALITY: &str = "
     WITH RECURSIVE base AS (
         SELECT a.attname, a.attcollation, a.atttypid AS type FROM pg_catalog.pg_attribute a

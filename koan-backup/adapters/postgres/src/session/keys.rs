@@ -1,4 +1,4 @@
-//! Keys that a query gives, as text for an error.
+//! Reads keys by a query, as text for an error.
 
 use std::error::Error as StdError;
 
@@ -23,7 +23,7 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-/// The key of the first row of what is selected from, if there is one.
+/// Reads the key of the first selected row, if there is one.
 pub(super) async fn first_key(
     connection: &Connection,
     target: &Target,
@@ -32,7 +32,7 @@ pub(super) async fn first_key(
     Ok(keys_of(connection, target, from, 1).await?.pop())
 }
 
-/// The keys of the first rows of what is selected from.
+/// Reads the keys of the first selected rows.
 pub(super) async fn keys_of(
     connection: &Connection,
     target: &Target,
@@ -44,7 +44,7 @@ pub(super) async fn keys_of(
     first_keys(connection, &target.entity, &columns, from, count).await
 }
 
-/// The keys of the first rows of what is selected from, from the names and types of their columns.
+/// Reads the keys of the first selected rows, by the names and types of their columns.
 pub(in super::super) async fn first_keys(
     connection: &Connection,
     entity: &EntityCodec,

@@ -1,54 +1,56 @@
-//! Sends the records of one target, and what becomes of them in the end.
+//! Sends the records of one target to the server, and brings them into the table.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, RestoreLevel, Result,
-    provider::{EncodedRecords, SessionIntent, SessionOptions, WriteCounts},
+    ConflictMode, Error, ErrorKind, Result,
+    provider::{RecordBatch, SessionIntent, SessionOptions, TargetTracker, WriteCounts},
 };
 use tokio_postgres::Statement;
 
-use super::super::catalog::TableKind;
+use super::super::catalog::{Catalog, TableKind};
 use super::super::connection::Connection;
 use super::super::error::{failed, kind_and_message};
 use super::super::insert_only;
 use super::balance::{Expected, Interference};
-use super::copy::{CopyUnderWay, NotTaken};
+use super::copy::{RefusedCopy, RunningCopy};
 use super::keys::first_key;
 use super::suspended::{Extent, Suspended};
 use super::target::Target;
 use super::{compare, merge};
 use koan_backup_sql::identifier::quoted;
 
-/// How long a refused record is looked for in the archive.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The maximum time that the search for a refused record in the archive may take.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A target that is being written.
 #[derive(Debug)]
 pub(super) struct Loading {
     pub(super) target: Arc<Target>,
-    /// The table that is sent to: the target itself, or one for this transaction.
+    /// The temporary table that records are sent to. `None` if they are sent to the target itself.
     pub(super) stage: Option<String>,
-    /// Where the keys are that were there, if what was there is gone.
+    /// The temporary table with the keys of the previous rows, if these were removed.
     previous: Option<String>,
-    /// How many rows there were when writing began, where no other writer can change that.
+    /// The number of rows when writing began, if no other writer can change it.
     rows_before: Option<u64>,
-    /// Whether other writers are kept out of the table.
+    /// Whether the table is locked against other writers.
     locked: Locked,
     /// Whether triggers may change what is written.
     interference: Interference,
     statement: Statement,
-    /// What the server is taking.
-    under_way: Option<CopyUnderWay>,
+    /// The COPY that is running.
+    running: Option<RunningCopy>,
+    /// The number of records that the server has confirmed.
     pub(super) sent: u64,
-    /// How many records were handed over, whether or not the server has taken them.
-    pub(super) written: u64,
+    /// The number of records that were passed to the writer, confirmed or not.
+    written: u64,
 }
 
 impl Loading {
     pub(super) async fn begin(
         connection: &Connection,
+        catalog: &Catalog,
         options: &SessionOptions,
         suspended: &mut Suspended,
         mut target: Target,
@@ -64,10 +66,10 @@ impl Loading {
         if options.intent == SessionIntent::Apply {
             locked = lock(connection, &target, &what).await?;
             is_empty = is_empty_now(connection, &target, &what).await?;
-            let extent = Extent::of(options, is_empty);
+            let extent = Extent::of(options, &target.request, is_empty);
             target.refusing_publications =
                 insert_only::publications(connection, &target.mapping.table, extent).await?;
-            suspended.suspend(connection, &target, extent).await?;
+            suspended.suspend(connection, catalog, &target, extent).await?;
             if locked == Locked::Yes {
                 rows_before = match (extent.is_bulk, suspended.interference) {
                     (true, _) => Some(0),
@@ -80,7 +82,7 @@ impl Loading {
                 };
             }
             if extent.deletes {
-                let emptied = empty(connection, options, suspended, &target, number, &what).await;
+                let emptied = empty(connection, extent, suspended, &target, number, &what).await;
                 previous = Some(emptied.map_err(|error| target.explained(error))?);
             }
         }
@@ -104,38 +106,40 @@ impl Loading {
             locked,
             interference: suspended.interference,
             statement,
-            under_way: None,
+            running: None,
             sent: 0,
             written: 0,
         })
     }
 
-    pub(super) async fn write(&mut self, connection: &Connection, records: EncodedRecords) -> Result<()> {
-        self.written += records.count;
-        let mut copy = match self.under_way.take() {
+    pub(super) async fn write(&mut self, connection: &Connection, batch: RecordBatch) -> Result<()> {
+        let first = self.written;
+        self.written += batch.count();
+        let records = batch.into_encoded(&self.target.entity, self.target.as_ref(), first)?;
+        let mut copy = match self.running.take() {
             Some(copy) => copy,
             None => {
-                let begun = CopyUnderWay::begin(connection, &self.statement, self.target.form).await;
+                let begun = RunningCopy::begin(connection, &self.statement, self.target.form).await;
                 begun.map_err(|error| failed(&self.doing(), &error))?
             }
         };
         if let Err(error) = copy.send(records).await {
-            return Err(self.refused(copy.not_taken(error)).await);
+            return Err(self.refused(copy.refused(error)).await);
         }
         let is_full = copy.is_full();
-        self.under_way = Some(copy);
-        if is_full { self.settle().await } else { Ok(()) }
+        self.running = Some(copy);
+        if is_full { self.confirm().await } else { Ok(()) }
     }
 
-    /// Waits until the server has taken what was sent.
-    async fn settle(&mut self) -> Result<()> {
-        let Some(copy) = self.under_way.take() else { return Ok(()) };
-        let (sent, taken) = match copy.end().await {
+    /// Waits until the server has confirmed the records that were sent.
+    async fn confirm(&mut self) -> Result<()> {
+        let Some(copy) = self.running.take() else { return Ok(()) };
+        let (sent, inserted) = match copy.finish().await {
             Ok(counts) => counts,
             Err(refusal) => return Err(self.refused(refusal).await),
         };
-        if taken != sent {
-            return Err(self.adds_up_wrong(sent, taken));
+        if inserted != sent {
+            return Err(self.count_mismatch(sent, inserted));
         }
         self.sent += sent;
         Ok(())
@@ -145,13 +149,17 @@ impl Loading {
         format!("writing {}", self.target.entity.name())
     }
 
-    /// Ends the target, and returns what became of its records and what the table must hold at the end, if that is to be checked.
-    pub(super) async fn end(
+    /// Finishes the target. Returns the counts, and what the table must hold at the commit if that has to be
+    /// checked.
+    pub(super) async fn finish(
         mut self,
         connection: &Connection,
         options: &SessionOptions,
     ) -> Result<(WriteCounts, Option<Expected>)> {
-        self.settle().await?;
+        self.confirm().await?;
+        if self.sent != self.written {
+            return Err(TargetTracker::unfinished());
+        }
         if options.intent == SessionIntent::Compare {
             return Ok((compare::end(connection, options, &self).await?, None));
         }
@@ -163,7 +171,7 @@ impl Loading {
                 merge::require_keys_once(connection, &self.target, stage).await?;
                 counts.inserted = merge::insert_all(connection, &self.target, stage).await?;
                 if counts.inserted != self.sent {
-                    return Err(self.adds_up_wrong(self.sent, counts.inserted));
+                    return Err(self.count_mismatch(self.sent, counts.inserted));
                 }
             }
             (None, _) => {
@@ -178,7 +186,7 @@ impl Loading {
         if let Some(previous) = &self.previous {
             counts = compare::with_previous(connection, &self.target, previous, &what).await?;
             if counts.records() != self.sent {
-                return Err(self.adds_up_wrong(self.sent, counts.records()));
+                return Err(self.count_mismatch(self.sent, counts.records()));
             }
         }
         let mut expected = None;
@@ -195,7 +203,7 @@ impl Loading {
         Ok((counts, expected))
     }
 
-    /// Whether what was written is compared with the stage at the end.
+    /// Returns whether the table is compared with the stage at the commit.
     pub(super) fn is_checked_at_the_end(&self) -> bool {
         self.interference == Interference::Possible
     }
@@ -204,15 +212,15 @@ impl Loading {
         options.replace_existing || self.stage.is_none()
     }
 
-    /// What the server said of a COPY, told of the record it is about.
-    async fn refused(&self, NotTaken { error, records }: NotTaken) -> Error {
+    /// Returns the error of a COPY that the server refused, with the key of the record.
+    async fn refused(&self, RefusedCopy { error, records }: RefusedCopy) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
         let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), &error) };
-        let place = refusal.where_().and_then(place_of);
+        let place = refusal.where_().and_then(copy_position);
         let Some(index) = place.as_ref().and_then(|(line, _)| line.checked_sub(1)) else {
             return failed(&self.doing(), &error);
         };
-        let found = tokio::time::timeout(PATIENCE, records.key_text(&self.target.entity, index)).await;
+        let found = tokio::time::timeout(SEARCH_TIMEOUT, records.key_text(index)).await;
         let Ok(Some(key)) = found else {
             return failed(
                 &format!("{} (a record whose key could not be read from the archive again)", self.doing()),
@@ -221,15 +229,16 @@ impl Loading {
         };
         if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
         {
-            return self.target.twice(&[key]);
+            return self.target.duplicate_key_error(&[key]);
         }
         let column = place.and_then(|(_, column)| column);
         let column = column.map_or_else(String::new, |column| format!(", column `{column}`"));
-        let (kind, told) = kind_and_message(refusal);
-        Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {told}"))
+        let (kind, message) = kind_and_message(refusal);
+        Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {message}"))
     }
 
-    /// Whether a unique constraint is that of the key. Those of partitions have other names, and are if there is no other.
+    /// Returns whether a unique constraint is that of the key. The constraints of partitions have other
+    /// names; then it is, if the table has only one.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
         let mut keys =
@@ -238,13 +247,13 @@ impl Loading {
         is_named || (table.kind == TableKind::Partitioned && table.unique.len() == 1)
     }
 
-    /// The error of a table that took another number of records than were written to it.
-    pub(super) fn adds_up_wrong(&self, written: u64, taken: u64) -> Error {
+    /// Returns the error of a table that accepted another number of records than were written to it.
+    pub(super) fn count_mismatch(&self, written: u64, inserted: u64) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
         Error::new(
             ErrorKind::Constraint,
             format!(
-                "{written} records of {name} were written to table `{table}`, which took {taken}: {}a trigger, rule or policy adds, \
+                "{written} records of {name} were written to table `{table}`, which took {inserted}: {}a trigger, rule or policy adds, \
                  drops or redirects rows; {}restore as the owner of the table, whose triggers do not fire then, or have the trigger \
                  disabled",
                 self.locked.other_cause(),
@@ -254,7 +263,7 @@ impl Loading {
     }
 }
 
-/// How the records of a target get into its table.
+/// How the records of a target are brought into its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Route {
     /// They are sent to the table.
@@ -272,18 +281,20 @@ impl Route {
         interference: Interference,
     ) -> Self {
         let is_direct = options.intent == SessionIntent::Apply
+            && options.may_use_bulk_mode()
             && (is_empty || options.replace_existing)
-            // What triggers may change is compared with the stage at the end.
+            // The result of triggers is compared with the stage at the commit.
             && interference == Interference::Impossible
             && !target.has_conversions()
             && target.recomputed.is_empty()
-            // A table that tells keys apart otherwise than by their text cannot name both records of one key while it is filled.
+            // If the database compares keys other than by text, an error during COPY cannot name both records
+            // of one key.
             && (target.has_exact_key() || !target.keeps_apart());
         if is_direct { Self::Direct } else { Self::Staged }
     }
 }
 
-/// Whether other writers are kept out of a table.
+/// Whether a table is locked against other writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Locked {
     Yes,
@@ -291,7 +302,7 @@ pub(super) enum Locked {
 }
 
 impl Locked {
-    /// What else may be the cause of rows that a restore did not write so, as the beginning of a list of causes.
+    /// Returns another possible cause of unexpected rows, as the beginning of a list of causes.
     pub(super) fn other_cause(self) -> &'static str {
         match self {
             Self::Yes => "",
@@ -299,7 +310,7 @@ impl Locked {
         }
     }
 
-    /// What helps against that, as the beginning of a list of remedies.
+    /// Returns the remedy for that cause, as the beginning of a list of remedies.
     pub(super) fn other_remedy(self) -> &'static str {
         match self {
             Self::Yes => "",
@@ -310,7 +321,7 @@ impl Locked {
     }
 }
 
-/// Keeps other writers out, where the role may.
+/// Locks the table against other writers, if the role may.
 async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Locked> {
     let table = target.mapping.table.quoted();
     let may = format!(
@@ -325,7 +336,7 @@ async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Lo
     Ok(Locked::Yes)
 }
 
-/// Whether the table of a target has no rows.
+/// Returns whether the table of a target has no rows.
 pub(in super::super) async fn is_empty_now(
     connection: &Connection,
     target: &Target,
@@ -336,10 +347,10 @@ pub(in super::super) async fn is_empty_now(
     Ok(connection.number(what, &any).await? == 0)
 }
 
-/// Remembers the keys that are there and a hash of each row, and removes all rows.
+/// Remembers the keys of the rows and a hash of each row, and removes all rows.
 async fn empty(
     connection: &Connection,
-    options: &SessionOptions,
+    extent: Extent,
     suspended: &Suspended,
     target: &Target,
     number: usize,
@@ -359,16 +370,16 @@ async fn empty(
         "SELECT pg_catalog.has_table_privilege({}::oid, 'TRUNCATE')::int::int8",
         target.mapping.table.oid
     );
-    let truncates = options.level == RestoreLevel::Fast
+    let truncates = extent.may_truncate
         && target.mapping.table.kind == TableKind::Table
-        && suspended.let_go_of(connection, &target.mapping.table).await?
+        && suspended.is_unreferenced(connection, &target.mapping.table).await?
         && connection.number(what, &may_truncate).await? == 1;
     let remove = if truncates { format!("TRUNCATE {rows}") } else { format!("DELETE FROM {rows}") };
     connection.run(what, &remove).await?;
     Ok(previous)
 }
 
-/// A table of this transaction that is like the target.
+/// Creates a temporary table with the columns of the target.
 async fn stage(connection: &Connection, target: &Target, number: usize, what: &str) -> Result<String> {
     let name = quoted(&format!("koan_stage_{number}"));
     let column = |column: &super::target::TargetColumn| {
@@ -389,10 +400,11 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
     Ok(format!("pg_temp.{name}"))
 }
 
-/// The line and column that a COPY stopped at: `COPY track, line 3, column name: "…"`, in whatever language.
-fn place_of(context: &str) -> Option<(usize, Option<String>)> {
+/// Returns the line and column at which a COPY stopped: `COPY track, line 3, column name: "…"`, in any
+/// language.
+fn copy_position(context: &str) -> Option<(usize, Option<String>)> {
     let first = context.lines().find(|line| line.starts_with("COPY "))?;
-    // Behind the colon stands what the record holds.
+    // The content of the record follows the colon.
     let place = first.split(": ").next()?;
     let mut parts = place.rsplit(", ");
     let last = parts.next()?.trim_end_matches(':');
@@ -403,8 +415,8 @@ fn place_of(context: &str) -> Option<(usize, Option<String>)> {
     }
 }
 
-/// A record of the stage whose key is there already.
-pub(super) async fn first_taken(
+/// Returns the key of a record of the stage that exists in the table.
+pub(super) async fn first_existing(
     connection: &Connection,
     loading: &Loading,
     stage: &str,
@@ -415,8 +427,8 @@ pub(super) async fn first_taken(
     first_key(connection, target, &from).await
 }
 
-/// Whether a record that is there already fails the restore.
-pub(super) fn fails(options: &SessionOptions) -> bool {
+/// Returns whether an existing record fails the restore.
+pub(super) fn fails_on_existing(options: &SessionOptions) -> bool {
     options.conflict == ConflictMode::Fail && !options.replace_existing
 }
 
@@ -425,10 +437,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_of_a_refusal_is_found_and_its_content_is_not() {
-        assert_eq!(place_of("COPY a, line 3, column b: \"s3cret, line 9\""), Some((3, Some("b".to_owned()))));
-        assert_eq!(place_of("COPY a, line 12"), Some((12, None)));
-        assert_eq!(place_of("COPY a, line 12: \"1\ts3cret\""), Some((12, None)));
-        assert_eq!(place_of("SQL statement"), None);
+    fn the_position_of_a_refusal_is_found_and_its_content_is_not() {
+        assert_eq!(
+            copy_position("COPY a, line 3, column b: \"s3cret, line 9\""),
+            Some((3, Some("b".to_owned())))
+        );
+        assert_eq!(copy_position("COPY a, line 12"), Some((12, None)));
+        assert_eq!(copy_position("COPY a, line 12: \"1\ts3cret\""), Some((12, None)));
+        assert_eq!(copy_position("SQL statement"), None);
     }
 }

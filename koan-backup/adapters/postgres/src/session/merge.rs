@@ -1,4 +1,4 @@
-//! Brings records that were sent to a stage into a table that has rows.
+//! Merges records from a stage into a table that has rows.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Result,
@@ -9,12 +9,12 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::compare::{matched, same_row, unchanged};
 use super::keys::{first_key, keys_of};
-use super::load::{Loading, fails, first_taken};
+use super::load::{Loading, fails_on_existing, first_existing};
 use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Merges by key. Every count is what the database reported.
+/// Merges records by key. Every count is one that the database reported.
 pub(super) async fn into_rows(
     connection: &Connection,
     options: &SessionOptions,
@@ -28,11 +28,11 @@ pub(super) async fn into_rows(
     let last = FinalState::of(options);
     let mut counts = WriteCounts::default();
     let there = matched(connection, target, stage, &what).await?;
-    if fails(options)
+    if fails_on_existing(options)
         && there > 0
-        && let Some(key) = first_taken(connection, loading, stage).await?
+        && let Some(key) = first_existing(connection, loading, stage).await?
     {
-        return Err(target.taken(&key));
+        return Err(target.already_exists_error(&key));
     }
     match options.conflict {
         ConflictMode::Overwrite => {
@@ -56,7 +56,7 @@ pub(super) async fn into_rows(
         counts.inserted = insert(connection, target, stage, last, &what).await?;
     }
     if counts.records() != loading.sent {
-        return Err(loading.adds_up_wrong(loading.sent, counts.records()));
+        return Err(loading.count_mismatch(loading.sent, counts.records()));
     }
     Ok(counts)
 }
@@ -110,7 +110,7 @@ async fn update(connection: &Connection, target: &Target, stage: &str, what: &st
     }
 }
 
-/// Inserts the records whose keys are not there.
+/// Inserts the records whose keys do not exist.
 async fn insert(
     connection: &Connection,
     target: &Target,
@@ -129,7 +129,7 @@ async fn insert(
     inserted(connection, target, stage, last, what, &insert).await
 }
 
-/// Inserts all that was sent into a table that is empty.
+/// Inserts all records of a stage into an empty table.
 pub(super) async fn insert_all(connection: &Connection, target: &Target, stage: &str) -> Result<u64> {
     let insert = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {stage} AS s",
@@ -158,7 +158,7 @@ async fn inserted(
     }
 }
 
-/// Refuses records that have one key to the database.
+/// Refuses records whose keys are equal to the database.
 pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
     let grouped = target.grouped_key();
     if grouped.is_empty() {
@@ -178,5 +178,5 @@ pub(super) async fn require_keys_once(connection: &Connection, target: &Target, 
         return Ok(());
     }
     let keys = keys_of(connection, target, &twice, 2).await?;
-    if keys.is_empty() { Ok(()) } else { Err(target.twice(&keys)) }
+    if keys.is_empty() { Ok(()) } else { Err(target.duplicate_key_error(&keys)) }
 }

@@ -1,6 +1,6 @@
-//! Foreign keys that point nowhere.
+//! Finds dangling references: rows whose foreign key refers to no row.
 //!
-//! What the server tells of a broken foreign key holds content of the row, so it is not shown; the rows are looked for instead.
+//! The error of the server contains values of the row, so it is not shown, and the rows are searched instead.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::Row;
@@ -12,12 +12,13 @@ use super::super::mapping::Mapping;
 use super::keys::first_keys;
 use koan_backup_sql::identifier::listed;
 
-/// How many rows an error text names.
+/// The maximum number of rows that an error names.
 const NAMED: usize = 5;
 
-/// The rows `c` that a foreign key `k` is of, the rows `p` that it refers to, and the conditions that `c` refers to something and
-/// that it refers to `p`; NULL where that is not told by comparing columns, or was never so. Joins are those of the query that
-/// this is a column of.
+/// The expression of a column with four texts: the rows `c` of the referencing table of a foreign key `k`,
+/// the rows `p` of the referenced table, and the conditions that `c` refers to something and that it refers
+/// to `p`. It is NULL if comparing columns does not decide that, or if the constraint was never validated.
+/// The aliases are those of the surrounding query.
 pub(super) const POINTS_NOWHERE: &str = "
     CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
            AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
@@ -36,22 +37,22 @@ pub(super) const POINTS_NOWHERE: &str = "
         WHERE pc.oid = k.confrelid
         GROUP BY pc.relkind, pn.nspname, pc.relname) END";
 
-/// A foreign key whose rows can be looked for.
+/// A foreign key whose dangling references can be found.
 #[derive(Debug)]
 pub(super) struct ForeignKey {
     name: String,
     pub(super) child: Oid,
     pub(super) parent: Oid,
-    /// The rows of either table, as a query selects from them.
+    /// The rows of both tables, as a query selects from them.
     child_rows: String,
-    parent_rows: String,
+    pub(super) parent_rows: String,
     /// The condition that a row `c` refers to something.
     refers: String,
     /// The condition that it refers to a row `p`.
     refers_to: String,
 }
 
-/// Rows that a foreign key is looked at in, where they are not those of its tables.
+/// The rows in which a foreign key is checked, if they are not those of its tables.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Instead<'r> {
     pub(super) child: Option<&'r str>,
@@ -59,7 +60,8 @@ pub(super) struct Instead<'r> {
 }
 
 impl ForeignKey {
-    /// From a row that has name, child, parent and [`POINTS_NOWHERE`] in these columns; `None` where the last is NULL.
+    /// Reads a foreign key from the columns with the name, the child, the parent and [`POINTS_NOWHERE`].
+    /// Returns `None` if the last is NULL.
     pub(super) fn of(
         row: &Row,
         [name, child, parent, rows]: [usize; 4],
@@ -72,7 +74,7 @@ impl ForeignKey {
         Ok(Some(Self { name, child, parent, child_rows, parent_rows, refers, refers_to }))
     }
 
-    /// The rows that point nowhere, as a query selects from them.
+    /// Returns the rows with dangling references, as a query selects from them.
     fn points_nowhere(&self, instead: Instead<'_>) -> String {
         let child = instead.child.unwrap_or(&self.child_rows);
         let parent = instead.parent.unwrap_or(&self.parent_rows);
@@ -80,14 +82,15 @@ impl ForeignKey {
         format!("{child} AS c WHERE {refers} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {refers_to})")
     }
 
-    /// How many rows point nowhere.
+    /// Counts the rows with dangling references.
     pub(super) async fn count(&self, connection: &Connection, instead: Instead<'_>) -> Result<u64> {
         let what = format!("looking for rows that break `{}`", self.name);
         let from = self.points_nowhere(instead);
         connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
     }
 
-    /// The error of the rows that point nowhere, if there are any. Keys are shown of entities whose errors may.
+    /// Returns the error of rows with dangling references, if there are any. It shows the keys of entities
+    /// that are not encrypted.
     pub(super) async fn broken(
         &self,
         connection: &Connection,

@@ -1,9 +1,10 @@
-//! Overwrites whose final state is valid while a state in between is not: unique values that are swapped or passed on.
+//! Overwrites with a valid final state and an invalid intermediate state: rows that swap unique values or
+//! pass them on.
 //!
-//! An UPDATE checks unique and exclusion constraints row by row. Where it is refused, the rows that change are removed and
-//! inserted again, all within the transaction; columns that no field holds keep their values.
+//! An UPDATE checks unique and exclusion constraints row by row. If it is refused, the rows that change are
+//! deleted and inserted again within the transaction. Columns without a field keep their values.
 
-use koan_backup_core::{ConflictMode, Error, ErrorKind, RestoreLevel, Result, provider::SessionOptions};
+use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, provider::SessionOptions};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::Oid;
 
@@ -19,23 +20,24 @@ use koan_backup_sql::identifier::{listed, quoted};
 /// What a table holds after a restore.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum FinalState {
-    /// The archive's records, and the rows that are not in the archive.
+    /// The records of the archive, and the rows that are not in the archive.
     Merged,
-    /// The rows that were there, and the archive's records with other keys.
+    /// The previous rows, and the records of the archive with other keys.
     Kept,
-    /// The archive's records alone.
+    /// The records of the archive only.
     Replaced,
 }
 
-/// What became of a statement.
+/// The result of a statement.
 pub(super) enum Attempt {
-    /// It changed so many rows.
+    /// It changed this number of rows.
     Done(u64),
-    /// A constraint refused it, and it is undone.
+    /// A constraint refused it, and it was rolled back.
     Refused(tokio_postgres::Error),
 }
 
-/// Foreign keys to a table that delete or change rows by themselves when its rows are deleted.
+/// Selects the foreign keys to a table that delete or change rows when its rows are deleted. With `$2`, also
+/// those that refuse it at once.
 const ACTING: &str = "
     SELECT k.conname::text, k.conrelid::regclass::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
@@ -44,7 +46,7 @@ const ACTING: &str = "
              SELECT FROM pg_catalog.pg_index u WHERE u.indrelid = k.confrelid AND NOT u.indisprimary
              AND u.indimmediate AND (u.indisunique OR u.indisexclusion))
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-    WHERE k.contype = 'f' AND k.confrelid = $1 AND k.confdeltype <> 'a' ORDER BY 1";
+    WHERE k.contype = 'f' AND k.confrelid = $1 AND (k.confdeltype <> 'a' OR $2 AND NOT k.condeferrable) ORDER BY 1";
 
 impl FinalState {
     pub(super) fn of(options: &SessionOptions) -> Self {
@@ -55,8 +57,8 @@ impl FinalState {
         }
     }
 
-    /// The records of a stage that are written, as a query selects from them. Of the columns that no field holds, those are among
-    /// them whose value is known.
+    /// Returns the records of a stage that are written, as a query selects from them. Of the columns without a field, it contains those
+    /// whose value is known.
     pub(super) fn written(self, target: &Target, stage: &str) -> String {
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
@@ -93,7 +95,7 @@ impl FinalState {
         target.with_known_generated(written)
     }
 
-    /// The rows of a target after the records of a stage were written, as a query selects from them.
+    /// Returns the rows of a target after the records of a stage were written, as a query selects from them.
     pub(super) fn rows(self, target: &Target, stage: &str) -> String {
         let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
         let other = |prefix: &str| -> Vec<String> {
@@ -162,7 +164,7 @@ fn marked_rows(target: &Target) -> String {
     format!("(SELECT true AS \"koan there\", {} FROM {} AS i) AS t", columns.join(", "), table.rows())
 }
 
-/// Runs a statement that a constraint may refuse. One that is refused leaves the transaction as it was before.
+/// Runs a statement that a constraint may refuse. A refused statement leaves the transaction unchanged.
 pub(super) async fn attempt(connection: &Connection, what: &str, sql: &str) -> Result<Attempt> {
     connection.run(what, "SAVEPOINT koan_attempt").await?;
     match connection.client.execute(sql, &[]).await {
@@ -188,13 +190,13 @@ fn is_of_one_row(code: Option<&SqlState>) -> bool {
     code.is_some_and(|code| [SqlState::CHECK_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
 }
 
-/// Whether a statement was refused for something other than rows that must be kept apart.
+/// Returns whether a statement was refused for another reason than unique or exclusion constraints.
 pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_of_one_row(error.code())
 }
 
-/// Returns the error of a statement that a constraint refused: the records that the final state would not let stand side by
-/// side, else what the server said.
+/// Returns the error of a statement that a constraint refused: the records that the final state would not let
+/// stand side by side, else what the server said.
 pub(super) async fn explained(
     connection: &Connection,
     target: &Target,
@@ -210,14 +212,14 @@ pub(super) async fn explained(
     }
     let mut constraints = Unique::all(connection, target).await?;
     let name = refused.as_db_error().and_then(DbError::constraint);
-    // Those of partitions have other names.
+    // The constraints of partitions have other names.
     if let Some(place) = constraints.iter().position(|constraint| Some(constraint.name.as_str()) == name) {
         constraints = vec![constraints.swap_remove(place)];
     }
     Unique::first_broken_among(connection, &constraints, &last.rows(target, stage)).await
 }
 
-/// Removes the rows that change and inserts them again.
+/// Deletes the rows that change and inserts them again.
 pub(super) async fn rewrite(
     connection: &Connection,
     target: &Target,
@@ -277,8 +279,8 @@ fn done(attempt: Attempt, target: &Target) -> Result<u64> {
     }
 }
 
-/// Refuses records that pass values on to each other where the rows cannot be removed and inserted again. An UPDATE may do
-/// all the same, by the order of its rows, and nothing tells that beforehand.
+/// Refuses records that pass unique values on to each other, if the rows cannot be deleted and inserted
+/// again. An UPDATE might succeed, depending on the order of its rows, but that cannot be known in advance.
 pub(super) async fn require_swaps(
     connection: &Connection,
     options: &SessionOptions,
@@ -311,8 +313,8 @@ pub(super) async fn require_swaps(
     Ok(())
 }
 
-/// Returns why the rows of a target cannot be removed and inserted again, if that is so; before a restore with these options, or while one
-/// writes.
+/// Returns why the rows of a target cannot be removed and inserted again, if that is so; before a restore
+/// with these options, or while one writes.
 async fn obstacle(
     connection: &Connection,
     target: &Target,
@@ -327,20 +329,21 @@ async fn obstacle(
             return Ok(Some(format!("the role may not {privilege} on the table")));
         }
     }
-    let acting = connection.client.query(ACTING, &[&table.oid]).await;
+    let keeps_constraints = before.is_some_and(|options| options.keep_constraints);
+    let acting = connection.client.query(ACTING, &[&table.oid, &keeps_constraints]).await;
     for row in acting.map_err(|error| failed(what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
         let (name, child) = (read(0)?, read(1)?);
         let is_ours: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
-        // A restore drops those that it may drop, unless the table that refers was restored earlier, when nothing told that rows of this
-        // one would be removed.
-        if let (Some(options), true) = (before, is_ours) {
+        // A restore drops the foreign keys that it may drop. The exception is one of a table that was
+        // restored earlier, when it was not yet known that rows of this table would be deleted.
+        if let (Some(options), true) = (before.filter(|options| !options.keep_constraints), is_ours) {
             let read = || Ok::<(Oid, bool), tokio_postgres::Error>((row.try_get(3)?, row.try_get(4)?));
             let (referring, is_expected) = read().map_err(|error| failed(what, &error))?;
             let is_empty = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {child} LIMIT 1) AS x");
             if is_expected
                 || !target.earlier.contains(&referring)
-                || (options.level == RestoreLevel::Fast && connection.number(what, &is_empty).await? == 0)
+                || (options.may_drop_constraints() && connection.number(what, &is_empty).await? == 0)
             {
                 continue;
             }
@@ -362,7 +365,7 @@ fn told(refused: &tokio_postgres::Error) -> String {
     refused.as_db_error().map_or_else(|| refused.to_string(), |error| kind_and_message(error).1)
 }
 
-/// The error of values that cannot be passed on between rows.
+/// Returns the error of unique values that cannot be passed on between rows.
 fn swapped(target: &Target, told: &str, obstacle: &str) -> Error {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     Error::new(

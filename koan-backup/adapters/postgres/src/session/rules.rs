@@ -1,14 +1,16 @@
 //! Rewrite rules: what `CREATE RULE … DO ALSO` and `DO INSTEAD` add to a statement or put in its place.
 //!
-//! A rule acts on INSERT, UPDATE and DELETE, not on COPY. Its effects are in the archive already, and a redirected row would
-//! be counted as written, so rules are disabled within the transaction and put back in the state that each had.
+//! A rule acts on INSERT, UPDATE and DELETE, not on COPY. Its effects are in the archive already, and a
+//! redirected row would be counted as written, so rules are disabled within the transaction and put back in
+//! the state that each had.
 
+use koan_backup_core::provider::SuspendedKind;
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::suspended::PutBack;
+use super::suspended::SuspendedWork;
 use koan_backup_sql::identifier::{listed, quoted};
 
 /// The rules of a table that are not disabled, their state, and whether they act in this session.
@@ -24,14 +26,14 @@ const RULES: &str = "
 #[derive(Debug)]
 pub(in super::super) struct Rule {
     pub(in super::super) name: String,
-    /// As `pg_rewrite` has it.
+    /// Its state in `pg_rewrite`.
     state: String,
-    /// Whether it acts in this session.
+    /// Whether it applies in this session.
     pub(in super::super) acts: bool,
 }
 
-/// Reads the rules of a table that are not disabled. Those of its partitions and of tables that inherit from it do not act on
-/// statements that name the table itself.
+/// Reads the rules of a table that are not disabled. Those of its partitions and of tables that inherit from
+/// it do not act on statements that name the table itself.
 pub(in super::super) async fn rules_of(
     connection: &Connection,
     table: &Table,
@@ -58,8 +60,12 @@ pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String>
     ))
 }
 
-/// Disables the rules of a table, and returns what puts each back in its state.
-pub(super) async fn disable(connection: &Connection, table: &Table, what: &str) -> Result<Vec<PutBack>> {
+/// Disables the rules of a table, and returns the statements that put each back in its state.
+pub(super) async fn disable(
+    connection: &Connection,
+    table: &Table,
+    what: &str,
+) -> Result<Vec<SuspendedWork>> {
     let rules = rules_of(connection, table, what).await?;
     if let Some(refusal) = refusal(table, &rules) {
         return Err(Error::new(ErrorKind::Unsupported, refusal));
@@ -69,16 +75,19 @@ pub(super) async fn disable(connection: &Connection, table: &Table, what: &str) 
         return Ok(put_back);
     }
     for rule in rules {
-        let (relation, name) = (table.quoted(), quoted(&rule.name));
-        connection.run(what, &format!("ALTER TABLE {relation} DISABLE RULE {name}")).await?;
+        let (relation, quoted_name) = (table.quoted(), quoted(&rule.name));
+        connection.run(what, &format!("ALTER TABLE {relation} DISABLE RULE {quoted_name}")).await?;
         let state = match rule.state.as_str() {
             "R" => "ENABLE REPLICA",
             "A" => "ENABLE ALWAYS",
             _ => "ENABLE",
         };
-        put_back.push(PutBack {
-            what: format!("enabling rule {name} of table `{}` again", table.display_name),
-            sql: format!("ALTER TABLE {relation} {state} RULE {name}"),
+        put_back.push(SuspendedWork {
+            kind: SuspendedKind::Rule,
+            table: table.display_name.clone(),
+            what: format!("enabling rule {quoted_name} of table `{}` again", table.display_name),
+            name: rule.name,
+            sql: format!("ALTER TABLE {relation} {state} RULE {quoted_name}"),
         });
     }
     Ok(put_back)

@@ -1,4 +1,4 @@
-//! Moves sequences on, so that what is inserted after a restore gets a number that was never issued.
+//! Advances sequences, so that rows inserted after a restore get numbers that were never issued.
 
 use koan_backup_core::Result;
 use tokio_postgres::types::Oid;
@@ -10,19 +10,19 @@ use super::super::literal::literal;
 use super::super::sequence::{Sequence, SequenceState, SequenceUse, Sequences};
 use koan_backup_sql::identifier::quoted;
 
-/// Where a sequence stands.
+/// The position of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Position {
     last_value: i64,
     is_called: bool,
 }
 
-/// Moves the sequences of a table to where the archive says that they stood, or to what the rows hold, whichever is further,
-/// and never back.
+/// Advances the sequences of a table to the position in the archive or to that of the rows, whichever is
+/// further. Never moves one back.
 ///
-/// Whoever owns a sequence alters it first, so that the change is undone with the transaction, and so that no other session takes
-/// numbers in between. `setval` alone is not, but it is all that others may call: if the server or this process dies before the commit,
-/// such a sequence leaves numbers out.
+/// The owner of a sequence alters it first, so that the change is rolled back with the transaction and no
+/// other session takes numbers in between. `setval` alone is not rolled back, but other roles may call
+/// nothing else: if the server or this process dies before the commit, such a sequence skips numbers.
 pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
     let sequences = Sequences::of(connection, &[table]).await?.all;
     let mut done: Vec<Oid> = Vec::new();
@@ -31,7 +31,7 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
             continue;
         }
         done.push(sequence.oid);
-        // A function takes numbers from it in its own right; viability warns that it stays where it is.
+        // Only a function uses it, with its own privileges. Viability warns that it is not advanced.
         if !sequence.may_move && !sequences.iter().any(|other| other.oid == sequence.oid && other.is_needed())
         {
             continue;
@@ -45,7 +45,7 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
             .filter(|position| (sequence.min..=sequence.max).contains(&position.last_value))
             .collect();
         let mut wanted = recorded.clone();
-        // The numbers of a sequence that has begun again do not tell how far it is.
+        // The rows do not show the position of a sequence that has cycled.
         if !sequence.cycles || recorded.is_empty() {
             for used in uses.iter().filter(|used| used.usage == SequenceUse::Direct) {
                 wanted.extend(held(connection, table, used).await?);
@@ -59,7 +59,7 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
     Ok(())
 }
 
-/// The furthest number of a sequence that a column holds.
+/// Reads the furthest number of a sequence that a column holds.
 async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Result<Option<Position>> {
     let Some(column) = &sequence.column else { return Ok(None) };
     let furthest = if sequence.is_ascending { "max" } else { "min" };
@@ -90,11 +90,11 @@ async fn go_to(
         return Ok(());
     }
     if sequence.is_owned {
-        // Changes nothing, and takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE): it waits for all who have taken numbers in a
-        // transaction that is open, and keeps others from taking numbers until the commit. The numbers are in a file of this transaction
-        // from here on, so that `setval` is undone with it.
+        // This changes nothing, and takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE). It waits for open
+        // transactions that have taken numbers, and keeps others from taking numbers until the commit. From
+        // here on, the sequence has a file of this transaction, so `setval` is rolled back with it.
         connection.run(&moving, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
-        // Numbers may have been taken while the lock was waited for.
+        // Other sessions may have taken numbers before the lock was granted.
         if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
             return Ok(());
         }
@@ -108,7 +108,7 @@ async fn go_to(
         ),
         (false, false) => format!("last_value > {last_value}"),
     };
-    // Whoever does not own the sequence cannot lock it, so that it is read in the statement that moves it.
+    // Another role than the owner cannot lock the sequence, so the statement that advances it also reads it.
     let set = format!(
         "SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called}) FROM {name} WHERE {is_behind}",
         literal(&name)
@@ -116,7 +116,7 @@ async fn go_to(
     connection.run(&moving, &set).await
 }
 
-/// Where a sequence stands now.
+/// Reads the position of a sequence.
 async fn position(connection: &Connection, name: &str, moving: &str) -> Result<Position> {
     let current = format!("SELECT last_value, is_called FROM {name}");
     let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(moving, &error))?;
@@ -127,7 +127,7 @@ async fn position(connection: &Connection, name: &str, moving: &str) -> Result<P
 }
 
 impl Sequence {
-    /// The position behind which fewer numbers are left; the first of two that are the same.
+    /// Returns the further of two positions, or the first if they are equal.
     fn further(&self, one: Position, other: Position) -> Position {
         let rank = |position: Position| {
             let value = i128::from(position.last_value);

@@ -1,87 +1,98 @@
-//! What is taken out of the way of a restore and put back before the commit: triggers, rules, foreign keys, indexes.
+//! Suspends triggers, rules, foreign keys and indexes during a restore, and puts them back before the commit.
 //!
-//! Everything is in the transaction, so that a restore that ends in any other way leaves all as it was.
+//! All of this is in the transaction, so a restore that ends in any other way leaves the database unchanged.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, RestoreLevel, Result, entity::EntityCodec, provider::SessionOptions,
+    ConflictMode, Error, ErrorKind, RestoreLevel, Result,
+    entity::EntityCodec,
+    provider::{RestoreTarget, SessionOptions, SuspendedKind, SuspendedObject},
 };
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
 
-use super::super::catalog::{Catalog, Table, TableKind};
+use super::super::catalog::{Catalog, Table};
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::literal::literal;
 use super::super::mapping::Mapping;
-use super::acting::{self, Reference};
+use super::acting::{self, Reference, ReferenceSuspension};
 use super::balance::Interference;
 use super::indexes::Index;
 use super::references::{ForeignKey, Instead};
 use super::rules;
 use super::target::Target;
 use super::unique::Unique;
+use koan_backup_sql::droppable::DroppableIndexes;
 use koan_backup_sql::identifier::quoted;
 
-/// What was done, and how it is undone.
+/// The suspended objects of a restore, and how they are put back.
 #[derive(Debug, Default)]
 pub(super) struct Suspended {
-    /// Whether triggers may act that cannot be silenced.
+    /// Whether triggers may act that cannot be disabled.
     pub(super) interference: Interference,
-    /// Foreign keys that were looked at.
-    references: BTreeMap<Oid, Suspension>,
-    /// Those of them whose rows can be looked for.
+    /// The foreign keys that were examined, and how each is suspended.
+    references: BTreeMap<Oid, Option<ReferenceSuspension>>,
+    /// Those of them whose violating rows can be found.
     foreign_keys: Vec<ForeignKey>,
-    /// What keeps the rows of targets apart once indexes are back and deferred constraints are checked.
+    /// The unique and exclusion constraints of the targets, which hold again at the end.
     unique: Vec<Unique>,
-    /// Statements that put indexes back.
-    indexes: Vec<PutBack>,
-    /// Statements that put triggers and numbered columns back.
-    tables: Vec<PutBack>,
-    /// Statements that put foreign keys back.
-    constraints: Vec<PutBack>,
+    /// The dropped indexes.
+    indexes: Vec<SuspendedWork>,
+    /// The disabled triggers and rules, and the altered identity columns.
+    tables: Vec<SuspendedWork>,
+    /// The dropped or altered foreign keys.
+    constraints: Vec<SuspendedWork>,
 }
 
-/// A statement that puts something back.
+/// A suspended object, and the statement that puts it back.
 #[derive(Debug)]
-pub(super) struct PutBack {
+pub(super) struct SuspendedWork {
+    pub(super) kind: SuspendedKind,
+    /// The name of the object in the database.
+    pub(super) name: String,
+    /// The table of the object, as messages name it.
+    pub(super) table: String,
+    /// What the statement does, for its error.
     pub(super) what: String,
     pub(super) sql: String,
 }
 
-/// Whether a foreign key still acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suspension {
-    /// It was dropped, and is added again at the end.
-    Dropped,
-    /// It is there, deferred perhaps.
-    Kept,
-}
-
-/// How far a target goes.
+/// What a restore does with the rows and the objects of a table.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Extent {
-    pub(in super::super) level: RestoreLevel,
-    /// All of its rows come from the archive.
+    /// All rows of the table come from the archive.
     pub(in super::super) is_bulk: bool,
-    /// Rows that are not in the archive go, in this table and others.
+    /// Rows that are not in the archive are deleted, in this table and others.
     pub(in super::super) replaces: bool,
-    /// Rows go that others may refer to.
+    /// Rows are deleted that others may refer to.
     pub(in super::super) deletes: bool,
-    /// Rows that are there are written again, if they differ.
+    /// Existing rows are updated, if they differ.
     pub(in super::super) updates: bool,
     /// The same for any table of the restore.
     pub(in super::super) overwrites: bool,
+    /// Rows may be deleted by TRUNCATE.
+    pub(in super::super) may_truncate: bool,
+    /// The indexes that may be dropped and rebuilt.
+    pub(in super::super) droppable_indexes: DroppableIndexes,
+    /// Foreign keys may be dropped to be fast.
+    pub(in super::super) may_drop_constraints: bool,
+    /// No constraint may be dropped or altered.
+    pub(in super::super) keeps_constraints: bool,
 }
 
 impl Extent {
-    /// How far a restore goes in a table that is empty or not.
-    pub(in super::super) fn of(options: &SessionOptions, is_empty: bool) -> Self {
+    /// Returns what a restore does in a table that is empty or not.
+    pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         let replaces = options.replace_existing;
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
         Self {
-            level: options.level,
+            may_truncate: options.level == RestoreLevel::Fast && options.may_use_bulk_mode(),
+            droppable_indexes: DroppableIndexes::of(options, target, is_empty),
+            may_drop_constraints: options.may_drop_constraints(),
+            keeps_constraints: options.keep_constraints,
             is_bulk: is_empty || replaces,
             replaces,
             deletes: replaces && !is_empty,
@@ -91,7 +102,7 @@ impl Extent {
     }
 }
 
-/// Triggers that would fire, of the table and its partitions.
+/// Selects the triggers of a table and its partitions that would fire.
 pub(in super::super) const TRIGGERS: &str = "
     SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
@@ -102,15 +113,17 @@ pub(in super::super) const TRIGGERS: &str = "
     ORDER BY 1, 2, 3";
 
 impl Suspended {
-    /// Nothing yet.
+    /// Returns the state of a restore that has suspended nothing yet.
     pub(super) async fn begin(connection: &Connection) -> Result<Self> {
         Ok(Self { interference: Interference::of(connection).await?, ..Self::default() })
     }
 
-    /// Takes what is in the way of a target out of it, as far as the role may.
+    /// Suspends what would change, refuse or slow down the records of a target, as far as the role and the
+    /// options permit.
     pub(super) async fn suspend(
         &mut self,
         connection: &Connection,
+        catalog: &Catalog,
         target: &Target,
         extent: Extent,
     ) -> Result<()> {
@@ -119,11 +132,11 @@ impl Suspended {
         let rules = rules::disable(connection, table, &what).await?;
         self.tables.extend(rules);
         if table.is_owned {
-            self.silence_triggers(connection, table, &what).await?;
+            self.disable_triggers(connection, table, &what).await?;
         }
         let unique = Unique::all(connection, target).await?;
-        // By these, values may be passed on between rows that are there.
-        let has_unique = unique.iter().any(|unique| unique.is_immediate && !unique.is_key());
+        // With such a constraint, an existing row may take over the value of another one.
+        let has_unique = Unique::any_besides_key(&unique);
         self.unique.extend(unique);
         self.free_identities(connection, target, extent, &what).await?;
         for row in acting::rows(connection, table.oid, &what).await? {
@@ -136,37 +149,38 @@ impl Suspended {
                 None => {
                     let foreign_key = ForeignKey::of(&row, acting::FOREIGN_KEY);
                     self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
-                    let suspension = self.loosen(connection, &reference, extent, &what).await?;
+                    let suspension = reference.suspension(extent);
+                    if let Some(suspension) = suspension {
+                        self.suspend_reference(connection, catalog, &reference, suspension, &what).await?;
+                    }
                     self.references.insert(reference.oid, suspension);
                     suspension
                 }
             };
-            if suspension == Suspension::Kept
+            if suspension != Some(ReferenceSuspension::Dropped)
                 && let Some(refusal) = reference.refusal(target, extent)
             {
                 return Err(Error::new(ErrorKind::Unsupported, refusal));
             }
         }
-        // Rebuilding an index costs more than keeping it up when a few records join many.
-        if extent.level == RestoreLevel::Fast
-            && extent.is_bulk
-            && table.is_owned
-            && table.kind == TableKind::Table
-        {
-            let indexes = Index::droppable(connection, table, &what).await?;
-            if indexes.is_empty() || !is_alone(connection, table, &what).await? {
-                return Ok(());
-            }
-            for index in indexes {
-                connection.run(&what, &index.drop).await?;
-                self.indexes
-                    .push(PutBack { what: format!("rebuilding index {}", index.name), sql: index.create });
-            }
+        let indexes = Index::droppable(connection, table, extent, &[], &what).await?;
+        if indexes.is_empty() || !lock_exclusively(connection, table, &what).await? {
+            return Ok(());
+        }
+        for index in indexes {
+            connection.run(&what, &index.drop).await?;
+            self.indexes.push(SuspendedWork {
+                kind: index.kind,
+                name: index.plain_name,
+                table: table.display_name.clone(),
+                what: format!("rebuilding index {}", index.name),
+                sql: index.create,
+            });
         }
         Ok(())
     }
 
-    async fn silence_triggers(&mut self, connection: &Connection, table: &Table, what: &str) -> Result<()> {
+    async fn disable_triggers(&mut self, connection: &Connection, table: &Table, what: &str) -> Result<()> {
         let rows = connection.client.query(TRIGGERS, &[&table.oid]).await;
         for row in rows.map_err(|error| failed(what, &error))? {
             let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
@@ -174,7 +188,8 @@ impl Suspended {
             if !row.try_get::<_, bool>(4).map_err(|error| failed(what, &error))? {
                 continue;
             }
-            let (schema, relation, trigger, state) = (read(0)?, read(1)?, quoted(&read(2)?), read(3)?);
+            let (schema, relation, name, state) = (read(0)?, read(1)?, read(2)?, read(3)?);
+            let trigger = quoted(&name);
             let relation = format!("{}.{}", quoted(&schema), quoted(&relation));
             connection.run(what, &format!("ALTER TABLE ONLY {relation} DISABLE TRIGGER {trigger}")).await?;
             let state = match state.as_str() {
@@ -182,15 +197,19 @@ impl Suspended {
                 "A" => "ENABLE ALWAYS",
                 _ => "ENABLE",
             };
-            self.tables.push(PutBack {
-                what: format!("switching trigger {trigger} of table `{}` on again", table.display_name),
+            self.tables.push(SuspendedWork {
+                kind: SuspendedKind::Trigger,
+                name,
+                table: table.display_name.clone(),
+                what: format!("enabling trigger {trigger} of table `{}` again", table.display_name),
                 sql: format!("ALTER TABLE ONLY {relation} {state} TRIGGER {trigger}"),
             });
         }
         Ok(())
     }
 
-    /// Columns that number rows by themselves take the archive's numbers by COPY and INSERT, but not by UPDATE.
+    /// Lets UPDATE write columns that are GENERATED ALWAYS AS IDENTITY. COPY and INSERT can write them
+    /// anyway.
     async fn free_identities(
         &mut self,
         connection: &Connection,
@@ -211,7 +230,10 @@ impl Suspended {
                 )
             };
             connection.run(what, &alter("BY DEFAULT")).await?;
-            self.tables.push(PutBack {
+            self.tables.push(SuspendedWork {
+                kind: SuspendedKind::IdentityColumn,
+                name: column.name.clone(),
+                table: table.display_name.clone(),
                 what: format!("putting column `{}` of table `{}` back", column.name, table.display_name),
                 sql: alter("ALWAYS"),
             });
@@ -219,46 +241,44 @@ impl Suspended {
         Ok(())
     }
 
-    /// Has a foreign key wait until the end: by dropping it, where all its rows change or it would change rows itself,
-    /// else by deferring it.
-    async fn loosen(
+    /// Drops a foreign key, or defers it to the end.
+    async fn suspend_reference(
         &mut self,
         connection: &Connection,
+        catalog: &Catalog,
         reference: &Reference,
-        extent: Extent,
+        suspension: ReferenceSuspension,
         what: &str,
-    ) -> Result<Suspension> {
+    ) -> Result<()> {
         let Reference { name, child, .. } = reference;
-        if !reference.is_ours() {
-            return Ok(Suspension::Kept);
-        }
-        // The table referred to may be a later target. Rows that swap unique values are removed and inserted again.
-        let removes = extent.replaces || (extent.overwrites && reference.parent_has_unique);
-        let may_act = reference.on_update != "a" || (removes && reference.on_delete != "a");
-        // One that was never validated may have had rows that break it, which come back.
-        let is_better = extent.is_bulk && (extent.level == RestoreLevel::Fast || !reference.is_validated);
-        if may_act || is_better {
-            connection.run(what, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
-            let mut sql = format!("ALTER TABLE {child} ADD CONSTRAINT {name} {}", reference.definition);
-            if let Some(comment) = &reference.comment {
-                sql.push_str(&format!("; COMMENT ON CONSTRAINT {name} ON {child} IS {}", literal(comment)));
+        let sql = match suspension {
+            ReferenceSuspension::Dropped => {
+                connection.run(what, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
+                let mut sql = format!("ALTER TABLE {child} ADD CONSTRAINT {name} {}", reference.definition);
+                if let Some(comment) = &reference.comment {
+                    let comment = literal(comment);
+                    sql.push_str(&format!("; COMMENT ON CONSTRAINT {name} ON {child} IS {comment}"));
+                }
+                sql
             }
-            self.constraints.push(PutBack { what: format!("checking foreign key {name} of {child}"), sql });
-            return Ok(Suspension::Dropped);
-        }
-        if !reference.is_deferrable {
-            let alter = |to: &str| format!("ALTER TABLE {child} ALTER CONSTRAINT {name} {to}");
-            connection.run(what, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
-            self.constraints.push(PutBack {
-                what: format!("checking foreign key {name} of {child}"),
-                sql: alter("NOT DEFERRABLE"),
-            });
-        }
-        Ok(Suspension::Kept)
+            ReferenceSuspension::Deferred => {
+                let alter = |to: &str| format!("ALTER TABLE {child} ALTER CONSTRAINT {name} {to}");
+                connection.run(what, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
+                alter("NOT DEFERRABLE")
+            }
+        };
+        self.constraints.push(SuspendedWork {
+            kind: SuspendedKind::Constraint,
+            name: reference.plain_name.clone(),
+            table: catalog.shown_table(reference.child_oid).unwrap_or(child).to_owned(),
+            what: format!("checking foreign key {name} of {child}"),
+            sql,
+        });
+        Ok(())
     }
 
-    /// Whether no foreign key refers to the table any more, which TRUNCATE asks for.
-    pub(super) async fn let_go_of(&self, connection: &Connection, table: &Table) -> Result<bool> {
+    /// Returns whether no foreign key refers to the table, as TRUNCATE requires.
+    pub(super) async fn is_unreferenced(&self, connection: &Connection, table: &Table) -> Result<bool> {
         let referring = format!(
             "SELECT pg_catalog.count(*) FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {}::oid",
             table.oid
@@ -266,14 +286,16 @@ impl Suspended {
         Ok(connection.number(&format!("preparing table `{}`", table.display_name), &referring).await? == 0)
     }
 
-    /// The error of the first unique index that has a key twice, or foreign key under which rows point nowhere, if there is one.
+    /// Returns the error of the first unique index with a duplicate key, or of the first foreign key with
+    /// dangling references, if there is one.
     pub(super) async fn broken(
         &self,
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
-        // Comparing every row with every other for an exclusion constraint is worth it only where that was not checked before.
+        // An exclusion constraint compares every row with every other. That is left out if it was checked
+        // before.
         for unique in self.unique.iter().filter(|unique| !unique.is_exclusion() || !unique.is_immediate) {
             if let Some(error) = unique.broken(connection).await? {
                 return Ok(Some(error));
@@ -287,21 +309,24 @@ impl Suspended {
         Ok(None)
     }
 
-    /// Puts everything back as it was.
-    pub(super) async fn put_back(&mut self, connection: &Connection) -> Result<()> {
-        // Indexes whose definition names no tablespace were in that of the database.
+    /// Puts everything back as it was, and returns what was put back.
+    pub(super) async fn put_back(&mut self, connection: &Connection) -> Result<Vec<SuspendedObject>> {
+        // Indexes whose definition names no tablespace were in the default one of the database.
         connection.run("rebuilding indexes", "SET LOCAL default_tablespace = ''").await?;
         let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
-        for PutBack { what, sql } in all {
+        let mut put_back = Vec::new();
+        for SuspendedWork { kind, name, table, what, sql } in all {
+            let started = Instant::now();
             connection.run(&what, &sql).await?;
+            put_back.push(SuspendedObject::put_back(kind, name, table, started));
         }
-        Ok(())
+        Ok(put_back)
     }
 }
 
-/// Locks a table for this transaction alone, if nobody works with it: an index that others may read cannot be dropped, and a backup
-/// that is under way is not waited for.
-async fn is_alone(connection: &Connection, table: &Table, what: &str) -> Result<bool> {
+/// Locks a table exclusively, if no other session uses it. Dropping an index needs this lock, and a restore
+/// does not wait for a backup that is reading the table. Returns whether the table is locked.
+async fn lock_exclusively(connection: &Connection, table: &Table, what: &str) -> Result<bool> {
     connection.run(what, "SAVEPOINT koan_alone").await?;
     let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", table.quoted());
     match connection.client.batch_execute(&lock).await {

@@ -28,6 +28,8 @@ use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 #[derive(Debug)]
 pub(in super::super) struct Target {
     pub(super) entity: EntityCodec,
+    /// The target as it was requested, without its physical form.
+    pub(super) request: RestoreTarget,
     pub(super) mapping: Mapping,
     /// The columns that are written: all of the mapping's but those that PostgreSQL computes.
     pub(super) columns: Vec<TargetColumn>,
@@ -86,12 +88,12 @@ pub(super) struct TargetColumn {
 }
 
 impl Target {
-    pub(in super::super) fn new(request: RestoreTarget, mapping: Mapping) -> Result<Self> {
-        let entity = request.entity;
+    pub(in super::super) fn new(mut request: RestoreTarget, mapping: Mapping) -> Result<Self> {
+        let entity = request.entity.clone();
         mapping.check(&entity)?;
-        let physical = match &request.physical {
+        let physical = match request.physical.take() {
             None => PhysicalForm::default(),
-            Some(json) => PhysicalForm::deserialize(json).map_err(|_| unknown_form(&entity))?,
+            Some(json) => PhysicalForm::deserialize(&json).map_err(|_| unknown_form(&entity))?,
         };
         let (mut columns, mut key) = (Vec::with_capacity(mapping.columns.len()), Vec::new());
         for (index, place) in mapping.columns.iter().enumerate() {
@@ -130,6 +132,7 @@ impl Target {
         let equality = vec![KeyEquality::default(); key.len()];
         Ok(Self {
             entity,
+            request,
             mapping,
             columns,
             key,
@@ -158,7 +161,8 @@ impl Target {
         stubborn.map(|(_, column)| column)
     }
 
-    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column forbids it.
+    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column
+    /// forbids it.
     pub(in super::super) fn refusing_identity(&self, extent: Extent) -> Option<String> {
         let table = &self.mapping.table;
         let column = self.stubborn_columns(extent).next().filter(|_| !table.is_owned)?;
@@ -186,7 +190,8 @@ impl Target {
         Ok(())
     }
 
-    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other columns.
+    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other
+    /// columns.
     pub(super) fn with_generated(&self, rows: String) -> String {
         with_computed(&self.generated, rows)
     }
@@ -238,8 +243,8 @@ impl Target {
         self.defaults.iter().find(|default| default.column == column)?.value()
     }
 
-    /// The names of all columns that get a value, as a list in SQL: those of [`column_list`](Self::column_list), and those that are
-    /// computed.
+    /// The names of all columns that get a value, as a list in SQL: those of
+    /// [`column_list`](Self::column_list), and those that are computed.
     pub(super) fn filled_list(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.as_str());
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
@@ -252,7 +257,8 @@ impl Target {
         sent.chain(computed).collect::<Vec<_>>().join(", ")
     }
 
-    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row `s` of a stage.
+    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row
+    /// `s` of a stage.
     pub(super) fn source_of(&self, column: &str) -> &'static str {
         match self.recomputed.iter().any(|recomputed| recomputed.column == column) {
             true => "s",
@@ -260,7 +266,8 @@ impl Target {
         }
     }
 
-    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database compares keys.
+    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database
+    /// compares keys.
     pub(super) fn same_key(&self) -> String {
         self.key_condition(TargetColumn::converted)
     }
@@ -376,17 +383,17 @@ impl Target {
         )
     }
 
-    /// The error of a record whose key exists already.
-    pub(super) fn taken(&self, key: &str) -> Error {
+    /// Returns the error for a record whose key already exists.
+    pub(super) fn already_exists_error(&self, key: &str) -> Error {
         let name = self.entity.name();
         let text =
             format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
         Error::new(ErrorKind::Conflict, text)
     }
 
-    /// The error of records that have one key to the database.
-    pub(super) fn twice(&self, keys: &[String]) -> Error {
-        twice(&self.entity, &self.mapping.table.display_name, keys)
+    /// Returns the error for records whose keys are equal to the database.
+    pub(super) fn duplicate_key_error(&self, keys: &[String]) -> Error {
+        duplicate_key_error(&self.entity, &self.mapping.table.display_name, keys)
     }
 }
 
@@ -398,8 +405,8 @@ fn with_computed(computed: &[(String, String)], rows: String) -> String {
     format!("(SELECT x.*, {} FROM {rows} AS x)", computed.collect::<Vec<_>>().join(", "))
 }
 
-/// The error of records of an archive that have one key to a table.
-pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
+/// Returns the error for records of an archive whose keys are equal to a table.
+pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
     let name = entity.name();
     let text = match keys {
         [one, other, ..] if one != other => {
@@ -418,7 +425,8 @@ pub(super) fn twice(entity: &EntityCodec, table: &str, keys: &[String]) -> Error
     Error::new(ErrorKind::Constraint, text)
 }
 
-/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds no other.
+/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds
+/// no other.
 fn nulls(entity: &EntityCodec, place: &MappedColumn, physical: &PhysicalForm) -> Result<Option<NullReplay>> {
     if !place.column_type.has_json_nulls() {
         return Ok(None);

@@ -1,6 +1,7 @@
-//! Constraints that keep rows apart: unique constraints, unique indexes and exclusion constraints.
+//! Constraints between the rows of a table: unique constraints, unique indexes and exclusion constraints.
 //!
-//! What the server says of a violation holds content of rows, so the records are looked for by their keys instead.
+//! The error of the server contains values of rows, so the records are searched and named by their keys
+//! instead.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::error::SqlState;
@@ -9,17 +10,17 @@ use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::keys::{first_keys, keys_of};
-use super::target::{Target, twice};
+use super::target::{Target, duplicate_key_error};
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// How many records an error text names.
+/// The maximum number of records that an error names.
 const NAMED: usize = 2;
 
-/// The longest that rows are compared with each other.
+/// The time limit for comparing rows with each other.
 const SEARCH_TIMEOUT: &str = "5s";
 
-/// What keeps the rows of a table apart: name, expressions, predicate, operators of an exclusion constraint, whether NULL is
-/// a value, and whether it is checked at once.
+/// Selects the constraints of a table: name, expressions, predicate, operators of an exclusion constraint,
+/// whether NULLs are equal, and whether it is checked at each row.
 const CONSTRAINTS: &str = "
     SELECT COALESCE(k.conname, c.relname)::text,
         (SELECT pg_catalog.array_agg(pg_catalog.pg_get_indexdef(c.oid, place, false) ORDER BY place)
@@ -35,7 +36,7 @@ const CONSTRAINTS: &str = "
     WHERE i.indrelid = $1 AND i.indisvalid AND (i.indisunique OR i.indisexclusion)
     ORDER BY c.oid";
 
-/// A constraint of a target that keeps its rows apart.
+/// A unique or exclusion constraint of a target.
 #[derive(Debug)]
 pub(super) struct Unique {
     entity: EntityCodec,
@@ -45,7 +46,7 @@ pub(super) struct Unique {
     rows: String,
     shown_table: String,
     pub(super) name: String,
-    /// What it compares, as expressions over the columns.
+    /// The compared values, as expressions over the columns.
     expressions: Vec<String>,
     /// The condition of the rows that it compares.
     predicate: Option<String>,
@@ -96,6 +97,11 @@ impl Unique {
             && self.key.iter().all(|(name, _)| self.expressions.iter().any(|one| is_column(one, name)))
     }
 
+    /// Returns whether one of these is checked at each row and compares something else than the entity's key.
+    pub(super) fn any_besides_key(all: &[Self]) -> bool {
+        all.iter().any(|unique| unique.is_immediate && !unique.is_key())
+    }
+
     /// Whether it is an exclusion constraint.
     pub(super) fn is_exclusion(&self) -> bool {
         self.operators.is_some()
@@ -106,7 +112,7 @@ impl Unique {
         self.broken_among(connection, &self.rows).await
     }
 
-    /// The same for rows of what a query selects from; it has the columns of the table.
+    /// Does the same for other rows, which have the columns of the table.
     pub(super) async fn broken_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let from = match &self.operators {
             Some(operators) => self.overlapping(rows, operators),
@@ -130,7 +136,7 @@ impl Unique {
             return Ok(None);
         }
         if self.is_key() {
-            return Ok(Some(twice(&self.entity, &self.shown_table, &keys)));
+            return Ok(Some(duplicate_key_error(&self.entity, &self.shown_table, &keys)));
         }
         let (name, named) = (self.entity.name(), listed(keys.iter().map(String::as_str)));
         let (table, constraint) = (&self.shown_table, &self.name);
@@ -147,8 +153,8 @@ impl Unique {
         Ok(Some(Error::new(ErrorKind::Constraint, format!("{text}; {remedy}"))))
     }
 
-    /// Returns keys of records that get values which other rows have before they change, if there are any. A constraint over
-    /// columns that are not selected, and an exclusion constraint, tells nothing.
+    /// Returns keys of records that get values which other rows have before they change, if there are any. A
+    /// constraint over columns that are not selected, and an exclusion constraint, tells nothing.
     pub(super) async fn passed_on(
         &self,
         connection: &Connection,
@@ -176,7 +182,7 @@ impl Unique {
             compared = self.compared(),
             expressions = self.expressions.join(", "),
         );
-        // A row that keeps its values is no other row.
+        // A row that keeps its values does not conflict with itself.
         let from = format!(
             "{from} AND NOT EXISTS (SELECT FROM {before} AS t, (SELECT a.*) AS s WHERE {} AND {})",
             target.same_key_of_copy(),
@@ -186,7 +192,7 @@ impl Unique {
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    /// Looks for rows that break one of the constraints.
+    /// Returns the error of the first constraint that rows violate, if there is one.
     pub(super) async fn first_broken_among(
         connection: &Connection,
         constraints: &[Self],
@@ -195,7 +201,8 @@ impl Unique {
         for constraint in constraints {
             let found = match constraint.is_exclusion() {
                 true => constraint.first_overlapping_among(connection, rows).await?,
-                // Expressions that cannot be evaluated outside of the table tell nothing: the server names the constraint.
+                // Expressions that cannot be evaluated outside of the table are left out. The server names
+                // the constraint.
                 false => {
                     undone(connection, constraint.broken_among(connection, rows)).await?.unwrap_or_default()
                 }
@@ -207,8 +214,8 @@ impl Unique {
         Ok(None)
     }
 
-    /// The same for an exclusion constraint. An index over a copy of the rows finds out whether some cannot stand side by side. To tell
-    /// which, every row is compared with every other, so that has a limit of time.
+    /// Does the same for an exclusion constraint. An index over a copy of the rows finds whether rows
+    /// conflict. To find which ones, every row is compared with every other, within a time limit.
     async fn first_overlapping_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let by_index = undone(connection, self.broken_by_index(connection, rows)).await?;
         if let Ok(None) = by_index {
@@ -224,7 +231,7 @@ impl Unique {
         Ok(named.or(by_index.unwrap_or_default()))
     }
 
-    /// Has an index over a copy of the rows find out whether some cannot stand side by side, which does not tell which.
+    /// Builds an index over a copy of the rows to find whether rows conflict. It does not show which ones.
     async fn broken_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let what = format!("looking for rows that break `{}`", self.name);
         let Some(definition) = &self.definition else {
@@ -252,7 +259,7 @@ impl Unique {
         }
     }
 
-    /// The condition of the rows that it compares.
+    /// Returns the condition of the rows that it compares.
     fn compared(&self) -> String {
         let predicate = self.predicate.iter().cloned();
         let nulls = self.expressions.iter().filter(|_| !self.nulls_are_equal);
@@ -262,7 +269,7 @@ impl Unique {
         if terms.is_empty() { "true".to_owned() } else { terms.join(" AND ") }
     }
 
-    /// The rows that have values in common, those of one value next to each other.
+    /// Returns the rows with equal values, ordered by value.
     fn repeated(&self, rows: &str) -> String {
         let expressions = self.expressions.join(", ");
         format!(
@@ -274,12 +281,12 @@ impl Unique {
         )
     }
 
-    /// The columns of the key, which are selected first.
+    /// Returns the positions of the key columns, which are selected first.
     fn key_order(&self) -> String {
         (1..=self.key.len()).map(|column| column.to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The rows that an exclusion constraint does not let stand side by side.
+    /// Returns the rows that conflict by an exclusion constraint.
     fn overlapping(&self, rows: &str, operators: &[String]) -> String {
         let names: Vec<String> = (1..=operators.len()).map(|place| format!("\"koan {place}\"")).collect();
         let expressions: Vec<String> = self
@@ -307,7 +314,7 @@ impl Unique {
     }
 }
 
-/// Does work of which nothing stays in the transaction. The inner result is that of the work.
+/// Runs work and rolls its changes back. The inner result is that of the work.
 async fn undone<T>(connection: &Connection, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
     let what = "looking for rows that break a constraint";
     connection.run(what, "SAVEPOINT koan_search").await?;
@@ -316,7 +323,7 @@ async fn undone<T>(connection: &Connection, work: impl Future<Output = Result<T>
     Ok(done)
 }
 
-/// Whether an expression of an index is a column.
+/// Returns whether an expression of an index is a column.
 fn is_column(expression: &str, name: &str) -> bool {
     expression == name || expression == quoted(name)
 }

@@ -1,7 +1,9 @@
-//! Writes the records of one target.
+//! Writes the records of one target, on the thread of the connection.
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, RestoreLevel, Result, entity::Record, provider::WriteCounts,
+    ConflictMode, Error, ErrorKind, RestoreLevel, Result,
+    entity::Record,
+    provider::{SuspendedObject, WriteCounts},
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Statement, params_from_iter};
@@ -11,44 +13,49 @@ use super::super::error::{failed, is_constraint, is_refused_statement, is_unique
 use super::super::index_check::{index_faults, table_rows};
 use super::super::new_rows;
 use super::deferred::{Deferred, refused};
-use super::indexes::{Keys, WaitingIndexes};
+use super::indexes::{Keys, SuspendedIndexes};
 use super::keys::WrittenKeys;
 use super::previous::PreviousRows;
 use super::statement::Statements;
 use super::target::Target;
 use super::transaction::Transaction;
 
-/// A target that is being written.
+/// The work on one target.
 #[derive(Debug)]
 pub(super) struct Applying {
     target: Target,
     statements: Statements,
-    indexes: WaitingIndexes,
+    indexes: SuspendedIndexes,
     previous: Option<PreviousRows>,
-    /// Whether the table was empty when the first record came.
-    empty: bool,
+    /// Whether the table had no rows before the first record.
+    is_empty: bool,
+    /// Whether it is filled by plain inserts, which refuse a duplicate key.
+    is_filled: bool,
     keys: WrittenKeys,
     deferred: Deferred,
     rows_before: u64,
     tally: Tally,
 }
 
-/// What the statements of a target did, as SQLite counted it.
+/// The counts of what the statements did, as SQLite reported them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     records: u64,
-    /// Records that changed a row or added one.
+    /// Records that changed or added a row.
     changed: u64,
-    /// Records whose row stays, because it is kept or equal.
-    left: u64,
+    /// Records whose row was left unchanged, because it is kept or equal.
+    unchanged: u64,
 }
 
-/// What came of a target.
+/// The result of a target.
 #[derive(Debug)]
 pub(super) struct Applied {
     pub(super) counts: WriteCounts,
-    /// Where the keys of the records are, if the archive brought references along that point nowhere.
+    /// The columns and the table of the keys of the records, if the archive holds references that point
+    /// nowhere.
     pub(super) keys: Option<(Vec<String>, String)>,
+    /// The indexes that were dropped and rebuilt.
+    pub(super) suspended: Vec<SuspendedObject>,
 }
 
 impl Applying {
@@ -62,25 +69,24 @@ impl Applying {
                 None
             }
         };
-        let empty = options.replace_existing || rows_before == 0;
-        let mut indexes = WaitingIndexes::default();
-        // Rebuilding an index costs more than keeping it up when a few records join many.
-        if empty && options.level == RestoreLevel::Fast {
-            indexes.drop_all(transaction, &target)?;
-        }
+        let is_empty = options.replace_existing || rows_before == 0;
+        let mut indexes = SuspendedIndexes::default();
+        indexes.drop_all(transaction, &target, rows_before)?;
         let statements =
             Statements::new(&transaction.connection, &target, options.conflict).map_err(|error| {
                 failed(&transaction.path, &format!("writing {}", target.entity.name()), error)
             })?;
         let has_unique_key = statements.direct.is_some();
-        if !has_unique_key && options.level != RestoreLevel::Safe {
-            let keys = if empty { Keys::Unique } else { Keys::Any };
-            indexes.help(transaction, &target, keys)?;
+        let indexes_key = options.level != RestoreLevel::Safe && options.may_use_bulk_mode();
+        if !has_unique_key && indexes_key {
+            let keys = if is_empty { Keys::Unique } else { Keys::Any };
+            indexes.index_key(transaction, &target, keys)?;
         }
-        let is_guarded = has_unique_key || options.level != RestoreLevel::Safe;
-        let statements = match empty && is_guarded {
+        let is_filled = is_empty && options.may_use_bulk_mode();
+        let is_guarded = has_unique_key || indexes_key;
+        let statements = match is_filled && is_guarded {
             true => statements.insert_only(),
-            // `ON CONFLICT` names one index, and another may find the row of a key as well.
+            // `ON CONFLICT` names one index, and the row of a key may conflict with another one.
             false if !target.equality.is_decided_by_the_columns() => statements.by_key(),
             false => statements,
         };
@@ -89,7 +95,8 @@ impl Applying {
             statements,
             indexes,
             previous,
-            empty,
+            is_empty,
+            is_filled,
             keys: WrittenKeys::new(number),
             deferred: Deferred::new(number),
             rows_before,
@@ -97,7 +104,7 @@ impl Applying {
         })
     }
 
-    /// The table that is written.
+    /// Returns the name of the table.
     pub(super) fn table(&self) -> &str {
         &self.target.mapping.table.name
     }
@@ -124,14 +131,14 @@ impl Applying {
             let stored = self.target.fill(record)?;
             self.tally.records += 1;
             if remembers && !self.keys.remember(transaction, &self.target, &stored)? {
-                return Err(self.target.twice(record));
+                return Err(self.target.duplicate_key_error(record));
             }
-            // NULL is unlike any other NULL to a unique index, but the key of this one record.
+            // A unique index does not consider two NULLs equal, but here NULL identifies this record.
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
             let result = match &mut direct {
                 Some(statement) if !has_null => match execute(statement, &stored) {
                     Ok(1) => Ok(Outcome::Written),
-                    Ok(0) if may_keep => Ok(Outcome::Left),
+                    Ok(0) if may_keep => Ok(Outcome::Unchanged),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
                     // SQLite makes a whole new row before it looks for one that is there, which needs no default and may meet what a
                     // new row would not.
@@ -144,19 +151,18 @@ impl Applying {
             };
             match result {
                 Ok(Outcome::Written) => self.tally.changed += 1,
-                Ok(Outcome::Left) => self.tally.left += 1,
+                Ok(Outcome::Unchanged) => self.tally.unchanged += 1,
                 Ok(Outcome::Unexpected(count)) => return Err(self.unexpected(record, count)),
-                Ok(Outcome::Taken) => return Err(self.taken(record)),
-                Ok(Outcome::Several) => return Err(self.target.several(record)),
-                // The row that has the value may be about to get another.
+                Ok(Outcome::Exists) => return Err(self.exists_error(record)),
+                Ok(Outcome::Ambiguous) => return Err(self.target.ambiguous_key_error(record)),
+                // The row that has the value may get another one from a later record.
                 Err(error) if conflict == ConflictMode::Overwrite && is_unique_violation(&error) => {
                     self.deferred.add(transaction, &self.target, &stored)?;
                 }
                 Err(error) if is_constraint(&error) => {
-                    if conflict == ConflictMode::Fail
-                        && by_key.is_taken(&self.target, &stored).unwrap_or(false)
+                    if conflict == ConflictMode::Fail && by_key.exists(&self.target, &stored).unwrap_or(false)
                     {
-                        return Err(self.taken(record));
+                        return Err(self.exists_error(record));
                     }
                     let values: Vec<ValueRef<'_>> = stored.iter().map(Stored::as_ref).collect();
                     return Err(refused(transaction, &self.target, &values, &error));
@@ -170,9 +176,9 @@ impl Applying {
         Ok(())
     }
 
-    pub(super) fn end(self, transaction: &Transaction) -> Result<Applied> {
+    pub(super) fn finish(self, transaction: &Transaction) -> Result<Applied> {
         let brings = self.brings_along(transaction);
-        let Self { target, indexes, previous, empty, keys, deferred, rows_before, mut tally, .. } = self;
+        let Self { target, indexes, previous, is_empty, keys, deferred, rows_before, mut tally, .. } = self;
         tally.changed += deferred.finish(transaction, &target)?;
         let rows_after = count(transaction, &target)?;
         let counts = match previous {
@@ -187,9 +193,9 @@ impl Applying {
             }
             None => tally.counts(transaction.options.conflict, rows_before, rows_after),
         };
-        let before = if empty { 0 } else { rows_before };
+        let before = if is_empty { 0 } else { rows_before };
         let sum = counts.inserted + counts.updated + counts.unchanged + counts.kept;
-        // Of rows that were written none may be missing, and no other may have come or gone.
+        // No row that was written may be missing, and no other row may have been added or removed.
         let is_whole = match transaction.options.replace_existing {
             true => rows_after == tally.records,
             false => rows_after == before + counts.inserted && tally.changed >= counts.inserted,
@@ -204,8 +210,8 @@ impl Applying {
                 ),
             ));
         }
-        indexes.put_back(transaction, &target)?;
-        move_sequence_on(transaction, &target)?;
+        let suspended = indexes.put_back(transaction, &target)?;
+        advance_sequence(transaction, &target)?;
         let keys = if brings {
             let names: Vec<String> = target.key_names().map(str::to_owned).collect();
             keys.keep(transaction, &target)?.map(|table| (names, table))
@@ -213,28 +219,35 @@ impl Applying {
             keys.forget(transaction)?;
             None
         };
-        Ok(Applied { counts, keys })
+        Ok(Applied { counts, keys, suspended })
     }
 
-    /// In a table that was empty a key can only be in the way because the archive has it twice.
+    /// Returns the conflict mode of the statements. In a table that was empty, a key can only conflict with a
+    /// record of the archive.
     fn conflict(&self, transaction: &Transaction) -> ConflictMode {
-        if self.empty { ConflictMode::Fail } else { transaction.options.conflict }
+        if self.is_filled { ConflictMode::Fail } else { transaction.options.conflict }
     }
 
-    /// Whether the keys of the records are remembered: where no unique index of the table refuses a second record of one key.
+    /// Returns whether the keys of the records are remembered, because no unique index refuses a duplicate
+    /// key in the archive.
     fn remembers(&self, transaction: &Transaction) -> bool {
         self.conflict(transaction) != ConflictMode::Fail
             || self.brings_along(transaction)
             || !self.target.equality.is_decided_by_the_columns()
     }
 
-    /// Whether it must be known later which rows these were, because some of them point nowhere.
+    /// Returns whether the keys are needed later, because some of the records hold references that point
+    /// nowhere.
     fn brings_along(&self, transaction: &Transaction) -> bool {
         !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
 
-    fn taken(&self, record: &Record) -> Error {
-        if self.empty { self.target.twice(record) } else { self.target.taken(record) }
+    fn exists_error(&self, record: &Record) -> Error {
+        if self.is_empty {
+            self.target.duplicate_key_error(record)
+        } else {
+            self.target.already_exists_error(record)
+        }
     }
 
     /// The error of a record for which an expression of the table raised an error: a default, a constraint or a generated column.
@@ -261,34 +274,34 @@ impl Applying {
 }
 
 impl Tally {
-    /// The counts by what SQLite reported: rows that came are those by which the table grew.
+    /// Returns the counts of a target. The number of inserted rows is that by which the table grew.
     fn counts(self, conflict: ConflictMode, rows_before: u64, rows_after: u64) -> WriteCounts {
         let mut counts = WriteCounts::default();
         counts.inserted = rows_after.saturating_sub(rows_before);
         counts.updated = self.changed.saturating_sub(counts.inserted);
         match conflict {
-            ConflictMode::Keep => counts.kept = self.left,
-            _ => counts.unchanged = self.left,
+            ConflictMode::Keep => counts.kept = self.unchanged,
+            _ => counts.unchanged = self.unchanged,
         }
         counts
     }
 }
 
-/// What became of one record.
+/// What happened to one record.
 enum Outcome {
-    /// It is there now.
+    /// It was written.
     Written,
-    /// What was there stays: another that is kept, or one that is equal.
-    Left,
-    /// Another is there.
-    Taken,
-    /// Several are there.
-    Several,
-    /// So many rows changed, which is not one.
+    /// The existing row was left unchanged, because it is kept or equal.
+    Unchanged,
+    /// A row with its key exists already.
+    Exists,
+    /// Several rows have its key.
+    Ambiguous,
+    /// This number of rows changed, which is not one.
     Unexpected(usize),
 }
 
-/// Statements for a table that does not keep keys apart by itself.
+/// The statements for a table without a unique index over the key.
 struct ByKey<'c> {
     insert: rusqlite::CachedStatement<'c>,
     update: rusqlite::CachedStatement<'c>,
@@ -306,7 +319,7 @@ impl ByKey<'_> {
         match conflict {
             ConflictMode::Overwrite => match self.found(target, stored)?.as_slice() {
                 [] => {}
-                [Row::Equal] => return Ok(Outcome::Left),
+                [Row::Equal] => return Ok(Outcome::Unchanged),
                 [Row::Differs] => {
                     bind_with_key(&mut self.update, target, stored)?;
                     return Ok(match self.update.raw_execute()? {
@@ -314,11 +327,11 @@ impl ByKey<'_> {
                         count => Outcome::Unexpected(count),
                     });
                 }
-                _ => return Ok(Outcome::Several),
+                _ => return Ok(Outcome::Ambiguous),
             },
-            ConflictMode::Keep if self.is_taken(target, stored)? => return Ok(Outcome::Left),
+            ConflictMode::Keep if self.exists(target, stored)? => return Ok(Outcome::Unchanged),
             ConflictMode::Keep => {}
-            _ if self.is_taken(target, stored)? => return Ok(Outcome::Taken),
+            _ if self.exists(target, stored)? => return Ok(Outcome::Exists),
             _ => {}
         }
         Ok(match execute(&mut self.insert, stored)? {
@@ -327,7 +340,7 @@ impl ByKey<'_> {
         })
     }
 
-    /// The rows of the key, two at most.
+    /// Returns the rows with the key, two at most.
     fn found(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<Vec<Row>> {
         bind_with_key(&mut self.compare, target, stored)?;
         let mut rows = self.compare.raw_query();
@@ -338,12 +351,12 @@ impl ByKey<'_> {
         Ok(found)
     }
 
-    fn is_taken(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<bool> {
+    fn exists(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<bool> {
         self.exists.exists(params_from_iter(target.key.iter().map(|&column| &stored[column])))
     }
 }
 
-/// A row that has the key of a record.
+/// A row with the key of a record.
 enum Row {
     Equal,
     Differs,
@@ -359,7 +372,7 @@ fn execute(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Re
     statement.raw_execute()
 }
 
-/// Binds the columns of a record, and its key once more behind them.
+/// Binds the columns of a record, and then its key.
 fn bind_with_key(
     statement: &mut Statement<'_>,
     target: &Target,
@@ -377,14 +390,15 @@ fn bind(statement: &mut Statement<'_>, stored: &[Stored<'_>]) -> rusqlite::Resul
     parameters.try_for_each(|(index, value)| statement.raw_bind_parameter(index + 1, value))
 }
 
-/// How many rows the table of a target has.
+/// Returns the number of rows of the table of a target.
 fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
     let table = &target.mapping.table.name;
     table_rows(&transaction.connection, table)
         .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
 }
 
-/// Refuses a table whose indexes do not have all its rows: a record would not find its row, and come in beside it.
+/// Refuses a table with an index that lacks rows: a record would not find its row and be inserted as a second
+/// one.
 fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
     let table = &target.mapping.table.name;
     let faults =
@@ -397,8 +411,9 @@ fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) 
     }
 }
 
-/// SQLite moves AUTOINCREMENT on by itself as rows come in; what it had given out beyond them is in the archive.
-fn move_sequence_on(transaction: &Transaction, target: &Target) -> Result<()> {
+/// Advances an AUTOINCREMENT sequence to the value in the archive. SQLite itself advances it only as far as
+/// the rows.
+fn advance_sequence(transaction: &Transaction, target: &Target) -> Result<()> {
     let (Some(sequence), table) = (target.physical.sequence, &target.mapping.table.name) else {
         return Ok(());
     };
@@ -418,6 +433,6 @@ fn move_sequence_on(transaction: &Transaction, target: &Target) -> Result<()> {
         Ok(())
     };
     moved().map_err(|error| {
-        failed(&transaction.path, &format!("moving the sequence of table `{table}` on"), error)
+        failed(&transaction.path, &format!("advancing the sequence of table `{table}`"), error)
     })
 }

@@ -1,8 +1,8 @@
-//! Records whose unique values are still held by rows that have not been written yet.
+//! Records whose unique values belong to rows that are overwritten later.
 //!
-//! Two rows may swap their values, or each may take that of the next: every record then meets a row that is in its way, and the
-//! rows fit together once all are written. So such records wait, and at the end the rows that they replace go before the records
-//! come in. Whatever is in the way then is in the way for good.
+//! Two rows may swap their values, or each may take that of the next. Each record then conflicts with a row,
+//! although the final state is valid. Such records are deferred: at the end, the rows that they replace are
+//! deleted before the records are inserted. A conflict at that point is an error.
 
 use koan_backup_core::{Error, ErrorKind, Result, value::Value};
 use rusqlite::params_from_iter;
@@ -15,7 +15,7 @@ use super::target::Target;
 use super::transaction::Transaction;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// Records that wait, in a temporary table.
+/// The deferred records, in a temporary table.
 #[derive(Debug)]
 pub(super) struct Deferred {
     table: String,
@@ -23,12 +23,12 @@ pub(super) struct Deferred {
 }
 
 impl Deferred {
-    /// None yet; `number` is of this target alone.
+    /// Returns an empty list. `number` is the number of the target.
     pub(super) fn new(number: usize) -> Self {
         Self { table: format!("koan_deferred_{number}"), count: 0 }
     }
 
-    /// Keeps a record for the end.
+    /// Defers a record to the end.
     pub(super) fn add(
         &mut self,
         transaction: &Transaction,
@@ -67,7 +67,7 @@ impl Deferred {
         let connection = &transaction.connection;
         let main = quoted(&target.mapping.table.name);
         let names: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
-        // What no record holds stays with the row: columns in no field, and a rowid that has no other name.
+        // Values without a field are kept: columns without a field, and a rowid that no column names.
         let mut others: Vec<String> =
             target.mapping.unmapped_columns.iter().map(|column| quoted(&column.name)).collect();
         if target.mapping.table.rowid_alias().is_none() {
@@ -153,7 +153,8 @@ impl Deferred {
     }
 }
 
-/// The error of a record that breaks a constraint of its table, with the row that is in its way where one is found.
+/// Returns the error of a record that violates a constraint, with the row that it conflicts with if one is
+/// found.
 pub(super) fn refused(
     transaction: &Transaction,
     target: &Target,
@@ -176,7 +177,8 @@ pub(super) fn refused(
     )
 }
 
-/// Another row that has the values of a record in the columns of a unique index, and these columns.
+/// Finds another row with the values of a record in the columns of a unique index, and returns it with these
+/// columns.
 fn in_the_way(
     transaction: &Transaction,
     target: &Target,
@@ -206,7 +208,7 @@ fn in_the_way(
     Ok(None)
 }
 
-/// A stored value as a parameter.
+/// Returns a stored value as a parameter.
 struct Bound<'v>(ValueRef<'v>);
 
 impl rusqlite::ToSql for Bound<'_> {
@@ -215,7 +217,7 @@ impl rusqlite::ToSql for Bound<'_> {
     }
 }
 
-/// The key of a row as text for an error; hidden if the records are encrypted.
+/// Returns the key of a row as text for an error, or a placeholder if the records are encrypted.
 pub(super) fn key_text<'v>(target: &Target, values: impl Iterator<Item = ValueRef<'v>>) -> String {
     let values: Vec<Value<'v>> = values
         .map(|value| match value {

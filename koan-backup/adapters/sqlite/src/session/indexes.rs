@@ -1,72 +1,80 @@
-//! Indexes that wait while a table is filled, and one that helps to find its keys.
+//! Drops the indexes of a table while it is filled, and creates a temporary one to find its keys.
 
-use koan_backup_core::{Error, ErrorKind, Result};
+use std::time::Instant;
+
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    provider::{SuspendedKind, SuspendedObject},
+};
 use rusqlite::Connection;
 
-use super::super::catalog::{Index, index_collations, indexes};
+use super::super::catalog::index_collations;
 use super::super::error::{failed, is_constraint};
 use super::deferred::key_text;
+use super::suspended::droppable_indexes;
 use super::target::Target;
 use super::transaction::Transaction;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// Indexes that were dropped, to be made again by the very text they were made by.
+/// Indexes that were dropped. They are created again with the text that they were created with.
 ///
-/// All of it happens within the transaction: whatever ends the process, the indexes are there.
+/// This happens within the transaction, so the indexes exist whatever ends the process.
 #[derive(Debug, Default)]
-pub(super) struct WaitingIndexes {
-    dropped: Vec<Dropped>,
-    /// What ANALYZE found out about them, which goes with them.
+pub(super) struct SuspendedIndexes {
+    dropped: Vec<DroppedIndex>,
+    /// The statistics of ANALYZE about them, which SQLite deletes with the indexes.
     statistics: Vec<(String, Option<String>)>,
+    /// The name of the temporary index over the key.
     helper: Option<String>,
 }
 
 /// An index that was dropped.
 #[derive(Debug)]
-struct Dropped {
-    /// The text it was made by.
+struct DroppedIndex {
+    name: String,
+    /// The statement that creates it.
     sql: String,
     /// Its columns with their collations, if it is unique.
     unique: Option<Vec<(String, String)>>,
 }
 
-/// Whether a key can be there twice.
+/// Whether several rows can have the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keys {
     Unique,
     Any,
 }
 
-impl WaitingIndexes {
-    /// Drops the indexes that the key does not need.
-    pub(super) fn drop_all(&mut self, transaction: &Transaction, target: &Target) -> Result<()> {
-        let table = &target.mapping.table.name;
+impl SuspendedIndexes {
+    /// Drops the indexes of a table with that many rows that the options permit to drop.
+    pub(super) fn drop_all(
+        &mut self,
+        transaction: &Transaction,
+        target: &Target,
+        rows_before: u64,
+    ) -> Result<()> {
+        let (table, options) = (&target.mapping.table.name, &transaction.options);
         let lost =
             |error| failed(&transaction.path, &format!("dropping the indexes of table `{table}`"), error);
-        for index in indexes(&transaction.connection, table).map_err(lost)? {
+        let (connection, key) = (&transaction.connection, target.key_names().collect::<Vec<_>>());
+        let indexes = droppable_indexes(connection, &target.request, table, &key, options, rows_before);
+        for index in indexes.map_err(lost)? {
             let Some(sql) = index.sql.clone() else { continue };
-            // Of one that is partial or over expressions it cannot be told afterwards which records it refuses.
-            let is_checked = index.unique && index.plain_columns().is_none();
-            if !is_checked && !serves_key(&index, target) {
-                let collations = index_collations(&transaction.connection, &index.name).map_err(lost)?;
-                let columns = collations.into_iter().map(|(name, collation)| Some((name?, collation)));
-                let unique = columns.collect::<Option<Vec<_>>>().filter(|_| index.unique);
-                let statistics = statistics(&transaction.connection, table, &index.name).map_err(lost)?;
-                self.statistics.extend(statistics.into_iter().map(|text| (index.name.clone(), text)));
-                transaction
-                    .connection
-                    .execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name)))
-                    .map_err(lost)?;
-                self.dropped.push(Dropped { sql, unique });
-            }
+            let collations = index_collations(connection, &index.name).map_err(lost)?;
+            let columns = collations.into_iter().map(|(name, collation)| Some((name?, collation)));
+            let unique = columns.collect::<Option<Vec<_>>>().filter(|_| index.unique);
+            let statistics = statistics(connection, table, &index.name).map_err(lost)?;
+            self.statistics.extend(statistics.into_iter().map(|text| (index.name.clone(), text)));
+            connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name))).map_err(lost)?;
+            self.dropped.push(DroppedIndex { name: index.name, sql, unique });
         }
-        // The order in which they were made.
+        // The order in which they were created.
         self.dropped.reverse();
         Ok(())
     }
 
-    /// Makes an index over a key that has none.
-    pub(super) fn help(&mut self, transaction: &Transaction, target: &Target, keys: Keys) -> Result<()> {
+    /// Creates an index over a key that has none.
+    pub(super) fn index_key(&mut self, transaction: &Transaction, target: &Target, keys: Keys) -> Result<()> {
         let table = &target.mapping.table.name;
         let name = format!("koan_restore_key of {table}");
         let unique = if keys == Keys::Unique { "UNIQUE " } else { "" };
@@ -79,8 +87,8 @@ impl WaitingIndexes {
         Ok(())
     }
 
-    /// Puts everything back as it was.
-    pub(super) fn put_back(self, transaction: &Transaction, target: &Target) -> Result<()> {
+    /// Puts all indexes back as they were, and returns them.
+    pub(super) fn put_back(self, transaction: &Transaction, target: &Target) -> Result<Vec<SuspendedObject>> {
         let table = &target.mapping.table.name;
         let what = format!("rebuilding the indexes of table `{table}`");
         if let Some(helper) = self.helper {
@@ -88,7 +96,9 @@ impl WaitingIndexes {
                 transaction.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&helper)));
             dropped.map_err(|error| failed(&transaction.path, &what, error))?;
         }
-        for Dropped { sql, unique } in self.dropped {
+        let mut suspended = Vec::with_capacity(self.dropped.len());
+        for DroppedIndex { name, sql, unique } in self.dropped {
+            let started = Instant::now();
             transaction.connection.execute_batch(&sql).map_err(|error| {
                 if is_constraint(&error) {
                     return Error::new(
@@ -104,17 +114,18 @@ impl WaitingIndexes {
                 }
                 failed(&transaction.path, &what, error)
             })?;
+            suspended.push(SuspendedObject::put_back(SuspendedKind::Index, name, table, started));
         }
         for (index, text) in self.statistics {
             let insert = "INSERT OR ABORT INTO main.sqlite_stat1 (tbl, idx, stat) VALUES (?1, ?2, ?3)";
             let inserted = transaction.connection.execute(insert, (table, index, text));
             inserted.map_err(|error| failed(&transaction.path, &what, error))?;
         }
-        Ok(())
+        Ok(suspended)
     }
 }
 
-/// Two records that have the same values in these columns, for an error text.
+/// Returns the keys of two records that have the same values in these columns, for an error text.
 fn equal_rows(transaction: &Transaction, target: &Target, columns: &[(String, String)]) -> Option<String> {
     let (connection, table) = (&transaction.connection, quoted(&target.mapping.table.name));
     let list = |part: &dyn Fn(&str, &str) -> String, between: &str| {
@@ -124,11 +135,11 @@ fn equal_rows(transaction: &Transaction, target: &Target, columns: &[(String, St
     let names = list(&|name, _| name.to_owned(), ", ");
     let is_set = list(&|name, _| format!("{name} IS NOT NULL"), " AND ");
     let groups = list(&|name, collation| format!("{name} COLLATE {collation}"), ", ");
-    let equal = list(&|name, collation| format!("t.{name} = twice.{name} COLLATE {collation}"), " AND ");
+    let equal = list(&|name, collation| format!("t.{name} = repeated.{name} COLLATE {collation}"), " AND ");
     let keys = target.key_names().map(|name| format!("t.{}", quoted(name))).collect::<Vec<_>>().join(", ");
     let query = format!(
         "SELECT {keys} FROM (SELECT {names} FROM main.{table} WHERE {is_set} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1) \
-         AS twice JOIN main.{table} AS t ON {equal} LIMIT 2"
+         AS repeated JOIN main.{table} AS t ON {equal} LIMIT 2"
     );
     let mut statement = connection.prepare(&query).ok()?;
     let mut rows = statement.query([]).ok()?;
@@ -143,7 +154,7 @@ fn equal_rows(transaction: &Transaction, target: &Target, columns: &[(String, St
     ))
 }
 
-/// What ANALYZE noted of an index.
+/// Returns the statistics of ANALYZE about an index.
 fn statistics(connection: &Connection, table: &str, index: &str) -> rusqlite::Result<Vec<Option<String>>> {
     let exists = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_stat1'";
     if !connection.prepare_cached(exists)?.exists([])? {
@@ -152,12 +163,4 @@ fn statistics(connection: &Connection, table: &str, index: &str) -> rusqlite::Re
     let mut statement =
         connection.prepare_cached("SELECT stat FROM main.sqlite_stat1 WHERE tbl = ?1 AND idx = ?2")?;
     statement.query_map([table, index], |row| row.get(0))?.collect()
-}
-
-fn serves_key(index: &Index, target: &Target) -> bool {
-    let mut columns: Vec<Option<&str>> = index.columns.iter().map(Option::as_deref).collect();
-    let mut key: Vec<Option<&str>> = target.key_names().map(Some).collect();
-    columns.sort_unstable();
-    key.sort_unstable();
-    index.unique && !index.partial && columns == key
 }

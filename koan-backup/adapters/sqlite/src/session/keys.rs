@@ -1,4 +1,4 @@
-//! The keys that were written, so that none is written twice.
+//! Remembers the keys that were written, to refuse duplicate keys in the archive.
 
 use koan_backup_core::Result;
 use rusqlite::{Connection, params_from_iter};
@@ -10,7 +10,7 @@ use super::target::Target;
 use super::transaction::Transaction;
 use koan_backup_sql::identifier::quoted;
 
-/// Keys in a temporary table, which is made when the first one comes.
+/// The keys in a temporary table, which is created with the first key.
 #[derive(Debug)]
 pub(super) struct WrittenKeys {
     table: String,
@@ -18,12 +18,13 @@ pub(super) struct WrittenKeys {
 }
 
 impl WrittenKeys {
-    /// Nothing yet; `number` is of this target alone.
+    /// Returns an empty list. `number` is the number of the target.
     pub(super) fn new(number: usize) -> Self {
         Self { table: format!("koan_written_{number}"), insert: None }
     }
 
-    /// Remembers a key. False when it was there, as the table compares keys; NULL is NULL.
+    /// Remembers a key. Returns `false` if an equal key was remembered before, as the table compares keys.
+    /// NULLs are equal.
     pub(super) fn remember(
         &mut self,
         transaction: &Transaction,
@@ -67,7 +68,7 @@ impl WrittenKeys {
         Ok(format!("INSERT OR ABORT INTO temp.{table} VALUES ({})", parameters.join(", ")))
     }
 
-    /// Lets the keys go.
+    /// Drops the keys.
     pub(super) fn forget(self, transaction: &Transaction) -> Result<()> {
         if self.insert.is_none() {
             return Ok(());
@@ -77,7 +78,7 @@ impl WrittenKeys {
         dropped.map_err(|error| failed(&transaction.path, "forgetting the keys that were written", error))
     }
 
-    /// The table the keys are in, which can be searched by them from now on; `None` when there is no key.
+    /// Indexes the table of the keys and returns its name, or `None` if there is no key.
     pub(super) fn keep(self, transaction: &Transaction, target: &Target) -> Result<Option<String>> {
         if self.insert.is_none() {
             return Ok(None);
@@ -95,7 +96,8 @@ impl WrittenKeys {
     }
 }
 
-/// The columns `k0`, `k1`, … of a temporary table that holds keys and compares them as the columns of the key do.
+/// Returns the columns `k0`, `k1`, … of a temporary table that compares keys as the key columns of the target
+/// do.
 pub(super) fn key_columns(target: &Target) -> Vec<String> {
     let collations = target.equality.comparisons().next().into_iter().flatten();
     let columns = target.key_names().zip(collations).enumerate().map(|(index, (name, collation))| {

@@ -1,4 +1,4 @@
-//! The rows that were there before all of them went.
+//! The previous rows of a table that is replaced.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -12,24 +12,26 @@ use super::target::Target;
 use super::transaction::Transaction;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// Keys of rows that are gone and a hash of each row, in a temporary table, until it is known which of them came back.
+/// The keys of the deleted rows and a hash of each row, in a temporary table, to compare them with the new
+/// rows.
 #[derive(Debug)]
 pub(super) struct PreviousRows {
     count: u64,
 }
 
-/// What became of the rows of before.
+/// How the new rows compare with the previous rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Returned {
-    /// Rows that are there whose key was there before.
+    /// Rows whose key existed before.
     pub(super) again: u64,
-    /// Those of them that are equal to the row of before.
+    /// Those of them that are equal to the previous row.
     pub(super) equal: u64,
+    /// Previous rows whose key no longer exists.
     pub(super) gone: u64,
 }
 
 impl PreviousRows {
-    /// Empties the table and keeps the keys of its rows.
+    /// Deletes all rows of the table and remembers their keys.
     pub(super) fn take(transaction: &Transaction, target: &Target, count: u64) -> Result<Self> {
         let name = &target.mapping.table.name;
         let lost = |error| failed(&transaction.path, &format!("emptying table `{name}`"), error);
@@ -39,7 +41,7 @@ impl PreviousRows {
         Ok(Self { count })
     }
 
-    /// Compares with what is there now.
+    /// Compares the previous rows with those of the table.
     pub(super) fn compare(self, transaction: &Transaction, target: &Target) -> Result<Returned> {
         if self.count == 0 {
             return Ok(Returned::default());
@@ -102,10 +104,11 @@ fn compared(transaction: &Transaction, target: &Target) -> rusqlite::Result<Retu
     Ok(returned)
 }
 
-/// The keys of all rows, then the columns that are written; from the table itself.
+/// Returns a query for the key columns and then the written columns of all rows, read from the table and not
+/// from an index.
 fn select(target: &Target) -> String {
     let columns = target.key_names().chain(target.columns.iter().map(|column| column.name.as_str()));
-    // A table without rowids has no index that is not its own.
+    // A WITHOUT ROWID table is its own index.
     format!("SELECT {} FROM main.{} NOT INDEXED", quoted_list(columns), quoted(&target.mapping.table.name))
 }
 

@@ -1,7 +1,8 @@
-//! A table in a dry run that is not written: what foreign keys need of it, without any other constraint.
+//! The copy of a table that a dry run does not write: the columns that foreign keys need, without other
+//! constraints.
 //!
-//! Such a table may have constraints and indexes that only the application's connections can make, by functions and collations that
-//! they define. A restore does not touch them, so a dry run does not need them.
+//! Such a table may have constraints and indexes that need functions and collations of the application. A
+//! restore does not use them, so a dry run does not need them.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +13,18 @@ use super::super::collation::Collations;
 use super::super::key_equality::column_collation;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 
-/// A foreign key as `PRAGMA foreign_key_list` has it.
+/// A foreign key as `PRAGMA foreign_key_list` returns it.
 struct ForeignKey {
     parent: String,
     columns: Vec<String>,
-    /// Empty for the primary key of the parent.
+    /// The referenced columns. Empty for the primary key of the parent.
     parent_columns: Vec<String>,
 }
 
-/// A table with the same name, the columns that foreign keys need, and their keys.
+/// The copy of a table: the same name, the columns that foreign keys need, and their keys.
 #[derive(Debug)]
 pub(super) struct ReferenceCopy {
-    /// The statement that makes the table.
+    /// The statement that creates the table.
     pub(super) sql: String,
     /// The names of its columns.
     pub(super) columns: Vec<String>,
@@ -42,14 +43,14 @@ impl ReferenceCopy {
             .map(|name| folded(name))
             .collect();
         needed.extend(primary.iter().map(|name| folded(name)));
-        // Without a key, all columns tell the rows apart.
+        // Without a key, all columns together identify a row.
         let is_kept = |column: &&Column| primary.is_empty() || needed.contains(&folded(&column.name));
         let kept: Vec<&Column> = table.columns.iter().filter(is_kept).collect();
         let mut parts = Vec::new();
         for column in &kept {
             let collation = column_collation(reader, &table.name, &column.name)?;
-            // What a restore could not compare, a dry run cannot compare either: columns that others refer to, and those that
-            // tell the rows apart.
+            // What a restore could not compare, a dry run cannot compare either: columns that others refer
+            // to, and those that tell the rows apart.
             let is_read = primary.is_empty()
                 || column.primary_key > 0
                 || referred.iter().flatten().any(|other| folded(other) == folded(&column.name));
@@ -134,7 +135,8 @@ fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>>
     Ok(keys.into_iter().map(|(_, key)| key).collect())
 }
 
-/// The columns that foreign keys of any table refer to, key by key; without those that refer to the primary key as such.
+/// The columns that foreign keys of any table refer to, key by key; without those that refer to the primary
+/// key as such.
 fn referred_keys(connection: &Connection, table: &str) -> Result<Vec<Vec<String>>> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT l.name FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) k \

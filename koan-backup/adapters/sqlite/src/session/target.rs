@@ -1,4 +1,4 @@
-//! Where records go: the columns, and how each record fills them.
+//! The table of a target: its columns, and how each record fills them.
 
 use std::path::Path;
 
@@ -26,13 +26,15 @@ use koan_backup_sql::identifier::folded;
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) entity: EntityCodec,
+    /// The target as it was requested, without its physical form.
+    pub(super) request: RestoreTarget,
     pub(super) mapping: Mapping,
     pub(super) physical: PhysicalForm,
-    /// The columns that are written: all of the mapping's but those that SQLite computes.
+    /// The columns that are written: those of the mapping, except those that SQLite computes.
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
-    /// When two keys are one.
+    /// When two keys are equal.
     pub(super) equality: KeyEquality,
     /// The column that is another name of the rowid, as an index into `columns`.
     rowid: Option<usize>,
@@ -54,14 +56,14 @@ impl Target {
         connection: &Connection,
         path: &Path,
         collations: &Collations,
-        request: RestoreTarget,
+        mut request: RestoreTarget,
         mapping: Mapping,
     ) -> Result<Self> {
-        let entity = request.entity;
+        let entity = request.entity.clone();
         mapping.check(&entity)?;
-        let physical = match &request.physical {
+        let physical = match request.physical.take() {
             None => None,
-            Some(json) => Some(PhysicalForm::deserialize(json).map_err(|_| unknown_form(&entity, None))?),
+            Some(json) => Some(PhysicalForm::deserialize(&json).map_err(|_| unknown_form(&entity, None))?),
         };
         let habits = match physical {
             Some(_) => Vec::new(),
@@ -107,14 +109,14 @@ impl Target {
             })?;
         let alias = mapping.table.rowid_alias().map(|alias| alias.name.as_str());
         let rowid = columns.iter().position(|column: &TargetColumn| Some(column.name.as_str()) == alias);
-        Ok(Self { entity, mapping, physical, columns, key, equality, rowid, absent })
+        Ok(Self { entity, request, mapping, physical, columns, key, equality, rowid, absent })
     }
 
     pub(super) fn key_names(&self) -> impl Iterator<Item = &str> {
         self.key.iter().map(|&column| self.columns[column].name.as_str())
     }
 
-    /// The condition that finds the rows of a key, the first of whose parameters has that number.
+    /// Returns the condition that finds the rows with a key. Its first parameter has the number `first`.
     pub(super) fn key_condition(&self, first: usize) -> String {
         let names = self.key.iter().map(|&column| self.columns[column].name.as_str());
         self.equality.condition(names, first)
@@ -124,7 +126,7 @@ impl Target {
         self.entity.record_key(record)
     }
 
-    /// What is stored of a record, column by column.
+    /// Returns what is stored for a record, column by column.
     pub(super) fn fill<'r>(&mut self, record: &'r Record) -> Result<Vec<Stored<'r>>> {
         let fields = &self.entity.schema().fields;
         if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
@@ -174,16 +176,16 @@ impl Target {
         Ok(stored)
     }
 
-    /// The error of a record whose key exists already.
-    pub(super) fn taken(&self, record: &Record) -> Error {
+    /// Returns the error for a record whose key already exists.
+    pub(super) fn already_exists_error(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
         let text =
             format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
         Error::new(ErrorKind::Conflict, text)
     }
 
-    /// The error of a record whose key came before.
-    pub(super) fn twice(&self, record: &Record) -> Error {
+    /// Returns the error for a record whose key is that of an earlier record of the archive.
+    pub(super) fn duplicate_key_error(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
         let table = &self.mapping.table.name;
         Error::new(
@@ -195,8 +197,8 @@ impl Target {
         )
     }
 
-    /// The error of a record whose key is that of several rows.
-    pub(super) fn several(&self, record: &Record) -> Error {
+    /// Returns the error for a record whose key is that of several rows.
+    pub(super) fn ambiguous_key_error(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
         let table = &self.mapping.table.name;
         Error::new(

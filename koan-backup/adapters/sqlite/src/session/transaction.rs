@@ -1,4 +1,4 @@
-//! The connection of a restore, which is in a transaction.
+//! The connection of a restore, in a transaction.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::super::collation::Collations;
 use super::super::derived::Recomputed;
 
-/// A connection in a transaction, the file it is to, and what the restore is to do.
+/// A connection in a transaction, its file, and the options of the restore.
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) connection: Connection,

@@ -1,8 +1,9 @@
-//! The database of a dry run: a temporary one with the tables that a restore would write, and those that refer to them or that they
-//! refer to.
+//! The database of a dry run: a temporary database with the tables that a restore would write, and the tables
+//! that foreign keys connect them with.
 //!
-//! The restore is done there by the same statements, so whatever a constraint of the table would refuse is refused. The database itself
-//! is only read. SQLite keeps a temporary database in memory while it is small, then in a file that it removes by itself.
+//! The dry run executes the same statements there, so constraints refuse the same records. The database
+//! itself is only read. SQLite keeps a temporary database in memory while it is small, then in a file that it
+//! removes itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +17,19 @@ use super::super::index_check::{index_faults, table_rows};
 use super::reference_copy::ReferenceCopy;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// What is known of the database that a dry run is for, and which of its tables were copied.
+/// The database that a dry run is about, and the tables that were copied from it.
 #[derive(Debug)]
 pub(super) struct Trial {
     location: Location,
     /// Reads the database itself.
     pub(super) reader: Connection,
     tables: Catalog,
-    /// The foreign keys between its tables: who refers, and to whom.
+    /// The foreign keys between its tables: the referencing and the referenced table.
     references: Vec<(String, String)>,
     copied: BTreeMap<String, Purpose>,
 }
 
-/// What a table is copied for.
+/// The purpose of a copied table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     /// Records are written to it.
@@ -51,19 +52,19 @@ impl Trial {
         Ok((trial, connection))
     }
 
-    /// The tables of the database.
+    /// Returns the tables of the database.
     pub(super) fn catalog(&self) -> &Catalog {
         &self.tables
     }
 
-    /// Whether the database has a table of that name.
+    /// Returns whether the database has a table with that name.
     pub(super) fn has(&self, table: &str) -> bool {
         self.tables.tables.iter().any(|other| other.name == table)
     }
 
-    /// Copies a table that records are written to, the tables that foreign keys connect it with, and all tables that its children
-    /// refer to. A child whose other parents were missing here would have only references that point nowhere, and those are
-    /// remembered as they are before the restore.
+    /// Copies a table that records are written to, the tables that foreign keys connect it with, and all
+    /// tables that its children refer to. Without its other parents, a child would have dangling references
+    /// that the database does not have.
     ///
     /// # Errors
     /// A table cannot be read or made, or there is no room for the temporary database.
@@ -84,7 +85,7 @@ impl Trial {
         related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
     }
 
-    /// Refuses a table whose indexes lack rows, as a restore does: the copy has whole indexes.
+    /// Refuses a table with an index that lacks rows, as a restore does. The copy has complete indexes.
     pub(super) fn require_whole_indexes(&self, table: &str) -> Result<()> {
         let faults = table_rows(&self.reader, table)
             .and_then(|rows| index_faults(&self.reader, &self.location.collations, table, rows))
@@ -105,7 +106,7 @@ impl Trial {
             return Ok(());
         }
         let copied = match before {
-            // Nothing was written to it yet.
+            // No record was written to it yet.
             Some(_) => connection.execute_batch(&format!("DROP TABLE main.{}", quoted(name))),
             None => Ok(()),
         };
@@ -129,7 +130,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Copies what foreign keys need of a table.
+    /// Copies the columns of a table that foreign keys need.
     fn copy_references(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
         let copy = ReferenceCopy::of(&self.reader, &self.location.collations, table)?;
         connection.execute_batch(&copy.sql)?;
@@ -145,11 +146,11 @@ impl Trial {
                 connection.execute_batch(&sql)?;
             }
         }
-        // Rows may be older than what a constraint asks for now, and a restore leaves them alone.
+        // Existing rows may violate a newer constraint. A restore does not check them.
         connection.execute_batch("PRAGMA ignore_check_constraints = ON")?;
         let is_simple = table.columns.iter().all(|column| !column.generated);
         if is_simple && keyless_rowid(table).is_none() {
-            // The form without names lets SQLite copy pages instead of rows.
+            // Without column names, SQLite can copy pages instead of rows.
             let quoted = quoted(name);
             connection.execute(&format!("INSERT INTO main.{quoted} SELECT * FROM {ORIGIN}.{quoted}"), [])?;
         } else {
@@ -160,12 +161,12 @@ impl Trial {
     }
 }
 
-/// The name of the rowid of a table without a primary key, whose rows may be told apart by it.
+/// Returns the name of the rowid of a table without a primary key, whose rows only the rowid identifies.
 fn keyless_rowid(table: &Table) -> Option<&'static str> {
     table.rowid_name().filter(|_| table.primary_key().is_empty())
 }
 
-/// Copies columns, and the rowid where it may tell rows apart.
+/// Copies columns, and the rowid if it identifies the rows.
 fn copy_rows<'n>(
     connection: &Connection,
     table: &Table,

@@ -3,7 +3,7 @@
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
-    provider::{Provider as _, SessionOptions},
+    provider::{Provider as _, RestoreSession, SessionOptions, WriteCounts},
 };
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::connection::ORIGIN;
 use super::fixture::{
-    Database, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
+    Copy, Database, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
     without_physical_form,
 };
 use crate::Sqlite;
@@ -138,15 +138,11 @@ async fn references_that_would_become_dangling_are_found() {
         let error = database.restore::<Part>(&part, &options).await.expect_err("no such item").chain();
         assert!(error.contains("`part`") && error.contains("id=3"), "{error}");
     }
-    // The same restore contains the item.
+    // The item comes with the same restore.
     let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
     let item = without_physical_form(&[r#"{"id":8,"code":"new","amount":1}"#]);
-    session.begin(target::<Part>(&part, SetName::root())).await.expect("begun");
-    session.write(records::<Part>(&part)).await.expect("compared");
-    session.end().await.expect("ended");
-    session.begin(target::<Item>(&item, SetName::root())).await.expect("begun");
-    session.write(records::<Item>(&item)).await.expect("compared");
-    session.end().await.expect("ended");
+    write::<Part>(session.as_mut(), &part).await.expect("compared");
+    write::<Item>(session.as_mut(), &item).await.expect("compared");
     session.check_constraints().await.expect("each reference has its row");
     session.rollback().await.expect("over");
     assert_eq!(database.dump("part").len(), 2);
@@ -158,7 +154,14 @@ struct Place {
     id: i64,
 }
 
-/// Restores items and places in one session, or does a dry run.
+/// Writes one target of a session.
+async fn write<T: Entity>(session: &mut dyn RestoreSession, copy: &Copy) -> Result<WriteCounts, Error> {
+    let mut writer = session.begin(target::<T>(copy, SetName::root())).await?;
+    writer.write(records::<T>(copy).into()).await?;
+    writer.finish().await
+}
+
+/// Restores items and places in one session, or does a dry run of that.
 async fn restore_both(
     database: &Database,
     items: &[&str],
@@ -167,12 +170,8 @@ async fn restore_both(
 ) -> Result<(), Error> {
     let (items, places) = (without_physical_form(items), without_physical_form(places));
     let mut session = database.provider.begin_restore(options).await?;
-    session.begin(target::<Item>(&items, SetName::root())).await?;
-    session.write(records::<Item>(&items)).await?;
-    session.end().await?;
-    session.begin(target::<Place>(&places, SetName::root())).await?;
-    session.write(records::<Place>(&places)).await?;
-    session.end().await?;
+    write::<Item>(session.as_mut(), &items).await?;
+    write::<Place>(session.as_mut(), &places).await?;
     session.check_constraints().await?;
     session.rollback().await
 }
@@ -313,8 +312,8 @@ async fn a_dry_run_neither_writes_nor_locks() {
         drop((trial, reader));
         let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
         let items = without_physical_form(&[ONE, LARGE]);
-        session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
-        session.write(records::<Item>(&items)).await.expect("compared");
+        let mut writer = session.begin(target::<Item>(&items, SetName::root())).await.expect("a writer");
+        writer.write(records::<Item>(&items).into()).await.expect("compared");
         assert_eq!(std::fs::read(&path).expect("a file"), before, "{setting}");
         // The application can write; with a rollback journal its commit waits for readers.
         let write = "BEGIN IMMEDIATE; INSERT INTO item (code) VALUES ('z')";
@@ -322,7 +321,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         if setting.ends_with("WAL") {
             sql.execute_batch("COMMIT").expect("not locked");
         }
-        let counts = session.end().await.expect("compared");
+        let counts = writer.finish().await.expect("compared");
         assert_eq!((counts.inserted, counts.updated), (1, 1), "{setting}");
         session.check_constraints().await.expect("no references");
         session.rollback().await.expect("over");
@@ -346,9 +345,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
     assert!(before.iter().flatten().filter(|bytes| !bytes.is_empty()).count() == 2, "no log");
     let mut session = provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
     let items = without_physical_form(&[ONE, TWO]);
-    session.begin(target::<Item>(&items, SetName::root())).await.expect("begun");
-    session.write(records::<Item>(&items)).await.expect("compared");
-    let counts = session.end().await.expect("compared");
+    let counts = write::<Item>(session.as_mut(), &items).await.expect("compared");
     assert_eq!((counts.inserted, counts.updated), (1, 1));
     session.rollback().await.expect("over");
     until_closed(&path);

@@ -140,13 +140,13 @@ impl Database {
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
         let mut session = self.provider.begin_restore(options).await?;
-        session.begin(target::<T>(copy, set)).await?;
+        let mut writer = session.begin(target::<T>(copy, set)).await?;
         for records in records::<T>(copy).chunks(2) {
-            session.write(records.to_vec()).await?;
+            writer.write(records.to_vec().into()).await?;
         }
-        let counts = session.end().await?;
+        let counts = writer.finish().await?;
         match options.intent {
-            SessionIntent::Apply => session.commit().await?,
+            SessionIntent::Apply => drop(session.commit().await?),
             SessionIntent::Compare => {
                 session.check_constraints().await?;
                 session.rollback().await?;

@@ -31,6 +31,8 @@ fn all_modes() -> Vec<SessionOptions> {
             [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)]
         {
             options.level = level;
+            all.extend([dry_run(options.clone()), options.clone()]);
+            options.without_bulk_mode = true;
             all.extend([dry_run(options.clone()), options]);
         }
     }

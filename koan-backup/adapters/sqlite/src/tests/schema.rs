@@ -112,8 +112,9 @@ async fn a_dropped_session_changes_nothing() {
     let copy = database.copy::<Leaf>().await.expect("a copy");
     let (before, schema) = (database.dump("leaves"), database.schema());
     let mut session = database.provider.begin_restore(&replace()).await.expect("a session");
-    session.begin(target::<Leaf>(&copy, SetName::root())).await.expect("begun");
-    session.write(records::<Leaf>(&copy)[..1].to_vec()).await.expect("written");
+    let mut writer = session.begin(target::<Leaf>(&copy, SetName::root())).await.expect("a writer");
+    writer.write(records::<Leaf>(&copy)[..1].to_vec().into()).await.expect("written");
+    drop(writer);
     drop(session);
     // A second session waits for the end of the first one.
     let session = database.provider.begin_restore(&replace()).await.expect("a session");
@@ -127,11 +128,13 @@ async fn a_session_that_failed_can_only_be_rolled_back() {
     let before = database.dump("nodes");
     let mut session = database.provider.begin_restore(&overwrite()).await.expect("a session");
     let good = without_physical_form(&[r#"{"id":90,"parent":null}"#]);
-    session.begin(target::<Node>(&good, SetName::root())).await.expect("begun");
-    session.write(records::<Node>(&good)).await.expect("written");
-    session.begin(target::<Node>(&good, SetName::root())).await.expect_err("out of order");
-    session.write(records::<Node>(&good)).await.expect_err("broken");
-    session.commit().await.expect_err("broken");
+    let mut writer = session.begin(target::<Node>(&good, SetName::root())).await.expect("a writer");
+    writer.write(records::<Node>(&good).into()).await.expect("written");
+    writer.write(records::<Node>(&good).into()).await.expect_err("duplicate keys");
+    writer.write(records::<Node>(&good).into()).await.expect_err("the writer failed before");
+    drop(writer);
+    session.begin(target::<Node>(&good, SetName::root())).await.expect_err("the target is not finished");
+    session.commit().await.expect_err("the target is not finished");
     assert_eq!(database.dump("nodes"), before);
 }
 

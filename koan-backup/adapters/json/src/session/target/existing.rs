@@ -1,4 +1,4 @@
-//! The records that are there when a restore begins.
+//! The records that exist when a restore begins.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,7 +14,7 @@ use super::super::super::failure::failed;
 use super::super::super::fingerprint::FileFingerprint;
 use super::super::super::open_file::OpenFile;
 use super::super::super::row_reader::{InvalidDocument, RowReader};
-use super::super::kept::Kept;
+use super::super::unchanged::UnchangedCheck;
 use koan_backup_core::provider::keyed::RecordKey;
 
 /// The records of a set by their keys.
@@ -24,11 +24,12 @@ pub(super) struct Existing {
     pub(super) files: Files,
     pub(super) places: Vec<DocumentLocation>,
     by_key: HashMap<RecordKey, usize>,
-    /// What cannot be told apart or read, and goes because the set is replaced.
+    /// Records with a duplicate key and records that cannot be read. They are removed because the set is
+    /// replaced.
     surplus: Vec<usize>,
 }
 
-/// Where they lie.
+/// The files of the records.
 #[derive(Debug)]
 pub(super) enum Files {
     Lines { path: PathBuf, file: Option<Arc<OpenFile>> },
@@ -36,7 +37,8 @@ pub(super) enum Files {
 }
 
 impl Existing {
-    /// Reads all that is there. What is broken or there twice is refused, unless all of it is replaced.
+    /// Reads all existing records. Damaged records and duplicate keys are refused, unless the set is
+    /// replaced.
     pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replacing: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();
@@ -56,7 +58,7 @@ impl Existing {
                         Entry::Occupied(_) if replacing => surplus.push(index),
                         Entry::Occupied(_) => {
                             let text = format!(
-                                "{}: {} `{}` is there twice; remove one of them, or restore with `replace_existing`",
+                                "{}: {} `{}` has a duplicate key; remove one of the records, or restore with `replace_existing`",
                                 documents.description(codec),
                                 codec.name(),
                                 codec.record_key(&record)
@@ -68,9 +70,8 @@ impl Existing {
                 Err(_) if replacing => surplus.push(index),
                 Err(why) => {
                     let error = documents.error(codec, why);
-                    return Err(
-                        error.context("what is there cannot be kept; `replace_existing` would remove it")
-                    );
+                    return Err(error
+                        .context("the existing record cannot be kept; `replace_existing` would remove it"));
                 }
             }
         }
@@ -85,12 +86,12 @@ impl Existing {
         }
     }
 
-    /// Which of them has that key.
+    /// Returns the index of the record with that key.
     pub(super) fn find(&self, key: &RecordKey) -> Option<usize> {
         self.by_key.get(key).copied()
     }
 
-    /// Whether the record at a place is the one of that line.
+    /// Returns whether the record at an index equals that of a line.
     pub(super) fn holds(&self, index: usize, line: &[u8]) -> Result<bool> {
         let content = self.content(index)?;
         let record = Document::parse(&content)
@@ -99,7 +100,7 @@ impl Existing {
         Ok(record.is_ok_and(|(_, found)| line.strip_suffix(b"\n") == Some(&found)))
     }
 
-    /// What stands at a place.
+    /// Returns the text of the record at an index.
     pub(super) fn content(&self, index: usize) -> Result<Vec<u8>> {
         let Some(place) = self.places.get(index) else { return Ok(Vec::new()) };
         match &self.files {
@@ -109,20 +110,21 @@ impl Existing {
         }
     }
 
-    /// The places of records whose keys are not among those.
+    /// Returns the indexes of the records whose keys are not in the archive.
     pub(super) fn not_in(&self, has: impl Fn(&RecordKey) -> bool) -> Vec<usize> {
         let others = self.by_key.iter().filter(|(key, _)| !has(key)).map(|(_, index)| *index);
-        let mut gone: Vec<usize> = others.chain(self.surplus.iter().copied()).collect();
-        gone.sort_unstable();
-        gone
+        let mut indexes: Vec<usize> = others.chain(self.surplus.iter().copied()).collect();
+        indexes.sort_unstable();
+        indexes
     }
 
-    pub(super) fn kept(&self) -> Kept {
+    /// Returns the check that the files are unchanged.
+    pub(super) fn unchanged_check(&self) -> UnchangedCheck {
         match &self.files {
             Files::Lines { path, file } => {
-                Kept::File(path.clone(), file.as_ref().map(|file| file.fingerprint))
+                UnchangedCheck::File(path.clone(), file.as_ref().map(|file| file.fingerprint))
             }
-            Files::Documents(listing) => Kept::Listing(Arc::clone(listing)),
+            Files::Documents(listing) => UnchangedCheck::Listing(Arc::clone(listing)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The new files of a set, until the commit puts them in their places.
+//! The new files of a set, which are staged until the commit moves them to their paths.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,14 +14,14 @@ use super::super::super::name::NewDocumentNames;
 use super::super::super::staging::Staging;
 use super::existing::{Existing, Files};
 
-/// What was written of a set.
+/// The files that were written for a set.
 #[derive(Debug)]
 pub(super) enum Output {
     Lines {
-        /// Made with the first line.
+        /// Created with the first line.
         file: Option<Scratch>,
         replacing: bool,
-        /// By the place of the old line, where the new one is.
+        /// The new line for each old line that is replaced, by the index of the old line.
         replaced: HashMap<usize, Span>,
         added: Vec<Span>,
     },
@@ -61,7 +61,7 @@ impl Output {
         }
     }
 
-    /// Writes a record that is new, or takes the place of one that is there.
+    /// Writes a record that is new or replaces the existing record at `place`.
     pub(super) fn add(
         &mut self,
         staging: &mut Staging,
@@ -96,8 +96,9 @@ impl Output {
         Ok(())
     }
 
-    /// Notes in the journal what the commit does. `removed` are the places of what goes. Whether anything is done.
-    pub(super) fn end(
+    /// Adds to the journal what the commit does. `removed` are the indexes of the records that are removed.
+    /// Returns whether anything changes.
+    pub(super) fn finish(
         self,
         directory: &Directory,
         staging: &mut Staging,
@@ -151,7 +152,7 @@ impl Output {
     }
 }
 
-/// The old lines in their order, each as it was or as it is now, then the new ones.
+/// Writes the old lines in their order, each unchanged or replaced, and then the new lines.
 fn merge(
     mut out: BufWriter<File>,
     existing: &Existing,
@@ -201,7 +202,7 @@ impl Scratch {
     }
 }
 
-/// Gives a new file the permissions of the one whose place it takes.
+/// Gives a new file the permissions of the file that it replaces.
 fn keep_permissions(old: &Path, new: &File) -> Result<()> {
     let kept = fs::metadata(old).and_then(|metadata| new.set_permissions(metadata.permissions()));
     kept.map_err(|error| failed("keeping the permissions of", old, error))

@@ -1,16 +1,17 @@
 //! The transaction of a restore, on its thread.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use koan_backup_core::{
-    Error, ErrorKind, RestoreLevel, Result,
+    Error, ErrorKind, Result,
     entity::Record,
-    provider::{RestoreTarget, SessionOptions, WriteCounts},
+    provider::{CommitReport, RestoreTarget, SessionOptions, SuspendedKind, SuspendedObject, WriteCounts},
 };
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::super::catalog::{Catalog, Table, references};
+use super::super::catalog::{Catalog, Table, references, triggers};
 use super::super::connection::Location;
 use super::super::ddl;
 use super::super::derived;
@@ -26,42 +27,32 @@ use super::target::Target;
 use super::transaction::Transaction;
 use super::trial::Trial;
 
-/// A connection in a transaction, and how far the restore is.
+/// A connection in a transaction, and the state of the restore.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct RestoreWork {
     transaction: Transaction,
-    /// Of a dry run: the database that it is for. The transaction is in a temporary one.
+    /// For a dry run: the database that it is about. The transaction is in a temporary database.
     trial: Option<Trial>,
     catalog: Catalog,
-    /// Tables of which it is remembered which rows pointed nowhere before.
+    /// Tables whose references that pointed nowhere before the restore are remembered.
     children: BTreeSet<String>,
-    /// What archives brought along that points nowhere, by table.
+    /// The references in archives that point nowhere, by table.
     brought: BTreeMap<String, RestoredRows>,
     /// Tables that were written.
     restored: BTreeSet<String>,
     /// Tables whose rows may be shown in errors: those of targets that are not encrypted.
     shown: BTreeSet<String>,
-    /// How many targets were begun.
-    targets: usize,
-    open: Option<Box<Applying>>,
-    state: State,
+    /// The indexes that were put back.
+    suspended: Vec<SuspendedObject>,
 }
 
-/// Whether what was written so far can be committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Sound,
-    /// A target failed: the transaction can only be rolled back.
-    Failed,
-}
-
-impl ThreadState for Writer {
+impl ThreadState for RestoreWork {
     fn connection(&self) -> &Connection {
         &self.transaction.connection
     }
 }
 
-impl Writer {
+impl RestoreWork {
     /// Begins a transaction that writes.
     pub(super) fn begin(
         connection: Connection,
@@ -69,7 +60,7 @@ impl Writer {
         options: SessionOptions,
     ) -> Result<Self> {
         let begun = || {
-            // What triggers did is in the archive already.
+            // The archive already holds the effects of triggers.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
             Catalog::read(&connection)
@@ -81,11 +72,12 @@ impl Writer {
     /// Begins a dry run, which writes to a temporary database.
     pub(super) fn begin_trial(location: &Location, options: SessionOptions) -> Result<Self> {
         let (trial, connection) = Trial::open(location)?;
-        // An index that waits is built at the end, where a record that it refuses has no name.
-        let mut options = options;
-        if options.level == RestoreLevel::Fast {
-            options.level = RestoreLevel::Balanced;
-        }
+        // An index that is rebuilt at the end cannot name the record that it refuses.
+        let options = {
+            let mut options = options;
+            options.keep_indexes = true;
+            options
+        };
         let catalog = trial.catalog().clone();
         let writer = Self::new(connection, location, options, catalog);
         Ok(Self { trial: Some(trial), ..writer })
@@ -106,21 +98,12 @@ impl Writer {
             brought: BTreeMap::new(),
             restored: BTreeSet::new(),
             shown: BTreeSet::new(),
-            targets: 0,
-            open: None,
-            state: State::Sound,
+            suspended: Vec::new(),
         }
     }
 
-    pub(super) fn turn_to(&mut self, request: RestoreTarget) -> Result<()> {
-        let turned = self.begin_target(request);
-        self.note(turned)
-    }
-
-    fn begin_target(&mut self, request: RestoreTarget) -> Result<()> {
-        if self.open.is_some() {
-            return Err(out_of_order("a target was begun before the one before it ended"));
-        }
+    /// Begins the target with this number, counted from 1.
+    pub(super) fn begin_target(&mut self, request: RestoreTarget, number: usize) -> Result<Applying> {
         let found = Mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.transaction.options.create_missing => {
@@ -150,9 +133,7 @@ impl Writer {
             self.shown.insert(target.mapping.table.name.clone());
         }
         self.restored.insert(target.mapping.table.name.clone());
-        self.targets += 1;
-        self.open = Some(Box::new(Applying::begin(&self.transaction, target, self.targets)?));
-        Ok(())
+        Applying::begin(&self.transaction, target, number)
     }
 
     fn create(&mut self, request: &RestoreTarget) -> Result<Mapping> {
@@ -176,7 +157,7 @@ impl Writer {
         Mapping::find(&self.catalog, &request.entity, &request.set)
     }
 
-    /// Remembers the references that point nowhere before this target changes anything.
+    /// Remembers the references that point nowhere before the target changes anything.
     fn note_references(&mut self, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
         let lost = |error| {
@@ -207,9 +188,14 @@ impl Writer {
         if self.transaction.options.replace_existing { Rowids::Change } else { Rowids::Stay }
     }
 
-    fn end_applying(&mut self, applying: Applying) -> Result<WriteCounts> {
+    pub(super) fn write(&mut self, applying: &mut Applying, records: &[Record]) -> Result<()> {
+        applying.write(&self.transaction, records)
+    }
+
+    pub(super) fn finish(&mut self, applying: Applying) -> Result<WriteCounts> {
         let table = applying.table().to_owned();
-        let Applied { counts, keys } = applying.end(&self.transaction)?;
+        let Applied { counts, keys, suspended } = applying.finish(&self.transaction)?;
+        self.suspended.extend(suspended);
         if let (Some(keys), Some(brought)) = (keys, self.brought.get_mut(&table))
             && let RowSelection::Keyed(tables) = &mut brought.rows
         {
@@ -218,56 +204,43 @@ impl Writer {
         Ok(counts)
     }
 
-    pub(super) fn write(&mut self, records: &[Record]) -> Result<()> {
-        let written = match &mut self.open {
-            None => Err(out_of_order("records were written before a target was begun")),
-            Some(applying) => applying.write(&self.transaction, records),
-        };
-        self.note(written)
-    }
-
-    pub(super) fn end(&mut self) -> Result<WriteCounts> {
-        let ended = match self.open.take() {
-            None => Err(out_of_order("a target was ended before it was begun")),
-            Some(applying) => self.end_applying(*applying),
-        };
-        self.note(ended)
-    }
-
-    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            self.state = State::Failed;
-        }
-        result
-    }
-
-    pub(super) fn commit(&mut self) -> Result<()> {
-        if self.open.is_some() || self.state == State::Failed {
-            return Err(out_of_order("a restore was committed though its last target did not end well"));
-        }
+    pub(super) fn commit(&mut self) -> Result<CommitReport> {
         if self.trial.is_some() {
-            return Err(out_of_order("a dry run was committed"));
+            return Err(Error::new(ErrorKind::Internal, "a dry run was committed"));
         }
-        let finished = self.check_references().and_then(|()| self.rebuild_derived()).and_then(|()| {
-            self.transaction
-                .connection
-                .execute_batch("COMMIT")
-                .map_err(|error| failed(&self.transaction.path, "committing the restore", error))
-        });
+        let finished = self.check_and_commit();
         if finished.is_err() {
-            // The error that counts is the one that led here.
+            // The error that led here is returned.
             let _ = self.rollback();
         }
         finished
     }
 
-    /// Triggers did not fire, so what follows the restored rows is made again.
+    fn check_and_commit(&mut self) -> Result<CommitReport> {
+        self.check_references()?;
+        self.rebuild_derived()?;
+        let lost = |error| failed(&self.transaction.path, "committing the restore", error);
+        let connection = &self.transaction.connection;
+        let mut silenced = Vec::new();
+        for table in &self.restored {
+            silenced.extend(triggers(connection, table).map_err(lost)?.into_iter().map(|name| (name, table)));
+        }
+        connection.execute_batch("COMMIT").map_err(lost)?;
+        let mut suspended = std::mem::take(&mut self.suspended);
+        // Triggers are disabled on this connection only, so nothing has to be put back in the database.
+        let put_back =
+            |(name, table)| SuspendedObject::put_back(SuspendedKind::Trigger, name, table, Instant::now());
+        suspended.extend(silenced.into_iter().map(put_back));
+        Ok(CommitReport::new(suspended))
+    }
+
+    /// Rebuilds the data that triggers derive from the restored rows, because triggers did not fire.
     fn rebuild_derived(&self) -> Result<()> {
         let tables = self.restored.iter().map(String::as_str);
         derived::rebuild(&self.transaction.connection, &self.catalog, &self.transaction.recomputed, tables)
     }
 
-    /// Refuses references that point nowhere and did not before.
+    /// Refuses references that point nowhere since this restore.
     pub(super) fn check_references(&self) -> Result<()> {
         for child in &self.children {
             let brought = self.brought.get(child);
@@ -297,9 +270,8 @@ impl Writer {
     }
 
     pub(super) fn rollback(&mut self) -> Result<()> {
-        self.open = None;
         if self.transaction.connection.is_autocommit() {
-            // SQLite has rolled back by itself, as it does when a disk is full.
+            // SQLite rolls back itself after some errors, for example when a disk is full.
             return Ok(());
         }
         self.transaction
@@ -307,8 +279,4 @@ impl Writer {
             .execute_batch("ROLLBACK")
             .map_err(|error| failed(&self.transaction.path, "rolling back the restore", error))
     }
-}
-
-fn out_of_order(what: &'static str) -> Error {
-    Error::new(ErrorKind::Internal, what)
 }

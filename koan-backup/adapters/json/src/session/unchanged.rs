@@ -1,4 +1,4 @@
-//! What must not change between the beginning of a restore and its commit.
+//! Checks at the commit that no other program has changed the files since the restore read them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use super::super::documents::Listing;
 use super::super::failure::failed;
 use super::super::fingerprint::FileFingerprint;
 
-/// A set as a restore found it.
+/// The files of a set as the restore found them.
 #[derive(Debug)]
-pub(super) enum Kept {
-    /// A file of lines, or that there was none.
+pub(super) enum UnchangedCheck {
+    /// A file of lines, or `None` if there was no file.
     File(PathBuf, Option<FileFingerprint>),
+    /// A directory of documents.
     Listing(Arc<Listing>),
 }
 
-impl Kept {
-    /// Refuses what another program changed meanwhile: the restore would undo that without a word.
+impl UnchangedCheck {
+    /// Refuses files that another program has changed, because the restore would silently undo the change.
     pub(super) fn check(&self) -> Result<()> {
         let (path, same) = match self {
             Self::File(path, stamp) => {
@@ -36,7 +37,7 @@ impl Kept {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "`{}` was changed by another program during the restore, which is undone; stop what writes to it and \
+                "`{}` was changed by another program during the restore, which is rolled back; stop that program and \
                  restore again",
                 path.display()
             ),

@@ -1,4 +1,4 @@
-//! What a session does, on threads that may block.
+//! The files of a restore before its commit. Its functions block.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,24 +16,24 @@ use super::super::journal::Journal;
 use super::super::journal_recovery::recover_journal;
 use super::super::lock::{COMMIT_LOCK, Lock, LockMode, LockTimeout, WRITER_LOCK};
 use super::super::staging::{Staging, create_hidden_directory};
-use super::kept::Kept;
 use super::target::Target;
+use super::unchanged::UnchangedCheck;
 
-/// One restore. What it had written goes when it is dropped, and only then another can begin.
+/// A restore whose files are staged. When it is dropped, they are removed, and then another restore can
+/// begin.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct StagedRestore {
     directory: Directory,
     options: SessionOptions,
     patience: LockTimeout,
-    current: Option<Target>,
-    /// Where records were written already.
+    /// The paths of the targets.
     written: BTreeSet<PathBuf>,
-    /// What must be as it was when the restore takes effect.
-    kept: Vec<Kept>,
+    /// What must be unchanged when the restore takes effect.
+    unchanged: Vec<UnchangedCheck>,
     changes: Option<Changes>,
 }
 
-/// What a session that writes has besides. Fields are dropped in this order: the lock goes last.
+/// The changes of a restore that writes. Fields are dropped in this order: the lock is released last.
 #[derive(Debug)]
 struct Changes {
     journal: Journal,
@@ -41,7 +41,7 @@ struct Changes {
     _writer: Lock,
 }
 
-impl Work {
+impl StagedRestore {
     pub(super) fn begin(
         directory: Directory,
         options: SessionOptions,
@@ -64,43 +64,38 @@ impl Work {
             }
         };
         let patience = LockTimeout::of(patience.duration);
-        let (written, kept) = (BTreeSet::new(), Vec::new());
-        Ok(Self { directory, options, patience, current: None, written, kept, changes })
+        let (written, unchanged) = (BTreeSet::new(), Vec::new());
+        Ok(Self { directory, options, patience, written, unchanged, changes })
     }
 
-    pub(super) fn turn_to(&mut self, target: RestoreTarget) -> Result<()> {
+    /// Opens a target.
+    pub(super) fn open(&mut self, target: RestoreTarget) -> Result<Target> {
         let target = Target::open(&self.directory, target, &self.options)?;
         if !self.written.insert(target.path().to_owned()) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "`{}` is the place of two targets of this restore; give one of the entities another table",
+                    "two targets of this restore are stored in `{}`; give one of the entities another table",
                     target.path().display()
                 ),
             ));
         }
-        self.current = Some(target);
-        Ok(())
+        Ok(target)
     }
 
-    pub(super) fn write(&mut self, records: &[Record]) -> Result<()> {
-        let target = self.current.as_mut().ok_or_else(out_of_turn)?;
+    pub(super) fn write(&mut self, target: &mut Target, records: &[Record]) -> Result<()> {
         let mut staging = self.changes.as_mut().map(|changes| &mut changes.staging);
         records.iter().try_for_each(|record| target.write(record, staging.as_deref_mut()))
     }
 
-    pub(super) fn end(&mut self) -> Result<WriteCounts> {
-        let target = self.current.take().ok_or_else(out_of_turn)?;
+    pub(super) fn finish(&mut self, target: Target) -> Result<WriteCounts> {
         let changes = self.changes.as_mut().map(|changes| (&mut changes.staging, &mut changes.journal));
-        let (counts, kept) = target.end(&self.directory, changes)?;
-        self.kept.extend(kept);
+        let (counts, unchanged) = target.finish(&self.directory, changes)?;
+        self.unchanged.extend(unchanged);
         Ok(counts)
     }
 
     pub(super) fn commit(mut self) -> Result<()> {
-        if self.current.is_some() {
-            return Err(Error::new(ErrorKind::Internal, "a restore was committed within a target"));
-        }
         let Some(mut changes) = self.changes.take() else { return Ok(()) };
         if changes.journal.is_empty() {
             return Ok(());
@@ -108,7 +103,7 @@ impl Work {
         changes.staging.sync()?;
         let lock = self.directory.hidden().join(COMMIT_LOCK);
         let _alone = Lock::acquire(&lock, LockMode::Exclusive, &self.patience)?;
-        self.kept.iter().try_for_each(Kept::check)?;
+        self.unchanged.iter().try_for_each(UnchangedCheck::check)?;
         let published = changes.journal.publish(&self.directory);
         let is_pending = Journal::is_pending(&self.directory);
         if published.is_ok() || is_pending {
@@ -116,8 +111,8 @@ impl Work {
         }
         published.map_err(|error| match is_pending {
             true => error.context(
-                "whether the restore is committed is not known: its journal could neither be made durable nor removed, and whoever \
-                 opens the directory next finishes it",
+                "it is unknown whether the restore is committed: its journal could neither be made durable nor removed; the \
+                 next time that the directory is opened, the restore is finished",
             ),
             false => error,
         })?;
@@ -130,8 +125,4 @@ impl Work {
         let path = &changes.staging.path;
         fs::remove_dir_all(path).map_err(|error| failed("removing", path, error))
     }
-}
-
-fn out_of_turn() -> Error {
-    Error::new(ErrorKind::Internal, "records were written before a target was begun")
 }

@@ -9,14 +9,14 @@ const MAX_EXCESS_FAILURES: u32 = 1024;
 
 /// Decides whether the rows of a read are encoded through the short path.
 #[derive(Debug, Default)]
-pub(super) struct PlainRows {
+pub(super) struct FastRows {
     /// Rows that failed on the short path minus rows that succeeded, never below 0.
     excess_failures: u32,
     /// A buffer for writing each line a second time.
     second_line: Vec<u8>,
 }
 
-impl PlainRows {
+impl FastRows {
     /// Appends the proven line of a row. Returns `false` if the row needs the long path; `lines` is then
     /// unchanged.
     pub(super) fn push(&mut self, entity: &EntityCodec, row: &Row<'_>, lines: &mut Vec<u8>) -> bool {

@@ -1,0 +1,158 @@
+//! The records that a restore passes to the writer of a target, as values or already encoded.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::entity::EntityCodec;
+use crate::entity::codec::{Projection, Record, Row};
+use crate::foundation::error::{Error, ErrorKind, Result};
+
+/// Encodes records into the form that a writer sends to its database. It is called from several blocking
+/// threads at once.
+pub trait RecordEncoder: fmt::Debug + Send + Sync {
+    /// Appends the encoded form of one record to `out`. The values of `record` are in the order of
+    /// [its schema](Projection::of).
+    ///
+    /// `position` counts the records of the target from 0, in the order of the archive.
+    ///
+    /// # Errors
+    /// The record cannot be stored in the target; the error names entity and key.
+    fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()>;
+}
+
+/// Finds the records of a batch again, so that an error can name the key of one.
+#[async_trait]
+pub trait RecordLocator: fmt::Debug + Send + Sync {
+    /// Returns the key of the record at `index` of the batch, counted from 0, as text for an error.
+    ///
+    /// It may read the record again, which takes as long as the storage does. Returns `None` if there is no
+    /// such record or it can no longer be read. Cancel-safe.
+    async fn key_text(&self, index: usize) -> Option<String>;
+}
+
+/// Records for a [`TargetWriter`](super::TargetWriter), in the order of the archive.
+///
+/// A batch holds the records as values, or in the form of the writer's own
+/// [encoder](super::TargetWriter::encoder). A writer takes the form that it needs with
+/// [`into_records`](Self::into_records) or [`into_encoded`](Self::into_encoded).
+#[derive(Debug)]
+pub struct RecordBatch(Content);
+
+#[derive(Debug)]
+enum Content {
+    Records(Vec<Record>),
+    Encoded(EncodedRecords),
+}
+
+impl RecordBatch {
+    /// Returns the number of records.
+    pub fn count(&self) -> u64 {
+        match &self.0 {
+            Content::Records(records) => count_of(records),
+            Content::Encoded(records) => records.count,
+        }
+    }
+
+    /// Returns the records as values, for a writer without an encoder.
+    ///
+    /// # Errors
+    /// The records were encoded, although the writer has no encoder.
+    pub fn into_records(self) -> Result<Vec<Record>> {
+        match self.0 {
+            Content::Records(records) => Ok(records),
+            Content::Encoded(_) => {
+                Err(Error::new(ErrorKind::Internal, "a writer without an encoder received encoded records"))
+            }
+        }
+    }
+
+    /// Returns the records in the form of `encoder`, which is that of the writer. Records that are still
+    /// values are encoded now; the first of them is at position `first`.
+    ///
+    /// # Errors
+    /// A record cannot be stored in the target; the error names entity and key.
+    pub fn into_encoded(
+        self,
+        entity: &EntityCodec,
+        encoder: &dyn RecordEncoder,
+        first: u64,
+    ) -> Result<EncodedRecords> {
+        match self.0 {
+            Content::Encoded(records) => Ok(records),
+            Content::Records(records) => EncodedRecords::of(entity, encoder, first, records),
+        }
+    }
+}
+
+impl From<Vec<Record>> for RecordBatch {
+    fn from(records: Vec<Record>) -> Self {
+        Self(Content::Records(records))
+    }
+}
+
+impl From<EncodedRecords> for RecordBatch {
+    fn from(records: EncodedRecords) -> Self {
+        Self(Content::Encoded(records))
+    }
+}
+
+/// Records that an encoder has encoded, in the order of the archive.
+#[derive(Debug)]
+pub struct EncodedRecords {
+    /// The encoded records, one after another.
+    pub bytes: Vec<u8>,
+    /// The number of records.
+    pub count: u64,
+    origin: RecordOrigin,
+}
+
+/// Where the original records are.
+#[derive(Debug)]
+enum RecordOrigin {
+    /// They can be read again.
+    Located(Box<dyn RecordLocator>),
+    /// They are kept in memory.
+    Memory(EntityCodec, Vec<Record>),
+}
+
+impl EncodedRecords {
+    /// Returns `count` encoded records whose originals `locator` can find again.
+    pub fn new(bytes: Vec<u8>, count: u64, locator: Box<dyn RecordLocator>) -> Self {
+        Self { bytes, count, origin: RecordOrigin::Located(locator) }
+    }
+
+    /// Encodes records and keeps the originals in memory.
+    fn of(
+        entity: &EntityCodec,
+        encoder: &dyn RecordEncoder,
+        first: u64,
+        records: Vec<Record>,
+    ) -> Result<Self> {
+        let (fields, mut bytes) = (Projection::of(entity.schema()), Vec::new());
+        for (position, record) in (first..).zip(&records) {
+            record.with_row(&fields, |row| encoder.encode(position, row, &mut bytes))?;
+        }
+        let count = count_of(&records);
+        Ok(Self { bytes, count, origin: RecordOrigin::Memory(entity.clone(), records) })
+    }
+
+    /// Returns whether the original records stay in memory until this value is dropped. Records that a
+    /// locator finds again do not.
+    pub fn holds_records(&self) -> bool {
+        matches!(self.origin, RecordOrigin::Memory(..))
+    }
+
+    /// Returns the key of the record at `index`, counted from 0, as text for an error, as
+    /// [`RecordLocator::key_text`] does.
+    pub async fn key_text(&self, index: usize) -> Option<String> {
+        match &self.origin {
+            RecordOrigin::Located(locator) => locator.key_text(index).await,
+            RecordOrigin::Memory(entity, records) => Some(entity.record_key(records.get(index)?)),
+        }
+    }
+}
+
+fn count_of(records: &[Record]) -> u64 {
+    u64::try_from(records.len()).unwrap_or(u64::MAX)
+}

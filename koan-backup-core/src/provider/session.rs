@@ -1,0 +1,225 @@
+//! A restore session, the writers of its targets, and what its commit reports.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::batch::{RecordBatch, RecordEncoder};
+use super::restore::{RestoreTarget, WriteCounts};
+use crate::foundation::error::{Error, ErrorKind, Result};
+
+/// One restore into one provider.
+///
+/// Targets are written one after another: [`begin`](Self::begin) returns the writer of a target, which borrows
+/// the session until the target is [finished](TargetWriter::finish). Then the session is
+/// [committed](Self::commit) or [rolled back](Self::rollback). A session that is dropped is rolled back.
+/// Foreign keys between targets are enforced at the commit, not before.
+///
+/// # What implementers must guarantee
+/// A session in which `begin` failed, or a writer failed or was dropped before it finished, must refuse every
+/// further `begin` and the commit; it can only be rolled back. The same holds if one of these futures was dropped.
+/// Some databases do this themselves: their transaction is aborted by the error. For errors and cancellation that
+/// the database does not notice, [`TargetTracker`] does it.
+#[async_trait]
+pub trait RestoreSession: fmt::Debug + Send {
+    /// Begins a target and returns its writer. With `replace_existing`, the existing records of the target
+    /// are deleted.
+    ///
+    /// # Errors
+    /// The target does not exist or does not fit the entity; the error names the remedy. Or an earlier target
+    /// was not finished.
+    async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>>;
+
+    /// Ends a dry run: reports what the commit of a restore would refuse, such as dangling references between
+    /// targets. It is called once, after the last target and before [`rollback`](Self::rollback), and never
+    /// when a restore writes. The default implementation does nothing.
+    ///
+    /// # Errors
+    /// A constraint between targets would be violated; the error names it and the keys.
+    async fn check_constraints(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Puts back what was disabled or dropped for the restore, advances sequences, checks constraints, and
+    /// commits. Returns what was put back.
+    ///
+    /// # Errors
+    /// A constraint is violated: the error names it and the keys. Or a target was not finished. Everything is
+    /// rolled back.
+    async fn commit(self: Box<Self>) -> Result<CommitReport>;
+
+    /// Rolls back everything.
+    ///
+    /// # Errors
+    /// The database could not confirm the rollback.
+    async fn rollback(self: Box<Self>) -> Result<()>;
+}
+
+/// Writes the records of one target.
+///
+/// After an error, drop the writer and roll the session back. What implementers must guarantee is stated at
+/// [`RestoreSession`].
+#[async_trait]
+pub trait TargetWriter: fmt::Debug + Send {
+    /// Returns the encoder of this target, for a writer that sends records in a form of its own. The caller
+    /// can then encode batches on all cores before it passes them to [`write`](Self::write).
+    ///
+    /// A writer with an encoder takes each batch by [`RecordBatch::into_encoded`], because callers with few
+    /// records need not encode them. A writer without one takes it by [`RecordBatch::into_records`].
+    fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
+        None
+    }
+
+    /// Writes records, in the order of the archive.
+    ///
+    /// # Errors
+    /// A record cannot be stored, exists already ([`ConflictMode::Fail`](super::ConflictMode::Fail)), or
+    /// violates a constraint. The error names entity and key.
+    async fn write(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// Finishes the target and returns what happened to its records, as the database reported it. The counts
+    /// must account for every record that was written ([`WriteCounts`]).
+    ///
+    /// # Errors
+    /// The database fails, or reports another number of records than was written.
+    async fn finish(self: Box<Self>) -> Result<WriteCounts>;
+}
+
+/// Counts the targets of a session that were begun and finished, and refuses to go on if one was not
+/// finished.
+///
+/// A session calls [`begin`](Self::begin) before its first change for a target, [`finish`](Self::finish)
+/// after the last one, and [`require_finished`](Self::require_finished) before it commits. An error or a
+/// dropped future in between leaves the target unfinished.
+#[derive(Debug, Default)]
+pub struct TargetTracker {
+    begun: usize,
+    finished: usize,
+}
+
+impl TargetTracker {
+    /// Begins the next target and returns its number, counted from 1.
+    ///
+    /// # Errors
+    /// An earlier target was not finished.
+    pub fn begin(&mut self) -> Result<usize> {
+        self.require_finished()?;
+        self.begun += 1;
+        Ok(self.begun)
+    }
+
+    /// Marks the target that was begun as finished.
+    pub fn finish(&mut self) {
+        self.finished = self.begun;
+    }
+
+    /// Refuses a session in which a target was not finished.
+    ///
+    /// # Errors
+    /// A target was not finished.
+    pub fn require_finished(&self) -> Result<()> {
+        if self.begun == self.finished { Ok(()) } else { Err(Self::unfinished()) }
+    }
+
+    /// Returns the error of a session or writer that is used after a failure.
+    pub fn unfinished() -> Error {
+        Error::new(
+            ErrorKind::Provider,
+            "an earlier step of this restore failed or was cancelled, so the restore can only be rolled back; the first \
+             error says why",
+        )
+    }
+}
+
+/// What the commit of a session reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitReport {
+    /// The objects that were suspended during the restore, in the order in which they were put back. Empty if
+    /// the provider suspends nothing.
+    pub suspended: Vec<SuspendedObject>,
+}
+
+impl CommitReport {
+    /// Returns the report of a commit after these objects were put back.
+    pub fn new(suspended: Vec<SuspendedObject>) -> Self {
+        Self { suspended }
+    }
+}
+
+/// The kind of a suspended object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum SuspendedKind {
+    /// An index that was dropped and rebuilt.
+    Index,
+    /// A primary key, unique constraint or foreign key that was dropped and added again, or altered.
+    Constraint,
+    /// A trigger that did not fire.
+    Trigger,
+    /// A rewrite rule that did not act.
+    Rule,
+    /// An identity column whose numbers could be overwritten.
+    IdentityColumn,
+}
+
+/// An object of the database that a restore disabled, dropped or altered, and put back as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SuspendedObject {
+    /// The provider. The report of a restore names it; in the report of a session it is empty.
+    pub provider: String,
+    /// The kind of the object.
+    pub kind: SuspendedKind,
+    /// Its name in the database.
+    pub name: String,
+    /// The table that it belongs to.
+    pub table: String,
+    /// When it was in place again, in the transaction of the restore.
+    pub put_back_at: Timestamp,
+    /// How long it took to put it back, in milliseconds: rebuilding the index, or checking the constraint.
+    pub duration_ms: u64,
+}
+
+impl SuspendedObject {
+    /// Returns the record of an object that was put back now. Putting it back began at `started`.
+    pub fn put_back(
+        kind: SuspendedKind,
+        name: impl Into<String>,
+        table: impl Into<String>,
+        started: Instant,
+    ) -> Self {
+        Self {
+            provider: String::new(),
+            kind,
+            name: name.into(),
+            table: table.into(),
+            put_back_at: Timestamp::now(),
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unfinished_target_refuses_the_next_one_and_the_commit() {
+        let mut targets = TargetTracker::default();
+        targets.require_finished().expect("nothing was begun");
+        assert_eq!(targets.begin().expect("the first"), 1);
+        targets.require_finished().expect_err("it is not finished");
+        targets.begin().expect_err("it is not finished");
+        targets.finish();
+        targets.require_finished().expect("finished");
+        assert_eq!(targets.begin().expect("the second"), 2);
+        targets.require_finished().expect_err("it is not finished");
+    }
+}

@@ -1,0 +1,142 @@
+//! What a repository does before and after a restore.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use koan_backup_core::{
+    ConflictMode, Error, ErrorKind, Result,
+    provider::{RestoreTarget, SessionOptions},
+};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::erased::ErasedRepository;
+
+/// What a restore is going to do with a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreRequest {
+    /// How many records the archive holds for it, if that is known.
+    pub record_count: Option<u64>,
+    /// How many bytes of lines these records have in the archive, if that is known.
+    pub size_bytes: Option<u64>,
+    /// What happens to a record whose key already exists.
+    pub conflict: ConflictMode,
+    /// Whether existing records that are not in the archive are deleted.
+    pub replace_existing: bool,
+}
+
+impl RestoreRequest {
+    pub(crate) fn of(target: &RestoreTarget, options: &SessionOptions) -> Self {
+        Self {
+            record_count: target.record_count,
+            size_bytes: target.size_bytes,
+            conflict: options.conflict,
+            replace_existing: options.replace_existing,
+        }
+    }
+}
+
+/// How a restore ended for a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestoreOutcome {
+    /// All records were written.
+    Completed,
+    /// The restore failed, was cancelled, or its future was dropped. Records may have been written in part.
+    Failed,
+}
+
+/// The repositories that were prepared for a restore, and whose
+/// [`finish_restore`](crate::Repository::finish_restore) is still due. Dropping this calls it.
+pub(crate) struct PreparedRepositories {
+    runtime: Handle,
+    all: Vec<Arc<dyn ErasedRepository>>,
+}
+
+impl PreparedRepositories {
+    /// Returns an empty list.
+    ///
+    /// # Errors
+    /// There is no Tokio runtime.
+    pub(crate) fn new() -> Result<Self> {
+        let runtime = Handle::try_current().map_err(|error| {
+            let text = "a restore into repositories needs a Tokio runtime; start it within one";
+            Error::with_source(ErrorKind::Configuration, text, error)
+        })?;
+        Ok(Self { runtime, all: Vec::new() })
+    }
+
+    /// Prepares a repository, once for each restore.
+    pub(crate) async fn prepare(
+        &mut self,
+        repository: &Arc<dyn ErasedRepository>,
+        request: &RestoreRequest,
+    ) -> Result<()> {
+        if self.all.iter().any(|known| known.entity() == repository.entity()) {
+            return Ok(());
+        }
+        // First, so that a preparation that fails or is dropped half way is finished as well.
+        self.all.push(Arc::clone(repository));
+        repository.prepare_restore(request).await
+    }
+
+    /// Calls `finish_restore` of each prepared repository. They are called even if this future is dropped.
+    ///
+    /// # Errors
+    /// At least one of them failed.
+    pub(crate) async fn finish(&mut self, outcome: RestoreOutcome) -> Result<()> {
+        match self.start(outcome) {
+            None => Ok(()),
+            Some(finished) => finished.await.map_err(|_| {
+                Error::new(
+                    ErrorKind::Provider,
+                    "the runtime was shut down before `finish_restore` of the repositories was called",
+                )
+            })?,
+        }
+    }
+
+    /// Starts a task that calls `finish_restore` of each prepared repository, the last one first. Returns its
+    /// result, or `None` if nothing is due.
+    fn start(&mut self, outcome: RestoreOutcome) -> Option<oneshot::Receiver<Result<()>>> {
+        let prepared = std::mem::take(&mut self.all);
+        if prepared.is_empty() {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.runtime.spawn(async move {
+            let mut result = Ok(());
+            for repository in prepared.iter().rev() {
+                let finished = AssertUnwindSafe(repository.finish_restore(outcome)).catch_unwind().await;
+                let finished = finished.unwrap_or_else(|_| Err(panicked(repository.name())));
+                // The first error is reported, and the remaining repositories are finished all the same.
+                result = result.and(finished);
+            }
+            if let Err(Err(error)) = sender.send(result) {
+                tracing::warn!(
+                    target: "koan::backup", error = %error.chain(), "a repository was not finished after a restore"
+                );
+            }
+        });
+        Some(receiver)
+    }
+}
+
+impl Drop for PreparedRepositories {
+    fn drop(&mut self) {
+        drop(self.start(RestoreOutcome::Failed));
+    }
+}
+
+fn panicked(name: &str) -> Error {
+    Error::new(ErrorKind::Provider, format!("`finish_restore` of the repository of `{name}` panicked"))
+}
+
+impl fmt::Debug for PreparedRepositories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|repository| repository.name())).finish()
+    }
+}

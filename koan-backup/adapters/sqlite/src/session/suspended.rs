@@ -1,0 +1,43 @@
+//! Finds the indexes that a restore drops and rebuilds.
+
+use koan_backup_core::provider::{RestoreTarget, SessionOptions};
+use koan_backup_sql::droppable::DroppableIndexes;
+use rusqlite::{Connection, Result};
+
+use super::super::catalog::{Index, indexes};
+
+/// Returns the indexes of a table that a restore may drop: those that it can rebuild and does not need to
+/// find records by their key.
+pub(in super::super) fn droppable_indexes(
+    connection: &Connection,
+    request: &RestoreTarget,
+    table: &str,
+    key: &[&str],
+    options: &SessionOptions,
+    rows_before: u64,
+) -> Result<Vec<Index>> {
+    let droppable = DroppableIndexes::of(options, request, rows_before == 0);
+    if droppable == DroppableIndexes::None {
+        return Ok(Vec::new());
+    }
+    let mut all = indexes(connection, table)?;
+    all.retain(|index| {
+        // If a partial index or one over expressions refuses records at the end, the records cannot be found.
+        let is_unexplained = index.unique && index.plain_columns().is_none();
+        let is_kept = index.unique && options.keep_constraints;
+        index.sql.is_some()
+            && droppable.include(index.unique)
+            && !is_unexplained
+            && !is_kept
+            && !serves_key(index, key)
+    });
+    Ok(all)
+}
+
+fn serves_key(index: &Index, key: &[&str]) -> bool {
+    let mut columns: Vec<Option<&str>> = index.columns.iter().map(Option::as_deref).collect();
+    let mut key: Vec<Option<&str>> = key.iter().copied().map(Some).collect();
+    columns.sort_unstable();
+    key.sort_unstable();
+    index.unique && !index.partial && columns == key
+}

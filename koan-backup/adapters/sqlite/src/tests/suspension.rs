@@ -1,0 +1,134 @@
+//! What a restore suspends, what the options keep in place, and what is reported about it.
+
+use koan_backup_core::{
+    RestoreLevel, SetName,
+    provider::{Provider as _, RestoreTarget, SessionOptions, SuspendedKind, SuspendedObject},
+};
+use serde::{Deserialize, Serialize};
+
+use super::fixture::{Copy, Database, dry_run, overwrite, records, replace, target, without_physical_form};
+use koan_backup::Entity;
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "SqliteTestMember", table = "member")]
+struct Member {
+    id: i64,
+    email: String,
+    age: i64,
+}
+
+/// The last object makes an index that is created again have another row in `sqlite_schema`.
+const TABLE: &str = "
+    CREATE TABLE member (id INTEGER PRIMARY KEY, email TEXT UNIQUE, age INT);
+    CREATE INDEX by_age ON member (age); CREATE UNIQUE INDEX one_each ON member (email, age);
+    CREATE UNIQUE INDEX adults ON member (email) WHERE age > 17;
+    CREATE TRIGGER counted AFTER INSERT ON member BEGIN SELECT RAISE(ABORT, 'it fires'); END;
+    CREATE TABLE other (id INTEGER PRIMARY KEY);";
+
+const MEMBERS: [&str; 2] = [r#"{"id":1,"email":"a@x","age":1}"#, r#"{"id":2,"email":"b@x","age":2}"#];
+
+/// Restores members, and returns what was suspended.
+async fn restore(
+    database: &Database,
+    target: RestoreTarget,
+    copy: &Copy,
+    options: &SessionOptions,
+) -> Vec<SuspendedObject> {
+    let mut session = database.provider.begin_restore(options).await.expect("a session");
+    let mut writer = session.begin(target).await.expect("a writer");
+    writer.write(records::<Member>(copy).into()).await.expect("written");
+    writer.finish().await.expect("finished");
+    session.commit().await.expect("committed").suspended
+}
+
+fn names(suspended: &[SuspendedObject], kind: SuspendedKind) -> Vec<&str> {
+    let objects = suspended.iter().filter(|object| object.kind == kind && object.table == "member");
+    objects.map(|object| object.name.as_str()).collect()
+}
+
+/// The indexes that were created again, by their rows in the schema.
+fn created_again(database: &Database, before: &[(String, i64)]) -> Vec<String> {
+    let changed = index_rows(database).into_iter().filter(|row| !before.contains(row));
+    changed.map(|(name, _)| name).collect()
+}
+
+fn index_rows(database: &Database) -> Vec<(String, i64)> {
+    let query =
+        "SELECT name, rowid FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid";
+    let mut statement = database.sql.prepare(query).expect("a schema");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    rows.collect::<Result<_, _>>().expect("text")
+}
+
+fn with(change: impl FnOnce(&mut SessionOptions)) -> SessionOptions {
+    let mut options = overwrite();
+    change(&mut options);
+    options
+}
+
+#[tokio::test]
+async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others() {
+    let copy = without_physical_form(&MEMBERS);
+    for (options, dropped) in [
+        (overwrite(), &["by_age", "one_each"][..]),
+        (with(|options| options.keep_indexes = true), &[]),
+        (with(|options| options.keep_constraints = true), &["by_age"]),
+        (with(|options| options.without_bulk_mode = true), &[]),
+        (with(|options| options.level = RestoreLevel::Balanced), &[]),
+        (with(|options| options.level = RestoreLevel::Safe), &[]),
+    ] {
+        let database = Database::new(TABLE);
+        let (schema, before) = (database.schema(), index_rows(&database));
+        let target = target::<Member>(&copy, SetName::root());
+        let viable =
+            database.provider.assess(std::slice::from_ref(&target), &options).await.expect("assessed");
+        let noted = |name: &str| viable.iter().any(|finding| finding.message.contains(&format!("`{name}`")));
+        let suspended = restore(&database, target, &copy, &options).await;
+        assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{options:?}");
+        assert_eq!(created_again(&database, &before), dropped, "{options:?}");
+        // Triggers never fire, whatever the options are.
+        assert_eq!(names(&suspended, SuspendedKind::Trigger), ["counted"], "{options:?}");
+        assert_eq!(suspended.len(), dropped.len() + 1, "{options:?}");
+        for name in ["by_age", "one_each", "adults"] {
+            assert_eq!(noted(name), dropped.contains(&name), "{options:?}: {viable:?}");
+        }
+        assert!(noted("counted"), "{viable:?}");
+        assert_eq!(database.schema(), schema, "{options:?}");
+        assert_eq!(database.dump("member").len(), 2, "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_announces_and_suspends_nothing() {
+    let (database, copy) = (Database::new(TABLE), without_physical_form(&MEMBERS));
+    let before = index_rows(&database);
+    let target = target::<Member>(&copy, SetName::root());
+    let findings = database.provider.assess(&[target], &dry_run(overwrite())).await.expect("assessed");
+    assert!(!findings.iter().any(|finding| finding.message.contains("by_age")), "{findings:?}");
+    database.restore::<Member>(&copy, &dry_run(overwrite())).await.expect("compared");
+    assert_eq!(created_again(&database, &before), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique() {
+    let copy = without_physical_form(&MEMBERS);
+    for (size, dropped) in [
+        (Some((2, 60)), &["one_each"][..]),
+        (Some((1_000, 1 << 20)), &["one_each"]),
+        (Some((1_001, 60)), &["by_age", "one_each"]),
+        (Some((2, (1 << 20) + 1)), &["by_age", "one_each"]),
+        (None, &["by_age", "one_each"]),
+    ] {
+        let database = Database::new(TABLE);
+        database.run(
+            "PRAGMA recursive_triggers = OFF; DROP TRIGGER counted; INSERT INTO member VALUES (9, 'c@x', 9)",
+        );
+        let before = index_rows(&database);
+        let mut target = target::<Member>(&copy, SetName::root());
+        (target.record_count, target.size_bytes) = size.unzip();
+        let suspended = restore(&database, target, &copy, &replace()).await;
+        assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{size:?}");
+        assert_eq!(created_again(&database, &before), dropped, "{size:?}");
+        assert_eq!(database.dump("member").len(), 2);
+    }
+}

@@ -1,0 +1,255 @@
+//! `prepare_restore` and `finish_restore` of a repository: each restore that prepares it finishes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use koan_backup::prelude::*;
+use koan_backup::provider::conformance::{Line, Pair};
+use koan_backup::{
+    CancellationToken, Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest,
+};
+use tokio::sync::watch;
+
+use super::repositories::{SCOPE, key};
+
+/// The call that a repository does not complete, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    PrepareFails,
+    PrepareHangs,
+    WriteFails,
+    WriteHangs,
+    FinishFails,
+    FinishPanics,
+}
+
+/// The state that the repositories of a test share.
+struct Shared {
+    fault: Mutex<Fault>,
+    /// The calls so far.
+    calls: watch::Sender<Vec<String>>,
+    requests: Mutex<Vec<RestoreRequest>>,
+}
+
+impl Shared {
+    fn log(&self, call: impl Into<String>) {
+        self.calls.send_modify(|calls| calls.push(call.into()));
+    }
+
+    fn fault(&self) -> Fault {
+        *self.fault.lock().expect("sound")
+    }
+
+    fn take(&self) -> Vec<String> {
+        self.calls.send_replace(Vec::new())
+    }
+
+    /// Waits until a call was made.
+    async fn until(&self, call: &str) {
+        let mut calls = self.calls.subscribe();
+        calls.wait_for(|calls| calls.iter().any(|made| made == call)).await.expect("the sender lives");
+    }
+}
+
+/// A repository of records by the text of their keys.
+struct Hooked<T> {
+    name: &'static str,
+    records: Mutex<BTreeMap<String, T>>,
+    shared: Arc<Shared>,
+    /// Whether the fault is one of this repository.
+    is_faulty: bool,
+}
+
+impl<T> Hooked<T> {
+    fn fault(&self) -> Fault {
+        if self.is_faulty { self.shared.fault() } else { Fault::None }
+    }
+}
+
+#[async_trait]
+impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
+    fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
+        let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
+        stream::iter(records).boxed()
+    }
+
+    async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
+        self.shared.log(format!("write {}", self.name));
+        match self.fault() {
+            Fault::WriteFails => return Err("the write fails".into()),
+            Fault::WriteHangs => std::future::pending().await,
+            _ => {}
+        }
+        let mut all = self.records.lock().expect("sound");
+        for record in records {
+            all.insert(key(&record)?, record);
+        }
+        Ok(())
+    }
+
+    async fn prepare_restore(&self, request: &RestoreRequest) -> Result<(), RepositoryError> {
+        self.shared.requests.lock().expect("sound").push(request.clone());
+        self.shared.log(format!("prepare {}", self.name));
+        match self.fault() {
+            Fault::PrepareFails => Err("the preparation fails".into()),
+            Fault::PrepareHangs => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<(), RepositoryError> {
+        // Cancelled work would end here.
+        tokio::task::yield_now().await;
+        self.shared.log(format!("finish {} {outcome:?}", self.name));
+        match self.fault() {
+            Fault::FinishFails => Err("the end fails".into()),
+            Fault::FinishPanics => panic!("the end panics"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A context with a backup of one line and one pair. Lines are restored first; pairs have the fault.
+async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
+    let (calls, _) = watch::channel(Vec::new());
+    let shared = Arc::new(Shared { fault: Mutex::new(Fault::None), calls, requests: Mutex::default() });
+    let line = Line { id: 1, content: "one".to_owned() };
+    let pair = Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() };
+    let repositories = Repositories::new()
+        .with(Hooked {
+            name: "lines",
+            records: Mutex::new([(key(&line).expect("a key"), line)].into()),
+            shared: Arc::clone(&shared),
+            is_faulty: false,
+        })
+        .with(Hooked {
+            name: "pairs",
+            records: Mutex::new([(key(&pair).expect("a key"), pair)].into()),
+            shared: Arc::clone(&shared),
+            is_faulty: true,
+        });
+    let koan = Koan::builder()
+        .only_registered()
+        .register::<Line>()
+        .register::<Pair>()
+        .register_scope(&SCOPE)
+        .provider("main", repositories)
+        .storage("local", Storage::local(backups).expect("a directory"))
+        .build()
+        .await
+        .expect("a context");
+    koan.backup("nightly").await.expect("a backup");
+    // The restore has something to write.
+    koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
+    let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
+    koan.data::<Pair>().upsert_many([pair]).await.expect("written");
+    shared.take();
+    shared.requests.lock().expect("sound").clear();
+    (koan, shared)
+}
+
+const FAILED: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
+
+fn finishes(calls: &[String]) -> Vec<&str> {
+    calls.iter().filter(|call| call.starts_with("finish")).map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn each_prepared_repository_is_finished_after_a_success() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    koan.restore("nightly").await.expect("restored");
+    let calls = [
+        "prepare lines",
+        "write lines",
+        "prepare pairs",
+        "write pairs",
+        "finish pairs Completed",
+        "finish lines Completed",
+    ];
+    assert_eq!(shared.take(), calls);
+    let requests = std::mem::take(&mut *shared.requests.lock().expect("sound"));
+    assert!(requests.iter().all(|request| request.record_count == Some(1)), "{requests:?}");
+    assert!(
+        requests.iter().all(|request| request.size_bytes.is_some_and(|bytes| bytes > 10)),
+        "{requests:?}"
+    );
+    assert_eq!(requests[0].conflict, ConflictMode::Overwrite);
+    // A dry run writes nothing and prepares nothing; so does a viability check.
+    koan.restore("nightly").dry_run().await.expect("compared");
+    let _ = koan.restore("nightly").viability().await.expect("assessed");
+    assert_eq!(shared.take(), Vec::<String>::new());
+    // Only repositories that are restored are prepared.
+    koan.restore("nightly").entity::<Line>().await.expect("restored");
+    assert_eq!(shared.take(), ["prepare lines", "finish lines Completed"]);
+}
+
+#[tokio::test]
+async fn each_prepared_repository_is_finished_after_an_error() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    for (fault, message) in
+        [(Fault::WriteFails, "the write fails"), (Fault::PrepareFails, "the preparation fails")]
+    {
+        *shared.fault.lock().expect("sound") = fault;
+        let error = koan.restore("nightly").await.expect_err("a fault").chain();
+        assert!(error.contains(message), "{error}");
+        assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
+        let pair = Pair { owner: "b".to_owned(), number: 1, content: "new".to_owned() };
+        koan.data::<Pair>().upsert_many([pair]).await.expect_err("a fault");
+        assert_eq!(finishes(&shared.take()), &FAILED[..1], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_prepared_repository_is_finished_after_a_cancellation() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    for (fault, call) in [(Fault::WriteHangs, "write pairs"), (Fault::PrepareHangs, "prepare pairs")] {
+        *shared.fault.lock().expect("sound") = fault;
+        let token = CancellationToken::new();
+        let restore = koan.restore("nightly").cancel_on(token.clone()).into_future();
+        let (ended, ()) = tokio::join!(restore, async {
+            shared.until(call).await;
+            token.cancel();
+        });
+        assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{fault:?}");
+        // The restore has waited for them.
+        assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_prepared_repository_is_finished_after_the_future_was_dropped() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    for (fault, call) in [(Fault::WriteHangs, "write pairs"), (Fault::PrepareHangs, "prepare pairs")] {
+        *shared.fault.lock().expect("sound") = fault;
+        let restore = koan.restore("nightly").into_future();
+        tokio::select! {
+            ended = restore => panic!("it hangs: {ended:?}"),
+            () = shared.until(call) => {}
+        }
+        shared.until(FAILED[1]).await;
+        assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_finished() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    for (fault, message) in [(Fault::FinishFails, "the end fails"), (Fault::FinishPanics, "`finish_restore`")]
+    {
+        *shared.fault.lock().expect("sound") = fault;
+        let error = koan.restore("nightly").await.expect_err("a fault").chain();
+        assert!(error.contains(message), "{error}");
+        let completed = ["finish pairs Completed", "finish lines Completed"];
+        assert_eq!(finishes(&shared.take()), completed, "{fault:?}");
+    }
+}
