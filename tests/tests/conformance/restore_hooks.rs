@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -15,6 +16,9 @@ use koan_backup::{
 use tokio::sync::watch;
 
 use super::repositories::{SCOPE, key};
+
+/// The maximum time that a test waits for a call.
+const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// The call that a repository does not complete, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,10 @@ impl Shared {
     /// Waits until a call was made.
     async fn until(&self, call: &str) {
         let mut calls = self.calls.subscribe();
-        calls.wait_for(|calls| calls.iter().any(|made| made == call)).await.expect("the sender lives");
+        let made = calls.wait_for(|calls| calls.iter().any(|made| made == call));
+        // Only ends a test that would wait forever.
+        let made = tokio::time::timeout(MAX_WAIT, made).await;
+        made.expect("the call is never made").expect("the sender lives");
     }
 }
 
