@@ -24,6 +24,7 @@
 //! level `fast` with level `safe`. A restore level makes a difference only if there are indexes: for a
 //! provider that claims it, create some on the table of [`Pair`] in advance, for example on `content`.
 
+mod case;
 mod database;
 mod model;
 mod reading;
@@ -34,44 +35,16 @@ mod writing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-
-use crate::entity::{Entity as _, EntityCodec};
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::provider::{Capabilities, Provider};
+use crate::provider::Provider;
 
+use case::Case;
 use database::Database;
-pub use model::{Line, Pair, Rarity, ShelfPosition, Specimen};
+pub use model::{Line, Pair, Rarity, ShelfPosition, Specimen, entities};
 pub use report::{CaseOutcome, CaseResult, Conformance};
 
 /// The maximum duration of a case.
 const CASE_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// The check of a case, which runs against an empty database.
-type Check = for<'a> fn(&'a Database) -> BoxFuture<'a, Result<()>>;
-
-/// One case of the suite.
-struct Case {
-    name: &'static str,
-    /// Whether the case applies to a provider with these capabilities.
-    needs: fn(&Capabilities) -> bool,
-    check: Check,
-}
-
-impl Case {
-    const fn new(name: &'static str, check: Check) -> Self {
-        Self { name, needs: |_| true, check }
-    }
-
-    const fn needing(self, needs: fn(&Capabilities) -> bool) -> Self {
-        Self { needs, ..self }
-    }
-}
-
-/// Returns the entities that the suite stores in databases.
-pub fn entities() -> Vec<EntityCodec> {
-    [Specimen::descriptor(), Pair::descriptor(), Line::descriptor()].map(EntityCodec::new).to_vec()
-}
 
 /// Runs every case, each in a database that `empty` returns.
 ///

@@ -7,7 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::entity::EntityCodec;
 use crate::entity::{Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, Shape};
+
+/// Returns the entities that the suite stores in databases.
+pub fn entities() -> Vec<EntityCodec> {
+    [Specimen::descriptor(), Pair::descriptor(), Line::descriptor()].map(EntityCodec::new).to_vec()
+}
 
 /// An entity with a field of every kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

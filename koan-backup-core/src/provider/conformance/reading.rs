@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::Case;
+use super::case::Case;
 use super::database::{
     Database, ensure, failed, line, on_conflict, options, read, request, same, small_sink,
 };

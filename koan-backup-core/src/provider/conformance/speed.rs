@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use super::Case;
+use super::case::Case;
 use super::database::{Database, failed, options};
 use super::model::{Line, Pair};
 use crate::entity::codec::{Record, RecordError};

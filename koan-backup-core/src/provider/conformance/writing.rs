@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 
-use super::Case;
+use super::case::Case;
 use super::database::{Database, ensure, on_conflict, options, record};
 use super::model::{Line, Specimen, specimens};
 use crate::entity::{Entity, EntityCodec};

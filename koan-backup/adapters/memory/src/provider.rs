@@ -1,57 +1,25 @@
 //! The provider: what an application opens and a context works with.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Result, SetName,
-    entity::{EntityCodec, Record},
+    Error, ErrorKind, Result,
+    entity::EntityCodec,
     provider::{
         Capabilities, EntityCoverage, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
         SessionOptions, Snapshot,
     },
 };
 
+use crate::database::Memory;
 use crate::session::MemorySession;
 use crate::snapshot::MemorySnapshot;
-use koan_backup_core::provider::keyed::RecordKey;
 
 /// The longest that a session waits for another.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Records by entity and set.
-pub(crate) type Tables = BTreeMap<(String, SetName), Arc<Table>>;
-/// Records in the order of their keys.
-pub(crate) type Table = BTreeMap<RecordKey, Record>;
-
-/// A database in memory. Its clones are the same database; it is gone with the last of them.
-///
-/// It is read in one piece: a snapshot is what was there at one moment. Sessions follow one another: a second waits until the
-/// first was committed, rolled back or dropped, for ten seconds at most. Keys that are decimals with a fraction are in the order of
-/// their text.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    tables: Arc<Mutex<Arc<Tables>>>,
-    writing: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Memory {
-    /// An empty database.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// What is there now.
-    pub(crate) fn now(&self) -> Arc<Tables> {
-        Arc::clone(&self.lock())
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Arc<Tables>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 #[async_trait]
 impl Provider for Memory {

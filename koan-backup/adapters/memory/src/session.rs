@@ -13,7 +13,7 @@ use koan_backup_core::{
 };
 use tokio::sync::OwnedMutexGuard;
 
-use crate::provider::{Memory, Table, Tables};
+use crate::database::{Memory, Table, Tables};
 
 /// A restore. It changes a copy of the tables, which replaces them at the commit.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use koan_backup_core::{
     provider::{Consistency, Flow, ReadRequest, ReadSummary, RecordSink, Snapshot, on_own_thread},
 };
 
-use crate::provider::{Table, Tables};
+use crate::database::{Table, Tables};
 use koan_backup_core::provider::keyed::RecordKey;
 
 /// What was in memory at one moment.

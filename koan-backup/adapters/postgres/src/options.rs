@@ -26,6 +26,22 @@ pub struct PostgresOptions {
     state: StateOptions,
 }
 
+impl Postgres {
+    /// Creates a provider for the database at an address: `postgres://user:password@host:5432/database`, or
+    /// `host=… user=… dbname=…`. The first connection is opened when the context is built.
+    ///
+    /// # Errors
+    /// Returns an error if the address is invalid, or if certificates that it names cannot be read.
+    pub fn connect(address: impl Into<String>) -> Result<Self> {
+        Self::options(address).connect()
+    }
+
+    /// Returns options for connecting to the database at an address.
+    pub fn options(address: impl Into<String>) -> PostgresOptions {
+        PostgresOptions::new(address.into())
+    }
+}
+
 impl PostgresOptions {
     pub(super) fn new(address: String) -> Self {
         Self {

@@ -14,7 +14,6 @@ use koan_backup_core::{
     },
 };
 
-use crate::PostgresOptions;
 use crate::connection::Location;
 use crate::session::PostgresSession;
 use crate::snapshot::PostgresSnapshot;
@@ -38,20 +37,6 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Creates a provider for the database at an address: `postgres://user:password@host:5432/database`, or
-    /// `host=… user=… dbname=…`. The first connection is opened when the context is built.
-    ///
-    /// # Errors
-    /// Returns an error if the address is invalid, or if certificates that it names cannot be read.
-    pub fn connect(address: impl Into<String>) -> Result<Self> {
-        Self::options(address).connect()
-    }
-
-    /// Returns options for connecting to the database at an address.
-    pub fn options(address: impl Into<String>) -> PostgresOptions {
-        PostgresOptions::new(address.into())
-    }
-
     pub(crate) fn established(
         location: Location,
         ignored: BTreeMap<String, String>,

@@ -3,6 +3,8 @@
 mod erased;
 mod hooks;
 mod provider;
+mod repositories;
+mod repository;
 mod session;
 mod snapshot;
 
@@ -10,4 +12,5 @@ mod snapshot;
 mod tests;
 
 pub use hooks::{RestoreOutcome, RestoreRequest};
-pub use provider::{Repositories, Repository, RepositoryError};
+pub use repositories::Repositories;
+pub use repository::{Repository, RepositoryError};

@@ -23,6 +23,22 @@ pub struct SqliteOptions {
     ignored: BTreeMap<String, String>,
 }
 
+impl Sqlite {
+    /// Opens the database at `path`, which must exist; [`SqliteOptions::create_if_missing`] creates one.
+    ///
+    /// # Errors
+    /// Returns an error if the file does not exist, the path is a directory, its directory does not exist, or
+    /// the file is not an SQLite database.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::options(path).open()
+    }
+
+    /// Returns options for opening the database at `path`.
+    pub fn options(path: impl Into<PathBuf>) -> SqliteOptions {
+        SqliteOptions::new(path.into())
+    }
+}
+
 impl SqliteOptions {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {

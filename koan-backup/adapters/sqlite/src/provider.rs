@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,7 +15,6 @@ use koan_backup_core::{
     },
 };
 
-use crate::SqliteOptions;
 use crate::connection::Location;
 use crate::session::SqliteSession;
 use crate::snapshot::{Reader, SqliteSnapshot};
@@ -38,20 +37,6 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, which must exist; [`SqliteOptions::create_if_missing`] creates one.
-    ///
-    /// # Errors
-    /// Returns an error if the file does not exist, the path is a directory, its directory does not exist, or
-    /// the file is not an SQLite database.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
-        Self::options(path).open()
-    }
-
-    /// Returns options for opening the database at `path`.
-    pub fn options(path: impl Into<PathBuf>) -> SqliteOptions {
-        SqliteOptions::new(path.into())
-    }
-
     /// Returns the path of the database file.
     pub fn path(&self) -> &Path {
         &self.location.path

@@ -1,13 +1,16 @@
 //! The parts of lists, maps, structs and enums that a type reads one after the other.
 
+use std::any::type_name;
+
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer as _, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::answers::text;
+use super::learned::Refused;
 use super::learned::{Others, VALUES};
-use super::{Buffered, ELEMENTS, Refused, Sampler};
+use super::sampler::{Buffered, ELEMENTS, Sampler};
 
 /// What the elements of a list are.
 #[derive(Clone, Copy)]
@@ -20,6 +23,35 @@ pub(super) enum Element {
     Member,
     Text,
     Integer,
+}
+
+impl Sampler<'_> {
+    pub(super) fn list<'de, V: Visitor<'de>>(
+        self,
+        length: Option<usize>,
+        element: Element,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        self.seen.has_list = true;
+        let name = type_name::<V::Value>();
+        if self.seen.unordered.is_none() && has_no_order(name) {
+            self.seen.unordered = Some((self.path.clone(), base(name).to_owned()));
+        }
+        let length = length.unwrap_or_else(|| self.elements());
+        visitor.visit_seq(List { of: self, next: 0, length, element })
+    }
+}
+
+/// The name of a type without its path and parameters.
+fn base(name: &str) -> &str {
+    let path = name.split('<').next().unwrap_or(name);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// Whether a type is known by its name to give its elements in no order of its own.
+fn has_no_order(name: &str) -> bool {
+    let base = base(name);
+    base.ends_with("HashSet") || base.ends_with("HashMap") || base == "DashSet" || base == "DashMap"
 }
 
 pub(super) struct List<'a> {

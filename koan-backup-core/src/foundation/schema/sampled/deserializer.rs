@@ -4,7 +4,8 @@ use serde::de::{Deserializer, Visitor};
 
 use super::access::{Element, Fields, List, OneVariant};
 use super::answers::{INTEGERS, TEXTS, integer, letters, text};
-use super::{Buffered, MAX_DEPTH, Refused, Sampler};
+use super::learned::Refused;
+use super::sampler::{Buffered, MAX_DEPTH, Sampler};
 
 /// How many forms of a value are tried whose type is not asked for: a list of texts, a list of numbers, a number, true, nothing, a map, each text.
 const ANYTHING: usize = TEXTS + 6;

@@ -1,0 +1,60 @@
+//! The repositories of an application.
+
+use std::fmt;
+use std::sync::Arc;
+
+use koan_backup_core::entity::EntityCodec;
+use koan_backup_core::{Entity, Error, ErrorKind, Result};
+
+use crate::erased::{ErasedRepository, Typed};
+use crate::repository::Repository;
+
+/// A provider of repositories, one for each entity.
+///
+/// ```
+/// # use koan_backup::prelude::*;
+/// # use koan_backup::{Repositories, Repository};
+/// # fn provider<T: koan_backup::Entity>(users: impl Repository<T>) -> Repositories {
+/// Repositories::new().with(users)
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Repositories {
+    pub(crate) all: Arc<Vec<Arc<dyn ErasedRepository>>>,
+}
+
+impl Repositories {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the repository of an entity, in the place of an earlier one.
+    #[must_use]
+    pub fn with<T: Entity>(mut self, repository: impl Repository<T>) -> Self {
+        let added: Arc<dyn ErasedRepository> = Arc::new(Typed::<T, _>::new(repository));
+        let all = Arc::make_mut(&mut self.all);
+        all.retain(|known| known.entity() != added.entity());
+        all.push(added);
+        self
+    }
+
+    pub(crate) fn find(&self, entity: &EntityCodec) -> Result<&Arc<dyn ErasedRepository>> {
+        let found = self.all.iter().find(|known| known.entity() == entity.descriptor().type_id());
+        let repository = found.ok_or_else(|| {
+            let name = entity.name();
+            Error::new(
+                ErrorKind::NotFound,
+                format!("`{name}` has no repository here: add one by `Repositories::with`"),
+            )
+        })?;
+        repository.require_known_fields(entity)?;
+        Ok(repository)
+    }
+}
+
+impl fmt::Debug for Repositories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|repository| repository.name())).finish()
+    }
+}
