@@ -24,6 +24,7 @@ mod address;
 mod catalog;
 mod column_type;
 mod composite;
+mod connect;
 mod connection;
 mod coverage;
 mod ddl;

@@ -1,6 +1,7 @@
 //! Converts a value that the server sent to a value of the field's type.
 
 mod array;
+mod bytes;
 mod composite;
 pub(super) mod decimal;
 mod inet;
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 
 use koan_backup_core::value::{Timestamp, Value};
 
+use self::bytes::{fixed, malformed, utf8};
 use super::column_type::{BinaryFormat, ColumnType, FieldKind};
 use super::decimal_text::is_decimal;
 use super::null_form::NullRecorder;
@@ -196,22 +198,4 @@ fn float_of(integer: i64) -> Option<f64> {
     let exact = (-9_007_199_254_740_992..=9_007_199_254_740_992).contains(&integer);
     #[expect(clippy::cast_precision_loss, reason = "checked")]
     exact.then_some(integer as f64)
-}
-
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ConversionError> {
-    std::str::from_utf8(bytes).map_err(|_| {
-        ConversionError::new(
-            "holds text that is not UTF-8, as a database with encoding SQL_ASCII allows; convert it, for \
-             example by `convert_from(column::bytea, 'LATIN1')`, or make the column `bytea` and the field \
-             bytes",
-        )
-    })
-}
-
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ConversionError> {
-    bytes.try_into().map_err(|_| malformed())
-}
-
-fn malformed() -> ConversionError {
-    ConversionError::new("was sent by the server in an unknown format")
 }

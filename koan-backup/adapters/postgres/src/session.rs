@@ -6,17 +6,25 @@ mod checks;
 mod compare;
 mod copy;
 mod equality;
+pub(super) mod extent;
 mod indexes;
+mod interference;
+mod key_checks;
 mod keys;
 mod load;
+mod loading;
 mod merge;
 mod preview;
 mod references;
 mod rewrite;
+mod row_equality;
 mod rules;
 mod sequences;
 mod suspended;
+mod suspended_work;
+mod table_lock;
 mod target;
+pub(super) mod triggers;
 mod unique;
 
 use std::sync::Arc;
@@ -41,21 +49,22 @@ use super::sequence::SequenceState;
 use super::state::MaterializedViews;
 use balance::Expected;
 use compare::Compared;
-use load::Loading;
+use loading::Loading;
 use suspended::Suspended;
 
 /// The code of a foreign key violation, as errors show it.
 const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
-pub(super) use balance::Interference;
 pub(super) use equality::KeyEquality;
+pub(super) use extent::Extent;
+pub(super) use interference::Interference;
 pub(super) use keys::first_keys;
 pub(super) use load::{Route, is_empty_now};
 pub(super) use preview::SuspensionPreview;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
-pub(super) use suspended::{Extent, TRIGGERS};
 pub(super) use target::Target;
+pub(super) use triggers::TRIGGERS;
 
 /// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
 #[derive(Debug)]

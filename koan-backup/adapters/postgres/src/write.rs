@@ -2,6 +2,7 @@
 
 mod array;
 mod binary;
+mod hex;
 mod moment;
 mod numeric;
 mod short_decimal;
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 
 use koan_backup_core::value::Value;
 
+use self::hex::hex;
 use super::column_type::{ColumnType, FieldKind};
 use super::decimal_text::{is_decimal, same_number, significant_scale};
 use super::null_form::NullForm;
@@ -205,15 +207,4 @@ impl ColumnType {
             .map_err(|_| ConversionError::new("cannot hold bytes that are not UTF-8; make it `bytea`"))?;
         self.string(text)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(2 + bytes.len() * 2);
-    text.push_str("\\x");
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }

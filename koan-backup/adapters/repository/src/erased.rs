@@ -15,8 +15,8 @@ use koan_backup_core::{
     value::Value,
 };
 
-use super::hooks::{RestoreOutcome, RestoreRequest};
 use super::{Repository, RepositoryError};
+use crate::restore_request::{RestoreOutcome, RestoreRequest};
 use koan_backup_core::provider::keyed::{Decisions, RecordKey};
 
 /// Records that are removed at once.

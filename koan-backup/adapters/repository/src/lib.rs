@@ -5,12 +5,13 @@ mod hooks;
 mod provider;
 mod repositories;
 mod repository;
+mod restore_request;
 mod session;
 mod snapshot;
 
 #[cfg(test)]
 mod tests;
 
-pub use hooks::{RestoreOutcome, RestoreRequest};
 pub use repositories::Repositories;
 pub use repository::{Repository, RepositoryError};
+pub use restore_request::{RestoreOutcome, RestoreRequest};

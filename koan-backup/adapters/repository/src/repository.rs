@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use koan_backup_core::provider::Consistency;
 use koan_backup_core::{Entity, Result};
 
-use crate::hooks::{RestoreOutcome, RestoreRequest};
+use crate::restore_request::{RestoreOutcome, RestoreRequest};
 
 /// Why a repository failed. Its text is shown, so it must not hold the content of a record.
 pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;

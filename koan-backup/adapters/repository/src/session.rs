@@ -14,7 +14,8 @@ use koan_backup_core::{
 
 use super::Repositories;
 use super::erased::{ErasedRepository, Others, Present, Written, hash};
-use super::hooks::{PreparedRepositories, RestoreOutcome, RestoreRequest};
+use crate::hooks::PreparedRepositories;
+use crate::restore_request::{RestoreOutcome, RestoreRequest};
 use koan_backup_core::provider::keyed::{Decision, Decisions, RecordKey};
 
 /// A restore into repositories.

@@ -1,24 +1,25 @@
 //! Data that triggers compute from the rows of a table. Triggers do not fire during a restore.
 
+mod external_index;
 mod follow;
 pub(super) mod tokens;
+mod trigger_writes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use koan_backup_core::{
     Error, ErrorKind,
     provider::{Finding, Severity},
 };
-use rusqlite::config::DbConfig;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, Result};
 
-use super::catalog::{Catalog, Table, TableKind};
+use super::catalog::{Catalog, TableKind};
 use super::mapping::Mapping;
+use external_index::{ExternalIndex, external_indexes};
 use follow::{Follow, follow};
 use koan_backup_sql::identifier::quoted;
-use tokens::tokens;
+use trigger_writes::{TriggerWrite, reads, trigger_writes};
 
 /// Tables and columns (`table.column`) that triggers fill and that the application computes again after a
 /// restore, each with how it does so.
@@ -37,24 +38,6 @@ impl Recomputed {
     fn reason(&self, name: &str) -> Option<&str> {
         self.0.get(&name.to_lowercase()).map(String::as_str)
     }
-}
-
-/// A full-text index whose content is in another table or in a view, from which it can be rebuilt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ExternalIndex {
-    name: String,
-    content: String,
-    /// 5 for FTS5; 4 for the versions before it.
-    version: u8,
-}
-
-/// A table or column that a trigger writes when a row of the trigger's table is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct TriggerWrite {
-    trigger: String,
-    table: String,
-    /// The column, if only some columns are updated.
-    column: Option<String>,
 }
 
 /// Reports what would be stale after a restore of these tables, with the remedy.
@@ -244,153 +227,6 @@ fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex,
         .iter()
         .any(|other| other.kind == TableKind::View && other.name.eq_ignore_ascii_case(&index.content));
     is_view && reads(connection, &index.content, table).unwrap_or(true)
-}
-
-/// Returns whether a view reads a table, directly or through other views.
-fn reads(connection: &Connection, view: &str, table: &str) -> Result<bool> {
-    let actions =
-        compiled_actions(
-            connection,
-            &format!("SELECT * FROM main.{}", quoted(view)),
-            |context| match context.action {
-                AuthAction::Read { table_name, .. } => Some(table_name.to_owned()),
-                _ => None,
-            },
-        )?;
-    Ok(actions.iter().any(|name| name.eq_ignore_ascii_case(table)))
-}
-
-/// Returns what the triggers of a table write. SQLite reports it when it compiles statements that would fire
-/// them.
-fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<TriggerWrite>> {
-    let name = quoted(&table.name);
-    let set: Vec<String> = table
-        .columns
-        .iter()
-        .filter(|column| !column.generated)
-        .map(|column| format!("{0} = {0}", quoted(&column.name)))
-        .collect();
-    let statements = [
-        format!("INSERT INTO main.{name} DEFAULT VALUES"),
-        format!("UPDATE main.{name} SET {}", set.join(", ")),
-        format!("DELETE FROM main.{name}"),
-    ];
-    let mut writes = BTreeSet::new();
-    for statement in statements {
-        writes.extend(compiled_actions(connection, &statement, |context| {
-            let (table, column) = match context.action {
-                AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => (table_name, None),
-                AuthAction::Update { table_name, column_name } => (table_name, Some(column_name.to_owned())),
-                _ => return None,
-            };
-            Some(TriggerWrite { trigger: context.accessor?.to_owned(), table: table.to_owned(), column })
-        })?);
-    }
-    Ok(writes)
-}
-
-/// The triggers that write an index.
-struct IndexWriters {
-    /// The names of the triggers that write it, in lower case.
-    known: BTreeSet<String>,
-    /// The names of the tables whose triggers could not be compiled, in lower case; any of these triggers may
-    /// write the index.
-    uncompiled: BTreeSet<String>,
-}
-
-impl IndexWriters {
-    fn may_include(&self, trigger: &str, table: &str) -> bool {
-        self.known.contains(&trigger.to_lowercase()) || self.uncompiled.contains(&table.to_lowercase())
-    }
-}
-
-/// Finds the triggers that write an index. A restore disables triggers, so they are enabled while statements
-/// are compiled; no statement is executed.
-fn triggers_that_write(
-    connection: &Connection,
-    catalog: &Catalog,
-    index: &ExternalIndex,
-) -> Result<IndexWriters> {
-    let enable_triggers = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
-    let before = connection.db_config(enable_triggers)?;
-    connection.set_db_config(enable_triggers, true)?;
-    let writers = compiled_writers(connection, catalog, index);
-    connection.set_db_config(enable_triggers, before)?;
-    Ok(writers)
-}
-
-fn compiled_writers(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> IndexWriters {
-    let mut writers = IndexWriters { known: BTreeSet::new(), uncompiled: BTreeSet::new() };
-    for table in &catalog.tables {
-        match table.kind {
-            TableKind::Table => {}
-            // Triggers of a view replace a statement, and the columns of a view are not read here.
-            TableKind::View => {
-                writers.uncompiled.insert(table.name.to_lowercase());
-                continue;
-            }
-            TableKind::Virtual | TableKind::Shadow => continue,
-        }
-        match trigger_writes(connection, table) {
-            Ok(writes) => {
-                let of_index =
-                    writes.into_iter().filter(|write| write.table.eq_ignore_ascii_case(&index.name));
-                writers.known.extend(of_index.map(|write| write.trigger.to_lowercase()));
-            }
-            Err(_) => drop(writers.uncompiled.insert(table.name.to_lowercase())),
-        }
-    }
-    writers
-}
-
-/// Compiles a statement without executing it, and returns what `note` returns for each of its actions.
-fn compiled_actions<T: Send + 'static>(
-    connection: &Connection,
-    statement: &str,
-    note: impl Fn(&AuthContext<'_>) -> Option<T> + Send + 'static,
-) -> Result<Vec<T>> {
-    let noted = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&noted);
-    connection.authorizer(Some(move |context: AuthContext<'_>| {
-        notes.lock().unwrap_or_else(PoisonError::into_inner).extend(note(&context));
-        Authorization::Allow
-    }))?;
-    let prepared = connection.prepare(statement).map(drop);
-    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-    prepared?;
-    Ok(std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner)))
-}
-
-/// Returns the full-text indexes whose content is in a table or view that they name.
-fn external_indexes(connection: &Connection, catalog: &Catalog) -> Result<Vec<ExternalIndex>> {
-    let mut statement =
-        connection.prepare_cached("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
-    let mut found = Vec::new();
-    for table in catalog.tables.iter().filter(|table| table.kind == TableKind::Virtual) {
-        let sql: Option<String> = statement.query_row([&table.name], |row| row.get(0))?;
-        let index = sql.as_deref().and_then(|sql| external_index(&table.name, sql));
-        found.extend(index.filter(|index| !index.content.is_empty()));
-    }
-    Ok(found)
-}
-
-/// Reads the option `content` of a full-text table. The content is empty for an index without content.
-fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
-    let tokens = tokens(sql);
-    let module = tokens.iter().position(|token| token.is_word("using")).and_then(|at| tokens.get(at + 1))?;
-    if !["fts3", "fts4", "fts5"].iter().any(|name| module.is_word(name)) {
-        return None;
-    }
-    let at = tokens.windows(3).position(|three| {
-        matches!(three, [before, name, equals]
-            if (before.is_mark('(') || before.is_mark(',')) && name.is_word("content") && equals.is_mark('='))
-    })?;
-    let content = tokens.get(at + 3)?.content()?.to_owned();
-    Some(ExternalIndex {
-        name: name.to_owned(),
-        content,
-        version: if module.is_word("fts5") { 5 } else { 4 },
-    })
 }
 
 #[cfg(test)]

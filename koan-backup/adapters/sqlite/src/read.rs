@@ -1,6 +1,7 @@
 //! Converts a stored value to a value of the field's type, and finds the form in which it was stored.
 
 mod moment;
+mod reading;
 mod words;
 
 use std::borrow::Cow;
@@ -8,14 +9,12 @@ use std::borrow::Cow;
 use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
 
+use self::reading::{Reading, unexpected, utf8};
 use super::catalog::Affinity;
 use super::column_type::{ColumnType, ValueKind};
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
 use super::number::{self, Number};
 use koan_backup_sql::conversion_error::ConversionError;
-
-/// A value and the forms that write it back byte for byte; `None` if there is no such form.
-pub(super) type Reading<'a> = (Value<'a>, Option<Form>);
 
 impl ColumnType {
     /// Reads a value that is not NULL.
@@ -274,10 +273,6 @@ fn integer_text(text: &str) -> Option<(Value<'_>, bool)> {
     }
 }
 
-pub(super) fn utf8(text: &[u8]) -> Result<&str, ConversionError> {
-    std::str::from_utf8(text).map_err(|_| ConversionError::new("holds text that is not UTF-8"))
-}
-
 fn finite(real: f64) -> Result<(), ConversionError> {
     let infinite = || {
         ConversionError::new("holds an infinite number, which JSON cannot hold; store it as text or as NULL")
@@ -288,15 +283,4 @@ fn finite(real: f64) -> Result<(), ConversionError> {
 /// Types without −0.0 lose its sign.
 fn is_negative_zero(real: f64) -> bool {
     real == 0.0 && real.is_sign_negative()
-}
-
-pub(super) fn unexpected(stored: ValueRef<'_>, expected: ValueKind) -> ConversionError {
-    let what = match stored {
-        ValueRef::Null => "NULL",
-        ValueRef::Integer(_) => "an INTEGER",
-        ValueRef::Real(_) => "a REAL",
-        ValueRef::Text(_) => "text that is not one",
-        ValueRef::Blob(_) => "a BLOB",
-    };
-    ConversionError::new(format!("holds {what} where {} is expected", expected.noun()))
 }

@@ -7,7 +7,8 @@ use koan_backup_core::value::Timestamp;
 
 use super::super::column_type::{BinaryFormat, is_json_null};
 use super::super::null_form::form_of;
-use super::{decimal, fixed, inet, malformed, moment, utf8};
+use super::bytes::{fixed, malformed, utf8};
+use super::{decimal, inet, moment};
 use koan_backup_sql::conversion_error::ConversionError;
 
 /// Returns the array as JSON text.

@@ -3,7 +3,7 @@
 //! The server sends groups of four decimal digits: the number of groups, the weight of the first one, the
 //! sign, the number of fraction digits, and the groups (PostgreSQL's `numeric_send`).
 
-use super::malformed;
+use super::bytes::malformed;
 use koan_backup_sql::conversion_error::ConversionError;
 
 const NEGATIVE: u16 = 0x4000;

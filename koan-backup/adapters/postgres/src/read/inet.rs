@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{fixed, malformed};
+use super::bytes::{fixed, malformed};
 use koan_backup_sql::conversion_error::ConversionError;
 
 pub(super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {

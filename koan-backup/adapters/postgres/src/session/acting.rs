@@ -7,8 +7,8 @@ use tokio_postgres::types::Oid;
 
 use super::super::connection::Connection;
 use super::super::error::failed;
+use super::extent::Extent;
 use super::references::POINTS_NOWHERE;
-use super::suspended::Extent;
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 

@@ -12,14 +12,14 @@ use super::super::catalog::Catalog;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
-use super::super::types::StoredType;
 use super::acting::{self, Reference};
 use super::checks;
-use super::load::{Loading, fails_on_existing, first_existing};
-use super::merge::{require_keys_once, require_one_row_each};
+use super::key_checks::{require_keys_once, require_one_row_each};
+use super::loading::{Loading, fails_on_existing, first_existing};
 use super::references::{ForeignKey, Instead};
 use super::rewrite::{FinalState, require_swaps};
-use super::target::{Target, TargetColumn};
+use super::row_equality::{matched, text, unchanged};
+use super::target::Target;
 use super::unique::Unique;
 use koan_backup_sql::identifier::quoted;
 
@@ -168,40 +168,6 @@ pub(super) fn explain_kept(error: Error) -> Error {
     Error::new(error.kind(), text)
 }
 
-/// Counts the records of a stage whose key exists in the table.
-pub(super) async fn matched(
-    connection: &Connection,
-    target: &Target,
-    stage: &str,
-    what: &str,
-) -> Result<u64> {
-    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
-    let count = format!(
-        "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
-    );
-    connection.number(what, &count).await
-}
-
-/// Counts the records of a stage that exist in the table and are equal.
-pub(super) async fn unchanged(
-    connection: &Connection,
-    target: &Target,
-    stage: &str,
-    what: &str,
-) -> Result<u64> {
-    let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
-    let count = format!(
-        "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})"
-    );
-    connection.number(what, &count).await
-}
-
-/// Returns the condition that a row `s` of a stage is identical to a row `t` of the table.
-pub(super) fn same_row(target: &Target) -> String {
-    let same: Vec<String> = target.columns.iter().map(same).collect();
-    if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
-}
-
 /// The column of a copy of rows that holds [`row_hash`].
 const HASH: &str = "\"koan row hash\"";
 
@@ -243,39 +209,4 @@ pub(super) async fn with_previous(
     counts.inserted = all.saturating_sub(there);
     counts.deleted = before.saturating_sub(there);
     Ok(counts)
-}
-
-fn same(column: &TargetColumn) -> String {
-    let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
-    use StoredType as T;
-    match &column.column_type.stored {
-        // Equal values of these types are identical.
-        T::Bool
-        | T::Int2
-        | T::Int4
-        | T::Int8
-        | T::Uuid
-        | T::Bytea
-        | T::Date
-        | T::Time
-        | T::Timestamp
-        | T::TimestampTz => format!("{there} IS NOT DISTINCT FROM {sent}"),
-        _ => format!("{} IS NOT DISTINCT FROM {}", text(column, &there), text(column, &sent)),
-    }
-}
-
-/// Returns the expression of the text of a value. 1.0 and 1.00 are equal and not identical. In JSON text,
-/// spaces and the order of names do not count.
-fn text(column: &TargetColumn, value: &str) -> String {
-    let plain = format!("{value}::pg_catalog.text COLLATE \"C\"");
-    match column.column_type.stored {
-        // Values that `jsonb` refuses or rounds are compared by their text.
-        StoredType::Json => format!(
-            "CASE WHEN {plain} OPERATOR(pg_catalog.~) '\\\\u|[eE][+-]?[0-9]{{4}}|[0-9]{{255}}' THEN {plain} \
-             ELSE {value}::pg_catalog.jsonb::pg_catalog.text COLLATE \"C\" END"
-        ),
-        // As text, trailing blanks would be cut.
-        StoredType::Char => format!("pg_catalog.bpcharsend({value})::pg_catalog.text COLLATE \"C\""),
-        _ => plain,
-    }
 }

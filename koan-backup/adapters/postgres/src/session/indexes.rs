@@ -10,7 +10,7 @@ use super::super::catalog::{Table, TableKind};
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::literal::literal;
-use super::suspended::Extent;
+use super::extent::Extent;
 use koan_backup_sql::droppable::DroppableIndexes;
 use koan_backup_sql::identifier::quoted;
 

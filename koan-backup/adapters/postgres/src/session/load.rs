@@ -4,48 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, Result,
+    Error, Result,
     provider::{RecordBatch, SessionIntent, SessionOptions, TargetTracker, WriteCounts},
 };
-use tokio_postgres::Statement;
 
 use super::super::catalog::{Catalog, TableKind};
 use super::super::connection::Connection;
 use super::super::error::{failed, kind_and_message};
 use super::super::insert_only;
-use super::balance::{Expected, Interference};
+use super::balance::Expected;
 use super::copy::{RefusedCopy, RunningCopy};
-use super::keys::first_key;
-use super::suspended::{Extent, Suspended};
+use super::extent::Extent;
+use super::interference::Interference;
+use super::loading::Loading;
+use super::suspended::Suspended;
+use super::table_lock::{Locked, lock};
 use super::target::Target;
-use super::{compare, merge};
+use super::{compare, key_checks, merge};
 use koan_backup_sql::identifier::quoted;
 
 /// The maximum time that the search for a refused record in the archive may take.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A target that is being written.
-#[derive(Debug)]
-pub(super) struct Loading {
-    pub(super) target: Arc<Target>,
-    /// The temporary table that records are sent to. `None` if they are sent to the target itself.
-    pub(super) stage: Option<String>,
-    /// The temporary table with the keys of the previous rows, if these were removed.
-    previous: Option<String>,
-    /// The number of rows when writing began, if no other writer can change it.
-    rows_before: Option<u64>,
-    /// Whether the table is locked against other writers.
-    locked: Locked,
-    /// Whether triggers may change what is written.
-    interference: Interference,
-    statement: Statement,
-    /// The COPY that is running.
-    running: Option<RunningCopy>,
-    /// The number of records that the server has confirmed.
-    pub(super) sent: u64,
-    /// The number of records that were passed to the writer, confirmed or not.
-    written: u64,
-}
 
 impl Loading {
     pub(super) async fn begin(
@@ -168,7 +147,7 @@ impl Loading {
         match (&self.stage, self.replaces(options)) {
             (Some(stage), false) => counts = merge::into_rows(connection, options, &self, stage).await?,
             (Some(stage), true) => {
-                merge::require_keys_once(connection, &self.target, stage).await?;
+                key_checks::require_keys_once(connection, &self.target, stage).await?;
                 counts.inserted = merge::insert_all(connection, &self.target, stage).await?;
                 if counts.inserted != self.sent {
                     return Err(self.count_mismatch(self.sent, counts.inserted));
@@ -178,7 +157,7 @@ impl Loading {
                 counts.inserted = self.sent;
                 if !self.target.keeps_apart() {
                     let rows = self.target.mapping.table.rows();
-                    merge::require_keys_once(connection, &self.target, &rows).await?;
+                    key_checks::require_keys_once(connection, &self.target, &rows).await?;
                 }
             }
         }
@@ -201,11 +180,6 @@ impl Loading {
             connection.run(&what, &format!("DROP TABLE {table}")).await?;
         }
         Ok((counts, expected))
-    }
-
-    /// Returns whether the table is compared with the stage at the commit.
-    pub(super) fn is_checked_at_the_end(&self) -> bool {
-        self.interference == Interference::Possible
     }
 
     fn replaces(&self, options: &SessionOptions) -> bool {
@@ -246,21 +220,6 @@ impl Loading {
         let is_named = constraint.is_some_and(|constraint| keys.any(|index| index.name == constraint));
         is_named || (table.kind == TableKind::Partitioned && table.unique.len() == 1)
     }
-
-    /// Returns the error of a table that accepted another number of records than were written to it.
-    pub(super) fn count_mismatch(&self, written: u64, inserted: u64) -> Error {
-        let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
-        Error::new(
-            ErrorKind::Constraint,
-            format!(
-                "{written} records of {name} were written to table `{table}`, which took {inserted}: {}a trigger, rule or policy adds, \
-                 drops or redirects rows; {}restore as the owner of the table, whose triggers do not fire then, or have the trigger \
-                 disabled",
-                self.locked.other_cause(),
-                self.locked.other_remedy(),
-            ),
-        )
-    }
 }
 
 /// How the records of a target are brought into its table.
@@ -292,48 +251,6 @@ impl Route {
             && (target.has_exact_key() || !target.keeps_apart());
         if is_direct { Self::Direct } else { Self::Staged }
     }
-}
-
-/// Whether a table is locked against other writers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Locked {
-    Yes,
-    No,
-}
-
-impl Locked {
-    /// Returns another possible cause of unexpected rows, as the beginning of a list of causes.
-    pub(super) fn other_cause(self) -> &'static str {
-        match self {
-            Self::Yes => "",
-            Self::No => "another session changed rows of the table while it was restored, or ",
-        }
-    }
-
-    /// Returns the remedy for that cause, as the beginning of a list of remedies.
-    pub(super) fn other_remedy(self) -> &'static str {
-        match self {
-            Self::Yes => "",
-            Self::No => {
-                "try again while no other session writes, grant the role UPDATE on the table, so that it can lock it, "
-            }
-        }
-    }
-}
-
-/// Locks the table against other writers, if the role may.
-async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Locked> {
-    let table = target.mapping.table.quoted();
-    let may = format!(
-        "SELECT (pg_catalog.has_table_privilege({oid}::oid, 'UPDATE') OR pg_catalog.has_table_privilege({oid}::oid, \
-         'DELETE') OR pg_catalog.has_table_privilege({oid}::oid, 'TRUNCATE'))::int::int8",
-        oid = target.mapping.table.oid
-    );
-    if connection.number(what, &may).await? == 0 {
-        return Ok(Locked::No);
-    }
-    connection.run(what, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
-    Ok(Locked::Yes)
 }
 
 /// Returns whether the table of a target has no rows.
@@ -413,23 +330,6 @@ fn copy_position(context: &str) -> Option<(usize, Option<String>)> {
         Some(line) => Some((line, None)),
         None => Some((number(parts.next()?)?, last.split(' ').next_back().map(str::to_owned))),
     }
-}
-
-/// Returns the key of a record of the stage that exists in the table.
-pub(super) async fn first_existing(
-    connection: &Connection,
-    loading: &Loading,
-    stage: &str,
-) -> Result<Option<String>> {
-    let target = &loading.target;
-    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
-    let from = format!("{stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
-    first_key(connection, target, &from).await
-}
-
-/// Returns whether an existing record fails the restore.
-pub(super) fn fails_on_existing(options: &SessionOptions) -> bool {
-    options.conflict == ConflictMode::Fail && !options.replace_existing
 }
 
 #[cfg(test)]

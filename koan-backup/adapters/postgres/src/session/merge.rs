@@ -1,16 +1,16 @@
 //! Merges records from a stage into a table that has rows.
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, Result,
+    ConflictMode, Result,
     provider::{SessionOptions, WriteCounts},
 };
 
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::compare::{matched, same_row, unchanged};
-use super::keys::{first_key, keys_of};
-use super::load::{Loading, fails_on_existing, first_existing};
+use super::key_checks::{require_keys_once, require_one_row_each};
+use super::loading::{Loading, fails_on_existing, first_existing};
 use super::rewrite::{Attempt, FinalState, attempt, explained, is_final, rewrite};
+use super::row_equality::{matched, same_row, unchanged};
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
@@ -59,32 +59,6 @@ pub(super) async fn into_rows(
         return Err(loading.count_mismatch(loading.sent, counts.records()));
     }
     Ok(counts)
-}
-
-/// Refuses a key that several rows of the table have.
-pub(super) async fn require_one_row_each(
-    connection: &Connection,
-    target: &Target,
-    stage: &str,
-) -> Result<()> {
-    if target.keeps_apart() {
-        return Ok(());
-    }
-    let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
-    let several =
-        format!("{stage} AS s WHERE (SELECT pg_catalog.count(*) FROM {rows} AS t WHERE {same_key}) > 1");
-    match first_key(connection, target, &several).await? {
-        None => Ok(()),
-        Some(key) => {
-            let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
-            Err(Error::new(
-                ErrorKind::Constraint,
-                format!(
-                    "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
-                ),
-            ))
-        }
-    }
 }
 
 /// Writes the rows that differ again, their keys as the archive spells them, and returns how many.
@@ -156,27 +130,4 @@ async fn inserted(
             None => Err(failed(what, &refused)),
         },
     }
-}
-
-/// Refuses records whose keys are equal to the database.
-pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
-    let grouped = target.grouped_key();
-    if grouped.is_empty() {
-        return Ok(());
-    }
-    let keys = target.key_list();
-    let twice = format!(
-        "(SELECT {keys}, pg_catalog.count(*) OVER (PARTITION BY {grouped}) AS \"koan count\", \
-         pg_catalog.rank() OVER (ORDER BY {grouped}) AS \"koan rank\" FROM {rows} AS r) AS x \
-         WHERE \"koan count\" > 1 ORDER BY \"koan rank\""
-    );
-    let any = format!(
-        "SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} AS r GROUP BY {grouped} HAVING pg_catalog.count(*) > 1 LIMIT 1) \
-         AS x"
-    );
-    if connection.number(&format!("comparing keys of {}", target.entity.name()), &any).await? == 0 {
-        return Ok(());
-    }
-    let keys = keys_of(connection, target, &twice, 2).await?;
-    if keys.is_empty() { Ok(()) } else { Err(target.duplicate_key_error(&keys)) }
 }

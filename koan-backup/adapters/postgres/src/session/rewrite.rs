@@ -11,9 +11,9 @@ use tokio_postgres::types::Oid;
 use super::super::connection::Connection;
 use super::super::error::{failed, kind_and_message};
 use super::checks;
-use super::compare::same_row;
-use super::suspended::TRIGGERS;
+use super::row_equality::same_row;
 use super::target::{Target, TargetColumn};
+use super::triggers::TRIGGERS;
 use super::unique::Unique;
 use koan_backup_sql::identifier::{listed, quoted};
 

@@ -10,7 +10,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::suspended::SuspendedWork;
+use super::suspended_work::SuspendedWork;
 use koan_backup_sql::identifier::{listed, quoted};
 
 /// The rules of a table that are not disabled, their state, and whether they act in this session.

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use koan_backup_core::{
-    ConflictMode, Error, ErrorKind, RestoreLevel, Result,
+    Error, ErrorKind, Result,
     entity::EntityCodec,
-    provider::{RestoreTarget, SessionOptions, SuspendedKind, SuspendedObject},
+    provider::{SuspendedKind, SuspendedObject},
 };
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
@@ -19,13 +19,15 @@ use super::super::error::failed;
 use super::super::literal::literal;
 use super::super::mapping::Mapping;
 use super::acting::{self, Reference, ReferenceSuspension};
-use super::balance::Interference;
+use super::extent::Extent;
 use super::indexes::Index;
+use super::interference::Interference;
 use super::references::{ForeignKey, Instead};
 use super::rules;
+use super::suspended_work::SuspendedWork;
 use super::target::Target;
+use super::triggers::TRIGGERS;
 use super::unique::Unique;
-use koan_backup_sql::droppable::DroppableIndexes;
 use koan_backup_sql::identifier::quoted;
 
 /// The suspended objects of a restore, and how they are put back.
@@ -46,71 +48,6 @@ pub(super) struct Suspended {
     /// The dropped or altered foreign keys.
     constraints: Vec<SuspendedWork>,
 }
-
-/// A suspended object, and the statement that puts it back.
-#[derive(Debug)]
-pub(super) struct SuspendedWork {
-    pub(super) kind: SuspendedKind,
-    /// The name of the object in the database.
-    pub(super) name: String,
-    /// The table of the object, as messages name it.
-    pub(super) table: String,
-    /// What the statement does, for its error.
-    pub(super) what: String,
-    pub(super) sql: String,
-}
-
-/// What a restore does with the rows and the objects of a table.
-#[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Extent {
-    /// All rows of the table come from the archive.
-    pub(in super::super) is_bulk: bool,
-    /// Rows that are not in the archive are deleted, in this table and others.
-    pub(in super::super) replaces: bool,
-    /// Rows are deleted that others may refer to.
-    pub(in super::super) deletes: bool,
-    /// Existing rows are updated, if they differ.
-    pub(in super::super) updates: bool,
-    /// The same for any table of the restore.
-    pub(in super::super) overwrites: bool,
-    /// Rows may be deleted by TRUNCATE.
-    pub(in super::super) may_truncate: bool,
-    /// The indexes that may be dropped and rebuilt.
-    pub(in super::super) droppable_indexes: DroppableIndexes,
-    /// Foreign keys may be dropped to be fast.
-    pub(in super::super) may_drop_constraints: bool,
-    /// No constraint may be dropped or altered.
-    pub(in super::super) keeps_constraints: bool,
-}
-
-impl Extent {
-    /// Returns what a restore does in a table that is empty or not.
-    pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
-        let replaces = options.replace_existing;
-        let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
-        Self {
-            may_truncate: options.level == RestoreLevel::Fast && options.may_use_bulk_mode(),
-            droppable_indexes: DroppableIndexes::of(options, target, is_empty),
-            may_drop_constraints: options.may_drop_constraints(),
-            keeps_constraints: options.keep_constraints,
-            is_bulk: is_empty || replaces,
-            replaces,
-            deletes: replaces && !is_empty,
-            updates: overwrites && !is_empty,
-            overwrites,
-        }
-    }
-}
-
-/// Selects the triggers of a table and its partitions that would fire.
-pub(in super::super) const TRIGGERS: &str = "
-    SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text,
-           pg_catalog.pg_has_role(c.relowner, 'USAGE')
-    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
-      AND (c.oid = $1 OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)))
-    ORDER BY 1, 2, 3";
 
 impl Suspended {
     /// Returns the state of a restore that has suspended nothing yet.

@@ -20,7 +20,7 @@ use super::super::null_form::{NullForm, NullReplay};
 use super::super::physical::PhysicalForm;
 use super::super::types::StoredType;
 use super::equality::KeyEquality;
-use super::suspended::Extent;
+use super::extent::Extent;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 

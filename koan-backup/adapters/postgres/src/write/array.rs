@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::super::null_form::NullForm;
 use super::super::types::StoredType;
-use super::hex;
+use super::hex::hex;
 use koan_backup_sql::conversion_error::ConversionError;
 
 /// Returns the text of an array of which some `null`s are JSON `null`.

@@ -9,8 +9,9 @@ mod trigger;
 use rusqlite::{Connection, Result};
 
 use super::super::catalog::Catalog;
+use super::external_index::ExternalIndex;
 use super::tokens::tokens;
-use super::{ExternalIndex, triggers_that_write};
+use super::trigger_writes::triggers_that_write;
 use koan_backup_sql::identifier::quoted;
 use trigger::{Clause, Event, Insertion, Source, Step, Trigger, names, trigger};
 

@@ -15,7 +15,7 @@ use super::super::form::{
 };
 use super::super::number;
 use super::super::time_number::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds, julian_of};
-use super::{Reading, unexpected, utf8};
+use super::reading::{Reading, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {

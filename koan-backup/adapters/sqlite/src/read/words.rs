@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::column_type::ValueKind;
 use super::super::form::{BLOB, Form, Shape, TEXT, UuidStyle, WORDS};
-use super::{Reading, unexpected, utf8};
+use super::reading::{Reading, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
 
 /// Reads a boolean from a word.

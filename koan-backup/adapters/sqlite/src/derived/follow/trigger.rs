@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ExternalIndex;
+use super::super::external_index::ExternalIndex;
 use super::super::tokens::{Token, in_parentheses, parts, position};
 
 /// A trigger that writes the index.

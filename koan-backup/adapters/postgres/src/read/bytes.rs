@@ -1,0 +1,21 @@
+//! Reads bytes that the server sends.
+
+use koan_backup_sql::conversion_error::ConversionError;
+
+pub(in super::super) fn utf8(bytes: &[u8]) -> Result<&str, ConversionError> {
+    std::str::from_utf8(bytes).map_err(|_| {
+        ConversionError::new(
+            "holds text that is not UTF-8, as a database with encoding SQL_ASCII allows; convert it, for \
+             example by `convert_from(column::bytea, 'LATIN1')`, or make the column `bytea` and the field \
+             bytes",
+        )
+    })
+}
+
+pub(super) fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ConversionError> {
+    bytes.try_into().map_err(|_| malformed())
+}
+
+pub(super) fn malformed() -> ConversionError {
+    ConversionError::new("was sent by the server in an unknown format")
+}

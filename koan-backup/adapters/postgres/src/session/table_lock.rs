@@ -1,0 +1,48 @@
+//! Locks a table against other writers.
+
+use koan_backup_core::Result;
+
+use super::super::connection::Connection;
+use super::target::Target;
+
+/// Whether a table is locked against other writers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locked {
+    Yes,
+    No,
+}
+
+impl Locked {
+    /// Returns another possible cause of unexpected rows, as the beginning of a list of causes.
+    pub(super) fn other_cause(self) -> &'static str {
+        match self {
+            Self::Yes => "",
+            Self::No => "another session changed rows of the table while it was restored, or ",
+        }
+    }
+
+    /// Returns the remedy for that cause, as the beginning of a list of remedies.
+    pub(super) fn other_remedy(self) -> &'static str {
+        match self {
+            Self::Yes => "",
+            Self::No => {
+                "try again while no other session writes, grant the role UPDATE on the table, so that it can lock it, "
+            }
+        }
+    }
+}
+
+/// Locks the table against other writers, if the role may.
+pub(super) async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Locked> {
+    let table = target.mapping.table.quoted();
+    let may = format!(
+        "SELECT (pg_catalog.has_table_privilege({oid}::oid, 'UPDATE') OR pg_catalog.has_table_privilege({oid}::oid, \
+         'DELETE') OR pg_catalog.has_table_privilege({oid}::oid, 'TRUNCATE'))::int::int8",
+        oid = target.mapping.table.oid
+    );
+    if connection.number(what, &may).await? == 0 {
+        return Ok(Locked::No);
+    }
+    connection.run(what, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    Ok(Locked::Yes)
+}
