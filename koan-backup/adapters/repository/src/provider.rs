@@ -10,7 +10,6 @@ use koan_backup_core::{
     },
 };
 
-use crate::erased::ErasedRepository;
 use crate::repositories::Repositories;
 use crate::session::RepositorySession;
 use crate::snapshot::RepositorySnapshot;

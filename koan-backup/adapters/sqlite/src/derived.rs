@@ -231,7 +231,7 @@ fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex,
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::external_index::external_index;
 
     #[test]
     fn the_content_option_of_a_full_text_table_is_found_in_every_spelling() {
