@@ -1,7 +1,12 @@
 //! Any line and any row as records of rich types: what is accepted comes back.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use koan_backup::{Entity, entity::{EntityCodec, Projection, Record, Row}, schema::EntitySchema, value::{Date, DateTime, Time, Timestamp, Value}};
+use koan_backup::{
+    Entity,
+    entity::{EntityCodec, Projection, Record, Row},
+    schema::EntitySchema,
+    value::{Date, DateTime, Time, Timestamp, Value},
+};
 use koan_backup_core::canonical::write_canonical;
 
 use crate::rich::{Event, Everything, Open, Scalars};
