@@ -1,5 +1,6 @@
 //! What every other room uses: errors, ids, clock, cancellation, values, schemas, canonical text, digests and buffers.
 
+pub(crate) mod blocking;
 pub(crate) mod buffers;
 pub(crate) mod cancellation;
 pub(crate) mod canonical;

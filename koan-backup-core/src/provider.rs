@@ -18,6 +18,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use crate::foundation::blocking::blocking;
 pub use crate::foundation::consistency::Consistency;
 pub use crate::foundation::lines::Chunk;
 pub use crate::foundation::own_thread::on_own_thread;

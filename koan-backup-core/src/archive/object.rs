@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::damage::corrupt;
 use super::key_search;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked};
+use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
@@ -83,10 +84,7 @@ impl ArchiveObject {
         let Some(unlocked) = &self.sealed else { return self.stored(range).await };
         let sealed = self.stored(unlocked.sealed_range(&range)).await?;
         let (unlocked, start) = (Arc::clone(unlocked), range.start);
-        let opened = tokio::task::spawn_blocking(move || unlocked.open(&range, &sealed)).await;
-        let opened = opened.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that opens the archive was lost", source)
-        })?;
+        let opened = blocking("decrypts the archive", move || unlocked.open(&range, &sealed)).await?;
         opened
             .map(Bytes::from)
             .ok_or_else(|| corrupt(self.path.as_ref(), &format!("it does not decrypt at byte {start}")))

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use super::blocks::Block;
 use super::reader::ArchiveReader;
 use super::records::BlockFault;
+use crate::foundation::blocking::blocking;
 use crate::foundation::buffers::Buffers;
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::Result;
 
 /// Returns a stream of the blocks of an entry, in order. `open` processes each block on a thread that may
 /// block.
@@ -30,14 +31,7 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
         let (open, buffers) = (open.clone(), Arc::clone(&buffers));
         async move {
             let fetched = reader.block(file, block).await?;
-            let opened = tokio::task::spawn_blocking(move || open(index, block, fetched.lines(&buffers)));
-            opened.await.map_err(|source| {
-                Error::with_source(
-                    ErrorKind::Internal,
-                    "a thread that reads the archive ended unexpectedly",
-                    source,
-                )
-            })
+            blocking("reads the archive", move || open(index, block, fetched.lines(&buffers))).await
         }
     });
     opening.buffered(workers.min(max_concurrency.max(1)))
@@ -68,6 +62,7 @@ pub(crate) fn ahead<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foundation::error::{Error, ErrorKind};
 
     fn failed() -> Error {
         Error::new(ErrorKind::Storage, "not read")

@@ -17,6 +17,7 @@ use super::compression::CompressionMethod;
 use super::damage::corrupt;
 use super::object::{ArchiveObject, RangeReader, ReadFailure};
 use crate::encryption::Unlocked;
+use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::own_thread::OwnThread;
 
@@ -99,9 +100,7 @@ impl ArchiveReader {
             return Err(broken("is larger than a document can be"));
         }
         let bytes = self.range(entry.start, entry.compressed).await?;
-        let content = tokio::task::spawn_blocking(move || unpack(entry, &bytes)).await.map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the thread that reads the archive was lost", source)
-        })?;
+        let content = blocking("reads the archive", move || unpack(entry, &bytes)).await?;
         content.ok_or_else(|| broken("does not match its checksum after decompression"))
     }
 

@@ -7,11 +7,12 @@ use bytes::Bytes;
 
 use super::blocks::{self, Block, BlockTable};
 use super::compression::{Coding, CompressionMethod};
-use super::key_search::{find, lost};
+use super::key_search::find;
 use super::layout;
 use super::reader::ArchiveReader;
 use super::writer::CompressedBlock;
 use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
+use crate::foundation::blocking::blocking;
 use crate::foundation::buffers::Buffers;
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::error::{Error, Result};
@@ -77,12 +78,12 @@ impl ArchiveReader {
         let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
         let found = find(sealed.clone(), length, identities).await;
         let Some(unlocked) = found.map_err(|error| self.unopened(name, error))? else { return Ok(None) };
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = blocking("decrypts", move || {
             let whole = 0..unlocked.plain_length()?;
             let needed = unlocked.sealed_range(&whole);
             unlocked.open(&whole, sealed.get(usize::try_from(needed.start).ok()?..)?)
         });
-        match opened.await.map_err(lost)? {
+        match opened.await? {
             Some(content) => Ok(Some(content)),
             None => Err(self.broken(name, "it does not decrypt")),
         }
@@ -214,7 +215,7 @@ impl StoredBlock {
     /// line or it can no longer be read.
     pub(crate) async fn line(&self, index: usize) -> Option<Bytes> {
         let fetched = self.reader.block(&self.entry, self.block).await.ok()?;
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = blocking("reads the archive", move || {
             let lines = fetched.lines(&Arc::default()).ok()?;
             crate::foundation::lines::lines(&lines).nth(index).map(|line| lines.slice_ref(line))
         });

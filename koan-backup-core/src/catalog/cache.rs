@@ -17,6 +17,7 @@ use super::stored::MAX_CONCURRENT_READS;
 use super::unreadable::UnreadableManifest;
 use super::{damage, stored};
 use crate::archive::Manifest;
+use crate::foundation::blocking::blocking;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::private_files::{create_private_directories, create_private_file};
@@ -130,7 +131,7 @@ impl ManifestCache {
     pub(crate) async fn trim(&self, storage: &Storage, existing: BTreeSet<BackupId>) {
         let Some(folder) = self.folder(storage) else { return };
         let shown = folder.display().to_string();
-        let trimmed = tokio::task::spawn_blocking(move || trim(&folder, &existing)).await;
+        let trimmed = blocking("trims the cache", move || trim(&folder, &existing)).await;
         if let Err(error) = trimmed.map_err(std::io::Error::other).and_then(|trimmed| trimmed) {
             tracing::warn!(
                 target: "koan::backup", folder = %shown, error = %error,
@@ -153,7 +154,7 @@ impl ManifestCache {
     async fn read_cached(&self, storage: &Storage, listed: &ListedFile) -> Option<Manifest> {
         let file = self.file(storage, listed)?;
         let fingerprint = listed.fingerprint.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = blocking("reads the cache", move || {
             let kept: CacheFile = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
             let is_whole = kept.fingerprint == fingerprint
                 && kept.sha256 == crate::foundation::digest::sha256(kept.manifest.as_bytes());
@@ -173,7 +174,7 @@ impl ManifestCache {
             manifest,
         };
         let shown = file.display().to_string();
-        let written = tokio::task::spawn_blocking(move || write(&file, &kept)).await;
+        let written = blocking("writes the cache", move || write(&file, &kept)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         if let Err(error) = written {
             tracing::warn!(

@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use super::identities::Identities;
+use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Provides private keys when they are needed. Implement it for a vault or a key service.
@@ -96,10 +97,7 @@ impl Keys {
             KeyOrigin::Text(text) => Ok(text.clone()),
             KeyOrigin::File(path) => {
                 let path = path.clone();
-                let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-                let bytes = read.map_err(|source| {
-                    Error::with_source(ErrorKind::Internal, "the thread that reads keys was lost", source)
-                })?;
+                let bytes = blocking("reads keys", move || std::fs::read(path)).await?;
                 let bytes = bytes.map(Zeroizing::new).map_err(|source| {
                     Error::with_source(ErrorKind::Encryption, "the file was not read", source)
                 })?;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::blocking::blocking;
+use crate::foundation::error::Result;
 
 /// Encodes bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -26,18 +27,11 @@ pub(crate) fn finish(hasher: Sha256) -> String {
 
 /// Feeds `bytes` to the hasher on a blocking thread, and returns the hasher.
 pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> {
-    let hashing = tokio::task::spawn_blocking(move || {
+    let hashing = move || {
         hasher.update(&bytes);
         hasher
-    });
-    hashing.await.map_err(|source| {
-        Error::with_source(
-            ErrorKind::Internal,
-            "the thread that hashes ended \
-             unexpectedly",
-            source,
-        )
-    })
+    };
+    blocking("computes a hash", hashing).await
 }
 
 /// A record-set hash: the sum of the SHA-256 hashes of the records as 256-bit integers, modulo 2²⁵⁶.

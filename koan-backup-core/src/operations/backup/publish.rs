@@ -19,6 +19,7 @@ use crate::archive::{
 use crate::declaration::inventory::Inventory;
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
+use crate::foundation::blocking::blocking;
 use crate::foundation::cancellation::ended_within;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::json::document;
@@ -143,10 +144,7 @@ async fn seal(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
             "entities were encrypted, but no recipients are configured",
         ));
     };
-    let sealed = tokio::task::spawn_blocking(move || recipients.seal(&content)).await;
-    sealed.map_err(|source| {
-        Error::with_source(ErrorKind::Internal, "the thread that encrypts ended unexpectedly", source)
-    })?
+    blocking("encrypts", move || recipients.seal(&content)).await?
 }
 
 /// Writes a document, or refuses it if it exceeds the limits of a reader.

@@ -18,6 +18,7 @@ use crate::environment::Environment;
 use crate::environment::lease::{self, Lease};
 use crate::environment::manifest_durability;
 use crate::environment::manifest_durability::Durability;
+use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::operations::prune::Survey;
@@ -249,8 +250,7 @@ impl Cleanup<'_> {
         let temporary =
             TemporaryFiles { directory: directory.to_owned(), in_use, min_age: self.min_age, held };
         let observed = SystemTime::from(self.survey.taken_at);
-        let removed = tokio::task::spawn_blocking(move || temporary.remove(observed)).await;
-        let removed = removed.map_err(std::io::Error::other).and_then(|removed| removed);
+        let removed = blocking("removes temporary files", move || temporary.remove(observed)).await?;
         let removed = removed.map_err(|source| {
             let text = format!("temporary files in storage `{}` were not removed", self.storage.location());
             Error::with_source(ErrorKind::Storage, text, source)

@@ -10,7 +10,8 @@ use crate::archive::{
     WrittenEntry, entry,
 };
 use crate::encryption::Recipients;
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::blocking::blocking;
+use crate::foundation::error::Result;
 use crate::storage::Storage;
 
 /// Rewrites an archive for other recipients, block by block.
@@ -87,7 +88,7 @@ impl ArchiveRewriter<'_> {
 
     async fn seal(&self, sealed: &SealedDocument) -> Result<Vec<u8>> {
         let (recipients, content) = (self.recipients.clone(), crate::foundation::json::document(sealed));
-        tokio::task::spawn_blocking(move || recipients.seal(&content)).await.map_err(thread_lost)?
+        blocking("encrypts", move || recipients.seal(&content)).await?
     }
 
     /// Rewrites one entry, block by block, and checks that its lines have not changed.
@@ -107,7 +108,7 @@ impl ArchiveRewriter<'_> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let opened = stream::iter(blocks).map(|(_, block)| async move {
             let fetched = self.open.reader().block(file, block).await?;
-            tokio::task::spawn_blocking(move || fetched.compressed()).await.map_err(thread_lost)
+            blocking("reads the archive", move || fetched.compressed()).await
         });
         let mut opened = std::pin::pin!(opened.buffered(workers));
         while let Some(block) = opened.try_next().await? {
@@ -125,8 +126,4 @@ impl ArchiveRewriter<'_> {
         }
         Ok(written)
     }
-}
-
-fn thread_lost(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "a thread that encrypts ended unexpectedly", source)
 }

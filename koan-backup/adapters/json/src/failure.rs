@@ -28,11 +28,5 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
 pub(super) async fn blocking<T: Send + 'static>(
     job: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    tokio::task::spawn_blocking(job).await.map_err(|source| {
-        Error::with_source(
-            ErrorKind::Internal,
-            "the thread that works on the JSON files ended unexpectedly",
-            source,
-        )
-    })?
+    koan_backup_core::provider::blocking("works on the JSON files", job).await?
 }
