@@ -45,7 +45,7 @@ impl DecimalText {
     /// Returns the number of digits behind the decimal point that the value needs; negative if it ends with zeros before the point.
     /// `None` if the number is zero.
     pub fn scale(&self) -> Option<i64> {
-        (!self.digits.is_empty()).then_some(-self.exponent)
+        (!self.digits.is_empty()).then_some(self.exponent.saturating_neg())
     }
 
     /// Appends a text that is the same for all spellings of the number.

@@ -28,7 +28,6 @@ mod connect;
 mod connection;
 mod coverage;
 mod ddl;
-mod decimal_text;
 mod defaults;
 mod derived;
 mod error;

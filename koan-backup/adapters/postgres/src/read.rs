@@ -9,11 +9,10 @@ mod moment;
 
 use std::borrow::Cow;
 
-use koan_backup_core::value::{Timestamp, Value};
+use koan_backup_core::value::{DecimalText, Timestamp, Value};
 
 use self::bytes::{fixed, malformed, utf8};
 use super::column_type::{BinaryFormat, ColumnType, FieldKind};
-use super::decimal_text::is_decimal;
 use super::null_form::NullRecorder;
 use koan_backup_sql::conversion_error::ConversionError;
 
@@ -146,7 +145,7 @@ impl ColumnType {
         let none = || ConversionError::new(format!("holds text that is not {}", self.kind.noun()));
         Ok(match self.kind {
             FieldKind::Integer => integer_of(text).map_err(|_| none())?,
-            FieldKind::Decimal => match is_decimal(text) {
+            FieldKind::Decimal => match DecimalText::is_valid(text) {
                 true => Value::Decimal(Cow::Borrowed(text)),
                 false => return Err(none()),
             },

@@ -9,11 +9,10 @@ mod short_decimal;
 
 use std::borrow::Cow;
 
-use koan_backup_core::value::Value;
+use koan_backup_core::value::{DecimalText, Value};
 
 use self::hex::hex;
 use super::column_type::{ColumnType, FieldKind};
-use super::decimal_text::{is_decimal, same_number, significant_scale};
 use super::null_form::NullForm;
 use super::types::StoredType;
 use koan_backup_sql::conversion_error::ConversionError;
@@ -129,7 +128,7 @@ impl ColumnType {
                     StoredType::Float4 => (number as f32).to_string(),
                     _ => number.to_string(),
                 };
-                match self.kind != FieldKind::Decimal || same_number(&rounded, text) {
+                match self.kind != FieldKind::Decimal || DecimalText::are_equal(&rounded, text) {
                     true => Ok(Cow::Owned(rounded)),
                     false => Err(ConversionError::new("would round the number; make it `numeric`")),
                 }
@@ -148,7 +147,10 @@ impl ColumnType {
     /// Refuses a number that `numeric(10,2)` would round without an error.
     fn check_scale(&self, text: &str) -> Result<(), ConversionError> {
         let Some(scale) = self.scale() else { return Ok(()) };
-        if significant_scale(text).is_some_and(|digits| digits > scale.into()) {
+        if DecimalText::parse(text)
+            .and_then(|number| number.scale())
+            .is_some_and(|digits| digits > scale.into())
+        {
             return Err(ConversionError::new(format!(
                 "would round the number to {scale} fraction digits; declare it with more, or as `numeric`"
             )));
@@ -175,7 +177,7 @@ impl ColumnType {
                     serde_json::to_string(text).map_err(|_| ConversionError::new("cannot hold the text"))?,
                 ))
             }
-            (StoredType::Numeric, _) if is_decimal(text) => {
+            (StoredType::Numeric, _) if DecimalText::is_valid(text) => {
                 self.check_scale(text)?;
                 Ok(Cow::Borrowed(text))
             }

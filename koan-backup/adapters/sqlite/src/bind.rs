@@ -4,7 +4,7 @@ mod moment;
 
 use std::borrow::Cow;
 
-use koan_backup_core::value::Value;
+use koan_backup_core::value::{DecimalText, Value};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -136,7 +136,7 @@ impl ColumnType {
             return self.store_float(real, form).and_then(|stored| self.apply_affinity(stored));
         }
         let wants_number = form.has(INTEGER | REAL) || self.affinity.is_numeric();
-        if !wants_number || !number::is_decimal(text) {
+        if !wants_number || !DecimalText::is_valid(text) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
         match number::number_of(text) {
@@ -153,14 +153,14 @@ impl ColumnType {
         if form.has(BLOB) {
             return Ok(Stored::Blob(Cow::Borrowed(text.as_bytes())));
         }
-        if form.has(INTEGER | REAL) && number::is_decimal(text) {
+        if form.has(INTEGER | REAL) && DecimalText::is_valid(text) {
             return match number::number_of(text) {
                 Some(Number::Integer(integer)) => self.apply_affinity(store_integer(integer, form)),
                 Some(Number::Real(real)) => self.apply_affinity(Stored::Real(real)),
                 None => Ok(Stored::Text(Cow::Borrowed(text))),
             };
         }
-        if !self.affinity.is_numeric() || !number::is_decimal(text.trim_ascii()) {
+        if !self.affinity.is_numeric() || !DecimalText::is_valid(text.trim_ascii()) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
         // SQLite converts the text to a number, whose text must be the same again.

@@ -34,21 +34,6 @@ pub(super) fn shortest_text(number: f64) -> String {
     number.to_string()
 }
 
-/// Returns whether `text` is a decimal number, with or without an exponent.
-pub(super) fn is_decimal(text: &str) -> bool {
-    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
-        None => (text, None),
-    };
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    !(whole.is_empty() && fraction.is_empty())
-        && digits(whole)
-        && digits(fraction)
-        && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
-}
-
 /// Returns the number that SQLite's numeric affinities convert a decimal text to, if its value is exactly the
 /// same.
 pub(super) fn number_of(text: &str) -> Option<Number> {
@@ -130,15 +115,5 @@ mod tests {
         assert_eq!(number_of("0.1234567890123456789"), None);
         assert_eq!(number_of("18446744073709551615"), None);
         assert_eq!(number_of("1e999"), None);
-    }
-
-    #[test]
-    fn decimals_are_distinguished_from_other_text() {
-        for text in ["1", "-1.5", "+.5", "1.", "1e5", "1.5E-7"] {
-            assert!(is_decimal(text), "{text}");
-        }
-        for text in ["", "-", ".", "1e", "0x10", " 1", "1_000", "NaN", "inf"] {
-            assert!(!is_decimal(text), "{text}");
-        }
     }
 }

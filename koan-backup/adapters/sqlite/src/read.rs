@@ -6,7 +6,7 @@ mod words;
 
 use std::borrow::Cow;
 
-use koan_backup_core::value::Value;
+use koan_backup_core::value::{DecimalText, Value};
 use rusqlite::types::ValueRef;
 
 use self::reading::{Reading, unexpected, utf8};
@@ -103,7 +103,7 @@ impl ColumnType {
             ValueRef::Text(text) => {
                 let text = utf8(text)?;
                 let trimmed = text.trim_ascii();
-                if !number::is_decimal(trimmed) {
+                if !DecimalText::is_valid(trimmed) {
                     return Err(unexpected(stored, self.kind));
                 }
                 let real: f64 = trimmed.parse().map_err(|_| unexpected(stored, self.kind))?;
@@ -160,7 +160,7 @@ impl ColumnType {
             ValueRef::Text(text) => {
                 let text = utf8(text)?;
                 let trimmed = text.trim_ascii();
-                if !number::is_decimal(trimmed) {
+                if !DecimalText::is_valid(trimmed) {
                     return Err(unexpected(stored, self.kind));
                 }
                 let form = self.stored_form(TEXT, !self.affinity.is_numeric()).filter(|_| trimmed == text);
@@ -267,7 +267,7 @@ fn integer_text(text: &str) -> Option<(Value<'_>, bool)> {
         return Some((Value::Decimal(Cow::Owned(wide)), canonical));
     }
     let trimmed = text.trim_ascii();
-    match number::is_decimal(trimmed).then(|| number::number_of(trimmed))?? {
+    match DecimalText::is_valid(trimmed).then(|| number::number_of(trimmed))?? {
         Number::Integer(integer) => Some((Value::I64(integer), false)),
         Number::Real(real) => Some((Value::I64(number::integer_of(real)?), false)),
     }

@@ -1,8 +1,7 @@
 //! Preserves the digits of numbers in the JSON that the server creates from a composite value.
 
+use koan_backup_core::value::DecimalText;
 use std::borrow::Cow;
-
-use super::super::decimal_text::same_number;
 
 /// Quotes the numbers that a binary floating-point number would change, so that a field of a decimal type
 /// gets every digit and a field of a floating-point type refuses the value.
@@ -60,7 +59,7 @@ fn is_exact_in_json(number: &str, is_scale_significant: bool) -> bool {
     if is_scale_significant && number.ends_with('0') {
         return false;
     }
-    number.parse::<f64>().is_ok_and(|float| same_number(&float.to_string(), number))
+    number.parse::<f64>().is_ok_and(|float| DecimalText::are_equal(&float.to_string(), number))
 }
 
 #[cfg(test)]

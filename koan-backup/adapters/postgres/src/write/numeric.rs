@@ -1,6 +1,6 @@
 //! Writes the text of a number as `numeric`: groups of four decimal digits (PostgreSQL's `numeric_recv`).
 
-use super::super::decimal_text::is_decimal;
+use koan_backup_core::value::DecimalText;
 use koan_backup_sql::conversion_error::ConversionError;
 
 pub(super) const NEGATIVE: u16 = 0x4000;
@@ -11,7 +11,7 @@ const MAX_DIGITS: i64 = 131_072;
 /// the groups.
 pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
     let invalid = || ConversionError::new("cannot hold a decimal of that form");
-    if !is_decimal(text) {
+    if !DecimalText::is_valid(text) {
         return Err(invalid());
     }
     let (is_negative, rest) = match text.strip_prefix('-') {
