@@ -19,6 +19,8 @@ struct ErrorParts {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Source>,
+    /// The code of the system that refused.
+    code: Option<Cow<'static, str>>,
 }
 
 /// The kind of an [`Error`].
@@ -65,7 +67,7 @@ pub enum ErrorKind {
 impl Error {
     /// Creates an error without a source.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(ErrorParts { kind, message: message.into(), source: None }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), source: None, code: None }))
     }
 
     /// Creates an error with a source. `message` must not repeat the text of `source`.
@@ -74,13 +76,26 @@ impl Error {
         message: impl Into<Cow<'static, str>>,
         source: impl Into<Source>,
     ) -> Self {
-        Self(Box::new(ErrorParts { kind, message: message.into(), source: Some(source.into()) }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), source: Some(source.into()), code: None }))
     }
 
     /// Wraps this error as the source of one with another message and the same kind.
     #[must_use]
     pub fn context(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_source(self.kind(), message, self)
+    }
+
+    /// Sets the code with which a database or store refused, for example an SQLSTATE.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.0.code = Some(code.into());
+        self
+    }
+
+    /// Returns the code with which a database or store refused, for example the SQLSTATE `23503`, of this
+    /// error or of the error that it wraps.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref().or_else(|| self.source()?.downcast_ref::<Self>()?.code())
     }
 
     /// Creates the error of a cancelled operation.
@@ -139,5 +154,12 @@ mod tests {
         assert_eq!(outer.to_string(), "archive `a.zip` was not written");
         assert_eq!(outer.chain(), "archive `a.zip` was not written: disk full");
         assert_eq!(outer.kind(), ErrorKind::Storage);
+    }
+
+    #[test]
+    fn the_code_of_a_database_is_that_of_the_wrapped_error() {
+        let refused = Error::new(ErrorKind::Constraint, "refused").with_code("23503");
+        assert_eq!(refused.context("`Order` was not restored").code(), Some("23503"));
+        assert_eq!(Error::cancelled().context("stopped").code(), None);
     }
 }

@@ -115,9 +115,10 @@ impl Location {
         }
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let remedy = match self.address.protection {
-            Protection::Verify | Protection::Require if reason.contains("certificate") => {
+            Protection::Verify | Protection::Require if is_certificate_error(error) => {
                 "; name its root certificate with sslrootcert, and use the host name of the certificate"
             }
+            // The driver has no other sign of this refusal than its text.
             Protection::Verify | Protection::Require if reason.contains("does not support TLS") => {
                 "; enable TLS on the server, or use sslmode=prefer if records may be sent unencrypted"
             }
@@ -125,6 +126,20 @@ impl Location {
         };
         Error::new(ErrorKind::Provider, format!("{what} failed: {reason}{remedy}"))
     }
+}
+
+/// Returns whether TLS failed because of the certificate of the server.
+fn is_certificate_error(error: &tokio_postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Returns the search path of a session: `pg_catalog` first, so that no other name hides PostgreSQL's own;

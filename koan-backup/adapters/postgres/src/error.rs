@@ -35,7 +35,7 @@ pub(super) fn event_trigger<'t>(
 /// Converts an error of the server while doing `what`.
 pub(super) fn server_error(what: &str, error: &DbError) -> Error {
     let (kind, text) = kind_and_message(error);
-    Error::new(kind, format!("{what} failed: {text}"))
+    Error::new(kind, format!("{what} failed: {text}")).with_code(error.code().code().to_owned())
 }
 
 /// Returns the error kind and the message for an error of the server.

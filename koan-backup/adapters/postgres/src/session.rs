@@ -39,6 +39,8 @@ use koan_backup_core::{
     },
 };
 
+use tokio_postgres::error::SqlState;
+
 use super::catalog::Catalog;
 use super::connection::{Connection, Location};
 use super::ddl;
@@ -51,9 +53,6 @@ use balance::Expected;
 use compare::Compared;
 use loading::Loading;
 use suspended::Suspended;
-
-/// The code of a foreign key violation, as errors show it.
-const FOREIGN_KEY_VIOLATION: &str = "SQLSTATE 23503";
 
 pub(super) use acting::refusing_references;
 pub(super) use equality::KeyEquality;
@@ -158,7 +157,7 @@ impl PostgresSession {
 
     /// Adds to the error of a constraint that it was not suspended, because the options keep constraints.
     fn explain_kept(&self, error: Error) -> Error {
-        match self.options.keep_constraints && error.to_string().contains(FOREIGN_KEY_VIOLATION) {
+        match self.options.keep_constraints && is_foreign_key_violation(&error) {
             true => compare::explain_kept(error),
             false => error,
         }
@@ -225,7 +224,7 @@ impl PostgresSession {
         match broken {
             Ok(Some(broken)) => broken,
             // The role may not read the referenced table, so only the message of the server is known.
-            Ok(None) | Err(_) => match error.to_string().contains(FOREIGN_KEY_VIOLATION) {
+            Ok(None) | Err(_) => match is_foreign_key_violation(&error) {
                 true => {
                     let text = format!("{error}; restore the table it refers to as well");
                     Error::new(ErrorKind::Constraint, text)
@@ -234,6 +233,11 @@ impl PostgresSession {
             },
         }
     }
+}
+
+/// Returns whether the server refused a statement because of a foreign key.
+fn is_foreign_key_violation(error: &Error) -> bool {
+    error.code() == Some(SqlState::FOREIGN_KEY_VIOLATION.code())
 }
 
 #[async_trait]

@@ -161,11 +161,13 @@ impl Compared {
 
 /// Adds to the error of a foreign key that it is not suspended, because the options keep constraints.
 pub(super) fn explain_kept(error: Error) -> Error {
+    let code = error.code().map(str::to_owned);
     let text = format!(
         "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, so a record must come after \
          the records that it refers to, and no row that others refer to can be removed; restore without `keep_constraints`"
     );
-    Error::new(error.kind(), text)
+    let explained = Error::new(error.kind(), text);
+    code.into_iter().fold(explained, Error::with_code)
 }
 
 /// The column of a copy of rows that holds [`row_hash`].

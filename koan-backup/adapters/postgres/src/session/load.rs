@@ -208,7 +208,8 @@ impl Loading {
         let column = place.and_then(|(_, column)| column);
         let column = column.map_or_else(String::new, |column| format!(", column `{column}`"));
         let (kind, message) = kind_and_message(refusal);
-        Error::new(kind, format!("{name} `{key}` was refused by table `{table}`{column}: {message}"))
+        let text = format!("{name} `{key}` was refused by table `{table}`{column}: {message}");
+        Error::new(kind, text).with_code(refusal.code().code().to_owned())
     }
 
     /// Returns whether a unique constraint is that of the key. The constraints of partitions have other
