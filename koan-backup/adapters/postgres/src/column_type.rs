@@ -1,7 +1,9 @@
 //! The type of a column from the point of view of a field: how its values are selected, and how they are
 //! read.
 
-use koan_backup_core::schema::{FieldSchema, LogicalType, WireForm};
+use koan_backup_core::schema::{FieldSchema, WireForm};
+
+use koan_backup_sql::field_kind::FieldKind;
 
 use super::catalog::Column;
 use super::composite::Composite;
@@ -22,31 +24,6 @@ pub(super) struct ColumnType {
     decimals_as_text: bool,
     /// The parts of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
-}
-
-/// The type as which the values of a field are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldKind {
-    Bool,
-    Integer,
-    Float32,
-    Float64,
-    Decimal,
-    Text,
-    Bytes,
-    Uuid,
-    Timestamp,
-    DateTime,
-    Date,
-    Time,
-    /// A list, map or struct.
-    Structure,
-    /// Any JSON value.
-    Json,
-    /// The column holds the value as serde writes it.
-    AsSerialized,
-    /// A value of a flattened map.
-    Extra,
 }
 
 /// The binary format in which the server sends a value.
@@ -179,65 +156,21 @@ pub(super) fn is_json_null(format: &BinaryFormat, bytes: &[u8]) -> bool {
     text.trim_ascii() == b"null"
 }
 
-impl FieldKind {
-    pub(super) fn of(field: &FieldSchema) -> Self {
-        if field.wire == WireForm::Own {
-            return Self::AsSerialized;
-        }
-        match field.logical {
-            LogicalType::Bool => Self::Bool,
-            LogicalType::Integer { .. } => Self::Integer,
-            LogicalType::Float { bits: 32 } => Self::Float32,
-            LogicalType::Float { .. } => Self::Float64,
-            LogicalType::Decimal => Self::Decimal,
-            LogicalType::Text | LogicalType::Enum { .. } => Self::Text,
-            LogicalType::Bytes => Self::Bytes,
-            LogicalType::Uuid => Self::Uuid,
-            LogicalType::Timestamp => Self::Timestamp,
-            LogicalType::DateTime => Self::DateTime,
-            LogicalType::Date => Self::Date,
-            LogicalType::Time => Self::Time,
-            LogicalType::List | LogicalType::Map | LogicalType::Struct { .. } => Self::Structure,
-            _ => Self::Json,
-        }
-    }
-
-    /// Returns the type's name, for error messages.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Bool => "a boolean",
-            Self::Integer => "an integer",
-            Self::Float32 | Self::Float64 => "a floating-point number",
-            Self::Decimal => "a decimal",
-            Self::Text => "text",
-            Self::Bytes => "bytes",
-            Self::Uuid => "a UUID",
-            Self::Timestamp => "an instant",
-            Self::DateTime => "a date and time",
-            Self::Date => "a date",
-            Self::Time => "a time of day",
-            Self::Structure => "a list, map or struct",
-            Self::Json => "JSON",
-            Self::AsSerialized | Self::Extra => "a value",
-        }
-    }
-
-    /// Returns the column types that can hold the field, for error messages.
-    pub(super) fn remedy(self) -> &'static str {
-        match self {
-            Self::Bool => "`boolean`",
-            Self::Integer => "`bigint`, or `numeric` beyond 64 bits",
-            Self::Float32 | Self::Float64 => "`double precision`",
-            Self::Decimal => "`numeric`",
-            Self::Text | Self::AsSerialized | Self::Extra => "`text`",
-            Self::Bytes => "`bytea`",
-            Self::Uuid => "`uuid`",
-            Self::Timestamp => "`timestamptz`",
-            Self::DateTime => "`timestamp`",
-            Self::Date => "`date`",
-            Self::Time => "`time`",
-            Self::Structure | Self::Json => "`jsonb`",
-        }
+/// Returns the column types that can hold a field, for error messages.
+pub(super) fn remedy(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Bool => "`boolean`",
+        FieldKind::Integer => "`bigint`, or `numeric` beyond 64 bits",
+        FieldKind::Float32 | FieldKind::Float64 => "`double precision`",
+        FieldKind::Decimal => "`numeric`",
+        FieldKind::Text | FieldKind::AsSerialized | FieldKind::Extra => "`text`",
+        FieldKind::Bytes => "`bytea`",
+        FieldKind::Uuid => "`uuid`",
+        FieldKind::Timestamp => "`timestamptz`",
+        FieldKind::DateTime => "`timestamp`",
+        FieldKind::Date => "`date`",
+        FieldKind::Time => "`time`",
+        FieldKind::Structure | FieldKind::Json => "`jsonb`",
     }
 }
 

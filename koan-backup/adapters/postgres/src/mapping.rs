@@ -5,10 +5,11 @@ mod sets;
 use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec, schema::FieldSchema};
 
 use super::catalog::{Catalog, Column, Table, TableKind};
-use super::column_type::{ColumnType, FieldKind};
+use super::column_type::ColumnType;
 use super::types::StoredType;
 use koan_backup_sql::columns::{Columns, missing, require_none};
 use koan_backup_sql::coverage::{self, MatchedColumns};
+use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{folded, listed, quoted};
 use koan_backup_sql::tables;
 
@@ -220,7 +221,7 @@ fn incompatible_type(table: &Table, column: &Column, field: &FieldSchema) -> Str
         column.declared,
         field.name,
         kind.noun(),
-        kind.remedy(),
+        super::column_type::remedy(kind),
     )
 }
 

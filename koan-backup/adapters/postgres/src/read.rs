@@ -12,9 +12,10 @@ use std::borrow::Cow;
 use koan_backup_core::value::{DecimalText, Timestamp, Value};
 
 use self::bytes::{fixed, malformed, utf8};
-use super::column_type::{BinaryFormat, ColumnType, FieldKind};
+use super::column_type::{BinaryFormat, ColumnType};
 use super::null_form::NullRecorder;
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 impl ColumnType {
     /// Records whether a `null` of the record is NULL or JSON `null`.

@@ -12,10 +12,11 @@ use std::borrow::Cow;
 use koan_backup_core::value::{DecimalText, Value};
 
 use self::hex::hex;
-use super::column_type::{ColumnType, FieldKind};
+use super::column_type::ColumnType;
 use super::null_form::NullForm;
 use super::types::StoredType;
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 pub(super) use binary::{HEADER, TRAILER};
 

@@ -9,6 +9,7 @@ pub mod coverage;
 #[doc(hidden)]
 pub mod documented;
 pub mod droppable;
+pub mod field_kind;
 pub mod findings;
 pub mod identifier;
 pub mod tables;

@@ -9,10 +9,11 @@ use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, ValueKind};
+use super::column_type::ColumnType;
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, REAL, REAL_SHORT, Shape, TEXT, TEXT_POINT, WORDS};
 use super::number::{self, Number};
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 /// A value as it is stored; the column's affinity does not change it.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +59,7 @@ impl ColumnType {
     pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, ConversionError> {
         let stored = match value {
             // A column that forbids NULL stores a missing value as the JSON value `null`.
-            Value::Null if self.kind == ValueKind::Json && (form.has(JSON_NULL) || self.not_null) => {
+            Value::Null if self.kind.is_json() && (form.has(JSON_NULL) || self.not_null) => {
                 return Ok(Stored::Text(Cow::Borrowed("null")));
             }
             Value::Null => return Ok(Stored::Null),
@@ -114,7 +115,7 @@ impl ColumnType {
         if !real.is_finite() {
             return Err(ConversionError::new("cannot hold NaN or infinity"));
         }
-        let narrow = (self.kind == ValueKind::Float32).then(|| number::nearest_f32(real));
+        let narrow = (self.kind == FieldKind::Float32).then(|| number::nearest_f32(real));
         let as_text = form.has(TEXT) || (self.affinity == Affinity::Text && !form.has(TEXT_POINT));
         Ok(match (number::integer_of(real), narrow) {
             (Some(integer), _) if form.has(INTEGER) => Stored::Integer(integer),
@@ -130,7 +131,7 @@ impl ColumnType {
     }
 
     fn store_decimal<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
-        if matches!(self.kind, ValueKind::Float32 | ValueKind::Float64) {
+        if matches!(self.kind, FieldKind::Float32 | FieldKind::Float64) {
             let real =
                 text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
             return self.store_float(real, form).and_then(|stored| self.apply_affinity(stored));
@@ -173,9 +174,7 @@ impl ColumnType {
             Some(Number::Integer(integer)) if rewritten.as_deref() == Some(text) => {
                 self.apply_affinity(Stored::Integer(integer))
             }
-            Some(Number::Real(real))
-                if rewritten.as_deref() == Some(text) || self.kind == ValueKind::Json =>
-            {
+            Some(Number::Real(real)) if rewritten.as_deref() == Some(text) || self.kind.is_json() => {
                 self.apply_affinity(Stored::Real(real))
             }
             _ => Err(ConversionError::new(

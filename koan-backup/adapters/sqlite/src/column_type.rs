@@ -2,9 +2,11 @@
 //! written.
 
 use koan_backup_core::{
-    schema::{FieldSchema, LogicalType, WireForm},
+    schema::{FieldSchema, WireForm},
     value::OffsetStyle,
 };
+
+use koan_backup_sql::field_kind::FieldKind;
 
 use super::catalog::{Affinity, Column};
 use super::form::{
@@ -15,7 +17,7 @@ use super::form::{
 /// A column from the point of view of one field.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ColumnType {
-    pub(super) kind: ValueKind,
+    pub(super) kind: FieldKind,
     pub(super) affinity: Affinity,
     /// Whether the column forbids NULL.
     pub(super) not_null: bool,
@@ -30,40 +32,18 @@ pub(super) struct ColumnType {
     pub(super) default: Form,
 }
 
-/// The type as which values are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ValueKind {
-    Bool,
-    Integer,
-    Float32,
-    Float64,
-    Decimal,
-    Text,
-    Bytes,
-    Uuid,
-    Timestamp,
-    DateTime,
-    Date,
-    Time,
-    Json,
-    /// The column holds the value as serde writes it.
-    AsSerialized,
-    /// A value of a flattened map.
-    Extra,
-}
-
 impl ColumnType {
     /// Returns the type of a column that holds a field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Self {
-        Self::new(ValueKind::of(field), field.wire, column)
+        Self::new(FieldKind::of(field), field.wire, column)
     }
 
     /// Returns the type of a column that holds an entry of a flattened map.
     pub(super) fn extra(column: &Column) -> Self {
-        Self::new(ValueKind::Extra, WireForm::Plain, column)
+        Self::new(FieldKind::Extra, WireForm::Plain, column)
     }
 
-    fn new(kind: ValueKind, wire: WireForm, column: &Column) -> Self {
+    fn new(kind: FieldKind, wire: WireForm, column: &Column) -> Self {
         let (unit, counts_time) = match wire {
             WireForm::UnixSeconds => (UnixUnit::Seconds, true),
             WireForm::UnixMillis => (UnixUnit::Millis, true),
@@ -83,73 +63,31 @@ impl ColumnType {
     }
 }
 
-impl ValueKind {
-    fn of(field: &FieldSchema) -> Self {
-        if field.wire == WireForm::Own {
-            return Self::AsSerialized;
-        }
-        match field.logical {
-            LogicalType::Bool => Self::Bool,
-            LogicalType::Integer { .. } => Self::Integer,
-            LogicalType::Float { bits: 32 } => Self::Float32,
-            LogicalType::Float { .. } => Self::Float64,
-            LogicalType::Decimal => Self::Decimal,
-            LogicalType::Text | LogicalType::Enum { .. } => Self::Text,
-            LogicalType::Bytes => Self::Bytes,
-            LogicalType::Uuid => Self::Uuid,
-            LogicalType::Timestamp => Self::Timestamp,
-            LogicalType::DateTime => Self::DateTime,
-            LogicalType::Date => Self::Date,
-            LogicalType::Time => Self::Time,
-            _ => Self::Json,
-        }
-    }
-
-    /// Returns the type's name, for error messages.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Bool => "a boolean",
-            Self::Integer => "an integer",
-            Self::Float32 | Self::Float64 => "a floating-point number",
-            Self::Decimal => "a decimal",
-            Self::Text => "text",
-            Self::Bytes => "bytes",
-            Self::Uuid => "a UUID",
-            Self::Timestamp => "an instant",
-            Self::DateTime => "a date and time",
-            Self::Date => "a date",
-            Self::Time => "a time of day",
-            Self::Json => "JSON",
-            Self::AsSerialized | Self::Extra => "a value",
-        }
-    }
-}
-
 /// Returns the form of a value in a column of which no other form is known.
-fn default_form(kind: ValueKind, unit: UnixUnit, column: &Column) -> Form {
+fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
     let moment = |parts, seconds, offset, variants| {
         Form::new(Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds: 0 }), variants)
     };
     match kind {
-        ValueKind::Bool if column.affinity == Affinity::Text => Form::new(Shape::Words(DIGIT_WORDS), TEXT),
-        ValueKind::Uuid if column.declared.to_ascii_uppercase().contains("BLOB") => Form::stored_as(BLOB),
-        ValueKind::Uuid => Form::new(Shape::Uuid(UuidStyle::Hyphenated), TEXT),
-        ValueKind::Timestamp | ValueKind::DateTime | ValueKind::Date
+        FieldKind::Bool if column.affinity == Affinity::Text => Form::new(Shape::Words(DIGIT_WORDS), TEXT),
+        FieldKind::Uuid if column.declared.to_ascii_uppercase().contains("BLOB") => Form::stored_as(BLOB),
+        FieldKind::Uuid => Form::new(Shape::Uuid(UuidStyle::Hyphenated), TEXT),
+        FieldKind::Timestamp | FieldKind::DateTime | FieldKind::Date
             if column.affinity == Affinity::Integer =>
         {
             Form::new(Shape::Unix(unit), INTEGER)
         }
-        ValueKind::Timestamp | ValueKind::DateTime | ValueKind::Date if column.affinity == Affinity::Real => {
+        FieldKind::Timestamp | FieldKind::DateTime | FieldKind::Date if column.affinity == Affinity::Real => {
             Form::new(Shape::Julian, REAL)
         }
-        ValueKind::Timestamp => {
+        FieldKind::Timestamp => {
             moment(MomentParts::Both('T'), SecondsStyle::Written, OffsetStyle::Zulu, FRACTION_MINIMAL)
         }
-        ValueKind::DateTime => {
+        FieldKind::DateTime => {
             moment(MomentParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
-        ValueKind::Date => moment(MomentParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
-        ValueKind::Time => {
+        FieldKind::Date => moment(MomentParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
+        FieldKind::Time => {
             moment(MomentParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
         _ => Form::stored_as(NATIVE),

@@ -8,9 +8,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
 
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, ValueKind};
+use super::column_type::ColumnType;
 use super::form::{Form, INTEGER, NATIVE, REAL, Shape};
 use super::mapping::Mapping;
+use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The number of rows that are sampled to find the forms of a table.
@@ -125,7 +126,7 @@ impl KeyForms {
 /// Returns whether SQLite compares a value of this form as a number; it compares INTEGER and REAL by value.
 fn is_number(column_type: &ColumnType, form: Form) -> bool {
     let native = match column_type.kind {
-        ValueKind::Integer | ValueKind::Float64 | ValueKind::Bool => column_type.affinity != Affinity::Text,
+        FieldKind::Integer | FieldKind::Float64 | FieldKind::Bool => column_type.affinity != Affinity::Text,
         _ => column_type.affinity.is_numeric(),
     };
     match form.shape {
@@ -175,8 +176,8 @@ pub(super) fn key_forms(
 fn has_forms(column_type: &ColumnType) -> bool {
     match column_type.kind {
         // The type of the value determines the form.
-        ValueKind::AsSerialized | ValueKind::Extra => false,
-        ValueKind::Integer => !matches!(column_type.affinity, Affinity::Integer | Affinity::Numeric),
+        FieldKind::AsSerialized | FieldKind::Extra => false,
+        FieldKind::Integer => !matches!(column_type.affinity, Affinity::Integer | Affinity::Numeric),
         _ => true,
     }
 }

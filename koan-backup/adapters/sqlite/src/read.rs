@@ -11,28 +11,29 @@ use rusqlite::types::ValueRef;
 
 use self::reading::{Reading, unexpected, utf8};
 use super::catalog::Affinity;
-use super::column_type::{ColumnType, ValueKind};
+use super::column_type::ColumnType;
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
 use super::number::{self, Number};
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 impl ColumnType {
     /// Reads a value that is not NULL.
     #[inline]
     pub(super) fn read<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
         match self.kind {
-            ValueKind::Integer => self.integer(stored),
-            ValueKind::Text => self.text(stored),
-            ValueKind::Float32 | ValueKind::Float64 => self.float(stored),
-            ValueKind::Decimal => self.decimal(stored),
-            ValueKind::Bool => self.boolean(stored),
-            ValueKind::Bytes => bytes(stored),
-            ValueKind::Uuid => words::uuid(stored),
-            ValueKind::Timestamp | ValueKind::DateTime | ValueKind::Date | ValueKind::Time => {
+            FieldKind::Integer => self.integer(stored),
+            FieldKind::Text => self.text(stored),
+            FieldKind::Float32 | FieldKind::Float64 => self.float(stored),
+            FieldKind::Decimal => self.decimal(stored),
+            FieldKind::Bool => self.boolean(stored),
+            FieldKind::Bytes => bytes(stored),
+            FieldKind::Uuid => words::uuid(stored),
+            FieldKind::Timestamp | FieldKind::DateTime | FieldKind::Date | FieldKind::Time => {
                 self.moment(stored)
             }
-            ValueKind::Json => self.json(stored),
-            ValueKind::AsSerialized | ValueKind::Extra => self.as_serialized(stored),
+            FieldKind::Structure | FieldKind::Json => self.json(stored),
+            FieldKind::AsSerialized | FieldKind::Extra => self.as_serialized(stored),
         }
     }
 
@@ -109,7 +110,7 @@ impl ColumnType {
                 let real: f64 = trimmed.parse().map_err(|_| unexpected(stored, self.kind))?;
                 finite(real)?;
                 let (plain, point) = match self.kind {
-                    ValueKind::Float32 => {
+                    FieldKind::Float32 => {
                         let narrow = number::nearest_f32(real);
                         (narrow.to_string(), format!("{narrow:?}"))
                     }
@@ -130,11 +131,11 @@ impl ColumnType {
 
     /// Returns whether the field's type holds the number exactly.
     fn holds(&self, real: f64) -> bool {
-        self.kind != ValueKind::Float32 || f64::from(number::nearest_f32(real)) == real
+        self.kind != FieldKind::Float32 || f64::from(number::nearest_f32(real)) == real
     }
 
     fn float_forms(&self, real: f64, native: bool) -> Option<Form> {
-        if self.kind != ValueKind::Float32 {
+        if self.kind != FieldKind::Float32 {
             return self.stored_form(REAL, native);
         }
         let shortest = number::nearest_f32(real).to_string().parse() == Ok(real);
@@ -228,7 +229,7 @@ impl ColumnType {
             }
             ValueRef::Text(text) => {
                 let text = Cow::Borrowed(utf8(text)?);
-                let is_json = self.kind == ValueKind::AsSerialized && text.starts_with(['{', '[']);
+                let is_json = self.kind == FieldKind::AsSerialized && text.starts_with(['{', '[']);
                 (if is_json { Value::Json(text) } else { Value::Str(text) }, self.stored_form(TEXT, false))
             }
             ValueRef::Blob(blob) => (Value::Bytes(Cow::Borrowed(blob)), self.stored_form(BLOB, false)),
@@ -249,7 +250,7 @@ fn bytes(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError> {
             let form = std::str::from_utf8(text).is_ok().then_some(Form::stored_as(TEXT));
             Ok((Value::Bytes(Cow::Borrowed(text)), form))
         }
-        _ => Err(unexpected(stored, ValueKind::Bytes)),
+        _ => Err(unexpected(stored, FieldKind::Bytes)),
     }
 }
 

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 
 use koan_backup_core::value::{Date, Time, Value};
 
-use super::super::column_type::{ColumnType, FieldKind};
+use super::super::column_type::ColumnType;
 use super::super::null_form::NullForm;
 use super::super::types::StoredType;
 use super::short_decimal::ShortDecimal;
 use super::{moment, numeric};
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 /// The start of the data: a signature, no flags, no extension.
 pub(in super::super) const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

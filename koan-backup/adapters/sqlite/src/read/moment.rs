@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use koan_backup_core::value::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 use rusqlite::types::ValueRef;
 
-use super::super::column_type::{ColumnType, ValueKind};
+use super::super::column_type::ColumnType;
 use super::super::form::{
     FRACTION_MINIMAL, Form, INTEGER, MomentParts, MomentStyle, REAL, SecondsStyle, Shape, UnixUnit,
     fraction_variants,
@@ -17,6 +17,7 @@ use super::super::number;
 use super::super::time_number::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds, julian_of};
 use super::reading::{Reading, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 impl ColumnType {
     pub(super) fn moment<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
@@ -37,8 +38,8 @@ impl ColumnType {
                     },
                 }
             }
-            ValueRef::Integer(count) if self.kind != ValueKind::Time => self.unix(count, INTEGER),
-            ValueRef::Real(real) if self.kind != ValueKind::Time => match number::integer_of(real) {
+            ValueRef::Integer(count) if self.kind != FieldKind::Time => self.unix(count, INTEGER),
+            ValueRef::Real(real) if self.kind != FieldKind::Time => match number::integer_of(real) {
                 Some(count) if self.counts_time => self.unix(count, REAL),
                 _ => self.julian(real),
             },
@@ -88,8 +89,8 @@ impl ColumnType {
 
     fn value_of_instant(&self, instant: Timestamp) -> Result<Value<'static>, ConversionError> {
         match self.kind {
-            ValueKind::Timestamp => Ok(Value::Timestamp(instant)),
-            ValueKind::DateTime => Ok(Value::DateTime(instant.local)),
+            FieldKind::Timestamp => Ok(Value::Timestamp(instant)),
+            FieldKind::DateTime => Ok(Value::DateTime(instant.local)),
             _ if instant.local.time == Time::MIDNIGHT => Ok(Value::Date(instant.local.date)),
             _ => Err(ConversionError::new("holds a time of day with its date where a date is expected")),
         }
@@ -110,28 +111,28 @@ fn unit_name(unit: UnixUnit) -> &'static str {
 }
 
 /// Returns whether the form is the one that serde expects for a value of this type.
-fn is_iso(kind: ValueKind, form: Form) -> bool {
+fn is_iso(kind: FieldKind, form: Form) -> bool {
     let Shape::Moment(MomentStyle { parts, seconds, offset, .. }) = form.shape else { return false };
     let exact = seconds == SecondsStyle::Written && form.has(FRACTION_MINIMAL);
     match kind {
-        ValueKind::Timestamp => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Zulu,
-        ValueKind::DateTime => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Absent,
-        ValueKind::Date => parts == MomentParts::Date,
+        FieldKind::Timestamp => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Zulu,
+        FieldKind::DateTime => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Absent,
+        FieldKind::Date => parts == MomentParts::Date,
         _ => exact,
     }
 }
 
-fn moment_text(kind: ValueKind, text: &str) -> Option<(Value<'static>, Form)> {
+fn moment_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> {
     match kind {
-        ValueKind::Timestamp => {
+        FieldKind::Timestamp => {
             let (value, style) = Timestamp::parse(text)?;
             Some((Value::Timestamp(value), form(kind, style, value.local.time, value.offset_seconds)))
         }
-        ValueKind::DateTime => {
+        FieldKind::DateTime => {
             let (value, style) = date_time(text)?;
             Some((Value::DateTime(value), form(kind, style, value.time, 0)))
         }
-        ValueKind::Date => {
+        FieldKind::Date => {
             let (value, style) = Date::parse(text)?;
             Some((Value::Date(value), form(kind, style, Time::MIDNIGHT, 0)))
         }
@@ -164,9 +165,9 @@ fn date_time(text: &str) -> Option<(DateTime, TemporalStyle)> {
     })
 }
 
-fn form(kind: ValueKind, style: TemporalStyle, time: Time, offset_seconds: i32) -> Form {
+fn form(kind: FieldKind, style: TemporalStyle, time: Time, offset_seconds: i32) -> Form {
     let parts = match (kind, style.separator) {
-        (ValueKind::Time, _) => MomentParts::Time,
+        (FieldKind::Time, _) => MomentParts::Time,
         (_, None) => MomentParts::Date,
         (_, Some(separator)) => MomentParts::Both(separator),
     };

@@ -3,9 +3,9 @@
 use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
 
-use super::super::column_type::ValueKind;
 use super::super::form::Form;
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 /// A value and the forms that write it back byte for byte; `None` if there is no such form.
 pub(super) type Reading<'a> = (Value<'a>, Option<Form>);
@@ -14,7 +14,7 @@ pub(in super::super) fn utf8(text: &[u8]) -> Result<&str, ConversionError> {
     std::str::from_utf8(text).map_err(|_| ConversionError::new("holds text that is not UTF-8"))
 }
 
-pub(super) fn unexpected(stored: ValueRef<'_>, expected: ValueKind) -> ConversionError {
+pub(super) fn unexpected(stored: ValueRef<'_>, expected: FieldKind) -> ConversionError {
     let what = match stored {
         ValueRef::Null => "NULL",
         ValueRef::Integer(_) => "an INTEGER",

@@ -4,10 +4,10 @@ use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
-use super::super::column_type::ValueKind;
 use super::super::form::{BLOB, Form, Shape, TEXT, UuidStyle, WORDS};
 use super::reading::{Reading, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 
 /// Reads a boolean from a word.
 pub(super) fn boolean(text: &str) -> Result<Reading<'static>, ConversionError> {
@@ -47,11 +47,11 @@ pub(super) fn uuid(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError>
         },
         ValueRef::Text(text) => {
             let text = utf8(text)?;
-            let uuid = Uuid::try_parse(text).map_err(|_| unexpected(stored, ValueKind::Uuid))?;
+            let uuid = Uuid::try_parse(text).map_err(|_| unexpected(stored, FieldKind::Uuid))?;
             let style = style_of(text).filter(|&style| style.write(uuid.into_bytes()) == text);
             Ok((Value::Uuid(uuid.into_bytes()), style.map(|style| Form::new(Shape::Uuid(style), TEXT))))
         }
-        _ => Err(unexpected(stored, ValueKind::Uuid)),
+        _ => Err(unexpected(stored, FieldKind::Uuid)),
     }
 }
 

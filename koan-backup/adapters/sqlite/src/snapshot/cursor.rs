@@ -11,7 +11,7 @@ use koan_backup_core::{
 use rusqlite::types::ValueRef;
 
 use super::super::bind::Stored;
-use super::super::column_type::{ColumnType, ValueKind};
+use super::super::column_type::ColumnType;
 use super::super::error::{failed, is_refused_statement};
 use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
 use super::super::mapping::{Content, MappedColumn, Mapping};
@@ -23,6 +23,7 @@ use super::duplicates::{self, LastKey};
 use super::physical::{self, ColumnReport};
 use super::reader::Reader;
 use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::quoted;
 
 /// Reads the values of one column and records their forms.
@@ -41,7 +42,7 @@ impl ColumnReader {
         if stored == ValueRef::Null {
             match self.column_type.kind {
                 // JSON `null` is a missing value too, in another form.
-                ValueKind::Json => self.forms.value(Form::stored_as(SQL_NULL)),
+                FieldKind::Structure | FieldKind::Json => self.forms.value(Form::stored_as(SQL_NULL)),
                 _ => self.forms.null(),
             }
             return Ok(Value::Null);
@@ -61,7 +62,7 @@ impl ColumnReader {
             None => {
                 // An integer that a float cannot hold exactly is counted by the sink, which sees the value of
                 // the type.
-                let is_float = matches!(self.column_type.kind, ValueKind::Float32 | ValueKind::Float64);
+                let is_float = matches!(self.column_type.kind, FieldKind::Float32 | FieldKind::Float64);
                 if !(is_float && matches!(value, Value::I64(_))) {
                     self.inexact += 1;
                 }
@@ -95,7 +96,7 @@ pub(super) fn read(
         None => (access.select(columns()), Vec::new()),
     };
     let (projection, mut readers) = column_readers(entity, &mapping, request.key.is_none());
-    if readers.iter().any(|column_reader| column_reader.column_type.kind == ValueKind::Json) {
+    if readers.iter().any(|column_reader| column_reader.column_type.kind.is_json()) {
         sink.watch_json_text();
     }
     let refused = |error| match unwritable::unreadable(&reader.connection, &mapping) {

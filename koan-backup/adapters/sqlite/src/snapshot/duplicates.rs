@@ -9,12 +9,12 @@ use koan_backup_core::{
 };
 use rusqlite::types::{Value as StoredValue, ValueRef};
 
-use super::super::column_type::ValueKind;
 use super::super::error::failed;
 use super::super::key_equality::KeyEquality;
 use super::super::mapping::Mapping;
 use super::reader::Reader;
 use koan_backup_core::provider::keyed::RecordKey;
+use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The key of the previous row, for tables where keys with different bytes can be the same.
@@ -116,13 +116,13 @@ pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Ma
 }
 
 /// Parses a date or time that is text.
-fn parse_moment(value: Value<'_>, kind: ValueKind) -> Value<'_> {
+fn parse_moment(value: Value<'_>, kind: FieldKind) -> Value<'_> {
     let Value::Str(text) = &value else { return value };
     let moment = match kind {
-        ValueKind::Timestamp => Timestamp::parse(text).map(|(at, _)| Value::Timestamp(at)),
-        ValueKind::DateTime => DateTime::parse(text).map(|(at, _)| Value::DateTime(at)),
-        ValueKind::Date => Date::parse(text).map(|(day, _)| Value::Date(day)),
-        ValueKind::Time => Time::parse(text).map(|(time, _)| Value::Time(time)),
+        FieldKind::Timestamp => Timestamp::parse(text).map(|(at, _)| Value::Timestamp(at)),
+        FieldKind::DateTime => DateTime::parse(text).map(|(at, _)| Value::DateTime(at)),
+        FieldKind::Date => Date::parse(text).map(|(day, _)| Value::Date(day)),
+        FieldKind::Time => Time::parse(text).map(|(time, _)| Value::Time(time)),
         _ => None,
     };
     moment.unwrap_or(value)
